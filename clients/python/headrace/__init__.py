@@ -1,0 +1,67 @@
+"""Headrace: background jobs made of many LLM calls."""
+
+from headrace.client import Client
+from headrace.errors import (
+    AbortedError,
+    AlreadyExistsError,
+    CancelledError,
+    DeadlineExceededError,
+    FailedPreconditionError,
+    FieldViolation,
+    HeadraceError,
+    InternalError,
+    InvalidArgumentError,
+    NotFoundError,
+    ResourceExhaustedError,
+    UnavailableError,
+    UnimplementedError,
+)
+from headrace.json_text import JsonText
+from headrace.resources import (
+    Failure,
+    ItemState,
+    Job,
+    JobClass,
+    JobEvent,
+    JobState,
+    KindInfo,
+    LiveEvent,
+    PauseReason,
+    Progress,
+    Result,
+    Usage,
+    WorkerInfo,
+)
+from headrace.sync_client import SyncClient
+
+__all__ = [
+    "AbortedError",
+    "AlreadyExistsError",
+    "CancelledError",
+    "Client",
+    "DeadlineExceededError",
+    "FailedPreconditionError",
+    "Failure",
+    "FieldViolation",
+    "HeadraceError",
+    "InternalError",
+    "InvalidArgumentError",
+    "ItemState",
+    "Job",
+    "JobClass",
+    "JobEvent",
+    "JobState",
+    "JsonText",
+    "KindInfo",
+    "LiveEvent",
+    "NotFoundError",
+    "PauseReason",
+    "Progress",
+    "ResourceExhaustedError",
+    "Result",
+    "SyncClient",
+    "UnavailableError",
+    "UnimplementedError",
+    "Usage",
+    "WorkerInfo",
+]

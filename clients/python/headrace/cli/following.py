@@ -1,0 +1,46 @@
+"""Watching a job from the command line."""
+
+import asyncio
+from contextlib import aclosing
+
+import typer
+
+from headrace.cli.execution import DONE, JOB_DID_NOT_SUCCEED
+from headrace.cli.json_lines import write_json_now
+from headrace.cli.progress import ProgressDisplay
+from headrace.cli.text import summary
+from headrace.client import Client
+from headrace.resources import Job, JobState
+
+
+async def follow_job(client: Client, job_id: str, json: bool) -> int:
+    """Shows a job until it has ended and returns the exit code; Ctrl-C leaves the job running."""
+    try:
+        job = await (_print_events(client, job_id) if json else _show_progress(client, job_id))
+    except asyncio.CancelledError:
+        if not json:
+            typer.echo(job_id)
+        typer.echo(f"detached; the job goes on. To watch it again: headrace watch {job_id}", err=True)
+        raise
+    return DONE if job is not None and job.state is JobState.SUCCEEDED else JOB_DID_NOT_SUCCEED
+
+
+async def _print_events(client: Client, job_id: str) -> Job | None:
+    job = None
+    async with aclosing(client.watch(job_id)) as events:
+        async for event in events:
+            write_json_now(event)
+            job = event.job
+    return job
+
+
+async def _show_progress(client: Client, job_id: str) -> Job | None:
+    job = None
+    with ProgressDisplay() as display:
+        async with aclosing(client.watch(job_id)) as events:
+            async for event in events:
+                display.show(event.job)
+                job = event.job
+    if job is not None:
+        typer.echo(summary(job))
+    return job

@@ -1,0 +1,77 @@
+"""The command that submits a job."""
+
+import asyncio
+import uuid
+from typing import Annotated
+
+import typer
+
+from headrace.cli.execution import DONE, errors_told, execute
+from headrace.cli.following import follow_job
+from headrace.cli.items_file import check_params, read_items
+from headrace.cli.json_lines import write_json
+from headrace.cli.options import CallOptions, JsonOption, TargetOption, TenantOption
+from headrace.client import Client
+from headrace.resources import Job
+
+
+def submit(
+    context: typer.Context,
+    *,
+    kind: Annotated[str, typer.Argument(metavar="KIND", help="What to do; see: headrace kinds.")],
+    items: Annotated[
+        str, typer.Option("--items", metavar="FILE", help="JSON lines, an item each; - for stdin.")
+    ],
+    params: Annotated[
+        str | None, typer.Option("--params", metavar="JSON", help="What holds for all items: an object.")
+    ] = None,
+    request_id: Annotated[
+        str | None, typer.Option("--request-id", help="Names the wanted job: never makes a second one.")
+    ] = None,
+    job_class: Annotated[
+        str | None, typer.Option("--class", help="interactive, default or bulk. Default: default.")
+    ] = None,
+    max_failed_ratio: Annotated[
+        float | None,
+        typer.Option(min=0.0, max=1.0, help="Part of the items that may fail. Default: 0.5."),
+    ] = None,
+    max_parallelism: Annotated[
+        int | None, typer.Option(min=1, max=2**31 - 1, help="Chunks worked on at once, at most.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Show its progress until it has ended.")] = False,
+    target: TargetOption = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Submit a job and print its id."""
+    options = CallOptions.of(context, target, tenant, json)
+    wanted_id = request_id or str(uuid.uuid4())
+    with errors_told(options):  # read before the loop runs, so that Ctrl-C ends a read of stdin at once
+        texts = list(read_items(items))
+        params_text = None if params is None else check_params(params)
+
+    async def work(client: Client) -> int:
+        try:
+            job = await client.submit(
+                kind,
+                texts,
+                params_text,
+                request_id=wanted_id,
+                job_class=job_class,
+                max_failed_ratio=max_failed_ratio,
+                max_parallelism=max_parallelism,
+            )
+        except asyncio.CancelledError:
+            typer.echo(f"interrupted; to learn its job, submit again with --request-id {wanted_id}", err=True)
+            raise
+        return await _report(client, job, options.json, watch)
+
+    execute(options, work)
+
+
+async def _report(client: Client, job: Job, json: bool, watch: bool) -> int:
+    if not json:
+        typer.echo(job.job_id)
+    elif not watch:
+        write_json(job)
+    return await follow_job(client, job.job_id, json) if watch else DONE

@@ -1,0 +1,201 @@
+"""The client of Headrace: submit jobs, watch them, read their results."""
+
+import os
+import uuid
+from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from headrace.connection import GatewayConnection
+from headrace.conversion import (
+    from_item_state,
+    from_job_class,
+    from_job_state,
+    to_job,
+    to_kind_info,
+    to_worker_info,
+)
+from headrace.gateway.v1 import gateway_pb2
+from headrace.item_gathering import gather_items
+from headrace.json_text import encode
+from headrace.resources import ItemState, Job, JobClass, JobEvent, JobState, KindInfo, Result, WorkerInfo
+from headrace.result_reading import follow_results, read_results
+from headrace.watching import watch_job
+
+DEFAULT_TARGET = "localhost:50051"
+
+
+class Client:
+    """Calls a gateway. Use it as ``async with Client() as hr:``, on one event loop.
+
+    Every call is safe to repeat, and is repeated with growing waits while the gateway is away. Errors are
+    classes of ``headrace.errors`` with a stable ``reason``.
+
+    Args:
+        target: ``host:port`` of the gateway, or any gRPC name such as ``dns:///gateway:50051``. Default:
+            ``HEADRACE_TARGET`` of the environment, or else localhost:50051.
+        tenant: Whose jobs; default: the gateway's default tenant.
+        timeout: Seconds for one call with all its repeats.
+        connect_timeout: Seconds to look for a gateway as long as none ever answered; at most ``timeout``.
+        resume_timeout: Seconds that a watch goes on looking for a gateway after its stream broke.
+
+    Raises:
+        InvalidArgumentError: The tenant's name cannot be sent.
+    """
+
+    def __init__(
+        self,
+        target: str | None = None,
+        tenant: str | None = None,
+        *,
+        timeout: float = 30.0,
+        connect_timeout: float = 30.0,
+        resume_timeout: float = 300.0,
+    ) -> None:
+        self.target = target or os.environ.get("HEADRACE_TARGET") or DEFAULT_TARGET
+        self._connection = GatewayConnection(self.target, tenant, timeout, connect_timeout, resume_timeout)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Breaks off calls under way and closes the connection; a second call does nothing."""
+        await self._connection.close()
+
+    async def submit(
+        self,
+        kind: str,
+        items: Iterable[Any] | AsyncIterable[Any],
+        params: Any = None,
+        *,
+        request_id: str | None = None,
+        job_class: JobClass | str | None = None,
+        max_failed_ratio: float | None = None,
+        max_parallelism: int | None = None,
+    ) -> Job:
+        """Stores a job and returns its first snapshot; from then on the job survives any crash.
+
+        A second call with the same request_id and content returns the first job as it is now.
+
+        Args:
+            kind: Name of a kind of work; see ``kinds``.
+            items: JSON values, one a unit of work, in a list, a generator or an async generator. Together
+                with params up to 4 MB, each up to 1 MB.
+            params: What holds for all items, as the kind's params_schema says; None: no params.
+            request_id: Names the wanted job, up to 128 characters. Default: a new UUID.
+            job_class: The queue it goes through, by name in any case; default: DEFAULT.
+            max_failed_ratio: The job fails as soon as more than this part of its items has failed, 0 to 1;
+                default 0.5.
+            max_parallelism: Chunks of it worked on at once, at most; default: no limit.
+
+        Raises:
+            InvalidArgumentError: A field is wrong: ``violations`` names it; or the request passes 4 MB
+                (REQUEST_TOO_LARGE). Nothing is stored.
+            AlreadyExistsError: The request_id was used with other content (REQUEST_ID_REUSED).
+        """
+        request = gateway_pb2.SubmitJobRequest(
+            kind=kind,
+            params="" if params is None else encode(params, "params"),
+            request_id=request_id or str(uuid.uuid4()),
+            job_class=from_job_class(job_class),
+            max_failed_ratio=max_failed_ratio,
+            max_parallelism=max_parallelism,
+        )
+        await gather_items(request, items)
+        response = await self._connection.call(self._connection.stub.SubmitJob, request)
+        return to_job(response.job)
+
+    async def get(self, job_id: str) -> Job:
+        """Returns a job's present snapshot.
+
+        Raises:
+            NotFoundError: There is no such job, or it belongs to another tenant.
+        """
+        request = gateway_pb2.GetJobRequest(job_id=job_id)
+        response = await self._connection.call(self._connection.stub.GetJob, request)
+        return to_job(response.job)
+
+    async def list(
+        self, *, states: Iterable[JobState | str] = (), kind: str = "", page_size: int = 0
+    ) -> AsyncGenerator[Job, None]:
+        """Yields the tenant's jobs, newest first, page after page.
+
+        Args:
+            states: Only jobs in one of these states, by name in any case; empty: all.
+            kind: Only jobs of this kind; empty: all.
+            page_size: Jobs a call, up to 1,000; default: as the gateway likes.
+        """
+        request = gateway_pb2.ListJobsRequest(
+            states=[from_job_state(state) for state in states], kind=kind, page_size=page_size
+        )
+        while True:
+            page = await self._connection.call(self._connection.stub.ListJobs, request)
+            for job in page.jobs:
+                yield to_job(job)
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
+
+    def watch(self, job_id: str, *, resume_token: str = "") -> AsyncGenerator[JobEvent, None]:
+        """Yields a job's events: first its present snapshot, then each change, last the terminal snapshot.
+
+        Snapshots are merged when they come faster than you read; their seq never falls. A stream that
+        breaks is continued by itself, at any gateway. Leaving the loop ends the watch, not the job.
+
+        Args:
+            job_id: UUID of the job.
+            resume_token: Of an event of an earlier watch, to begin after it.
+
+        Raises:
+            NotFoundError: There is no such job, or it belongs to another tenant.
+            UnavailableError: No gateway could be reached for ``resume_timeout``.
+        """
+        return watch_job(self._connection, job_id, resume_token)
+
+    def results(
+        self, job_id: str, *, follow: bool = False, item_state: ItemState | str | None = None
+    ) -> AsyncGenerator[Result, None]:
+        """Yields a job's results, each one once.
+
+        Args:
+            job_id: UUID of the job.
+            follow: False: what is recorded now, ordered by item_index. True: also what comes, roughly in
+                the order of completion, until the job has ended.
+            item_state: Only results of this state; default: all.
+
+        Raises:
+            NotFoundError: There is no such job, or it belongs to another tenant.
+        """
+        if follow:
+            return follow_results(self._connection, job_id, item_state)
+        query = gateway_pb2.GetResultsRequest(job_id=job_id, item_state=from_item_state(item_state))
+        return read_results(self._connection, query)
+
+    async def cancel(self, job_id: str) -> Job:
+        """Ends a job and returns it: CANCELLING while a worker still holds items of it, then CANCELLED.
+
+        A finished job is returned unchanged. Results recorded so far stay.
+
+        Raises:
+            NotFoundError: There is no such job, or it belongs to another tenant.
+        """
+        request = gateway_pb2.CancelJobRequest(job_id=job_id)
+        response = await self._connection.call(self._connection.stub.CancelJob, request)
+        return to_job(response.job)
+
+    async def kinds(self) -> Sequence[KindInfo]:
+        """Returns the kinds of work that jobs can name, ordered by name."""
+        request = gateway_pb2.ListKindsRequest()
+        response = await self._connection.call(self._connection.stub.ListKinds, request)
+        return [to_kind_info(kind) for kind in response.kinds]
+
+    async def workers(self) -> Sequence[WorkerInfo]:
+        """Returns the workers seen lately, live ones first."""
+        request = gateway_pb2.ListWorkersRequest()
+        response = await self._connection.call(self._connection.stub.ListWorkers, request)
+        return [to_worker_info(worker) for worker in response.workers]

@@ -1,0 +1,156 @@
+"""Messages of the API into what clients see, and names of enums back into those of the protos."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Any, TypeVar
+
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from headrace.errors import FieldViolation, InvalidArgumentError
+from headrace.jobs.v1 import jobs_pb2
+from headrace.json_text import decode
+from headrace.resources import (
+    Failure,
+    ItemState,
+    Job,
+    JobClass,
+    JobState,
+    KindInfo,
+    LiveEvent,
+    PauseReason,
+    Progress,
+    Result,
+    Usage,
+    WorkerInfo,
+)
+
+Names = TypeVar("Names", bound=StrEnum)
+
+
+def to_job(message: jobs_pb2.Job) -> Job:
+    """Returns the snapshot that a message holds."""
+    return Job(
+        job_id=message.job_id,
+        kind=message.kind,
+        state=_name(JobState, jobs_pb2.JobState, "JOB_STATE_", message.state),
+        job_class=_name(JobClass, jobs_pb2.JobClass, "JOB_CLASS_", message.job_class),
+        create_time=_instant(message, "create_time"),
+        schedule_time=_instant(message, "schedule_time"),
+        start_time=_instant(message, "start_time"),
+        finish_time=_instant(message, "finish_time"),
+        progress=Progress(
+            total_count=message.progress.total_count,
+            succeeded_count=message.progress.succeeded_count,
+            failed_count=message.progress.failed_count,
+            cancelled_count=message.progress.cancelled_count,
+        ),
+        usage=_to_usage(message.usage),
+        error=_to_failure(message),
+        pause_reason=_name(PauseReason, jobs_pb2.PauseReason, "PAUSE_REASON_", message.pause_reason),
+        seq=message.seq,
+        tenant=message.tenant,
+    )
+
+
+def to_result(message: jobs_pb2.Result) -> Result:
+    """Returns the result that a message holds, its output decoded."""
+    return Result(
+        item_index=message.item_index,
+        state=_name(ItemState, jobs_pb2.ItemState, "ITEM_STATE_", message.state),
+        output=decode(message.output) if message.output else None,
+        error=_to_failure(message),
+        try_count=message.try_count,
+        usage=_to_usage(message.usage),
+        finish_time=_instant(message, "finish_time"),
+        output_text=message.output,
+    )
+
+
+def to_live_events(messages: Iterable[jobs_pb2.LiveEvent]) -> tuple[LiveEvent, ...]:
+    """Returns the live events in their order."""
+    return tuple(
+        LiveEvent(
+            event_time=_instant(message, "event_time"),
+            incarnation=message.incarnation,
+            in_flight_count=message.in_flight_count,
+            items_per_second=message.items_per_second,
+            tokens_per_second=message.tokens_per_second,
+        )
+        for message in messages
+    )
+
+
+def to_kind_info(message: jobs_pb2.Kind) -> KindInfo:
+    """Returns the kind that a message describes, its schema decoded."""
+    schema = decode(message.params_schema) if message.params_schema else {}
+    return KindInfo(name=message.name, description=message.description, params_schema=schema)
+
+
+def to_worker_info(message: jobs_pb2.Worker) -> WorkerInfo:
+    """Returns the worker that a message describes."""
+    return WorkerInfo(
+        incarnation=message.incarnation,
+        address=message.address,
+        start_time=_instant(message, "start_time"),
+        heartbeat_time=_instant(message, "heartbeat_time"),
+        live=message.live,
+        in_flight_count=message.in_flight_count,
+        in_flight_limit=message.in_flight_limit,
+        leased_item_count=message.leased_item_count,
+    )
+
+
+def from_job_class(name: JobClass | str | None) -> str:
+    """Returns the name in the protos of a class given by name, in any case; None is UNSPECIFIED."""
+    return f"JOB_CLASS_{_member(JobClass, name, 'job_class')}"
+
+
+def from_job_state(name: JobState | str) -> str:
+    """Returns the name in the protos of a state given by name, in any case."""
+    return f"JOB_STATE_{_member(JobState, name, 'states')}"
+
+
+def from_item_state(name: ItemState | str | None) -> str:
+    """Returns the name in the protos of a state given by name, in any case; None is UNSPECIFIED: any."""
+    return f"ITEM_STATE_{_member(ItemState, name, 'item_state')}"
+
+
+def _member(names: type[Names], name: str | None, field: str) -> Names:
+    try:
+        return names((name or "UNSPECIFIED").upper())
+    except ValueError:
+        known = ", ".join(member for member in names if member != "UNSPECIFIED")
+        violation = FieldViolation(field, f"must be one of {known}")
+        raise InvalidArgumentError(f"{field} is not known: {name}", violations=[violation]) from None
+
+
+def _name(names: type[Names], numbers: Any, prefix: str, number: int) -> Names:
+    try:
+        return names(numbers.Name(number).removeprefix(prefix))
+    except ValueError:  # of a newer server
+        return names("UNSPECIFIED")
+
+
+def _instant(message: Message, field: str) -> datetime | None:
+    if not message.HasField(field):
+        return None
+    timestamp: Timestamp = getattr(message, field)
+    return timestamp.ToDatetime(tzinfo=UTC)
+
+
+def _to_usage(message: jobs_pb2.Usage) -> Usage:
+    return Usage(
+        call_count=message.call_count,
+        input_tokens=message.input_tokens,
+        output_tokens=message.output_tokens,
+        cached_tokens=message.cached_tokens,
+        cost_micros=message.cost_micros,
+    )
+
+
+def _to_failure(message: jobs_pb2.Job | jobs_pb2.Result) -> Failure | None:
+    if not message.HasField("error"):
+        return None
+    return Failure(reason=message.error.reason, message=message.error.message)

@@ -1,0 +1,173 @@
+"""The one tree of errors: raised by clients, and by the services to answer a call.
+
+Each class stands for one gRPC status code. The reason (such as ``UNKNOWN_KIND``) travels in a
+``google.rpc.ErrorInfo`` and is what programs should look at; the message is for people.
+"""
+
+from collections.abc import Sequence
+from typing import ClassVar, NamedTuple
+
+import grpc
+from google.rpc import error_details_pb2, status_pb2
+from grpc_status import rpc_status
+
+DOMAIN = "headrace"
+
+
+class FieldViolation(NamedTuple):
+    """A field of a request that is not as it must be.
+
+    Attributes:
+        field: Path of the field, such as ``params.labels`` or ``items[3]``.
+        description: What is wrong with it and what would be right.
+    """
+
+    field: str
+    description: str
+
+
+class HeadraceError(Exception):
+    """Base of every error that Headrace answers or raises.
+
+    Attributes:
+        code: gRPC status code of the class.
+        reason: Stable name in UPPER_SNAKE_CASE, for programs.
+        message: For people; holds no secrets.
+        violations: Fields that are wrong; empty unless the error is about the request's content.
+        answered: Whether a server of Headrace said so itself; False for what a client found by itself, and
+            where the transport broke.
+    """
+
+    code: ClassVar[grpc.StatusCode] = grpc.StatusCode.UNKNOWN
+    default_reason: ClassVar[str] = "UNKNOWN"
+
+    def __init__(
+        self, message: str, *, reason: str | None = None, violations: Sequence[FieldViolation] = ()
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason or self.default_reason
+        self.violations = tuple(violations)
+        self.answered = False
+
+    def __str__(self) -> str:
+        return f"{self.reason}: {self.message}"
+
+
+class InvalidArgumentError(HeadraceError):
+    """The request is wrong whenever it is sent: correct the named field."""
+
+    code = grpc.StatusCode.INVALID_ARGUMENT
+    default_reason = "INVALID_FIELD"
+
+
+class NotFoundError(HeadraceError):
+    """There is no such thing, or it belongs to another tenant."""
+
+    code = grpc.StatusCode.NOT_FOUND
+    default_reason = "JOB_NOT_FOUND"
+
+
+class AlreadyExistsError(HeadraceError):
+    """The name is taken by something else, such as a request_id used with other content."""
+
+    code = grpc.StatusCode.ALREADY_EXISTS
+    default_reason = "REQUEST_ID_REUSED"
+
+
+class FailedPreconditionError(HeadraceError):
+    """The request fits no present state of its object."""
+
+    code = grpc.StatusCode.FAILED_PRECONDITION
+    default_reason = "FAILED_PRECONDITION"
+
+
+class AbortedError(HeadraceError):
+    """Somebody else was faster: read again, then repeat."""
+
+    code = grpc.StatusCode.ABORTED
+    default_reason = "ABORTED"
+
+
+class ResourceExhaustedError(HeadraceError):
+    """A limit is reached, such as the size of a message."""
+
+    code = grpc.StatusCode.RESOURCE_EXHAUSTED
+    default_reason = "RESOURCE_EXHAUSTED"
+
+
+class UnavailableError(HeadraceError):
+    """The server cannot be reached or cannot answer now: repeat."""
+
+    code = grpc.StatusCode.UNAVAILABLE
+    default_reason = "UNAVAILABLE"
+
+
+class DeadlineExceededError(HeadraceError):
+    """The answer did not come in time; whether the call took effect is not known."""
+
+    code = grpc.StatusCode.DEADLINE_EXCEEDED
+    default_reason = "DEADLINE_EXCEEDED"
+
+
+class CancelledError(HeadraceError):
+    """The call was broken off."""
+
+    code = grpc.StatusCode.CANCELLED
+    default_reason = "CANCELLED"
+
+
+class UnimplementedError(HeadraceError):
+    """The server does not know this call."""
+
+    code = grpc.StatusCode.UNIMPLEMENTED
+    default_reason = "UNIMPLEMENTED"
+
+
+class InternalError(HeadraceError):
+    """A fault of the server's own, found in its log."""
+
+    code = grpc.StatusCode.INTERNAL
+    default_reason = "INTERNAL"
+
+
+_CLASS_BY_CODE: dict[grpc.StatusCode, type[HeadraceError]] = {
+    error.code: error for error in HeadraceError.__subclasses__()
+}
+
+
+def to_status(error: HeadraceError) -> status_pb2.Status:
+    """Returns the rich status that carries an error over gRPC, with ErrorInfo and BadRequest details."""
+    code: int = error.code.value[0]
+    status = status_pb2.Status(code=code, message=error.message)
+    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN))
+    if error.violations:
+        bad_request = error_details_pb2.BadRequest()
+        for violation in error.violations:
+            bad_request.field_violations.add(field=violation.field, description=violation.description)
+        status.details.add().Pack(bad_request)
+    return status
+
+
+def from_rpc_error(rpc_error: grpc.aio.AioRpcError) -> HeadraceError:
+    """Returns the error that a failed call carried, with its reason and violations where it had some."""
+    error_class = _CLASS_BY_CODE.get(rpc_error.code(), HeadraceError)
+    message = rpc_error.details() or rpc_error.code().name
+    reason, violations = None, []
+    status = _rich_status(rpc_error)
+    for detail in status.details if status else ():
+        info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
+        if detail.Unpack(info):
+            reason = info.reason
+        elif detail.Unpack(bad_request):
+            violations = [FieldViolation(v.field, v.description) for v in bad_request.field_violations]
+    error = error_class(message, reason=reason, violations=violations)
+    error.answered = reason is not None
+    return error
+
+
+def _rich_status(rpc_error: grpc.aio.AioRpcError) -> status_pb2.Status | None:
+    try:
+        return rpc_status.from_call(rpc_error)  # type: ignore[arg-type]  # an AioRpcError is a call by shape
+    except ValueError:  # a proxy changed the status: its details no longer fit
+        return None

@@ -1,0 +1,105 @@
+"""The kind ``llm.classify``: gives each item one of the job's labels."""
+
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from headrace.kinds.kind import ItemContext, ItemFailedError, JsonValue, Kind, Message
+from headrace.kinds.labels import fold_labels, match_label
+from headrace.kinds.template import Template, parse_template
+
+_INSTRUCTION = (
+    "Classify the text of the user. Answer with exactly one of the labels below, as it is written there, "
+    "and nothing else: no quotes, no explanation.\n\nLabels:\n"
+)
+_CORRECTION = (
+    "That is not one of the labels. Answer again, with exactly one label of the list, copied as it is "
+    "written there, and nothing else."
+)
+
+
+class LlmClassifyParams(BaseModel):
+    """Params of ``llm.classify``.
+
+    Attributes:
+        labels: 1 to 1,000 different ones.
+        template: The user's message, with ``{field}`` where a field of the item goes.
+        model: The provider's name of the model; None: the worker's default model.
+    """
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    labels: list[Annotated[str, StringConstraints(max_length=500)]] = Field(
+        min_length=1, max_length=1000, description="The labels to choose from; case makes no difference."
+    )
+    template: str = Field(
+        max_length=100_000,
+        description="The text to classify: {field} stands for that field of the item; {{ and }} are braces.",
+    )
+    model: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="The provider's name of the model. Default: the worker's default model.",
+    )
+
+    @field_validator("labels")
+    @classmethod
+    def _can_be_told_apart(cls, labels: list[str]) -> list[str]:
+        fold_labels(labels)
+        return labels
+
+    @field_validator("template")
+    @classmethod
+    def _can_be_parsed(cls, template: str) -> str:
+        parse_template(template)
+        return template
+
+    @cached_property
+    def parsed_template(self) -> Template:
+        """The template, parsed."""
+        return parse_template(self.template)
+
+    @cached_property
+    def label_by_fold(self) -> dict[str, str]:
+        """The labels, by what answers are compared by."""
+        return fold_labels(self.labels)
+
+    @cached_property
+    def instruction(self) -> Message:
+        """The first message of every call of the job: equal bytes, so that a provider's cache takes it."""
+        return Message("system", _INSTRUCTION + "\n".join(self.labels))
+
+
+async def run_llm_classify(params: LlmClassifyParams, item: JsonValue, context: ItemContext) -> JsonValue:
+    """Returns ``{"label": ...}`` with one of the params' labels, as it is written there.
+
+    One chat completion, and a second where the answer is none of the labels. Neither temperature nor a
+    limit of output tokens is sent: reasoning models refuse every temperature but their own, and think
+    within that limit. The same item always gives the same request.
+
+    Raises:
+        ItemFailedError: FIELD_MISSING (no call was made), or LABEL_UNKNOWN after the second answer.
+    """
+    chat = [params.instruction, Message("user", params.parsed_template.render(item))]
+    answer = await context.complete(chat, model=params.model)
+    label = match_label(answer.text, params.label_by_fold)
+    if label is None:
+        chat += [Message("assistant", answer.text), Message("user", _CORRECTION)]
+        answer = await context.complete(chat, model=params.model)
+        label = match_label(answer.text, params.label_by_fold)
+    if label is None:
+        raise ItemFailedError("LABEL_UNKNOWN", "the model answered twice with something that is no label")
+    return {"label": label}
+
+
+LLM_CLASSIFY = Kind(
+    name="llm.classify",
+    description=(
+        "Gives each item one of the labels, by one chat completion; an answer outside the labels is asked "
+        'for once more, then fails the item. Output: {"label": ...}.'
+    ),
+    params_model=LlmClassifyParams,
+    run=run_llm_classify,
+)

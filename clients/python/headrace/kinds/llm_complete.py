@@ -1,0 +1,208 @@
+"""The kind ``llm.complete``: asks a model one question about each item, or several side by side."""
+
+import asyncio
+import re
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Annotated, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from headrace.kinds.kind import (
+    Completion,
+    ItemContext,
+    ItemFailedError,
+    JobFailedError,
+    JsonValue,
+    Kind,
+    Message,
+    TryAgainError,
+)
+from headrace.kinds.template import Template, parse_template
+
+MAX_PROMPT_COUNT = 20
+_RATE_LIMITED = "RATE_LIMITED"
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_PLACES = "{field} stands for that field of the item; {{ and }} are braces."
+
+
+def _check_template(text: str) -> str:
+    parse_template(text)
+    return text
+
+
+PromptText = Annotated[str, Field(max_length=100_000), AfterValidator(_check_template)]
+
+
+class LlmCompleteParams(BaseModel):
+    """Params of ``llm.complete``: exactly one of ``prompt`` and ``prompts``.
+
+    Attributes:
+        prompt: The user's message, with ``{field}`` where a field of the item goes.
+        prompts: 1 to 20 of them by name, each a call of its own.
+        system: The first message of every call, sent as it is; None: not sent.
+        model: The provider's name of the model; None: the worker's default model.
+        max_output_tokens: Of each answer; None: not sent.
+        temperature: As the provider defines it; None: not sent.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        strict=True,
+        json_schema_extra={"oneOf": [{"required": ["prompt"]}, {"required": ["prompts"]}]},
+    )
+
+    prompt: PromptText | None = Field(default=None, description=f"What to ask about each item: {_PLACES}")
+    prompts: dict[str, PromptText] | None = Field(
+        default=None,
+        min_length=1,
+        max_length=MAX_PROMPT_COUNT,
+        description=(
+            "What to ask about each item, by name (1 to 64 of A-Z, a-z, 0-9, _ and -): "
+            f"all are asked side by side. {_PLACES}"
+        ),
+    )
+    system: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=100_000,
+        description="The system message of every call, the same for all items: it has no places for fields.",
+    )
+    model: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=200,
+        description="The provider's name of the model. Default: the worker's default model.",
+    )
+    max_output_tokens: int | None = Field(
+        default=None,
+        ge=1,
+        le=10_000_000,
+        description="Where each answer is cut off; its finish_reason is then length. Default: not sent.",
+    )
+    temperature: float | None = Field(
+        default=None,
+        ge=0,
+        le=2,
+        allow_inf_nan=False,
+        description="As the provider defines it; some models refuse any. Default: not sent.",
+    )
+
+    @field_validator("prompts")
+    @classmethod
+    def _have_plain_names(cls, prompts: dict[str, str] | None) -> dict[str, str] | None:
+        for place, name in enumerate(prompts or ()):
+            if not _NAME.fullmatch(name):
+                raise ValueError(f"the name at place {place} is not 1 to 64 of A-Z, a-z, 0-9, _ and -")
+        return prompts
+
+    @model_validator(mode="after")
+    def _ask_one_way(self) -> Self:
+        if (self.prompt is None) == (self.prompts is None):
+            raise ValueError("must have exactly one of prompt and prompts")
+        return self
+
+    @cached_property
+    def templates(self) -> Mapping[str, Template]:
+        """The templates by name, parsed; that of ``prompt`` has the empty name."""
+        prompts = self.prompts if self.prompts is not None else {"": self.prompt or ""}
+        return {name: parse_template(text) for name, text in prompts.items()}
+
+
+async def run_llm_complete(params: LlmCompleteParams, item: JsonValue, context: ItemContext) -> JsonValue:
+    """Returns the answer to ``prompt``, or ``{"answers": {name: answer}}`` in the order of ``prompts``.
+
+    An answer is ``{"text", "finish_reason", "input_tokens", "output_tokens", "cached_tokens"}``. The text is
+    the model's, unchanged; it may be empty, such as where a model spent max_output_tokens on thinking. The
+    same item always gives the same requests.
+
+    Where a call fails in a way that may pass, the others are let finish, for they are paid for, and the item
+    is tried again. One that fails for good ends the others at once.
+
+    Raises:
+        ItemFailedError: FIELD_MISSING (no call was made), or the provider refused one of the prompts.
+        TryAgainError: At least one call may succeed in another try.
+    """
+    system = [Message("system", params.system)] if params.system is not None else []
+    chats = {
+        name: [*system, Message("user", template.render(item))] for name, template in params.templates.items()
+    }
+    outcomes = await _ask_side_by_side(params, chats, context)
+    faults = {name: fault for name, fault in outcomes.items() if isinstance(fault, TryAgainError)}
+    if faults:
+        raise _fault_of_item(faults)
+    answers = {name: _show(answer) for name, answer in outcomes.items() if isinstance(answer, Completion)}
+    return answers[""] if params.prompts is None else {"answers": answers}
+
+
+async def _ask_side_by_side(
+    params: LlmCompleteParams, chats: Mapping[str, Sequence[Message]], context: ItemContext
+) -> Mapping[str, Completion | TryAgainError]:
+    """Returns what became of each call, once all have ended.
+
+    Raises:
+        ItemFailedError: Of the first call that failed for good; the others were cancelled.
+    """
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = {
+                name: group.create_task(_ask(params, name, chat, context)) for name, chat in chats.items()
+            }
+    except ExceptionGroup as failed:
+        fatal = (error for error in failed.exceptions if isinstance(error, JobFailedError))
+        raise next(fatal, failed.exceptions[0]) from None
+    return {name: task.result() for name, task in tasks.items()}
+
+
+async def _ask(
+    params: LlmCompleteParams, name: str, chat: Sequence[Message], context: ItemContext
+) -> Completion | TryAgainError:
+    try:
+        return await context.complete(
+            chat,
+            model=params.model,
+            temperature=params.temperature,
+            max_output_tokens=params.max_output_tokens,
+        )
+    except TryAgainError as error:
+        return error
+    except JobFailedError:
+        raise
+    except ItemFailedError as error:
+        raise ItemFailedError(error.reason, _name_prompt(name, error.message)) from None
+
+
+def _fault_of_item(faults: Mapping[str, TryAgainError]) -> TryAgainError:
+    """Returns one error for several: a rate limit only where there is nothing else, for it uses up no try."""
+    name, fault = next(
+        ((name, fault) for name, fault in faults.items() if fault.reason != _RATE_LIMITED),
+        next(iter(faults.items())),
+    )
+    waits = [fault.retry_after for fault in faults.values() if fault.retry_after is not None]
+    return TryAgainError(fault.reason, _name_prompt(name, fault.message), max(waits, default=None))
+
+
+def _name_prompt(name: str, message: str) -> str:
+    return f"prompt {name}: {message}" if name else message
+
+
+def _show(answer: Completion) -> JsonValue:
+    return {
+        "text": answer.text,
+        "finish_reason": answer.finish_reason,
+        "input_tokens": answer.input_tokens,
+        "output_tokens": answer.output_tokens,
+        "cached_tokens": answer.cached_tokens,
+    }
+
+
+LLM_COMPLETE = Kind(
+    name="llm.complete",
+    description=(
+        "Asks a model about each item: one prompt, or up to 20 named prompts side by side, each a chat "
+        'completion. Output: {"text": ..., "finish_reason": ..., "input_tokens": ..., "output_tokens": ..., '
+        '"cached_tokens": ...}, or {"answers": {name: the same}} of several.'
+    ),
+    params_model=LlmCompleteParams,
+    run=run_llm_complete,
+)

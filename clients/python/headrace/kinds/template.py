@@ -1,0 +1,70 @@
+"""Prompt templates: text with ``{field}`` places that an item's fields fill."""
+
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from headrace.kinds.kind import ItemFailedError, JsonValue
+
+_TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]+)\}|[{}]")
+
+
+@dataclass(frozen=True)
+class Template:
+    """A parsed template.
+
+    Attributes:
+        parts: Literal text and field names in turns: text first and last, so field names are at the odd
+            places.
+    """
+
+    parts: tuple[str, ...]
+
+    @property
+    def fields(self) -> Sequence[str]:
+        """Names of the fields it asks for, in order; one used twice is there twice."""
+        return self.parts[1::2]
+
+    def render(self, item: JsonValue) -> str:
+        """Returns the text with an item's fields put in: strings as they are, other values as JSON text.
+
+        Raises:
+            ItemFailedError: FIELD_MISSING; the item lacks a field, or is not an object.
+        """
+        if not isinstance(item, dict):
+            raise ItemFailedError(
+                "FIELD_MISSING", f"the template wants field {self.fields[0]!r}, but the item is not an object"
+            )
+        parts = list(self.parts)
+        for place in range(1, len(parts), 2):
+            name = parts[place]
+            if name not in item:
+                raise ItemFailedError("FIELD_MISSING", f"the item has no field {name!r}")
+            value = item[name]
+            parts[place] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        return "".join(parts)
+
+
+def parse_template(text: str) -> Template:
+    """Returns the parsed template. ``{name}`` is a field, ``{{`` and ``}}`` are literal braces.
+
+    A field's name is any text without braces; spaces in it count.
+
+    Raises:
+        ValueError: A lone brace, an empty name, or no field at all.
+    """
+    parts, literal, end = [], "", 0
+    for token in _TOKEN.finditer(text):
+        literal += text[end : token.start()]
+        end = token.end()
+        if token[1] is not None:
+            parts += [literal, token[1]]
+            literal = ""
+        elif token[0] in ("{{", "}}"):
+            literal += token[0][0]
+        else:
+            raise ValueError(f"has a lone brace at character {token.start()}; write {{{{ or }}}} for a brace")
+    if not parts:
+        raise ValueError("must hold at least one {field} of the item")
+    return Template((*parts, literal + text[end:]))

@@ -1,0 +1,184 @@
+"""The client for code without an event loop."""
+
+import weakref
+from collections.abc import AsyncIterable, Generator, Iterable, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from headrace.background_loop import BackgroundLoop
+from headrace.caller_items import CallerItems, is_read_by_caller
+from headrace.client import Client
+from headrace.resources import ItemState, Job, JobClass, JobEvent, JobState, KindInfo, Result, WorkerInfo
+
+_BATCH_SIZE = 100
+
+
+class SyncClient:
+    """Calls a gateway and waits for its answers: ``with SyncClient() as hr:``.
+
+    It drives a ``Client`` on an event loop in a thread of its own, and has the same calls, arguments, errors
+    and repeats. One is enough for a process: several threads may use it at once. An interrupt (Ctrl-C) while
+    a call waits ends that call. Leaving the loop over a watch or over results ends its stream at once.
+
+    In a thread that runs an event loop every call is refused (FailedPreconditionError, reason
+    EVENT_LOOP_RUNNING), for it would stop that loop: use ``Client`` there, in notebooks too. In a process
+    forked after it was made its calls are refused as well (CLIENT_FORKED): make one after the fork.
+
+    Args:
+        target: ``host:port`` of the gateway, or any gRPC name such as ``dns:///gateway:50051``. Default:
+            ``HEADRACE_TARGET`` of the environment, or else localhost:50051.
+        tenant: Whose jobs; default: the gateway's default tenant.
+        timeout: Seconds for one call with all its repeats.
+        connect_timeout: Seconds to look for a gateway as long as none ever answered; at most ``timeout``.
+        resume_timeout: Seconds that a watch goes on looking for a gateway after its stream broke.
+
+    Raises:
+        InvalidArgumentError: The tenant's name cannot be sent.
+    """
+
+    def __init__(
+        self,
+        target: str | None = None,
+        tenant: str | None = None,
+        *,
+        timeout: float = 30.0,
+        connect_timeout: float = 30.0,
+        resume_timeout: float = 300.0,
+    ) -> None:
+        self._client = Client(
+            target, tenant, timeout=timeout, connect_timeout=connect_timeout, resume_timeout=resume_timeout
+        )
+        self.target = self._client.target
+        self._loop = BackgroundLoop("headrace-client")
+        weakref.finalize(self, self._loop.end)  # for one that was never closed
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Breaks off calls under way, of all threads, and closes the connection; a second call does nothing.
+
+        What was broken off raises CancelledError (CLIENT_CLOSED) where it waits.
+        """
+        self._loop.close(self._client.close)
+
+    def submit(
+        self,
+        kind: str,
+        items: Iterable[Any] | AsyncIterable[Any],
+        params: Any = None,
+        *,
+        request_id: str | None = None,
+        job_class: JobClass | str | None = None,
+        max_failed_ratio: float | None = None,
+        max_parallelism: int | None = None,
+    ) -> Job:
+        """Stores a job and returns its first snapshot; from then on the job survives any crash.
+
+        A second call with the same request_id and content returns the first job as it is now.
+
+        Args:
+            kind: Name of a kind of work; see ``kinds``.
+            items: JSON values, one a unit of work, in a list or a generator, which is read in this thread;
+                an async generator is read on the client's own loop. Together with params up to 4 MB, each up
+                to 1 MB.
+            params: What holds for all items, as the kind's params_schema says; None: no params.
+            request_id: Names the wanted job, up to 128 characters. Default: a new UUID.
+            job_class: The queue it goes through, by name in any case; default: DEFAULT.
+            max_failed_ratio: The job fails as soon as more than this part of its items has failed, 0 to 1;
+                default 0.5.
+            max_parallelism: Chunks of it worked on at once, at most; default: no limit.
+
+        Raises:
+            InvalidArgumentError: A field is wrong: ``violations`` names it; or the request passes 4 MB
+                (REQUEST_TOO_LARGE). Nothing is stored.
+            AlreadyExistsError: The request_id was used with other content (REQUEST_ID_REUSED).
+        """
+        read_here = CallerItems(items) if is_read_by_caller(items) else None
+        call = self._client.submit(
+            kind,
+            items if read_here is None else read_here,
+            params,
+            request_id=request_id,
+            job_class=job_class,
+            max_failed_ratio=max_failed_ratio,
+            max_parallelism=max_parallelism,
+        )
+        return self._loop.run(call, read_here)
+
+    def get(self, job_id: str) -> Job:
+        """Returns a job's present snapshot.
+
+        Raises:
+            NotFoundError: There is no such job, or it belongs to another tenant.
+        """
+        return self._loop.run(self._client.get(job_id))
+
+    def list(
+        self, *, states: Iterable[JobState | str] = (), kind: str = "", page_size: int = 0
+    ) -> Generator[Job, None, None]:
+        """Yields the tenant's jobs, newest first, page after page.
+
+        Args:
+            states: Only jobs in one of these states, by name in any case; empty: all.
+            kind: Only jobs of this kind; empty: all.
+            page_size: Jobs a call, up to 1,000; default: as the gateway likes.
+        """
+        jobs = self._client.list(states=tuple(states), kind=kind, page_size=page_size)
+        return self._loop.iterate(self, jobs, _BATCH_SIZE)
+
+    def watch(self, job_id: str, *, resume_token: str = "") -> Generator[JobEvent, None, None]:
+        """Yields a job's events: first its present snapshot, then each change, last the terminal snapshot.
+
+        Snapshots are merged when they come faster than you read; their seq never falls. A stream that
+        breaks is continued by itself, at any gateway. Leaving the loop ends the watch, not the job.
+
+        Args:
+            job_id: UUID of the job.
+            resume_token: Of an event of an earlier watch, to begin after it.
+
+        Raises:
+            NotFoundError: There is no such job, or it belongs to another tenant.
+            UnavailableError: No gateway could be reached for ``resume_timeout``.
+        """
+        return self._loop.iterate(self, self._client.watch(job_id, resume_token=resume_token), 1)
+
+    def results(
+        self, job_id: str, *, follow: bool = False, item_state: ItemState | str | None = None
+    ) -> Generator[Result, None, None]:
+        """Yields a job's results, each one once.
+
+        Args:
+            job_id: UUID of the job.
+            follow: False: what is recorded now, ordered by item_index. True: also what comes, roughly in
+                the order of completion, until the job has ended.
+            item_state: Only results of this state; default: all.
+
+        Raises:
+            NotFoundError: There is no such job, or it belongs to another tenant.
+        """
+        results = self._client.results(job_id, follow=follow, item_state=item_state)
+        return self._loop.iterate(self, results, _BATCH_SIZE)
+
+    def cancel(self, job_id: str) -> Job:
+        """Ends a job and returns it: CANCELLING while a worker still holds items of it, then CANCELLED.
+
+        A finished job is returned unchanged. Results recorded so far stay.
+
+        Raises:
+            NotFoundError: There is no such job, or it belongs to another tenant.
+        """
+        return self._loop.run(self._client.cancel(job_id))
+
+    def kinds(self) -> Sequence[KindInfo]:
+        """Returns the kinds of work that jobs can name, ordered by name."""
+        return self._loop.run(self._client.kinds())
+
+    def workers(self) -> Sequence[WorkerInfo]:
+        """Returns the workers seen lately, live ones first."""
+        return self._loop.run(self._client.workers())

@@ -1,0 +1,231 @@
+"""A process that outlives its starter, known by pid file and log."""
+
+import json
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from deploy.local.errors import LocalStackError
+
+_POLL_SECONDS = 0.02
+
+# The children of this very process. Somebody has to take their exit codes, or they stay zombies.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+class ManagedProcess:
+    """One process of a run directory, started detached from its starter.
+
+    ``NAME.pid`` holds its pid in one line, ``NAME.log`` what it prints. A pid alone says too little: the
+    number may belong to another program by now. So ``state/NAME.json`` keeps the moment the process started
+    as well, and only a process that fits both counts as running. A zombie does not.
+
+    Args:
+        run_dir: Where the files are; made when first needed.
+        name: Such as ``worker-1``.
+    """
+
+    def __init__(self, run_dir: Path, name: str) -> None:
+        self.name = name
+        self.pid_path = run_dir / f"{name}.pid"
+        self.log_path = run_dir / f"{name}.log"
+        self._state_path = run_dir / "state" / f"{name}.json"
+
+    def start(
+        self,
+        argv: Sequence[str],
+        *,
+        env: Mapping[str, str],
+        cwd: Path,
+        user: str | None = None,
+        note: str = "",
+    ) -> None:
+        """Starts the program in a session of its own; its log is appended to. Does not wait for anything.
+
+        Args:
+            argv: The program itself, not a launcher: its pid goes into the pid file.
+            env: The whole environment.
+            cwd: Working directory.
+            user: Who it runs as; unset: the present user.
+            note: Kept with the process, see ``note``.
+
+        Raises:
+            LocalStackError: The program cannot be started.
+        """
+        self._state_path.parent.mkdir(parents=True, exist_ok=True)
+        with self.log_path.open("ab") as log:
+            log_start = log.tell()
+            try:
+                child = subprocess.Popen(
+                    list(argv),
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    env=dict(env),
+                    cwd=cwd,
+                    user=user,
+                    group=user,
+                    extra_groups=[] if user else None,
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise LocalStackError(f"{self.name} cannot be started: {error}") from error
+        _children[child.pid] = child
+        self.adopt(child.pid, note, log_start)
+
+    def adopt(self, pid: int, note: str = "", log_start: int = 0) -> None:
+        """Makes a live process the one of this name."""
+        state = {"pid": pid, "start": start_mark(pid), "note": note, "log_start": log_start}
+        self._state_path.write_text(json.dumps(state) + "\n")
+        self.pid_path.write_text(f"{pid}\n")
+
+    @property
+    def pid(self) -> int | None:
+        """Pid of the running process, None when it does not run."""
+        state = self._state()
+        pid, start = state.get("pid"), state.get("start")
+        if not isinstance(pid, int):
+            return None
+        if pid in _children and _children[pid].poll() is not None:
+            del _children[pid]
+        return pid if start is not None and start_mark(pid) == start else None
+
+    @property
+    def note(self) -> str:
+        """What ``start`` was told to keep: how the process was configured."""
+        return str(self._state().get("note", ""))
+
+    def is_running(self) -> bool:
+        """Returns whether the process lives; a lost or overwritten pid file of a live one is put right."""
+        pid = self.pid
+        if pid is None:
+            return False
+        if not self.pid_path.exists() or self.pid_path.read_text() != f"{pid}\n":
+            self.pid_path.write_text(f"{pid}\n")
+        return True
+
+    def send(self, signum: signal.Signals) -> None:
+        """Sends a signal; nothing happens when the process does not run."""
+        pid = self.pid
+        if pid is not None:
+            try:
+                os.kill(pid, signum)
+            except ProcessLookupError:
+                return
+
+    def stop(self, signum: signal.Signals = signal.SIGTERM, timeout: float = 20.0) -> bool:
+        """Ends the process and removes its pid file; returns whether it had been running.
+
+        Args:
+            signum: Asks it to end, once: a second one may mean haste.
+            timeout: Seconds it has for that before SIGKILL ends it.
+
+        Raises:
+            LocalStackError: It survives even SIGKILL for 10 seconds.
+        """
+        was_running = self.pid is not None
+        self.send(signum)
+        self.await_end(timeout)
+        return was_running
+
+    def await_end(self, timeout: float) -> None:
+        """Waits for the end of a process that was told to end, then removes its pid file.
+
+        Args:
+            timeout: Seconds it has before SIGKILL ends it.
+
+        Raises:
+            LocalStackError: It survives even SIGKILL for 10 seconds.
+        """
+        if not self.wait_ended(timeout):
+            self.send(signal.SIGKILL)
+            if not self.wait_ended(10.0):
+                raise LocalStackError(f"{self.name} (pid {self.pid}) does not end")
+        self.pid_path.unlink(missing_ok=True)
+        self._state_path.unlink(missing_ok=True)
+
+    def wait_ended(self, timeout: float) -> bool:
+        """Returns True as soon as the process has ended, False after ``timeout`` seconds."""
+        return wait_until(lambda: self.pid is None, timeout)
+
+    def wait_ready(self, is_ready: Callable[[], bool], timeout: float) -> None:
+        """Returns as soon as the process is ready.
+
+        Args:
+            is_ready: Asked again and again; may block for a moment.
+            timeout: Seconds.
+
+        Raises:
+            LocalStackError: The process ended, or time is up; with the end of its log.
+        """
+        if wait_until(lambda: self.pid is None or is_ready(), timeout) and self.pid is not None:
+            return
+        what = f"is not ready after {timeout:.0f} s" if self.pid is not None else "ended at its start"
+        raise LocalStackError(f"{self.name} {what}; the end of {self.log_path}:\n{self.log_tail()}")
+
+    def log_text(self) -> str:
+        """Returns everything it has printed so far, over all its starts."""
+        return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
+
+    def log_tail(self, lines: int = 20) -> str:
+        """Returns the last lines it printed since its latest start, each set in by four spaces."""
+        printed = self.log_path.read_bytes() if self.log_path.exists() else b""
+        log_start = self._state().get("log_start", 0)
+        since = printed[log_start if isinstance(log_start, int) else 0 :]
+        tail = since.decode(errors="replace").splitlines()[-lines:]
+        return "\n".join(f"    {line}" for line in tail) or "    (empty)"
+
+    def _state(self) -> dict[str, object]:
+        try:
+            return dict(json.loads(self._state_path.read_text()))
+        except (FileNotFoundError, ValueError):
+            return {}
+
+
+def stop_all(processes: Sequence[ManagedProcess], timeout: float) -> list[str]:
+    """Stops processes together with SIGTERM; returns the names of those that had been running.
+
+    Args:
+        processes: Any, running or not.
+        timeout: Seconds they have before SIGKILL ends them.
+    """
+    running = [process for process in processes if process.pid is not None]
+    for process in running:
+        process.send(signal.SIGTERM)
+    deadline = time.monotonic() + timeout
+    for process in processes:
+        process.await_end(max(0.0, deadline - time.monotonic()))
+    return [process.name for process in running]
+
+
+def kill_all(folder: Path) -> None:
+    """Ends every process of every run directory in a folder, at once, without a chance to clean up."""
+    for state_path in sorted(folder.glob("**/state/*.json")):
+        ManagedProcess(state_path.parent.parent, state_path.stem).stop(signal.SIGKILL)
+
+
+def start_mark(pid: int) -> str | None:
+    """Returns what tells a process from every other that had or will have its pid, None for a dead one."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError, IndexError):
+        return None
+    state, thread_count, start_ticks = fields[0], int(fields[17]), fields[19]
+    # The first thread of a killed process is a zombie while others still end, and they hold its ports.
+    if state in "ZX" and thread_count <= 1:
+        return None
+    return f"{boot_id}:{start_ticks}"
+
+
+def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
+    """Returns True as soon as the condition holds, False after ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(_POLL_SECONDS)
+    return True

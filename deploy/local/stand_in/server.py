@@ -1,0 +1,146 @@
+"""The stand-in's HTTP server."""
+
+import asyncio
+from typing import Any
+
+import orjson
+from aiohttp import web
+
+from deploy.local.stand_in.call_counts import CallCounts
+from deploy.local.stand_in.chat import NAME, answer_text, completion, read_prompt
+from deploy.local.stand_in.faults import Behaviour, Fault
+
+_MAX_BODY_BYTES = 16 * 1024 * 1024
+
+
+class StandIn:
+    """A server that speaks the OpenAI API and is no language model.
+
+    ``POST /v1/chat/completions`` and ``GET /v1/models`` as OpenAI has them; every model is known but those
+    whose name starts with ``unknown``. ``GET /calls`` (``?prompts=1``: with every prompt), ``POST /control``
+    (see Behaviour; ``{"reset": true}`` sets counts and behaviour back first), ``GET /healthz``.
+
+    Args:
+        port: On loopback; 0 takes a free one.
+        latency_ms: How long every answer takes, in milliseconds.
+    """
+
+    def __init__(self, port: int = 0, latency_ms: float = 0.0) -> None:
+        self._port = port
+        self._latency_ms = latency_ms
+        self.behaviour = Behaviour(latency_ms)
+        self.counts = CallCounts()
+        app = web.Application(client_max_size=_MAX_BODY_BYTES)
+        app.router.add_post("/v1/chat/completions", self._complete)
+        app.router.add_get("/v1/models", self._list_models)
+        app.router.add_get("/healthz", self._healthz)
+        app.router.add_get("/calls", self._list_calls)
+        app.router.add_post("/control", self._control)
+        # A handler whose caller goes away is cancelled, and so counted as broken off.
+        self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
+
+    @property
+    def url(self) -> str:
+        """Where it listens, such as ``http://127.0.0.1:8080``."""
+        return f"http://127.0.0.1:{self._port}"
+
+    @property
+    def base_url(self) -> str:
+        """What OPENAI_BASE_URL shall be."""
+        return f"{self.url}/v1"
+
+    async def start(self) -> None:
+        """Listens.
+
+        Raises:
+            OSError: The port is taken.
+        """
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", self._port, backlog=1024)
+        await site.start()
+        self._port = self._runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Breaks off what is in flight and stops listening. Safe to repeat."""
+        await self._runner.cleanup()
+
+    async def _complete(self, request: web.Request) -> web.StreamResponse:
+        body = await request.read()
+        try:
+            chat = orjson.loads(body)
+            prompt = read_prompt(chat["messages"])
+        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
+            return _json({"error": {"message": "no chat in the body", "type": "invalid_request_error"}}, 400)
+        self.counts.start(prompt)
+        answered = False
+        try:
+            response = await self._answer(request, chat, body, self.counts.call_count)
+            answered = True
+            return response
+        finally:
+            self.counts.end(answered=answered)
+
+    async def _answer(
+        self, request: web.Request, chat: dict[str, Any], body: bytes, call_number: int
+    ) -> web.StreamResponse:
+        behaviour = self.behaviour
+        fault = behaviour.fault(body.decode(), call_number)
+        if behaviour.latency_ms:
+            await asyncio.sleep(behaviour.latency_ms / 1000)
+        if fault is None and str(chat.get("model")).startswith("unknown"):
+            fault = Fault(404, "model_not_found", "no such model")
+        if fault is not None and fault.text is None:
+            return await _misbehave(request, fault)
+        text = fault.text if fault is not None and fault.text is not None else answer_text(chat["messages"])
+        return _json(completion(chat, text, call_number))
+
+    async def _list_models(self, request: web.Request) -> web.Response:
+        model = {"id": NAME, "object": "model", "created": 0, "owned_by": NAME}
+        return _json({"object": "list", "data": [model]})
+
+    async def _healthz(self, request: web.Request) -> web.Response:
+        return _json({"server": NAME})
+
+    async def _list_calls(self, request: web.Request) -> web.Response:
+        return _json(self.counts.to_json(all_prompts=request.query.get("prompts") == "1"))
+
+    async def _control(self, request: web.Request) -> web.Response:
+        control = await request.json(loads=orjson.loads)
+        if control.pop("reset", False):
+            self.counts.reset()
+            self.behaviour = Behaviour(self._latency_ms)
+        try:
+            self.behaviour.update(control)
+        except (AttributeError, TypeError, ValueError) as error:
+            return _json({"error": {"message": str(error)}}, 400)
+        return _json({})
+
+
+async def _misbehave(request: web.Request, fault: Fault) -> web.Response:
+    if fault.hang:
+        await asyncio.Event().wait()
+    if fault.disconnect and request.transport is not None:
+        request.transport.close()
+    headers = {"server": NAME}
+    if fault.retry_after is not None:
+        headers["retry-after"] = fault.retry_after
+    if fault.body is not None:
+        return web.Response(
+            text=fault.body, status=fault.status, headers=headers, content_type="application/json"
+        )
+    error = {
+        "message": fault.message,
+        "type": fault.code or "stand_in_error",
+        "param": None,
+        "code": fault.code,
+    }
+    return _json({"error": error}, fault.status, headers)
+
+
+def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:
+    return web.Response(
+        body=orjson.dumps(value),
+        status=status,
+        content_type="application/json",
+        headers=headers or {"server": NAME},
+    )

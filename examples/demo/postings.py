@@ -1,0 +1,50 @@
+"""Real job postings: those of the package network-jobs-data."""
+
+import importlib.resources
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+PACKAGE = "network_jobs_data"
+_SEED = 0
+
+
+@dataclass(frozen=True)
+class Posting:
+    """A posting.
+
+    Attributes:
+        category: What its publisher filed it under.
+        item: What the model is shown of it.
+    """
+
+    category: str
+    item: dict[str, str]
+
+
+def read_postings() -> list[Posting]:
+    """Returns all postings, each once, in an order that is always the same and mixes the categories."""
+    by_id: dict[int, dict[str, Any]] = {}
+    for row in _rows():
+        by_id.setdefault(row["id"], row)  # the files of sub-categories repeat those of their category
+    postings = [_posting(by_id[posting_id]) for posting_id in sorted(by_id)]
+    random.Random(_SEED).shuffle(postings)
+    return postings
+
+
+def _rows() -> Iterator[dict[str, Any]]:
+    for folder in sorted(importlib.resources.files(PACKAGE).iterdir(), key=lambda each: each.name):
+        if not folder.is_dir():
+            continue
+        for file in sorted(folder.iterdir(), key=lambda each: each.name):
+            # advisor.json is about a person and manifest.json about the files.
+            if file.name.endswith(".json") and file.name not in ("advisor.json", "manifest.json"):
+                yield from orjson.loads(file.read_bytes())
+
+
+def _posting(row: dict[str, Any]) -> Posting:
+    fields = ("title", "company", "department", "location")
+    return Posting(row["category"], {name: row.get(name) or "" for name in fields})

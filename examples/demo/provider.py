@@ -1,0 +1,61 @@
+"""Which provider the demonstration calls, and how much it asks of it."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+STAND_IN_LATENCY_MS = 200
+_STAND_IN_ITEMS = 10_000
+_PROVIDER_ITEMS = 200
+_DEFAULT_MODEL = "gpt-4o-mini"
+
+
+class BadSettingError(Exception):
+    """A variable of the environment cannot be used."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What the demonstration does.
+
+    Attributes:
+        item_count: Postings to classify.
+        model: Asked for by name.
+        provider: Host that is called; None: a local stand-in, which no call leaves the machine for.
+    """
+
+    item_count: int
+    model: str
+    provider: str | None
+
+
+def read_plan(environ: Mapping[str, str], posting_count: int) -> Plan:
+    """Returns what the environment asks for: OPENAI_API_KEY, OPENAI_BASE_URL, DEMO_ITEMS, DEMO_MODEL.
+
+    Args:
+        environ: Such as ``os.environ``.
+        posting_count: How many postings there are.
+
+    Raises:
+        BadSettingError: DEMO_ITEMS is no number, or out of range.
+    """
+    base_url = environ.get("OPENAI_BASE_URL")
+    provider = None
+    if base_url or environ.get("OPENAI_API_KEY"):
+        provider = urlsplit(base_url).hostname or base_url if base_url else "api.openai.com"
+    text = environ.get("DEMO_ITEMS") or str(_PROVIDER_ITEMS if provider else _STAND_IN_ITEMS)
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= posting_count):
+        raise BadSettingError(f"DEMO_ITEMS must be a number from 1 to {posting_count:,}")
+    return Plan(int(text), environ.get("DEMO_MODEL") or _DEFAULT_MODEL, provider)
+
+
+def child_environment(drop: tuple[str, ...], **settings: str) -> dict[str, str]:
+    """Returns this process's environment for a child, without some variables and with others.
+
+    Args:
+        drop: Prefixes of the names to leave out.
+        settings: To set.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
+    return kept | settings

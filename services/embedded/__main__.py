@@ -1,0 +1,46 @@
+"""Runs the embedded system: ``python -m services.embedded``."""
+
+import asyncio
+import sys
+
+from headrace.errors import HeadraceError
+from services.embedded.app import EmbeddedApp
+from services.embedded.settings import EmbeddedSettings
+from services.shared.logging import configure_logging, get_logger
+from services.shared.process import stop_on_signals
+from services.shared.settings import read_settings
+
+log = get_logger(__name__)
+
+
+async def run(settings: EmbeddedSettings) -> int:
+    """Runs until a signal, which also ends a start that waits for something; returns the exit code."""
+    stopping = asyncio.create_task(stop_on_signals().wait())
+    app = EmbeddedApp(settings)
+    starting = asyncio.create_task(app.start())
+    try:
+        await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+        if starting.done():
+            starting.result()
+            log.info("embedded_started", target=app.target)
+            print(f"Headrace is ready: gateway at {app.target}", flush=True)
+            await stopping
+    except (HeadraceError, RuntimeError) as error:
+        log.error("embedded_not_started", listen=settings.listen, error=str(error))
+        return 1
+    finally:
+        starting.cancel()
+        await asyncio.wait([starting])
+        await app.stop()
+    return 0
+
+
+def main() -> None:
+    """Reads settings, sets logging up, runs."""
+    settings = read_settings(EmbeddedSettings)
+    configure_logging("embedded", settings.log_level)
+    sys.exit(asyncio.run(run(settings)))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,25 @@
+"""Settings of the embedded system."""
+
+from pydantic import Field
+
+from services.shared.settings import HostPort, ServiceSettings
+
+
+class EmbeddedSettings(ServiceSettings):
+    """What the embedded system reads from the environment, each with the prefix HEADRACE_.
+
+    Attributes:
+        listen: Where the gateway listens. The two other services take free loopback ports.
+        database_url: SQLite or PostgreSQL; brought to the newest schema at each start.
+        redis_url: ``memory://``, or ``redis://...`` to share cool-downs with other systems.
+        model: Model of jobs that name none.
+        in_flight_limit: Items worked on at once.
+        gateway_resync_seconds: How often the gateway re-reads watched jobs it heard nothing of; 0: never.
+    """
+
+    listen: HostPort = "127.0.0.1:50051"
+    database_url: str = "sqlite+aiosqlite:///.run/embedded/headrace.db"
+    redis_url: str = "memory://"
+    model: str = "gpt-4o-mini"
+    in_flight_limit: int = Field(default=100, ge=1, le=10_000)
+    gateway_resync_seconds: float = Field(default=1.0, ge=0)

@@ -1,0 +1,40 @@
+"""``python -m services.gateway``: a gateway as a process of its own."""
+
+import asyncio
+import sys
+
+from services.gateway.app import GatewayApp
+from services.gateway.settings import GatewaySettings
+from services.shared.logging import configure_logging, get_logger
+from services.shared.process import stop_on_signals
+from services.shared.queue.brokers import open_broker
+from services.shared.settings import read_settings
+
+log = get_logger(__name__)
+
+
+async def run(settings: GatewaySettings) -> int:
+    """Serves until a signal asks to stop; returns the exit code."""
+    stop = stop_on_signals()
+    broker = open_broker(settings.rabbitmq_url)
+    app = GatewayApp(settings, broker)
+    try:
+        await app.start()
+    except RuntimeError as error:
+        log.error("gateway_not_started", listen=settings.listen, error=str(error))
+        return 1
+    await stop.wait()
+    await app.stop()
+    await asyncio.to_thread(broker.close)
+    return 0
+
+
+def main() -> None:
+    """Reads the settings and runs a gateway."""
+    settings = read_settings(GatewaySettings)
+    configure_logging("gateway", settings.log_level)
+    sys.exit(asyncio.run(run(settings)))
+
+
+if __name__ == "__main__":
+    main()

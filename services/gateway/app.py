@@ -1,0 +1,91 @@
+"""A gateway, wired."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+import dramatiq
+
+from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
+from headrace.kinds import Kind, installed_kinds
+from services.gateway.creation import JobCreator
+from services.gateway.dispatcher import Dispatcher
+from services.gateway.effects import EffectRunner
+from services.gateway.hub import Hub
+from services.gateway.progress_streams import ProgressStreams
+from services.gateway.resync import Resync
+from services.gateway.servicer import GatewayServicer
+from services.gateway.settings import GatewaySettings
+from services.gateway.store import StoreClient
+from services.shared.logging import get_logger
+from services.shared.queue.publisher import QueuePublisher
+from services.shared.rpc_client import open_channel
+from services.shared.rpc_server import PUBLIC_MESSAGE_BYTES, RpcServer
+
+log = get_logger(__name__)
+
+_SERVICE = gateway_pb2.DESCRIPTOR.services_by_name["GatewayService"]
+
+
+class GatewayApp:
+    """A gateway in this process: the public API, the dispatcher, and streams from all workers.
+
+    Args:
+        settings: Where to listen and where results is found.
+        broker: With the queues of all classes declared; the caller closes it.
+        kinds: Kinds that jobs can name; default: the built-in ones.
+    """
+
+    def __init__(
+        self,
+        settings: GatewaySettings,
+        broker: dramatiq.Broker,
+        kinds: Mapping[str, Kind[Any]] | None = None,
+    ) -> None:
+        self._settings = settings
+        self._broker = broker
+        self._kinds = installed_kinds() if kinds is None else kinds
+        self._server = RpcServer(settings.listen, PUBLIC_MESSAGE_BYTES)
+        self._background: list[asyncio.Task[None]] = []
+
+    @property
+    def target(self) -> str:
+        """``host:port`` of the public API, with the port that was bound."""
+        return self._server.target
+
+    async def start(self) -> None:
+        """Starts serving; needs neither results nor the broker to be there yet.
+
+        Raises:
+            RuntimeError: The address cannot be bound.
+        """
+        self._channel = open_channel(self._settings.results_target)
+        store = StoreClient(self._channel)
+        self.hub = Hub()
+        self._publisher = QueuePublisher(self._broker)
+        resync = Resync(self.hub, store, self._settings.gateway_resync_seconds)
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        self._streams = ProgressStreams(name, self.hub, resync.read_all_soon)
+        effects = EffectRunner(self._publisher, self.hub, self._streams)
+        self.creator = JobCreator(store, effects)
+        servicer = GatewayServicer(store, self.creator, effects, self.hub, self._kinds)
+        gateway_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, self._server.server)
+        await self._server.start([_SERVICE])
+        dispatcher = Dispatcher(store, effects, self._streams)
+        self._background = [asyncio.create_task(resync.run()), asyncio.create_task(dispatcher.run())]
+        log.info("gateway_started", target=self.target)
+
+    async def stop(self) -> None:
+        """Drains: health first, then watches end (clients go on elsewhere), then running calls end."""
+        await self._server.report_not_serving()
+        self.hub.close()
+        await self._server.stop(self._settings.drain_seconds)
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        await self._streams.close()
+        await self._publisher.close()
+        await self._channel.close(None)
+        log.info("gateway_stopped")

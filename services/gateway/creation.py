@@ -1,0 +1,120 @@
+"""Storing jobs, many a call."""
+
+import asyncio
+from collections import deque
+from typing import NamedTuple
+
+from headrace.errors import AlreadyExistsError, HeadraceError, InternalError, UnavailableError
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
+from services.gateway.effects import EffectRunner
+from services.gateway.store import StoreClient
+
+MAX_JOBS_PER_CALL = 1000
+MAX_BYTES_PER_CALL = 8 * 1024 * 1024
+LARGE_JOB_BYTES = 128 * 1024
+MAX_HELD_BYTES = 64 * 1024 * 1024
+
+
+class _Waiting(NamedTuple):
+    job: results_pb2.NewJob
+    size: int
+    stored: asyncio.Future[jobs_pb2.Job]
+
+
+class _Lane:
+    """One call to the store is under way, and the next gathers meanwhile; so a single job goes at once."""
+
+    def __init__(self, store: StoreClient, effects: EffectRunner) -> None:
+        self._store = store
+        self._effects = effects
+        self._waiting: deque[_Waiting] = deque()
+        self._sender: asyncio.Task[None] | None = None
+
+    @property
+    def waiting_count(self) -> int:
+        return sum(not member.stored.done() for member in self._waiting)
+
+    async def create(self, job: results_pb2.NewJob, size: int) -> jobs_pb2.Job:
+        stored: asyncio.Future[jobs_pb2.Job] = asyncio.get_running_loop().create_future()
+        self._waiting.append(_Waiting(job, size, stored))
+        if self._sender is None or self._sender.done():
+            self._sender = asyncio.create_task(self._send_all())
+        return await stored
+
+    async def _send_all(self) -> None:
+        while batch := self._next_batch():
+            try:
+                await self._send(batch)
+            except Exception as error:  # each member has to get an answer, whatever happened
+                for member in batch:
+                    if not member.stored.done():
+                        member.stored.set_exception(error)
+
+    def _next_batch(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        total_size = 0
+        while self._waiting and len(batch) < MAX_JOBS_PER_CALL:
+            if batch and total_size + self._waiting[0].size > MAX_BYTES_PER_CALL:
+                break
+            member = self._waiting.popleft()
+            if not member.stored.cancelled():  # its caller went away
+                batch.append(member)
+                total_size += member.size
+        return batch
+
+    async def _send(self, batch: list[_Waiting]) -> None:
+        request = results_pb2.CreateJobsRequest(jobs=[member.job for member in batch])
+        response = await self._store.create_jobs(request)
+        self._effects.carry_out(response.effects)
+        for member, outcome in zip(batch, response.outcomes, strict=True):
+            if member.stored.done():
+                continue
+            if outcome.HasField("error"):
+                member.stored.set_exception(_error(outcome.error))
+            else:
+                member.stored.set_result(outcome.job)
+
+
+class JobCreator:
+    """Stores jobs, many a call. Large jobs have a lane of their own, so that small ones do not wait for them.
+
+    Args:
+        store: Keeps the jobs.
+        effects: Carries out what follows, before the caller of ``create`` goes on.
+    """
+
+    def __init__(self, store: StoreClient, effects: EffectRunner) -> None:
+        self._small_jobs = _Lane(store, effects)
+        self._large_jobs = _Lane(store, effects)
+        self._held_bytes = 0
+
+    @property
+    def waiting_count(self) -> int:
+        """How many jobs wait for the next call, besides those of the calls under way."""
+        return self._small_jobs.waiting_count + self._large_jobs.waiting_count
+
+    async def create(self, job: results_pb2.NewJob) -> jobs_pb2.Job:
+        """Returns the stored job: the new one, or the first with its request_id as it is now.
+
+        Raises:
+            AlreadyExistsError: REQUEST_ID_REUSED: its request_id was used for other content.
+            UnavailableError: STORE_UNAVAILABLE: not known whether it was stored; repeat it.
+        """
+        size = job.ByteSize()
+        if self._held_bytes + size > MAX_HELD_BYTES:
+            raise UnavailableError(
+                "too many jobs wait for the store at present; repeat the call", reason="STORE_UNAVAILABLE"
+            )
+        lane = self._large_jobs if size >= LARGE_JOB_BYTES else self._small_jobs
+        self._held_bytes += size
+        try:
+            return await lane.create(job, size)
+        finally:
+            self._held_bytes -= size
+
+
+def _error(error: jobs_pb2.Error) -> HeadraceError:
+    if error.reason == "REQUEST_ID_REUSED":
+        return AlreadyExistsError("this request_id was used for a job with other content; use a new one")
+    return InternalError("the store refused the job", reason=error.reason)

@@ -1,0 +1,87 @@
+"""Repair: what is due is swept each second, and silent workers are looked after."""
+
+import asyncio
+from collections.abc import Iterable
+from functools import partial
+
+from headrace.errors import HeadraceError
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
+from services.gateway.effects import EffectRunner
+from services.gateway.port_probe import port_is_closed
+from services.gateway.progress_streams import ProgressStreams
+from services.gateway.store import StoreClient
+from services.shared.logging import get_logger
+
+log = get_logger(__name__)
+
+SWEEP_SECONDS = 1.0
+
+
+class Dispatcher:
+    """Calls Sweep each second and does what the answer asks for.
+
+    Args:
+        store: Is swept.
+        effects: Carries out repairs.
+        streams: Is told which workers live.
+    """
+
+    def __init__(self, store: StoreClient, effects: EffectRunner, streams: ProgressStreams) -> None:
+        self._store = store
+        self._effects = effects
+        self._streams = streams
+        self._probes: dict[str, asyncio.Task[None]] = {}
+        self._failing = False
+
+    async def run(self) -> None:
+        """Works until cancelled; a store that does not answer is asked again a second later."""
+        loop = asyncio.get_running_loop()
+        try:
+            while True:
+                next_sweep = loop.time() + SWEEP_SECONDS
+                await self._sweep()
+                await asyncio.sleep(next_sweep - loop.time())
+        finally:
+            for probe in self._probes.values():
+                probe.cancel()
+
+    async def _sweep(self) -> None:
+        try:
+            response = await self._store.sweep()
+            self._effects.carry_out(response.effects)
+            self._streams.follow(response.live_workers)
+            self._probe(response.silent_workers)
+        except HeadraceError as error:
+            if not self._failing:
+                log.warning("sweep_failed", reason=error.reason)
+            self._failing = True
+        except Exception:  # repair must go on, whatever one round ran into
+            log.exception("sweep_failed")
+        else:
+            if self._failing:
+                log.info("sweep_succeeded_again")
+            self._failing = False
+
+    def _probe(self, silent_workers: Iterable[jobs_pb2.Worker]) -> None:
+        for worker in silent_workers:
+            if worker.incarnation not in self._probes:
+                probe = asyncio.create_task(self._end_if_closed(worker))
+                self._probes[worker.incarnation] = probe
+                probe.add_done_callback(partial(self._forget_probe, worker.incarnation))
+
+    def _forget_probe(self, incarnation: str, probe: asyncio.Task[None]) -> None:
+        del self._probes[incarnation]
+
+    async def _end_if_closed(self, worker: jobs_pb2.Worker) -> None:
+        if not await port_is_closed(worker.address):
+            return
+        log.warning("worker_port_closed", incarnation=worker.incarnation)
+        try:
+            response = await self._store.end_worker(
+                worker.incarnation, results_pb2.EndWorkerRequest.CAUSE_PORT_CLOSED
+            )
+        except HeadraceError as error:
+            log.warning("worker_not_ended", incarnation=worker.incarnation, reason=error.reason)
+        else:
+            self._effects.carry_out(response.effects)

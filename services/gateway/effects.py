@@ -1,0 +1,21 @@
+"""Carrying out what a transition of the store asks for."""
+
+from headrace.results.v1 import results_pb2
+from services.gateway.hub import Hub
+from services.gateway.progress_streams import ProgressStreams
+from services.shared.queue.publisher import QueuePublisher
+
+
+class EffectRunner:
+    """Publishes tasks, puts snapshots on the hub and tells workers; none of it holds up the caller."""
+
+    def __init__(self, publisher: QueuePublisher, hub: Hub, streams: ProgressStreams) -> None:
+        self._publisher = publisher
+        self._hub = hub
+        self._streams = streams
+
+    def carry_out(self, effects: results_pb2.Effects) -> None:
+        """Starts everything and returns at once. Doing it twice is harmless."""
+        self._publisher.publish(effects.tasks_to_publish)
+        self._hub.put_jobs(effects.changed_jobs)
+        self._streams.tell(effects.workers_to_tell)

@@ -1,0 +1,159 @@
+"""GatewayService: translates between the public API and the parts that do the work."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import aclosing
+from typing import Any
+
+import grpc
+
+from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
+from headrace.jobs.v1 import jobs_pb2
+from headrace.kinds import Kind, params_schema
+from headrace.results.v1 import results_pb2
+from services.gateway.creation import JobCreator
+from services.gateway.effects import EffectRunner
+from services.gateway.fields import (
+    canonical_job_id,
+    checked_item_state,
+    checked_job_states,
+    checked_kind_filter,
+    checked_seq,
+    page_size_or,
+    tenant_of,
+)
+from services.gateway.hub import Hub
+from services.gateway.page_tokens import PagedQuery
+from services.gateway.resume_tokens import resume_seq
+from services.gateway.store import StoreClient
+from services.gateway.submission import new_job
+from services.gateway.watch_stream import watch_job
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+_DEFAULT_JOBS_PER_PAGE = 50
+_DEFAULT_RESULTS_PER_PAGE = 100
+
+
+class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
+    """The public API.
+
+    Args:
+        store: The results service.
+        creator: Stores submitted jobs.
+        effects: Carries out what transitions ask for.
+        hub: Where watchers hear of jobs.
+        kinds: The kinds that jobs can name, by name.
+    """
+
+    def __init__(
+        self,
+        store: StoreClient,
+        creator: JobCreator,
+        effects: EffectRunner,
+        hub: Hub,
+        kinds: Mapping[str, Kind[Any]],
+    ) -> None:
+        self._store = store
+        self._creator = creator
+        self._effects = effects
+        self._hub = hub
+        self._kinds = kinds
+        self._kinds_response = gateway_pb2.ListKindsResponse(
+            kinds=[
+                jobs_pb2.Kind(name=name, description=kind.description, params_schema=params_schema(kind))
+                for name, kind in sorted(kinds.items())
+            ]
+        )
+
+    async def SubmitJob(  # noqa: N802
+        self, request: gateway_pb2.SubmitJobRequest, context: Context
+    ) -> gateway_pb2.SubmitJobResponse:
+        """Stores a job; see the proto."""
+        job = await new_job(request, tenant_of(context), self._kinds)
+        return gateway_pb2.SubmitJobResponse(job=await self._creator.create(job))
+
+    async def GetJob(  # noqa: N802
+        self, request: gateway_pb2.GetJobRequest, context: Context
+    ) -> gateway_pb2.GetJobResponse:
+        """Returns a job; see the proto."""
+        job = await self._store.get_job(canonical_job_id(request.job_id), tenant_of(context))
+        return gateway_pb2.GetJobResponse(job=job)
+
+    async def ListJobs(  # noqa: N802
+        self, request: gateway_pb2.ListJobsRequest, context: Context
+    ) -> gateway_pb2.ListJobsResponse:
+        """Returns a page of jobs; see the proto."""
+        tenant = tenant_of(context)
+        states = checked_job_states(request.states)
+        kind = checked_kind_filter(request.kind)
+        query = PagedQuery("ListJobs", tenant, states, kind)
+        page = await self._store.list_jobs(
+            results_pb2.ListJobsRequest(
+                tenant=tenant,
+                page_size=page_size_or(_DEFAULT_JOBS_PER_PAGE, request.page_size),
+                before_job_id=query.job_position(request.page_token),
+                states=states,
+                kind=kind,
+            )
+        )
+        token = query.page_token(page.jobs[-1].job_id) if page.more else ""
+        return gateway_pb2.ListJobsResponse(jobs=page.jobs, next_page_token=token)
+
+    async def WatchJob(  # noqa: N802
+        self, request: gateway_pb2.WatchJobRequest, context: Context
+    ) -> AsyncIterator[gateway_pb2.WatchJobResponse]:
+        """Streams a job's snapshots; see the proto."""
+        job_id = canonical_job_id(request.job_id)
+        after_seq = resume_seq(request.resume_token, job_id)
+        tenant = tenant_of(context)
+
+        async def answer_found() -> None:
+            await context.send_initial_metadata(())
+
+        responses = watch_job(self._hub, self._store, job_id, tenant, after_seq, on_found=answer_found)
+        async with aclosing(responses):
+            async for response in responses:
+                yield response
+
+    async def GetResults(  # noqa: N802
+        self, request: gateway_pb2.GetResultsRequest, context: Context
+    ) -> gateway_pb2.GetResultsResponse:
+        """Returns a page of results; see the proto."""
+        job_id, tenant = canonical_job_id(request.job_id), tenant_of(context)
+        item_state = checked_item_state(request.item_state)
+        after_seq = checked_seq("after_seq", request.after_seq)
+        up_to_seq = checked_seq("up_to_seq", request.up_to_seq)
+        query = PagedQuery("GetResults", tenant, job_id, item_state, after_seq, up_to_seq)
+        page = await self._store.list_results(
+            results_pb2.ListResultsRequest(
+                job_id=job_id,
+                tenant=tenant,
+                page_size=page_size_or(_DEFAULT_RESULTS_PER_PAGE, request.page_size),
+                after_item_index=query.index_position(request.page_token),
+                item_state=item_state,
+                after_seq=after_seq,
+                up_to_seq=up_to_seq,
+            )
+        )
+        token = query.page_token(page.results[-1].item_index) if page.more else ""
+        return gateway_pb2.GetResultsResponse(results=page.results, next_page_token=token)
+
+    async def CancelJob(  # noqa: N802
+        self, request: gateway_pb2.CancelJobRequest, context: Context
+    ) -> gateway_pb2.CancelJobResponse:
+        """Cancels a job; see the proto."""
+        response = await self._store.cancel_job(canonical_job_id(request.job_id), tenant_of(context))
+        self._effects.carry_out(response.effects)
+        return gateway_pb2.CancelJobResponse(job=response.job)
+
+    async def ListKinds(  # noqa: N802
+        self, request: gateway_pb2.ListKindsRequest, context: Context
+    ) -> gateway_pb2.ListKindsResponse:
+        """Returns the kinds; see the proto."""
+        return self._kinds_response
+
+    async def ListWorkers(  # noqa: N802
+        self, request: gateway_pb2.ListWorkersRequest, context: Context
+    ) -> gateway_pb2.ListWorkersResponse:
+        """Returns the workers; see the proto."""
+        return gateway_pb2.ListWorkersResponse(workers=(await self._store.list_workers()).workers)

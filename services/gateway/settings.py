@@ -1,0 +1,26 @@
+"""What a gateway reads from the environment."""
+
+from typing import Annotated
+
+from pydantic import Field, StringConstraints
+
+from services.shared.settings import HostPort, ServiceSettings
+
+BrokerUrl = Annotated[str, StringConstraints(pattern=r"^(amqps?://.+|memory://)$")]
+
+
+class GatewaySettings(ServiceSettings):
+    """Settings of a gateway.
+
+    Attributes:
+        listen: HEADRACE_LISTEN: where the public API listens; port 0 takes a free one.
+        results_target: HEADRACE_RESULTS_TARGET: where the results service is found.
+        rabbitmq_url: HEADRACE_RABBITMQ_URL: ``amqp://…``, or ``memory://`` within one process. Required.
+        gateway_resync_seconds: HEADRACE_GATEWAY_RESYNC_SECONDS: a watched job that nothing was heard of for
+            this long is read again from the store, in seconds; 0: never.
+    """
+
+    listen: HostPort = "127.0.0.1:50051"
+    results_target: str = Field(default="127.0.0.1:50052", min_length=1)
+    rabbitmq_url: BrokerUrl = Field(repr=False)
+    gateway_resync_seconds: float = Field(default=1.0, ge=0, le=3600)

@@ -1,0 +1,111 @@
+"""The results service as the gateway sees it: typed calls with deadlines and rebuilt errors."""
+
+from typing import TYPE_CHECKING, TypeVar
+
+import grpc
+
+from headrace.errors import HeadraceError, NotFoundError, UnavailableError, from_rpc_error
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2, results_pb2_grpc
+
+if TYPE_CHECKING:
+    from headrace.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
+
+CALL_SECONDS = 10.0
+CREATE_SECONDS = 30.0
+JOBS_PER_READ = 10_000
+
+_NO_ANSWER = frozenset(
+    {
+        grpc.StatusCode.UNAVAILABLE,
+        grpc.StatusCode.DEADLINE_EXCEEDED,
+        grpc.StatusCode.CANCELLED,  # dropped by an overloaded server: a call of ours raises CancelledError
+    }
+)
+
+Request = TypeVar("Request")
+Response = TypeVar("Response")
+
+
+class StoreClient:
+    """Calls to the results service.
+
+    Every method raises the HeadraceError that the store answered, or UnavailableError
+    (STORE_UNAVAILABLE) when no answer came.
+
+    Args:
+        channel: To the results service; the caller closes it.
+    """
+
+    def __init__(self, channel: grpc.aio.Channel) -> None:
+        self._stub: ResultsServiceAsyncStub = results_pb2_grpc.ResultsServiceStub(channel)
+
+    async def create_jobs(self, request: results_pb2.CreateJobsRequest) -> results_pb2.CreateJobsResponse:
+        """Stores jobs; the outcomes are in the order of the request."""
+        return await _call(self._stub.CreateJobs, request, CREATE_SECONDS)
+
+    async def get_job(self, job_id: str, tenant: str) -> jobs_pb2.Job:
+        """Returns the present snapshot of one job of a tenant.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        request = results_pb2.GetJobsRequest(jobs=[results_pb2.KnownJob(job_id=job_id)], tenant=tenant)
+        response = await _call(self._stub.GetJobs, request)
+        if not response.jobs:
+            raise NotFoundError(f"there is no job {job_id}")
+        return response.jobs[0]
+
+    async def get_newer_jobs(self, known: list[results_pb2.KnownJob]) -> list[jobs_pb2.Job]:
+        """Returns the snapshots, of any tenant, that are newer than the caller knows; in any order."""
+        jobs: list[jobs_pb2.Job] = []
+        for start in range(0, len(known), JOBS_PER_READ):
+            request = results_pb2.GetJobsRequest(jobs=known[start : start + JOBS_PER_READ])
+            jobs.extend((await _call(self._stub.GetJobs, request)).jobs)
+        return jobs
+
+    async def list_jobs(self, request: results_pb2.ListJobsRequest) -> results_pb2.ListJobsResponse:
+        """Returns a page of a tenant's jobs, newest first."""
+        return await _call(self._stub.ListJobs, request)
+
+    async def list_results(self, request: results_pb2.ListResultsRequest) -> results_pb2.ListResultsResponse:
+        """Returns a page of a job's results by item_index."""
+        return await _call(self._stub.ListResults, request)
+
+    async def cancel_job(self, job_id: str, tenant: str) -> results_pb2.CancelJobResponse:
+        """Cancels a job; its effects are for the caller to carry out."""
+        return await _call(self._stub.CancelJob, results_pb2.CancelJobRequest(job_id=job_id, tenant=tenant))
+
+    async def list_workers(self) -> results_pb2.ListWorkersResponse:
+        """Returns the workers seen lately, live ones first."""
+        return await _call(self._stub.ListWorkers, results_pb2.ListWorkersRequest())
+
+    async def sweep(self) -> results_pb2.SweepResponse:
+        """Has the store do what is due; its effects are for the caller to carry out."""
+        return await _call(self._stub.Sweep, results_pb2.SweepRequest())
+
+    async def end_worker(
+        self, incarnation: str, cause: results_pb2.EndWorkerRequest.Cause
+    ) -> results_pb2.EndWorkerResponse:
+        """Tells the store that a worker will not come back."""
+        request = results_pb2.EndWorkerRequest(incarnation=incarnation, cause=cause)
+        return await _call(self._stub.EndWorker, request)
+
+
+async def _call(
+    method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
+    request: Request,
+    timeout_seconds: float = CALL_SECONDS,
+) -> Response:
+    try:
+        return await method(request, timeout=timeout_seconds)
+    except grpc.aio.AioRpcError as error:
+        raise _rebuilt(error) from None  # its text may hold addresses
+
+
+def _rebuilt(error: grpc.aio.AioRpcError) -> HeadraceError:
+    if error.code() in _NO_ANSWER:
+        return UnavailableError(
+            "the store gives no answer at present; repeat the call", reason="STORE_UNAVAILABLE"
+        )
+    return from_rpc_error(error)

@@ -1,0 +1,36 @@
+"""``python -m services.results``: the results service. ``... migrate``: brings its database up to date."""
+
+import asyncio
+import sys
+
+from headrace.errors import HeadraceError
+from services.results.app import ResultsApp
+from services.results.migrations import migrate
+from services.results.settings import ResultsSettings
+from services.shared.logging import configure_logging
+from services.shared.process import stop_on_signals
+from services.shared.settings import read_settings
+
+
+async def _serve(settings: ResultsSettings) -> None:
+    stop = stop_on_signals()
+    app = ResultsApp(settings)
+    await app.start()
+    await stop.wait()
+    await app.stop()
+
+
+def main() -> None:
+    """Runs the service until a signal, or migrates and ends."""
+    if sys.argv[1:] not in ([], ["migrate"]):
+        sys.exit("usage: python -m services.results [migrate]")
+    settings = read_settings(ResultsSettings)
+    configure_logging("results", settings.log_level)
+    try:
+        asyncio.run(migrate(settings.database_url) if sys.argv[1:] else _serve(settings))
+    except HeadraceError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

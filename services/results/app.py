@@ -1,0 +1,51 @@
+"""The results service, from start to stop."""
+
+from headrace.results.v1 import results_pb2, results_pb2_grpc
+from services.results.clock import Clock
+from services.results.database import Database
+from services.results.migrations import check_schema
+from services.results.servicer import ResultsServicer
+from services.results.settings import ResultsSettings
+from services.shared.logging import get_logger
+from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+
+log = get_logger(__name__)
+
+
+class ResultsApp:
+    """The results service in this process.
+
+    Args:
+        settings: Its settings.
+        clock: The time that transitions go by; tests move it.
+    """
+
+    def __init__(self, settings: ResultsSettings, clock: Clock | None = None) -> None:
+        self._settings = settings
+        self._server = RpcServer(settings.listen, INTERNAL_MESSAGE_BYTES)
+        self._database = Database(settings.database_url, clock)
+
+    @property
+    def target(self) -> str:
+        """``host:port`` where it answers, once started."""
+        return self._server.target
+
+    async def start(self) -> None:
+        """Starts answering calls.
+
+        Raises:
+            FailedPreconditionError: The database has an older schema, or none (SCHEMA_OUTDATED).
+            UnavailableError: The database cannot be reached (STORE_UNAVAILABLE).
+            RuntimeError: The address cannot be bound.
+        """
+        await check_schema(self._database)
+        servicer = ResultsServicer(self._database)
+        results_pb2_grpc.add_ResultsServiceServicer_to_server(servicer, self._server.server)
+        await self._server.start([results_pb2.DESCRIPTOR.services_by_name["ResultsService"]])
+        log.info("results_started", target=self.target, sqlite=self._database.sqlite)
+
+    async def stop(self) -> None:
+        """Lets running calls end, within the settings' drain_seconds, and closes the database."""
+        await self._server.stop(self._settings.drain_seconds)
+        await self._database.close()
+        log.info("results_stopped")

@@ -1,0 +1,93 @@
+"""The rows that transitions change: a job and a chunk."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Job:
+    """A job under lock; its fields are the columns of jobs (but params) and job_progress."""
+
+    job_id: str
+    tenant: str
+    kind: str
+    job_class: int
+    max_failed_ratio: float
+    max_parallelism: int
+    create_time: int
+    schedule_time: int | None
+    total_count: int
+    chunk_size: int
+    state: int = 0
+    seq: int = 1
+    round: int = 1
+    succeeded_count: int = 0
+    failed_count: int = 0
+    call_count: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cost_micros: int = 0
+    upload_open: bool = False
+    pause_reason: int = 0
+    waiting_parent_count: int = 0
+    stop_as: int = 0
+    error_reason: str = ""
+    error_message: str = ""
+    not_before: int = 0
+    wake_time: int | None = None
+    leasable: bool = False
+    chunk_count: int = 0
+    open_chunk_count: int = 0
+    leased_chunk_count: int = 0
+    quarantined_chunk_count: int = 0
+    has_deferrals: bool = False
+    virtual_time: int = 0
+    start_time: int | None = None
+    finish_time: int | None = None
+
+    @property
+    def free_chunk_count(self) -> int:
+        """Chunks with unfinished items that nobody holds."""
+        return self.open_chunk_count - self.leased_chunk_count
+
+    @property
+    def slot_count(self) -> int:
+        """Chunks that may be leased now, by max_parallelism and by what there is."""
+        if not self.max_parallelism:
+            return self.free_chunk_count
+        return min(self.free_chunk_count, max(0, self.max_parallelism - self.leased_chunk_count))
+
+
+@dataclass
+class Chunk:
+    """A chunk; its fields are the columns of chunks."""
+
+    job_id: str
+    chunk_index: int
+    first_index: int
+    item_count: int
+    block_first_index: int
+    input_bytes: int
+    unfinished_count: int
+    fence: int = 0
+    lease_incarnation: str | None = None
+    lease_call_id: str | None = None
+    lease_time: int | None = None
+    due_time: int = 0
+    loss_count: int = 0
+    quarantined: bool = False
+    quarantine_loss_count: int = 0
+
+    @property
+    def is_free_in_quarantine(self) -> bool:
+        """Whether it is in quarantine, has unfinished items, and nobody holds it."""
+        return self.quarantined and self.unfinished_count > 0 and self.lease_incarnation is None
+
+    @property
+    def end_index(self) -> int:
+        """The index after its last item."""
+        return self.first_index + self.item_count
+
+    def is_held(self, incarnation: str, fence: int) -> bool:
+        """Returns whether it is leased to an incarnation under a fence."""
+        return self.lease_incarnation == incarnation and self.fence == fence

@@ -1,0 +1,68 @@
+"""What a failure of the database means for the caller."""
+
+import re
+
+from sqlalchemy.exc import DBAPIError, InterfaceError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from headrace.errors import HeadraceError, InternalError, UnavailableError
+from services.shared.logging import get_logger
+
+log = get_logger(__name__)
+
+# What a database, its driver or the pool of connections raises.
+DATABASE_ERRORS = (DBAPIError, OSError, PoolTimeoutError)
+
+# Deadlock, serialization failure, lock not available, unique violation: the same again may succeed.
+_REPEATABLE = re.compile("40P01|40001|55P03|23505")
+# Lost connection, wrong password, no such database, out of resources, stopped or timed out, disk fault.
+_UNAVAILABLE = re.compile("08|28|3D|53|57|58|25P03")
+# A value that does not fit, a broken constraint, a limit of the program.
+_REFUSED = re.compile("22|23|54")
+_REPEATABLE_ON_SQLITE = re.compile("UNIQUE constraint failed|database is locked")
+_UNAVAILABLE_ON_SQLITE = re.compile("disk I/O|disk is full|unable to open database")
+_REFUSED_ON_SQLITE = re.compile("too big|too large|constraint failed|could not be encoded|datatype mismatch")
+
+
+class RefusedError(Exception):
+    """The database takes this content never, however often it is tried; the text says why, not what."""
+
+
+def is_repeatable(error: Exception) -> bool:
+    """Returns whether the same transaction may succeed when it is run again."""
+    if not isinstance(error, DBAPIError):
+        return False
+    state = _state_of(error)
+    return bool(_REPEATABLE.match(state) if state else _REPEATABLE_ON_SQLITE.search(str(error.orig)))
+
+
+def translate(error: Exception) -> HeadraceError | RefusedError:
+    """Returns what to raise for one of DATABASE_ERRORS; its text holds no content and no address."""
+    if not isinstance(error, DBAPIError):
+        return _unavailable(error)
+    state, cause = _state_of(error), str(error.orig)
+    name = f"{type(error.orig).__name__} {state}".strip()
+    if (
+        error.connection_invalidated
+        or is_repeatable(error)
+        or (isinstance(error, InterfaceError) and not state)
+    ):
+        return _unavailable(error)
+    if _UNAVAILABLE.match(state) if state else _UNAVAILABLE_ON_SQLITE.search(cause):
+        return _unavailable(error)
+    if _REFUSED.match(state) if state else _REFUSED_ON_SQLITE.search(cause):
+        return RefusedError(name)
+    # The statement does not fit the schema: such a cause names tables and columns, and no content.
+    is_safe = state.startswith("42") or cause.startswith("no such")
+    log.error("statement_failed", error=name, cause=cause if is_safe else "")
+    return InternalError("the store failed; its log has the details")
+
+
+def _state_of(error: DBAPIError) -> str:
+    return getattr(error.orig, "sqlstate", None) or ""
+
+
+def _unavailable(error: Exception) -> UnavailableError:
+    cause = getattr(error, "orig", None) or error
+    log.warning("store_unreachable", error=f"{type(cause).__name__} {getattr(cause, 'sqlstate', '') or ''}")
+    return UnavailableError("the store cannot answer now; repeat the call", reason="STORE_UNAVAILABLE")

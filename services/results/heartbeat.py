@@ -1,0 +1,108 @@
+"""Heartbeat: keeps a worker and its leases alive, and tells it what it should know."""
+
+# ruff: noqa: S608  # statements are put together from constants alone
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
+from services.results import chunk_rows
+from services.results.database import Database, Transaction
+from services.results.messages import canonical_id
+from services.results.take_back import take_back
+from services.results.transition import Transition
+from services.results.worker_rows import ALIVE_FOR, LIVE, SECOND
+
+# A heartbeat that left 5 s after a lease was given would name it; one may take 3 s to arrive.
+UNLISTED_AFTER = 8 * SECOND
+
+_BEAT = """
+INSERT INTO workers (incarnation, address, start_time, heartbeat_time, alive_until, ended, dead,
+    in_flight_count, in_flight_limit, leased_item_count)
+SELECT :incarnation, :address, n.now, n.now, n.now + :alive_for, false, false,
+    :in_flight_count, :in_flight_limit, :leased_item_count
+FROM (SELECT NOW() AS now) n WHERE true
+ON CONFLICT (incarnation) DO UPDATE SET address = excluded.address, dead = false,
+    heartbeat_time = excluded.heartbeat_time, alive_until = excluded.alive_until,
+    in_flight_count = excluded.in_flight_count, in_flight_limit = excluded.in_flight_limit,
+    leased_item_count = excluded.leased_item_count
+RETURNING ended, start_time = heartbeat_time AS fresh, heartbeat_time AS now"""
+_REPLACE = """
+UPDATE workers SET ended = true
+WHERE address = :address AND incarnation <> :incarnation AND NOT ended RETURNING incarnation"""
+_HELD = """
+SELECT c.job_id, c.chunk_index, c.fence, c.lease_time, p.stop_as FROM chunks c
+JOIN job_progress p ON p.job_id = c.job_id WHERE c.lease_incarnation = :incarnation"""
+_CLASSES = (
+    jobs_pb2.JOB_CLASS_INTERACTIVE,
+    jobs_pb2.JOB_CLASS_DEFAULT,
+    jobs_pb2.JOB_CLASS_BULK,
+)
+_WAITING = f"""
+SELECT k.job_class, EXISTS (
+    SELECT 1 FROM job_progress p WHERE p.job_class = k.job_class AND p.leasable
+    AND (p.wake_time IS NULL OR p.wake_time <= NOW())) AS waiting,
+    (SELECT count(*) FROM workers w WHERE {LIVE}) AS live_count
+FROM ROWS(k: job_class bigint) ORDER BY k.job_class"""
+
+
+async def heartbeat(
+    database: Database, request: results_pb2.HeartbeatRequest
+) -> results_pb2.HeartbeatResponse:
+    """Returns what a worker should know; a worker declared dead is live again from here, holding nothing."""
+    return await database.write(lambda tx: _beat_in(tx, request))
+
+
+async def _beat_in(tx: Transaction, request: results_pb2.HeartbeatRequest) -> results_pb2.HeartbeatResponse:
+    names = {"incarnation": request.incarnation, "address": request.address}
+    counts = {
+        "in_flight_count": request.in_flight_count,
+        "in_flight_limit": request.in_flight_limit,
+        "leased_item_count": request.leased_item_count,
+    }
+    worker = (await tx.run(_BEAT, {**names, **counts, "alive_for": ALIVE_FOR}))[0]
+    if worker.ended:
+        return results_pb2.HeartbeatResponse(ended=True, lost_leases=request.leases)
+    transition = Transition(tx)
+    if worker.fresh:
+        replaced = [row.incarnation for row in await tx.run(_REPLACE, names)]
+        await take_back(transition, replaced, as_losses=True)
+    held = await tx.run(_HELD, {"incarnation": request.incarnation})
+    if not worker.fresh:
+        await _release_unlisted(transition, request, held)
+    response = results_pb2.HeartbeatResponse(effects=await transition.finish())
+    present = {(row.job_id, row.chunk_index, row.fence) for row in held}
+    response.lost_leases.extend(ref for ref in request.leases if _name(ref) not in present)
+    response.stop_job_ids.extend(sorted({row.job_id for row in held if row.stop_as}))
+    for row in await tx.run(_WAITING, k=[(int(job_class),) for job_class in _CLASSES]):
+        response.live_worker_count = row.live_count
+        if row.waiting:
+            response.classes_with_work.append(row.job_class)
+    return response
+
+
+async def _release_unlisted(
+    transition: Transition, request: results_pb2.HeartbeatRequest, held: Sequence[Row[Any]]
+) -> None:
+    """Ends leases that the worker does not know of, though it had the time to hear of them. No loss."""
+    listed = {_name(ref) for ref in request.leases}
+    unlisted = {
+        (row.job_id, row.chunk_index): row.fence
+        for row in held
+        if (row.job_id, row.chunk_index, row.fence) not in listed
+        and row.lease_time < transition.now - UNLISTED_AFTER
+    }
+    if not unlisted:
+        return
+    await transition.lock({job_id for job_id, _ in unlisted})
+    for chunk in transition.watch_chunks(await chunk_rows.read_chunks(transition.tx, unlisted)):
+        fence = unlisted[chunk.job_id, chunk.chunk_index]
+        if chunk.job_id in transition.jobs and chunk.is_held(request.incarnation, fence):
+            transition.end_lease(chunk)
+
+
+def _name(ref: results_pb2.LeaseRef) -> tuple[str, int, int]:
+    return canonical_id(ref.job_id), ref.chunk_index, ref.fence

@@ -1,0 +1,6 @@
+"""Where Alembic finds the connection: ``migrate`` hands it over, inside a transaction of its own."""
+
+from alembic import context
+
+context.configure(connection=context.config.attributes["connection"], render_as_batch=True)
+context.run_migrations()

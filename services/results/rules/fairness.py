@@ -1,0 +1,144 @@
+"""Which chunks are leased next: start-time fair queueing between tenants, and between jobs of a tenant.
+
+A tenant and a job each have a virtual time that moves on by the items leased. The one behind comes first.
+Whoever comes new, or comes back, is taken at once, and goes on from where the others stand: so nobody saves
+up turns, and a large job never starves a small one.
+"""
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+FULL_ROOM = 100  # no chunk is larger: from this much room on, a first chunk always fits
+
+
+@dataclass
+class Share:
+    """How far a tenant is within a class.
+
+    Attributes:
+        tenant: Whose it is.
+        virtual_time: Of the tenant.
+        job_clock: The virtual time that the tenant's latest leased job had before.
+    """
+
+    tenant: str
+    virtual_time: int
+    job_clock: int
+
+
+class ChunkSize(NamedTuple):
+    """What a chunk takes.
+
+    Attributes:
+        items: Room it needs.
+        input_bytes: Bytes of its inputs.
+    """
+
+    items: int
+    input_bytes: int = 0
+
+
+@dataclass
+class Candidate:
+    """A job with chunks to lease.
+
+    Attributes:
+        job_id: The job.
+        tenant: Its owner.
+        virtual_time: Of the job.
+        chunks: The chunks that may be leased now, in order.
+    """
+
+    job_id: str
+    tenant: str
+    virtual_time: int
+    chunks: Sequence[ChunkSize]
+
+
+@dataclass
+class Choice:
+    """What is leased.
+
+    Attributes:
+        counts: Of each chosen job, how many of its chunks, from the first on.
+        job_times: Of each chosen job, its new virtual time.
+        shares: Of each tenant of a chosen job: floor, taken. Its virtual time becomes
+            ``max(virtual_time, floor) + taken``.
+        job_clocks: Of the same tenants, the new job clock.
+        class_clock: The new virtual time of the class.
+        more: Whether a candidate has chunks left.
+    """
+
+    counts: dict[str, int] = field(default_factory=dict)
+    job_times: dict[str, int] = field(default_factory=dict)
+    shares: dict[str, tuple[int, int]] = field(default_factory=dict)
+    job_clocks: dict[str, int] = field(default_factory=dict)
+    class_clock: int = 0
+    more: bool = False
+
+
+def choose(
+    room: int,
+    max_bytes: int,
+    class_clock: int,
+    shares: Mapping[str, Share],
+    candidates: Sequence[Candidate],
+    *,
+    with_next: bool = False,
+) -> Choice:
+    """Returns the chunks to lease, in strict order: the first that does not fit ends the choice.
+
+    Args:
+        room: Items there is room for. From 100 on, a first chunk always fits.
+        max_bytes: Bytes of inputs in all; a first chunk always fits.
+        class_clock: Virtual time of the class.
+        shares: Of each tenant among the candidates.
+        candidates: Jobs with chunks to lease.
+        with_next: Whether the chunk that did not fit is taken too.
+    """
+    choice = Choice(class_clock=class_clock)
+    jobs = _order_jobs(candidates)
+    tenants = [(shares[tenant].virtual_time, tenant) for tenant in jobs]
+    heapq.heapify(tenants)
+    clocks = {tenant: shares[tenant].job_clock for tenant in jobs}
+    used_items, used_bytes, ended = 0, 0, False
+    while tenants and not ended:
+        tenant_time, tenant = heapq.heappop(tenants)
+        job_time, job_id, candidate = heapq.heappop(jobs[tenant])
+        taken = choice.counts.get(job_id, 0)
+        size = candidate.chunks[taken]
+        first = not choice.counts
+        fits = used_items + size.items <= room or (first and room >= FULL_ROOM)
+        fits = fits and (first or used_bytes + size.input_bytes <= max_bytes)
+        if not fits:
+            choice.more, ended = True, True
+            if not with_next:
+                break
+        used_items, used_bytes = used_items + size.items, used_bytes + size.input_bytes
+        choice.counts[job_id] = taken + 1
+        start = max(tenant_time, choice.class_clock)
+        choice.class_clock = start
+        floor, tenant_taken = choice.shares.get(tenant, (start, 0))
+        choice.shares[tenant] = (floor, tenant_taken + size.items)
+        job_start = max(job_time, clocks[tenant])
+        choice.job_clocks[tenant] = clocks[tenant] = job_start
+        choice.job_times[job_id] = job_start + size.items
+        if taken + 1 < len(candidate.chunks):
+            heapq.heappush(jobs[tenant], (job_start + size.items, job_id, candidate))
+        if jobs[tenant]:
+            heapq.heappush(tenants, (start + size.items, tenant))
+    choice.more = choice.more or bool(tenants)
+    return choice
+
+
+def _order_jobs(candidates: Sequence[Candidate]) -> dict[str, list[tuple[int, str, Candidate]]]:
+    jobs: dict[str, list[tuple[int, str, Candidate]]] = {}
+    for candidate in candidates:
+        if candidate.chunks:
+            entry = (candidate.virtual_time, candidate.job_id, candidate)
+            jobs.setdefault(candidate.tenant, []).append(entry)
+    for heap in jobs.values():
+        heapq.heapify(heap)
+    return jobs

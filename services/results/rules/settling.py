@@ -1,0 +1,68 @@
+"""What follows from a job's facts: its end, its state, whether it can be leased, when to look again."""
+
+from headrace.jobs.v1 import jobs_pb2
+from services.results.facts import Job
+from services.results.rules.state import LEASABLE_STATES, compute_state, has_failed
+
+# What a snapshot shows; a change of it is what seq counts.
+_SHOWN = (
+    "state",
+    "total_count",
+    "succeeded_count",
+    "failed_count",
+    "call_count",
+    "input_tokens",
+    "output_tokens",
+    "cached_tokens",
+    "cost_micros",
+    "pause_reason",
+    "error_reason",
+    "error_message",
+    "start_time",
+    "finish_time",
+)
+
+
+def settle(job: Job, now: int, first_due: int, latest_reason: str = "") -> None:
+    """Ends a job that is to end, and computes state, leasable and wake_time anew.
+
+    Args:
+        job: Its facts, all in order already.
+        now: The time, in microseconds.
+        first_due: When the first of its free chunks is due.
+        latest_reason: Why the latest item failed.
+    """
+    if job.finish_time is None:
+        _end_if_over(job, now, latest_reason)
+    job.state = compute_state(job, now)
+    job.leasable = job.state in LEASABLE_STATES and job.slot_count > 0
+    job.wake_time = None
+    if job.state == jobs_pb2.JOB_STATE_SCHEDULED:
+        job.wake_time = job.schedule_time
+    elif job.leasable and max(job.not_before, first_due) > now:
+        job.wake_time = max(job.not_before, first_due)
+
+
+def _end_if_over(job: Job, now: int, latest_reason: str) -> None:
+    judged = not job.upload_open and not job.stop_as
+    if judged and has_failed(job.failed_count, job.total_count, job.max_failed_ratio):
+        job.stop_as = jobs_pb2.JOB_STATE_FAILED
+        job.error_reason = "TOO_MANY_FAILED_ITEMS"
+        latest = f"; the latest for {latest_reason}" if latest_reason else ""
+        job.error_message = (
+            f"{job.failed_count} of {job.total_count} items failed, "
+            f"and max_failed_ratio is {job.max_failed_ratio:g}{latest}"
+        )
+    all_done = not job.upload_open and job.succeeded_count + job.failed_count >= job.total_count
+    if all_done or (job.stop_as and job.leased_chunk_count == 0):
+        job.finish_time = max(now, job.start_time or 0)
+
+
+def is_leasable_now(job: Job) -> bool:
+    """Returns whether a settled job has a chunk to lease that waits for nothing."""
+    return job.leasable and job.wake_time is None
+
+
+def is_news(before: Job, after: Job) -> bool:
+    """Returns whether two snapshots of a job differ in what they show."""
+    return any(getattr(before, name) != getattr(after, name) for name in _SHOWN)

@@ -1,0 +1,78 @@
+"""headrace.results.v1.ResultsService: a call in, a function of its name, an answer out."""
+
+from typing import Any
+
+import grpc
+
+from headrace.results.v1 import results_pb2 as pb
+from headrace.results.v1 import results_pb2_grpc
+from services.results import pages
+from services.results.cancel_job import cancel_job
+from services.results.create_jobs import JobCreator
+from services.results.database import Database
+from services.results.end_worker import end_worker
+from services.results.heartbeat import heartbeat
+from services.results.lease_chunks import lease_chunks
+from services.results.record_results import record_results
+from services.results.retry_job import retry_job
+from services.results.sweep import sweep
+
+Context = grpc.aio.ServicerContext[Any, Any]
+
+
+class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
+    """Answers calls from a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._creator = JobCreator(database)
+
+    async def CreateJobs(self, request: pb.CreateJobsRequest, context: Context) -> pb.CreateJobsResponse:  # noqa: N802
+        """Stores jobs."""
+        return await self._creator.create_jobs(request)
+
+    async def GetJobs(self, request: pb.GetJobsRequest, context: Context) -> pb.GetJobsResponse:  # noqa: N802
+        """Returns snapshots that are newer than known."""
+        return await pages.get_jobs(self._database, request)
+
+    async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:  # noqa: N802
+        """Returns a page of jobs."""
+        return await pages.list_jobs(self._database, request)
+
+    async def ListResults(self, request: pb.ListResultsRequest, context: Context) -> pb.ListResultsResponse:  # noqa: N802
+        """Returns a page of results."""
+        return await pages.list_results(self._database, request)
+
+    async def LeaseChunks(self, request: pb.LeaseChunksRequest, context: Context) -> pb.LeaseChunksResponse:  # noqa: N802
+        """Leases chunks to a worker."""
+        return await lease_chunks(self._database, request)
+
+    async def RecordResults(  # noqa: N802
+        self, request: pb.RecordResultsRequest, context: Context
+    ) -> pb.RecordResultsResponse:
+        """Records what became of items."""
+        return await record_results(self._database, request)
+
+    async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.HeartbeatResponse:  # noqa: N802
+        """Keeps a worker alive."""
+        return await heartbeat(self._database, request)
+
+    async def EndWorker(self, request: pb.EndWorkerRequest, context: Context) -> pb.EndWorkerResponse:  # noqa: N802
+        """Ends a worker."""
+        return await end_worker(self._database, request)
+
+    async def Sweep(self, request: pb.SweepRequest, context: Context) -> pb.SweepResponse:  # noqa: N802
+        """Finds what is due."""
+        return await sweep(self._database)
+
+    async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:  # noqa: N802
+        """Cancels a job."""
+        return await cancel_job(self._database, request)
+
+    async def RetryJob(self, request: pb.RetryJobRequest, context: Context) -> pb.RetryJobResponse:  # noqa: N802
+        """Starts a new round of a job."""
+        return await retry_job(self._database, request)
+
+    async def ListWorkers(self, request: pb.ListWorkersRequest, context: Context) -> pb.ListWorkersResponse:  # noqa: N802
+        """Returns workers."""
+        return await pages.list_workers(self._database)

@@ -1,0 +1,66 @@
+"""Publishing wake-ups without ever holding up the caller."""
+
+import asyncio
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+
+import dramatiq
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
+from services.shared.logging import get_logger
+from services.shared.queue.contract import advance_job_message
+
+log = get_logger(__name__)
+
+
+class QueuePublisher:
+    """Publishes wake-ups from one thread of its own, in the order asked; equal ones that wait are merged.
+
+    A broker that cannot be reached costs the wake-ups of that time: they are dropped, said once in the log,
+    and the heartbeats of the workers find the work instead.
+
+    Args:
+        broker: With all queues declared.
+    """
+
+    def __init__(self, broker: dramatiq.Broker) -> None:
+        self._broker = broker
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="publisher")
+        self._waiting: dict[tuple[str, jobs_pb2.JobClass], int] = {}
+        self._drain: asyncio.Task[None] | None = None
+        self._failing = False
+
+    def publish(self, tasks: Iterable[results_pb2.TaskToPublish]) -> None:
+        """Takes wake-ups and returns at once. Call it on the loop."""
+        for task in tasks:
+            key = (task.job_id, task.job_class)
+            self._waiting[key] = max(self._waiting.get(key, 0), task.count)
+        if self._waiting and (self._drain is None or self._drain.done()):
+            self._drain = asyncio.get_running_loop().create_task(self._publish_waiting())
+
+    async def close(self) -> None:
+        """Publishes what waits, for at most a second, then lets go of the thread."""
+        if self._drain is not None:
+            await asyncio.wait([self._drain], timeout=1.0)
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
+    async def _publish_waiting(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._waiting:
+            batch, self._waiting = self._waiting, {}
+            await loop.run_in_executor(self._thread, self._publish_batch, batch)
+
+    def _publish_batch(self, batch: dict[tuple[str, jobs_pb2.JobClass], int]) -> None:
+        try:
+            for (job_id, job_class), count in batch.items():
+                for _ in range(count):
+                    self._broker.enqueue(advance_job_message(job_id, job_class))
+        except Exception as error:  # any fault of the broker costs delay only
+            if not self._failing:
+                log.warning("tasks_not_published", job_count=len(batch), error=type(error).__name__)
+            self._failing = True
+        else:
+            if self._failing:
+                log.info("tasks_published_again")
+            self._failing = False

@@ -1,0 +1,27 @@
+"""The one way a service opens a channel to another."""
+
+import grpc
+
+from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES
+
+
+def open_channel(target: str) -> grpc.aio.Channel:
+    """Returns a channel to a service; it connects by itself and again after every break.
+
+    Args:
+        target: ``host:port`` or any gRPC name, such as ``dns:///results:50052``.
+    """
+    return grpc.aio.insecure_channel(
+        target,
+        options=[
+            ("grpc.max_receive_message_length", INTERNAL_MESSAGE_BYTES),
+            ("grpc.max_send_message_length", INTERNAL_MESSAGE_BYTES),
+            ("grpc.keepalive_time_ms", 30_000),
+            ("grpc.keepalive_timeout_ms", 10_000),
+            ("grpc.keepalive_permit_without_calls", 1),
+            ("grpc.initial_reconnect_backoff_ms", 100),
+            ("grpc.min_reconnect_backoff_ms", 100),
+            ("grpc.max_reconnect_backoff_ms", 1_000),
+            ("grpc.service_config", '{"loadBalancingConfig":[{"round_robin":{}}]}'),
+        ],
+    )

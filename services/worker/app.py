@@ -1,0 +1,152 @@
+"""The worker as a whole: what it is made of, and the order in which it starts and drains."""
+
+import asyncio
+import socket
+
+import dramatiq
+import grpc
+import uuid_utils
+
+from headrace.kinds import installed_kinds
+from headrace.results.v1 import results_pb2, results_pb2_grpc
+from headrace.worker.v1 import worker_pb2, worker_pb2_grpc
+from services.shared.logging import get_logger
+from services.shared.queue.contract import QUEUE_BY_CLASS
+from services.shared.queue.publisher import QueuePublisher
+from services.shared.rpc_client import open_channel
+from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.worker.consumer import Consumer
+from services.worker.cooldowns import open_cooldowns
+from services.worker.heartbeat import Heartbeat
+from services.worker.held_work import HeldWork
+from services.worker.item_runner import ItemRunner
+from services.worker.lease_desk import LeaseDesk
+from services.worker.progress_hub import ProgressHub
+from services.worker.provider import open_provider
+from services.worker.recorder import Recorder
+from services.worker.scheduler import ItemScheduler
+from services.worker.servicer import WorkerServicer
+from services.worker.settings import WorkerSettings
+from services.worker.slices import Slices
+
+log = get_logger(__name__)
+
+LIVE_SECONDS = 1.0
+END_CALL_SECONDS = 3.0
+_WILDCARDS = {"0.0.0.0", "[::]"}  # noqa: S104 - compared with, not bound
+
+
+class WorkerApp:
+    """A worker process: consumes wake-ups, leases chunks, works on items, streams progress.
+
+    Args:
+        settings: From the environment.
+        broker: With all queues declared; closed with the worker.
+    """
+
+    def __init__(self, settings: WorkerSettings, broker: dramatiq.Broker) -> None:
+        self._settings = settings
+        self.incarnation = str(uuid_utils.uuid7())
+        self._channel = open_channel(settings.results_target)
+        self._results = results_pb2_grpc.ResultsServiceStub(self._channel)
+        self._broker = broker
+        self._publisher = QueuePublisher(broker)
+        self._hub = ProgressHub(self.incarnation)
+        self._cooldowns = open_cooldowns(settings.redis_url)
+        self._provider = open_provider(settings.in_flight_limit)
+        self._heartbeat = Heartbeat(self._results, self.incarnation, self._carry_out)
+        self._recorder = Recorder(self._results, self.incarnation, self._carry_out)
+        limit = settings.in_flight_limit  # of items, and of the calls they make
+        self._scheduler = ItemScheduler(
+            ItemRunner(installed_kinds(), self._provider, settings.model, self._cooldowns, call_limit=limit),
+            self._recorder,
+            HeldWork(),
+            limit,
+            self._heartbeat.counts_as_live,
+        )
+        desks = {
+            job_class: LeaseDesk(job_class, self._results, self.incarnation, self._scheduler, self._carry_out)
+            for job_class in QUEUE_BY_CLASS
+        }
+        self._slices = Slices(desks, self._scheduler.room, self._publisher)
+        self._consumer = Consumer(broker, self._slices)
+        self._server = RpcServer(settings.listen, INTERNAL_MESSAGE_BYTES)
+        self._live: asyncio.Task[None] | None = None
+
+    @property
+    def target(self) -> str:
+        """Where its gRPC server listens."""
+        return self._server.target
+
+    @property
+    def ended(self) -> asyncio.Event:
+        """Set when a newer worker has taken its address: it should stop."""
+        return self._heartbeat.ended
+
+    async def start(self) -> None:
+        """Serves, registers with results (waiting for it), then consumes."""
+        servicer = WorkerServicer(self.incarnation, self._hub, self._scheduler)
+        worker_pb2_grpc.add_WorkerServiceServicer_to_server(servicer, self._server.server)
+        await self._server.start([worker_pb2.DESCRIPTOR.services_by_name["WorkerService"]])
+        self._recorder.start()
+        address = self._settings.worker_advertise or dialable_address(self.target)
+        await self._heartbeat.start(address, self._scheduler, self._slices)
+        await self._consumer.start()
+        self._live = asyncio.create_task(self._read_live_numbers(), name="live_numbers")
+        log.info("worker_started", incarnation=self.incarnation, address=address)
+
+    async def stop(self) -> None:
+        """Drains: starts nothing, lets calls end, records, gives leases back, says goodbye."""
+        grace = self._settings.drain_seconds
+        await self._server.report_not_serving()
+        self._slices.drain()
+        stopping = asyncio.create_task(self._consumer.stop())
+        await self._scheduler.drain(grace)
+        flushed = await self._recorder.flush(max(grace, END_CALL_SECONDS))
+        await self._heartbeat.stop()
+        await self._recorder.stop()
+        if flushed and not self._heartbeat.ended.is_set():
+            await self._say_goodbye()
+        await stopping
+        await self._publisher.close()
+        # Not before: its connections must not be closed under the publisher's hands.
+        await asyncio.to_thread(self._broker.close)
+        if self._live is not None:
+            self._live.cancel()
+        self._hub.close()
+        await self._server.stop(grace_seconds=1.0)
+        await self._provider.close()
+        await self._cooldowns.close()
+        await self._channel.close(None)
+        log.info("worker_stopped", incarnation=self.incarnation, everything_recorded=flushed)
+
+    async def _say_goodbye(self) -> None:
+        request = results_pb2.EndWorkerRequest(
+            incarnation=self.incarnation, cause=results_pb2.EndWorkerRequest.CAUSE_DRAINED
+        )
+        try:
+            response = await self._results.EndWorker(request, timeout=END_CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            log.warning("goodbye_failed", code=error.code().name)
+        else:
+            self._carry_out(response.effects)
+
+    def _carry_out(self, effects: results_pb2.Effects) -> None:
+        self._publisher.publish(effects.tasks_to_publish)
+        self._hub.put_jobs(effects.changed_jobs)
+
+    async def _read_live_numbers(self) -> None:
+        while True:
+            await asyncio.sleep(LIVE_SECONDS)
+            self._hub.put_live_events(self._scheduler.live.read(self.incarnation, LIVE_SECONDS))
+            self._hub.forget(self._scheduler.held.jobs)
+
+
+def dialable_address(target: str) -> str:
+    """Returns ``host:port`` that another machine can dial: a wildcard becomes the name of this host.
+
+    Args:
+        target: Where the server listens, with the port that was bound.
+    """
+    host, _, port = target.rpartition(":")
+    return f"{socket.gethostname()}:{port}" if host in _WILDCARDS else target

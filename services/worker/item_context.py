@@ -1,0 +1,59 @@
+"""What a running item may use, as the worker gives it."""
+
+from collections.abc import Sequence
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.kinds import Completion, Message, TryAgainError
+from services.worker.call_gate import CallGate
+from services.worker.kept_answers import ItemAnswers
+from services.worker.provider.provider import CompletionRequest
+
+
+class CallingContext:
+    """An ItemContext whose calls go to a provider and are counted on the item.
+
+    Args:
+        gate: Makes the calls.
+        default_model: Of calls that name none.
+        usage: Calls and tokens are added to it.
+        answers: Of the item's calls so far: a request answered in an earlier try is not made again.
+
+    Attributes:
+        call_failed: A call of this try may succeed in another one.
+    """
+
+    def __init__(
+        self, gate: CallGate, default_model: str, usage: jobs_pb2.Usage, answers: ItemAnswers
+    ) -> None:
+        self._gate = gate
+        self._default_model = default_model
+        self._usage = usage
+        self._answers = answers
+        self._unfinished_count = 0
+        self.call_failed = False
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        model: str | None = None,
+        temperature: float | None = None,
+        max_output_tokens: int | None = None,
+    ) -> Completion:
+        """Makes one chat completion; see ItemContext."""
+        request = CompletionRequest(
+            model or self._default_model, tuple(messages), temperature, max_output_tokens
+        )
+        answer = self._answers.take(request)
+        if answer is not None:
+            return answer
+        self._unfinished_count += 1
+        try:
+            answer = await self._gate.complete(request, self._usage, self._unfinished_count - 1)
+        except TryAgainError:
+            self.call_failed = True
+            raise
+        finally:
+            self._unfinished_count -= 1
+        self._answers.add(request, answer)
+        return answer

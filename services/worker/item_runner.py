@@ -1,0 +1,204 @@
+"""Running one item of a job, once."""
+
+import asyncio
+import random
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import BaseModel
+
+from headrace.errors import InvalidArgumentError
+from headrace.jobs.v1 import jobs_pb2
+from headrace.kinds import ItemFailedError, JobFailedError, Kind, TryAgainError, validate_params
+from headrace.results.v1 import results_pb2
+from services.shared.logging import get_logger
+from services.worker.backoff import retry_delay
+from services.worker.call_gate import CallGate
+from services.worker.cooldowns import Cooldowns
+from services.worker.item_context import CallingContext
+from services.worker.kept_answers import KeptAnswers
+from services.worker.payload import decode_input, encode_output
+from services.worker.provider.faults import RATE_LIMITED
+from services.worker.provider.provider import Provider
+
+log = get_logger(__name__)
+
+# Tries that a rate limit may turn away before the item fails; with the backoff this takes over an hour.
+MAX_RATE_LIMITED_TRIES = 150
+
+
+@dataclass(frozen=True)
+class ItemOutcome:
+    """What became of one try of an item.
+
+    Attributes:
+        output: JSON text; set if it succeeded.
+        error: Why it did not; set otherwise.
+        retry_delay: Seconds until another try shall be made; None: the item is finished.
+        job_failed: The error is the whole job's: nothing of it can succeed.
+        try_count: Tries of this round, this one included.
+        usage: Of all its tries, this one included.
+    """
+
+    output: str | None
+    error: jobs_pb2.Error | None
+    retry_delay: float | None
+    job_failed: bool
+    try_count: int
+    usage: jobs_pb2.Usage
+
+
+@dataclass(frozen=True)
+class _PreparedJob:
+    kind: Kind[Any]
+    params: BaseModel
+    model: str | None  # None: its items call no model
+
+
+class ItemRunner:
+    """Runs items by the handlers of their kinds.
+
+    Args:
+        kinds: By name.
+        provider: For the calls of handlers.
+        default_model: Of jobs that name none.
+        cooldowns: Told of models that turned a call away.
+        rng: Gives numbers from 0 to 1, for jitter.
+        call_limit: Calls to the provider under way at most.
+    """
+
+    def __init__(
+        self,
+        kinds: Mapping[str, Kind[Any]],
+        provider: Provider,
+        default_model: str,
+        cooldowns: Cooldowns,
+        rng: Callable[[], float] = random.random,
+        *,
+        call_limit: int = 100,
+    ) -> None:
+        self._kinds = kinds
+        self._gate = CallGate(provider, cooldowns, call_limit)
+        self._default_model = default_model
+        self._rng = rng
+        self._prepared: dict[str, _PreparedJob] = {}
+        # Tries of unfinished items that a rate limit turned away: they do not count towards max_tries.
+        # Known to this process only: on another worker an item may have a few tries less.
+        self._turned_away: dict[str, dict[int, int]] = {}
+        self._kept_answers = KeptAnswers()
+
+    async def run(self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem) -> ItemOutcome:
+        """Makes one try of an item; whatever happens in it is in the outcome.
+
+        Raises:
+            asyncio.CancelledError: The try was broken off.
+        """
+        usage = jobs_pb2.Usage()
+        usage.CopyFrom(item.usage)
+        try_count = item.try_count + 1
+        delay, job_failed = None, False
+        try:
+            output = await self._run_handler(spec, item, usage)
+        except TryAgainError as caught:
+            error = _error(caught.reason, caught.message)
+            delay = self._delay(spec, item, caught, try_count)
+        except ItemFailedError as caught:
+            error = _error(caught.reason, caught.message)
+            job_failed = isinstance(caught, JobFailedError)
+        except (Exception, asyncio.CancelledError) as caught:
+            if isinstance(caught, asyncio.CancelledError) and _is_broken_off():
+                raise
+            _log_handler_error(spec, item, caught)
+            error = _error("HANDLER_ERROR", f"the kind's handler raised {type(caught).__name__}")
+        else:
+            self._finish(spec, item)
+            return ItemOutcome(output, None, None, False, try_count, usage)
+        if delay is None:
+            self._finish(spec, item)
+        return ItemOutcome(None, error, delay, job_failed, try_count, usage)
+
+    def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
+        """Returns for how long no item of a job should be started, because its model cools down. 0: go on."""
+        try:
+            prepared = self._prepare(spec)
+        except Exception:  # running an item will say it
+            return 0.0
+        return self._gate.cooldown_seconds(prepared.model) if prepared.model else 0.0
+
+    def forget(self, job_id: str) -> None:
+        """Drops what is kept of a job. A job that comes again is prepared again."""
+        self._prepared.pop(job_id, None)
+        self._turned_away.pop(job_id, None)
+
+    async def _run_handler(
+        self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, usage: jobs_pb2.Usage
+    ) -> str:
+        prepared = self._prepare(spec)
+        model = prepared.model or self._default_model
+        answers = self._kept_answers.take(spec.job_id, item.item_index)
+        context = CallingContext(self._gate, model, usage, answers)
+        value = decode_input(item.input)
+        try:
+            return encode_output(await prepared.kind.run(prepared.params, value, context))
+        except TryAgainError:
+            if context.call_failed:  # otherwise the handler does not want these answers
+                self._kept_answers.keep(spec.job_id, item.item_index, answers)
+            raise
+
+    def _prepare(self, spec: results_pb2.JobSpec) -> _PreparedJob:
+        prepared = self._prepared.get(spec.job_id)
+        if prepared is not None:
+            return prepared
+        kind = self._kinds.get(spec.kind)
+        if kind is None:
+            raise JobFailedError("UNKNOWN_KIND", f"this worker does not know the kind {spec.kind}")
+        try:
+            params = validate_params(kind, spec.params)
+        except InvalidArgumentError as error:
+            raise JobFailedError("INVALID_PARAMS", error.message) from None
+        model = None
+        if "model" in type(params).model_fields:
+            model = getattr(params, "model", None) or self._default_model
+        prepared = self._prepared[spec.job_id] = _PreparedJob(kind, params, model)
+        return prepared
+
+    def _delay(
+        self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, error: TryAgainError, try_count: int
+    ) -> float | None:
+        turned_away = self._turned_away.setdefault(spec.job_id, {})
+        if error.reason == RATE_LIMITED:
+            turned_away[item.item_index] = turned_away.get(item.item_index, 0) + 1
+            final = try_count >= MAX_RATE_LIMITED_TRIES
+        else:
+            max_tries = self._kinds[spec.kind].max_tries
+            final = try_count - turned_away.get(item.item_index, 0) >= max_tries
+        return None if final else retry_delay(try_count, error.retry_after, self._rng)
+
+    def _finish(self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem) -> None:
+        turned_away = self._turned_away.get(spec.job_id)
+        if turned_away is not None:
+            turned_away.pop(item.item_index, None)
+
+
+def _error(reason: str, message: str) -> jobs_pb2.Error:
+    return jobs_pb2.Error(reason=reason, message=message)
+
+
+def _is_broken_off() -> bool:
+    """Returns whether the running task was asked to end; a handler may also raise a cancellation itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
+
+
+def _log_handler_error(spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, error: BaseException) -> None:
+    # Where it was raised, but not its text: that may repeat the item.
+    log.error(
+        "handler_failed",
+        job_id=spec.job_id,
+        kind=spec.kind,
+        item_index=item.item_index,
+        error=type(error).__name__,
+        traceback="".join(traceback.format_tb(error.__traceback__)),
+    )

@@ -1,0 +1,116 @@
+"""Leasing chunks: one call under way for each class, shared by all tasks that want work of it."""
+
+import asyncio
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import grpc
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
+from services.shared.logging import get_logger
+from services.worker.scheduler import ItemScheduler
+
+if TYPE_CHECKING:
+    from headrace.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
+
+log = get_logger(__name__)
+
+# The store takes leases back that heartbeats sent 5 s after them do not list: a reply must not come later.
+CALL_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Leased:
+    """What a lease call brought.
+
+    Attributes:
+        chunk_count: Chunks leased.
+        more_work: Whether leasable chunks of the class are left.
+        unwanted: Whether jobs were left out, such as those whose provider cools down.
+        answered: False where results could not be asked.
+    """
+
+    chunk_count: int
+    more_work: bool
+    unwanted: bool = False
+    answered: bool = True
+
+
+NOTHING = Leased(0, False, answered=False)
+
+
+class LeaseDesk:
+    """Leases chunks of one class into the scheduler.
+
+    A caller that comes while a call is under way takes part in the next one, which starts after it: so a
+    job that was stored a moment ago is always seen.
+
+    Args:
+        job_class: The class.
+        results: Stub of results.
+        incarnation: Of this worker.
+        scheduler: Takes the chunks.
+        carry_out: Takes the effects of each reply.
+    """
+
+    def __init__(
+        self,
+        job_class: jobs_pb2.JobClass,
+        results: "ResultsServiceAsyncStub",
+        incarnation: str,
+        scheduler: ItemScheduler,
+        carry_out: Callable[[results_pb2.Effects], None],
+    ) -> None:
+        self._job_class = job_class
+        self._results = results
+        self._incarnation = incarnation
+        self._scheduler = scheduler
+        self._carry_out = carry_out
+        self._call_numbers = itertools.count(1)
+        self._call_id = ""
+        self._current: asyncio.Task[Leased] | None = None
+        self._next: asyncio.Task[Leased] | None = None
+
+    async def lease(self) -> Leased:
+        """Leases what there is room for, together with whoever else asks at the same time."""
+        if self._next is None:
+            self._next = asyncio.create_task(self._lease_after(self._current))
+        return await asyncio.shield(self._next)
+
+    async def _lease_after(self, running: asyncio.Task[Leased] | None) -> Leased:
+        if running is not None:
+            await asyncio.wait([running])
+        self._current, self._next = self._next, None
+        return await self._lease()
+
+    async def _lease(self) -> Leased:
+        held = self._scheduler.held
+        # A call that failed may have leased all the same: its repetition gets those leases.
+        self._call_id = self._call_id or f"{self._job_class}-{next(self._call_numbers)}"
+        room = self._scheduler.room.of(self._job_class)
+        if room <= 0:
+            return Leased(0, more_work=True)
+        unwanted = self._scheduler.unwanted_job_ids(self._job_class)
+        known = {job_id: job.spec for job_id, job in held.jobs.items()}
+        request = results_pb2.LeaseChunksRequest(
+            job_class=self._job_class,
+            room=room,
+            incarnation=self._incarnation,
+            call_id=self._call_id,
+            known_job_ids=known,
+            excluded_job_ids=unwanted,
+        )
+        try:
+            response = await self._results.LeaseChunks(request, timeout=CALL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            log.warning("chunks_not_leased", code=error.code().name)
+            return NOTHING
+        self._call_id = ""
+        self._carry_out(response.effects)
+        self._scheduler.room.set_with_work(self._job_class, response.more_work)
+        specs = known | {spec.job_id: spec for spec in response.jobs}
+        self._scheduler.accept(specs, response.leases)
+        return Leased(len(response.leases), response.more_work, unwanted=bool(unwanted))

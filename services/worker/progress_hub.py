@@ -1,0 +1,123 @@
+"""News of jobs on their way to every gateway that listens."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+
+from headrace.errors import UnavailableError
+from headrace.jobs.v1 import jobs_pb2
+from headrace.worker.v1 import worker_pb2
+from services.shared.job_states import TERMINAL_STATES
+
+# Snapshots of a job that follow each other faster are merged.
+MERGE_SECONDS = 0.1
+# Snapshots kept for a gateway that does not read. One that misses more has to begin anew: it reads the jobs
+# it watches from results then.
+JOB_LIMIT = 10_000
+# Live events kept for a gateway that does not read; older ones are dropped.
+LIVE_EVENT_LIMIT = 1_000
+
+
+class _Subscriber:
+    """What one gateway has not been sent yet."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, jobs_pb2.Job] = {}
+        self.live_events: list[worker_pb2.JobLiveEvent] = []
+        self.urgent = False
+        self.left_behind = False
+        self.changed = asyncio.Event()
+
+    def put(self, job: jobs_pb2.Job, urgent: bool) -> None:
+        known = self.jobs.get(job.job_id)
+        if known is None or known.seq < job.seq:
+            self.jobs[job.job_id] = job
+        if self.left_behind or len(self.jobs) > JOB_LIMIT:
+            self.left_behind, self.jobs = True, {}
+        self.urgent = self.urgent or urgent
+        self.changed.set()
+
+    def take(self, incarnation: str) -> worker_pb2.StreamProgressResponse:
+        response = worker_pb2.StreamProgressResponse(
+            incarnation=incarnation, jobs=self.jobs.values(), live_events=self.live_events
+        )
+        self.jobs, self.live_events, self.urgent = {}, [], False
+        self.changed.clear()
+        return response
+
+
+class ProgressHub:
+    """Hands snapshots and live events to all subscribers, merged.
+
+    Args:
+        incarnation: Of this worker.
+    """
+
+    def __init__(self, incarnation: str) -> None:
+        self._incarnation = incarnation
+        self._subscribers: set[_Subscriber] = set()
+        self._states: dict[str, jobs_pb2.JobState] = {}
+        self._closed = False
+
+    def put_jobs(self, jobs: Iterable[jobs_pb2.Job]) -> None:
+        """Takes snapshots; a change of state is sent at once."""
+        for job in jobs:
+            urgent = self._states.get(job.job_id) != job.state
+            if job.state in TERMINAL_STATES:
+                self._states.pop(job.job_id, None)
+            else:
+                self._states[job.job_id] = job.state
+            for subscriber in self._subscribers:
+                subscriber.put(job, urgent)
+
+    def put_live_events(self, live_events: Iterable[worker_pb2.JobLiveEvent]) -> None:
+        """Takes live events; they go out with the next message."""
+        events = list(live_events)
+        for subscriber in self._subscribers if events else ():
+            subscriber.live_events = [*subscriber.live_events, *events][-LIVE_EVENT_LIMIT:]
+            subscriber.changed.set()
+
+    def forget(self, held_job_ids: Iterable[str]) -> None:
+        """Lets go of what is remembered of jobs that are not held any more."""
+        held = set(held_job_ids)
+        self._states = {job_id: state for job_id, state in self._states.items() if job_id in held}
+
+    def close(self) -> None:
+        """Ends all streams."""
+        self._closed = True
+        for subscriber in self._subscribers:
+            subscriber.changed.set()
+
+    async def subscribe(self) -> AsyncIterator[worker_pb2.StreamProgressResponse]:
+        """Yields batches of news: an empty one at once, then the first news after a pause at once.
+
+        Raises:
+            UnavailableError: The hub was closed, or the reader has fallen too far behind.
+        """
+        subscriber = _Subscriber()
+        self._subscribers.add(subscriber)
+        try:
+            yield worker_pb2.StreamProgressResponse(incarnation=self._incarnation)
+            loop = asyncio.get_running_loop()
+            sent_time = float("-inf")
+            while True:
+                await subscriber.changed.wait()
+                await self._merge(subscriber, sent_time + MERGE_SECONDS)
+                if subscriber.left_behind:
+                    raise UnavailableError("the news were not read in time", reason="READER_TOO_SLOW")
+                if self._closed and not subscriber.jobs:
+                    raise UnavailableError("the worker stops", reason="WORKER_STOPPING")
+                sent_time = loop.time()
+                yield subscriber.take(self._incarnation)
+                if self._closed:
+                    subscriber.changed.set()
+        finally:
+            self._subscribers.discard(subscriber)
+
+    async def _merge(self, subscriber: _Subscriber, until: float) -> None:
+        loop = asyncio.get_running_loop()
+        while not (subscriber.urgent or self._closed) and (left := until - loop.time()) > 0:
+            subscriber.changed.clear()
+            try:
+                await asyncio.wait_for(subscriber.changed.wait(), left)
+            except TimeoutError:
+                return

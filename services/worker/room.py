@@ -1,0 +1,67 @@
+"""How many more items a worker should lease, of each class."""
+
+import asyncio
+
+from headrace.jobs.v1 import jobs_pb2
+from services.shared.queue.contract import WEIGHT_BY_CLASS
+from services.worker.held_work import HeldWork
+
+# Leased ahead of what is in flight: the largest chunk, so that one always fits an idle worker.
+AHEAD_COUNT = 100
+
+
+class Room:
+    """Free room, shared 16:4:1 between the classes that have work.
+
+    A worker alone with one class may fill up with it. Where other classes are held or have work in the
+    store, each may hold its share even while another holds more than its own, so a small job never waits
+    for a big one to make room; and a class that holds nothing may always lease one chunk. More than its
+    share it may hold only of what no other class with work in the store could take.
+
+    Args:
+        held: What the worker holds.
+        limit: Items in flight at most.
+    """
+
+    def __init__(self, held: HeldWork, limit: int) -> None:
+        self._held = held
+        self._capacity = limit + AHEAD_COUNT
+        self._with_work: set[jobs_pb2.JobClass] = set()
+        self._changed = asyncio.Event()
+        self.classes = tuple(WEIGHT_BY_CLASS)
+
+    def set_with_work(self, job_class: jobs_pb2.JobClass, has_work: bool) -> None:
+        """Takes note of whether the store has leasable chunks of a class."""
+        if has_work:
+            self._with_work.add(job_class)
+        else:
+            self._with_work.discard(job_class)
+
+    def of(self, job_class: jobs_pb2.JobClass) -> int:
+        """Items of the class to lease now; 0 or less: none."""
+        free = self._capacity - self._held.unfinished_count()
+        rivals = {c for c in self.classes if c in self._with_work or self._held.unfinished_count(c)}
+        rivals.discard(job_class)
+        if not rivals:
+            return free
+        weights = sum(WEIGHT_BY_CLASS[c] for c in rivals | {job_class})
+        share = self._capacity * WEIGHT_BY_CLASS[job_class] // weights
+        held = self._held.unfinished_count(job_class)
+        own = max(share, AHEAD_COUNT) if held == 0 else share - held
+        return own if rivals & self._with_work else max(own, free)
+
+    def changed(self) -> None:
+        """Wakes those who wait for room."""
+        self._changed.set()
+
+    async def wait(self, job_class: jobs_pb2.JobClass, wanted: int, timeout_seconds: float) -> int:
+        """Waits until there is room for so many items, or the time is over; returns the room there is."""
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout_seconds
+        while (room := self.of(job_class)) < wanted and (left := end - loop.time()) > 0:
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), left)
+            except TimeoutError:
+                return self.of(job_class)
+        return room

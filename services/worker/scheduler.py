@@ -1,0 +1,380 @@
+"""The item scheduler: takes leased chunks in, works on their items within one limit, hands outcomes on.
+
+It knows no tasks: leased chunks outlive the message that woke the worker, so there is no barrier between
+chunks and no message waits for a long call.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Protocol
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
+from services.shared.logging import get_logger
+from services.shared.queue.contract import WEIGHT_BY_CLASS
+from services.worker import entries
+from services.worker.fair_queue import FairQueue
+from services.worker.held_work import HeldChunk, HeldItem, HeldJob, HeldWork
+from services.worker.item_runner import ItemOutcome
+from services.worker.live_numbers import LiveNumbers
+from services.worker.recorder import Recorder
+from services.worker.records import chunk_release, item_deferral, item_record
+from services.worker.room import Room
+
+log = get_logger(__name__)
+
+UNACKNOWLEDGED_LIMIT = 200
+# A backoff up to this is waited out here, in seconds; a longer one goes to the store with a due time.
+LOCAL_BACKOFF_SECONDS = 5.0
+# How long a draining worker waits for calls that it has broken off, in seconds.
+CUT_OFF_SECONDS = 5.0
+# A cool-down longer than this gives the job's waiting chunks back, in seconds.
+SLICE_SECONDS = 30.0
+
+
+class Runner(Protocol):
+    """What the scheduler needs of the item runner."""
+
+    async def run(self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem) -> ItemOutcome:
+        """Makes one try of an item."""
+
+    def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
+        """How long no call of the job should start; 0.0: it may."""
+
+    def forget(self, job_id: str) -> None:
+        """Lets go of what is kept for a job."""
+
+
+class ItemScheduler:
+    """Works on the items of leased chunks.
+
+    Args:
+        runner: Makes the tries.
+        recorder: Takes the outcomes.
+        held: What is held; shared with the heartbeat.
+        limit: Items in flight at most.
+        may_start: Whether new items may start now (the worker counts as live).
+    """
+
+    def __init__(
+        self,
+        runner: Runner,
+        recorder: Recorder,
+        held: HeldWork,
+        limit: int,
+        may_start: Callable[[], bool],
+    ) -> None:
+        self._runner = runner
+        self._recorder = recorder
+        self._may_start = may_start
+        self._queue: FairQueue[jobs_pb2.JobClass, HeldItem] = FairQueue(WEIGHT_BY_CLASS)
+        self._in_flight: set[asyncio.Task[ItemOutcome]] = set()
+        self._quarantined: HeldItem | None = None
+        self._behind_quarantined: list[HeldItem] = []
+        self._wake_timer: asyncio.TimerHandle | None = None
+        self._draining = False
+        self.held = held
+        self.limit = limit
+        self.room = Room(held, limit)
+        self.live = LiveNumbers()
+
+    @property
+    def in_flight_count(self) -> int:
+        """Items being worked on."""
+        return len(self._in_flight)
+
+    def accept(self, specs: dict[str, results_pb2.JobSpec], leases: Iterable[results_pb2.Lease]) -> None:
+        """Takes leased chunks in and starts what there is a place for.
+
+        Args:
+            specs: Of every job that a lease names.
+            leases: New ones; those held already are passed over.
+        """
+        for lease in leases:
+            chunk = self.held.add(specs[lease.ref.job_id], lease)
+            if chunk is None:
+                continue
+            spec = chunk.job.spec
+            self._queue.push(spec.job_class, spec.tenant, spec.job_id, chunk.unfinished.values())
+            if chunk.job.stopped or self._draining or not chunk.unfinished:
+                self._release(chunk)
+        self.pump()
+
+    def pump(self) -> None:
+        """Starts waiting items while there are places and nothing forbids it; call it at any change."""
+        while (
+            len(self._in_flight) < self.limit
+            and self._recorder.unacknowledged_count < UNACKNOWLEDGED_LIMIT
+            and not self._draining
+            and self._may_start()
+        ):
+            item = self._queue.pop(self._job_ready)
+            if item is None:
+                return
+            self._start(item)
+
+    def stop_job(self, job_id: str) -> None:
+        """Breaks off a job: calls in flight are cancelled, its chunks given back. Repeating is harmless."""
+        job = self.held.jobs.get(job_id)
+        if job is None or job.stopped:
+            return
+        job.stopped = True
+        self._discard(job, lambda item: True)
+        for item in job.in_flight():
+            if item.task is not None:
+                item.task.cancel()
+        for chunk in list(job.chunks.values()):
+            self._release_if_idle(chunk)
+
+    def lose(self, refs: Iterable[results_pb2.LeaseRef]) -> None:
+        """Forgets leases that results gave to others; calls in flight end and are recorded all the same."""
+        for ref in refs:
+            job = self.held.jobs.get(ref.job_id)
+            chunk = job.chunks.get(ref.chunk_index) if job else None
+            if job is None or chunk is None or chunk.ref.fence != ref.fence or chunk.releasing:
+                continue
+            if chunk.unfinished or not chunk.unacknowledged_count:
+                self._lose(chunk)
+
+    async def drain(self, grace_seconds: float) -> None:
+        """Starts nothing more, lets calls in flight end within the grace, gives everything back."""
+        self._draining = True
+        for job in list(self.held.jobs.values()):
+            spec = job.spec
+            self._queue.discard(spec.job_class, spec.tenant, spec.job_id, lambda item: True)
+        self._release_idle()
+        if self._in_flight:
+            await asyncio.wait(self._in_flight, timeout=grace_seconds)
+        cut_off = set(self._in_flight)
+        for task in cut_off:
+            task.cancel()
+        if cut_off:
+            await asyncio.wait(cut_off, timeout=CUT_OFF_SECONDS)
+        self._release_idle()
+
+    def unwanted_job_ids(self, job_class: jobs_pb2.JobClass) -> list[str]:
+        """Held jobs of a class of which nothing more should be leased now.
+
+        Their provider cools down, or they are stopped and not given back yet: what was leased of a job that
+        is retried meanwhile would only be given back too.
+        """
+        return [
+            job_id
+            for job_id, job in self.held.jobs.items()
+            if job.spec.job_class == job_class
+            and (job.stopped or self._runner.cooldown_seconds(job.spec) > 0)
+        ]
+
+    def _job_ready(self, job_id: str) -> bool:
+        job = self.held.jobs.get(job_id)
+        if job is None:
+            return True
+        wait = self._runner.cooldown_seconds(job.spec)
+        if wait <= 0:
+            return True
+        self._wake_after(min(wait, 1.0))
+        if wait > SLICE_SECONDS:
+            asyncio.get_running_loop().call_soon(self._give_back_cooling, job, wait)
+        return False
+
+    def _wake_after(self, seconds: float) -> None:
+        if self._wake_timer is None:
+            self._wake_timer = asyncio.get_running_loop().call_later(seconds, self._wake)
+
+    def _wake(self) -> None:
+        self._wake_timer = None
+        self.pump()
+
+    def _give_back_cooling(self, job: HeldJob, wait: float) -> None:
+        for chunk in list(job.chunks.values()):
+            if chunk.unfinished:
+                self._release_if_idle(chunk, not_before_seconds=wait)
+
+    def _start(self, item: HeldItem) -> None:
+        if item.chunk.lost or item.chunk.releasing:
+            return
+        if item.chunk.quarantined:
+            if self._quarantined is not None:
+                self._behind_quarantined.append(item)
+                return
+            self._quarantined = item
+        spec = item.chunk.job.spec
+        task = asyncio.create_task(self._runner.run(spec, item.leased))
+        item.task = task
+        self._in_flight.add(task)
+        self.live.started(spec.job_id)
+        # Not done by the task itself: cancelled before its first step, it would run none of its code.
+        task.add_done_callback(partial(self._ended, item))
+
+    def _ended(self, item: HeldItem, task: asyncio.Task[ItemOutcome]) -> None:
+        outcome = _outcome_of(item, task)
+        self._in_flight.discard(task)
+        item.task = None
+        if self._quarantined is item:
+            self._quarantined = None
+            behind, self._behind_quarantined = self._behind_quarantined, []
+            for other in behind:
+                self._wait(other)
+        job, chunk = item.chunk.job, item.chunk
+        self.live.ended(job.spec.job_id, outcome, item.leased.usage)
+        if outcome is not None:
+            self._settle(item, outcome)
+        if job.stopped or self._draining:
+            self._release_if_idle(chunk)
+        self.room.changed()
+        self.pump()
+
+    def _settle(self, item: HeldItem, outcome: ItemOutcome) -> None:
+        if outcome.job_failed:
+            self._fail_job(item, outcome)
+        elif outcome.retry_delay is None:
+            self._record(item, outcome)
+        elif item.chunk.lost:
+            return  # somebody else tries it again
+        elif outcome.retry_delay <= LOCAL_BACKOFF_SECONDS and not (item.chunk.job.stopped or self._draining):
+            self._note_try(item, outcome)
+            loop = asyncio.get_running_loop()
+            item.timer = loop.call_later(outcome.retry_delay, self._retry_now, item)
+        else:
+            self._defer(item, outcome)
+
+    def _retry_now(self, item: HeldItem) -> None:
+        item.timer = None
+        self._wait(item)
+        self.pump()
+
+    def _wait(self, item: HeldItem) -> None:
+        """Puts an item back into the queue, unless nothing of it shall be started any more."""
+        spec = item.chunk.job.spec
+        if not (item.chunk.lost or item.chunk.releasing or item.chunk.job.stopped or self._draining):
+            self._queue.push(spec.job_class, spec.tenant, spec.job_id, [item])
+
+    def _record(self, item: HeldItem, outcome: ItemOutcome) -> None:
+        chunk = item.chunk
+        self.held.finish(item)
+        record = item_record(item, outcome)
+        chunk.unacknowledged_count += 1
+        self._recorder.add(
+            entries.result_entry(chunk.job.spec.job_id, record, lambda o: self._acknowledged(chunk, o)),
+            urgent=chunk.job.unfinished_count == 0,
+        )
+        self._release_if_over(chunk)
+
+    def _defer(self, item: HeldItem, outcome: ItemOutcome) -> None:
+        chunk = item.chunk
+        self._note_try(item, outcome)
+        self.held.finish(item)
+        chunk.deferred = True
+        self._hand_over(item, outcome.retry_delay or 0.0)
+        self._release_if_over(chunk)
+
+    def _note_try(self, item: HeldItem, outcome: ItemOutcome) -> None:
+        item.leased.try_count = outcome.try_count
+        item.leased.usage.CopyFrom(outcome.usage)
+        item.last_error = outcome.error or jobs_pb2.Error()
+
+    def _hand_over(self, item: HeldItem, delay_seconds: float) -> None:
+        """Tells the store what tries were made of an item that is not finished, and when it is due again."""
+        deferral = item_deferral(item, delay_seconds)
+        self._recorder.add(entries.deferral_entry(item.chunk.ref.job_id, deferral, lambda outcome: None))
+
+    def _release_if_over(self, chunk: HeldChunk) -> None:
+        """Gives back a chunk without unfinished items of which the store may know some that wait.
+
+        The first lease of a chunk has all of its items; where all have a result the store ends it by itself.
+        """
+        may_go_on = chunk.deferred or chunk.quarantined or chunk.ref.fence > 1
+        if may_go_on and not chunk.unfinished:
+            self._release(chunk)
+
+    def _fail_job(self, item: HeldItem, outcome: ItemOutcome) -> None:
+        job = item.chunk.job
+        error = outcome.error or jobs_pb2.Error(reason="INTERNAL")
+        self._recorder.add(entries.job_error_entry(job.spec.job_id, error, lambda o: None), urgent=True)
+        self.stop_job(job.spec.job_id)
+        self._release_if_idle(item.chunk)
+
+    def _acknowledged(self, chunk: HeldChunk, outcome: results_pb2.JobRecordOutcome) -> None:
+        chunk.unacknowledged_count -= 1
+        if outcome.lost:
+            self._lose_job(chunk.job)
+        elif outcome.stop:
+            self.stop_job(chunk.job.spec.job_id)
+        if not chunk.unfinished and not chunk.unacknowledged_count and not chunk.releasing:
+            self._drop(chunk)  # every item has its result: the store has ended the lease
+        self.room.changed()
+        self.pump()
+
+    def _release_idle(self) -> None:
+        for job in list(self.held.jobs.values()):
+            for chunk in list(job.chunks.values()):
+                self._release_if_idle(chunk)
+
+    def _release_if_idle(self, chunk: HeldChunk, not_before_seconds: float = 0.0) -> None:
+        if not any(item.task for item in chunk.unfinished.values()):
+            self._release(chunk, not_before_seconds)
+
+    def _release(self, chunk: HeldChunk, not_before_seconds: float = 0.0) -> None:
+        """Gives a chunk back once; nothing of it may be in flight."""
+        if chunk.lost or chunk.releasing or self._is_dropped(chunk):
+            return
+        chunk.releasing = True
+        self._hand_over_tried(chunk)
+        self._discard(chunk.job, lambda item: item.chunk is chunk)
+        release = chunk_release(chunk, not_before_seconds)
+        self._recorder.add(
+            entries.release_entry(chunk.job.spec.job_id, release, lambda outcome: self._drop(chunk)),
+            urgent=True,
+        )
+
+    def _hand_over_tried(self, chunk: HeldChunk) -> None:
+        if chunk.job.stopped:
+            return
+        now = asyncio.get_running_loop().time()
+        for item in chunk.unfinished.values():
+            if item.last_error is not None:
+                self._hand_over(item, max(0.0, item.timer.when() - now) if item.timer else 0.0)
+
+    def _lose(self, chunk: HeldChunk) -> None:
+        chunk.lost = True
+        self._discard(chunk.job, lambda item: item.chunk is chunk)
+        self._drop(chunk)
+        log.info("lease_lost", job_id=chunk.ref.job_id, chunk_index=chunk.ref.chunk_index)
+
+    def _lose_job(self, job: HeldJob) -> None:
+        for chunk in list(job.chunks.values()):
+            self._lose(chunk)
+
+    def _is_dropped(self, chunk: HeldChunk) -> bool:
+        return chunk.job.chunks.get(chunk.ref.chunk_index) is not chunk
+
+    def _drop(self, chunk: HeldChunk) -> None:
+        self.held.drop(chunk)
+        job_id = chunk.job.spec.job_id
+        if job_id not in self.held.jobs:
+            self._runner.forget(job_id)
+        self.room.changed()
+
+    def _discard(self, job: HeldJob, drop: Callable[[HeldItem], bool]) -> None:
+        """Takes waiting items of a job out of the queue and ends their backoffs; those in flight go on."""
+        spec = job.spec
+        self._queue.discard(spec.job_class, spec.tenant, spec.job_id, drop)
+        for chunk in job.chunks.values():
+            for item in chunk.unfinished.values():
+                if item.timer is not None and drop(item):
+                    item.timer.cancel()
+                    item.timer = None
+
+
+def _outcome_of(item: HeldItem, task: asyncio.Task[ItemOutcome]) -> ItemOutcome | None:
+    """Returns what a try came to, None where it was broken off; a fault of the worker fails the item."""
+    if task.cancelled():
+        return None
+    fault = task.exception()
+    if fault is None:
+        return task.result()
+    ref, index = item.chunk.ref, item.leased.item_index
+    log.error("item_not_run", job_id=ref.job_id, item_index=index, error=type(fault).__name__)
+    error = jobs_pb2.Error(reason="INTERNAL", message="the worker could not run this item")
+    return ItemOutcome(None, error, None, False, item.leased.try_count + 1, item.leased.usage)

@@ -1,0 +1,28 @@
+"""Settings of the worker."""
+
+from pydantic import Field
+
+from services.shared.settings import HostPort, ServiceSettings
+
+
+class WorkerSettings(ServiceSettings):
+    """What the worker reads from the environment, each with the prefix HEADRACE_.
+
+    Attributes:
+        listen: Where its gRPC server listens.
+        worker_advertise: What gateways dial; unset: the address it listens on, with the host's name for
+            0.0.0.0 or [::].
+        results_target: Where results answers.
+        rabbitmq_url: ``amqp://...``, or ``memory://`` in a single process.
+        redis_url: ``redis://...``, or ``memory://`` for cool-downs of this process alone.
+        model: Model of jobs that name none.
+        in_flight_limit: Items worked on at once.
+    """
+
+    listen: HostPort = "127.0.0.1:50061"
+    worker_advertise: HostPort | None = None
+    results_target: str = "127.0.0.1:50052"
+    rabbitmq_url: str
+    redis_url: str = "memory://"
+    model: str = "gpt-4o-mini"
+    in_flight_limit: int = Field(default=100, ge=1, le=10_000)

@@ -1,0 +1,98 @@
+"""What a task does once it has woken the worker: it leases for a bounded time."""
+
+import asyncio
+from collections.abc import Mapping
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
+from services.shared.logging import get_logger
+from services.shared.queue.publisher import QueuePublisher
+from services.worker.lease_desk import Leased, LeaseDesk
+from services.worker.room import AHEAD_COUNT, Room
+from services.worker.scheduler import SLICE_SECONDS
+
+log = get_logger(__name__)
+
+# A task that found no room for so long is published again, in seconds.
+NO_ROOM_SECONDS = 0.2
+# How soon results is asked again when the next chunk did not fit and the room has hardly grown, in seconds.
+NO_FIT_SECONDS = 0.1
+# How soon results is asked again when the next chunk was under lock, in seconds.
+LOCKED_SECONDS = 0.02
+# How soon results is asked again when nothing is left but jobs that are not wanted now, in seconds.
+UNWANTED_SECONDS = 0.25
+
+
+class Slices:
+    """Runs slices: at most one leasing loop for each task, and one for each class that a heartbeat woke.
+
+    Args:
+        desks: By class.
+        room: Of the worker.
+        publisher: Publishes a task again where work is left.
+    """
+
+    def __init__(
+        self, desks: Mapping[jobs_pb2.JobClass, LeaseDesk], room: Room, publisher: QueuePublisher
+    ) -> None:
+        self._desks = desks
+        self._room = room
+        self._publisher = publisher
+        self._running_count = dict.fromkeys(desks, 0)
+        self._woken: dict[jobs_pb2.JobClass, asyncio.Task[bool]] = {}
+        self._draining = False
+
+    async def run_task(self, job_id: str, job_class: jobs_pb2.JobClass) -> None:
+        """Runs a slice for a task; publishes the task again where it ended with work left."""
+        if await self._run(job_class):
+            self._publisher.publish([results_pb2.TaskToPublish(job_id=job_id, job_class=job_class, count=1)])
+
+    def wake(self, job_class: jobs_pb2.JobClass) -> None:
+        """Starts a slice of a class that has work waiting, unless one runs; it waits for room."""
+        if self._running_count[job_class] == 0 and not self._draining:
+            self._woken[job_class] = asyncio.create_task(self._run(job_class, patient=True))
+
+    def drain(self) -> None:
+        """Ends the running slices at their next step; later ones end at once."""
+        self._draining = True
+        self._room.changed()
+
+    async def _run(self, job_class: jobs_pb2.JobClass, *, patient: bool = False) -> bool:
+        self._running_count[job_class] += 1
+        try:
+            return await self._lease_while_there_is_work(job_class, patient)
+        finally:
+            self._running_count[job_class] -= 1
+
+    async def _lease_while_there_is_work(self, job_class: jobs_pb2.JobClass, patient: bool) -> bool:
+        """Returns whether work was left when it ended.
+
+        A task gives up where there is no room: another worker may have some. A patient slice stands for no
+        task that could come again, so it waits.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + SLICE_SECONDS
+        last_leased = loop.time()
+        while not self._draining and loop.time() < end:
+            if await self._room.wait(job_class, 1, NO_ROOM_SECONDS) <= 0:
+                if patient:
+                    continue
+                return True
+            leased = await self._desks[job_class].lease()
+            if not leased.more_work and not leased.unwanted:
+                return False
+            if leased.chunk_count:
+                last_leased = loop.time()
+            elif leased.more_work and loop.time() - last_leased > NO_ROOM_SECONDS and not patient:
+                return True
+            else:
+                await self._wait_for_better(job_class, leased)
+        return True
+
+    async def _wait_for_better(self, job_class: jobs_pb2.JobClass, leased: Leased) -> None:
+        if not leased.more_work:
+            await asyncio.sleep(UNWANTED_SECONDS)
+        elif self._room.of(job_class) >= AHEAD_COUNT:
+            await asyncio.sleep(LOCKED_SECONDS)
+        else:
+            await self._room.wait(job_class, AHEAD_COUNT, NO_FIT_SECONDS)

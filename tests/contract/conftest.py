@@ -1,0 +1,245 @@
+"""The store, on each of its databases, behind a real gRPC server in this process."""
+
+import uuid
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import grpc
+import pytest
+import uuid_utils
+from sqlalchemy import text
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2 as pb
+from headrace.results.v1 import results_pb2_grpc
+from services.results.app import ResultsApp
+from services.results.clock import Clock
+from services.results.engine import open_engine
+from services.results.migrations import migrate
+from services.results.settings import ResultsSettings
+
+if TYPE_CHECKING:
+    from headrace.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
+
+TABLES = (
+    "jobs",
+    "job_progress",
+    "item_blocks",
+    "chunks",
+    "item_tries",
+    "results",
+    "workers",
+    "retry_requests",
+)
+
+
+class FakeWorker:
+    """One incarnation: leases, records, and tells what it holds, as a worker does."""
+
+    def __init__(self, store: "Store", address: str) -> None:
+        self.store = store
+        self.address = address
+        self.incarnation = str(uuid_utils.uuid7())
+
+    async def beat(self, *leases: pb.Lease) -> pb.HeartbeatResponse:
+        return await self.store.stub.Heartbeat(
+            pb.HeartbeatRequest(
+                incarnation=self.incarnation, address=self.address, leases=[lease.ref for lease in leases]
+            )
+        )
+
+    async def lease(self, room: int = 1_000, call_id: str = "", **fields: Any) -> pb.LeaseChunksResponse:
+        fields.setdefault("job_class", jobs_pb2.JOB_CLASS_DEFAULT)
+        return await self.store.stub.LeaseChunks(
+            pb.LeaseChunksRequest(
+                room=room, incarnation=self.incarnation, call_id=call_id or str(uuid.uuid4()), **fields
+            )
+        )
+
+    async def record(self, *records: pb.JobRecord) -> pb.RecordResultsResponse:
+        return await self.store.stub.RecordResults(
+            pb.RecordResultsRequest(incarnation=self.incarnation, jobs=records)
+        )
+
+    async def succeed(self, *leases: pb.Lease) -> pb.RecordResultsResponse:
+        """Records a success of every item of these leases."""
+        return await self.record(*(record_of(lease, output='"done"') for lease in leases))
+
+    async def fail(self, *leases: pb.Lease, reason: str = "BAD") -> pb.RecordResultsResponse:
+        """Records a failure of every item of these leases."""
+        error = jobs_pb2.Error(reason=reason, message="it did not work")
+        return await self.record(*(record_of(lease, error=error) for lease in leases))
+
+    async def release(self, *leases: pb.Lease, not_before_ms: int = 0) -> pb.RecordResultsResponse:
+        return await self.record(*(release_of(lease, not_before_ms) for lease in leases))
+
+
+def record_of(lease: pb.Lease, indexes: Sequence[int] | None = None, **fields: Any) -> pb.JobRecord:
+    """The record of the items of a lease, or of some of them, each with these fields."""
+    fields.setdefault("try_count", 1)
+    fields.setdefault("usage", jobs_pb2.Usage(call_count=1, input_tokens=10, output_tokens=2, cost_micros=5))
+    record = pb.JobRecord(job_id=lease.ref.job_id)
+    for item in lease.items:
+        if indexes is None or item.item_index in indexes:
+            record.items.add(
+                item_index=item.item_index,
+                chunk_index=lease.ref.chunk_index,
+                fence=lease.ref.fence,
+                round=lease.round,
+                **fields,
+            )
+    return record
+
+
+def release_of(lease: pb.Lease, not_before_ms: int = 0) -> pb.JobRecord:
+    record = pb.JobRecord(job_id=lease.ref.job_id)
+    record.releases.add(chunk_index=lease.ref.chunk_index, fence=lease.ref.fence, not_before_ms=not_before_ms)
+    return record
+
+
+def deferral_of(lease: pb.Lease, indexes: Sequence[int], delay_ms: int, try_count: int = 1) -> pb.JobRecord:
+    record = release_of(lease)
+    for index in indexes:
+        record.deferrals.add(
+            item_index=index,
+            chunk_index=lease.ref.chunk_index,
+            fence=lease.ref.fence,
+            delay_ms=delay_ms,
+            try_count=try_count,
+            usage=jobs_pb2.Usage(call_count=try_count),
+            error=jobs_pb2.Error(reason="RATE_LIMITED"),
+        )
+    return record
+
+
+class Store:
+    """A store, empty at first, whose clock can be moved."""
+
+    record_of = staticmethod(record_of)
+    release_of = staticmethod(release_of)
+    deferral_of = staticmethod(deferral_of)
+
+    def __init__(self, stub: "ResultsServiceAsyncStub", clock: Clock, sqlite: bool) -> None:
+        self.stub = stub
+        self.clock = clock
+        self.sqlite = sqlite
+        self._ports = iter(range(1, 1_000))
+
+    def advance(self, seconds: float) -> None:
+        """Moves the store's clock on."""
+        self.clock.offset += int(seconds * 1_000_000)
+
+    def new_job(self, items: int | Sequence[str] = 1, **fields: Any) -> pb.NewJob:
+        """A job to store; each call another one."""
+        job_id = str(uuid_utils.uuid7())
+        texts = [str(index) for index in range(items)] if isinstance(items, int) else items
+        given: dict[str, Any] = {
+            "job_id": job_id,
+            "tenant": "default",
+            "request_id": job_id,
+            "content_hash": b"h" * 32,
+            "kind": "noop",
+            "params": "{}",
+            "items": texts,
+            "job_class": jobs_pb2.JOB_CLASS_DEFAULT,
+            "max_failed_ratio": 0.5,
+        }
+        return pb.NewJob(**(given | fields))
+
+    async def create(self, items: int | Sequence[str] = 1, **fields: Any) -> jobs_pb2.Job:
+        """Stores a job and returns it."""
+        return (await self.create_all(self.new_job(items, **fields))).outcomes[0].job
+
+    async def create_all(self, *jobs: pb.NewJob) -> pb.CreateJobsResponse:
+        return await self.stub.CreateJobs(pb.CreateJobsRequest(jobs=jobs))
+
+    async def worker(self, address: str = "") -> FakeWorker:
+        """A live worker, at an address of its own."""
+        worker = FakeWorker(self, address or f"127.0.0.1:{next(self._ports)}")
+        await worker.beat()
+        return worker
+
+    async def get(self, job_id: str) -> jobs_pb2.Job:
+        found = await self.stub.GetJobs(pb.GetJobsRequest(jobs=[pb.KnownJob(job_id=job_id)]))
+        return found.jobs[0]
+
+    async def results(self, job_id: str, **fields: Any) -> pb.ListResultsResponse:
+        given = {"tenant": "default", "page_size": 1_000, "after_item_index": -1} | fields
+        return await self.stub.ListResults(pb.ListResultsRequest(job_id=job_id, **given))
+
+    async def sweep(self) -> pb.SweepResponse:
+        return await self.stub.Sweep(pb.SweepRequest())
+
+    async def cancel(self, job_id: str, tenant: str = "default") -> pb.CancelJobResponse:
+        return await self.stub.CancelJob(pb.CancelJobRequest(job_id=job_id, tenant=tenant))
+
+    async def retry(self, job_id: str, request_id: str = "again") -> pb.RetryJobResponse:
+        request = pb.RetryJobRequest(job_id=job_id, tenant="default", request_id=request_id)
+        return await self.stub.RetryJob(request)
+
+    async def end_worker(self, worker: FakeWorker, cause: int) -> pb.EndWorkerResponse:
+        request = pb.EndWorkerRequest(incarnation=worker.incarnation, cause=cause)
+        return await self.stub.EndWorker(request)
+
+
+class RunningStore:
+    """The app of a database, shared by the tests of it, which each find it empty."""
+
+    def __init__(self, url: str) -> None:
+        self.clock = Clock()
+        self.sqlite = url.startswith("sqlite")
+        settings = ResultsSettings(listen="127.0.0.1:0", database_url=url, drain_seconds=1)
+        self.app = ResultsApp(settings, self.clock)
+        self.engine = open_engine(url)
+
+    async def empty(self) -> None:
+        self.clock.offset = 0
+        async with self.engine.begin() as connection:
+            for table in TABLES:
+                await connection.execute(text(f"DELETE FROM {table}"))
+            await connection.execute(text("UPDATE tenant_shares SET virtual_time = 0, job_clock = 0"))
+            await connection.execute(text("UPDATE sweeps SET sweep_time = 0"))
+
+
+@pytest.fixture(scope="session")
+async def _run_store(
+    make_database: Callable[[], str], tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Callable[[str], Any]]:
+    running: dict[str, RunningStore] = {}
+
+    async def run(name: str) -> RunningStore:
+        if name not in running:
+            path = tmp_path_factory.mktemp("store") / "results.db"
+            url = make_database() if name == "postgresql" else f"sqlite:///{path}"
+            await migrate(url)
+            running[name] = RunningStore(url)
+            await running[name].app.start()
+        return running[name]
+
+    yield run
+    for each in running.values():
+        await each.app.stop()
+        await each.engine.dispose()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_name(request: pytest.FixtureRequest) -> str:
+    """Each database in turn."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+async def store(database_name: str, _run_store: Callable[[str], Any]) -> AsyncIterator[Store]:
+    """An empty store on each database."""
+    running = await _run_store(database_name)
+    await running.empty()
+    async with grpc.aio.insecure_channel(
+        running.app.target,
+        options=[
+            ("grpc.max_receive_message_length", 16 * 1024 * 1024),
+            ("grpc.max_send_message_length", 16 * 1024 * 1024),
+        ],
+    ) as channel:
+        stub = results_pb2_grpc.ResultsServiceStub(channel)
+        yield Store(stub, running.clock, running.sqlite)

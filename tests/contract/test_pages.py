@@ -1,0 +1,120 @@
+import grpc
+import pytest
+
+from headrace.errors import from_rpc_error
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2 as pb
+
+
+async def finished_job(store, outputs):
+    job = await store.create(items=len(outputs))
+    worker = await store.worker()
+    leases = (await worker.lease()).leases
+    for lease in leases:
+        for item in lease.items:
+            await worker.record(store.record_of(lease, [item.item_index], output=outputs[item.item_index]))
+    return job
+
+
+async def read_all(store, job_id, **fields):
+    results, after, more = [], -1, True
+    while more:
+        page = await store.results(job_id, after_item_index=after, **fields)
+        results += page.results
+        after, more = results[-1].item_index, page.more
+    return results
+
+
+async def test_results_come_by_item_index_in_pages(store):
+    job = await finished_job(store, [f'"{index}"' for index in range(7)])
+    results = await read_all(store, job.job_id, page_size=3)
+    assert [(result.item_index, result.output) for result in results] == [
+        (index, f'"{index}"') for index in range(7)
+    ]
+    assert {(result.try_count, result.usage.input_tokens) for result in results} == {(1, 10)}
+
+
+async def test_a_page_of_results_ends_at_1_mb_and_holds_at_least_one(store):
+    large, medium = '"' + "x" * 2_000_000 + '"', '"' + "\u00e9" * 300_000 + '"'
+    job = await finished_job(store, [large, medium, medium, large])
+    first = await store.results(job.job_id)
+    assert [len(first.results), first.more] == [1, True]
+    second = await store.results(job.job_id, after_item_index=0)
+    assert [result.item_index for result in second.results] == [1]
+    assert [r.item_index for r in await read_all(store, job.job_id)] == [0, 1, 2, 3]
+
+
+async def test_a_page_of_one_state_holds_no_other(store):
+    job = await store.create(items=4)
+    worker = await store.worker()
+    leases = (await worker.lease()).leases
+    await worker.fail(leases[1])
+    await worker.succeed(leases[0], leases[2])
+    failed = await store.results(job.job_id, item_state=jobs_pb2.ITEM_STATE_FAILED)
+    assert [(r.item_index, r.error.reason) for r in failed.results] == [(1, "BAD")]
+    succeeded = await store.results(job.job_id, item_state=jobs_pb2.ITEM_STATE_SUCCEEDED)
+    assert [r.item_index for r in succeeded.results] == [0, 2]
+
+
+async def test_a_reader_that_follows_snapshots_reads_each_result_once(store):
+    job = await store.create(items=10)
+    worker = await store.worker()
+    leases = (await worker.lease()).leases
+    seen, last = [], 0
+    for first in (4, 0, 7):
+        response = await worker.succeed(*leases[first : first + 4])
+        seq = response.effects.changed_jobs[0].seq
+        part = await read_all(store, job.job_id, after_seq=last, up_to_seq=seq, page_size=2)
+        seen += [result.item_index for result in part]
+        last = seq
+    assert seen == [4, 5, 6, 7, 0, 1, 2, 3, 8, 9]
+    assert not (await store.results(job.job_id, up_to_seq=2)).results
+
+
+async def test_results_of_another_tenants_job_are_not_found(store):
+    job = await store.create()
+    for job_id, tenant in ((job.job_id, "other"), ("no uuid", "default")):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await store.results(job_id, tenant=tenant)
+        assert from_rpc_error(caught.value).reason == "JOB_NOT_FOUND"
+
+
+async def test_jobs_are_listed_newest_first_in_pages(store):
+    jobs = [(await store.create()).job_id for _ in range(5)]
+    await store.create(tenant="other")
+    listed, before, more = [], "", True
+    while more:
+        page = await store.stub.ListJobs(
+            pb.ListJobsRequest(tenant="default", page_size=2, before_job_id=before)
+        )
+        listed += [job.job_id for job in page.jobs]
+        before, more = listed[-1], page.more
+    assert listed == jobs[::-1]
+
+
+async def test_jobs_are_listed_by_state_and_kind(store):
+    kept = await store.create(kind="a")
+    cancelled = await store.create(kind="a")
+    await store.create(kind="b")
+    await store.cancel(cancelled.job_id)
+
+    async def listed(**fields):
+        page = await store.stub.ListJobs(pb.ListJobsRequest(tenant="default", page_size=10, **fields))
+        return [job.job_id for job in page.jobs]
+
+    assert await listed(kind="a") == [cancelled.job_id, kept.job_id]
+    assert await listed(states=[jobs_pb2.JOB_STATE_CANCELLED]) == [cancelled.job_id]
+    both = [jobs_pb2.JOB_STATE_CANCELLED, jobs_pb2.JOB_STATE_PENDING]
+    assert await listed(states=both, kind="a") == [cancelled.job_id, kept.job_id]
+    assert not await listed(states=[jobs_pb2.JOB_STATE_RUNNING])
+
+
+async def test_only_newer_snapshots_of_known_jobs_are_answered(store):
+    jobs = [await store.create() for _ in range(3)]
+    await store.cancel(jobs[1].job_id)
+    known = [pb.KnownJob(job_id=job.job_id, known_seq=1) for job in jobs]
+    known.append(pb.KnownJob(job_id="no uuid"))
+    answer = await store.stub.GetJobs(pb.GetJobsRequest(jobs=known))
+    assert [(job.job_id, job.seq) for job in answer.jobs] == [(jobs[1].job_id, 2)]
+    answer = await store.stub.GetJobs(pb.GetJobsRequest(jobs=known, tenant="other"))
+    assert not answer.jobs

@@ -1,0 +1,344 @@
+import asyncio
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2 as pb
+
+SUCCEEDED = jobs_pb2.ITEM_STATE_SUCCEEDED
+FAILED = jobs_pb2.ITEM_STATE_FAILED
+
+
+async def test_recorded_successes_move_counters_usage_and_seq_together(store):
+    job = await store.create(items=16 * 2)
+    worker = await store.worker()
+    lease = (await worker.lease()).leases[0]
+    response = await worker.succeed(lease)
+    changed = response.effects.changed_jobs[0]
+    assert (changed.progress.succeeded_count, changed.seq) == (2, 3)
+    assert (changed.usage.call_count, changed.usage.cost_micros) == (2, 10)
+    assert await store.get(job.job_id) == changed
+    assert [(o.job_id, o.lost, o.stop) for o in response.outcomes] == [(job.job_id, False, False)]
+
+
+async def test_a_job_whose_items_all_have_results_has_succeeded(store):
+    job = await store.create(items=3, max_failed_ratio=0.5)
+    worker = await store.worker()
+    leases = (await worker.lease()).leases
+    await worker.succeed(*leases[:2])
+    effects = (await worker.fail(leases[2])).effects
+    done = effects.changed_jobs[0]
+    assert done.state == jobs_pb2.JOB_STATE_SUCCEEDED
+    assert done.HasField("finish_time")
+    assert (done.progress.succeeded_count, done.progress.failed_count) == (2, 1)
+    assert done.progress.cancelled_count == 0
+    assert await store.get(job.job_id) == done
+
+
+async def test_a_repeated_record_changes_nothing(store):
+    job = await store.create(items=2)
+    worker = await store.worker()
+    leases = (await worker.lease()).leases
+    await worker.succeed(leases[0])
+    before = await store.get(job.job_id)
+    response = await worker.succeed(leases[0])
+    assert not response.effects.changed_jobs
+    assert await store.get(job.job_id) == before
+
+
+async def test_two_records_of_one_item_at_the_same_time_give_one_row(store):
+    job = await store.create(items=2)
+    worker = await store.worker()
+    lease = (await worker.lease()).leases[0]
+    await asyncio.gather(
+        *(worker.record(store.record_of(lease, output=f'"{number}"')) for number in range(6))
+    )
+    assert (await store.get(job.job_id)).progress.succeeded_count == 1
+    assert len((await store.results(job.job_id)).results) == 1
+
+
+async def test_a_success_from_a_lost_lease_is_taken_and_its_item_is_not_leased_again(store):
+    job = await store.create(items=32)
+    slow, other = await store.worker(), await store.worker()
+    lease = (await slow.lease(room=2)).leases[0]
+    store.advance(9)
+    await slow.beat()
+    await slow.record(store.record_of(lease, [0], output='"late"'))
+    again = (await other.lease(room=2)).leases[0]
+    assert again.ref.chunk_index == lease.ref.chunk_index
+    assert again.ref.fence == lease.ref.fence + 1
+    assert [item.item_index for item in again.items] == [1]
+    await other.succeed(again)
+    assert (await store.results(job.job_id)).results[0].output == '"late"'
+
+
+async def test_a_success_under_a_new_lease_beats_the_late_one(store):
+    job = await store.create(items=1)
+    slow, other = await store.worker(), await store.worker()
+    lease = (await slow.lease()).leases[0]
+    store.advance(9)
+    await slow.beat()
+    await other.record(store.record_of((await other.lease()).leases[0], output='"first"'))
+    response = await slow.record(store.record_of(lease, output='"second"'))
+    assert not response.effects.changed_jobs
+    assert [r.output for r in (await store.results(job.job_id)).results] == ['"first"']
+
+
+async def test_a_failure_under_a_held_lease_does_not_stand_beside_a_late_success(store):
+    job = await store.create(items=32)
+    slow, other = await store.worker(), await store.worker()
+    lease = (await slow.lease(room=2)).leases[0]
+    store.advance(9)
+    await slow.beat()
+    again = (await other.lease(room=2)).leases[0]
+    await slow.record(store.record_of(lease, [0], output='"late"'))
+    await other.fail(again)
+    progress = (await store.get(job.job_id)).progress
+    assert (progress.succeeded_count, progress.failed_count) == (1, 1)
+    states = [(r.item_index, r.state) for r in (await store.results(job.job_id)).results]
+    assert states == [(0, SUCCEEDED), (1, FAILED)]
+
+
+async def test_a_late_success_that_completes_a_chunk_ends_its_new_lease(store):
+    await store.create(items=32)
+    slow, other = await store.worker(), await store.worker()
+    lease = (await slow.lease(room=2)).leases[0]
+    store.advance(9)
+    await slow.beat()
+    again = (await other.lease(room=2)).leases[0]
+    await slow.succeed(lease)
+    assert list((await other.beat(again)).lost_leases) == [again.ref]
+
+
+async def test_a_failure_from_a_lost_lease_is_ignored(store):
+    job = await store.create(items=1, max_failed_ratio=0.0)
+    slow = await store.worker()
+    lease = (await slow.lease()).leases[0]
+    store.advance(9)
+    await slow.beat()
+    assert not (await slow.fail(lease)).effects.changed_jobs
+    assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_RUNNING
+
+
+async def test_too_many_failures_end_a_job_at_once_and_say_why(store):
+    job = await store.create(items=16, max_failed_ratio=0.25)
+    worker, other = await store.worker(), await store.worker()
+    leases = (await worker.lease(room=15)).leases
+    held = (await other.lease()).leases
+    await worker.fail(*leases[:4])
+    assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_RUNNING
+    response = await worker.fail(leases[4], reason="LABEL_UNKNOWN")
+    changed = response.effects.changed_jobs[0]
+    assert response.outcomes[0].stop
+    assert changed.state == jobs_pb2.JOB_STATE_CANCELLING
+    assert changed.error.reason == "TOO_MANY_FAILED_ITEMS"
+    assert changed.error.message.startswith("5 of 16 items failed")
+    assert "LABEL_UNKNOWN" in changed.error.message
+    tell = {(t.incarnation, t.address, t.job_id) for t in response.effects.workers_to_tell}
+    assert (other.incarnation, other.address, job.job_id) in tell
+    assert not (await other.lease()).leases
+    await worker.release(*leases[5:])
+    ended = (await other.release(*held)).effects.changed_jobs[0]
+    assert ended.state == jobs_pb2.JOB_STATE_FAILED
+    assert ended.progress.cancelled_count == 16 - 5
+
+
+async def test_the_last_failure_of_all_decides_before_success_does(store):
+    job = await store.create(items=2, max_failed_ratio=0.0)
+    worker = await store.worker()
+    leases = (await worker.lease()).leases
+    await worker.succeed(leases[0])
+    await worker.fail(leases[1])
+    assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_FAILED
+
+
+async def test_a_fatal_error_fails_the_job_and_takes_nothing_back_that_was_recorded(store):
+    job = await store.create(items=2)
+    worker = await store.worker()
+    leases = (await worker.lease()).leases
+    record = store.record_of(leases[0], output="1")
+    record.releases.add(chunk_index=leases[0].ref.chunk_index, fence=leases[0].ref.fence)
+    record.releases.add(chunk_index=leases[1].ref.chunk_index, fence=leases[1].ref.fence)
+    record.job_error.CopyFrom(
+        jobs_pb2.Error(reason="INVALID_API_KEY", message="the provider refuses the key")
+    )
+    response = await worker.record(record)
+    failed = await store.get(job.job_id)
+    assert failed.state == jobs_pb2.JOB_STATE_FAILED
+    assert failed.error.reason == "INVALID_API_KEY"
+    assert (failed.progress.succeeded_count, failed.progress.cancelled_count) == (1, 1)
+    assert response.outcomes[0].stop
+
+
+async def test_a_fatal_error_of_a_worker_that_holds_nothing_of_the_job_is_ignored(store):
+    job = await store.create(items=2)
+    record = pb.JobRecord(job_id=job.job_id, job_error=jobs_pb2.Error(reason="INVALID_API_KEY"))
+    await (await store.worker()).record(record)
+    assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_PENDING
+
+
+async def test_an_unknown_job_is_lost_and_its_neighbours_are_recorded(store):
+    job = await store.create(items=1)
+    worker = await store.worker()
+    lease = (await worker.lease()).leases[0]
+    gone = pb.JobRecord(job_id=store.new_job().job_id)
+    gone.items.add(item_index=0, output="1")
+    nonsense = pb.JobRecord(job_id="no uuid")
+    response = await worker.record(gone, nonsense, store.record_of(lease, output="1"))
+    assert [outcome.lost for outcome in response.outcomes] == [True, True, False]
+    assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_SUCCEEDED
+
+
+async def test_an_index_beyond_the_job_is_ignored(store):
+    job = await store.create(items=1)
+    record = pb.JobRecord(job_id=job.job_id)
+    for index in (-1, 1, 2**40):
+        record.items.add(item_index=index, output="1")
+    await (await store.worker()).record(record)
+    assert not (await store.results(job.job_id)).results
+
+
+async def test_a_released_chunk_is_leasable_at_once_and_asks_for_a_task(store):
+    job = await store.create(items=1)
+    worker = await store.worker()
+    effects = (await worker.release(*(await worker.lease()).leases)).effects
+    assert [task.job_id for task in effects.tasks_to_publish] == [job.job_id]
+    lease = (await worker.lease()).leases[0]
+    assert lease.ref.fence == 2
+    assert not lease.quarantined
+
+
+async def test_a_release_under_an_old_fence_does_nothing(store):
+    await store.create(items=1)
+    worker = await store.worker()
+    old = (await worker.lease()).leases[0]
+    await worker.release(old)
+    new = (await worker.lease()).leases[0]
+    await worker.release(old)
+    assert not (await worker.beat(new)).lost_leases
+
+
+async def test_a_release_with_a_wait_holds_the_whole_job_back(store):
+    job = await store.create(items=32)
+    worker = await store.worker()
+    lease = (await worker.lease(room=2)).leases[0]
+    response = await worker.release(lease, not_before_ms=60_000)
+    assert not response.effects.tasks_to_publish
+    assert not (await worker.lease()).leases
+    assert not (await worker.beat()).classes_with_work
+    assert not (await store.sweep()).effects.tasks_to_publish
+    store.advance(61)
+    await worker.beat()
+    effects = (await store.sweep()).effects
+    assert [task.job_id for task in effects.tasks_to_publish] == [job.job_id]
+    assert not (await store.sweep()).effects.tasks_to_publish
+    assert len((await worker.lease()).leases) == 16
+
+
+async def test_a_deferred_item_comes_back_when_it_is_due_with_its_tries(store):
+    job = await store.create(items=1)
+    worker = await store.worker()
+    lease = (await worker.lease()).leases[0]
+    await worker.record(store.deferral_of(lease, [0], delay_ms=20_000, try_count=2))
+    assert not (await worker.lease()).leases
+    assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_RUNNING
+    store.advance(21)
+    await worker.beat()
+    assert [task.job_id for task in (await store.sweep()).effects.tasks_to_publish] == [job.job_id]
+    item = (await worker.lease()).leases[0].items[0]
+    assert (item.try_count, item.usage.call_count) == (2, 2)
+
+
+async def test_a_chunk_returns_with_its_due_unfinished_items_only(store):
+    await store.create(items=64)
+    worker = await store.worker()
+    lease = (await worker.lease(room=4)).leases[0]
+    await worker.record(store.record_of(lease, [0], output="1"))
+    await worker.record(store.deferral_of(lease, [1], delay_ms=20_000))
+    again = (await worker.lease(room=4)).leases[0]
+    assert again.ref.chunk_index == lease.ref.chunk_index
+    assert [item.item_index for item in again.items] == [2, 3]
+    await worker.succeed(again)
+    await worker.release(again)
+    assert again.ref.chunk_index not in [other.ref.chunk_index for other in (await worker.lease()).leases]
+    store.advance(21)
+    await worker.beat()
+    await store.sweep()
+    last = (await worker.lease()).leases
+    assert [[item.item_index for item in each.items] for each in last if each.ref.chunk_index == 0] == [[1]]
+
+
+async def test_a_deferral_under_a_lost_lease_is_ignored(store):
+    await store.create(items=1)
+    worker, other = await store.worker(), await store.worker()
+    lease = (await worker.lease()).leases[0]
+    store.advance(9)
+    await worker.beat()
+    await worker.record(store.deferral_of(lease, [0], delay_ms=20_000))
+    assert len((await other.lease()).leases) == 1
+
+
+async def test_an_output_over_3_mb_fails_its_item_alone(store):
+    job = await store.create(items=2)
+    worker = await store.worker()
+    first, second = (await worker.lease()).leases
+    await worker.record(store.record_of(first, output='"' + "x" * 3 * 1024 * 1024 + '"'))
+    await worker.record(store.record_of(second, output='"' + "x" * 2_900_000 + '"'))
+    results = (await store.results(job.job_id)).results
+    assert (results[0].state, results[0].error.reason) == (FAILED, "OUTPUT_TOO_LARGE")
+    assert not results[0].output
+    done = await store.get(job.job_id)
+    assert (done.progress.failed_count, done.progress.succeeded_count) == (1, 1)
+
+
+async def test_an_output_with_a_nul_fails_its_item_alone(store):
+    job = await store.create(items=2)
+    worker = await store.worker()
+    first, second = (await worker.lease()).leases
+    await worker.record(
+        store.record_of(first, output='"\0"'), store.record_of(second, output='"\\u0000 \U0001f600"')
+    )
+    results = (await store.results(job.job_id)).results
+    assert results[0].error.reason == "OUTPUT_REFUSED"
+    assert results[1].output == '"\\u0000 \U0001f600"'
+
+
+async def test_an_error_with_a_nul_is_kept_without_it(store):
+    job = await store.create(items=1)
+    worker = await store.worker()
+    await worker.record(
+        store.record_of(
+            (await worker.lease()).leases[0],
+            error=jobs_pb2.Error(reason="BAD", message="a\0b" + "x" * 10_000),
+        )
+    )
+    message = (await store.results(job.job_id)).results[0].error.message
+    assert message.startswith("a\ufffdb")
+    assert len(message) == 4_000
+
+
+async def test_a_thousand_rows_of_many_jobs_go_in_one_call(store):
+    jobs = [await store.create(items=100) for _ in range(10)]
+    worker = await store.worker()
+    leases = (await worker.lease(room=1_000)).leases
+    response = await worker.succeed(*leases)
+    assert {job.job_id for job in response.effects.changed_jobs} == {job.job_id for job in jobs}
+    assert {job.state for job in response.effects.changed_jobs} == {jobs_pb2.JOB_STATE_SUCCEEDED}
+
+
+async def test_records_and_leases_of_the_same_jobs_at_the_same_time_all_count(store):
+    jobs = [await store.create(items=60) for _ in range(4)]
+    workers = [await store.worker() for _ in range(5)]
+
+    async def work(worker):
+        more = True
+        while more:
+            response = await worker.lease(room=10)
+            more = response.more_work or bool(response.leases)
+            for lease in response.leases[::-1]:
+                await worker.succeed(lease)
+
+    await asyncio.gather(*map(work, workers))
+    for job in jobs:
+        done = await store.get(job.job_id)
+        assert done.state == jobs_pb2.JOB_STATE_SUCCEEDED
+        assert done.progress.succeeded_count == 60
+        assert done.usage.call_count == 60

@@ -1,0 +1,241 @@
+import grpc
+import pytest
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2 as pb
+
+DRAINED = pb.EndWorkerRequest.CAUSE_DRAINED
+PORT_CLOSED = pb.EndWorkerRequest.CAUSE_PORT_CLOSED
+
+
+async def kill(store, worker):
+    """What happens when a worker's process is killed: silence, and a closed port."""
+    store.advance(6)
+    return (await store.end_worker(worker, PORT_CLOSED)).effects
+
+
+async def lose(store, room=1_000):
+    """Leases whatever there is with a new worker that then dies; returns what it had leased."""
+    worker = await store.worker()
+    leases = (await worker.lease(room=room)).leases
+    await kill(store, worker)
+    return leases
+
+
+async def test_a_heartbeat_tells_live_workers_and_classes_with_work(store):
+    one, two = await store.worker(), await store.worker()
+    await store.create(job_class=jobs_pb2.JOB_CLASS_BULK)
+    response = await one.beat()
+    assert response.live_worker_count == 2
+    assert list(response.classes_with_work) == [jobs_pb2.JOB_CLASS_BULK]
+    await two.lease(job_class=jobs_pb2.JOB_CLASS_BULK)
+    assert not (await one.beat()).classes_with_work
+
+
+async def test_a_listed_lease_that_is_not_held_is_told_lost(store):
+    await store.create(items=1)
+    worker = await store.worker()
+    lease = (await worker.lease()).leases[0]
+    assert not (await worker.beat(lease)).lost_leases
+    old = pb.Lease(ref=pb.LeaseRef(job_id=lease.ref.job_id, chunk_index=0, fence=0))
+    unknown = pb.Lease(ref=pb.LeaseRef(job_id=store.new_job().job_id, chunk_index=0, fence=1))
+    assert list((await worker.beat(lease, old, unknown)).lost_leases) == [old.ref, unknown.ref]
+
+
+async def test_a_lease_that_no_heartbeat_names_is_released_without_loss(store):
+    job = await store.create(items=1)
+    worker = await store.worker()
+    for _ in range(3):
+        lease = (await worker.lease()).leases[0]
+        assert not lease.quarantined
+        store.advance(5)
+        assert not (await worker.beat()).effects.tasks_to_publish
+        store.advance(3.5)
+        effects = (await worker.beat()).effects
+        assert [task.job_id for task in effects.tasks_to_publish] == [job.job_id]
+
+
+async def test_a_worker_silent_for_30_seconds_is_dead_and_its_chunks_are_leasable(store):
+    job = await store.create(items=1)
+    worker, other = await store.worker(), await store.worker()
+    lease = (await worker.lease()).leases[0]
+    for _ in range(10):
+        store.advance(2.9)
+        await other.beat()
+        assert not (await store.sweep()).effects.tasks_to_publish
+    store.advance(2)
+    response = await store.sweep()
+    assert [task.job_id for task in response.effects.tasks_to_publish] == [job.job_id]
+    assert [live.incarnation for live in response.live_workers] == [other.incarnation]
+    assert not (await store.sweep()).effects.tasks_to_publish
+    again = (await other.lease()).leases[0]
+    assert again.ref.fence == lease.ref.fence + 1
+
+
+async def test_a_dead_worker_that_beats_again_is_live_and_holds_nothing(store):
+    await store.create(items=1)
+    worker = await store.worker()
+    lease = (await worker.lease()).leases[0]
+    store.advance(31)
+    await store.sweep()
+    with pytest.raises(grpc.aio.AioRpcError):
+        await worker.lease()
+    response = await worker.beat(lease)
+    assert not response.ended
+    assert list(response.lost_leases) == [lease.ref]
+    assert len((await worker.lease()).leases) == 1
+
+
+async def test_silence_during_an_outage_of_the_store_is_not_the_workers(store):
+    await store.create(items=1)
+    worker = await store.worker()
+    lease = (await worker.lease()).leases[0]
+    await store.sweep()
+    store.advance(600)
+    response = await store.sweep()
+    assert [live.incarnation for live in response.live_workers] == [worker.incarnation]
+    assert not response.silent_workers
+    assert not (await worker.beat(lease)).lost_leases
+    store.advance(2)
+    await store.sweep()
+
+
+async def test_a_silent_worker_is_named_and_dead_once_its_port_is_closed(store):
+    job = await store.create(items=1)
+    worker = await store.worker()
+    await worker.lease()
+    await store.sweep()
+    assert not (await store.end_worker(worker, PORT_CLOSED)).effects.tasks_to_publish
+    for _ in range(3):
+        store.advance(2)
+        response = await store.sweep()
+    assert [silent.incarnation for silent in response.silent_workers] == [worker.incarnation]
+    effects = (await store.end_worker(worker, PORT_CLOSED)).effects
+    assert [task.job_id for task in effects.tasks_to_publish] == [job.job_id]
+    assert not (await store.end_worker(worker, PORT_CLOSED)).effects.tasks_to_publish
+    assert not (await store.sweep()).live_workers
+
+
+async def test_a_drained_worker_gives_everything_back_without_loss(store):
+    await store.create(items=1)
+    for _ in range(3):
+        worker = await store.worker()
+        assert not (await worker.lease()).leases[0].quarantined
+        assert (await store.end_worker(worker, DRAINED)).effects.tasks_to_publish
+        assert (await worker.beat()).ended
+
+
+async def test_ending_a_worker_without_a_cause_is_refused(store):
+    worker = await store.worker()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await store.end_worker(worker, 0)
+    assert caught.value.code() == grpc.StatusCode.INVALID_ARGUMENT
+
+
+async def test_a_new_incarnation_at_an_address_ends_the_old_one_at_once(store):
+    job = await store.create(items=1)
+    old = await store.worker("127.0.0.1:7000")
+    lease = (await old.lease()).leases[0]
+    new = await store.worker("127.0.0.1:7000")
+    assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_RUNNING
+    response = await old.beat(lease)
+    assert response.ended
+    assert list(response.lost_leases) == [lease.ref]
+    assert len((await new.lease()).leases) == 1
+    assert not (await new.beat()).ended
+
+
+async def test_registering_in_place_of_a_worker_that_held_leases_asks_for_tasks(store):
+    job = await store.create(items=1)
+    old = await store.worker("127.0.0.1:7000")
+    await old.lease()
+    other = await store.worker("127.0.0.1:7001")
+    other.address = "127.0.0.1:7000"
+    other.incarnation = store.new_job().job_id
+    assert [task.job_id for task in (await other.beat()).effects.tasks_to_publish] == [job.job_id]
+
+
+async def test_a_chunk_lost_twice_is_quarantined(store):
+    await store.create(items=1)
+    assert [lease.quarantined for _ in range(3) for lease in await lose(store)] == [False, False, True]
+
+
+async def test_a_quarantined_chunk_is_halved_at_every_second_loss(store):
+    await store.create(items=112)
+    sizes = [[len(lease.items) for lease in await lose(store, room=7)] for _ in range(9)]
+    assert sizes == [[7], [7], [7], [7], [4], [4], [2], [2], [1]]
+
+
+async def test_a_worker_gets_one_quarantined_chunk_at_a_time(store):
+    job = await store.create(items=16)
+    await lose(store)
+    await lose(store)
+    fresh = await store.create(items=1)
+    one, two = await store.worker(), await store.worker()
+    first = await one.lease()
+    assert sorted((lease.ref.job_id == job.job_id, lease.quarantined) for lease in first.leases) == [
+        (False, False),
+        (True, True),
+    ]
+    assert fresh.job_id in {lease.ref.job_id for lease in first.leases}
+    assert not first.more_work
+    second = await one.lease()
+    assert not second.leases
+    assert not second.more_work
+    other = await two.lease()
+    assert [lease.quarantined for lease in other.leases] == [True]
+    assert other.leases[0].ref.chunk_index != first.leases[0].ref.chunk_index
+    await one.succeed(*first.leases)
+    assert [lease.quarantined for lease in (await one.lease()).leases] == [True]
+
+
+async def test_only_the_item_that_kills_every_worker_fails(store):
+    job = await store.create(items=16 * 3, max_failed_ratio=0.5)
+    for _ in range(200):
+        worker = await store.worker()
+        leases = (await worker.lease()).leases
+        if any(item.item_index == 5 for lease in leases for item in lease.items):
+            await kill(store, worker)  # before it recorded anything
+        else:
+            await worker.succeed(*leases)
+            await store.end_worker(worker, DRAINED)
+        done = await store.get(job.job_id)
+        if done.HasField("finish_time"):
+            break
+    assert done.state == jobs_pb2.JOB_STATE_SUCCEEDED
+    assert (done.progress.succeeded_count, done.progress.failed_count) == (47, 1)
+    failed = (await store.results(job.job_id, item_state=jobs_pb2.ITEM_STATE_FAILED)).results
+    assert [(result.item_index, result.error.reason) for result in failed] == [(5, "WORKER_LOST")]
+
+
+async def test_a_late_success_finds_its_place_in_a_halved_chunk(store):
+    job = await store.create(items=16 * 8)
+    first = None
+    for _ in range(4):
+        worker = await store.worker()
+        leases = (await worker.lease(room=8)).leases
+        first = first or (worker, leases[0])
+        await kill(store, worker)
+    worker, lease = first
+    await worker.record(store.record_of(lease, [7], output='"late"'))
+    taken = [lease for _ in range(2) for lease in (await (await store.worker()).lease()).leases]
+    indexes = [item.item_index for each in taken for item in each.items]
+    assert sorted(indexes) == [index for index in range(128) if index != 7]
+    assert (await store.get(job.job_id)).progress.succeeded_count == 1
+
+
+async def test_workers_are_listed_live_ones_first_then_by_start(store):
+    gone = await store.worker()
+    store.advance(1)
+    first = await store.worker()
+    store.advance(1)
+    second = await store.worker()
+    await store.end_worker(gone, DRAINED)
+    listed = (await store.stub.ListWorkers(pb.ListWorkersRequest())).workers
+    assert [(worker.incarnation, worker.live) for worker in listed] == [
+        (first.incarnation, True),
+        (second.incarnation, True),
+        (gone.incarnation, False),
+    ]
+    store.advance(3_601)
+    assert not (await store.stub.ListWorkers(pb.ListWorkersRequest())).workers

@@ -1,0 +1,141 @@
+"""Jobs on the stack of deploy/compose.yaml. `make compose-test` runs it, on images that it names."""
+
+import asyncio
+import json
+import os
+import subprocess
+
+import pytest
+
+from deploy.local.paths import REPOSITORY
+from deploy.local.ports import spare_port
+from headrace import Client, JobState
+
+pytestmark = pytest.mark.timeout(600)
+
+PROJECT = "headrace-test"
+ITEM_COUNT = 600
+PARAMS = {"sleep_ms": 300}
+
+
+class ComposeStack:
+    """The stack of the compose file, with few items in flight so that a job lasts."""
+
+    def __init__(self) -> None:
+        self._command = [*json.loads(os.environ["COMPOSE_COMMAND"]), "-p", PROJECT]
+        self._command += ["-f", str(REPOSITORY / "deploy/compose.yaml")]
+        port = spare_port()
+        self.target = f"127.0.0.1:{port}"
+        self._environment = os.environ | {
+            "GATEWAY_PORT": str(port),
+            "HEADRACE_IN_FLIGHT_LIMIT": "5",
+            # Nothing is read again: what a watcher sees came from workers, at the addresses they advertise.
+            "HEADRACE_GATEWAY_RESYNC_SECONDS": "0",
+        }
+
+    def up(self, workers: int) -> None:
+        self.compose("up", "-d", "--no-recreate", "--scale", f"worker={workers}")
+
+    def down(self) -> None:
+        self.compose("down", "--volumes", "--timeout", "20")
+
+    def compose(self, *arguments: str) -> str:
+        return run([*self._command, *arguments], self._environment)
+
+    def container(self, service: str) -> str:
+        return self.compose("ps", "-q", service).split()[0]
+
+    def python(self, service: str, program: str) -> str:
+        """Runs a program in a service's container and returns what it prints."""
+        return run(["docker", "exec", self.container(service), "python", "-c", program], self._environment)
+
+    def is_healthy(self, service: str) -> bool:
+        template = "{{.State.Health.Status}}"
+        argv = ["docker", "inspect", "--format", template, self.container(service)]
+        return run(argv, self._environment).strip() == "healthy"
+
+
+def run(argv, environment):
+    result = subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    assert result.returncode == 0, result.stdout + result.stderr
+    return result.stdout
+
+
+@pytest.fixture(scope="module")
+def stack(request):
+    stack = ComposeStack()
+    try:
+        stack.up(workers=1)
+        yield stack
+    finally:
+        if request.session.testsfailed:
+            print(stack.compose("logs", "--no-color", "--tail", "40"))
+        stack.down()
+
+
+@pytest.fixture
+async def client(stack):
+    async with Client(stack.target, timeout=60.0) as client:
+        yield client
+
+
+async def wait_for_progress(client, job_id, count):
+    async for event in client.watch(job_id):
+        if event.progress.succeeded_count >= count:
+            return
+
+
+async def wait_for_workers(client, count):
+    """Returns when so many workers have items in flight."""
+    async with asyncio.timeout(60):
+        while sum(worker.live and worker.in_flight_count > 0 for worker in await client.workers()) < count:
+            await asyncio.sleep(0.1)
+
+
+async def test_a_job_ends_with_every_result_though_workers_are_scaled_in_the_middle(stack, client):
+    job = await client.submit("noop", items=[{"number": n} for n in range(ITEM_COUNT)], params=PARAMS)
+    await wait_for_progress(client, job.job_id, 30)
+    assert len([worker for worker in await client.workers() if worker.live]) == 1
+
+    await asyncio.to_thread(stack.up, workers=3)
+    await wait_for_workers(client, 3)
+    assert (await client.get(job.job_id)).progress.succeeded_count < ITEM_COUNT
+
+    await wait_for_progress(client, job.job_id, ITEM_COUNT)
+    results = [result async for result in client.results(job.job_id)]
+    assert [result.item_index for result in results] == list(range(ITEM_COUNT))
+    assert {result.try_count for result in results} == {1}
+
+
+async def test_workers_that_are_scaled_away_drain_and_the_job_ends_with_no_item_tried_twice(stack, client):
+    job = await client.submit("noop", items=[{"number": n} for n in range(ITEM_COUNT)], params=PARAMS)
+    await wait_for_workers(client, 3)
+
+    await asyncio.to_thread(stack.up, workers=1)
+    assert (await client.get(job.job_id)).progress.succeeded_count < ITEM_COUNT
+
+    last = [event async for event in client.watch(job.job_id)][-1]
+    assert last.state == JobState.SUCCEEDED
+    results = [result async for result in client.results(job.job_id)]
+    assert {result.try_count for result in results} == {1}
+    assert len([worker for worker in await client.workers() if worker.live]) == 1
+
+
+@pytest.mark.parametrize("service", ["results", "gateway", "worker"])
+async def test_services_run_healthy_as_a_plain_user_on_a_root_they_cannot_write(stack, service):
+    assert stack.python(service, "import os; print(os.getuid(), os.getgid())").split() == ["10001", "10001"]
+    program = "import os; print(os.access('/', os.W_OK), os.statvfs('/').f_flag & os.ST_RDONLY)"
+    assert stack.python(service, program).split() == ["False", "1"]
+    async with asyncio.timeout(60):
+        while not stack.is_healthy(service):
+            await asyncio.sleep(0.5)
+
+
+@pytest.mark.parametrize(("service", "finds"), [("results", True), ("gateway", False), ("worker", False)])
+def test_only_results_finds_the_database(stack, service, finds):
+    program = (
+        "import socket\n"
+        "try: socket.create_connection(('postgres', 5432), 5); print(True)\n"
+        "except OSError: print(False)"
+    )
+    assert stack.python(service, program).strip() == str(finds)

@@ -1,0 +1,58 @@
+"""The compose file: a whole system on one machine."""
+
+from deploy.local.paths import REPOSITORY
+
+OWN = {"migrate", "results", "gateway", "worker"}
+
+
+def test_services_are_hardened(compose):
+    for name in OWN:
+        service = compose["services"][name]
+        assert service["read_only"] is True
+        assert service["cap_drop"] == ["ALL"]
+        assert service["security_opt"] == ["no-new-privileges:true"]
+
+
+def test_workers_can_be_scaled(compose):
+    worker = compose["services"]["worker"]
+    assert not {"ports", "container_name", "hostname"} & set(worker)
+    assert "HEADRACE_WORKER_ADVERTISE" not in worker["environment"], "each advertises its own name"
+
+
+def test_only_the_gateway_is_published_and_on_loopback_alone(compose):
+    ports = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
+    assert ports == {"gateway": ["127.0.0.1:50051:50051"]}
+
+
+def test_the_database_shares_a_network_with_results_and_the_migration_alone(compose):
+    reached = {name for name, service in compose["services"].items() if "store" in service["networks"]}
+    assert reached == {"postgres", "migrate", "results"}
+    assert compose["networks"]["store"]["internal"] is True
+
+
+def test_results_starts_on_a_migrated_database(compose):
+    assert compose["services"]["results"]["depends_on"] == {
+        "migrate": {"condition": "service_completed_successfully"}
+    }
+
+
+def test_what_a_service_waits_for_has_a_check_of_its_health(compose):
+    services = compose["services"]
+    for service in services.values():
+        for name, condition in service.get("depends_on", {}).items():
+            if condition["condition"] == "service_healthy":
+                assert name in OWN or "test" in services[name]["healthcheck"]
+
+
+def test_targets_name_services_of_the_file_at_their_ports(compose, compose_containers):
+    for container in compose_containers.values():
+        if target := container.environment.get("HEADRACE_RESULTS_TARGET"):
+            port = compose_containers["results"].environment["HEADRACE_LISTEN"].rpartition(":")[2]
+            assert target == f"dns:///results:{port}"
+    assert "@rabbitmq:" in compose_containers["worker"].environment["HEADRACE_RABBITMQ_URL"]
+    assert {"rabbitmq", "redis", "postgres"} <= set(compose["services"])
+
+
+def test_variables_of_the_file_have_defaults_or_may_be_missing():
+    text = (REPOSITORY / "deploy/compose.yaml").read_text()
+    assert text.count("${") == text.count(":-")

@@ -1,0 +1,179 @@
+"""The Kubernetes manifests: valid, and what names something else names something that is there."""
+
+import subprocess
+
+import pytest
+
+# The oldest release that knows gRPC probes for sure, and the newest whose schema is at hand.
+RELEASES = ["1.27", "1.37"]
+SERVICES = {"results", "gateway", "worker"}
+
+
+@pytest.mark.parametrize("overlay", ["dev", "prod"])
+@pytest.mark.parametrize("release", RELEASES)
+def test_manifests_are_valid_and_of_known_schemas(render, program, tmp_path, overlay, release):
+    path = tmp_path / "manifests.yaml"
+    path.write_text(render(overlay))
+    argv = [program("kubernetes-validate"), "--strict", "-k", release, str(path)]
+    result = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
+    said = result.stdout + result.stderr
+    assert result.returncode == 0, said
+    assert "Couldn't find schema" not in said
+    assert "WARN" not in said
+
+
+def test_every_deployment_selects_its_own_pods_and_nothing_elses(manifests):
+    templates = dict(manifests.pods())
+    for name, deployment in manifests.of("Deployment").items():
+        selector = deployment["spec"]["selector"]["matchLabels"]
+        assert selected(selector, templates) == {name}
+
+
+@pytest.mark.parametrize("kind", ["Service", "PodDisruptionBudget", "NetworkPolicy"])
+def test_every_selector_finds_the_pods_of_one_deployment(manifests, kind):
+    templates = dict(manifests.pods())
+    for name, item in manifests.of(kind).items():
+        spec = item["spec"]
+        selector = spec.get("podSelector") or spec["selector"]
+        assert selected(selector.get("matchLabels", selector), templates) == {name.removesuffix("-headless")}
+
+
+def test_callers_let_in_by_a_network_policy_are_pods_of_a_deployment(prod):
+    templates = dict(prod.pods())
+    for policy in prod.of("NetworkPolicy").values():
+        for rule in policy["spec"]["ingress"]:
+            callers = [selected(peer["podSelector"]["matchLabels"], templates) for peer in rule["from"]]
+            assert all(len(caller) == 1 for caller in callers)
+
+
+def test_replicas_are_spread_by_the_labels_they_have(manifests):
+    for name, deployment in manifests.of("Deployment").items():
+        if name in SERVICES:
+            pod = deployment["spec"]["template"]
+            constraints = pod["spec"]["topologySpreadConstraints"]
+            assert constraints
+            for constraint in constraints:
+                labels = constraint["labelSelector"]["matchLabels"]
+                assert labels.items() <= pod["metadata"]["labels"].items()
+
+
+def test_probes_ask_the_port_that_the_service_listens_at(manifests):
+    containers = {container.name: container for container in manifests.containers()}
+    for name, deployment in manifests.of("Deployment").items():
+        if name not in SERVICES:
+            continue
+        container = deployment["spec"]["template"]["spec"]["containers"][0]
+        listen_port = int(containers[name].environment["HEADRACE_LISTEN"].rpartition(":")[2])
+        assert [port["containerPort"] for port in container["ports"] if port["name"] == "grpc"] == [
+            listen_port
+        ]
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            assert container[probe]["grpc"]["port"] == listen_port
+
+
+def test_services_lead_to_ports_that_their_pods_have(manifests):
+    templates = dict(manifests.pods())
+    for service in manifests.of("Service").values():
+        (owner,) = selected(service["spec"]["selector"], templates)
+        ports = {port["name"] for port in templates[owner]["spec"]["containers"][0]["ports"]}
+        assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
+
+
+def test_results_is_dialled_through_a_headless_service_at_its_port(manifests):
+    for container in manifests.containers():
+        if target := container.environment.get("HEADRACE_RESULTS_TARGET"):
+            host, _, port = target.removeprefix("dns:///").partition(":")
+            service = manifests.of("Service")[host]
+            assert target.startswith("dns:///")
+            assert service["spec"]["clusterIP"] == "None"
+            assert [item["port"] for item in service["spec"]["ports"]] == [int(port)]
+
+
+@pytest.mark.parametrize("name", ["results", "gateway"])
+def test_a_roll_out_takes_no_pod_before_callers_can_have_found_the_new_one(manifests, name):
+    spec = manifests.of("Deployment")[name]["spec"]
+    # gRPC asks DNS again after 30 s at the earliest, and a cluster's DNS keeps answers for 30 s.
+    assert spec["minReadySeconds"] > 60
+    assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
+
+
+def test_workers_have_a_headless_service(manifests):
+    assert manifests.of("Service")["worker"]["spec"]["clusterIP"] == "None"
+
+
+def test_every_worker_advertises_the_address_of_its_own_pod(manifests):
+    pod = manifests.of("Deployment")["worker"]["spec"]["template"]["spec"]
+    env = {entry["name"]: entry for entry in pod["containers"][0]["env"]}
+    names = list(env)
+    assert env["POD_IP"]["valueFrom"]["fieldRef"]["fieldPath"] == "status.podIP"
+    assert env["HEADRACE_WORKER_ADVERTISE"]["value"] == "$(POD_IP):50061"
+    assert names.index("POD_IP") < names.index("HEADRACE_WORKER_ADVERTISE"), "only earlier names are replaced"
+
+
+def test_keys_of_secrets_and_config_maps_that_pods_read_exist(manifests):
+    secrets, config_maps = manifests.secrets(), manifests.of("ConfigMap")
+    for name, pod in manifests.own_pods():
+        container = pod["spec"]["containers"][0]
+        for source in container.get("envFrom", []):
+            assert source["configMapRef"]["name"] in config_maps, name
+        for entry in container.get("env", []):
+            reference = entry.get("valueFrom", {}).get("secretKeyRef")
+            if reference and not reference.get("optional"):
+                assert reference["key"] in secrets[reference["name"]], name
+
+
+def test_an_example_names_every_key_of_the_secret_that_the_user_makes(prod):
+    assert not prod.of("Secret")
+    read = {
+        entry["valueFrom"]["secretKeyRef"]["key"]
+        for _, pod in prod.own_pods()
+        for entry in pod["spec"]["containers"][0].get("env", [])
+        if "secretKeyRef" in entry.get("valueFrom", {})
+    }
+    assert set(prod.secrets()["headrace"]) == read
+
+
+def test_pods_run_as_nobody_special_on_a_root_they_cannot_write_and_without_a_token(manifests):
+    accounts = manifests.of("ServiceAccount")
+    for name, pod in manifests.own_pods():
+        spec, container = pod["spec"], pod["spec"]["containers"][0]
+        assert spec["automountServiceAccountToken"] is False, name
+        assert accounts[spec["serviceAccountName"]]["automountServiceAccountToken"] is False
+        assert spec["securityContext"]["runAsNonRoot"] is True
+        assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }
+
+
+def test_every_container_asks_for_resources_and_has_limits(manifests):
+    for name, pod in manifests.pods():
+        for container in pod["spec"]["containers"]:
+            assert set(container["resources"]["requests"]) == {"cpu", "memory"}, name
+            assert set(container["resources"]["limits"]) == {"cpu", "memory"}, name
+
+
+def test_production_loses_one_pod_of_a_service_at_a_time(prod):
+    budgets = prod.of("PodDisruptionBudget")
+    assert set(budgets) == SERVICES
+    for name, budget in budgets.items():
+        assert budget["spec"]["maxUnavailable"] == 1
+        assert prod.of("Deployment")[name]["spec"]["replicas"] >= 2
+
+
+def test_all_pods_of_an_overlay_run_one_version(manifests):
+    images = {pod["spec"]["containers"][0]["image"] for _, pod in manifests.own_pods()}
+    assert len(images) == 1
+    assert {name for name, _ in manifests.own_pods()} == {*SERVICES, "migrate"}
+    assert not next(iter(images)).endswith(":latest")
+
+
+def selected(selector, templates):
+    """Names of the pod templates that a selector finds."""
+    return {
+        name
+        for name, template in templates.items()
+        if selector.items() <= template["metadata"]["labels"].items()
+    }

@@ -1,0 +1,136 @@
+"""Whole systems, seen from outside: clients of a gateway, and the provider's own count of calls."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import aiohttp
+import pytest
+
+from headrace import Client
+
+LABELS = ["Engineering", "Design", "Sales", "Finance"]
+CLASSIFY = {"labels": LABELS, "template": "Posting {number}: {title}", "model": "stand-in"}
+TITLES = ["Software Engineer", "Product Designer", "Account Executive", "Controller"]
+
+
+def make_postings(count: int, mark: str = "") -> list[dict[str, Any]]:
+    """Returns items for `CLASSIFY`; each gives a prompt of its own."""
+    return [{"number": f"{mark}{n}", "title": TITLES[n % len(TITLES)]} for n in range(count)]
+
+
+class StandInControl:
+    """What a stand-in process was asked, and how it shall behave."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self._url = url
+        self._session = session
+
+    async def set(self, **behaviour: Any) -> None:
+        async with self._session.post(f"{self._url}/control", json=behaviour) as response:
+            assert response.status == 200, await response.text()
+
+    async def calls(self) -> dict[str, Any]:
+        async with self._session.get(f"{self._url}/calls", params={"prompts": "1"}) as response:
+            calls: dict[str, Any] = await response.json()
+            return calls
+
+    async def wait_for_calls(self, count: int) -> None:
+        while (await self.calls())["answered_count"] < count:
+            await asyncio.sleep(0.02)
+
+
+class CuttableProxy:
+    """Passes TCP connections on until it is cut: then it breaks them, and keeps new ones silent."""
+
+    def __init__(self) -> None:
+        self.upstream_port = 0
+        self.is_cut = False
+        self.connection_count = 0
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._server: asyncio.Server | None = None
+
+    async def start(self) -> int:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        port: int = self._server.sockets[0].getsockname()[1]
+        return port
+
+    def cut(self) -> None:
+        self.is_cut = True
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def stop(self) -> None:
+        if self._server is not None:
+            self._server.close()
+        self.cut()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.add(writer)
+        if self.is_cut:
+            return
+        self.connection_count += 1
+        up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.upstream_port)
+        self._writers.add(up_writer)
+        for source, sink in ((reader, up_writer), (up_reader, writer)):
+            task = asyncio.create_task(self._pipe(source, sink))
+            self._tasks.add(task)
+
+    async def _pipe(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+        try:
+            while data := await source.read(65536):
+                sink.write(data)
+                await sink.drain()
+        except ConnectionError:
+            pass
+        sink.transport.abort()
+
+
+@pytest.fixture
+async def proxy():
+    proxy = CuttableProxy()
+    yield proxy
+    await proxy.stop()
+
+
+@pytest.fixture
+async def open_stand_in():
+    async with aiohttp.ClientSession() as session:
+        yield lambda url: StandInControl(url, session)
+
+
+@pytest.fixture
+async def open_client():
+    clients: list[Client] = []
+
+    def open_one(target: str, **options: Any) -> Client:
+        clients.append(Client(target, **options))
+        return clients[-1]
+
+    yield open_one
+    for client in clients:
+        await client.close()
+
+
+@pytest.fixture
+def postings() -> Callable[..., list[dict[str, Any]]]:
+    return make_postings
+
+
+@pytest.fixture
+def classify() -> dict[str, Any]:
+    return dict(CLASSIFY)
+
+
+@pytest.fixture
+def repeated_calls():
+    """Calls made more than once for one prompt, the second of each and later ones counted."""
+
+    def count(calls: dict[str, Any]) -> int:
+        return sum(n - 1 for n in calls["prompts"].values())
+
+    return count

@@ -1,0 +1,37 @@
+"""What the client's README shows works as it stands."""
+
+import asyncio
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.timeout(180)
+
+README = (Path(__file__).parents[2] / "clients" / "python" / "README.md").read_text()
+PROGRAMS = re.findall(r"<!-- tested -->\n```python\n(.*?)```", README, re.DOTALL)
+
+
+async def run(program: str, target: str) -> str:
+    assert "localhost:50051" in program
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        program.replace("localhost:50051", target),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    async with asyncio.timeout(60):
+        printed, _ = await process.communicate()
+    assert process.returncode == 0, printed.decode()
+    return printed.decode()
+
+
+async def test_the_programs_of_the_clients_readme_work_as_they_stand(make_embedded):
+    embedded = await asyncio.to_thread(make_embedded)
+    classified, waited, completed = [await run(program, embedded.gateway_target) for program in PROGRAMS]
+    assert "SUCCEEDED 2 2" in classified
+    assert "1 {'label': '" in classified
+    assert waited.endswith("100 results\n")
+    assert len(re.findall(r"^[01] (?:sentiment|summary|keywords) .* \d+$", completed, re.MULTILINE)) == 6

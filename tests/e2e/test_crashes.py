@@ -1,0 +1,145 @@
+"""Processes killed while they work: nothing is lost, and no finished call is made again."""
+
+import asyncio
+
+import pytest
+
+from headrace import JobState
+
+pytestmark = pytest.mark.timeout(240)
+
+IN_FLIGHT = 40
+
+
+async def succeeded(client, job_id, seconds=90):
+    async with asyncio.timeout(seconds):
+        event = [event async for event in client.watch(job_id)][-1]
+    assert event.state is JobState.SUCCEEDED, event
+    return event
+
+
+async def until_succeeded(client, job_id, count):
+    """Watches a job until so many of its items have succeeded."""
+    async for event in client.watch(job_id):
+        if event.progress.succeeded_count >= count:
+            return
+
+
+async def watch_through(client, job_id, fault):
+    """Watches a job to its end, with a fault after its first results; its snapshots must never go back.
+
+    Returns:
+        The seq when the fault came, and the last event.
+    """
+    seqs, seq_at_fault = [], None
+    async with asyncio.timeout(90):
+        async for event in client.watch(job_id):
+            seqs.append(event.job.seq)
+            if event.progress.succeeded_count and seq_at_fault is None:
+                seq_at_fault = event.job.seq
+                await asyncio.to_thread(fault)
+    assert seq_at_fault is not None
+    assert seqs == sorted(seqs)
+    assert event.state is JobState.SUCCEEDED
+    return seq_at_fault, event
+
+
+async def result_indexes(client, job_id):
+    return [result.item_index async for result in client.results(job_id)]
+
+
+async def test_a_killed_worker_loses_nothing_and_only_calls_in_flight_are_made_again(
+    make_stack, open_client, open_stand_in, postings, classify, repeated_calls
+):
+    stack = await asyncio.to_thread(
+        make_stack,
+        worker_settings={"HEADRACE_IN_FLIGHT_LIMIT": str(IN_FLIGHT)},
+        stand_in_arguments=("--latency-ms", "100"),
+    )
+    hr, stand_in = open_client(stack.gateway_target), open_stand_in(stack.stand_in_url)
+    job = await hr.submit("llm.classify", postings(2000), classify)
+    await until_succeeded(hr, job.job_id, 300)
+    await asyncio.to_thread(stack.workers[0].kill)
+    await succeeded(hr, job.job_id)
+    assert await result_indexes(hr, job.job_id) == list(range(2000))
+    # In flight are calls under way, and those answered and not yet acknowledged by results.
+    assert repeated_calls(await stand_in.calls()) <= IN_FLIGHT + 200
+    workers = await hr.workers()
+    assert [worker.live for worker in workers].count(True) == 1
+
+
+async def test_a_watcher_converges_when_the_stream_of_progress_is_cut(make_stack, open_client, proxy):
+    address = f"127.0.0.1:{await proxy.start()}"
+    stack = await asyncio.to_thread(
+        make_stack, workers=1, worker_settings={"HEADRACE_WORKER_ADVERTISE": address}
+    )
+    proxy.upstream_port = int(stack.workers[0].target.rsplit(":", 1)[1])
+    hr = open_client(stack.gateway_target)
+    warm_up = await hr.submit("noop", [{}])
+    await succeeded(hr, warm_up.job_id)
+    job = await hr.submit("noop", [{}] * 2000, {"sleep_ms": 100})
+    loop = asyncio.get_running_loop()
+    seq_when_cut, event = await watch_through(hr, job.job_id, lambda: loop.call_soon_threadsafe(proxy.cut))
+    assert proxy.connection_count > 0
+    assert proxy.is_cut
+    assert event.job.seq > seq_when_cut
+    assert event.progress.succeeded_count == 2000
+
+
+async def test_a_watcher_converges_when_a_worker_is_killed(make_stack, open_client):
+    stack = await asyncio.to_thread(make_stack)
+    hr = open_client(stack.gateway_target)
+    job = await hr.submit("noop", [{}] * 1000, {"sleep_ms": 300})
+    await watch_through(hr, job.job_id, stack.workers[1].kill)
+
+
+async def test_a_watch_goes_on_after_its_gateway_was_killed_and_started_again(make_stack, open_client):
+    stack = await asyncio.to_thread(make_stack)
+    hr = open_client(stack.gateway_target)
+    job = await hr.submit("noop", [{}] * 1000, {"sleep_ms": 300})
+
+    def kill_and_start():
+        stack.gateways[0].kill()
+        stack.gateways[0].restart()  # on its own it would ask the gateway to stop, which tells its watchers
+
+    await watch_through(hr, job.job_id, kill_and_start)
+
+
+async def test_jobs_survive_rabbitmq_stopped_and_started_with_empty_queues(make_stack, open_client):
+    stack = await asyncio.to_thread(make_stack, own_servers=("rabbitmq",))
+    hr = open_client(stack.gateway_target)
+    running = await hr.submit("noop", [{}] * 3000, {"sleep_ms": 300})
+    await until_succeeded(hr, running.job_id, 1)
+    await asyncio.to_thread(stack.rabbitmq.wipe)
+    submitted = [await hr.submit("noop", [{}] * 10) for _ in range(20)]
+    await asyncio.to_thread(stack.rabbitmq.start)
+    await asyncio.to_thread(stack.rabbitmq.wait_ready)
+    for job in (running, *submitted):
+        await succeeded(hr, job.job_id)
+
+
+async def test_results_killed_and_started_again_loses_nothing_that_was_answered(
+    make_stack, open_client, open_stand_in, postings, classify, repeated_calls
+):
+    stack = await asyncio.to_thread(make_stack, stand_in_arguments=("--latency-ms", "100"))
+    hr, stand_in = open_client(stack.gateway_target), open_stand_in(stack.stand_in_url)
+    job = await hr.submit("llm.classify", postings(2000), classify)
+    await until_succeeded(hr, job.job_id, 200)
+    await asyncio.to_thread(stack.results.kill)
+    await asyncio.sleep(1.0)  # the workers run into it
+    await asyncio.to_thread(stack.results.restart)
+    await succeeded(hr, job.job_id)
+    assert await result_indexes(hr, job.job_id) == list(range(2000))
+    assert repeated_calls(await stand_in.calls()) == 0
+
+
+async def test_a_stopped_worker_hands_its_work_on_and_no_call_is_made_again(
+    make_stack, open_client, open_stand_in, postings, classify, repeated_calls
+):
+    stack = await asyncio.to_thread(make_stack, stand_in_arguments=("--latency-ms", "100"))
+    hr, stand_in = open_client(stack.gateway_target), open_stand_in(stack.stand_in_url)
+    job = await hr.submit("llm.classify", postings(2000), classify)
+    await until_succeeded(hr, job.job_id, 200)
+    await asyncio.to_thread(stack.workers[0].stop)
+    await succeeded(hr, job.job_id)
+    assert repeated_calls(await stand_in.calls()) == 0

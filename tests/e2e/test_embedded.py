@@ -1,0 +1,150 @@
+"""The embedded system as a process of its own: killed in mid-job, it goes on where it was."""
+
+import asyncio
+import os
+import signal
+import socket
+import sqlite3
+import sys
+from pathlib import Path
+
+import pytest
+
+from deploy.local.stand_in import StandIn
+from headrace import Client, JobState
+
+pytestmark = pytest.mark.timeout(180)
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def is_link_to(link, path):
+    try:
+        return link.readlink() == path
+    except FileNotFoundError:  # closed since it was listed
+        return False
+
+
+class Embedded:
+    """Starts and kills one embedded system on one database."""
+
+    def __init__(self, folder, provider_url):
+        self._port = free_port()
+        self.target = f"127.0.0.1:{self._port}"
+        self._log = folder / "embedded.log"
+        self._environment = {
+            **os.environ,
+            "HEADRACE_LISTEN": self.target,
+            "HEADRACE_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/headrace.db",
+            "HEADRACE_IN_FLIGHT_LIMIT": "20",
+            "OPENAI_BASE_URL": provider_url,
+        }
+        self.process = None
+
+    async def spawn(self):
+        with self._log.open("ab") as log:
+            self.process = await asyncio.create_subprocess_exec(
+                sys.executable, "-m", "services.embedded", stdout=asyncio.subprocess.PIPE, stderr=log,
+                env=self._environment,
+            )  # fmt: skip
+
+    async def start(self):
+        await self.spawn()
+        async with asyncio.timeout(30):
+            line = await self.process.stdout.readline()
+        assert self.target.encode() in line, self._log.read_text()
+
+    def has_open(self, path):
+        process = Path(f"/proc/{self.process.pid}")
+        if b"services.embedded" not in (process / "cmdline").read_bytes():
+            return False  # still a copy of this process, with its files
+        return any(is_link_to(file, path) for file in (process / "fd").iterdir())
+
+    async def end(self, signum):
+        if self.process is not None and self.process.returncode is None:
+            self.process.send_signal(signum)
+            async with asyncio.timeout(30):
+                await self.process.communicate()
+        return self.process.returncode
+
+
+@pytest.fixture
+async def stand_in():
+    server = StandIn(latency_ms=50)
+    await server.start()
+    yield server
+    await server.stop()
+
+
+@pytest.fixture
+async def embedded(tmp_path, stand_in):
+    system = Embedded(tmp_path, stand_in.base_url)
+    await system.start()
+    yield system
+    await system.end(signal.SIGKILL)
+
+
+async def test_killed_in_mid_job_it_finishes_the_job_after_a_restart(
+    embedded, stand_in, postings, classify, repeated_calls
+):
+    async with Client(embedded.target) as hr:
+        job = await hr.submit("llm.classify", postings(1000), classify)
+        async for event in hr.watch(job.job_id):
+            if event.progress.succeeded_count >= 200:
+                break
+        await embedded.end(signal.SIGKILL)
+        recorded_before = event.progress.succeeded_count
+        await embedded.start()
+        async with asyncio.timeout(90):
+            event = [event async for event in hr.watch(job.job_id)][-1]
+        assert event.state is JobState.SUCCEEDED
+        assert event.progress.succeeded_count == 1000
+        indexes = [result.item_index async for result in hr.results(job.job_id)]
+    assert indexes == list(range(1000))
+    assert recorded_before >= 200
+    # Twenty calls may have been under way, and up to 200 answered and not yet recorded.
+    assert repeated_calls(stand_in.counts.to_json(all_prompts=True)) <= 20 + 200
+
+
+async def test_asked_to_stop_it_drains_and_exits_with_0(
+    embedded, postings, classify, stand_in, repeated_calls
+):
+    async with Client(embedded.target) as hr:
+        job = await hr.submit("llm.classify", postings(400), classify)
+        async for event in hr.watch(job.job_id):
+            if event.progress.succeeded_count >= 50:
+                break
+        assert await embedded.end(signal.SIGTERM) == 0
+        await embedded.start()
+        async with asyncio.timeout(60):
+            event = [event async for event in hr.watch(job.job_id)][-1]
+    assert event.state is JobState.SUCCEEDED
+    assert repeated_calls(stand_in.counts.to_json(all_prompts=True)) == 0
+
+
+async def test_a_port_in_use_ends_the_start_with_a_line_that_names_it(tmp_path, stand_in):
+    system = Embedded(tmp_path, stand_in.base_url)
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", int(system.target.rpartition(":")[2])))
+        holder.listen()
+        with pytest.raises(AssertionError, match="embedded_not_started") as failure:
+            await system.start()
+        assert await system.process.wait() == 1
+    assert system.target in str(failure.value)
+    assert "Traceback" not in str(failure.value)
+
+
+async def test_asked_to_stop_while_it_waits_for_its_database_it_exits_with_0(embedded, tmp_path):
+    await embedded.end(signal.SIGTERM)
+    database = sqlite3.connect(tmp_path / "headrace.db", isolation_level=None)
+    database.execute("BEGIN IMMEDIATE")
+    await embedded.spawn()
+    async with asyncio.timeout(30):
+        while not embedded.has_open(tmp_path / "headrace.db"):
+            await asyncio.sleep(0.05)
+    assert await embedded.end(signal.SIGTERM) == 0
+    database.close()

@@ -1,0 +1,346 @@
+"""A real gateway on a real port, before a store and workers that do what a test tells them."""
+
+import asyncio
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from types import SimpleNamespace
+
+import dramatiq
+import grpc
+import pytest
+
+from headrace.errors import HeadraceError, NotFoundError, UnavailableError, from_rpc_error
+from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2, results_pb2_grpc
+from headrace.worker.v1 import worker_pb2, worker_pb2_grpc
+from services.gateway.app import GatewayApp
+from services.gateway.settings import GatewaySettings
+from services.shared.queue.brokers import open_broker
+from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+
+TERMINAL = (jobs_pb2.JOB_STATE_SUCCEEDED, jobs_pb2.JOB_STATE_CANCELLED)
+
+
+class FakeResults(results_pb2_grpc.ResultsServiceServicer):
+    """A store in a dictionary. Tests change its jobs, hold its calls back, or have them fail."""
+
+    def __init__(self) -> None:
+        self.jobs: dict[str, jobs_pb2.Job] = {}
+        self.hashes: dict[tuple[str, str], tuple[str, bytes]] = {}
+        self.requests: defaultdict[str, list] = defaultdict(list)
+        self.calls: Counter[str] = Counter()
+        self.changed = asyncio.Condition()
+        self.failures: dict[str, Exception] = {}
+        self.gates: dict[str, asyncio.Event] = {}
+        self.refused_kinds: set[str] = set()
+        self.live_workers: list[jobs_pb2.Worker] = []
+        self.silent_workers: list[jobs_pb2.Worker] = []
+        self.workers_to_tell: list[results_pb2.WorkerToTell] = []
+        self.sweep_effects = results_pb2.Effects()
+
+    async def _enter(self, name: str, request) -> None:
+        self.requests[name].append(request)
+        self.calls[name] += 1
+        async with self.changed:
+            self.changed.notify_all()
+        if name in self.gates:
+            await self.gates[name].wait()
+        if name in self.failures:
+            raise self.failures[name]
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10), self.changed:
+            await self.changed.wait_for(condition)
+
+    def advance(self, job_id: str, state=jobs_pb2.JOB_STATE_RUNNING, succeeded: int = 0) -> jobs_pb2.Job:
+        job = self.jobs[job_id]
+        job.seq += 1
+        job.state = state
+        job.progress.succeeded_count = succeeded
+        return jobs_pb2.Job.FromString(job.SerializeToString())
+
+    async def CreateJobs(self, request, context):
+        await self._enter("CreateJobs", request)
+        response = results_pb2.CreateJobsResponse()
+        for new in request.jobs:
+            self._create(new, response)
+        return response
+
+    def _create(self, new: results_pb2.NewJob, response: results_pb2.CreateJobsResponse) -> None:
+        outcome = response.outcomes.add()
+        first = self.hashes.setdefault((new.tenant, new.request_id), (new.job_id, new.content_hash))
+        if first[1] != new.content_hash:
+            outcome.error.reason = "REQUEST_ID_REUSED"
+            return
+        if new.kind in self.refused_kinds:
+            outcome.error.reason, outcome.error.message = "STORE_REFUSED", "secret of the database"
+            return
+        if new.job_id == first[0]:
+            self.jobs[new.job_id] = jobs_pb2.Job(
+                job_id=new.job_id, kind=new.kind, tenant=new.tenant, state=jobs_pb2.JOB_STATE_PENDING, seq=1,
+                job_class=new.job_class, progress=jobs_pb2.Progress(total_count=len(new.items)),
+            )  # fmt: skip
+            response.effects.tasks_to_publish.add(job_id=new.job_id, job_class=new.job_class, count=1)
+        outcome.job.CopyFrom(self.jobs[first[0]])
+
+    async def GetJobs(self, request, context):
+        await self._enter("GetJobs", request)
+        found = ((self.jobs.get(known.job_id), known.known_seq) for known in request.jobs)
+        return results_pb2.GetJobsResponse(
+            jobs=[
+                job
+                for job, known_seq in found
+                if job and job.seq > known_seq and request.tenant in ("", job.tenant)
+            ]
+        )
+
+    async def ListJobs(self, request, context):
+        await self._enter("ListJobs", request)
+        jobs = [job for job in self.jobs.values() if job.tenant == request.tenant]
+        jobs.sort(key=lambda job: job.job_id, reverse=True)
+        jobs = [job for job in jobs if not request.before_job_id or job.job_id < request.before_job_id]
+        size = request.page_size
+        return results_pb2.ListJobsResponse(jobs=jobs[:size], more=len(jobs) > size)
+
+    async def ListResults(self, request, context):
+        await self._enter("ListResults", request)
+        job = self.jobs.get(request.job_id)
+        if job is None or job.tenant != request.tenant:
+            raise NotFoundError(f"there is no job {request.job_id}")
+        indices = range(request.after_item_index + 1, job.progress.total_count)
+        page = [jobs_pb2.Result(item_index=index) for index in indices[: request.page_size]]
+        return results_pb2.ListResultsResponse(results=page, more=len(indices) > request.page_size)
+
+    async def CancelJob(self, request, context):
+        await self._enter("CancelJob", request)
+        job = self.jobs.get(request.job_id)
+        if job is None or job.tenant != request.tenant:
+            raise NotFoundError(f"there is no job {request.job_id}")
+        response = results_pb2.CancelJobResponse()
+        if job.state not in TERMINAL:
+            self.advance(job.job_id, jobs_pb2.JOB_STATE_CANCELLED)
+            response.effects.changed_jobs.append(job)
+            response.effects.workers_to_tell.extend(self.workers_to_tell)
+        response.job.CopyFrom(job)
+        return response
+
+    async def ListWorkers(self, request, context):
+        await self._enter("ListWorkers", request)
+        return results_pb2.ListWorkersResponse(workers=self.live_workers)
+
+    async def Sweep(self, request, context):
+        await self._enter("Sweep", request)
+        effects, self.sweep_effects = self.sweep_effects, results_pb2.Effects()
+        return results_pb2.SweepResponse(
+            effects=effects, live_workers=self.live_workers, silent_workers=self.silent_workers
+        )
+
+    async def EndWorker(self, request, context):
+        await self._enter("EndWorker", request)
+        return results_pb2.EndWorkerResponse()
+
+    async def LeaseChunks(self, request, context):
+        raise NotImplementedError
+
+    async def RecordResults(self, request, context):
+        raise NotImplementedError
+
+    async def Heartbeat(self, request, context):
+        raise NotImplementedError
+
+    async def RetryJob(self, request, context):
+        raise NotImplementedError
+
+
+class FakeWorker(worker_pb2_grpc.WorkerServiceServicer):
+    """A worker that streams what a test gives it."""
+
+    def __init__(self, incarnation: str) -> None:
+        self.incarnation = incarnation
+        self.streams: set[asyncio.Queue] = set()
+        self.changed = asyncio.Condition()
+        self.opened_count = 0
+        self.cancelled: list[worker_pb2.CancelJobRequest] = []
+        self.cancel_gate = asyncio.Event()
+        self.cancel_gate.set()
+
+    async def _tell(self) -> None:
+        async with self.changed:
+            self.changed.notify_all()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10), self.changed:
+            await self.changed.wait_for(condition)
+
+    async def StreamProgress(self, request, context):
+        queue: asyncio.Queue = asyncio.Queue()
+        self.streams.add(queue)
+        self.opened_count += 1
+        try:
+            yield worker_pb2.StreamProgressResponse(incarnation=self.incarnation)
+            await self._tell()
+            while True:
+                news = await queue.get()
+                if news is None:
+                    raise UnavailableError("cut")
+                yield news
+        finally:
+            self.streams.discard(queue)
+            await self._tell()
+
+    async def CancelJob(self, request, context):
+        self.cancelled.append(request)
+        await self._tell()
+        await self.cancel_gate.wait()
+        return worker_pb2.CancelJobResponse()
+
+    def send(self, *jobs: jobs_pb2.Job, live: tuple[str, jobs_pb2.LiveEvent] | None = None) -> None:
+        news = worker_pb2.StreamProgressResponse(incarnation=self.incarnation, jobs=jobs)
+        if live is not None:
+            news.live_events.add(job_id=live[0], live_event=live[1])
+        for queue in self.streams:
+            queue.put_nowait(news)
+
+    def cut(self) -> None:
+        for queue in self.streams:
+            queue.put_nowait(None)
+
+
+class BrokenBroker(dramatiq.brokers.stub.StubBroker):
+    """A broker that cannot be reached."""
+
+    def __init__(self) -> None:
+        super().__init__(middleware=[])
+        self.refused_count = 0
+
+    def enqueue(self, message, *, delay=None):
+        self.refused_count += 1
+        raise ConnectionError("amqp://user:secret@nowhere")
+
+
+@pytest.fixture
+async def results() -> FakeResults:
+    return FakeResults()
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[..., Awaitable[RpcServer]]]:
+    """Serves a fake on a free port until the test is over."""
+    servers: list[RpcServer] = []
+
+    async def start(fake, listen: str = "127.0.0.1:0") -> RpcServer:
+        server = RpcServer(listen, INTERNAL_MESSAGE_BYTES)
+        if isinstance(fake, FakeResults):
+            results_pb2_grpc.add_ResultsServiceServicer_to_server(fake, server.server)
+        else:
+            worker_pb2_grpc.add_WorkerServiceServicer_to_server(fake, server.server)
+        await server.start([])
+        servers.append(server)
+        return server
+
+    yield start
+    for server in servers:
+        await server.stop(0)
+
+
+@pytest.fixture
+async def start_gateway(results, serve) -> AsyncIterator[Callable[..., Awaitable[SimpleNamespace]]]:
+    """Starts gateways before the fake store: ``app``, ``stub`` and ``broker`` of each."""
+    async with AsyncExitStack() as stack:
+        results_target = ""
+
+        async def start(broker=None, **settings) -> SimpleNamespace:
+            nonlocal results_target
+            results_target = results_target or (await serve(results)).target
+            broker = broker or open_broker("memory://")
+            settings = {
+                "listen": "127.0.0.1:0",
+                "results_target": results_target,
+                "gateway_resync_seconds": 0,
+                **settings,
+            }
+            app = GatewayApp(
+                GatewaySettings(rabbitmq_url="memory://", drain_seconds=1, **settings),
+                broker,
+            )
+            await app.start()
+            stack.push_async_callback(app.stop)
+            channel = await stack.enter_async_context(grpc.aio.insecure_channel(app.target))
+            return SimpleNamespace(
+                app=app,
+                stub=gateway_pb2_grpc.GatewayServiceStub(channel),
+                broker=broker,
+                channel=channel,
+            )
+
+        yield start
+
+
+@pytest.fixture
+async def gateway(start_gateway) -> SimpleNamespace:
+    return await start_gateway()
+
+
+@pytest.fixture
+def start_worker(results, serve) -> Callable[[], Awaitable[FakeWorker]]:
+    """Starts fake workers that the store names as live from the next sweep on."""
+    numbers = itertools.count(1)
+
+    async def start() -> FakeWorker:
+        worker = FakeWorker(f"0190c4c3-0000-7000-8000-{next(numbers):012d}")
+        worker.server = await serve(worker)
+        worker.row = jobs_pb2.Worker(incarnation=worker.incarnation, address=worker.server.target, live=True)
+        results.live_workers.append(worker.row)
+        return worker
+
+    return start
+
+
+@pytest.fixture
+def unavailable() -> Exception:
+    return UnavailableError("the database is away")
+
+
+@pytest.fixture
+def broken_broker() -> BrokenBroker:
+    return BrokenBroker()
+
+
+@pytest.fixture
+def submit() -> Callable[..., Awaitable[jobs_pb2.Job]]:
+    """Submits a job of kind noop with some items."""
+
+    async def submit_job(gateway, item_count: int = 3, tenant: str = "default", **fields) -> jobs_pb2.Job:
+        request = gateway_pb2.SubmitJobRequest(**{"kind": "noop", "items": ["1"] * item_count, **fields})
+        metadata = (("headrace-tenant", tenant),)
+        return (await gateway.stub.SubmitJob(request, metadata=metadata, timeout=10)).job
+
+    return submit_job
+
+
+@pytest.fixture
+def failure_of() -> Callable[[Awaitable], Awaitable[HeadraceError]]:
+    """Returns the error that a call is answered with."""
+
+    async def failure(call: Awaitable) -> HeadraceError:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call
+        return from_rpc_error(caught.value)
+
+    return failure
+
+
+@pytest.fixture
+def next_of() -> Callable[..., Awaitable[gateway_pb2.WatchJobResponse]]:
+    """Returns the next message of a watch."""
+
+    async def read(call) -> gateway_pb2.WatchJobResponse:
+        async with asyncio.timeout(10):
+            response = await call.read()
+        assert response is not grpc.aio.EOF
+        return response
+
+    return read

@@ -1,0 +1,111 @@
+import asyncio
+
+import pytest
+
+from headrace.errors import UnavailableError
+from headrace.jobs.v1 import jobs_pb2
+from services.gateway.hub import MAX_WAITING_LIVE_EVENTS, Hub
+
+JOB_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+
+def job(seq: int, job_id: str = JOB_ID) -> jobs_pb2.Job:
+    return jobs_pb2.Job(job_id=job_id, seq=seq)
+
+
+@pytest.fixture
+async def hub() -> Hub:
+    return Hub()
+
+
+async def test_snapshots_that_come_faster_than_they_are_read_are_merged_to_the_newest(hub):
+    with hub.watch(JOB_ID, 0) as watcher:
+        hub.put_jobs([job(1), job(2), job(3)])
+        assert (await watcher.next()).job.seq == 3
+        hub.put_jobs([job(4)])
+        assert (await watcher.next()).job.seq == 4
+
+
+async def test_an_older_snapshot_never_follows_a_newer_one(hub):
+    with hub.watch(JOB_ID, 0) as watcher:
+        hub.put_jobs([job(5)])
+        assert (await watcher.next()).job.seq == 5
+        hub.put_jobs([job(4), job(5)])
+        hub.put_jobs([job(6)])
+        assert (await watcher.next()).job.seq == 6
+
+
+async def test_a_watcher_gets_only_what_is_newer_than_it_knows(hub):
+    with hub.watch(JOB_ID, 5) as watcher:
+        hub.put_jobs([job(5)])
+        reading = asyncio.create_task(watcher.next())
+        await asyncio.sleep(0)
+        assert not reading.done()
+        hub.put_jobs([job(6)])
+        assert (await reading).job.seq == 6
+
+
+async def test_a_second_watcher_gets_the_newest_snapshot_and_the_first_one_nothing_twice(hub):
+    with hub.watch(JOB_ID, 0) as first:
+        hub.put_jobs([job(2)])
+        await first.next()
+        with hub.watch(JOB_ID, 0) as second:
+            assert (await second.next()).job.seq == 2
+            hub.put_jobs([job(3)])
+            assert (await first.next()) is (await second.next())
+
+
+async def test_news_of_other_jobs_leave_nothing_behind(hub):
+    with hub.watch(JOB_ID, 0):
+        hub.put_jobs([job(1, "01890a5d-ac96-774b-bcce-b302099a8058")])
+        assert hub.watched_job_count == 1
+    assert hub.watched_job_count == 0
+
+
+async def test_the_hub_empties_when_the_last_watcher_goes(hub):
+    with hub.watch(JOB_ID, 0):
+        with hub.watch(JOB_ID, 0):
+            pass
+        assert hub.watched_job_count == 1
+    assert hub.watched_job_count == 0
+
+
+async def test_unread_live_events_are_bounded_and_the_newest_stay(hub):
+    with hub.watch(JOB_ID, 3) as watcher:
+        for number in range(MAX_WAITING_LIVE_EVENTS + 10):
+            hub.put_live_event(JOB_ID, jobs_pb2.LiveEvent(in_flight_count=number))
+        response = await watcher.next()
+        assert len(response.live_events) == MAX_WAITING_LIVE_EVENTS
+        assert response.live_events[-1].in_flight_count == MAX_WAITING_LIVE_EVENTS + 9
+        assert not response.HasField("job")
+        assert response.resume_token
+
+
+async def test_live_events_travel_with_a_snapshot_that_waits(hub):
+    with hub.watch(JOB_ID, 0) as watcher, hub.watch(JOB_ID, 0) as other:
+        hub.put_jobs([job(1)])
+        await other.next()
+        hub.put_live_event(JOB_ID, jobs_pb2.LiveEvent(in_flight_count=4))
+        both = await watcher.next()
+        assert (both.job.seq, both.live_events[0].in_flight_count) == (1, 4)
+        only_live = await other.next()
+        assert (only_live.HasField("job"), only_live.live_events[0].in_flight_count) == (False, 4)
+
+
+async def test_quiet_jobs_are_named_once_a_period_with_what_is_known_of_them(hub):
+    with hub.watch(JOB_ID, 0):
+        hub.put_jobs([job(8)])
+        assert hub.quiet_jobs(60) == []
+        [known] = hub.quiet_jobs(0)
+        assert (known.job_id, known.known_seq) == (JOB_ID, 8)
+
+
+async def test_closing_ends_watches_now_and_later(hub):
+    with hub.watch(JOB_ID, 0) as watcher:
+        hub.put_jobs([job(1)])
+        hub.close()
+        with pytest.raises(UnavailableError) as caught:
+            await watcher.next()
+        assert caught.value.reason == "GATEWAY_STOPPING"
+    with hub.watch(JOB_ID, 0) as late, pytest.raises(UnavailableError):
+        await late.next()

@@ -1,0 +1,85 @@
+import asyncio
+
+import grpc
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+
+from services.gateway.settings import GatewaySettings
+from services.shared.settings import read_settings
+
+
+async def test_a_gateway_is_healthy_before_the_store_is_there(start_gateway):
+    gateway = await start_gateway(results_target="127.0.0.1:1")
+    health = health_pb2_grpc.HealthStub(gateway.channel)
+    for service in ("", "headrace.gateway.v1.GatewayService"):
+        answer = await health.Check(health_pb2.HealthCheckRequest(service=service))
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_a_stopping_gateway_says_so_first_and_lets_running_calls_end(start_gateway, results, submit):
+    gateway = await start_gateway()
+    health = health_pb2_grpc.HealthStub(gateway.channel)
+    watch = health.Watch(health_pb2.HealthCheckRequest())
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+    results.gates["CreateJobs"] = asyncio.Event()
+    running = asyncio.create_task(submit(gateway))
+    await results.until(lambda: results.calls["CreateJobs"])
+    stopping = asyncio.create_task(gateway.app.stop())
+    assert (await watch.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    watch.cancel()
+    results.gates.pop("CreateJobs").set()
+    assert (await running).job_id
+    await asyncio.wait_for(stopping, 10)
+
+
+async def test_a_stopped_gateway_refuses_connections_and_leaves_no_task_behind(start_gateway, start_worker):
+    before = asyncio.all_tasks()
+    worker = await start_worker()
+    gateway = await start_gateway()
+    await worker.until(lambda: worker.streams)
+    await gateway.app.stop()
+    await worker.until(lambda: not worker.streams)
+    left = {
+        task for task in asyncio.all_tasks() - before if "services/gateway" in str(task.get_coro().cr_code)
+    }
+    assert left == set()
+
+
+async def test_a_taken_port_is_an_error(start_gateway, gateway):
+    with pytest.raises(RuntimeError):
+        await start_gateway(listen=gateway.app.target)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("HEADRACE_LISTEN", "50051"),
+        ("HEADRACE_RABBITMQ_URL", "http://secret@nowhere"),
+        ("HEADRACE_GATEWAY_RESYNC_SECONDS", "-1"),
+    ],
+)
+def test_a_bad_setting_is_named_and_not_shown(monkeypatch, capsys, name, value):
+    monkeypatch.setenv("HEADRACE_RABBITMQ_URL", "memory://")
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        read_settings(GatewaySettings)
+    said = capsys.readouterr().err
+    assert name in said
+    assert "secret" not in said
+
+
+def test_the_address_of_the_broker_is_required(monkeypatch, capsys):
+    monkeypatch.delenv("HEADRACE_RABBITMQ_URL", raising=False)
+    with pytest.raises(SystemExit):
+        read_settings(GatewaySettings)
+    assert "HEADRACE_RABBITMQ_URL" in capsys.readouterr().err
+
+
+async def test_reflection_names_the_service(gateway):
+    from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+
+    stub = reflection_pb2_grpc.ServerReflectionStub(gateway.channel)
+    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="*")]))
+    names = {service.name for service in (await call.read()).list_services_response.service}
+    assert "headrace.gateway.v1.GatewayService" in names
+    assert await call.code() is grpc.StatusCode.OK

@@ -1,0 +1,211 @@
+"""What every call answers to a wrong request, and when the store is away: found by walking the service."""
+
+import grpc
+import pytest
+from google.protobuf import symbol_database
+
+from headrace.gateway.v1 import gateway_pb2
+from headrace.jobs.v1 import jobs_pb2
+
+METHODS = gateway_pb2.DESCRIPTOR.services_by_name["GatewayService"].methods
+JOB_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
+OF_ONE_JOB = [method for method in METHODS if "job_id" in method.input_type.fields_by_name]
+OF_A_TENANT = [method for method in METHODS if method.name not in ("ListKinds", "ListWorkers")]
+OF_THE_STORE = [method for method in METHODS if method.name != "ListKinds"]
+NO_IDS = [
+    "",
+    "7",
+    "not-a-uuid",
+    JOB_ID[:-1],
+    f"{{{JOB_ID}}}",
+    JOB_ID + "\n",
+    JOB_ID.replace("-", ""),
+    "é" * 36,
+]
+
+
+def named(method) -> str:
+    return method.name
+
+
+def call(gateway, method, metadata=(), **fields):
+    request = symbol_database.Default().GetSymbol(method.input_type.full_name)(**fields)
+    started = getattr(gateway.stub, method.name)(request, metadata=metadata, timeout=10)
+    return started.read() if method.server_streaming else started
+
+
+def good_fields(method) -> dict:
+    if method.name == "SubmitJob":
+        return {"kind": "noop", "items": ["1"]}
+    return {"job_id": JOB_ID} if method in OF_ONE_JOB else {}
+
+
+def test_every_call_is_walked():
+    assert {method.name for method in METHODS} == {
+        "SubmitJob", "GetJob", "ListJobs", "WatchJob", "GetResults", "CancelJob", "ListKinds", "ListWorkers",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("job_id", NO_IDS)
+@pytest.mark.parametrize("method", OF_ONE_JOB, ids=named)
+async def test_a_job_id_that_is_no_uuid_is_named(gateway, failure_of, method, job_id):
+    error = await failure_of(call(gateway, method, job_id=job_id))
+    assert error.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert error.reason == "INVALID_FIELD"
+    assert [violation.field for violation in error.violations] == ["job_id"]
+    assert "UUID" in error.message
+
+
+@pytest.mark.parametrize("method", OF_ONE_JOB, ids=named)
+async def test_a_job_that_is_not_there_is_not_found(gateway, failure_of, method):
+    error = await failure_of(call(gateway, method, job_id=JOB_ID))
+    assert error.code is grpc.StatusCode.NOT_FOUND
+    assert error.reason == "JOB_NOT_FOUND"
+
+
+@pytest.mark.parametrize("method", OF_ONE_JOB, ids=named)
+async def test_a_job_of_another_tenant_is_not_found(gateway, submit, failure_of, method):
+    job = await submit(gateway, tenant="theirs")
+    error = await failure_of(call(gateway, method, job_id=job.job_id))
+    assert error.reason == "JOB_NOT_FOUND"
+
+
+@pytest.mark.parametrize("method", OF_ONE_JOB, ids=named)
+async def test_a_job_id_is_taken_in_any_case(gateway, submit, method):
+    job = await submit(gateway)
+    assert await call(gateway, method, job_id=job.job_id.upper())
+
+
+@pytest.mark.parametrize("tenants", [[""], ["Mine"], ["x" * 65], ["a b"], ["a", "b"]], ids=str)
+@pytest.mark.parametrize("method", OF_A_TENANT, ids=named)
+async def test_a_tenant_that_cannot_be_is_named(gateway, failure_of, method, tenants):
+    metadata = [("headrace-tenant", tenant) for tenant in tenants]
+    error = await failure_of(call(gateway, method, metadata, **good_fields(method)))
+    assert error.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert error.violations[0].field == "headrace-tenant"
+
+
+@pytest.mark.parametrize("method", OF_THE_STORE, ids=named)
+async def test_a_store_that_is_not_there_is_unavailable_and_no_address_is_told(
+    start_gateway, failure_of, method
+):
+    gateway = await start_gateway(results_target="127.0.0.1:1")
+    error = await failure_of(call(gateway, method, **good_fields(method)))
+    assert error.code is grpc.StatusCode.UNAVAILABLE
+    assert error.reason == "STORE_UNAVAILABLE"
+    assert "127.0.0.1" not in error.message
+
+
+@pytest.mark.parametrize("method", OF_THE_STORE, ids=named)
+async def test_a_fault_of_the_store_is_internal_without_its_text(gateway, results, failure_of, method):
+    for name in ("CreateJobs", "GetJobs", "ListJobs", "ListResults", "CancelJob", "ListWorkers"):
+        results.failures[name] = RuntimeError("secret")
+    error = await failure_of(call(gateway, method, **good_fields(method)))
+    assert error.code is grpc.StatusCode.INTERNAL
+    assert error.reason == "INTERNAL"
+    assert "secret" not in error.message
+
+
+async def test_kinds_are_listed_by_name_with_their_schema_though_the_store_is_away(start_gateway):
+    gateway = await start_gateway(results_target="127.0.0.1:1")
+    kinds = (await gateway.stub.ListKinds(gateway_pb2.ListKindsRequest())).kinds
+    assert [kind.name for kind in kinds] == ["llm.classify", "llm.complete", "noop"]
+    assert '"labels"' in kinds[0].params_schema
+
+
+async def test_workers_are_listed(gateway, results):
+    results.live_workers.append(jobs_pb2.Worker(incarnation=JOB_ID, address="127.0.0.1:1", live=True))
+    workers = (await gateway.stub.ListWorkers(gateway_pb2.ListWorkersRequest())).workers
+    assert [worker.incarnation for worker in workers] == [JOB_ID]
+
+
+@pytest.mark.parametrize(
+    ("method", "fields", "field"),
+    [
+        ("ListJobs", {"page_size": -1}, "page_size"),
+        ("ListJobs", {"states": [2, 0]}, "states[1]"),
+        ("ListJobs", {"states": [99]}, "states[0]"),
+        ("ListJobs", {"kind": "a\0"}, "kind"),
+        ("ListJobs", {"kind": "a" * 129}, "kind"),
+        ("GetResults", {"job_id": JOB_ID, "page_size": -1}, "page_size"),
+        ("GetResults", {"job_id": JOB_ID, "item_state": 9}, "item_state"),
+        ("GetResults", {"job_id": JOB_ID, "after_seq": -1}, "after_seq"),
+        ("GetResults", {"job_id": JOB_ID, "up_to_seq": -1}, "up_to_seq"),
+    ],
+    ids=str,
+)
+async def test_a_wrong_field_of_a_query_is_named(gateway, failure_of, method, fields, field):
+    [descriptor] = [candidate for candidate in METHODS if candidate.name == method]
+    error = await failure_of(call(gateway, descriptor, **fields))
+    assert error.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert error.reason == "INVALID_FIELD"
+    assert [violation.field for violation in error.violations] == [field]
+
+
+async def test_jobs_are_listed_page_by_page_newest_first(gateway, submit):
+    jobs = [await submit(gateway) for _ in range(5)]
+    await submit(gateway, tenant="theirs")
+    listed, token = [], ""
+    for expected_size in (2, 2, 1):
+        page = await gateway.stub.ListJobs(gateway_pb2.ListJobsRequest(page_size=2, page_token=token))
+        assert len(page.jobs) == expected_size
+        listed += [job.job_id for job in page.jobs]
+        token = page.next_page_token
+    assert token == ""
+    assert listed == [job.job_id for job in reversed(jobs)]
+
+
+async def test_results_are_read_page_by_page(gateway, submit):
+    job = await submit(gateway, item_count=5)
+    indices, token = [], ""
+    while True:
+        page = await gateway.stub.GetResults(
+            gateway_pb2.GetResultsRequest(job_id=job.job_id, page_size=2, page_token=token)
+        )
+        indices += [result.item_index for result in page.results]
+        token = page.next_page_token
+        if not token:
+            break
+    assert indices == [0, 1, 2, 3, 4]
+
+
+async def test_the_size_of_a_page_may_change_from_page_to_page(gateway, submit):
+    job = await submit(gateway, item_count=5)
+    first = await gateway.stub.GetResults(gateway_pb2.GetResultsRequest(job_id=job.job_id, page_size=1))
+    rest = await gateway.stub.GetResults(
+        gateway_pb2.GetResultsRequest(
+            job_id=job.job_id.upper(), page_size=1000, page_token=first.next_page_token
+        )
+    )
+    assert [result.item_index for result in rest.results] == [1, 2, 3, 4]
+
+
+@pytest.mark.parametrize("change", [{"after_seq": 1}, {"up_to_seq": 9}, {"item_state": 1}], ids=str)
+async def test_a_page_token_of_another_query_of_results_is_refused(gateway, submit, failure_of, change):
+    job = await submit(gateway)
+    page = await gateway.stub.GetResults(gateway_pb2.GetResultsRequest(job_id=job.job_id, page_size=1))
+    error = await failure_of(
+        gateway.stub.GetResults(
+            gateway_pb2.GetResultsRequest(job_id=job.job_id, page_token=page.next_page_token, **change)
+        )
+    )
+    assert error.code is grpc.StatusCode.INVALID_ARGUMENT
+    assert error.reason == "INVALID_PAGE_TOKEN"
+
+
+async def test_a_page_token_of_another_tenant_is_refused(gateway, submit, failure_of):
+    for _ in range(2):
+        await submit(gateway, tenant="theirs")
+    page = await gateway.stub.ListJobs(
+        gateway_pb2.ListJobsRequest(page_size=1), metadata=(("headrace-tenant", "theirs"),)
+    )
+    error = await failure_of(
+        gateway.stub.ListJobs(gateway_pb2.ListJobsRequest(page_token=page.next_page_token))
+    )
+    assert error.reason == "INVALID_PAGE_TOKEN"
+
+
+@pytest.mark.parametrize(("asked", "used"), [(0, 50), (7, 7), (5000, 1000)])
+async def test_the_size_of_a_page_has_a_default_and_a_limit(gateway, results, asked, used):
+    await gateway.stub.ListJobs(gateway_pb2.ListJobsRequest(page_size=asked))
+    assert results.requests["ListJobs"][-1].page_size == used

@@ -1,0 +1,244 @@
+import asyncio
+
+import grpc
+import pytest
+
+from headrace.gateway.v1.gateway_pb2 import WatchJobRequest
+from headrace.jobs.v1 import jobs_pb2
+from services.gateway.resume_tokens import resume_token
+
+SUCCEEDED = jobs_pb2.JOB_STATE_SUCCEEDED
+
+
+@pytest.fixture
+async def worker(start_worker):
+    return await start_worker()
+
+
+@pytest.fixture
+async def gateway(worker, start_gateway):
+    """A gateway that never reads again by itself, with a stream from the worker: only it brings news."""
+    gateway = await start_gateway()
+    await worker.until(lambda: worker.streams)
+    return gateway
+
+
+async def until_emptied(hub):
+    async with asyncio.timeout(10):
+        while hub.watched_job_count:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_watch_begins_with_the_present_snapshot_and_ends_with_the_terminal_one(
+    gateway, worker, results, submit, next_of
+):
+    job = await submit(gateway)
+    call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    assert (await next_of(call)).job == job
+    worker.send(results.advance(job.job_id, succeeded=1))
+    assert (await next_of(call)).job.progress.succeeded_count == 1
+    worker.send(results.advance(job.job_id, SUCCEEDED, 3))
+    assert (await next_of(call)).job.state == SUCCEEDED
+    assert await call.read() is grpc.aio.EOF
+    assert await call.code() is grpc.StatusCode.OK
+    await until_emptied(gateway.app.hub)
+
+
+async def test_a_terminal_job_is_answered_with_one_snapshot(gateway, results, submit, next_of):
+    job = await submit(gateway)
+    results.advance(job.job_id, SUCCEEDED, 3)
+    call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id.upper()))
+    assert (await next_of(call)).job.state == SUCCEEDED
+    assert await call.read() is grpc.aio.EOF
+
+
+async def test_what_changes_while_the_first_snapshot_is_read_is_not_missed(
+    gateway, worker, results, submit, next_of
+):
+    job = await submit(gateway)
+    results.gates["GetJobs"] = asyncio.Event()
+    call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    await results.until(lambda: results.calls["GetJobs"])
+    worker.send(results.advance(job.job_id, succeeded=2))
+    results.gates.pop("GetJobs").set()
+    seqs = []
+    while not seqs or seqs[-1] < 2:
+        seqs.append((await next_of(call)).job.seq)
+    assert seqs == sorted(set(seqs))
+    call.cancel()
+
+
+async def test_a_resumed_watch_goes_on_with_the_next_newer_snapshot(
+    gateway, worker, results, submit, next_of
+):
+    job = await submit(gateway)
+    first = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    token = (await next_of(first)).resume_token
+    first.cancel()
+    second = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id, resume_token=token))
+    await second.initial_metadata()
+    worker.send(results.advance(job.job_id, succeeded=1))
+    assert (await next_of(second)).job.seq == 2
+    second.cancel()
+
+
+async def test_a_watch_resumed_after_the_end_gets_the_terminal_snapshot_even_if_it_was_seen(
+    gateway, results, submit, next_of
+):
+    job = await submit(gateway)
+    results.advance(job.job_id, SUCCEEDED, 3)
+    first = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    token = (await next_of(first)).resume_token
+    second = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id, resume_token=token))
+    assert (await next_of(second)).job.state == SUCCEEDED
+    assert await second.read() is grpc.aio.EOF
+
+
+async def test_a_token_from_the_future_does_not_hide_the_end(gateway, worker, results, submit, next_of):
+    job = await submit(gateway)
+    token = resume_token(job.job_id, 1000)
+    call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id, resume_token=token))
+    await call.initial_metadata()
+    worker.send(results.advance(job.job_id, SUCCEEDED, 3))
+    assert (await next_of(call)).job.state == SUCCEEDED
+
+
+async def test_a_token_of_one_gateway_is_good_at_another(start_gateway, gateway, results, submit, next_of):
+    other = await start_gateway()
+    job = await submit(gateway)
+    first = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    token = (await next_of(first)).resume_token
+    results.advance(job.job_id, succeeded=1)
+    second = other.stub.WatchJob(WatchJobRequest(job_id=job.job_id, resume_token=token))
+    assert (await next_of(second)).job.seq == 2
+    first.cancel()
+    second.cancel()
+
+
+async def test_a_token_of_another_job_is_refused(gateway, submit, next_of, failure_of):
+    one, other = await submit(gateway), await submit(gateway)
+    call = gateway.stub.WatchJob(WatchJobRequest(job_id=one.job_id))
+    token = (await next_of(call)).resume_token
+    call.cancel()
+    error = await failure_of(
+        gateway.stub.WatchJob(WatchJobRequest(job_id=other.job_id, resume_token=token)).read()
+    )
+    assert error.reason == "INVALID_RESUME_TOKEN"
+
+
+async def test_a_job_of_another_tenant_is_not_found_and_leaves_nothing_behind(gateway, submit, failure_of):
+    job = await submit(gateway, tenant="theirs")
+    error = await failure_of(gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id)).read())
+    assert error.reason == "JOB_NOT_FOUND"
+    await until_emptied(gateway.app.hub)
+
+
+async def test_a_watcher_that_goes_away_leaves_nothing_behind(gateway, submit, next_of):
+    job = await submit(gateway)
+    calls = [gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id)) for _ in range(5)]
+    for call in calls:
+        await next_of(call)
+    assert gateway.app.hub.watched_job_count == 1
+    for call in calls:
+        call.cancel()
+    await until_emptied(gateway.app.hub)
+
+
+async def test_a_watcher_that_reads_nothing_holds_up_no_other_and_leaves_nothing_behind(
+    gateway, worker, results, submit, next_of
+):
+    job = await submit(gateway)
+    lazy = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    await lazy.initial_metadata()
+    keen = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    await next_of(keen)
+    for count in range(200):
+        worker.send(results.advance(job.job_id, succeeded=count))
+    seq = 0
+    while seq < 201:
+        seq = (await next_of(keen)).job.seq
+    lazy.cancel()
+    keen.cancel()
+    await until_emptied(gateway.app.hub)
+
+
+async def test_live_events_reach_watchers_with_a_token_that_resumes(
+    gateway, worker, results, submit, next_of
+):
+    job = await submit(gateway)
+    call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    token = (await next_of(call)).resume_token
+    worker.send(live=(job.job_id, jobs_pb2.LiveEvent(in_flight_count=7)))
+    response = await next_of(call)
+    assert not response.HasField("job")
+    assert [event.in_flight_count for event in response.live_events] == [7]
+    assert response.resume_token == token
+    call.cancel()
+
+
+async def test_a_cut_stream_has_watched_jobs_read_again_at_once(gateway, worker, results, submit, next_of):
+    job = await submit(gateway)
+    call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    await next_of(call)
+    results.advance(job.job_id, SUCCEEDED, 3)  # news that no stream brings
+    worker.cut()
+    assert (await next_of(call)).job.state == SUCCEEDED
+
+
+async def test_a_cut_stream_is_opened_again(gateway, worker, results, submit, next_of):
+    job = await submit(gateway)
+    call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    await next_of(call)
+    worker.cut()
+    await worker.until(lambda: worker.opened_count == 2 and worker.streams)
+    worker.send(results.advance(job.job_id, succeeded=1))
+    assert (await next_of(call)).job.seq == 2
+    call.cancel()
+
+
+async def test_a_quiet_job_is_read_again_after_the_set_time(start_gateway, results, submit, next_of):
+    gateway = await start_gateway(gateway_resync_seconds=0.1)
+    job = await submit(gateway)
+    call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    await next_of(call)
+    results.advance(job.job_id, SUCCEEDED, 3)
+    assert (await next_of(call)).job.state == SUCCEEDED
+
+
+async def test_all_quiet_jobs_are_read_in_one_call(start_gateway, results, submit, next_of):
+    gateway = await start_gateway(gateway_resync_seconds=0.2)
+    jobs = [await submit(gateway) for _ in range(5)]
+    calls = [gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id)) for job in jobs]
+    for call in calls:
+        await next_of(call)
+    await results.until(lambda: any(len(request.jobs) == 5 for request in results.requests["GetJobs"]))
+    for call in calls:
+        call.cancel()
+
+
+async def test_a_watch_outlives_a_store_that_is_away_for_a_while(
+    start_gateway, results, submit, next_of, unavailable
+):
+    gateway = await start_gateway(gateway_resync_seconds=0.1)
+    job = await submit(gateway)
+    call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    await next_of(call)
+    results.failures["GetJobs"] = unavailable
+    asked = results.calls["GetJobs"]
+    await results.until(lambda: results.calls["GetJobs"] > asked + 1)
+    del results.failures["GetJobs"]
+    results.advance(job.job_id, SUCCEEDED, 3)
+    assert (await next_of(call)).job.state == SUCCEEDED
+
+
+async def test_a_stopping_gateway_ends_watches_so_that_clients_go_on_elsewhere(
+    start_gateway, submit, next_of, failure_of
+):
+    gateway = await start_gateway()
+    job = await submit(gateway)
+    call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    await next_of(call)
+    await asyncio.wait_for(gateway.app.stop(), 10)
+    error = await failure_of(call.read())
+    assert error.code is grpc.StatusCode.UNAVAILABLE
+    assert error.reason == "GATEWAY_STOPPING"

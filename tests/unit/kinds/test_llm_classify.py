@@ -1,0 +1,102 @@
+"""llm.classify asks once, once more where the answer is no label, and then fails the item."""
+
+import json
+
+import pytest
+
+from headrace.kinds import ItemFailedError, builtin_kinds, validate_params
+
+KIND = builtin_kinds()["llm.classify"]
+PARAMS = {"labels": ["Sales", "IT & Security", "Inc."], "template": "{title} at {company}"}
+ITEM = {"title": "Account Executive", "company": "Acme"}
+
+
+def params(**changes):
+    return validate_params(KIND, json.dumps({**PARAMS, **changes}))
+
+
+@pytest.mark.parametrize(
+    ("answer", "label"),
+    [
+        ("Sales", "Sales"),
+        ("  sales\n", "Sales"),
+        ('"Sales".', "Sales"),
+        ("'IT & security.'", "IT & Security"),
+        ("“Inc.”", "Inc."),
+        ("inc", "Inc."),
+    ],
+)
+async def test_an_answer_is_matched_without_case_quotes_and_dot(context_with, answer, label):
+    context = context_with(answer)
+    assert await KIND.run(params(), ITEM, context) == {"label": label}
+    assert len(context.chats) == 1
+
+
+async def test_the_item_fills_the_template(context_with):
+    context = context_with("Sales")
+    await KIND.run(params(), ITEM, context)
+    assert context.chats[0][-1].content == "Account Executive at Acme"
+    assert all(label in context.chats[0][0].content for label in PARAMS["labels"])
+
+
+async def test_an_answer_outside_the_labels_is_asked_for_once_more(context_with):
+    context = context_with("It is about selling.", "Sales")
+    assert await KIND.run(params(), ITEM, context) == {"label": "Sales"}
+    first, second = context.chats
+    assert second[: len(first)] == first
+    assert [message.role for message in second[len(first) :]] == ["assistant", "user"]
+    assert second[len(first)].content == "It is about selling."
+
+
+async def test_a_second_answer_outside_the_labels_fails_the_item(context_with):
+    with pytest.raises(ItemFailedError) as raised:
+        await KIND.run(params(), ITEM, context_with("no", "idea"))
+    assert raised.value.reason == "LABEL_UNKNOWN"
+
+
+@pytest.mark.parametrize("item", [{"title": "x"}, {}, "text", 7, None, ["title", "company"]])
+async def test_a_missing_field_fails_the_item_before_any_call(context_with, item):
+    context = context_with()
+    with pytest.raises(ItemFailedError) as raised:
+        await KIND.run(params(), item, context)
+    assert raised.value.reason == "FIELD_MISSING"
+    assert "company" in raised.value.message or "title" in raised.value.message
+    assert context.chats == []
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ("a\x00b 🙂 {x}", "a\x00b 🙂 {x}"),
+        (True, "true"),
+        (None, "null"),
+        (2**80, str(2**80)),
+        (["ä", 1.5], '["ä", 1.5]'),
+        ({"a": 1}, '{"a": 1}'),
+        ("", ""),
+    ],
+)
+async def test_a_field_is_put_in_as_text_or_as_json(context_with, value, text):
+    context = context_with("Sales")
+    await KIND.run(params(template="<{field}>"), {"field": value}, context)
+    assert context.chats[0][-1].content == f"<{text}>"
+
+
+async def test_doubled_braces_are_braces(context_with):
+    context = context_with("Sales")
+    await KIND.run(params(template="{{{a b}}} {{}}"), {"a b": "x"}, context)
+    assert context.chats[0][-1].content == "{x} {}"
+
+
+async def test_the_same_item_gives_the_same_request_and_nothing_that_a_model_may_refuse(context_with):
+    first, second = context_with("Sales"), context_with("Sales")
+    await KIND.run(params(), ITEM, first)
+    await KIND.run(params(), ITEM, second)
+    assert first.chats == second.chats
+    assert first.options == second.options == [{"model": None}]
+
+
+async def test_the_jobs_model_is_asked_for(context_with):
+    context = context_with("no", "Sales")
+    await KIND.run(params(model="gpt-5"), ITEM, context)
+    assert [options["model"] for options in context.options] == ["gpt-5", "gpt-5"]

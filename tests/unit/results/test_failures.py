@@ -1,0 +1,80 @@
+import pytest
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+
+from headrace.errors import InternalError, UnavailableError
+from services.results.failures import RefusedError, is_repeatable, translate
+
+SECRET = "the content of an item"
+
+
+class DriverError(Exception):
+    def __init__(self, sqlstate="", message=SECRET):
+        super().__init__(message)
+        self.sqlstate = sqlstate
+
+
+def failure(sqlstate="", message=SECRET, error_class=DBAPIError):
+    return error_class("INSERT", {"output": SECRET}, DriverError(sqlstate, message), hide_parameters=True)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        failure("40P01"),
+        failure("40001"),
+        failure("55P03"),
+        failure("23505"),
+        failure(message="database is locked"),
+        failure(message="UNIQUE constraint failed: jobs.tenant, jobs.request_id"),
+    ],
+)
+def test_lost_races_are_repeated_and_then_told_as_unavailable(error):
+    assert is_repeatable(error)
+    assert isinstance(translate(error), UnavailableError)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        failure("08006"),
+        failure("53300"),
+        failure("57P01"),
+        failure("28P01"),
+        failure(message="disk I/O error", error_class=OperationalError),
+        ConnectionRefusedError(SECRET),
+        TimeoutError(SECRET),
+    ],
+)
+def test_a_database_that_cannot_answer_is_unavailable(error):
+    assert not is_repeatable(error)
+    told = translate(error)
+    assert isinstance(told, UnavailableError)
+    assert told.reason == "STORE_UNAVAILABLE"
+    assert SECRET not in str(told)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        failure("22000"),
+        failure("22021"),
+        failure("23514", error_class=IntegrityError),
+        failure("54000"),
+        failure(message="string or blob too big"),
+    ],
+)
+def test_content_that_does_not_fit_is_refused(error):
+    assert not is_repeatable(error)
+    assert isinstance(translate(error), RefusedError)
+    assert SECRET not in str(translate(error))
+
+
+def test_a_broken_connection_is_unavailable():
+    assert isinstance(translate(failure(error_class=InterfaceError)), UnavailableError)
+
+
+@pytest.mark.parametrize("sqlstate", ["42P01", "42703", "XX000", "0A000"])
+def test_a_fault_of_our_own_is_internal_and_no_items_fault(sqlstate):
+    told = translate(failure(sqlstate))
+    assert isinstance(told, InternalError)
+    assert SECRET not in str(told)

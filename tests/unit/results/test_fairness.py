@@ -1,0 +1,86 @@
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.results.rules.fairness import Candidate, ChunkSize, Share, choose
+
+MB = 1024 * 1024
+
+
+def candidate(job_id, tenant="t", virtual_time=0, sizes=(1,)):
+    return Candidate(job_id, tenant, virtual_time, [ChunkSize(size) for size in sizes])
+
+
+def shares_of(candidates, **times):
+    return {c.tenant: Share(c.tenant, times.get(c.tenant, 0), 0) for c in candidates}
+
+
+candidate_lists = st.lists(
+    st.tuples(
+        st.sampled_from("abc"), st.integers(0, 300), st.lists(st.integers(1, 100), min_size=1, max_size=5)
+    ),
+    max_size=12,
+).map(lambda rows: [candidate(f"{n:03}", t, v, sizes) for n, (t, v, sizes) in enumerate(rows)])
+
+
+@given(candidate_lists, st.integers(0, 500), st.dictionaries(st.sampled_from("abc"), st.integers(0, 500)))
+def test_a_choice_fits_in_the_room_and_stops_only_for_want_of_it(candidates, room, times):
+    choice = choose(room, 8 * MB, 0, shares_of(candidates, **times), candidates)
+    taken = sum(chunk.items for c in candidates for chunk in c.chunks[: choice.counts.get(c.job_id, 0)])
+    assert taken <= max(room, 100 if room >= 100 else 0)
+    left = sum(len(c.chunks) for c in candidates) - sum(choice.counts.values())
+    assert choice.more == (left > 0)
+    if room >= 100 and candidates:
+        assert choice.counts
+    assert sum(taken for _, taken in choice.shares.values()) == taken
+
+
+@given(candidate_lists, st.integers(1, 500))
+def test_with_the_next_one_nothing_of_the_choice_is_missing(candidates, room):
+    shares = shares_of(candidates)
+    exact = choose(room, 8 * MB, 0, shares, candidates)
+    likely = choose(room, 8 * MB, 0, shares, candidates, with_next=True)
+    extra = sum(likely.counts.values()) - sum(exact.counts.values())
+    assert extra in (0, 1)
+    assert all(likely.counts[job_id] >= count for job_id, count in exact.counts.items())
+
+
+@given(st.integers(2, 6), st.integers(1, 100), st.integers(0, 1000))
+def test_tenants_with_work_are_never_further_apart_than_a_chunk(tenant_count, size, clock):
+    tenants = [f"t{n}" for n in range(tenant_count)]
+    candidates = [candidate(t, t, 0, [size] * 60) for t in tenants]
+    shares = {t: Share(t, clock, 0) for t in tenants}
+    choice = choose(size * 40, 8 * MB, clock, shares, candidates)
+    counts = [choice.counts.get(t, 0) for t in tenants]
+    assert max(counts) - min(counts) <= 1
+
+
+def test_who_comes_new_is_taken_first_and_saves_up_no_turns():
+    busy = candidate("busy", "busy", 0, [10] * 9)
+    new = candidate("new", "new", 0, [10] * 9)
+    shares = {"busy": Share("busy", 1_000, 0), "new": Share("new", 0, 0)}
+    choice = choose(60, 8 * MB, 990, shares, [busy, new])
+    assert choice.counts == {"new": 3, "busy": 3}
+    assert choice.shares["new"] == (990, 30)
+    assert choice.class_clock == 1_020
+
+
+def test_a_new_small_job_goes_before_the_rest_of_a_large_one():
+    large = candidate("large", "t", 5_000, [100] * 10)
+    small = candidate("small", "t", 0, [1])
+    choice = choose(150, 8 * MB, 0, {"t": Share("t", 0, 4_900)}, [large, small])
+    assert choice.counts == {"small": 1, "large": 1}
+    assert choice.job_times == {"small": 4_901, "large": 5_100}
+
+
+def test_jobs_that_are_level_go_by_age():
+    candidates = [candidate("2"), candidate("1"), candidate("3")]
+    choice = choose(2, 8 * MB, 0, shares_of(candidates), candidates)
+    assert set(choice.counts) == {"1", "2"}
+    assert choice.more
+
+
+def test_bytes_bound_a_choice_but_for_its_first_chunk():
+    big = Candidate("1", "t", 0, [ChunkSize(1, 9 * MB), ChunkSize(1, 1)])
+    choice = choose(100, 8 * MB, 0, shares_of([big]), [big])
+    assert choice.counts == {"1": 1}
+    assert choice.more

@@ -1,0 +1,132 @@
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headrace.jobs.v1 import jobs_pb2
+from services.results.facts import Job
+from services.results.rules.settling import is_leasable_now, is_news, settle
+from services.results.rules.state import LEASABLE_STATES, compute_state, has_failed
+
+NOW = 1_000
+
+
+@dataclass
+class Facts:
+    finish_time: int | None = None
+    stop_as: int = 0
+    pause_reason: int = 0
+    schedule_time: int | None = None
+    waiting_parent_count: int = 0
+    upload_open: bool = False
+    start_time: int | None = None
+
+
+PRECEDENCE = [
+    (jobs_pb2.JOB_STATE_SUCCEEDED, {"finish_time": 1}),
+    (jobs_pb2.JOB_STATE_CANCELLING, {"stop_as": jobs_pb2.JOB_STATE_CANCELLED}),
+    (jobs_pb2.JOB_STATE_PAUSED, {"pause_reason": jobs_pb2.PAUSE_REASON_USER}),
+    (jobs_pb2.JOB_STATE_SCHEDULED, {"schedule_time": NOW + 1}),
+    (jobs_pb2.JOB_STATE_BLOCKED, {"waiting_parent_count": 1}),
+    (jobs_pb2.JOB_STATE_UPLOADING, {"upload_open": True}),
+    (jobs_pb2.JOB_STATE_RUNNING, {"start_time": 1}),
+    (jobs_pb2.JOB_STATE_PENDING, {}),
+]
+
+
+@pytest.mark.parametrize("place", range(len(PRECEDENCE)))
+def test_the_first_fact_that_holds_gives_the_state(place):
+    facts = {}
+    for _, fact in reversed(PRECEDENCE[place:]):
+        facts |= fact
+    if place == 0:
+        del facts["stop_as"]
+    assert compute_state(Facts(**facts), NOW) == PRECEDENCE[place][0]
+
+
+@pytest.mark.parametrize(
+    "stop_as", [jobs_pb2.JOB_STATE_FAILED, jobs_pb2.JOB_STATE_CANCELLED, jobs_pb2.JOB_STATE_EXPIRED]
+)
+def test_a_finished_job_has_the_state_it_was_ended_as(stop_as):
+    assert compute_state(Facts(finish_time=1, stop_as=stop_as, pause_reason=1), NOW) == stop_as
+
+
+def test_a_scheduled_job_is_pending_from_its_time_on():
+    assert compute_state(Facts(schedule_time=NOW), NOW) == jobs_pb2.JOB_STATE_PENDING
+
+
+@pytest.mark.parametrize(
+    ("failed", "total", "ratio", "expected"),
+    [
+        (29, 100, 0.29, False),
+        (30, 100, 0.29, True),
+        (1, 1, 0.0, True),
+        (0, 1, 0.0, False),
+        (5, 5, 1.0, False),
+        (3, 10, 0.3, False),
+        (50_001, 100_000, 0.5, True),
+    ],
+)
+def test_a_job_fails_when_more_than_its_ratio_failed(failed, total, ratio, expected):
+    assert has_failed(failed, total, ratio) is expected
+
+
+jobs = st.builds(
+    Job,
+    job_id=st.just("j"),
+    tenant=st.just("t"),
+    kind=st.just("noop"),
+    job_class=st.just(2),
+    max_failed_ratio=st.sampled_from([0.0, 0.5, 1.0]),
+    max_parallelism=st.integers(0, 3),
+    create_time=st.just(1),
+    schedule_time=st.sampled_from([None, 10, NOW + 10]),
+    total_count=st.integers(4, 6),
+    chunk_size=st.just(1),
+    succeeded_count=st.integers(0, 2),
+    failed_count=st.integers(0, 2),
+    upload_open=st.booleans(),
+    pause_reason=st.integers(0, 2),
+    waiting_parent_count=st.integers(0, 1),
+    stop_as=st.sampled_from([0, jobs_pb2.JOB_STATE_CANCELLED]),
+    not_before=st.sampled_from([0, 10, NOW + 20]),
+    open_chunk_count=st.integers(2, 5),
+    leased_chunk_count=st.integers(0, 2),
+    start_time=st.sampled_from([None, 5]),
+)
+
+
+@given(jobs, st.sampled_from([0, NOW + 30]))
+def test_settling_leaves_a_job_in_order(job, first_due):
+    settle(job, NOW, first_due)
+    if job.leasable:
+        assert job.state in LEASABLE_STATES
+        assert not job.stop_as
+        assert job.slot_count > 0
+        assert is_leasable_now(job) == (max(job.not_before, first_due) <= NOW)
+    if job.stop_as and not job.leased_chunk_count:
+        assert job.finish_time == NOW
+    if job.succeeded_count + job.failed_count == job.total_count and not job.upload_open:
+        assert job.finish_time == NOW
+    if job.wake_time is not None:
+        assert job.wake_time > NOW
+        assert job.leasable or job.state == jobs_pb2.JOB_STATE_SCHEDULED
+
+
+@given(jobs, st.sampled_from([0, NOW + 30]))
+def test_settling_again_changes_nothing(job, first_due):
+    settle(job, NOW, first_due)
+    once = dict(vars(job))
+    settle(job, NOW, first_due)
+    assert vars(job) == once
+    assert not is_news(job, job)
+
+
+@given(jobs)
+def test_an_open_upload_is_not_judged_and_not_done(job):
+    job.upload_open, job.stop_as = True, 0
+    job.failed_count = job.total_count
+    settle(job, NOW, 0)
+    assert job.finish_time is None
+    assert not job.stop_as

@@ -1,0 +1,114 @@
+"""The stand-in speaks the OpenAI API, says what it is, counts calls, and misbehaves when told to."""
+
+import asyncio
+import contextlib
+
+import aiohttp
+import openai
+import pytest
+
+
+async def test_the_openai_library_understands_it(caller):
+    client = openai.AsyncOpenAI(
+        api_key="x", base_url=caller.stand_in.base_url, http_client=openai.DefaultAioHttpClient()
+    )
+    completion = await client.chat.completions.create(
+        model="gpt-4o-mini",
+        messages=[
+            {"role": "system", "content": "Labels:\nsales\nlegal"},
+            {"role": "user", "content": "Title: Counsel"},
+        ],
+    )
+    assert completion.choices[0].message.content == "legal"
+    assert (
+        completion.usage.total_tokens == completion.usage.prompt_tokens + completion.usage.completion_tokens
+    )
+    models = await client.models.list()
+    assert [model.owned_by for model in models.data] == ["headrace-stand-in"]
+    await client.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "label"),
+    [
+        ("Title: Senior Software Engineer\nDepartment: Sales", "engineering"),
+        ("Title: Account Executive, Enterprise\nDepartment: Go-To-Market", "sales"),
+        ("Title: Nobody knows\nCompany: Legal Sales Engineering", "other"),
+        ("Title: Nobody knows\nDepartment: Legal", "legal"),
+        ("we need a copywriter", "marketing"),
+    ],
+)
+async def test_labels_are_chosen_by_keywords_of_title_and_department(caller, text, label):
+    labels = ("engineering", "legal", "marketing", "other", "sales")
+    assert await caller.answer(text, labels=labels) == label
+
+
+async def test_a_label_it_never_heard_of_is_found_by_its_own_words(caller):
+    assert await caller.answer("the weather in Spain", labels=("sport", "Weather report")) == "Weather report"
+    assert await caller.answer("nothing at all", labels=("sport", "Weather report")) == "sport"
+
+
+async def test_a_chat_without_labels_is_told_what_answers(caller):
+    assert "stand-in" in await caller.answer("Hello", labels=())
+
+
+async def test_a_model_named_unknown_is_not_found(caller):
+    status, body = await caller.ask("x", model="unknown-1")
+    assert (status, body["error"]["code"]) == (404, "model_not_found")
+
+
+async def test_a_body_that_is_no_chat_is_refused(caller):
+    async with (
+        aiohttp.ClientSession() as session,
+        session.post(f"{caller.stand_in.base_url}/chat/completions", data=b"{") as response,
+    ):
+        assert response.status == 400
+
+
+async def test_calls_are_counted_by_prompt(caller):
+    for text in ("a", "b", "a"):
+        await caller.ask(text)
+    calls = await caller.get("/calls")
+    assert calls["call_count"] == calls["answered_count"] == 3
+    assert calls["prompts"] == {"a": 2}
+    assert (await caller.get("/calls?prompts=1"))["prompts"] == {"a": 2, "b": 1}
+    await caller.control(reset=True)
+    assert (await caller.get("/calls"))["call_count"] == 0
+
+
+async def test_a_caller_that_goes_away_is_counted_as_broken_off(caller):
+    await caller.control(hang_when_contains=["wait for ever"])
+    call = asyncio.create_task(caller.ask("wait for ever"))
+    async with asyncio.timeout(5):
+        while (await caller.get("/calls"))["in_flight_count"] != 1:
+            await asyncio.sleep(0.001)
+        call.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await call
+        while (await caller.get("/calls"))["broken_off_count"] != 1:
+            await asyncio.sleep(0.001)
+    assert (await caller.get("/calls"))["in_flight_count"] == 0
+
+
+async def test_the_next_calls_fail_as_told_and_then_no_more(caller):
+    await caller.control(fail_next=[{"status": 429, "retry_after": 1}, {"status": 500}])
+    assert [(await caller.ask("x"))[0] for _ in range(3)] == [429, 500, 200]
+
+
+async def test_calls_fail_by_what_they_contain(caller):
+    await caller.control(
+        fail_when_contains={"bad": {"status": 400, "code": "too_bad"}}, answer_when_contains={"odd": "Hm?"}
+    )
+    assert (await caller.ask("a bad one"))[0] == 400
+    assert await caller.answer("an odd one") == "Hm?"
+    assert await caller.answer("a sales one") == "sales"
+
+
+async def test_every_third_call_fails_as_told(caller):
+    await caller.control(every=3, fail_every={"status": 503})
+    assert [(await caller.ask("x"))[0] for _ in range(6)] == [200, 200, 503, 200, 200, 503]
+
+
+@pytest.mark.parametrize("control", [{"latencyms": 1}, {"fail_next": [{"state": 1}]}, {"latency_ms": "x"}])
+async def test_a_control_it_does_not_know_is_refused(caller, control):
+    assert await caller.control(**control) == 400

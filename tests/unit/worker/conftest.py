@@ -1,0 +1,151 @@
+"""A worker's parts around a fake store and a fake item runner, both driven by the tests."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import grpc
+import pytest
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
+from services.worker.held_work import HeldWork
+from services.worker.item_runner import ItemOutcome
+from services.worker.recorder import Recorder
+from services.worker.scheduler import ItemScheduler
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
+    """Waits until the condition holds; fails when it does not in time."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+def unavailable() -> grpc.aio.AioRpcError:
+    return grpc.aio.AioRpcError(
+        grpc.StatusCode.UNAVAILABLE, grpc.aio.Metadata(), grpc.aio.Metadata(), details="gone"
+    )
+
+
+@dataclass
+class FakeResults:
+    """Answers like results, keeps what it was told, and fails or holds back calls when asked to."""
+
+    records: list[results_pb2.RecordResultsRequest] = field(default_factory=list)
+    failures: int = 0
+    hold: asyncio.Event | None = None
+    outcome: Callable[[results_pb2.JobRecord], results_pb2.JobRecordOutcome] = field(
+        default=lambda job: results_pb2.JobRecordOutcome(job_id=job.job_id)
+    )
+
+    async def RecordResults(self, request, timeout):
+        if self.failures:
+            self.failures -= 1
+            raise unavailable()
+        self.records.append(request)
+        if self.hold is not None:
+            await self.hold.wait()
+        return results_pb2.RecordResultsResponse(outcomes=[self.outcome(job) for job in request.jobs])
+
+    def recorded_indexes(self) -> list[int]:
+        return sorted(i.item_index for r in self.records for j in r.jobs for i in j.items)
+
+    def releases(self) -> list[tuple[str, int]]:
+        return [(j.job_id, c.chunk_index) for r in self.records for j in r.jobs for c in j.releases]
+
+
+class FakeRunner:
+    """Holds every try until the test says how it ended."""
+
+    def __init__(self) -> None:
+        self.started: list[tuple[str, int]] = []
+        self.tries: dict[tuple[str, int], asyncio.Future[ItemOutcome]] = {}
+        self.cancelled: list[tuple[str, int]] = []
+        self.cooldown = 0.0
+
+    async def run(self, spec, item):
+        key = (spec.job_id, item.item_index)
+        self.started.append(key)
+        self.tries[key] = asyncio.get_running_loop().create_future()
+        try:
+            return await self.tries[key]
+        except asyncio.CancelledError:
+            self.cancelled.append(key)
+            raise
+        finally:
+            del self.tries[key]
+
+    def cooldown_seconds(self, spec):
+        return self.cooldown
+
+    def forget(self, job_id):
+        pass
+
+    def succeed(self, job_id, index, output='"ok"'):
+        self.end(job_id, index, output=output)
+
+    def end(self, job_id, index, **fields):
+        values = {"output": None, "error": None, "retry_delay": None, "job_failed": False, "try_count": 1}
+        outcome = ItemOutcome(**{**values, "usage": jobs_pb2.Usage(call_count=1), **fields})
+        self.tries[(job_id, index)].set_result(outcome)
+
+    def succeed_all(self):
+        for job_id, index in list(self.tries):
+            if not self.tries[(job_id, index)].done():
+                self.succeed(job_id, index)
+
+
+@dataclass
+class Bench:
+    """A scheduler on its own."""
+
+    results: FakeResults
+    runner: FakeRunner
+    recorder: Recorder
+    scheduler: ItemScheduler
+    live: bool = True
+
+    def lease(self, job_id, first, count, *, chunk=0, fence=1, tenant="t", **extra):
+        spec = results_pb2.JobSpec(
+            job_id=job_id, tenant=tenant, kind="noop", params="{}", job_class=jobs_pb2.JOB_CLASS_DEFAULT
+        )
+        lease = results_pb2.Lease(
+            ref=results_pb2.LeaseRef(job_id=job_id, chunk_index=chunk, fence=fence),
+            round=1,
+            items=[results_pb2.LeasedItem(item_index=i, input="{}") for i in range(first, first + count)],
+            **extra,
+        )
+        self.scheduler.accept({job_id: spec}, [lease])
+
+    async def started(self, count):
+        await eventually(lambda: len(self.runner.started) >= count)
+
+
+@pytest.fixture
+async def make_bench():
+    benches = []
+
+    def make(limit=10):
+        results, runner = FakeResults(), FakeRunner()
+        recorder = Recorder(results, "incarnation", lambda effects: None)
+        recorder.start()
+        bench = Bench(results, runner, recorder, None)
+        bench.scheduler = ItemScheduler(runner, recorder, HeldWork(), limit, lambda: bench.live)
+        benches.append(bench)
+        return bench
+
+    yield make
+    for bench in benches:
+        await bench.scheduler.drain(0)
+        await bench.recorder.stop()
+
+
+@pytest.fixture(name="eventually")
+def eventually_fixture():
+    return eventually
+
+
+@pytest.fixture(name="unavailable")
+def unavailable_fixture():
+    return unavailable()

@@ -1,0 +1,140 @@
+"""Calls of all items share one limit, and no item waits for all those of another."""
+
+import asyncio
+
+import pytest
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.kinds import Completion, Message, TryAgainError
+from services.worker.call_gate import CallGate
+from services.worker.cooldowns import MemoryCooldowns
+from services.worker.item_context import CallingContext
+from services.worker.kept_answers import ItemAnswers
+
+LIMITED = TryAgainError("RATE_LIMITED", "", retry_after=9.0)
+
+
+class HeldProvider:
+    """Holds every call until the test answers it by its prompt."""
+
+    name = "held"
+
+    def __init__(self) -> None:
+        self.started: list[str] = []
+        self._answers: dict[str, asyncio.Future[Completion]] = {}
+
+    async def complete(self, request, usage: jobs_pb2.Usage) -> Completion:
+        prompt = request.messages[0].content
+        self.started.append(prompt)
+        self._answers[prompt] = asyncio.get_running_loop().create_future()
+        return await self._answers[prompt]
+
+    async def answer(self, prompt: str, error: Exception | None = None) -> None:
+        """Ends a call, and lets what it made possible begin."""
+        if error is None:
+            self._answers[prompt].set_result(Completion("ok"))
+        else:
+            self._answers[prompt].set_exception(error)
+        await settle()
+
+    async def close(self) -> None:
+        pass
+
+
+async def settle() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+class Items:
+    """Items that make calls through one gate."""
+
+    def __init__(self, limit: int) -> None:
+        self.provider = HeldProvider()
+        self.gate = CallGate(self.provider, MemoryCooldowns(lambda: 0.0), limit)
+        self.calls: dict[str, asyncio.Task[Completion]] = {}
+
+    async def start(self, *prompts: str) -> None:
+        """Starts one more item, with these calls at once."""
+        context = CallingContext(self.gate, "m", jobs_pb2.Usage(), ItemAnswers())
+        for prompt in prompts:
+            self.calls[prompt] = asyncio.create_task(context.complete([Message("user", prompt)]))
+        await settle()
+
+    async def cancel(self, prompt: str) -> None:
+        self.calls[prompt].cancel()
+        await settle()
+
+    async def end(self) -> None:
+        for call in self.calls.values():
+            call.cancel()
+        await asyncio.gather(*self.calls.values(), return_exceptions=True)
+
+
+@pytest.fixture
+async def make_items():
+    made: list[Items] = []
+
+    def make(limit: int) -> Items:
+        made.append(Items(limit))
+        return made[-1]
+
+    yield make
+    for items in made:
+        await items.end()
+
+
+async def test_no_more_calls_than_the_limit_are_under_way(make_items):
+    items = make_items(2)
+    await items.start("a1", "a2", "a3")
+    assert items.provider.started == ["a1", "a2"]
+    await items.provider.answer("a1")
+    assert items.provider.started == ["a1", "a2", "a3"]
+
+
+async def test_an_item_with_one_call_passes_those_that_wait_with_many(make_items):
+    items = make_items(1)
+    await items.start("a1", "a2", "a3")
+    await items.start("b1")
+    for prompt in ("a1", "b1", "a2"):
+        await items.provider.answer(prompt)
+    assert items.provider.started == ["a1", "b1", "a2", "a3"]
+
+
+async def test_items_with_many_calls_take_turns(make_items):
+    items = make_items(1)
+    await items.start("a1", "a2", "a3")
+    await items.start("b1", "b2")
+    for prompt in ("a1", "b1", "a2", "b2"):
+        await items.provider.answer(prompt)
+    assert items.provider.started == ["a1", "b1", "a2", "b2", "a3"]
+
+
+async def test_a_call_that_is_cancelled_leaves_its_place_to_the_next(make_items):
+    items = make_items(1)
+    await items.start("a1", "a2", "a3")
+    await items.cancel("a2")
+    await items.cancel("a1")
+    assert items.provider.started == ["a1", "a3"]
+
+
+async def test_a_call_cancelled_just_as_it_gets_its_place_hands_it_on(make_items):
+    items = make_items(1)
+    await items.start("a1", "a2", "a3")
+    items.calls["a1"].cancel()
+    while not items.calls["a1"].done():
+        await asyncio.sleep(0)
+    items.calls["a2"].cancel()  # its turn has come, but it has not run yet
+    await settle()
+    assert items.provider.started == ["a1", "a3"]
+
+
+async def test_calls_that_wait_while_the_model_is_told_to_cool_down_are_not_made(make_items):
+    items = make_items(1)
+    await items.start("a1", "a2", "a3")
+    await items.provider.answer("a1", error=LIMITED)
+    assert items.provider.started == ["a1"]
+    for prompt in ("a1", "a2", "a3"):
+        with pytest.raises(TryAgainError) as raised:
+            await items.calls[prompt]
+        assert (raised.value.reason, raised.value.retry_after) == ("RATE_LIMITED", 9.0)

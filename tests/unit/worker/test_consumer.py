@@ -1,0 +1,61 @@
+import asyncio
+import threading
+
+from headrace.jobs.v1 import jobs_pb2
+from services.shared.queue.brokers import open_broker
+from services.shared.queue.contract import QUEUE_BY_CLASS, advance_job_message
+from services.worker.consumer import Consumer
+
+
+class FakeSlices:
+    """Takes note of where and with what it was run."""
+
+    def __init__(self, expected_count):
+        self.calls = []
+        self.done = asyncio.Event()
+        self._expected_count = expected_count
+
+    async def run_task(self, job_id, job_class):
+        self.calls.append((job_id, job_class, threading.current_thread(), asyncio.get_running_loop()))
+        if len(self.calls) == self._expected_count:
+            self.done.set()
+        if job_id == "bad":
+            raise RuntimeError("a bug")
+
+
+async def test_wake_ups_of_every_class_run_on_the_loop_of_the_process():
+    slices = FakeSlices(len(QUEUE_BY_CLASS))
+    broker = open_broker("memory://")
+    consumer = Consumer(broker, slices)
+    await consumer.start()
+    for job_class in QUEUE_BY_CLASS:
+        broker.enqueue(advance_job_message(f"job-{job_class}", job_class))
+    async with asyncio.timeout(10):
+        await slices.done.wait()
+    await consumer.stop()
+    assert {call[:2] for call in slices.calls} == {(f"job-{c}", c) for c in QUEUE_BY_CLASS}
+    assert {call[2:] for call in slices.calls} == {(threading.main_thread(), asyncio.get_running_loop())}
+
+
+async def test_a_task_that_fails_is_not_kept_or_tried_again():
+    slices = FakeSlices(2)
+    broker = open_broker("memory://")
+    consumer = Consumer(broker, slices)
+    await consumer.start()
+    broker.enqueue(advance_job_message("bad", jobs_pb2.JOB_CLASS_DEFAULT))
+    broker.enqueue(advance_job_message("good", jobs_pb2.JOB_CLASS_DEFAULT))
+    async with asyncio.timeout(10):
+        await slices.done.wait()
+    await consumer.stop()
+    assert sorted(call[0] for call in slices.calls) == ["bad", "good"]
+    assert broker.dead_letters == []
+
+
+async def test_the_broker_stays_open_for_what_is_published_after_consuming_has_ended(monkeypatch):
+    broker = open_broker("memory://")
+    closed = []
+    monkeypatch.setattr(broker, "close", lambda: closed.append(True))
+    consumer = Consumer(broker, FakeSlices(1))
+    await consumer.start()
+    await consumer.stop()
+    assert not closed

@@ -1,0 +1,268 @@
+import asyncio
+
+import pytest
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
+from services.worker.lease_desk import LeaseDesk
+from services.worker.room import AHEAD_COUNT
+from services.worker.slices import Slices
+
+INTERACTIVE, DEFAULT, BULK = (
+    jobs_pb2.JOB_CLASS_INTERACTIVE,
+    jobs_pb2.JOB_CLASS_DEFAULT,
+    jobs_pb2.JOB_CLASS_BULK,
+)
+
+
+class LeaseStore:
+    """Answers LeaseChunks from a list of chunk sizes of one job each."""
+
+    def __init__(self, unavailable):
+        self.requests = []
+        self.chunks = []
+        self.failures = 0
+        self.hold = None
+        self._unavailable = unavailable
+
+    async def LeaseChunks(self, request, timeout):
+        self.requests.append(request)
+        if self.hold is not None:
+            await self.hold.wait()
+        if self.failures:
+            self.failures -= 1
+            raise self._unavailable
+        leases, jobs, room = [], [], request.room
+        while self.chunks and self.chunks[0][1] <= room:
+            job_id, count = self.chunks.pop(0)
+            room -= count
+            ref = results_pb2.LeaseRef(job_id=job_id, chunk_index=0, fence=1)
+            items = [results_pb2.LeasedItem(item_index=i, input="{}") for i in range(count)]
+            leases.append(results_pb2.Lease(ref=ref, round=1, items=items))
+            jobs.append(results_pb2.JobSpec(job_id=job_id, tenant="t", job_class=request.job_class))
+        return results_pb2.LeaseChunksResponse(leases=leases, jobs=jobs, more_work=bool(self.chunks))
+
+
+class Publisher:
+    def __init__(self):
+        self.tasks = []
+
+    def publish(self, tasks):
+        self.tasks.extend(tasks)
+
+
+@pytest.fixture
+def store(unavailable):
+    return LeaseStore(unavailable)
+
+
+@pytest.fixture
+def make_desk(store):
+    def make(bench):
+        return LeaseDesk(DEFAULT, store, "i", bench.scheduler, lambda effects: None)
+
+    return make
+
+
+async def test_a_worker_alone_with_a_class_has_the_limit_and_a_chunk_of_room(make_bench):
+    bench = make_bench(limit=50)
+    assert bench.scheduler.room.of(DEFAULT) == 50 + AHEAD_COUNT
+    bench.lease("j", 0, 30)
+    assert bench.scheduler.room.of(DEFAULT) == 20 + AHEAD_COUNT
+
+
+async def test_classes_with_work_share_the_room_by_weight_and_none_is_shut_out(make_bench):
+    bench = make_bench(limit=110)
+    room = bench.scheduler.room
+    for job_class in (INTERACTIVE, DEFAULT, BULK):
+        room.set_with_work(job_class, True)
+    assert room.of(INTERACTIVE) == 160
+    assert room.of(DEFAULT) == 100  # holds nothing: may always lease one chunk
+    bench.lease("j", 0, 30)
+    assert room.of(DEFAULT) == 40 - 30
+    bench.lease("k", 0, 100)
+    assert room.of(DEFAULT) < 0
+    assert room.of(BULK) == 100
+
+
+async def test_callers_at_one_time_share_a_call_and_later_ones_share_the_next(
+    make_bench, make_desk, store, eventually
+):
+    desk = make_desk(make_bench())
+    store.hold = asyncio.Event()
+    first = [asyncio.create_task(desk.lease()) for _ in range(3)]
+    await eventually(lambda: len(store.requests) == 1)
+    later = [asyncio.create_task(desk.lease()) for _ in range(3)]
+    await asyncio.sleep(0)
+    store.hold.set()
+    await asyncio.gather(*first, *later)
+    assert len(store.requests) == 2
+
+
+async def test_a_failed_call_is_repeated_under_its_call_id_and_an_answered_one_is_not(
+    make_bench, make_desk, store
+):
+    desk = make_desk(make_bench())
+    store.failures = 1
+    assert not (await desk.lease()).answered
+    await desk.lease()
+    await desk.lease()
+    ids = [request.call_id for request in store.requests]
+    assert ids[0] == ids[1] != ids[2]
+
+
+async def test_the_spec_of_a_held_job_is_not_asked_for_again(make_bench, make_desk, store):
+    bench = make_bench(limit=1)
+    desk = make_desk(bench)
+    store.chunks = [("a", 2)]
+    await desk.lease()
+    await desk.lease()
+    assert list(store.requests[0].known_job_ids) == []
+    assert list(store.requests[1].known_job_ids) == ["a"]
+
+
+async def test_a_slice_leases_until_the_store_has_no_more_and_publishes_nothing(make_bench, make_desk, store):
+    bench, publisher = make_bench(limit=1000), Publisher()
+    slices = Slices({DEFAULT: make_desk(bench)}, bench.scheduler.room, publisher)
+    store.chunks = [(f"j{n}", 100) for n in range(10)]
+    await slices.run_task("j0", DEFAULT)
+    assert store.chunks == []
+    assert publisher.tasks == []
+
+
+async def test_a_task_without_room_is_published_again_and_ends(make_bench, make_desk, store):
+    bench, publisher = make_bench(limit=1), Publisher()
+    slices = Slices({DEFAULT: make_desk(bench)}, bench.scheduler.room, publisher)
+    bench.lease("full", 0, 101)
+    await slices.run_task("j", DEFAULT)
+    assert publisher.tasks == [results_pb2.TaskToPublish(job_id="j", job_class=DEFAULT, count=1)]
+    assert store.requests == []
+
+
+async def test_a_chunk_that_does_not_fit_does_not_make_a_call_for_every_item_that_ends(
+    make_bench, make_desk, store
+):
+    bench, publisher = make_bench(limit=1), Publisher()
+    slices = Slices({DEFAULT: make_desk(bench)}, bench.scheduler.room, publisher)
+    store.chunks = [("big", 100)]
+    bench.lease("held", 0, 50)
+    task = asyncio.create_task(slices.run_task("j", DEFAULT))
+    for index in range(20):
+        await bench.started(index + 1)
+        bench.runner.succeed("held", index)
+    await task
+    assert len(store.requests) <= 4
+    assert len(publisher.tasks) == 1
+
+
+async def test_a_slice_goes_on_as_soon_as_a_cool_down_is_over(make_bench, make_desk, store, eventually):
+    bench, publisher = make_bench(limit=10), Publisher()
+    slices = Slices({DEFAULT: make_desk(bench)}, bench.scheduler.room, publisher)
+    bench.runner.cooldown = 1.0
+    bench.lease("cold", 0, 1)
+    task = asyncio.create_task(slices.run_task("cold", DEFAULT))
+    await eventually(lambda: len(store.requests) == 1)
+    assert list(store.requests[0].excluded_job_ids) == ["cold"]
+    store.chunks = [("cold", 5)]
+    bench.runner.cooldown = 0.0
+    await task
+    assert store.chunks == []
+
+
+async def test_a_slice_that_results_does_not_answer_ends_without_publishing(make_bench, make_desk, store):
+    bench, publisher = make_bench(), Publisher()
+    slices = Slices({DEFAULT: make_desk(bench)}, bench.scheduler.room, publisher)
+    store.failures = 1
+    await slices.run_task("j", DEFAULT)
+    assert publisher.tasks == []
+
+
+async def test_a_heartbeat_wakes_a_class_unless_a_slice_of_it_runs(make_bench, make_desk, store, eventually):
+    bench = make_bench()
+    slices = Slices({DEFAULT: make_desk(bench)}, bench.scheduler.room, Publisher())
+    store.hold = asyncio.Event()
+    slices.wake(DEFAULT)
+    await eventually(lambda: len(store.requests) == 1)
+    slices.wake(DEFAULT)
+    store.hold.set()
+    await eventually(lambda: slices._running_count[DEFAULT] == 0)
+    assert len(store.requests) == 1
+
+
+async def test_a_small_class_gets_in_although_another_fills_the_worker_and_has_nothing_left_to_lease(
+    make_bench,
+):
+    bench = make_bench(limit=20)
+    bench.lease("bulk", 0, 120)
+    room = bench.scheduler.room
+    assert room.of(DEFAULT) == 0
+    assert room.of(INTERACTIVE) >= AHEAD_COUNT
+
+
+async def test_a_class_that_holds_a_little_leaves_the_rest_to_one_that_has_work(make_bench):
+    bench = make_bench(limit=100)
+    bench.lease("small", 0, 1)
+    assert bench.scheduler.room.of(BULK) == 199
+
+
+async def test_a_slice_that_a_heartbeat_woke_goes_on_when_there_is_room_again(
+    make_bench, make_desk, store, eventually, monkeypatch
+):
+    # Where all tasks were lost, nothing else brings the work of the next seconds.
+    monkeypatch.setattr("services.worker.slices.NO_ROOM_SECONDS", 0.01)
+    bench = make_bench(limit=1)
+    slices = Slices({DEFAULT: make_desk(bench)}, bench.scheduler.room, Publisher())
+    store.chunks = [("first", 100), ("second", 100)]
+    slices.wake(DEFAULT)
+    await eventually(lambda: len(store.chunks) == 1)
+    await asyncio.sleep(0.05)
+    for index in range(100):
+        await bench.started(index + 1)
+        bench.runner.succeed("first", index)
+    await eventually(lambda: store.chunks == [])
+
+
+async def test_a_job_that_is_being_stopped_is_not_leased_until_it_is_given_back(
+    make_bench, make_desk, store, eventually
+):
+    bench = make_bench()
+    bench.results.hold = asyncio.Event()
+    desk = make_desk(bench)
+    bench.lease("stopped", 0, 1)
+    bench.scheduler.stop_job("stopped")
+    await desk.lease()
+    assert list(store.requests[0].excluded_job_ids) == ["stopped"]
+    bench.results.hold.set()
+    await eventually(lambda: not bench.scheduler.held.jobs)
+    await desk.lease()
+    assert list(store.requests[1].excluded_job_ids) == []
+
+
+async def test_a_lease_call_is_given_up_before_the_store_takes_unlisted_leases_back(
+    make_bench, make_desk, store
+):
+    # Leases of a reply that came later would be started here and, released, elsewhere too.
+    waits = []
+    lease = store.LeaseChunks
+
+    async def note_wait(request, timeout):
+        waits.append(timeout)
+        return await lease(request, timeout)
+
+    store.LeaseChunks = note_wait
+    await make_desk(make_bench()).lease()
+    assert waits == [5.0]
+
+
+async def test_a_worker_that_was_full_when_a_heartbeat_woke_it_leases_once_it_has_room(
+    make_bench, make_desk, store, eventually
+):
+    bench = make_bench(limit=1)
+    slices = Slices({DEFAULT: make_desk(bench)}, bench.scheduler.room, Publisher())
+    store.chunks = [("next", 1)]
+    bench.lease("full", 0, 101)
+    await bench.started(1)
+    slices.wake(DEFAULT)
+    await asyncio.sleep(0)
+    bench.runner.succeed("full", 0)
+    await eventually(lambda: store.chunks == [])
