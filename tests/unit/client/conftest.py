@@ -146,7 +146,7 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
             if script.hold:
                 self.held.set()
                 await asyncio.Event().wait()
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, GeneratorExit):  # the latter where it was cancelled while sending
             self.watch_cancelled.set()
             raise
         if script.end is not None:
