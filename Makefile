@@ -58,6 +58,8 @@ format: $(READY) ## Format the code and the protos
 	@$(BIN)/buf format -w
 
 protos: $(READY) ## Generate the Python stubs of protos/, and the API reference in docs/
+	@$(BIN)/python -m deploy.protos.rule_declarations
+	@$(BIN)/buf format -w
 	@deploy/protos/generate
 	@$(BIN)/python -m deploy.protos.reference
 
@@ -90,7 +92,10 @@ check-breaking: $(READY)
 	@deploy/protos/breaking
 
 check-stubs: $(READY)
-	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; deploy/protos/generate "$$fresh"; \
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	$(BIN)/python -m deploy.protos.rule_declarations "$$fresh"; $(BIN)/buf format -w "$$fresh"; \
+	diff -qr "$$fresh/buf" protos/buf || { echo 'protos/buf is not of the locked protovalidate; run: make protos'; exit 1; }; \
+	deploy/protos/generate "$$fresh"; \
 	for package in $(STUBS); do \
 	    diff -qr -x __pycache__ "$$fresh/headrace/$$package" "clients/python/headrace/$$package" || \
 	        { echo 'Stubs are not those of protos/; run: make protos'; exit 1; }; \

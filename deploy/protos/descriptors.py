@@ -14,8 +14,8 @@ NESTED_ENUM = 4
 MEMBER = 2  # of a message its fields, of an enum its values, of a service its methods
 
 
-def read_files(protos: Path = REPOSITORY / "protos") -> list[FileDescriptorProto]:
-    """Returns the files of Headrace's own packages, with their comments, by name.
+def build_image(protos: Path = REPOSITORY / "protos") -> FileDescriptorSet:
+    """Returns all files of protos/ and what they import, with their comments, imports first.
 
     Raises:
         subprocess.CalledProcessError: The protos do not compile; buf has told why on stderr.
@@ -23,7 +23,16 @@ def read_files(protos: Path = REPOSITORY / "protos") -> list[FileDescriptorProto
     buf = REPOSITORY / ".venv/bin/buf"
     build = [str(buf), "build", str(protos), "--as-file-descriptor-set", "--output", "-"]
     image = subprocess.run(build, cwd=REPOSITORY, stdout=subprocess.PIPE, check=True).stdout  # noqa: S603
-    files = FileDescriptorSet.FromString(image).file
+    return FileDescriptorSet.FromString(image)
+
+
+def read_files(protos: Path = REPOSITORY / "protos") -> list[FileDescriptorProto]:
+    """Returns the files of Headrace's own packages, with their comments, by name.
+
+    Raises:
+        subprocess.CalledProcessError: The protos do not compile; buf has told why on stderr.
+    """
+    files = build_image(protos).file
     return sorted(
         (file for file in files if file.package.startswith("headrace.")), key=lambda file: file.name
     )

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SubmitJobRequest(_message.Message):
-    __slots__ = ("kind", "params", "items", "request_id", "job_class", "max_failed_ratio", "max_parallelism")
+    __slots__ = ("kind", "params", "items", "request_id", "job_class", "max_failed_ratio", "max_parallelism", "upload")
     KIND_FIELD_NUMBER: _ClassVar[int]
     PARAMS_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
@@ -16,6 +16,7 @@ class SubmitJobRequest(_message.Message):
     JOB_CLASS_FIELD_NUMBER: _ClassVar[int]
     MAX_FAILED_RATIO_FIELD_NUMBER: _ClassVar[int]
     MAX_PARALLELISM_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_FIELD_NUMBER: _ClassVar[int]
     kind: str
     params: str
     items: _containers.RepeatedScalarFieldContainer[str]
@@ -23,13 +24,40 @@ class SubmitJobRequest(_message.Message):
     job_class: _jobs_pb2.JobClass
     max_failed_ratio: float
     max_parallelism: int
-    def __init__(self, kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., max_failed_ratio: _Optional[float] = ..., max_parallelism: _Optional[int] = ...) -> None: ...
+    upload: bool
+    def __init__(self, kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., max_failed_ratio: _Optional[float] = ..., max_parallelism: _Optional[int] = ..., upload: _Optional[bool] = ...) -> None: ...
 
 class SubmitJobResponse(_message.Message):
     __slots__ = ("job",)
     JOB_FIELD_NUMBER: _ClassVar[int]
     job: _jobs_pb2.Job
     def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ...) -> None: ...
+
+class AppendItemsRequest(_message.Message):
+    __slots__ = ("job_id", "first_item_index", "items", "finish")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    FIRST_ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    FINISH_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    first_item_index: int
+    items: _containers.RepeatedScalarFieldContainer[str]
+    finish: UploadFinish
+    def __init__(self, job_id: _Optional[str] = ..., first_item_index: _Optional[int] = ..., items: _Optional[_Iterable[str]] = ..., finish: _Optional[_Union[UploadFinish, _Mapping]] = ...) -> None: ...
+
+class UploadFinish(_message.Message):
+    __slots__ = ("total_count",)
+    TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    total_count: int
+    def __init__(self, total_count: _Optional[int] = ...) -> None: ...
+
+class AppendItemsResponse(_message.Message):
+    __slots__ = ("stored_count", "job")
+    STORED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    stored_count: int
+    job: _jobs_pb2.Job
+    def __init__(self, stored_count: _Optional[int] = ..., job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ...) -> None: ...
 
 class GetJobRequest(_message.Message):
     __slots__ = ("job_id",)
@@ -82,20 +110,16 @@ class WatchJobResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., resume_token: _Optional[str] = ..., live_events: _Optional[_Iterable[_Union[_jobs_pb2.LiveEvent, _Mapping]]] = ...) -> None: ...
 
 class GetResultsRequest(_message.Message):
-    __slots__ = ("job_id", "page_size", "page_token", "item_state", "after_seq", "up_to_seq")
+    __slots__ = ("job_id", "page_size", "page_token", "item_state")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     PAGE_TOKEN_FIELD_NUMBER: _ClassVar[int]
     ITEM_STATE_FIELD_NUMBER: _ClassVar[int]
-    AFTER_SEQ_FIELD_NUMBER: _ClassVar[int]
-    UP_TO_SEQ_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     page_size: int
     page_token: str
     item_state: _jobs_pb2.ItemState
-    after_seq: int
-    up_to_seq: int
-    def __init__(self, job_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ..., after_seq: _Optional[int] = ..., up_to_seq: _Optional[int] = ...) -> None: ...
+    def __init__(self, job_id: _Optional[str] = ..., page_size: _Optional[int] = ..., page_token: _Optional[str] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ...) -> None: ...
 
 class GetResultsResponse(_message.Message):
     __slots__ = ("results", "next_page_token")
@@ -104,6 +128,26 @@ class GetResultsResponse(_message.Message):
     results: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Result]
     next_page_token: str
     def __init__(self, results: _Optional[_Iterable[_Union[_jobs_pb2.Result, _Mapping]]] = ..., next_page_token: _Optional[str] = ...) -> None: ...
+
+class StreamResultsRequest(_message.Message):
+    __slots__ = ("job_id", "cursor", "item_state")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    ITEM_STATE_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    cursor: str
+    item_state: _jobs_pb2.ItemState
+    def __init__(self, job_id: _Optional[str] = ..., cursor: _Optional[str] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ...) -> None: ...
+
+class StreamResultsResponse(_message.Message):
+    __slots__ = ("results", "cursor", "job")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    CURSOR_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Result]
+    cursor: str
+    job: _jobs_pb2.Job
+    def __init__(self, results: _Optional[_Iterable[_Union[_jobs_pb2.Result, _Mapping]]] = ..., cursor: _Optional[str] = ..., job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ...) -> None: ...
 
 class CancelJobRequest(_message.Message):
     __slots__ = ("job_id",)

@@ -40,6 +40,11 @@ class GatewayServiceStub:
                 request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobRequest.SerializeToString,
                 response_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobResponse.FromString,
                 _registered_method=True)
+        self.AppendItems = channel.stream_stream(
+                '/headrace.gateway.v1.GatewayService/AppendItems',
+                request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.AppendItemsRequest.SerializeToString,
+                response_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.AppendItemsResponse.FromString,
+                _registered_method=True)
         self.GetJob = channel.unary_unary(
                 '/headrace.gateway.v1.GatewayService/GetJob',
                 request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetJobRequest.SerializeToString,
@@ -59,6 +64,11 @@ class GatewayServiceStub:
                 '/headrace.gateway.v1.GatewayService/GetResults',
                 request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetResultsRequest.SerializeToString,
                 response_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetResultsResponse.FromString,
+                _registered_method=True)
+        self.StreamResults = channel.unary_stream(
+                '/headrace.gateway.v1.GatewayService/StreamResults',
+                request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.StreamResultsRequest.SerializeToString,
+                response_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.StreamResultsResponse.FromString,
                 _registered_method=True)
         self.CancelJob = channel.unary_unary(
                 '/headrace.gateway.v1.GatewayService/CancelJob',
@@ -84,9 +94,30 @@ class GatewayServiceServicer:
     def SubmitJob(self, request, context):
         """Stores a job and answers at once; the job survives any crash from then on.
         Safe to repeat with the same request_id: the first job is returned as it is now.
+        With upload set it only opens the job, for AppendItems to bring the items.
         Errors: INVALID_ARGUMENT (INVALID_FIELD: correct the named field; UNKNOWN_KIND: the message lists the
         known ones; ITEM_TOO_LARGE: the item over 1 MB is named), ALREADY_EXISTS
         (REQUEST_ID_REUSED: same request_id, other content: use a new one).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AppendItems(self, request_iterator, context):
+        """Adds items to a job submitted with upload, and closes the upload. Work starts while items still arrive.
+        The first request names the job and nothing else; it is answered at once with what is stored already.
+        Then come batches, each with its place, and in the end finish. Answers say how many items are stored, for
+        one or several batches at once; what is stored survives any crash. The answer to finish is the last, and
+        the stream ends OK. A client that ends its side without finish leaves the upload open.
+        After a break call again, at any gateway, and go on from the stored_count of the first answer: nothing is
+        sent twice. What is sent twice all the same is trimmed, not stored again. An upload without a new item for
+        an hour ends as EXPIRED (reason UPLOAD_TIMED_OUT).
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE), NOT_FOUND (JOB_NOT_FOUND), ABORTED
+        (UPLOAD_OFFSET: a batch or finish is beyond the stored items, for somebody missed some or two clients
+        upload at once; metadata stored_count says from where to go on), FAILED_PRECONDITION (UPLOAD_CLOSED: it
+        was finished before, these items are not part of the job; UPLOAD_TOTAL: finish names fewer items than are
+        stored, or other than it was finished with; JOB_ENDED: cancelled, failed or expired meanwhile: see
+        GetJob), UNAVAILABLE when the gateway stops: resume.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -128,6 +159,19 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def StreamResults(self, request, context):
+        """Streams results in the order in which they were recorded, from a cursor on, and follows a running job to
+        its end: then come the last results and the terminal snapshot, and the stream ends OK. The gateway reads
+        on only as fast as the reader takes: a slow reader costs nothing, and loses nothing.
+        After a break call again, at any gateway, with the last cursor: each result comes once. Where the job is
+        retried later, a stream from the last cursor brings what is new; of two results of an item the later counts.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_CURSOR: not a cursor of this job: start without one),
+        NOT_FOUND (JOB_NOT_FOUND), UNAVAILABLE when the gateway stops: resume.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def CancelJob(self, request, context):
         """Ends a job: nothing new is started, calls in flight are broken off, recorded results stay.
         Safe to repeat; a finished job is returned unchanged.
@@ -159,6 +203,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobRequest.FromString,
                     response_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobResponse.SerializeToString,
             ),
+            'AppendItems': grpc.stream_stream_rpc_method_handler(
+                    servicer.AppendItems,
+                    request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.AppendItemsRequest.FromString,
+                    response_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.AppendItemsResponse.SerializeToString,
+            ),
             'GetJob': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJob,
                     request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetJobRequest.FromString,
@@ -178,6 +227,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.GetResults,
                     request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetResultsRequest.FromString,
                     response_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetResultsResponse.SerializeToString,
+            ),
+            'StreamResults': grpc.unary_stream_rpc_method_handler(
+                    servicer.StreamResults,
+                    request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.StreamResultsRequest.FromString,
+                    response_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.StreamResultsResponse.SerializeToString,
             ),
             'CancelJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelJob,
@@ -223,6 +277,33 @@ class GatewayService:
             '/headrace.gateway.v1.GatewayService/SubmitJob',
             headrace_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobRequest.SerializeToString,
             headrace_dot_gateway_dot_v1_dot_gateway__pb2.SubmitJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AppendItems(request_iterator,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.stream_stream(
+            request_iterator,
+            target,
+            '/headrace.gateway.v1.GatewayService/AppendItems',
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.AppendItemsRequest.SerializeToString,
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.AppendItemsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -331,6 +412,33 @@ class GatewayService:
             '/headrace.gateway.v1.GatewayService/GetResults',
             headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetResultsRequest.SerializeToString,
             headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetResultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def StreamResults(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/headrace.gateway.v1.GatewayService/StreamResults',
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.StreamResultsRequest.SerializeToString,
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.StreamResultsResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -4,10 +4,16 @@ isort:skip_file
 The public API of Headrace.
 
 Errors carry a google.rpc.ErrorInfo (domain headrace, a reason of those named at each call) and, for bad
-input, a google.rpc.BadRequest that names the field. Any call may also answer UNAVAILABLE
+input, a google.rpc.BadRequest that names every wrong field at once. Any call may also answer UNAVAILABLE
 (reason STORE_UNAVAILABLE): repeat it, with the same request_id where it has one.
 
+Limits stand at the fields, in words and as rules of protovalidate, which a client may check before it
+calls. A message may have 4 MB; one that is larger is answered RESOURCE_EXHAUSTED by the transport, without
+details.
+
 Metadata headrace-tenant names the tenant (1 to 64 of a-z, 0-9, '-', '_', '.'; default: default).
+Metadata traceparent (W3C Trace Context) names the trace that the services' log lines carry; default: a new
+one.
 """
 
 from collections import abc as _abc
@@ -43,9 +49,26 @@ class GatewayServiceStub:
     SubmitJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.SubmitJobRequest, _gateway_pb2.SubmitJobResponse]
     """Stores a job and answers at once; the job survives any crash from then on.
     Safe to repeat with the same request_id: the first job is returned as it is now.
+    With upload set it only opens the job, for AppendItems to bring the items.
     Errors: INVALID_ARGUMENT (INVALID_FIELD: correct the named field; UNKNOWN_KIND: the message lists the
     known ones; ITEM_TOO_LARGE: the item over 1 MB is named), ALREADY_EXISTS
     (REQUEST_ID_REUSED: same request_id, other content: use a new one).
+    """
+    AppendItems: _grpc.StreamStreamMultiCallable[_gateway_pb2.AppendItemsRequest, _gateway_pb2.AppendItemsResponse]
+    """Adds items to a job submitted with upload, and closes the upload. Work starts while items still arrive.
+    The first request names the job and nothing else; it is answered at once with what is stored already.
+    Then come batches, each with its place, and in the end finish. Answers say how many items are stored, for
+    one or several batches at once; what is stored survives any crash. The answer to finish is the last, and
+    the stream ends OK. A client that ends its side without finish leaves the upload open.
+    After a break call again, at any gateway, and go on from the stored_count of the first answer: nothing is
+    sent twice. What is sent twice all the same is trimmed, not stored again. An upload without a new item for
+    an hour ends as EXPIRED (reason UPLOAD_TIMED_OUT).
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE), NOT_FOUND (JOB_NOT_FOUND), ABORTED
+    (UPLOAD_OFFSET: a batch or finish is beyond the stored items, for somebody missed some or two clients
+    upload at once; metadata stored_count says from where to go on), FAILED_PRECONDITION (UPLOAD_CLOSED: it
+    was finished before, these items are not part of the job; UPLOAD_TOTAL: finish names fewer items than are
+    stored, or other than it was finished with; JOB_ENDED: cancelled, failed or expired meanwhile: see
+    GetJob), UNAVAILABLE when the gateway stops: resume.
     """
     GetJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetJobRequest, _gateway_pb2.GetJobResponse]
     """Returns a job's present snapshot. Safe to repeat.
@@ -67,6 +90,15 @@ class GatewayServiceStub:
     """Reads results recorded so far, ordered by item_index, a page a call. Safe to repeat.
     Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN), NOT_FOUND (JOB_NOT_FOUND).
     """
+    StreamResults: _grpc.UnaryStreamMultiCallable[_gateway_pb2.StreamResultsRequest, _gateway_pb2.StreamResultsResponse]
+    """Streams results in the order in which they were recorded, from a cursor on, and follows a running job to
+    its end: then come the last results and the terminal snapshot, and the stream ends OK. The gateway reads
+    on only as fast as the reader takes: a slow reader costs nothing, and loses nothing.
+    After a break call again, at any gateway, with the last cursor: each result comes once. Where the job is
+    retried later, a stream from the last cursor brings what is new; of two results of an item the later counts.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_CURSOR: not a cursor of this job: start without one),
+    NOT_FOUND (JOB_NOT_FOUND), UNAVAILABLE when the gateway stops: resume.
+    """
     CancelJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.CancelJobRequest, _gateway_pb2.CancelJobResponse]
     """Ends a job: nothing new is started, calls in flight are broken off, recorded results stay.
     Safe to repeat; a finished job is returned unchanged.
@@ -85,9 +117,26 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     SubmitJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.SubmitJobRequest, _gateway_pb2.SubmitJobResponse]  # type: ignore[assignment]
     """Stores a job and answers at once; the job survives any crash from then on.
     Safe to repeat with the same request_id: the first job is returned as it is now.
+    With upload set it only opens the job, for AppendItems to bring the items.
     Errors: INVALID_ARGUMENT (INVALID_FIELD: correct the named field; UNKNOWN_KIND: the message lists the
     known ones; ITEM_TOO_LARGE: the item over 1 MB is named), ALREADY_EXISTS
     (REQUEST_ID_REUSED: same request_id, other content: use a new one).
+    """
+    AppendItems: _aio.StreamStreamMultiCallable[_gateway_pb2.AppendItemsRequest, _gateway_pb2.AppendItemsResponse]  # type: ignore[assignment]
+    """Adds items to a job submitted with upload, and closes the upload. Work starts while items still arrive.
+    The first request names the job and nothing else; it is answered at once with what is stored already.
+    Then come batches, each with its place, and in the end finish. Answers say how many items are stored, for
+    one or several batches at once; what is stored survives any crash. The answer to finish is the last, and
+    the stream ends OK. A client that ends its side without finish leaves the upload open.
+    After a break call again, at any gateway, and go on from the stored_count of the first answer: nothing is
+    sent twice. What is sent twice all the same is trimmed, not stored again. An upload without a new item for
+    an hour ends as EXPIRED (reason UPLOAD_TIMED_OUT).
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE), NOT_FOUND (JOB_NOT_FOUND), ABORTED
+    (UPLOAD_OFFSET: a batch or finish is beyond the stored items, for somebody missed some or two clients
+    upload at once; metadata stored_count says from where to go on), FAILED_PRECONDITION (UPLOAD_CLOSED: it
+    was finished before, these items are not part of the job; UPLOAD_TOTAL: finish names fewer items than are
+    stored, or other than it was finished with; JOB_ENDED: cancelled, failed or expired meanwhile: see
+    GetJob), UNAVAILABLE when the gateway stops: resume.
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetJobRequest, _gateway_pb2.GetJobResponse]  # type: ignore[assignment]
     """Returns a job's present snapshot. Safe to repeat.
@@ -108,6 +157,15 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     GetResults: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetResultsRequest, _gateway_pb2.GetResultsResponse]  # type: ignore[assignment]
     """Reads results recorded so far, ordered by item_index, a page a call. Safe to repeat.
     Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN), NOT_FOUND (JOB_NOT_FOUND).
+    """
+    StreamResults: _aio.UnaryStreamMultiCallable[_gateway_pb2.StreamResultsRequest, _gateway_pb2.StreamResultsResponse]  # type: ignore[assignment]
+    """Streams results in the order in which they were recorded, from a cursor on, and follows a running job to
+    its end: then come the last results and the terminal snapshot, and the stream ends OK. The gateway reads
+    on only as fast as the reader takes: a slow reader costs nothing, and loses nothing.
+    After a break call again, at any gateway, with the last cursor: each result comes once. Where the job is
+    retried later, a stream from the last cursor brings what is new; of two results of an item the later counts.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_CURSOR: not a cursor of this job: start without one),
+    NOT_FOUND (JOB_NOT_FOUND), UNAVAILABLE when the gateway stops: resume.
     """
     CancelJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.CancelJobRequest, _gateway_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Ends a job: nothing new is started, calls in flight are broken off, recorded results stay.
@@ -130,9 +188,32 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_gateway_pb2.SubmitJobResponse, _abc.Awaitable[_gateway_pb2.SubmitJobResponse]]:
         """Stores a job and answers at once; the job survives any crash from then on.
         Safe to repeat with the same request_id: the first job is returned as it is now.
+        With upload set it only opens the job, for AppendItems to bring the items.
         Errors: INVALID_ARGUMENT (INVALID_FIELD: correct the named field; UNKNOWN_KIND: the message lists the
         known ones; ITEM_TOO_LARGE: the item over 1 MB is named), ALREADY_EXISTS
         (REQUEST_ID_REUSED: same request_id, other content: use a new one).
+        """
+
+    @_abc_1.abstractmethod
+    def AppendItems(
+        self,
+        request_iterator: _MaybeAsyncIterator[_gateway_pb2.AppendItemsRequest],
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gateway_pb2.AppendItemsResponse], _abc.AsyncIterator[_gateway_pb2.AppendItemsResponse]]:
+        """Adds items to a job submitted with upload, and closes the upload. Work starts while items still arrive.
+        The first request names the job and nothing else; it is answered at once with what is stored already.
+        Then come batches, each with its place, and in the end finish. Answers say how many items are stored, for
+        one or several batches at once; what is stored survives any crash. The answer to finish is the last, and
+        the stream ends OK. A client that ends its side without finish leaves the upload open.
+        After a break call again, at any gateway, and go on from the stored_count of the first answer: nothing is
+        sent twice. What is sent twice all the same is trimmed, not stored again. An upload without a new item for
+        an hour ends as EXPIRED (reason UPLOAD_TIMED_OUT).
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE), NOT_FOUND (JOB_NOT_FOUND), ABORTED
+        (UPLOAD_OFFSET: a batch or finish is beyond the stored items, for somebody missed some or two clients
+        upload at once; metadata stored_count says from where to go on), FAILED_PRECONDITION (UPLOAD_CLOSED: it
+        was finished before, these items are not part of the job; UPLOAD_TOTAL: finish names fewer items than are
+        stored, or other than it was finished with; JOB_ENDED: cancelled, failed or expired meanwhile: see
+        GetJob), UNAVAILABLE when the gateway stops: resume.
         """
 
     @_abc_1.abstractmethod
@@ -177,6 +258,21 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_gateway_pb2.GetResultsResponse, _abc.Awaitable[_gateway_pb2.GetResultsResponse]]:
         """Reads results recorded so far, ordered by item_index, a page a call. Safe to repeat.
         Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN), NOT_FOUND (JOB_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def StreamResults(
+        self,
+        request: _gateway_pb2.StreamResultsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gateway_pb2.StreamResultsResponse], _abc.AsyncIterator[_gateway_pb2.StreamResultsResponse]]:
+        """Streams results in the order in which they were recorded, from a cursor on, and follows a running job to
+        its end: then come the last results and the terminal snapshot, and the stream ends OK. The gateway reads
+        on only as fast as the reader takes: a slow reader costs nothing, and loses nothing.
+        After a break call again, at any gateway, with the last cursor: each result comes once. Where the job is
+        retried later, a stream from the last cursor brings what is new; of two results of an item the later counts.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_CURSOR: not a cursor of this job: start without one),
+        NOT_FOUND (JOB_NOT_FOUND), UNAVAILABLE when the gateway stops: resume.
         """
 
     @_abc_1.abstractmethod

@@ -25,35 +25,35 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bheadrace/jobs/v1/jobs.proto\x12\x10headrace.jobs.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"g\n\x08Progress\x12\x13\n\x0btotal_count\x18\x01 \x01(\x03\x12\x17\n\x0fsucceeded_count\x18\x02 \x01(\x03\x12\x14\n\x0c\x66\x61iled_count\x18\x03 \x01(\x03\x12\x17\n\x0f\x63\x61ncelled_count\x18\x04 \x01(\x03\"t\n\x05Usage\x12\x12\n\ncall_count\x18\x01 \x01(\x03\x12\x14\n\x0cinput_tokens\x18\x02 \x01(\x03\x12\x15\n\routput_tokens\x18\x03 \x01(\x03\x12\x15\n\rcached_tokens\x18\x04 \x01(\x03\x12\x13\n\x0b\x63ost_micros\x18\x05 \x01(\x03\"(\n\x05\x45rror\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\"\x92\x04\n\x03Job\x12\x0e\n\x06job_id\x18\x01 \x01(\t\x12\x0c\n\x04kind\x18\x02 \x01(\t\x12)\n\x05state\x18\x03 \x01(\x0e\x32\x1a.headrace.jobs.v1.JobState\x12-\n\tjob_class\x18\x04 \x01(\x0e\x32\x1a.headrace.jobs.v1.JobClass\x12/\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x31\n\rschedule_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12.\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x66inish_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08progress\x18\t \x01(\x0b\x32\x1a.headrace.jobs.v1.Progress\x12&\n\x05usage\x18\n \x01(\x0b\x32\x17.headrace.jobs.v1.Usage\x12&\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x17.headrace.jobs.v1.Error\x12\x33\n\x0cpause_reason\x18\x0c \x01(\x0e\x32\x1d.headrace.jobs.v1.PauseReason\x12\x0b\n\x03seq\x18\r \x01(\x03\x12\x0e\n\x06tenant\x18\x0e \x01(\t\"\xec\x01\n\x06Result\x12\x12\n\nitem_index\x18\x01 \x01(\x03\x12*\n\x05state\x18\x02 \x01(\x0e\x32\x1b.headrace.jobs.v1.ItemState\x12\x0e\n\x06output\x18\x03 \x01(\t\x12&\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x17.headrace.jobs.v1.Error\x12\x11\n\ttry_count\x18\x05 \x01(\x05\x12&\n\x05usage\x18\x06 \x01(\x0b\x32\x17.headrace.jobs.v1.Usage\x12/\n\x0b\x66inish_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\"@\n\x04Kind\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x15\n\rparams_schema\x18\x03 \x01(\t\"\xed\x01\n\x06Worker\x12\x13\n\x0bincarnation\x18\x01 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0eheartbeat_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0c\n\x04live\x18\x05 \x01(\x08\x12\x17\n\x0fin_flight_count\x18\x06 \x01(\x05\x12\x17\n\x0fin_flight_limit\x18\x07 \x01(\x05\x12\x19\n\x11leased_item_count\x18\x08 \x01(\x05\"\x9e\x01\n\tLiveEvent\x12.\n\nevent_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x13\n\x0bincarnation\x18\x02 \x01(\t\x12\x17\n\x0fin_flight_count\x18\x03 \x01(\x05\x12\x18\n\x10items_per_second\x18\x04 \x01(\x01\x12\x19\n\x11tokens_per_second\x18\x05 \x01(\x01*\xab\x02\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_STATE_PENDING\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_UPLOADING\x10\x03\x12\x15\n\x11JOB_STATE_BLOCKED\x10\x04\x12\x17\n\x13JOB_STATE_SCHEDULED\x10\x05\x12\x14\n\x10JOB_STATE_PAUSED\x10\x06\x12\x18\n\x14JOB_STATE_CANCELLING\x10\x07\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x08\x12\x14\n\x10JOB_STATE_FAILED\x10\t\x12\x17\n\x13JOB_STATE_CANCELLED\x10\n\x12\x15\n\x11JOB_STATE_EXPIRED\x10\x0b*k\n\x08JobClass\x12\x19\n\x15JOB_CLASS_UNSPECIFIED\x10\x00\x12\x19\n\x15JOB_CLASS_INTERACTIVE\x10\x01\x12\x15\n\x11JOB_CLASS_DEFAULT\x10\x02\x12\x12\n\x0eJOB_CLASS_BULK\x10\x03*[\n\x0bPauseReason\x12\x1c\n\x18PAUSE_REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11PAUSE_REASON_USER\x10\x01\x12\x17\n\x13PAUSE_REASON_BUDGET\x10\x02*X\n\tItemState\x12\x1a\n\x16ITEM_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14ITEM_STATE_SUCCEEDED\x10\x01\x12\x15\n\x11ITEM_STATE_FAILED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bheadrace/jobs/v1/jobs.proto\x12\x10headrace.jobs.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x01\n\x08Progress\x12\x1f\n\x0btotal_count\x18\x01 \x01(\x03R\ntotalCount\x12\'\n\x0fsucceeded_count\x18\x02 \x01(\x03R\x0esucceededCount\x12!\n\x0c\x66\x61iled_count\x18\x03 \x01(\x03R\x0b\x66\x61iledCount\x12\'\n\x0f\x63\x61ncelled_count\x18\x04 \x01(\x03R\x0e\x63\x61ncelledCount\"\xb4\x01\n\x05Usage\x12\x1d\n\ncall_count\x18\x01 \x01(\x03R\tcallCount\x12!\n\x0cinput_tokens\x18\x02 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x03 \x01(\x03R\x0coutputTokens\x12#\n\rcached_tokens\x18\x04 \x01(\x03R\x0c\x63\x61\x63hedTokens\x12\x1f\n\x0b\x63ost_micros\x18\x05 \x01(\x03R\ncostMicros\"9\n\x05\x45rror\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"\x93\x05\n\x03Job\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n\x04kind\x18\x02 \x01(\tR\x04kind\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32\x1a.headrace.jobs.v1.JobStateR\x05state\x12\x37\n\tjob_class\x18\x04 \x01(\x0e\x32\x1a.headrace.jobs.v1.JobClassR\x08jobClass\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12?\n\rschedule_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0cscheduleTime\x12\x39\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12;\n\x0b\x66inish_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nfinishTime\x12\x36\n\x08progress\x18\t \x01(\x0b\x32\x1a.headrace.jobs.v1.ProgressR\x08progress\x12-\n\x05usage\x18\n \x01(\x0b\x32\x17.headrace.jobs.v1.UsageR\x05usage\x12-\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x17.headrace.jobs.v1.ErrorR\x05\x65rror\x12@\n\x0cpause_reason\x18\x0c \x01(\x0e\x32\x1d.headrace.jobs.v1.PauseReasonR\x0bpauseReason\x12\x10\n\x03seq\x18\r \x01(\x03R\x03seq\x12\x16\n\x06tenant\x18\x0e \x01(\tR\x06tenant\"\xaa\x02\n\x06Result\x12\x1d\n\nitem_index\x18\x01 \x01(\x03R\titemIndex\x12\x31\n\x05state\x18\x02 \x01(\x0e\x32\x1b.headrace.jobs.v1.ItemStateR\x05state\x12\x16\n\x06output\x18\x03 \x01(\tR\x06output\x12-\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x17.headrace.jobs.v1.ErrorR\x05\x65rror\x12\x1b\n\ttry_count\x18\x05 \x01(\x05R\x08tryCount\x12-\n\x05usage\x18\x06 \x01(\x0b\x32\x17.headrace.jobs.v1.UsageR\x05usage\x12;\n\x0b\x66inish_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nfinishTime\"a\n\x04Kind\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12#\n\rparams_schema\x18\x03 \x01(\tR\x0cparamsSchema\"\xd2\x02\n\x06Worker\x12 \n\x0bincarnation\x18\x01 \x01(\tR\x0bincarnation\x12\x18\n\x07\x61\x64\x64ress\x18\x02 \x01(\tR\x07\x61\x64\x64ress\x12\x39\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x41\n\x0eheartbeat_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\rheartbeatTime\x12\x12\n\x04live\x18\x05 \x01(\x08R\x04live\x12&\n\x0fin_flight_count\x18\x06 \x01(\x05R\rinFlightCount\x12&\n\x0fin_flight_limit\x18\x07 \x01(\x05R\rinFlightLimit\x12*\n\x11leased_item_count\x18\x08 \x01(\x05R\x0fleasedItemCount\"\xe6\x01\n\tLiveEvent\x12\x39\n\nevent_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\teventTime\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\x12&\n\x0fin_flight_count\x18\x03 \x01(\x05R\rinFlightCount\x12(\n\x10items_per_second\x18\x04 \x01(\x01R\x0eitemsPerSecond\x12*\n\x11tokens_per_second\x18\x05 \x01(\x01R\x0ftokensPerSecond*\xab\x02\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_STATE_PENDING\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_UPLOADING\x10\x03\x12\x15\n\x11JOB_STATE_BLOCKED\x10\x04\x12\x17\n\x13JOB_STATE_SCHEDULED\x10\x05\x12\x14\n\x10JOB_STATE_PAUSED\x10\x06\x12\x18\n\x14JOB_STATE_CANCELLING\x10\x07\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x08\x12\x14\n\x10JOB_STATE_FAILED\x10\t\x12\x17\n\x13JOB_STATE_CANCELLED\x10\n\x12\x15\n\x11JOB_STATE_EXPIRED\x10\x0b*k\n\x08JobClass\x12\x19\n\x15JOB_CLASS_UNSPECIFIED\x10\x00\x12\x19\n\x15JOB_CLASS_INTERACTIVE\x10\x01\x12\x15\n\x11JOB_CLASS_DEFAULT\x10\x02\x12\x12\n\x0eJOB_CLASS_BULK\x10\x03*[\n\x0bPauseReason\x12\x1c\n\x18PAUSE_REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11PAUSE_REASON_USER\x10\x01\x12\x17\n\x13PAUSE_REASON_BUDGET\x10\x02*X\n\tItemState\x12\x1a\n\x16ITEM_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14ITEM_STATE_SUCCEEDED\x10\x01\x12\x15\n\x11ITEM_STATE_FAILED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'headrace.jobs.v1.jobs_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_JOBSTATE']._serialized_start=1587
-  _globals['_JOBSTATE']._serialized_end=1886
-  _globals['_JOBCLASS']._serialized_start=1888
-  _globals['_JOBCLASS']._serialized_end=1995
-  _globals['_PAUSEREASON']._serialized_start=1997
-  _globals['_PAUSEREASON']._serialized_end=2088
-  _globals['_ITEMSTATE']._serialized_start=2090
-  _globals['_ITEMSTATE']._serialized_end=2178
-  _globals['_PROGRESS']._serialized_start=82
-  _globals['_PROGRESS']._serialized_end=185
-  _globals['_USAGE']._serialized_start=187
-  _globals['_USAGE']._serialized_end=303
-  _globals['_ERROR']._serialized_start=305
-  _globals['_ERROR']._serialized_end=345
-  _globals['_JOB']._serialized_start=348
-  _globals['_JOB']._serialized_end=878
-  _globals['_RESULT']._serialized_start=881
-  _globals['_RESULT']._serialized_end=1117
-  _globals['_KIND']._serialized_start=1119
-  _globals['_KIND']._serialized_end=1183
-  _globals['_WORKER']._serialized_start=1186
-  _globals['_WORKER']._serialized_end=1423
-  _globals['_LIVEEVENT']._serialized_start=1426
-  _globals['_LIVEEVENT']._serialized_end=1584
+  _globals['_JOBSTATE']._serialized_start=2124
+  _globals['_JOBSTATE']._serialized_end=2423
+  _globals['_JOBCLASS']._serialized_start=2425
+  _globals['_JOBCLASS']._serialized_end=2532
+  _globals['_PAUSEREASON']._serialized_start=2534
+  _globals['_PAUSEREASON']._serialized_end=2625
+  _globals['_ITEMSTATE']._serialized_start=2627
+  _globals['_ITEMSTATE']._serialized_end=2715
+  _globals['_PROGRESS']._serialized_start=83
+  _globals['_PROGRESS']._serialized_end=243
+  _globals['_USAGE']._serialized_start=246
+  _globals['_USAGE']._serialized_end=426
+  _globals['_ERROR']._serialized_start=428
+  _globals['_ERROR']._serialized_end=485
+  _globals['_JOB']._serialized_start=488
+  _globals['_JOB']._serialized_end=1147
+  _globals['_RESULT']._serialized_start=1150
+  _globals['_RESULT']._serialized_end=1448
+  _globals['_KIND']._serialized_start=1450
+  _globals['_KIND']._serialized_end=1547
+  _globals['_WORKER']._serialized_start=1550
+  _globals['_WORKER']._serialized_end=1888
+  _globals['_LIVEEVENT']._serialized_start=1891
+  _globals['_LIVEEVENT']._serialized_end=2121
 # @@protoc_insertion_point(module_scope)

@@ -48,7 +48,7 @@ class CreateJobsRequest(_message.Message):
     def __init__(self, jobs: _Optional[_Iterable[_Union[NewJob, _Mapping]]] = ...) -> None: ...
 
 class NewJob(_message.Message):
-    __slots__ = ("job_id", "tenant", "request_id", "content_hash", "kind", "params", "items", "job_class", "max_failed_ratio", "max_parallelism", "schedule_time")
+    __slots__ = ("job_id", "tenant", "request_id", "content_hash", "kind", "params", "items", "job_class", "max_failed_ratio", "max_parallelism", "schedule_time", "upload_open", "trace_id")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
@@ -60,6 +60,8 @@ class NewJob(_message.Message):
     MAX_FAILED_RATIO_FIELD_NUMBER: _ClassVar[int]
     MAX_PARALLELISM_FIELD_NUMBER: _ClassVar[int]
     SCHEDULE_TIME_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_OPEN_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     request_id: str
@@ -71,7 +73,9 @@ class NewJob(_message.Message):
     max_failed_ratio: float
     max_parallelism: int
     schedule_time: _timestamp_pb2.Timestamp
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., content_hash: _Optional[bytes] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., max_failed_ratio: _Optional[float] = ..., max_parallelism: _Optional[int] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    upload_open: bool
+    trace_id: str
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., content_hash: _Optional[bytes] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., max_failed_ratio: _Optional[float] = ..., max_parallelism: _Optional[int] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., upload_open: _Optional[bool] = ..., trace_id: _Optional[str] = ...) -> None: ...
 
 class CreateJobsResponse(_message.Message):
     __slots__ = ("outcomes", "effects")
@@ -88,6 +92,30 @@ class CreateJobOutcome(_message.Message):
     job: _jobs_pb2.Job
     error: _jobs_pb2.Error
     def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ...) -> None: ...
+
+class AppendItemsRequest(_message.Message):
+    __slots__ = ("job_id", "tenant", "first_item_index", "items", "finish_total_count")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    FINISH_TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    first_item_index: int
+    items: _containers.RepeatedScalarFieldContainer[str]
+    finish_total_count: int
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., first_item_index: _Optional[int] = ..., items: _Optional[_Iterable[str]] = ..., finish_total_count: _Optional[int] = ...) -> None: ...
+
+class AppendItemsResponse(_message.Message):
+    __slots__ = ("stored_count", "job", "effects")
+    STORED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    stored_count: int
+    job: _jobs_pb2.Job
+    effects: Effects
+    def __init__(self, stored_count: _Optional[int] = ..., job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
 
 class GetJobsRequest(_message.Message):
     __slots__ = ("jobs", "tenant")
@@ -134,22 +162,18 @@ class ListJobsResponse(_message.Message):
     def __init__(self, jobs: _Optional[_Iterable[_Union[_jobs_pb2.Job, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
 
 class ListResultsRequest(_message.Message):
-    __slots__ = ("job_id", "tenant", "page_size", "after_item_index", "item_state", "after_seq", "up_to_seq")
+    __slots__ = ("job_id", "tenant", "page_size", "after_item_index", "item_state")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     AFTER_ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
     ITEM_STATE_FIELD_NUMBER: _ClassVar[int]
-    AFTER_SEQ_FIELD_NUMBER: _ClassVar[int]
-    UP_TO_SEQ_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     page_size: int
     after_item_index: int
     item_state: _jobs_pb2.ItemState
-    after_seq: int
-    up_to_seq: int
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after_item_index: _Optional[int] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ..., after_seq: _Optional[int] = ..., up_to_seq: _Optional[int] = ...) -> None: ...
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after_item_index: _Optional[int] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ...) -> None: ...
 
 class ListResultsResponse(_message.Message):
     __slots__ = ("results", "more")
@@ -158,6 +182,40 @@ class ListResultsResponse(_message.Message):
     results: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Result]
     more: bool
     def __init__(self, results: _Optional[_Iterable[_Union[_jobs_pb2.Result, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+
+class ListRecordedResultsRequest(_message.Message):
+    __slots__ = ("job_id", "tenant", "page_size", "after", "item_state")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    ITEM_STATE_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    page_size: int
+    after: RecordPlace
+    item_state: _jobs_pb2.ItemState
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after: _Optional[_Union[RecordPlace, _Mapping]] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ...) -> None: ...
+
+class RecordPlace(_message.Message):
+    __slots__ = ("seq", "item_index")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    item_index: int
+    def __init__(self, seq: _Optional[int] = ..., item_index: _Optional[int] = ...) -> None: ...
+
+class ListRecordedResultsResponse(_message.Message):
+    __slots__ = ("results", "next", "more", "job")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Result]
+    next: RecordPlace
+    more: bool
+    job: _jobs_pb2.Job
+    def __init__(self, results: _Optional[_Iterable[_Union[_jobs_pb2.Result, _Mapping]]] = ..., next: _Optional[_Union[RecordPlace, _Mapping]] = ..., more: _Optional[bool] = ..., job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ...) -> None: ...
 
 class LeaseChunksRequest(_message.Message):
     __slots__ = ("job_class", "room", "incarnation", "call_id", "known_job_ids", "excluded_job_ids")
@@ -188,18 +246,20 @@ class LeaseChunksResponse(_message.Message):
     def __init__(self, leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobSpec, _Mapping]]] = ..., more_work: _Optional[bool] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("job_id", "tenant", "kind", "params", "job_class")
+    __slots__ = ("job_id", "tenant", "kind", "params", "job_class", "trace_id")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     PARAMS_FIELD_NUMBER: _ClassVar[int]
     JOB_CLASS_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     kind: str
     params: str
     job_class: _jobs_pb2.JobClass
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ...) -> None: ...
+    trace_id: str
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., trace_id: _Optional[str] = ...) -> None: ...
 
 class LeaseRef(_message.Message):
     __slots__ = ("job_id", "chunk_index", "fence")

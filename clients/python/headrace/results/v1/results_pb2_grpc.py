@@ -40,6 +40,11 @@ class ResultsServiceStub:
                 request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.CreateJobsRequest.SerializeToString,
                 response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.CreateJobsResponse.FromString,
                 _registered_method=True)
+        self.AppendItems = channel.unary_unary(
+                '/headrace.results.v1.ResultsService/AppendItems',
+                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.AppendItemsRequest.SerializeToString,
+                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.AppendItemsResponse.FromString,
+                _registered_method=True)
         self.GetJobs = channel.unary_unary(
                 '/headrace.results.v1.ResultsService/GetJobs',
                 request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.GetJobsRequest.SerializeToString,
@@ -54,6 +59,11 @@ class ResultsServiceStub:
                 '/headrace.results.v1.ResultsService/ListResults',
                 request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.ListResultsRequest.SerializeToString,
                 response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.ListResultsResponse.FromString,
+                _registered_method=True)
+        self.ListRecordedResults = channel.unary_unary(
+                '/headrace.results.v1.ResultsService/ListRecordedResults',
+                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsRequest.SerializeToString,
+                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsResponse.FromString,
                 _registered_method=True)
         self.LeaseChunks = channel.unary_unary(
                 '/headrace.results.v1.ResultsService/LeaseChunks',
@@ -109,6 +119,18 @@ class ResultsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def AppendItems(self, request, context):
+        """Adds items to an upload, and closes it. Items stored already are trimmed, so it is safe to repeat.
+        Errors: NOT_FOUND (JOB_NOT_FOUND), ABORTED (UPLOAD_OFFSET: beyond the stored items, with metadata
+        stored_count), FAILED_PRECONDITION (UPLOAD_CLOSED: new items for an upload that is closed;
+        UPLOAD_TOTAL: finish with a smaller total than is stored, or with another than it was closed with;
+        JOB_ENDED: the upload was not finished when the job began to end), INTERNAL (STORE_REFUSED: the database
+        refuses these items for good).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def GetJobs(self, request, context):
         """Snapshots of the named jobs that are newer than the caller knows; those unknown, purged or of another
         tenant are missing. Safe to repeat.
@@ -126,6 +148,14 @@ class ResultsServiceServicer:
 
     def ListResults(self, request, context):
         """A page of a job's results by item_index. Safe to repeat.
+        Errors: NOT_FOUND (JOB_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListRecordedResults(self, request, context):
+        """A page of a job's results in the order of their recording. Safe to repeat.
         Errors: NOT_FOUND (JOB_NOT_FOUND).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -205,6 +235,11 @@ def add_ResultsServiceServicer_to_server(servicer, server):
                     request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.CreateJobsRequest.FromString,
                     response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.CreateJobsResponse.SerializeToString,
             ),
+            'AppendItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.AppendItems,
+                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.AppendItemsRequest.FromString,
+                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.AppendItemsResponse.SerializeToString,
+            ),
             'GetJobs': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJobs,
                     request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.GetJobsRequest.FromString,
@@ -219,6 +254,11 @@ def add_ResultsServiceServicer_to_server(servicer, server):
                     servicer.ListResults,
                     request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.ListResultsRequest.FromString,
                     response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.ListResultsResponse.SerializeToString,
+            ),
+            'ListRecordedResults': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListRecordedResults,
+                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsRequest.FromString,
+                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsResponse.SerializeToString,
             ),
             'LeaseChunks': grpc.unary_unary_rpc_method_handler(
                     servicer.LeaseChunks,
@@ -300,6 +340,33 @@ class ResultsService:
             _registered_method=True)
 
     @staticmethod
+    def AppendItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.results.v1.ResultsService/AppendItems',
+            headrace_dot_results_dot_v1_dot_results__pb2.AppendItemsRequest.SerializeToString,
+            headrace_dot_results_dot_v1_dot_results__pb2.AppendItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def GetJobs(request,
             target,
             options=(),
@@ -370,6 +437,33 @@ class ResultsService:
             '/headrace.results.v1.ResultsService/ListResults',
             headrace_dot_results_dot_v1_dot_results__pb2.ListResultsRequest.SerializeToString,
             headrace_dot_results_dot_v1_dot_results__pb2.ListResultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListRecordedResults(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.results.v1.ResultsService/ListRecordedResults',
+            headrace_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsRequest.SerializeToString,
+            headrace_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsResponse.FromString,
             options,
             channel_credentials,
             insecure,

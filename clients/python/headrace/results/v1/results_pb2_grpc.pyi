@@ -41,6 +41,14 @@ class ResultsServiceStub:
     """Stores jobs. Each member has its own outcome. Safe to repeat: the same tenant and request_id give the
     first job as it is now, if content_hash is the same, else the member's error REQUEST_ID_REUSED.
     """
+    AppendItems: _grpc.UnaryUnaryMultiCallable[_results_pb2.AppendItemsRequest, _results_pb2.AppendItemsResponse]
+    """Adds items to an upload, and closes it. Items stored already are trimmed, so it is safe to repeat.
+    Errors: NOT_FOUND (JOB_NOT_FOUND), ABORTED (UPLOAD_OFFSET: beyond the stored items, with metadata
+    stored_count), FAILED_PRECONDITION (UPLOAD_CLOSED: new items for an upload that is closed;
+    UPLOAD_TOTAL: finish with a smaller total than is stored, or with another than it was closed with;
+    JOB_ENDED: the upload was not finished when the job began to end), INTERNAL (STORE_REFUSED: the database
+    refuses these items for good).
+    """
     GetJobs: _grpc.UnaryUnaryMultiCallable[_results_pb2.GetJobsRequest, _results_pb2.GetJobsResponse]
     """Snapshots of the named jobs that are newer than the caller knows; those unknown, purged or of another
     tenant are missing. Safe to repeat.
@@ -49,6 +57,10 @@ class ResultsServiceStub:
     """A page of a tenant's jobs, newest first. Safe to repeat."""
     ListResults: _grpc.UnaryUnaryMultiCallable[_results_pb2.ListResultsRequest, _results_pb2.ListResultsResponse]
     """A page of a job's results by item_index. Safe to repeat.
+    Errors: NOT_FOUND (JOB_NOT_FOUND).
+    """
+    ListRecordedResults: _grpc.UnaryUnaryMultiCallable[_results_pb2.ListRecordedResultsRequest, _results_pb2.ListRecordedResultsResponse]
+    """A page of a job's results in the order of their recording. Safe to repeat.
     Errors: NOT_FOUND (JOB_NOT_FOUND).
     """
     LeaseChunks: _grpc.UnaryUnaryMultiCallable[_results_pb2.LeaseChunksRequest, _results_pb2.LeaseChunksResponse]
@@ -92,6 +104,14 @@ class ResultsServiceAsyncStub(ResultsServiceStub):
     """Stores jobs. Each member has its own outcome. Safe to repeat: the same tenant and request_id give the
     first job as it is now, if content_hash is the same, else the member's error REQUEST_ID_REUSED.
     """
+    AppendItems: _aio.UnaryUnaryMultiCallable[_results_pb2.AppendItemsRequest, _results_pb2.AppendItemsResponse]  # type: ignore[assignment]
+    """Adds items to an upload, and closes it. Items stored already are trimmed, so it is safe to repeat.
+    Errors: NOT_FOUND (JOB_NOT_FOUND), ABORTED (UPLOAD_OFFSET: beyond the stored items, with metadata
+    stored_count), FAILED_PRECONDITION (UPLOAD_CLOSED: new items for an upload that is closed;
+    UPLOAD_TOTAL: finish with a smaller total than is stored, or with another than it was closed with;
+    JOB_ENDED: the upload was not finished when the job began to end), INTERNAL (STORE_REFUSED: the database
+    refuses these items for good).
+    """
     GetJobs: _aio.UnaryUnaryMultiCallable[_results_pb2.GetJobsRequest, _results_pb2.GetJobsResponse]  # type: ignore[assignment]
     """Snapshots of the named jobs that are newer than the caller knows; those unknown, purged or of another
     tenant are missing. Safe to repeat.
@@ -100,6 +120,10 @@ class ResultsServiceAsyncStub(ResultsServiceStub):
     """A page of a tenant's jobs, newest first. Safe to repeat."""
     ListResults: _aio.UnaryUnaryMultiCallable[_results_pb2.ListResultsRequest, _results_pb2.ListResultsResponse]  # type: ignore[assignment]
     """A page of a job's results by item_index. Safe to repeat.
+    Errors: NOT_FOUND (JOB_NOT_FOUND).
+    """
+    ListRecordedResults: _aio.UnaryUnaryMultiCallable[_results_pb2.ListRecordedResultsRequest, _results_pb2.ListRecordedResultsResponse]  # type: ignore[assignment]
+    """A page of a job's results in the order of their recording. Safe to repeat.
     Errors: NOT_FOUND (JOB_NOT_FOUND).
     """
     LeaseChunks: _aio.UnaryUnaryMultiCallable[_results_pb2.LeaseChunksRequest, _results_pb2.LeaseChunksResponse]  # type: ignore[assignment]
@@ -148,6 +172,20 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def AppendItems(
+        self,
+        request: _results_pb2.AppendItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_results_pb2.AppendItemsResponse, _abc.Awaitable[_results_pb2.AppendItemsResponse]]:
+        """Adds items to an upload, and closes it. Items stored already are trimmed, so it is safe to repeat.
+        Errors: NOT_FOUND (JOB_NOT_FOUND), ABORTED (UPLOAD_OFFSET: beyond the stored items, with metadata
+        stored_count), FAILED_PRECONDITION (UPLOAD_CLOSED: new items for an upload that is closed;
+        UPLOAD_TOTAL: finish with a smaller total than is stored, or with another than it was closed with;
+        JOB_ENDED: the upload was not finished when the job began to end), INTERNAL (STORE_REFUSED: the database
+        refuses these items for good).
+        """
+
+    @_abc_1.abstractmethod
     def GetJobs(
         self,
         request: _results_pb2.GetJobsRequest,
@@ -172,6 +210,16 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_results_pb2.ListResultsResponse, _abc.Awaitable[_results_pb2.ListResultsResponse]]:
         """A page of a job's results by item_index. Safe to repeat.
+        Errors: NOT_FOUND (JOB_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ListRecordedResults(
+        self,
+        request: _results_pb2.ListRecordedResultsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_results_pb2.ListRecordedResultsResponse, _abc.Awaitable[_results_pb2.ListRecordedResultsResponse]]:
+        """A page of a job's results in the order of their recording. Safe to repeat.
         Errors: NOT_FOUND (JOB_NOT_FOUND).
         """
 
