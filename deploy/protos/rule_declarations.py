@@ -31,8 +31,9 @@ _LAST_NUMBER = 536_870_911
 
 def print_file(file: FileDescriptorProto) -> str:
     """Returns the text of a proto2 file that declares the same messages, enums and extensions."""
+    origin = f"protovalidate {version('protovalidate')} (Apache-2.0, Buf Technologies)"
     lines = [
-        f"// Generated from protovalidate {version('protovalidate')} (Apache-2.0, Buf Technologies): do not edit.",
+        f"// Generated from {origin}: do not edit.",
         'syntax = "proto2";',
         f"package {file.package};",
         *(f'import "{name}";' for name in file.dependency),

@@ -1,7 +1,7 @@
 """The protos as the stubs hold them: with the rules of protovalidate as plain option bytes.
 
-A stub made the usual way imports buf.validate, so that who installs the client would need that package, in the
-version of ours. Without the import the rules stay in the descriptors, as bytes that protovalidate reads.
+A stub made the usual way imports buf.validate, so that who installs the client would need that package, in
+our version of it. Without the import the rules stay in the descriptors, as bytes that protovalidate reads.
 """
 
 import sys

@@ -4,7 +4,7 @@ Each class stands for one gRPC status code. The reason (such as ``UNKNOWN_KIND``
 ``google.rpc.ErrorInfo`` and is what programs should look at; the message is for people.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
 import grpc
@@ -34,6 +34,7 @@ class HeadraceError(Exception):
         reason: Stable name in UPPER_SNAKE_CASE, for programs.
         message: For people; holds no secrets.
         violations: Fields that are wrong; empty unless the error is about the request's content.
+        metadata: More facts for programs, named at each reason, such as ``stored_count``.
         answered: Whether a server of Headrace said so itself; False for what a client found by itself, and
             where the transport broke.
     """
@@ -42,12 +43,18 @@ class HeadraceError(Exception):
     default_reason: ClassVar[str] = "UNKNOWN"
 
     def __init__(
-        self, message: str, *, reason: str | None = None, violations: Sequence[FieldViolation] = ()
+        self,
+        message: str,
+        *,
+        reason: str | None = None,
+        violations: Sequence[FieldViolation] = (),
+        metadata: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
         self.reason = reason or self.default_reason
         self.violations = tuple(violations)
+        self.metadata = dict(metadata or {})
         self.answered = False
 
     def __str__(self) -> str:
@@ -140,7 +147,8 @@ def to_status(error: HeadraceError) -> status_pb2.Status:
     """Returns the rich status that carries an error over gRPC, with ErrorInfo and BadRequest details."""
     code: int = error.code.value[0]
     status = status_pb2.Status(code=code, message=error.message)
-    status.details.add().Pack(error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN))
+    info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
+    status.details.add().Pack(info)
     if error.violations:
         bad_request = error_details_pb2.BadRequest()
         for violation in error.violations:
@@ -153,15 +161,15 @@ def from_rpc_error(rpc_error: grpc.aio.AioRpcError) -> HeadraceError:
     """Returns the error that a failed call carried, with its reason and violations where it had some."""
     error_class = _CLASS_BY_CODE.get(rpc_error.code(), HeadraceError)
     message = rpc_error.details() or rpc_error.code().name
-    reason, violations = None, []
+    reason, violations, metadata = None, [], {}
     status = _rich_status(rpc_error)
     for detail in status.details if status else ():
         info, bad_request = error_details_pb2.ErrorInfo(), error_details_pb2.BadRequest()
         if detail.Unpack(info):
-            reason = info.reason
+            reason, metadata = info.reason, dict(info.metadata)
         elif detail.Unpack(bad_request):
             violations = [FieldViolation(v.field, v.description) for v in bad_request.field_violations]
-    error = error_class(message, reason=reason, violations=violations)
+    error = error_class(message, reason=reason, violations=violations, metadata=metadata)
     error.answered = reason is not None
     return error
 
