@@ -82,16 +82,13 @@ def _items(kind: str) -> tuple[Iterator[Any], Any]:
 
 
 def _print_figures(count: int, figures: Figures) -> None:
-    print(
-        f"  upload                 {figures.upload_seconds:8.1f} s   {count / figures.upload_seconds:8,.0f} items/s"
-    )
-    print(
-        f"  submit to end          {figures.job_seconds:8.1f} s   {count / figures.job_seconds:8,.0f} items/s"
-    )
+    def timed(name: str, seconds: float) -> None:
+        print(f"  {name:22} {seconds:8.1f} s   {count / seconds:8,.0f} items/s")
+
+    timed("upload", figures.upload_seconds)
+    timed("submit to end", figures.job_seconds)
     print(f"  items/s of each tenth  {' '.join(f'{rate:,.0f}' for rate in figures.part_rates)}")
-    print(
-        f"  results streamed       {figures.stream_seconds:8.1f} s   {count / figures.stream_seconds:8,.0f} items/s"
-    )
+    timed("results streamed", figures.stream_seconds)
     tenth = max(1, len(figures.page_ms) // 10)
     print("  milliseconds           median / worst")
     print(f"    GetJob meanwhile     {spread(figures.get_ms)}")
