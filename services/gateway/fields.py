@@ -66,17 +66,6 @@ def page_size_or(default: int, page_size: int) -> int:
     return min(page_size or default, MAX_PAGE_SIZE)
 
 
-def checked_seq(field: str, seq: int) -> int:
-    """Returns a seq of a query.
-
-    Raises:
-        InvalidArgumentError: It is negative.
-    """
-    if seq < 0:
-        raise invalid_field(field, "must be 0 or the seq of a snapshot")
-    return seq
-
-
 def checked_item_state(item_state: jobs_pb2.ItemState) -> jobs_pb2.ItemState:
     """Returns an item state to filter by; UNSPECIFIED means any.
 

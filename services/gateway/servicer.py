@@ -17,7 +17,6 @@ from services.gateway.fields import (
     checked_item_state,
     checked_job_states,
     checked_kind_filter,
-    checked_seq,
     page_size_or,
     tenant_of,
 )
@@ -121,9 +120,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         """Returns a page of results; see the proto."""
         job_id, tenant = canonical_job_id(request.job_id), tenant_of(context)
         item_state = checked_item_state(request.item_state)
-        after_seq = checked_seq("after_seq", request.after_seq)
-        up_to_seq = checked_seq("up_to_seq", request.up_to_seq)
-        query = PagedQuery("GetResults", tenant, job_id, item_state, after_seq, up_to_seq)
+        query = PagedQuery("GetResults", tenant, job_id, item_state)
         page = await self._store.list_results(
             results_pb2.ListResultsRequest(
                 job_id=job_id,
@@ -131,8 +128,6 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
                 page_size=page_size_or(_DEFAULT_RESULTS_PER_PAGE, request.page_size),
                 after_item_index=query.index_position(request.page_token),
                 item_state=item_state,
-                after_seq=after_seq,
-                up_to_seq=up_to_seq,
             )
         )
         token = query.page_token(page.results[-1].item_index) if page.more else ""

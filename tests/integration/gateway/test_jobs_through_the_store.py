@@ -42,33 +42,6 @@ async def test_a_job_is_watched_to_its_end_and_its_results_read(gateway, submit,
     assert [result.output for result in results] == ['{"a": 1}', '"\\u0000"', '"🙂"']
 
 
-async def test_results_are_followed_by_the_seq_of_snapshots_and_each_is_read_once(
-    gateway, submit, lease, record
-):
-    job = await submit(gateway, items=["1"] * 40)
-    last_seq, indices = 0, []
-
-    async def read_up_to(seq):
-        nonlocal last_seq
-        token = ""
-        while True:
-            page = await gateway.stub.GetResults(
-                GetResultsRequest(
-                    job_id=job.job_id, page_size=7, after_seq=last_seq, up_to_seq=seq, page_token=token
-                )
-            )
-            indices.extend(result.item_index for result in page.results)
-            token = page.next_page_token
-            if not token:
-                break
-        last_seq = seq
-
-    for one in await lease():
-        await record(one)
-        await read_up_to((await gateway.stub.GetJob(GetJobRequest(job_id=job.job_id))).job.seq)
-    assert sorted(indices) == list(range(40))
-
-
 async def test_the_same_request_id_makes_one_job_however_often_it_is_sent_at_once(gateway, submit):
     jobs = await asyncio.gather(*(submit(gateway, request_id="wanted") for _ in range(20)))
     assert len({job.job_id for job in jobs}) == 1
