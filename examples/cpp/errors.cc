@@ -15,6 +15,8 @@ std::string CodeName(grpc::StatusCode code) {
       {grpc::StatusCode::DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"},
       {grpc::StatusCode::NOT_FOUND, "NOT_FOUND"},
       {grpc::StatusCode::ALREADY_EXISTS, "ALREADY_EXISTS"},
+      {grpc::StatusCode::FAILED_PRECONDITION, "FAILED_PRECONDITION"},
+      {grpc::StatusCode::ABORTED, "ABORTED"},
       {grpc::StatusCode::UNAVAILABLE, "UNAVAILABLE"},
   };
   const auto name = names.find(code);

@@ -1,56 +1,39 @@
-// A job from C++: submitted, watched over a broken stream, its results read; and two calls that fail.
+// Jobs from C++: one submitted, watched over a broken stream, its results read page by page; one uploaded over a
+// break, its results streamed meanwhile; and calls that fail.
 //
 //   make && build/headrace-example             (gateway: HEADRACE_TARGET, or localhost:50051)
-#include <chrono>
 #include <cstdlib>
 #include <functional>
 #include <iostream>
 #include <memory>
+#include <set>
 #include <string>
+#include <vector>
 
-#include <grpcpp/grpcpp.h>
-
-#include "errors.h"
-#include "headrace/gateway/v1/gateway.grpc.pb.h"
+#include "calls.h"
+#include "uploads.h"
 
 namespace gateway = headrace::gateway::v1;
 namespace jobs = headrace::jobs::v1;
 using std::chrono::milliseconds;
-using Stub = gateway::GatewayService::Stub;
 
 constexpr int kItemCount = 200;
-constexpr milliseconds kUnaryTime{10'000};
 
-// One call's settings: its tenant, and how long it may take.
-std::unique_ptr<grpc::ClientContext> MakeContext(milliseconds time) {
-  auto context = std::make_unique<grpc::ClientContext>();
-  context->AddMetadata("headrace-tenant", "cpp-example");
-  context->set_deadline(std::chrono::system_clock::now() + time);
-  return context;
+std::vector<std::string> MakeItems() {
+  std::vector<std::string> items;
+  for (int number = 0; number < kItemCount; ++number) {
+    items.push_back("{\"number\": " + std::to_string(number) + "}");
+  }
+  return items;
 }
 
-void PrintFailure(const std::string& title, const grpc::Status& status) {
-  const Failure failure = Describe(status);
-  std::cout << title << ": " << failure.code;
-  if (!failure.reason.empty()) std::cout << " " << failure.reason;
-  for (const auto& field : failure.fields) std::cout << " " << field;
-  std::cout << std::endl;
-}
-
-// Ends the program where a call that must succeed does not.
-void Require(const grpc::Status& status) {
-  if (status.ok()) return;
-  PrintFailure("failed", status);
-  std::exit(1);
-}
-
-std::string Submit(Stub& stub) {
+// Submits a job of these items; with none it opens an upload.
+std::string Submit(Stub& stub, const std::vector<std::string>& items) {
   gateway::SubmitJobRequest request;
   request.set_kind("noop");
   request.set_params(R"({"sleep_ms": 50})");
-  for (int number = 0; number < kItemCount; ++number) {
-    request.add_items("{\"number\": " + std::to_string(number) + "}");
-  }
+  request.mutable_items()->Assign(items.begin(), items.end());
+  request.set_upload(items.empty());
   // With it a repeated call never makes a second job.
   request.set_request_id("cpp-" + std::to_string(std::chrono::system_clock::now().time_since_epoch().count()));
   gateway::SubmitJobResponse response;
@@ -81,8 +64,8 @@ void WatchOverABreak(Stub& stub, const std::string& job_id) {
   request.set_job_id(job_id);
   int seen = 0;
   const auto two = [&seen](const jobs::Job&) { return ++seen == 2; };
-  PrintFailure("broken off", Watch(stub, request, milliseconds{60'000}, two));
-  Require(Watch(stub, request, milliseconds{60'000}, [](const jobs::Job&) { return false; }));
+  PrintFailure("broken off", Watch(stub, request, kStreamTime, two));
+  Require(Watch(stub, request, kStreamTime, [](const jobs::Job&) { return false; }));
 }
 
 void ReadResults(Stub& stub, const std::string& job_id) {
@@ -103,13 +86,61 @@ void ReadResults(Stub& stub, const std::string& job_id) {
             << (complete ? "complete" : "incomplete") << std::endl;
 }
 
-void SubmitWrongly(Stub& stub, const std::string& title, const std::string& kind, const std::string& params) {
-  gateway::SubmitJobRequest request;
-  request.set_kind(kind);
-  request.set_params(params);
+// Reads results as they are recorded, after the cursor of `request`, and moves that; breaks off with the first
+// ones, or reads to the end of the job, whose last snapshot is put into `job`.
+grpc::Status StreamResults(Stub& stub, gateway::StreamResultsRequest& request, std::multiset<int64_t>& indexes,
+                           jobs::Job* job) {
+  const auto context = MakeContext(kStreamTime);
+  const auto stream = stub.StreamResults(context.get(), request);
+  gateway::StreamResultsResponse response;
+  while (stream->Read(&response)) {
+    for (const auto& result : response.results()) indexes.insert(result.item_index());
+    request.set_cursor(response.cursor());
+    if (job != nullptr) {
+      *job = response.job();
+    } else if (!indexes.empty()) {
+      context->TryCancel();
+    }
+  }
+  return stream->Finish();
+}
+
+// Uploads half of the items, reads the first results, and goes on with both.
+void UploadOverABreak(Stub& stub) {
+  const std::string job_id = Submit(stub, {});
+  const std::vector<std::string> items = MakeItems();
+  std::cout << "upload broken off: " << Append(stub, job_id, items, kItemCount / 2).stored << " stored" << std::endl;
+  gateway::StreamResultsRequest request;
+  request.set_job_id(job_id);
+  std::multiset<int64_t> indexes;
+  StreamResults(stub, request, indexes, nullptr);
+  std::cout << "stream broken off: " << (indexes.empty() ? "without" : "with") << " results" << std::endl;
+  const Uploaded rest = Append(stub, job_id, items);
+  Require(rest.status);
+  std::cout << "upload finished: " << rest.stored << " stored, went on from " << rest.from << std::endl;
+  jobs::Job job;
+  Require(StreamResults(stub, request, indexes, &job));
+  const bool once = std::set<int64_t>(indexes.begin(), indexes.end()).size() == indexes.size();
+  std::cout << "streamed: " << indexes.size() << " " << (once ? "once each" : "some twice") << ", "
+            << jobs::JobState_Name(job.state()) << std::endl;
+}
+
+void SubmitWrongly(Stub& stub, const std::string& title, gateway::SubmitJobRequest request) {
   request.add_items("1");
   gateway::SubmitJobResponse response;
   PrintFailure(title, stub.SubmitJob(MakeContext(kUnaryTime).get(), request, &response));
+}
+
+void ShowFailures(Stub& stub) {
+  gateway::SubmitJobRequest wrong_params, wrong_kind, wrong_fields;
+  wrong_params.set_kind("noop");
+  wrong_params.set_params(R"({"sleep_ms": -1})");
+  SubmitWrongly(stub, "wrong params", wrong_params);
+  wrong_kind.set_kind("nope");
+  SubmitWrongly(stub, "wrong kind", wrong_kind);
+  wrong_fields.set_max_failed_ratio(2);
+  wrong_fields.set_max_parallelism(-1);
+  SubmitWrongly(stub, "wrong fields", wrong_fields);
 }
 
 int main() {
@@ -117,12 +148,12 @@ int main() {
   const auto channel =
       grpc::CreateChannel(target ? target : "localhost:50051", grpc::InsecureChannelCredentials());
   const auto stub = gateway::GatewayService::NewStub(channel);
-  const std::string job_id = Submit(*stub);
+  const std::string job_id = Submit(*stub, MakeItems());
   gateway::WatchJobRequest hurried;
   hurried.set_job_id(job_id);
   PrintFailure("deadline", Watch(*stub, hurried, milliseconds{1}, [](const jobs::Job&) { return false; }));
   WatchOverABreak(*stub, job_id);
   ReadResults(*stub, job_id);
-  SubmitWrongly(*stub, "wrong params", "noop", R"({"sleep_ms": -1})");
-  SubmitWrongly(*stub, "wrong kind", "nope", "");
+  UploadOverABreak(*stub);
+  ShowFailures(*stub);
 }

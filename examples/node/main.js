@@ -1,56 +1,36 @@
-// A job from Node: submitted, watched over a broken stream, its results read; and two calls that fail.
+// Jobs from Node: one submitted, watched over a broken stream, its results read page by page; one uploaded over
+// a break, its results streamed meanwhile; and calls that fail.
 //
 //   npm ci && node main.js                     (gateway: HEADRACE_TARGET, or localhost:50051)
 import { randomUUID } from "node:crypto";
-import { promisify } from "node:util";
-
-import grpc from "@grpc/grpc-js";
 
 import { describe } from "./errors.js";
-import { GatewayService } from "./protos.js";
+import { call, gateway, read, tenant } from "./gateway.js";
+import { append } from "./uploads.js";
 
-const ITEM_COUNT = 200;
-const TERMINAL = new Set(["SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED"].map((name) => `JOB_STATE_${name}`));
+const ITEMS = Array.from({ length: 200 }, (_, number) => JSON.stringify({ number }));
 
-const gateway = new GatewayService(
-  process.env.HEADRACE_TARGET ?? "localhost:50051",
-  grpc.credentials.createInsecure(),
-);
-const tenant = new grpc.Metadata();
-tenant.set("headrace-tenant", "node-example");
-
-/** Makes one unary call that may take 10 seconds. */
-function call(method, request) {
-  const send = promisify(gateway[method]).bind(gateway);
-  return send(request, tenant, { deadline: Date.now() + 10_000 });
-}
-
-async function submit() {
+async function submit(more) {
   const { job } = await call("SubmitJob", {
     kind: "noop",
     params: JSON.stringify({ sleep_ms: 50 }),
-    items: Array.from({ length: ITEM_COUNT }, (_, number) => JSON.stringify({ number })),
     request_id: randomUUID(), // with it a repeated call never makes a second job
+    ...more,
   });
   console.log(`submitted: ${job.job_id}`);
   return job.job_id;
 }
 
-/** Reads a watch until `enough` says so of a job; returns the last resume token. */
+/** Reads a watch until `enough` says so of a job, or to its end; returns the last resume token. */
 async function watch(request, enough, options = {}) {
-  const stream = gateway.WatchJob(request, tenant, options);
   let token = request.resume_token;
-  try {
-    for await (const { job, resume_token } of stream) {
-      token = resume_token;
-      if (!job) continue; // only live numbers
-      const { succeeded_count, total_count } = job.progress;
-      console.log(`watched: seq=${job.seq} ${job.state} ${succeeded_count}/${total_count}`);
-      if (enough(job)) break;
-    }
-  } finally {
-    stream.cancel();
-  }
+  await read(gateway.WatchJob(request, tenant, options), ({ job, resume_token }) => {
+    token = resume_token;
+    if (!job) return false; // only live numbers
+    const { succeeded_count, total_count } = job.progress;
+    console.log(`watched: seq=${job.seq} ${job.state} ${succeeded_count}/${total_count}`);
+    return enough(job);
+  });
   return token;
 }
 
@@ -58,7 +38,7 @@ async function watchOverABreak(jobId) {
   let seen = 0;
   const token = await watch({ job_id: jobId }, () => ++seen === 2);
   console.log("broken off");
-  await watch({ job_id: jobId, resume_token: token }, (job) => TERMINAL.has(job.state));
+  await watch({ job_id: jobId, resume_token: token }, () => false);
 }
 
 async function readResults(jobId) {
@@ -70,8 +50,34 @@ async function readResults(jobId) {
     indexes.push(...page.results.map((result) => result.item_index));
     pageCount += 1;
   } while (page.next_page_token);
-  const complete = indexes.length === ITEM_COUNT && indexes.every((index, place) => index === place);
+  const complete = indexes.length === ITEMS.length && indexes.every((index, place) => index === place);
   console.log(`results: ${indexes.length} in ${pageCount} pages, ${complete ? "complete" : "incomplete"}`);
+}
+
+/** Reads results as they are recorded, after `cursor`, until `enough` says so of an answer. */
+async function streamResults(jobId, cursor, indexes, enough) {
+  let last;
+  await read(gateway.StreamResults({ job_id: jobId, cursor }, tenant), (answer) => {
+    last = answer;
+    indexes.push(...answer.results.map((result) => result.item_index));
+    return enough(answer);
+  });
+  return last;
+}
+
+/** Uploads half of the items, reads the first results, and goes on with both. */
+async function uploadOverABreak() {
+  const jobId = await submit({ upload: true });
+  const half = await append(jobId, ITEMS, ITEMS.length / 2);
+  console.log(`upload broken off: ${half.stored} stored`);
+  const indexes = [];
+  const { cursor } = await streamResults(jobId, "", indexes, () => indexes.length > 0);
+  console.log(`stream broken off: ${indexes.length > 0 ? "with" : "without"} results`);
+  const rest = await append(jobId, ITEMS);
+  console.log(`upload finished: ${rest.stored} stored, went on from ${rest.from}`);
+  const { job } = await streamResults(jobId, cursor, indexes, () => false);
+  const once = new Set(indexes).size === indexes.length;
+  console.log(`streamed: ${indexes.length} ${once ? "once each" : "some twice"}, ${job.state}`);
 }
 
 /** Prints how a call fails. */
@@ -85,11 +91,13 @@ async function showFailure(title, failing) {
   }
 }
 
-const jobId = await submit();
+const jobId = await submit({ items: ITEMS });
 const aMillisecond = { deadline: Date.now() + 1 };
 await showFailure("deadline", watch({ job_id: jobId }, () => false, aMillisecond));
 await watchOverABreak(jobId);
 await readResults(jobId);
+await uploadOverABreak();
 await showFailure("wrong params", call("SubmitJob", { kind: "noop", params: '{"sleep_ms": -1}', items: ["1"] }));
 await showFailure("wrong kind", call("SubmitJob", { kind: "nope", items: ["1"] }));
+await showFailure("wrong fields", call("SubmitJob", { items: ["1"], max_failed_ratio: 2, max_parallelism: -1 }));
 gateway.close();

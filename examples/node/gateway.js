@@ -1,0 +1,28 @@
+// The gateway, and how this example calls it.
+import { promisify } from "node:util";
+
+import grpc from "@grpc/grpc-js";
+
+import { GatewayService } from "./protos.js";
+
+export const gateway = new GatewayService(
+  process.env.HEADRACE_TARGET ?? "localhost:50051",
+  grpc.credentials.createInsecure(),
+);
+export const tenant = new grpc.Metadata();
+tenant.set("headrace-tenant", "node-example");
+
+/** Makes one unary call that may take 10 seconds. */
+export function call(method, request) {
+  const send = promisify(gateway[method]).bind(gateway);
+  return send(request, tenant, { deadline: Date.now() + 10_000 });
+}
+
+/** Reads a stream of answers until `enough` says so of one, then breaks it off. */
+export async function read(stream, enough) {
+  try {
+    for await (const answer of stream) if (enough(answer)) return;
+  } finally {
+    stream.cancel();
+  }
+}
