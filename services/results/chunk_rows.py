@@ -13,6 +13,7 @@ from sqlalchemy import Row
 from headrace.results.v1 import results_pb2
 from services.results.database import Transaction
 from services.results.facts import Chunk
+from services.results.rules.chunks import Cut
 
 _NAMES = tuple(field.name for field in fields(Chunk))
 COLUMNS = ", ".join(f"c.{name}" for name in _NAMES)
@@ -139,6 +140,12 @@ async def read_due_chunks(
     return found, any(chunk.lease_incarnation is not None for chunk in chunks)
 
 
+def new_chunk(job_id: str, chunk_index: int, cut: Cut) -> Chunk:
+    """Returns a chunk that nobody has leased yet, with a block of inputs of its own."""
+    first, count, size = cut
+    return Chunk(job_id, chunk_index, first, count, first, size, unfinished_count=count)
+
+
 def save_chunks(tx: Transaction, chunks: Iterable[Chunk]) -> None:
     """Queues chunks to be written back."""
     rows = [_values(chunk) for chunk in chunks]
@@ -159,13 +166,13 @@ def insert_chunks(tx: Transaction, chunks: Iterable[Chunk], where: str = "") -> 
         tx.later(_INSERT + where, cut=rows)
 
 
-def insert_blocks(tx: Transaction, blocks: Sequence[tuple[str, int, Sequence[str]]], where: str) -> None:
+def insert_blocks(tx: Transaction, blocks: Sequence[tuple[str, int, Sequence[str]]], where: str = "") -> None:
     """Queues inputs.
 
     Args:
         tx: The transaction.
         blocks: Job id, index of the first item, and the JSON text of each item.
-        where: A condition on their job_id, or an empty text.
+        where: A condition on their job_id.
     """
     if blocks:
         rows = [

@@ -9,12 +9,13 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
 from services.results import chunk_rows, job_rows
 from services.results.database import Database, Transaction
-from services.results.facts import Chunk, Job
+from services.results.facts import Job
 from services.results.failures import RefusedError
 from services.results.job_rows import COLUMNS, job_of
 from services.results.messages import job_message, microseconds
 from services.results.rules.chunks import Cut, chunk_size, cut_chunks
 from services.results.rules.settling import is_leasable_now, settle
+from services.results.rules.uploads import IDLE_FOR
 from services.results.transition import add_tasks
 
 Outcome = results_pb2.CreateJobOutcome
@@ -25,11 +26,12 @@ JOIN jobs j ON j.tenant = k.tenant AND j.request_id = k.request_id
 JOIN job_progress p ON p.job_id = j.job_id"""
 _INSERT_JOBS = """
 INSERT INTO jobs (job_id, tenant, request_id, content_hash, kind, params, job_class, max_failed_ratio,
-    max_parallelism, schedule_time, create_time)
+    max_parallelism, schedule_time, trace_id, create_time)
 SELECT job_id, tenant, request_id, content_hash, kind, params, job_class, max_failed_ratio,
-    max_parallelism, schedule_time, NOW()
+    max_parallelism, schedule_time, trace_id, NOW()
 FROM ROWS(new: job_id text, tenant text, request_id text, content_hash text, kind text, params text,
-    job_class bigint, max_failed_ratio double precision, max_parallelism bigint, schedule_time bigint)
+    job_class bigint, max_failed_ratio double precision, max_parallelism bigint, schedule_time bigint,
+    trace_id text)
 WHERE true ON CONFLICT (tenant, request_id) DO NOTHING RETURNING job_id, create_time"""
 _INSERT_SHARES = """
 INSERT INTO tenant_shares (job_class, tenant, virtual_time, job_clock)
@@ -81,7 +83,7 @@ class JobCreator:
 async def _create_in(
     tx: Transaction, news: Sequence[results_pb2.NewJob], shares: Sequence[tuple[int, str]]
 ) -> results_pb2.CreateJobsResponse:
-    if any(new.HasField("schedule_time") for new in news):
+    if any(new.HasField("schedule_time") or new.upload_open for new in news):
         await tx.run("SELECT NOW() AS now")
     first_of = {_name(new): new for new in reversed(news)}
     wanted = {name: _new_job(new, tx.now) for name, new in first_of.items()}
@@ -115,7 +117,7 @@ async def _read_stored(
 
 def _has_nul(new: results_pb2.NewJob) -> bool:
     # PostgreSQL has no such text. Items are kept within JSON, which escapes it.
-    return any("\0" in text for text in (new.tenant, new.request_id, new.kind, new.params))
+    return any("\0" in text for text in (new.tenant, new.request_id, new.kind, new.params, new.trace_id))
 
 
 def _reused(first: Job) -> Outcome:
@@ -140,6 +142,9 @@ def _new_job(new: results_pb2.NewJob, now: int) -> Job:
         schedule_time=_wanted_start(new),
         total_count=len(new.items),
         chunk_size=chunk_size(len(new.items)),
+        upload_open=new.upload_open,
+        upload_expire_time=now + IDLE_FOR if new.upload_open else None,
+        trace_id=new.trace_id,
     )
     job.chunk_count = job.open_chunk_count = len(_cut(new))
     settle(job, now, first_due=0)
@@ -151,7 +156,7 @@ def _wanted_start(new: results_pb2.NewJob) -> int | None:
 
 
 def _cut(new: results_pb2.NewJob) -> list[Cut]:
-    return cut_chunks([len(item.encode()) for item in new.items])
+    return cut_chunks([len(item.encode()) for item in new.items], chunk_size(len(new.items)))
 
 
 async def _insert(
@@ -190,7 +195,7 @@ def _insert_rest(tx: Transaction, wanted: Sequence[tuple[Job, results_pb2.NewJob
     for job, new in wanted:
         for index, cut in enumerate(_cut(new)):
             blocks.append((job.job_id, cut.first_index, new.items[cut.first_index : cut.end_index]))
-            chunks.append(_chunk(job.job_id, index, cut))
+            chunks.append(chunk_rows.new_chunk(job.job_id, index, cut))
     chunk_rows.insert_blocks(tx, blocks, where)
     chunk_rows.insert_chunks(tx, chunks, where)
 
@@ -207,10 +212,5 @@ def _jobs_row(job: Job, new: results_pb2.NewJob) -> tuple[object, ...]:
         job.max_failed_ratio,
         job.max_parallelism,
         job.schedule_time,
-    )
-
-
-def _chunk(job_id: str, chunk_index: int, cut: Cut) -> Chunk:
-    return Chunk(
-        job_id, chunk_index, cut.first_index, cut.item_count, cut.first_index, cut.input_bytes, cut.item_count
+        job.trace_id,
     )

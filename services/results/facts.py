@@ -28,6 +28,7 @@ class Job:
     cached_tokens: int = 0
     cost_micros: int = 0
     upload_open: bool = False
+    upload_expire_time: int | None = None
     pause_reason: int = 0
     waiting_parent_count: int = 0
     stop_as: int = 0
@@ -44,6 +45,7 @@ class Job:
     virtual_time: int = 0
     start_time: int | None = None
     finish_time: int | None = None
+    trace_id: str = ""
 
     @property
     def free_chunk_count(self) -> int:

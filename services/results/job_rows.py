@@ -12,7 +12,7 @@ from sqlalchemy import Row
 from services.results.database import Transaction
 from services.results.facts import Job
 
-_OF_JOBS = ("kind", "max_failed_ratio", "max_parallelism", "create_time", "schedule_time")
+_OF_JOBS = ("kind", "max_failed_ratio", "max_parallelism", "create_time", "schedule_time", "trace_id")
 _BOOLEANS = ("upload_open", "leasable", "has_deferrals")
 _NAMES = tuple(field.name for field in fields(Job))
 COLUMNS = ", ".join(f"j.{name}" if name in _OF_JOBS else f"p.{name}" for name in _NAMES)
@@ -21,9 +21,9 @@ COLUMNS = ", ".join(f"j.{name}" if name in _OF_JOBS else f"p.{name}" for name in
 _CHANGING = {
     name: "boolean" if name in _BOOLEANS else "text" if name.startswith("error_") else "bigint"
     for name in _NAMES
-    if name not in (*_OF_JOBS, "job_id", "tenant", "job_class", "chunk_size")
+    if name not in (*_OF_JOBS, "job_id", "tenant", "job_class")
 }
-_PROGRESS = {"job_id": "text", "tenant": "text", "job_class": "bigint", "chunk_size": "bigint"} | _CHANGING
+_PROGRESS = {"job_id": "text", "tenant": "text", "job_class": "bigint"} | _CHANGING
 _values = attrgetter("job_id", *_CHANGING)
 
 _LOCK = f"""
@@ -31,11 +31,16 @@ SELECT {COLUMNS}, NOW() AS now FROM job_progress p JOIN jobs j ON j.job_id = p.j
 WHERE p.job_id IN (SELECT k.job_id FROM ROWS(k: job_id text))
 ORDER BY p.job_id FOR UPDATE OF p"""
 _LOCK_FREE = _LOCK + " SKIP LOCKED"
+# The clock is read in a SELECT of its own: once, so that an index ends the search at what is not due yet.
 _LOCK_DUE = f"""
 SELECT {COLUMNS}, NOW() AS now FROM job_progress p JOIN jobs j ON j.job_id = p.job_id
 WHERE p.job_id IN (
-    SELECT w.job_id FROM job_progress w WHERE w.wake_time <= NOW() ORDER BY w.wake_time LIMIT :most)
-AND p.wake_time <= NOW()
+    SELECT d.job_id FROM (SELECT w.job_id FROM job_progress w WHERE w.wake_time <= (SELECT NOW())
+                          ORDER BY w.wake_time LIMIT :most) d
+    UNION ALL
+    SELECT d.job_id FROM (SELECT u.job_id FROM job_progress u WHERE u.upload_expire_time <= (SELECT NOW())
+                          ORDER BY u.upload_expire_time LIMIT :most) d)
+AND (p.wake_time <= NOW() OR p.upload_expire_time <= NOW())
 ORDER BY p.job_id FOR UPDATE OF p SKIP LOCKED"""
 
 _SAVE = f"""
@@ -87,7 +92,12 @@ async def lock_jobs(tx: Transaction, job_ids: Iterable[str], *, only_free: bool 
 
 
 async def lock_due_jobs(tx: Transaction, most: int) -> dict[str, Job]:
-    """Returns, locked, jobs whose wait is over, those that nobody else has locked."""
+    """Returns, locked, jobs whose wait is over or whose upload expires, but for those locked by others.
+
+    Args:
+        tx: The transaction.
+        most: How many of each kind at most.
+    """
     return {row.job_id: job_of(row) for row in await tx.run(_LOCK_DUE, {"most": most})}
 
 

@@ -55,8 +55,14 @@ async def answer(
     response = results_pb2.LeaseChunksResponse()
     for job_id, params in contents.params.items():
         job = jobs[job_id]
-        job_class = cast("jobs_pb2.JobClass", job.job_class)
-        response.jobs.add(job_id=job_id, tenant=job.tenant, kind=job.kind, params=params, job_class=job_class)
+        response.jobs.add(
+            job_id=job_id,
+            tenant=job.tenant,
+            kind=job.kind,
+            params=params,
+            job_class=cast("jobs_pb2.JobClass", job.job_class),
+            trace_id=job.trace_id,
+        )
     for chunk in leased:
         lease = response.leases.add(
             ref=lease_ref(chunk), round=jobs[chunk.job_id].round, quarantined=chunk.quarantined

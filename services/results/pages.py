@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from headrace.errors import NotFoundError
+from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
 from services.results import job_rows, worker_rows
 from services.results.database import Database, Transaction
@@ -32,19 +33,15 @@ _RESULTS = """
 SELECT e.item_index, e.state, e.output, e.output_bytes, e.error_reason, e.error_message, e.try_count,
     e.call_count, e.input_tokens, e.output_tokens, e.cached_tokens, e.cost_micros, e.finish_time
 FROM ROWS(k: item_index bigint, round bigint) CROSS JOIN results e
-WHERE e.job_id = :job_id AND e.item_index = k.item_index AND e.round = k.round ORDER BY e.item_index"""
-_KEYS = """
-SELECT e.item_index, e.round, e.output_bytes FROM results e
+WHERE e.job_id = :job_id AND e.item_index = k.item_index AND e.round = k.round"""
+# Bytes of a result but for what all take; those of a message are guessed, and never too low.
+ROOM = "e.output_bytes + 4 * length(e.error_message)"
+_KEYS = f"""
+SELECT e.item_index, e.round, {ROOM} AS room FROM results e
 WHERE e.job_id = :job_id AND e.item_index > :after AND (e.round = 0 OR e.round = :round)"""
 _OF_ITEM_STATE = " AND e.state = :state"
-_UP_TO = " AND e.seq <= :up_to"
-# A reader that follows a job asks for few new results among many: they are found by seq, then sorted.
-_NEW_KEYS = """
-WITH e AS MATERIALIZED (
-    SELECT n.job_id, n.item_index, n.round, n.seq, n.state, n.output_bytes FROM results n
-    WHERE n.job_id = :job_id AND n.seq > :after_seq AND n.seq > 0)"""
 _BY_INDEX = " ORDER BY e.item_index LIMIT :most"
-# Room that a result takes besides its output.
+# Room that a result takes besides its output and its error.
 _RESULT_BYTES = 100
 
 
@@ -90,29 +87,33 @@ async def _list_results_in(
     if not found:
         raise NotFoundError("there is no such job")
     size = max(1, min(request.page_size, MAX_PAGE_SIZE))
-    template = _KEYS if not request.after_seq else _NEW_KEYS + _KEYS.replace("FROM results e", "FROM e")
-    template += (_OF_ITEM_STATE if request.item_state else "") + (_UP_TO if request.up_to_seq else "")
     plain = {
         "job_id": job_id,
         "after": request.after_item_index,
         "round": found[0].round,
         "state": request.item_state,
-        "after_seq": request.after_seq,
-        "up_to": request.up_to_seq,
         "most": size + 1,
     }
-    keys = await tx.run(template + _BY_INDEX, plain)
-    page = _fitting(keys[:size])
-    rows = await tx.run(_RESULTS, {"job_id": job_id}, k=[(key.item_index, key.round) for key in page])
-    results = [result_message(row) for row in rows]
+    keys = await tx.run(_KEYS + (_OF_ITEM_STATE if request.item_state else "") + _BY_INDEX, plain)
+    page = fitting(keys[:size])
+    results = await read_results(tx, job_id, page)
     return results_pb2.ListResultsResponse(results=results, more=len(keys) > len(page))
 
 
-def _fitting(keys: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
-    """Returns the first keys whose results fit in a page, at least one."""
+async def read_results(tx: Transaction, job_id: str, keys: Sequence[Row[Any]]) -> list[jobs_pb2.Result]:
+    """Returns a job's results by their keys (item_index, round), in the order of these."""
+    if not keys:
+        return []
+    rows = await tx.run(_RESULTS, {"job_id": job_id}, k=[(key.item_index, key.round) for key in keys])
+    found = {row.item_index: row for row in rows}
+    return [result_message(found[key.item_index]) for key in keys if key.item_index in found]
+
+
+def fitting(keys: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+    """Returns the first keys whose results, by their ``room``, fit in a page, at least one."""
     total = 0
     for place, key in enumerate(keys):
-        total += key.output_bytes + _RESULT_BYTES
+        total += key.room + _RESULT_BYTES
         if total > MAX_PAGE_BYTES and place:
             return keys[:place]
     return keys

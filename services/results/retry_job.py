@@ -25,7 +25,8 @@ FROM chunks c WHERE c.job_id = :job_id AND c.unfinished_count > 0"""
 async def retry_job(database: Database, request: results_pb2.RetryJobRequest) -> results_pb2.RetryJobResponse:
     """Returns the job, live again; one that is live, or has only successes, is returned unchanged.
 
-    A second call with the same request_id starts nothing.
+    An upload that was still open is closed with the items it has; where all of them have a success, the job
+    ends at once, as SUCCEEDED. A second call with the same request_id starts nothing.
 
     Raises:
         NotFoundError: The tenant has no such job.
@@ -37,7 +38,7 @@ async def _retry_in(tx: Transaction, request: results_pb2.RetryJobRequest) -> re
     transition = Transition(tx)
     job = await lock_owned_job(transition, request.job_id, request.tenant)
     names = {"job_id": job.job_id, "request_id": request.request_id, "round": job.round + 1}
-    is_wanted = job.finish_time is not None and job.succeeded_count < job.total_count
+    is_wanted = job.finish_time is not None and (job.upload_open or job.succeeded_count < job.total_count)
     if not is_wanted or not await tx.run(_BEGIN, names):
         return results_pb2.RetryJobResponse(job=job_message(job))
     await _begin_round(tx, job)

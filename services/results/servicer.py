@@ -7,6 +7,7 @@ import grpc
 from headrace.results.v1 import results_pb2 as pb
 from headrace.results.v1 import results_pb2_grpc
 from services.results import pages
+from services.results.append_items import append_items
 from services.results.cancel_job import cancel_job
 from services.results.create_jobs import JobCreator
 from services.results.database import Database
@@ -14,6 +15,7 @@ from services.results.end_worker import end_worker
 from services.results.heartbeat import heartbeat
 from services.results.lease_chunks import lease_chunks
 from services.results.record_results import record_results
+from services.results.recorded_pages import list_recorded_results
 from services.results.retry_job import retry_job
 from services.results.sweep import sweep
 
@@ -31,6 +33,10 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
         """Stores jobs."""
         return await self._creator.create_jobs(request)
 
+    async def AppendItems(self, request: pb.AppendItemsRequest, context: Context) -> pb.AppendItemsResponse:  # noqa: N802
+        """Adds items to an upload, or closes it."""
+        return await append_items(self._database, request)
+
     async def GetJobs(self, request: pb.GetJobsRequest, context: Context) -> pb.GetJobsResponse:  # noqa: N802
         """Returns snapshots that are newer than known."""
         return await pages.get_jobs(self._database, request)
@@ -42,6 +48,12 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
     async def ListResults(self, request: pb.ListResultsRequest, context: Context) -> pb.ListResultsResponse:  # noqa: N802
         """Returns a page of results."""
         return await pages.list_results(self._database, request)
+
+    async def ListRecordedResults(  # noqa: N802
+        self, request: pb.ListRecordedResultsRequest, context: Context
+    ) -> pb.ListRecordedResultsResponse:
+        """Returns a page of results in the order of their recording."""
+        return await list_recorded_results(self._database, request)
 
     async def LeaseChunks(self, request: pb.LeaseChunksRequest, context: Context) -> pb.LeaseChunksResponse:  # noqa: N802
         """Leases chunks to a worker."""

@@ -76,6 +76,15 @@ class Transition:
             if chunk.lease_incarnation is not None:
                 self.end_lease(chunk)
 
+    def add_chunk(self, chunk: Chunk) -> None:
+        """Adds a chunk, not leased, to its job, which gives it its chunk_index."""
+        job = self.jobs[chunk.job_id]
+        chunk.chunk_index = job.chunk_count
+        job.chunk_count += 1
+        job.open_chunk_count += 1
+        self._new_chunks.append(chunk)
+        self._reopened.append(chunk)
+
     def split(self, chunk: Chunk, at_index: int, unfinished_after: int) -> None:
         """Makes a chunk of its own of what follows an index; neither is leased.
 
@@ -84,10 +93,8 @@ class Transition:
             at_index: Index of the first item that goes over.
             unfinished_after: Unfinished items that go over.
         """
-        job = self.jobs[chunk.job_id]
         rest = dataclasses.replace(
             chunk,
-            chunk_index=job.chunk_count,
             first_index=at_index,
             item_count=chunk.end_index - at_index,
             unfinished_count=unfinished_after,
@@ -95,10 +102,7 @@ class Transition:
         )
         chunk.item_count = at_index - chunk.first_index
         chunk.unfinished_count -= unfinished_after
-        job.chunk_count += 1
-        job.open_chunk_count += 1
-        self._new_chunks.append(rest)
-        self._reopened.append(rest)
+        self.add_chunk(rest)
 
     async def add_results(self, results: list[NewResult]) -> set[tuple[str, int]]:
         """Returns the items whose result went in, with their job's counters moved by exactly these."""

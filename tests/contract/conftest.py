@@ -119,10 +119,11 @@ class Store:
     release_of = staticmethod(release_of)
     deferral_of = staticmethod(deferral_of)
 
-    def __init__(self, stub: "ResultsServiceAsyncStub", clock: Clock, sqlite: bool) -> None:
+    def __init__(self, stub: "ResultsServiceAsyncStub", running: "RunningStore") -> None:
         self.stub = stub
-        self.clock = clock
-        self.sqlite = sqlite
+        self.clock = running.clock
+        self.sqlite = running.sqlite
+        self._engine = running.engine
         self._ports = iter(range(1, 1_000))
 
     def advance(self, seconds: float) -> None:
@@ -150,6 +151,21 @@ class Store:
         """Stores a job and returns it."""
         return (await self.create_all(self.new_job(items, **fields))).outcomes[0].job
 
+    async def open_upload(self, **fields: Any) -> jobs_pb2.Job:
+        """Stores a job whose items are to come, and returns it."""
+        return await self.create(0, upload_open=True, **fields)
+
+    async def append(
+        self, job_id: str, first: int = 0, items: int | Sequence[str] = 0, **fields: Any
+    ) -> pb.AppendItemsResponse:
+        """Appends items; a number of them are named by their index."""
+        texts = [str(first + place) for place in range(items)] if isinstance(items, int) else items
+        given = {"tenant": "default", "first_item_index": first, "items": texts} | fields
+        return await self.stub.AppendItems(pb.AppendItemsRequest(job_id=job_id, **given))
+
+    async def finish(self, job_id: str, total: int) -> pb.AppendItemsResponse:
+        return await self.append(job_id, finish_total_count=total)
+
     async def create_all(self, *jobs: pb.NewJob) -> pb.CreateJobsResponse:
         return await self.stub.CreateJobs(pb.CreateJobsRequest(jobs=jobs))
 
@@ -166,6 +182,23 @@ class Store:
     async def results(self, job_id: str, **fields: Any) -> pb.ListResultsResponse:
         given = {"tenant": "default", "page_size": 1_000, "after_item_index": -1} | fields
         return await self.stub.ListResults(pb.ListResultsRequest(job_id=job_id, **given))
+
+    async def recorded(
+        self, job_id: str, after: pb.RecordPlace | None = None, **fields: Any
+    ) -> pb.ListRecordedResultsResponse:
+        """A page of results in the order of their recording."""
+        given = {"tenant": "default", "page_size": 1_000} | fields
+        return await self.stub.ListRecordedResults(
+            pb.ListRecordedResultsRequest(job_id=job_id, after=after, **given)
+        )
+
+    async def change(self, job_id: str, **facts: Any) -> None:
+        """Changes facts of a job that no call of the store changes yet."""
+        places = ", ".join(f"{name} = :{name}" for name in facts)
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                text(f"UPDATE job_progress SET {places} WHERE job_id = :job_id"), {"job_id": job_id} | facts
+            )
 
     async def sweep(self) -> pb.SweepResponse:
         return await self.stub.Sweep(pb.SweepRequest())
@@ -242,4 +275,4 @@ async def store(database_name: str, _run_store: Callable[[str], Any]) -> AsyncIt
         ],
     ) as channel:
         stub = results_pb2_grpc.ResultsServiceStub(channel)
-        yield Store(stub, running.clock, running.sqlite)
+        yield Store(stub, running)

@@ -56,19 +56,16 @@ async def test_a_page_of_one_state_holds_no_other(store):
     assert [r.item_index for r in succeeded.results] == [0, 2]
 
 
-async def test_a_reader_that_follows_snapshots_reads_each_result_once(store):
-    job = await store.create(items=10)
+async def test_a_page_of_failures_ends_at_1_mb_of_messages(store):
+    job = await store.create(items=400, max_failed_ratio=1.0)
     worker = await store.worker()
-    leases = (await worker.lease()).leases
-    seen, last = [], 0
-    for first in (4, 0, 7):
-        response = await worker.succeed(*leases[first : first + 4])
-        seq = response.effects.changed_jobs[0].seq
-        part = await read_all(store, job.job_id, after_seq=last, up_to_seq=seq, page_size=2)
-        seen += [result.item_index for result in part]
-        last = seq
-    assert seen == [4, 5, 6, 7, 0, 1, 2, 3, 8, 9]
-    assert not (await store.results(job.job_id, up_to_seq=2)).results
+    error = jobs_pb2.Error(reason="BAD", message="\u00e9" * 4_000)
+    for lease in (await worker.lease()).leases:
+        await worker.record(store.record_of(lease, error=error))
+    page = await store.results(job.job_id)
+    assert page.more
+    assert page.ByteSize() < 1_200_000
+    assert len(await read_all(store, job.job_id)) == 400
 
 
 async def test_results_of_another_tenants_job_are_not_found(store):

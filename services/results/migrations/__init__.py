@@ -17,11 +17,12 @@ from services.results.failures import DATABASE_ERRORS, translate
 _LOCK_KEY = 7_236_450_112
 
 
-async def migrate(database_url: str) -> None:
+async def migrate(database_url: str, revision: str = "head") -> None:
     """Brings a database to the newest schema, or makes it; a database that has it stays as it is.
 
     Args:
         database_url: As HEADRACE_DATABASE_URL.
+        revision: The schema to stop at; tests bring rows from an older one on. Default: the newest.
 
     Raises:
         UnavailableError: The database cannot be reached (STORE_UNAVAILABLE).
@@ -29,7 +30,7 @@ async def migrate(database_url: str) -> None:
     engine = open_engine(database_url)
     try:
         async with engine.begin() as connection:
-            await connection.run_sync(_upgrade)
+            await connection.run_sync(_upgrade, revision)
     except DATABASE_ERRORS as error:
         raise translate(error) from None
     finally:
@@ -62,14 +63,14 @@ def _config() -> Config:
     return config
 
 
-def _upgrade(connection: Connection) -> None:
+def _upgrade(connection: Connection, revision: str) -> None:
     if connection.dialect.name == "postgresql":
         for setting in ("lock_timeout", "statement_timeout"):
             connection.execute(text(f"SET LOCAL {setting} = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _revision(connection: Connection) -> str | None:

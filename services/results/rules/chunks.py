@@ -29,26 +29,28 @@ class Cut(NamedTuple):
 
 
 def chunk_size(item_count: int) -> int:
-    """Returns how many items a chunk of a job takes at most: 1 to 100."""
+    """Returns how many items a chunk of a job with so many items takes at most: 1 to 100."""
     return max(1, min(MAX_CHUNK_ITEMS, math.ceil(item_count / CHUNKS_WANTED)))
 
 
-def cut_chunks(item_bytes: Sequence[int]) -> list[Cut]:
-    """Returns the chunks of a job: in order, together all items, each at most a chunk and 1 MB.
+def cut_chunks(item_bytes: Sequence[int], size: int, first_index: int = 0) -> list[Cut]:
+    """Returns the chunks of items: in order, together all items, each at most so many and 1 MB.
 
     An item larger than that is a chunk of its own.
 
     Args:
         item_bytes: Size of each item's input.
+        size: Items of a chunk at most, from 1 on.
+        first_index: Place in the job of the first of these items.
     """
-    size = chunk_size(len(item_bytes))
     cuts: list[Cut] = []
-    first, total = 0, 0
-    for index, size_of_item in enumerate(item_bytes):
+    first, total = first_index, 0
+    for index, size_of_item in enumerate(item_bytes, first_index):
         if index > first and (index - first == size or total + size_of_item > MAX_CHUNK_BYTES):
             cuts.append(Cut(first, index - first, total))
             first, total = index, 0
         total += size_of_item
-    if len(item_bytes) > first:
-        cuts.append(Cut(first, len(item_bytes) - first, total))
+    end = first_index + len(item_bytes)
+    if end > first:
+        cuts.append(Cut(first, end - first, total))
     return cuts

@@ -3,6 +3,7 @@
 from headrace.jobs.v1 import jobs_pb2
 from services.results.facts import Job
 from services.results.rules.state import LEASABLE_STATES, compute_state, has_failed
+from services.results.rules.uploads import expire_if_idle
 
 # What a snapshot shows; a change of it is what seq counts.
 _SHOWN = (
@@ -24,7 +25,7 @@ _SHOWN = (
 
 
 def settle(job: Job, now: int, first_due: int, latest_reason: str = "") -> None:
-    """Ends a job that is to end, and computes state, leasable and wake_time anew.
+    """Ends a job that is to end, and computes state, leasable and when to look again anew.
 
     Args:
         job: Its facts, all in order already.
@@ -33,10 +34,13 @@ def settle(job: Job, now: int, first_due: int, latest_reason: str = "") -> None:
         latest_reason: Why the latest item failed.
     """
     if job.finish_time is None:
+        expire_if_idle(job, now)
         _end_if_over(job, now, latest_reason)
     job.state = compute_state(job, now)
     job.leasable = job.state in LEASABLE_STATES and job.slot_count > 0
     job.wake_time = None
+    if not job.upload_open or job.stop_as:
+        job.upload_expire_time = None
     if job.state == jobs_pb2.JOB_STATE_SCHEDULED:
         job.wake_time = job.schedule_time
     elif job.leasable and max(job.not_before, first_due) > now:

@@ -1,0 +1,30 @@
+"""Uploads expire, jobs know their trace, and results are found in the order of their recording."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    """Adds two columns, and an index for each of the two new searches."""
+    op.add_column("jobs", sa.Column("trace_id", sa.Text, nullable=False, server_default=""))
+    # When a sweep has to end the job; NULL: no upload is open. Apart from wake_time, before which nothing
+    # is leased: the items of an upload are worked on while more arrive.
+    op.add_column("job_progress", sa.Column("upload_expire_time", sa.BigInteger))
+    _index_where(
+        "upload_expire_time IS NOT NULL", "job_progress_uploading", "job_progress", "upload_expire_time"
+    )
+    # It finds what results_seq finds. The condition keeps it, like that one, for this search alone.
+    _index_where("seq > 0", "results_recorded", "results", "job_id", "seq", "item_index")
+    op.drop_index("results_seq", "results")
+
+
+def downgrade() -> None:
+    """Refused: a schema only moves on."""
+    raise NotImplementedError
+
+
+def _index_where(where: str, name: str, table: str, *columns: str) -> None:
+    op.create_index(name, table, list(columns), postgresql_where=sa.text(where), sqlite_where=sa.text(where))
