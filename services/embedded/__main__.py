@@ -7,6 +7,7 @@ from headrace.errors import HeadraceError
 from services.embedded.app import EmbeddedApp
 from services.embedded.settings import EmbeddedSettings
 from services.shared.logging import configure_logging, get_logger
+from services.shared.metrics_server import serve_metrics
 from services.shared.process import stop_on_signals
 from services.shared.settings import read_settings
 
@@ -39,7 +40,8 @@ def main() -> None:
     """Reads settings, sets logging up, runs."""
     settings = read_settings(EmbeddedSettings)
     configure_logging("embedded", settings.log_level)
-    sys.exit(asyncio.run(run(settings)))
+    with serve_metrics(settings.metrics_listen):
+        sys.exit(asyncio.run(run(settings)))
 
 
 if __name__ == "__main__":

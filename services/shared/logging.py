@@ -8,6 +8,8 @@ import sys
 
 import structlog
 
+_OWN_LOGGERS = ("services", "headrace", "__main__")
+
 
 def configure_logging(service: str, level: str = "INFO") -> None:
     """Sets up logging for the whole process.
@@ -17,7 +19,7 @@ def configure_logging(service: str, level: str = "INFO") -> None:
 
     Args:
         service: Name of the service, on every line.
-        level: DEBUG, INFO, WARNING or ERROR.
+        level: DEBUG, INFO, WARNING or ERROR; of libraries never less than WARNING.
     """
     shared: list[structlog.types.Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -48,11 +50,11 @@ def configure_logging(service: str, level: str = "INFO") -> None:
     )
     root = logging.getLogger()
     root.handlers = [handler]
-    root.setLevel(level)
-    for noisy in ("pika", "httpx2", "httpcore2", "openai", "aiosqlite", "asyncio"):
-        logging.getLogger(noisy).setLevel(logging.WARNING)
+    # Libraries write statements, rows and requests below WARNING, and those hold items and keys.
+    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+    for own in _OWN_LOGGERS:
+        logging.getLogger(own).setLevel(level)
     logging.getLogger("pika").setLevel(logging.CRITICAL)  # every idle reconnect is a traceback otherwise
-    logging.getLogger("dramatiq").setLevel(logging.WARNING)
 
 
 def _name_service(service: str) -> structlog.types.Processor:
@@ -69,3 +71,15 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """Returns the logger of a module; its events are nouns with a past participle, such as job_submitted."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
+
+
+def job_fields(job_id: str, tenant: str, trace_id: str) -> dict[str, str]:
+    """Returns what every line about a job tells of it.
+
+    Args:
+        job_id: The job.
+        tenant: Its owner.
+        trace_id: The trace it was submitted in; empty: none, and not on the line.
+    """
+    fields = {"job_id": job_id, "tenant": tenant}
+    return fields | {"trace_id": trace_id} if trace_id else fields

@@ -1,8 +1,31 @@
 """The one way a service opens a channel to another."""
 
+from typing import Any
+
 import grpc
 
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES
+from services.shared.tracing import TRACEPARENT, current_traceparent
+
+
+class PassTraceOn(grpc.aio.UnaryUnaryClientInterceptor):
+    """Sends the traceparent of the call that is being answered along with calls made for it."""
+
+    async def intercept_unary_unary(
+        self, continuation: Any, client_call_details: grpc.aio.ClientCallDetails, request: Any
+    ) -> Any:
+        """Makes the call."""
+        traceparent = current_traceparent()
+        if traceparent:
+            details = client_call_details
+            client_call_details = grpc.aio.ClientCallDetails(
+                details.method,
+                details.timeout,
+                grpc.aio.Metadata(*(details.metadata or ()), (TRACEPARENT, traceparent)),
+                details.credentials,
+                details.wait_for_ready,
+            )
+        return await continuation(client_call_details, request)
 
 
 def open_channel(target: str) -> grpc.aio.Channel:
@@ -13,6 +36,7 @@ def open_channel(target: str) -> grpc.aio.Channel:
     """
     return grpc.aio.insecure_channel(
         target,
+        interceptors=[PassTraceOn()],
         options=[
             ("grpc.max_receive_message_length", INTERNAL_MESSAGE_BYTES),
             ("grpc.max_send_message_length", INTERNAL_MESSAGE_BYTES),

@@ -1,7 +1,7 @@
-"""The one way a gRPC server of Headrace is built: options, error interceptor, health, reflection."""
+"""The one way a gRPC server of Headrace is built: options, interceptors, health, reflection."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any
 
 import grpc
@@ -13,6 +13,9 @@ from grpc_status import rpc_status
 
 from headrace.errors import HeadraceError, InternalError, to_status
 from services.shared.logging import get_logger
+from services.shared.rpc_handlers import Context, Continuation, Stream, Unary, wrap_handler
+from services.shared.rpc_metrics import MetricsInterceptor
+from services.shared.tracing import TraceInterceptor
 
 log = get_logger(__name__)
 
@@ -22,33 +25,26 @@ INTERNAL_MESSAGE_BYTES = 16 * MB
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Turns exceptions of handlers into rich statuses; the outermost interceptor of every server.
+    """Turns exceptions of handlers into rich statuses; the interceptor next to the handlers of every server.
 
     A HeadraceError keeps its code, reason and field violations. Any other exception is logged with its
     traceback and answered INTERNAL without its text.
     """
 
     async def intercept_service(
-        self,
-        continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Any]],
-        handler_call_details: grpc.HandlerCallDetails,
+        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Any:
         """Returns the handler, wrapped."""
-        handler = await continuation(handler_call_details)
-        if handler is None:
-            return None
         method = handler_call_details.method
-        if handler.unary_unary:
-            return handler._replace(unary_unary=_guard_unary(handler.unary_unary, method))
-        if handler.unary_stream:
-            return handler._replace(unary_stream=_guard_stream(handler.unary_stream, method))
-        if handler.stream_unary:
-            return handler._replace(stream_unary=_guard_unary(handler.stream_unary, method))
-        return handler._replace(stream_stream=_guard_stream(handler.stream_stream, method))
+        return wrap_handler(
+            await continuation(handler_call_details),
+            lambda behaviour: _guard_unary(behaviour, method),
+            lambda behaviour: _guard_stream(behaviour, method),
+        )
 
 
-def _guard_unary(behaviour: Callable[..., Awaitable[Any]], method: str) -> Callable[..., Awaitable[Any]]:
-    async def guarded(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> Any:
+def _guard_unary(behaviour: Unary, method: str) -> Unary:
+    async def guarded(request: Any, context: Context) -> Any:
         try:
             return await behaviour(request, context)
         except Exception as error:
@@ -57,8 +53,8 @@ def _guard_unary(behaviour: Callable[..., Awaitable[Any]], method: str) -> Calla
     return guarded
 
 
-def _guard_stream(behaviour: Callable[..., Any], method: str) -> Callable[..., Any]:
-    async def guarded(request: Any, context: grpc.aio.ServicerContext[Any, Any]) -> AsyncIterator[Any]:
+def _guard_stream(behaviour: Stream, method: str) -> Stream:
+    async def guarded(request: Any, context: Context) -> AsyncIterator[Any]:
         try:
             responses = behaviour(request, context)
             if isinstance(responses, Coroutine):  # it writes to the context itself, as Health.Watch does
@@ -72,7 +68,7 @@ def _guard_stream(behaviour: Callable[..., Any], method: str) -> Callable[..., A
     return guarded
 
 
-async def _abort(error: Exception, context: grpc.aio.ServicerContext[Any, Any], method: str) -> None:
+async def _abort(error: Exception, context: Context, method: str) -> None:
     if isinstance(error, (grpc.aio.AbortError, grpc.aio.UsageError)):
         raise error
     if not isinstance(error, HeadraceError):
@@ -88,12 +84,19 @@ class RpcServer:
     Args:
         listen: ``host:port``; port 0 takes a free one.
         max_message_bytes: Largest message taken or sent.
+        begins_traces: Whether a call without a trace begins one; calls between services belong to none or to
+            that of their caller.
     """
 
-    def __init__(self, listen: str, max_message_bytes: int) -> None:
+    def __init__(self, listen: str, max_message_bytes: int, *, begins_traces: bool = False) -> None:
         self._listen = listen
         self.server = grpc.aio.server(
-            interceptors=[ErrorInterceptor()],
+            # Counting sees the statuses that errors become; a fault's log line carries the trace.
+            interceptors=[
+                MetricsInterceptor(),
+                TraceInterceptor(begins_traces=begins_traces),
+                ErrorInterceptor(),
+            ],
             options=[
                 ("grpc.max_receive_message_length", max_message_bytes),
                 ("grpc.max_send_message_length", max_message_bytes),

@@ -16,12 +16,15 @@ class ServiceSettings(BaseSettings):
         log_level: HEADRACE_LOG_LEVEL.
         drain_seconds: HEADRACE_DRAIN_SECONDS: how long a stopping process lets running calls and streams
             end by themselves, in seconds.
+        metrics_listen: HEADRACE_METRICS_LISTEN: host:port where Prometheus finds the metrics of the process;
+            port 0 takes a free one, which the log says; unset: they are not served.
     """
 
     model_config = SettingsConfigDict(env_prefix="HEADRACE_", hide_input_in_errors=True)
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     drain_seconds: float = Field(default=10.0, ge=0, le=3600)
+    metrics_listen: HostPort | None = None
 
 
 S = TypeVar("S", bound=BaseSettings)

@@ -4,6 +4,7 @@ import asyncio
 import sys
 
 from services.shared.logging import configure_logging, get_logger
+from services.shared.metrics_server import serve_metrics
 from services.shared.process import stop_on_signals
 from services.shared.queue.brokers import open_broker
 from services.shared.settings import read_settings
@@ -40,7 +41,8 @@ def main() -> None:
     """Reads settings, sets logging up, runs."""
     settings = read_settings(WorkerSettings)
     configure_logging("worker", settings.log_level)
-    sys.exit(asyncio.run(run(settings)))
+    with serve_metrics(settings.metrics_listen):
+        sys.exit(asyncio.run(run(settings)))
 
 
 if __name__ == "__main__":

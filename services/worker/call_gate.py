@@ -2,13 +2,15 @@
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, TryAgainError
+from headrace.kinds import Completion, ItemFailedError, TryAgainError
+from services.shared.metrics import timing
 from services.worker.cooldowns import Cooldowns
+from services.worker.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS, model_label
 from services.worker.provider.faults import RATE_LIMITED
 from services.worker.provider.provider import CompletionRequest, Provider
 
@@ -53,7 +55,8 @@ class CallGate:
             if wait > 0:
                 raise TryAgainError(RATE_LIMITED, "the provider's rate limit is reached", wait)
             try:
-                return await self._provider.complete(request, usage)
+                with _counted(request.model):
+                    return await self._provider.complete(request, usage)
             except TryAgainError as error:
                 if error.reason == RATE_LIMITED and error.retry_after:
                     self._cooldowns.hold(self._key(request.model), error.retry_after)
@@ -92,3 +95,22 @@ class CallGate:
 
     def _key(self, model: str) -> str:
         return f"{self._provider.name}/{model}"
+
+
+@contextmanager
+def _counted(model: str) -> Iterator[None]:
+    """Counts the call that the block makes, by what became of it."""
+    model = model_label(model)
+    outcome = "failed"
+    try:
+        with timing(PROVIDER_CALL_SECONDS.labels(model).observe):
+            yield
+        outcome = "succeeded"
+    except (TryAgainError, ItemFailedError) as error:
+        outcome = error.reason  # of the table in faults
+        raise
+    except asyncio.CancelledError:
+        outcome = "cancelled"
+        raise
+    finally:
+        PROVIDER_CALLS.labels(model, outcome).inc()

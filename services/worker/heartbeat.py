@@ -8,6 +8,7 @@ import grpc
 
 from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
+from services.worker.metrics import HEARTBEATS_FAILED
 from services.worker.scheduler import ItemScheduler
 from services.worker.slices import Slices
 
@@ -96,6 +97,7 @@ class Heartbeat:
         try:
             response = await self._results.Heartbeat(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
+            HEARTBEATS_FAILED.inc()
             log.debug("heartbeat_not_answered", code=error.code().name)
             return False
         if response.ended:

@@ -6,6 +6,7 @@ from typing import Any
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
+from services.worker.metrics import LEASED_ITEMS
 
 
 @dataclass(eq=False)
@@ -129,6 +130,7 @@ class HeldWork:
         return self._unfinished_by_class.get(job_class, 0)
 
     def _count(self, job: HeldJob, change: int) -> None:
+        LEASED_ITEMS.inc(change)
         job.unfinished_count += change
         job_class = job.spec.job_class
         self._unfinished_by_class[job_class] = self._unfinished_by_class.get(job_class, 0) + change

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -13,17 +12,15 @@ from headrace.errors import InvalidArgumentError
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, JobFailedError, Kind, TryAgainError, validate_params
 from headrace.results.v1 import results_pb2
-from services.shared.logging import get_logger
 from services.worker.backoff import retry_delay
 from services.worker.call_gate import CallGate
 from services.worker.cooldowns import Cooldowns
 from services.worker.item_context import CallingContext
+from services.worker.job_lines import note_failed_try, note_handler_error
 from services.worker.kept_answers import KeptAnswers
 from services.worker.payload import decode_input, encode_output
 from services.worker.provider.faults import RATE_LIMITED
 from services.worker.provider.provider import Provider
-
-log = get_logger(__name__)
 
 # Tries that a rate limit may turn away before the item fails; with the backoff this takes over an hour.
 MAX_RATE_LIMITED_TRIES = 150
@@ -110,13 +107,15 @@ class ItemRunner:
         except (Exception, asyncio.CancelledError) as caught:
             if isinstance(caught, asyncio.CancelledError) and _is_broken_off():
                 raise
-            _log_handler_error(spec, item, caught)
+            note_handler_error(spec, item, caught)
             error = _error("HANDLER_ERROR", f"the kind's handler raised {type(caught).__name__}")
         else:
             self._finish(spec, item)
             return ItemOutcome(output, None, None, False, try_count, usage)
         if delay is None:
             self._finish(spec, item)
+        if not job_failed:
+            note_failed_try(spec, item, error, delay)
         return ItemOutcome(None, error, delay, job_failed, try_count, usage)
 
     def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
@@ -190,15 +189,3 @@ def _is_broken_off() -> bool:
     """Returns whether the running task was asked to end; a handler may also raise a cancellation itself."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
-
-
-def _log_handler_error(spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, error: BaseException) -> None:
-    # Where it was raised, but not its text: that may repeat the item.
-    log.error(
-        "handler_failed",
-        job_id=spec.job_id,
-        kind=spec.kind,
-        item_index=item.item_index,
-        error=type(error).__name__,
-        traceback="".join(traceback.format_tb(error.__traceback__)),
-    )

@@ -9,7 +9,9 @@ import grpc
 
 from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
+from services.shared.metrics import timing
 from services.worker.entries import Entry
+from services.worker.metrics import RECORD_BATCH_ENTRIES, RECORD_SECONDS
 
 if TYPE_CHECKING:
     from headrace.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
@@ -96,7 +98,8 @@ class Recorder:
             await self._wait_until_due()
             batch = self._take()
             if batch:
-                response = await self._send(batch)
+                with timing(RECORD_SECONDS.observe):
+                    response = await self._send(batch)
                 self._acknowledge(batch, response)
             if not self._waiting.entries:
                 self._idle.set()
@@ -130,6 +133,7 @@ class Recorder:
         return entries
 
     async def _send(self, batch: list[Entry]) -> results_pb2.RecordResultsResponse:
+        RECORD_BATCH_ENTRIES.observe(len(batch))
         records: dict[str, results_pb2.JobRecord] = {}
         for entry in batch:
             entry.apply(records.setdefault(entry.job_id, results_pb2.JobRecord(job_id=entry.job_id)))

@@ -17,7 +17,9 @@ from services.worker import entries
 from services.worker.fair_queue import FairQueue
 from services.worker.held_work import HeldChunk, HeldItem, HeldJob, HeldWork
 from services.worker.item_runner import ItemOutcome
+from services.worker.job_lines import fields_of
 from services.worker.live_numbers import LiveNumbers
+from services.worker.metrics import ITEMS_IN_FLIGHT
 from services.worker.recorder import Recorder
 from services.worker.records import chunk_release, item_deferral, item_record
 from services.worker.room import Room
@@ -96,6 +98,7 @@ class ItemScheduler:
             if chunk is None:
                 continue
             spec = chunk.job.spec
+            log.debug("chunk_leased", chunk_index=lease.ref.chunk_index, **fields_of(spec))
             self._queue.push(spec.job_class, spec.tenant, spec.job_id, chunk.unfinished.values())
             if chunk.job.stopped or self._draining or not chunk.unfinished:
                 self._release(chunk)
@@ -120,6 +123,7 @@ class ItemScheduler:
         if job is None or job.stopped:
             return
         job.stopped = True
+        log.info("job_stopped", chunk_count=len(job.chunks), **fields_of(job.spec))
         self._discard(job, lambda item: True)
         for item in job.in_flight():
             if item.task is not None:
@@ -203,6 +207,7 @@ class ItemScheduler:
         task = asyncio.create_task(self._runner.run(spec, item.leased))
         item.task = task
         self._in_flight.add(task)
+        ITEMS_IN_FLIGHT.inc()
         self.live.started(spec.job_id)
         # Not done by the task itself: cancelled before its first step, it would run none of its code.
         task.add_done_callback(partial(self._ended, item))
@@ -210,6 +215,7 @@ class ItemScheduler:
     def _ended(self, item: HeldItem, task: asyncio.Task[ItemOutcome]) -> None:
         outcome = _outcome_of(item, task)
         self._in_flight.discard(task)
+        ITEMS_IN_FLIGHT.dec()
         item.task = None
         if self._quarantined is item:
             self._quarantined = None
@@ -291,6 +297,8 @@ class ItemScheduler:
     def _fail_job(self, item: HeldItem, outcome: ItemOutcome) -> None:
         job = item.chunk.job
         error = outcome.error or jobs_pb2.Error(reason="INTERNAL")
+        if not job.stopped:
+            log.warning("job_failed", reason=error.reason, **fields_of(job.spec))
         self._recorder.add(entries.job_error_entry(job.spec.job_id, error, lambda o: None), urgent=True)
         self.stop_job(job.spec.job_id)
         self._release_if_idle(item.chunk)
@@ -340,7 +348,7 @@ class ItemScheduler:
         chunk.lost = True
         self._discard(chunk.job, lambda item: item.chunk is chunk)
         self._drop(chunk)
-        log.info("lease_lost", job_id=chunk.ref.job_id, chunk_index=chunk.ref.chunk_index)
+        log.info("lease_lost", chunk_index=chunk.ref.chunk_index, **fields_of(chunk.job.spec))
 
     def _lose_job(self, job: HeldJob) -> None:
         for chunk in list(job.chunks.values()):
@@ -374,7 +382,7 @@ def _outcome_of(item: HeldItem, task: asyncio.Task[ItemOutcome]) -> ItemOutcome 
     fault = task.exception()
     if fault is None:
         return task.result()
-    ref, index = item.chunk.ref, item.leased.item_index
-    log.error("item_not_run", job_id=ref.job_id, item_index=index, error=type(fault).__name__)
+    fields = fields_of(item.chunk.job.spec)
+    log.error("item_not_run", item_index=item.leased.item_index, error=type(fault).__name__, **fields)
     error = jobs_pb2.Error(reason="INTERNAL", message="the worker could not run this item")
     return ItemOutcome(None, error, None, False, item.leased.try_count + 1, item.leased.usage)

@@ -5,13 +5,18 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 
 import dramatiq
+from prometheus_client import Counter
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
 from services.shared.queue.contract import advance_job_message
+from services.shared.tracing import nobodys_context
 
 log = get_logger(__name__)
+
+TASKS_PUBLISHED = Counter("headrace_tasks_published_total", "Wake-ups that the broker took.")
+TASKS_NOT_PUBLISHED = Counter("headrace_tasks_not_published_total", "Wake-ups dropped: the broker was away.")
 
 
 class QueuePublisher:
@@ -37,7 +42,8 @@ class QueuePublisher:
             key = (task.job_id, task.job_class)
             self._waiting[key] = max(self._waiting.get(key, 0), task.count)
         if self._waiting and (self._drain is None or self._drain.done()):
-            self._drain = asyncio.get_running_loop().create_task(self._publish_waiting())
+            loop = asyncio.get_running_loop()
+            self._drain = loop.create_task(self._publish_waiting(), context=nobodys_context())
 
     async def close(self) -> None:
         """Publishes what waits, for at most a second, then lets go of the thread."""
@@ -52,11 +58,15 @@ class QueuePublisher:
             await loop.run_in_executor(self._thread, self._publish_batch, batch)
 
     def _publish_batch(self, batch: dict[tuple[str, jobs_pb2.JobClass], int]) -> None:
+        left_count = sum(batch.values())
         try:
             for (job_id, job_class), count in batch.items():
                 for _ in range(count):
                     self._broker.enqueue(advance_job_message(job_id, job_class))
+                    TASKS_PUBLISHED.inc()
+                    left_count -= 1
         except Exception as error:  # any fault of the broker costs delay only
+            TASKS_NOT_PUBLISHED.inc(left_count)
             if not self._failing:
                 log.warning("tasks_not_published", job_count=len(batch), error=type(error).__name__)
             self._failing = True

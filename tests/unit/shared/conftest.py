@@ -1,0 +1,80 @@
+"""A real server with a service that does what a request says, and the metrics of this process."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import grpc
+import pytest
+from prometheus_client import REGISTRY
+
+from headrace.errors import NotFoundError
+from headrace.worker.v1 import worker_pb2, worker_pb2_grpc
+from services.shared.rpc_client import open_channel
+from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.shared.tracing import current_trace_id
+
+
+class Obedient(worker_pb2_grpc.WorkerServiceServicer):
+    """Does what the first field of a request says, and keeps the trace it was called in."""
+
+    def __init__(self) -> None:
+        self.trace_ids: list[str] = []
+        self.entered = asyncio.Event()
+
+    async def _obey(self, order: str) -> None:
+        self.trace_ids.append(current_trace_id())
+        self.entered.set()
+        if order == "miss":
+            raise NotFoundError("there is none")
+        if order == "break":
+            raise RuntimeError("a bug")
+        if order == "stay":
+            await asyncio.Event().wait()
+
+    async def CancelJob(self, request, context):
+        await self._obey(request.job_id)
+        return worker_pb2.CancelJobResponse()
+
+    async def StreamProgress(self, request, context):
+        yield worker_pb2.StreamProgressResponse()
+        await self._obey(request.gateway)
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[..., Awaitable[tuple]]]:
+    """Starts a server of an obedient service; gives the service and a stub."""
+    servers: list[RpcServer] = []
+    channels: list[grpc.aio.Channel] = []
+
+    async def start(**options):
+        server, service = RpcServer("127.0.0.1:0", INTERNAL_MESSAGE_BYTES, **options), Obedient()
+        worker_pb2_grpc.add_WorkerServiceServicer_to_server(service, server.server)
+        await server.start([])
+        servers.append(server)
+        service.channel = open_channel(server.target)
+        channels.append(service.channel)
+        return service, worker_pb2_grpc.WorkerServiceStub(service.channel)
+
+    yield start
+    for channel in channels:
+        await channel.close(None)
+    for server in servers:
+        await server.stop(0)
+
+
+@pytest.fixture
+def sample() -> Callable[..., float]:
+    """Returns the present value of a metric; 0 where nothing was counted yet."""
+    return lambda name, **labels: REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+@pytest.fixture
+def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
+    """Waits until a condition holds; fails when it does not in time."""
+
+    async def wait(condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                await asyncio.sleep(0.001)
+
+    return wait
