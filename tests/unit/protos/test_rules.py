@@ -1,0 +1,118 @@
+"""The rules of protovalidate: told to people, and found by programs."""
+
+import re
+
+import pytest
+from google.protobuf import descriptor_pool
+from google.protobuf.message_factory import GetMessageClass
+from protovalidate import Validator
+
+from deploy.protos.descriptors import MEMBER, MESSAGE, Comments
+from headrace.gateway.v1 import gateway_pb2
+
+MEGABYTE = 1024 * 1024
+
+# What the comment of a field with the rule says.
+SAID = {
+    "string.min_len": lambda _: "Required",
+    "string.max_len": lambda value: f"{value:,} characters",
+    "string.max_bytes": lambda value: f"{value // MEGABYTE} MB",
+    "string.uuid": lambda _: "UUID",
+    "double.gte": lambda value: f"{value:g} to ",
+    "double.lte": lambda value: f" to {value:g}",
+    "int32.gte": lambda value: f"{value} or more" if value else "default",
+    "int64.gte": lambda value: f"from {value}" if value else "0",
+    "int64.lte": lambda value: f"to {value:,}",
+    "repeated.max_items": lambda value: f"to {value:,}",
+    "repeated.unique": lambda _: "each once",
+    "repeated.items.string.max_bytes": lambda value: f"{value // MEGABYTE} MB",
+}
+# A value that breaks the rule.
+WRONG = {
+    "string.min_len": lambda value: "x" * (value - 1),
+    "string.max_len": lambda value: "x" * (value + 1),
+    "string.max_bytes": lambda value: "ä" * (value // 2 + 1),
+    "string.uuid": lambda _: "0198c5a2",
+    "enum.defined_only": lambda _: 999,
+    "double.gte": lambda value: value - 0.5,
+    "double.lte": lambda value: value + 0.5,
+    "int32.gte": lambda value: value - 1,
+    "int64.gte": lambda value: value - 1,
+    "int64.lte": lambda value: value + 1,
+    "repeated.max_items": lambda value: ["1"] * (value + 1),
+    "repeated.unique": lambda _: [1, 1],
+    "repeated.items.string.max_bytes": lambda value: ["1", "x" * (value + 1)],
+    "repeated.items.enum.defined_only": lambda _: [999],
+    "repeated.items.enum.not_in": list,
+}
+# Limits that the comment of another field tells: of an upload where it is opened, of a kind where it is named.
+TOLD_ELSEWHERE = {
+    ("headrace.gateway.v1.AppendItemsRequest", "first_item_index", "int64.lte"),
+    ("headrace.gateway.v1.ListJobsRequest", "kind", "string.max_len"),
+}
+# Sent back as the server made them: how long they are is nobody's business.
+TOKENS = {"page_token", "resume_token", "cursor"}
+# Says nothing about values: how other rules apply, or what the type tells already.
+SILENT = {"ignore", "enum.defined_only", "repeated.items.enum.defined_only", "repeated.items.enum.not_in"}
+
+
+@pytest.fixture(scope="module")
+def violated():
+    """Returns `path` and rule of each violation of a message."""
+    validator = Validator()
+
+    def find(message):
+        found = [violation.proto for violation in validator.collect_violations(message)]
+        return {(each.field.elements[0].field_name if each.field else "", each.rule_id) for each in found}
+
+    return find
+
+
+def rule_ids(rule):
+    """What protovalidate calls a rule; one with two ends has an id of its own."""
+    rule_id = rule.path.removeprefix("repeated.items.")
+    return {rule_id, re.sub("gte|lte", "gte_lte", rule_id)}
+
+
+def test_every_field_tells_its_limits_in_its_comment(rules):
+    for rule in rules:
+        elsewhere = rule.field in TOKENS or (rule.message, rule.field, rule.path) in TOLD_ELSEWHERE
+        if rule.path not in SILENT and not elsewhere:
+            assert SAID[rule.path](rule.value) in rule.comment, f"{rule.message}.{rule.field}: {rule.path}"
+
+
+def test_protovalidate_finds_every_rule_through_the_stubs(rules, violated):
+    assert rules
+    for rule in rules:
+        if rule.path != "ignore":
+            make = GetMessageClass(descriptor_pool.Default().FindMessageTypeByName(rule.message))
+            wrong = make(**{rule.field: WRONG[rule.path](rule.value)})
+            found = {rule_id for field, rule_id in violated(wrong) if field == rule.field}
+            assert found & rule_ids(rule), f"{rule.message}.{rule.field}: {rule.path}"
+
+
+def test_the_limit_of_an_upload_is_told_where_it_is_opened(files):
+    (file,) = (file for file in files if file.package == "headrace.gateway.v1")
+    (opened,) = (i for i, message in enumerate(file.message_type) if message.name == "SubmitJobRequest")
+    place = [field.name for field in file.message_type[opened].field].index("upload")
+    assert "up to 10,000,000" in " ".join(Comments(file).paragraphs([MESSAGE, opened, MEMBER, place]))
+
+
+def test_values_at_their_limits_are_within_them(violated):
+    at_limit = gateway_pb2.SubmitJobRequest(
+        kind="ä" * 128,
+        params="x" * MEGABYTE,
+        items=["1"] * 100_000,
+        request_id="r" * 128,
+        max_failed_ratio=1,
+        max_parallelism=1,
+    )
+    assert violated(at_limit) == set()
+    assert violated(gateway_pb2.AppendItemsRequest(first_item_index=10_000_000, items=[""])) == set()
+    assert violated(gateway_pb2.ListJobsRequest(page_size=2**31 - 1, states=[1, 2])) == set()
+
+
+def test_a_job_has_items_or_an_upload_and_not_both(violated):
+    assert violated(gateway_pb2.SubmitJobRequest(kind="noop", upload=True)) == set()
+    for wrong in ({}, {"items": ["1"], "upload": True}):
+        assert violated(gateway_pb2.SubmitJobRequest(kind="noop", **wrong)) == {("", "message.oneof")}

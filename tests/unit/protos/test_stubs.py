@@ -1,0 +1,47 @@
+"""The generated stubs: the rules are in them, and what the rules are made with is not needed."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+from google.protobuf.descriptor_pb2 import FileDescriptorProto
+
+from deploy.protos.rule_declarations import PATH as RULE_DECLARATIONS
+
+IMPORTS_WITHOUT_PROTOVALIDATE = """
+import sys
+for name in ("buf", "protovalidate"):
+    sys.modules[name] = None  # an import of it fails
+from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
+from headrace.results.v1 import results_pb2, results_pb2_grpc
+from headrace.worker.v1 import worker_pb2, worker_pb2_grpc
+print(gateway_pb2.SubmitJobRequest(kind="noop").kind)
+"""
+
+
+@pytest.fixture(scope="module")
+def stubs(files):
+    """The descriptor in the stubs of each of Headrace's files, by its name."""
+    found = {}
+    for file in files:
+        module = importlib.import_module(file.name.removesuffix(".proto").replace("/", ".") + "_pb2")
+        found[file.name] = FileDescriptorProto()
+        module.DESCRIPTOR.CopyToProto(found[file.name])
+    return found
+
+
+def test_stubs_hold_all_that_the_protos_say_but_the_import_of_the_rules(files, stubs):
+    for file in files:
+        expected = FileDescriptorProto.FromString(file.SerializeToString())
+        expected.ClearField("source_code_info")
+        kept = [name for name in expected.dependency if name != str(RULE_DECLARATIONS)]
+        expected.dependency[:] = kept
+        assert stubs[file.name].SerializeToString(deterministic=True) == expected.SerializeToString(
+            deterministic=True
+        )
+
+
+def test_stubs_work_where_protovalidate_is_not_installed():
+    run = [sys.executable, "-W", "error", "-c", IMPORTS_WITHOUT_PROTOVALIDATE]
+    assert subprocess.run(run, capture_output=True, text=True, check=True).stdout == "noop\n"
