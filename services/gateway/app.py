@@ -19,6 +19,7 @@ from services.gateway.resync import Resync
 from services.gateway.servicer import GatewayServicer
 from services.gateway.settings import GatewaySettings
 from services.gateway.store import StoreClient
+from services.gateway.uploads import Uploads
 from services.shared.logging import get_logger
 from services.shared.queue.publisher import QueuePublisher
 from services.shared.rpc_client import open_channel
@@ -70,7 +71,8 @@ class GatewayApp:
         self._streams = ProgressStreams(name, self.hub, resync.read_all_soon)
         effects = EffectRunner(self._publisher, self.hub, self._streams)
         self.creator = JobCreator(store, effects)
-        servicer = GatewayServicer(store, self.creator, effects, self.hub, self._kinds)
+        self.uploads = Uploads(store, effects)
+        servicer = GatewayServicer(store, self.creator, self.uploads, effects, self.hub, kinds=self._kinds)
         gateway_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, self._server.server)
         await self._server.start([_SERVICE])
         dispatcher = Dispatcher(store, effects, self._streams)
@@ -78,9 +80,10 @@ class GatewayApp:
         log.info("gateway_started", target=self.target)
 
     async def stop(self) -> None:
-        """Drains: health first, then watches end (clients go on elsewhere), then running calls end."""
+        """Drains: health first, then streams end (clients go on elsewhere), then running calls end."""
         await self._server.report_not_serving()
         self.hub.close()
+        self.uploads.close()
         await self._server.stop(self._settings.drain_seconds)
         for task in self._background:
             task.cancel()

@@ -5,11 +5,11 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from headrace.errors import UnavailableError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
 from services.gateway.resume_tokens import resume_token
+from services.gateway.stopping import gateway_stopping
 
 MAX_WAITING_LIVE_EVENTS = 64
 
@@ -53,14 +53,19 @@ class Watcher:
         while True:
             await self._news.wait()
             self._news.clear()
-            if self._ended:
-                raise UnavailableError(
-                    "this gateway stops; go on at another one with the last resume_token",
-                    reason="GATEWAY_STOPPING",
-                )
+            self.check()
             response = self._unread()
             if response is not None:
                 return response
+
+    def check(self) -> None:
+        """Does nothing while the gateway goes on.
+
+        Raises:
+            UnavailableError: GATEWAY_STOPPING.
+        """
+        if self._ended:
+            raise gateway_stopping()
 
     def wake(self) -> None:
         """Tells that there is something new to read; for the hub."""

@@ -1,6 +1,6 @@
 """GatewayService: translates between the public API and the parts that do the work."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -11,20 +11,17 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Kind, params_schema
 from headrace.results.v1 import results_pb2
 from services.gateway.creation import JobCreator
+from services.gateway.cursors import ResultsOfJob
 from services.gateway.effects import EffectRunner
-from services.gateway.fields import (
-    canonical_job_id,
-    checked_item_state,
-    checked_job_states,
-    checked_kind_filter,
-    page_size_or,
-    tenant_of,
-)
+from services.gateway.fields import NO_NUL, canonical_job_id, page_size_or, tenant_of
 from services.gateway.hub import Hub
 from services.gateway.page_tokens import PagedQuery
+from services.gateway.request_rules import check_rules, violations_of
+from services.gateway.result_stream import stream_results
 from services.gateway.resume_tokens import resume_seq
 from services.gateway.store import StoreClient
 from services.gateway.submission import new_job
+from services.gateway.uploads import Uploads
 from services.gateway.watch_stream import watch_job
 
 Context = grpc.aio.ServicerContext[Any, Any]
@@ -39,6 +36,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     Args:
         store: The results service.
         creator: Stores submitted jobs.
+        uploads: Runs upload streams.
         effects: Carries out what transitions ask for.
         hub: Where watchers hear of jobs.
         kinds: The kinds that jobs can name, by name.
@@ -48,12 +46,15 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self,
         store: StoreClient,
         creator: JobCreator,
+        uploads: Uploads,
         effects: EffectRunner,
         hub: Hub,
+        *,
         kinds: Mapping[str, Kind[Any]],
     ) -> None:
         self._store = store
         self._creator = creator
+        self._uploads = uploads
         self._effects = effects
         self._hub = hub
         self._kinds = kinds
@@ -71,10 +72,21 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         job = await new_job(request, tenant_of(context), self._kinds)
         return gateway_pb2.SubmitJobResponse(job=await self._creator.create(job))
 
+    async def AppendItems(  # noqa: N802
+        self, request_iterator: AsyncIterable[gateway_pb2.AppendItemsRequest], context: Context
+    ) -> AsyncIterator[gateway_pb2.AppendItemsResponse]:
+        """Adds items to an upload; see the proto."""
+        answers = self._uploads.append_items(request_iterator, tenant_of(context))
+        await context.send_initial_metadata(())  # some clients send nothing before they have it
+        async with aclosing(answers):
+            async for answer in answers:
+                yield answer
+
     async def GetJob(  # noqa: N802
         self, request: gateway_pb2.GetJobRequest, context: Context
     ) -> gateway_pb2.GetJobResponse:
         """Returns a job; see the proto."""
+        await check_rules(request)
         job = await self._store.get_job(canonical_job_id(request.job_id), tenant_of(context))
         return gateway_pb2.GetJobResponse(job=job)
 
@@ -82,17 +94,20 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self, request: gateway_pb2.ListJobsRequest, context: Context
     ) -> gateway_pb2.ListJobsResponse:
         """Returns a page of jobs; see the proto."""
+        violations = await violations_of(request)
+        if "\0" in request.kind:
+            violations.add("kind", NO_NUL)
+        violations.raise_if_any()
         tenant = tenant_of(context)
-        states = checked_job_states(request.states)
-        kind = checked_kind_filter(request.kind)
-        query = PagedQuery("ListJobs", tenant, states, kind)
+        states = sorted(request.states)
+        query = PagedQuery("ListJobs", tenant, states, request.kind)
         page = await self._store.list_jobs(
             results_pb2.ListJobsRequest(
                 tenant=tenant,
                 page_size=page_size_or(_DEFAULT_JOBS_PER_PAGE, request.page_size),
                 before_job_id=query.job_position(request.page_token),
                 states=states,
-                kind=kind,
+                kind=request.kind,
             )
         )
         token = query.page_token(page.jobs[-1].job_id) if page.more else ""
@@ -102,6 +117,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self, request: gateway_pb2.WatchJobRequest, context: Context
     ) -> AsyncIterator[gateway_pb2.WatchJobResponse]:
         """Streams a job's snapshots; see the proto."""
+        await check_rules(request)
         job_id = canonical_job_id(request.job_id)
         after_seq = resume_seq(request.resume_token, job_id)
         tenant = tenant_of(context)
@@ -118,25 +134,43 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self, request: gateway_pb2.GetResultsRequest, context: Context
     ) -> gateway_pb2.GetResultsResponse:
         """Returns a page of results; see the proto."""
+        await check_rules(request)
         job_id, tenant = canonical_job_id(request.job_id), tenant_of(context)
-        item_state = checked_item_state(request.item_state)
-        query = PagedQuery("GetResults", tenant, job_id, item_state)
+        query = PagedQuery("GetResults", tenant, job_id, request.item_state)
         page = await self._store.list_results(
             results_pb2.ListResultsRequest(
                 job_id=job_id,
                 tenant=tenant,
                 page_size=page_size_or(_DEFAULT_RESULTS_PER_PAGE, request.page_size),
                 after_item_index=query.index_position(request.page_token),
-                item_state=item_state,
+                item_state=request.item_state,
             )
         )
         token = query.page_token(page.results[-1].item_index) if page.more else ""
         return gateway_pb2.GetResultsResponse(results=page.results, next_page_token=token)
 
+    async def StreamResults(  # noqa: N802
+        self, request: gateway_pb2.StreamResultsRequest, context: Context
+    ) -> AsyncIterator[gateway_pb2.StreamResultsResponse]:
+        """Streams results as they are recorded; see the proto."""
+        await check_rules(request)
+        wanted = ResultsOfJob(canonical_job_id(request.job_id), request.item_state)
+        after = wanted.place(request.cursor)
+        tenant = tenant_of(context)
+
+        async def answer_found() -> None:
+            await context.send_initial_metadata(())
+
+        responses = stream_results(self._hub, self._store, wanted, tenant, after, on_found=answer_found)
+        async with aclosing(responses):
+            async for response in responses:
+                yield response
+
     async def CancelJob(  # noqa: N802
         self, request: gateway_pb2.CancelJobRequest, context: Context
     ) -> gateway_pb2.CancelJobResponse:
         """Cancels a job; see the proto."""
+        await check_rules(request)
         response = await self._store.cancel_job(canonical_job_id(request.job_id), tenant_of(context))
         self._effects.carry_out(response.effects)
         return gateway_pb2.CancelJobResponse(job=response.job)

@@ -44,6 +44,16 @@ class StoreClient:
         """Stores jobs; the outcomes are in the order of the request."""
         return await _call(self._stub.CreateJobs, request, CREATE_SECONDS)
 
+    async def append_items(self, request: results_pb2.AppendItemsRequest) -> results_pb2.AppendItemsResponse:
+        """Adds items to an upload; its effects are for the caller to carry out.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+            AbortedError: UPLOAD_OFFSET, with metadata stored_count.
+            FailedPreconditionError: UPLOAD_CLOSED, UPLOAD_TOTAL or JOB_ENDED.
+        """
+        return await _call(self._stub.AppendItems, request)
+
     async def get_job(self, job_id: str, tenant: str) -> jobs_pb2.Job:
         """Returns the present snapshot of one job of a tenant.
 
@@ -71,6 +81,16 @@ class StoreClient:
     async def list_results(self, request: results_pb2.ListResultsRequest) -> results_pb2.ListResultsResponse:
         """Returns a page of a job's results by item_index."""
         return await _call(self._stub.ListResults, request)
+
+    async def list_recorded_results(
+        self, request: results_pb2.ListRecordedResultsRequest
+    ) -> results_pb2.ListRecordedResultsResponse:
+        """Returns a page of a job's results in the order of recording, with the job's snapshot.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        return await _call(self._stub.ListRecordedResults, request)
 
     async def cancel_job(self, job_id: str, tenant: str) -> results_pb2.CancelJobResponse:
         """Cancels a job; its effects are for the caller to carry out."""

@@ -17,20 +17,30 @@ class Violations:
     def __init__(self) -> None:
         self._listed: list[FieldViolation] = []
         self._listed_bytes = 0
+        self._told: FieldViolation | None = None
         self._reason = INVALID_FIELD
         self._count = 0
 
     def add(self, field: str, description: str, reason: str = INVALID_FIELD) -> None:
-        """Notes a field that is wrong; the reason of the first one becomes that of the error."""
-        if not self._count:
-            self._reason = reason
+        """Notes a field that is wrong.
+
+        The error's reason and message are those of the first violation with a reason of its own, or else of
+        the first.
+        """
         self._count += 1
-        field = _shortened(field, _MAX_FIELD_LENGTH)
-        description = _shortened(description, _MAX_DESCRIPTION_LENGTH)
-        size = self._listed_bytes + len(f"{field}{description}".encode())
+        violation = FieldViolation(
+            _shortened(field, _MAX_FIELD_LENGTH), _shortened(description, _MAX_DESCRIPTION_LENGTH)
+        )
+        if self._told is None or self._reason == INVALID_FIELD != reason:
+            self._told, self._reason = violation, reason
+        size = self._listed_bytes + len(f"{violation.field}{violation.description}".encode())
         if len(self._listed) < _MAX_LISTED and size <= _MAX_LISTED_BYTES:
-            self._listed.append(FieldViolation(field, description))
+            self._listed.append(violation)
             self._listed_bytes = size
+
+    def names(self, field: str) -> bool:
+        """Returns whether something is wrong with this field, as far as it is listed."""
+        return any(violation.field == field for violation in self._listed)
 
     def add_error(self, error: InvalidArgumentError, field: str) -> None:
         """Notes what another check found; ``field`` is named where the error names none."""
@@ -44,10 +54,10 @@ class Violations:
             InvalidArgumentError: Something was. The last violation of a shortened list has no field and
                 says how many more there are.
         """
-        if not self._count:
+        if self._told is None:
             return
-        first, listed = self._listed[0], list(self._listed)
-        message = f"{first.field}: {first.description}"
+        listed = list(self._listed)
+        message = f"{self._told.field}: {self._told.description}"
         if self._count > 1:
             message += f" (and {self._count - 1:,} more)"
         if self._count > len(listed):

@@ -11,7 +11,14 @@ import dramatiq
 import grpc
 import pytest
 
-from headrace.errors import HeadraceError, NotFoundError, UnavailableError, from_rpc_error
+from headrace.errors import (
+    AbortedError,
+    FailedPreconditionError,
+    HeadraceError,
+    NotFoundError,
+    UnavailableError,
+    from_rpc_error,
+)
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2, results_pb2_grpc
@@ -36,10 +43,16 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         self.failures: dict[str, Exception] = {}
         self.gates: dict[str, asyncio.Event] = {}
         self.refused_kinds: set[str] = set()
+        self.items: defaultdict[str, list[str]] = defaultdict(list)
+        self.open_uploads: set[str] = set()
+        self.recorded: defaultdict[str, list[tuple[results_pb2.RecordPlace, jobs_pb2.Result]]] = defaultdict(
+            list
+        )
         self.live_workers: list[jobs_pb2.Worker] = []
         self.silent_workers: list[jobs_pb2.Worker] = []
         self.workers_to_tell: list[results_pb2.WorkerToTell] = []
         self.sweep_effects = results_pb2.Effects()
+        self.recorded_page_size = 0  # what ends a page of the real store early: its bytes
 
     async def _enter(self, name: str, request) -> None:
         self.requests[name].append(request)
@@ -79,12 +92,87 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
             outcome.error.reason, outcome.error.message = "STORE_REFUSED", "secret of the database"
             return
         if new.job_id == first[0]:
+            state = jobs_pb2.JOB_STATE_UPLOADING if new.upload_open else jobs_pb2.JOB_STATE_PENDING
             self.jobs[new.job_id] = jobs_pb2.Job(
-                job_id=new.job_id, kind=new.kind, tenant=new.tenant, state=jobs_pb2.JOB_STATE_PENDING, seq=1,
+                job_id=new.job_id, kind=new.kind, tenant=new.tenant, state=state, seq=1,
                 job_class=new.job_class, progress=jobs_pb2.Progress(total_count=len(new.items)),
             )  # fmt: skip
+            self.items[new.job_id].extend(new.items)
+            if new.upload_open:
+                self.open_uploads.add(new.job_id)
             response.effects.tasks_to_publish.add(job_id=new.job_id, job_class=new.job_class, count=1)
         outcome.job.CopyFrom(self.jobs[first[0]])
+
+    def _job_of(self, request) -> jobs_pb2.Job:
+        job = self.jobs.get(request.job_id)
+        if job is None or job.tenant != request.tenant:
+            raise NotFoundError(f"there is no job {request.job_id}")
+        return job
+
+    async def AppendItems(self, request, context):
+        await self._enter("AppendItems", request)
+        job, stored = self._job_of(request), self.items[request.job_id]
+        finish = request.finish_total_count if request.HasField("finish_total_count") else None
+        response = results_pb2.AppendItemsResponse()
+        if request.items or finish is not None:
+            new = self._judge(job, request, finish)
+            stored.extend(new)
+            if finish is not None:
+                self.open_uploads.discard(job.job_id)
+            if new or finish is not None:
+                job.seq += 1
+                job.progress.total_count = len(stored)
+                response.effects.changed_jobs.append(job)
+                response.effects.tasks_to_publish.add(job_id=job.job_id, job_class=job.job_class, count=1)
+        response.stored_count = len(stored)
+        response.job.CopyFrom(job)
+        return response
+
+    def _judge(self, job: jobs_pb2.Job, request, finish: int | None) -> list[str]:
+        """Returns the new items of a batch, by the rules of the real store."""
+        is_open, stored_count = job.job_id in self.open_uploads, len(self.items[job.job_id])
+        if is_open and job.state in TERMINAL:
+            raise FailedPreconditionError("it ended", reason="JOB_ENDED")
+        new = list(request.items[max(0, stored_count - request.first_item_index) :])
+        if new and not is_open:
+            raise FailedPreconditionError("it is closed", reason="UPLOAD_CLOSED")
+        total_count = stored_count + len(new)
+        beyond = new and request.first_item_index > stored_count
+        if beyond or (is_open and finish is not None and finish > total_count):
+            metadata = {"stored_count": str(stored_count)}
+            raise AbortedError("beyond the stored items", reason="UPLOAD_OFFSET", metadata=metadata)
+        if finish is not None and finish != total_count:
+            raise FailedPreconditionError("another total", reason="UPLOAD_TOTAL")
+        return new
+
+    def record(self, job_id: str, *indices: int, failed: bool = False, size: int = 1) -> jobs_pb2.Job:
+        """Records results of items and returns the snapshot that counts them."""
+        job = self.advance(job_id, succeeded=len(self.recorded[job_id]) + len(indices))
+        state = jobs_pb2.ITEM_STATE_FAILED if failed else jobs_pb2.ITEM_STATE_SUCCEEDED
+        for index in sorted(indices):
+            place = results_pb2.RecordPlace(seq=job.seq, item_index=index)
+            result = jobs_pb2.Result(item_index=index, state=state, output="1" * size)
+            self.recorded[job_id].append((place, result))
+        return job
+
+    async def ListRecordedResults(self, request, context):
+        await self._enter("ListRecordedResults", request)
+        job = self._job_of(request)
+        after = (request.after.seq, request.after.item_index) if request.HasField("after") else (0, -1)
+        found = [
+            (place, result)
+            for place, result in self.recorded[job.job_id]
+            if (place.seq, place.item_index) > after and request.item_state in (0, result.state)
+        ]
+        page = found[: self.recorded_page_size or request.page_size]
+        more = len(found) > len(page)
+        end = results_pb2.RecordPlace(seq=max(after[0], job.seq), item_index=2**63 - 1)
+        return results_pb2.ListRecordedResultsResponse(
+            results=[result for _, result in page],
+            next=page[-1][0] if more else end,
+            more=more,
+            job=job,
+        )
 
     async def GetJobs(self, request, context):
         await self._enter("GetJobs", request)
@@ -107,18 +195,14 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
 
     async def ListResults(self, request, context):
         await self._enter("ListResults", request)
-        job = self.jobs.get(request.job_id)
-        if job is None or job.tenant != request.tenant:
-            raise NotFoundError(f"there is no job {request.job_id}")
+        job = self._job_of(request)
         indices = range(request.after_item_index + 1, job.progress.total_count)
         page = [jobs_pb2.Result(item_index=index) for index in indices[: request.page_size]]
         return results_pb2.ListResultsResponse(results=page, more=len(indices) > request.page_size)
 
     async def CancelJob(self, request, context):
         await self._enter("CancelJob", request)
-        job = self.jobs.get(request.job_id)
-        if job is None or job.tenant != request.tenant:
-            raise NotFoundError(f"there is no job {request.job_id}")
+        job = self._job_of(request)
         response = results_pb2.CancelJobResponse()
         if job.state not in TERMINAL:
             self.advance(job.job_id, jobs_pb2.JOB_STATE_CANCELLED)
@@ -314,7 +398,8 @@ def submit() -> Callable[..., Awaitable[jobs_pb2.Job]]:
     """Submits a job of kind noop with some items."""
 
     async def submit_job(gateway, item_count: int = 3, tenant: str = "default", **fields) -> jobs_pb2.Job:
-        request = gateway_pb2.SubmitJobRequest(**{"kind": "noop", "items": ["1"] * item_count, **fields})
+        items = [] if fields.get("upload") else ["1"] * item_count
+        request = gateway_pb2.SubmitJobRequest(**{"kind": "noop", "items": items, **fields})
         metadata = (("headrace-tenant", tenant),)
         return (await gateway.stub.SubmitJob(request, metadata=metadata, timeout=10)).job
 
@@ -334,10 +419,10 @@ def failure_of() -> Callable[[Awaitable], Awaitable[HeadraceError]]:
 
 
 @pytest.fixture
-def next_of() -> Callable[..., Awaitable[gateway_pb2.WatchJobResponse]]:
-    """Returns the next message of a watch."""
+def next_of() -> Callable[..., Awaitable]:
+    """Returns the next message of a stream."""
 
-    async def read(call) -> gateway_pb2.WatchJobResponse:
+    async def read(call):
         async with asyncio.timeout(10):
             response = await call.read()
         assert response is not grpc.aio.EOF

@@ -28,9 +28,10 @@ def named(method) -> str:
     return method.name
 
 
-def call(gateway, method, metadata=(), **fields):
+def call(gateway, method, metadata=(), timeout=10, **fields):
     request = symbol_database.Default().GetSymbol(method.input_type.full_name)(**fields)
-    started = getattr(gateway.stub, method.name)(request, metadata=metadata, timeout=10)
+    sent = iter([request]) if method.client_streaming else request
+    started = getattr(gateway.stub, method.name)(sent, metadata=metadata, timeout=timeout)
     return started.read() if method.server_streaming else started
 
 
@@ -42,7 +43,8 @@ def good_fields(method) -> dict:
 
 def test_every_call_is_walked():
     assert {method.name for method in METHODS} == {
-        "SubmitJob", "GetJob", "ListJobs", "WatchJob", "GetResults", "CancelJob", "ListKinds", "ListWorkers",
+        "SubmitJob", "AppendItems", "GetJob", "ListJobs", "WatchJob", "GetResults", "StreamResults",
+        "CancelJob", "ListKinds", "ListWorkers",
     }  # fmt: skip
 
 
@@ -71,8 +73,9 @@ async def test_a_job_of_another_tenant_is_not_found(gateway, submit, failure_of,
 
 
 @pytest.mark.parametrize("method", OF_ONE_JOB, ids=named)
-async def test_a_job_id_is_taken_in_any_case(gateway, submit, method):
+async def test_a_job_id_is_taken_in_any_case(gateway, results, submit, method):
     job = await submit(gateway)
+    results.record(job.job_id, 0)
     assert await call(gateway, method, job_id=job.job_id.upper())
 
 
@@ -98,7 +101,10 @@ async def test_a_store_that_is_not_there_is_unavailable_and_no_address_is_told(
 
 @pytest.mark.parametrize("method", OF_THE_STORE, ids=named)
 async def test_a_fault_of_the_store_is_internal_without_its_text(gateway, results, failure_of, method):
-    for name in ("CreateJobs", "GetJobs", "ListJobs", "ListResults", "CancelJob", "ListWorkers"):
+    for name in (
+        "CreateJobs", "AppendItems", "GetJobs", "ListJobs", "ListResults", "ListRecordedResults", "CancelJob",
+        "ListWorkers",
+    ):  # fmt: skip
         results.failures[name] = RuntimeError("secret")
     error = await failure_of(call(gateway, method, **good_fields(method)))
     assert error.code is grpc.StatusCode.INTERNAL

@@ -8,7 +8,8 @@ from headrace.errors import InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import builtin_kinds
-from services.gateway.submission import MAX_ITEM_COUNT, new_job
+from services.gateway.request_rules import MAX_ITEM_COUNT
+from services.gateway.submission import new_job
 
 MB = 1024 * 1024
 KINDS = builtin_kinds()
@@ -61,7 +62,7 @@ async def test_every_wrong_field_is_named_at_once():
     )
     assert error.reason == "INVALID_FIELD"
     assert fields_of(error) == [
-        "params", "request_id", "job_class", "max_failed_ratio", "max_parallelism", "items[1]",
+        "request_id", "job_class", "max_failed_ratio", "max_parallelism", "params", "items[1]",
     ]  # fmt: skip
 
 
