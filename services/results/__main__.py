@@ -8,6 +8,7 @@ from services.results.app import ResultsApp
 from services.results.migrations import migrate
 from services.results.settings import ResultsSettings
 from services.shared.logging import configure_logging
+from services.shared.metrics_server import serve_metrics
 from services.shared.process import stop_on_signals
 from services.shared.settings import read_settings
 
@@ -27,7 +28,11 @@ def main() -> None:
     settings = read_settings(ResultsSettings)
     configure_logging("results", settings.log_level)
     try:
-        asyncio.run(migrate(settings.database_url) if sys.argv[1:] else _serve(settings))
+        if sys.argv[1:]:
+            asyncio.run(migrate(settings.database_url))
+            return
+        with serve_metrics(settings.metrics_listen):
+            asyncio.run(_serve(settings))
     except HeadraceError as error:
         sys.exit(str(error))
 

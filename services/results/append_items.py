@@ -1,6 +1,7 @@
 """AppendItems: items for an upload, and its end."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from headrace.errors import InternalError
 from headrace.results.v1 import results_pb2
@@ -11,6 +12,7 @@ from services.results.database import Database, Transaction
 from services.results.facts import Job
 from services.results.failures import RefusedError
 from services.results.messages import job_message
+from services.results.metrics import ITEMS_APPENDED
 from services.results.rules.chunks import chunk_size, cut_chunks
 from services.results.rules.uploads import IDLE_FOR, Batch, judge_batch
 from services.results.transition import Transition
@@ -47,6 +49,7 @@ async def _append_in(
     if addition.new_count or addition.closes:
         _add(transition, job, request.items[addition.skipped_count :])
         job.upload_open = not addition.closes
+        tx.after_commit(partial(ITEMS_APPENDED.inc, addition.new_count))
         response.effects.CopyFrom(await transition.finish())
     response.stored_count = job.total_count
     response.job.CopyFrom(job_message(job))

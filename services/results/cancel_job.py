@@ -1,10 +1,13 @@
 """CancelJob: ends a job at its owner's wish."""
 
+from functools import partial
+
 from headrace.errors import NotFoundError
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
 from services.results.database import Database, Transaction
 from services.results.facts import Job
+from services.results.job_events import job_cancelled
 from services.results.messages import canonical_id, job_message
 from services.results.transition import Transition
 
@@ -24,7 +27,9 @@ async def _cancel_in(tx: Transaction, request: results_pb2.CancelJobRequest) -> 
     transition = Transition(tx)
     job = await lock_owned_job(transition, request.job_id, request.tenant)
     if job.finish_time is None:
-        job.stop_as = job.stop_as or jobs_pb2.JOB_STATE_CANCELLED
+        if not job.stop_as:
+            job.stop_as = jobs_pb2.JOB_STATE_CANCELLED
+            tx.after_commit(partial(job_cancelled, job))
         if job.leased_chunk_count:
             transition.tell_holders(job.job_id)
     effects = await transition.finish()

@@ -11,9 +11,14 @@ from services.results import sql
 from services.results.clock import Clock
 from services.results.engine import open_engine, without_begin
 from services.results.failures import DATABASE_ERRORS, is_repeatable, translate
+from services.results.metrics import TRANSACTION_SECONDS, TRANSACTIONS_REPEATED
+from services.shared.metrics import timing
 
 T = TypeVar("T")
 ATTEMPTS = 6
+
+_WRITE_SECONDS = TRANSACTION_SECONDS.labels("write").observe
+_READ_SECONDS = TRANSACTION_SECONDS.labels("read").observe
 
 
 class _Queued(NamedTuple):
@@ -36,6 +41,7 @@ class Transaction:
         self._connection = connection
         self._clock = clock
         self._queue: list[_Queued] = []
+        self._notes: list[Callable[[], None]] = []
         self.sqlite = sqlite
         self.now = 0
 
@@ -77,6 +83,15 @@ class Transaction:
             rows: The rows of each of its tables.
         """
         self._queue.append(_Queued(name or f"w{len(self._queue)}", template, plain or {}, rows))
+
+    def after_commit(self, note: Callable[[], None]) -> None:
+        """Has something counted or logged once the transaction is committed; never if it is not."""
+        self._notes.append(note)
+
+    def committed(self) -> None:
+        """Does what was to be done after the commit."""
+        for note in self._notes:
+            note()
 
     async def flush(self) -> None:
         """Runs what is queued."""
@@ -136,7 +151,7 @@ class Database:
         """Returns what the work returned, once its transaction is committed.
 
         A deadlock or a lost race runs the work again from the start, so it must change nothing outside of
-        the database. A caller that goes away does not break a transaction off.
+        the database (see ``after_commit``). A caller that goes away does not break a transaction off.
 
         Args:
             work: What to do.
@@ -196,19 +211,23 @@ class Database:
             except DATABASE_ERRORS as error:
                 if attempt == ATTEMPTS - 1 or not is_repeatable(error):
                     raise translate(error) from None
+                TRANSACTIONS_REPEATED.inc()
                 await asyncio.sleep(0.005 * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
 
     async def _write_once(self, work: Callable[[Transaction], Awaitable[T]], engine: AsyncEngine) -> T:
-        async with engine.begin() as connection:
-            transaction = Transaction(connection, self.sqlite, self.clock)
-            result = await work(transaction)
-            await transaction.flush()
-            return result
+        with timing(_WRITE_SECONDS):
+            async with engine.begin() as connection:
+                transaction = Transaction(connection, self.sqlite, self.clock)
+                result = await work(transaction)
+                await transaction.flush()
+        transaction.committed()
+        return result
 
     async def _read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        async with self._readers.connect() as connection:
-            return await work(Transaction(connection, self.sqlite, self.clock))
+        with timing(_READ_SECONDS):
+            async with self._readers.connect() as connection:
+                return await work(Transaction(connection, self.sqlite, self.clock))
 
 
 async def _guard(work: Awaitable[T]) -> T:

@@ -44,7 +44,7 @@ async def _end(tx: Transaction, incarnation: str) -> results_pb2.Effects:
     transition = Transition(tx)
     if worker is not None and not worker.ended:
         await tx.run(_END, {"incarnation": incarnation})
-        await take_back(transition, [incarnation], as_losses=False)
+        await take_back(transition, [incarnation], loss_cause=None)
     return await transition.finish()
 
 
@@ -55,5 +55,5 @@ async def _declare_dead_in(tx: Transaction, incarnation: str, port_closed: bool)
         over = is_silent(worker, tx.now) if port_closed else worker.alive_until < tx.now
         if over:
             await tx.run(_DECLARE_DEAD, {"incarnation": incarnation})
-            await take_back(transition, [incarnation], as_losses=True)
+            await take_back(transition, [incarnation], loss_cause="dead")
     return await transition.finish()

@@ -12,6 +12,7 @@ from headrace.results.v1 import results_pb2
 from services.results import chunk_rows
 from services.results.database import Database, Transaction
 from services.results.messages import canonical_id
+from services.results.metrics import LEASES_LOST
 from services.results.take_back import take_back
 from services.results.transition import Transition
 from services.results.worker_rows import ALIVE_FOR, LIVE, SECOND
@@ -69,7 +70,7 @@ async def _beat_in(tx: Transaction, request: results_pb2.HeartbeatRequest) -> re
     transition = Transition(tx)
     if worker.fresh:
         replaced = [row.incarnation for row in await tx.run(_REPLACE, names)]
-        await take_back(transition, replaced, as_losses=True)
+        await take_back(transition, replaced, loss_cause="replaced")
     held = await tx.run(_HELD, {"incarnation": request.incarnation})
     if not worker.fresh:
         await _release_unlisted(transition, request, held)
@@ -102,6 +103,7 @@ async def _release_unlisted(
         fence = unlisted[chunk.job_id, chunk.chunk_index]
         if chunk.job_id in transition.jobs and chunk.is_held(request.incarnation, fence):
             transition.end_lease(chunk)
+            transition.tx.after_commit(LEASES_LOST.labels("unlisted").inc)
 
 
 def _name(ref: results_pb2.LeaseRef) -> tuple[str, int, int]:

@@ -1,6 +1,7 @@
 """LeaseChunks: the store chooses what a worker gets."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from headrace.results.v1 import results_pb2
 from services.results import chunk_rows, job_rows
@@ -8,10 +9,13 @@ from services.results.candidate_rows import Candidates, read_candidates, save_sh
 from services.results.database import Database, Transaction
 from services.results.facts import Chunk, Job
 from services.results.lease_answer import answer, read_items
+from services.results.metrics import QUEUE_WAIT_SECONDS
 from services.results.rules.fairness import Candidate, Choice, ChunkSize, choose
 from services.results.rules.settling import is_leasable_now
 from services.results.rules.state import LEASABLE_STATES
 from services.results.transition import Transition
+from services.results.worker_rows import SECOND
+from services.shared.metrics import CLASS_LABELS
 
 MAX_LEASED_BYTES = 8 * 1024 * 1024
 MAX_LEASED_CHUNKS = 1_000
@@ -105,6 +109,7 @@ def _mark(
 ) -> None:
     for chunk in leased:
         job = transition.jobs[chunk.job_id]
+        _note_wait(transition, job, chunk)
         chunk.fence += 1
         chunk.lease_incarnation = request.incarnation
         chunk.lease_call_id = request.call_id
@@ -113,6 +118,18 @@ def _mark(
         job.virtual_time = choice.job_times[job.job_id]
         if job.start_time is None:
             job.start_time = transition.now
+
+
+def _note_wait(transition: Transition, job: Job, chunk: Chunk) -> None:
+    """Notes how long a job waited for its first lease, or a chunk since its deferred items were due."""
+    if chunk.due_time:
+        ready_time = chunk.due_time
+    elif job.start_time is None and not job.upload_open:  # an upload waits for its client
+        ready_time = max(job.create_time, job.schedule_time or 0)
+    else:
+        return
+    observe = QUEUE_WAIT_SECONDS.labels(CLASS_LABELS[job.job_class]).observe
+    transition.tx.after_commit(partial(observe, (transition.now - ready_time) / SECOND))
 
 
 async def _answer_again(

@@ -1,10 +1,13 @@
 """RetryJob: a new round of every item without a success."""
 
+from functools import partial
+
 from headrace.results.v1 import results_pb2
 from services.results import item_rows
 from services.results.cancel_job import lock_owned_job
 from services.results.database import Database, Transaction
 from services.results.facts import Job
+from services.results.job_events import job_retried
 from services.results.messages import job_message
 from services.results.transition import Transition
 
@@ -42,6 +45,7 @@ async def _retry_in(tx: Transaction, request: results_pb2.RetryJobRequest) -> re
     if not is_wanted or not await tx.run(_BEGIN, names):
         return results_pb2.RetryJobResponse(job=job_message(job))
     await _begin_round(tx, job)
+    tx.after_commit(partial(job_retried, job))
     effects = await transition.finish()
     return results_pb2.RetryJobResponse(job=job_message(job), effects=effects)
 

@@ -6,17 +6,20 @@ from headrace.jobs.v1 import jobs_pb2
 from services.results import chunk_rows, item_rows
 from services.results.facts import Chunk
 from services.results.item_rows import NewResult, Tries, Usage
+from services.results.metrics import LEASES_LOST, LossCause
 from services.results.rules.losses import Losses, Verdict, count_loss
 from services.results.transition import Transition
 
 
-async def take_back(transition: Transition, incarnations: Collection[str], *, as_losses: bool) -> None:
+async def take_back(
+    transition: Transition, incarnations: Collection[str], *, loss_cause: LossCause | None
+) -> None:
     """Ends every lease of these workers, whose rows are locked, so that they get no new ones meanwhile.
 
     Args:
         transition: A transition that has no jobs under lock yet.
         incarnations: Of which workers.
-        as_losses: Whether the leases ended unexpectedly, which speaks against their chunks.
+        loss_cause: Why the leases ended unexpectedly, which speaks against their chunks; None: they did not.
     """
     tx = transition.tx
     job_ids = {c.job_id for i in incarnations for c in await chunk_rows.read_held_chunks(tx, i)}
@@ -27,7 +30,8 @@ async def take_back(transition: Transition, incarnations: Collection[str], *, as
         held = await chunk_rows.read_held_chunks(tx, incarnation)
         for chunk in transition.watch_chunks(chunk for chunk in held if chunk.job_id in transition.jobs):
             transition.end_lease(chunk)
-            if as_losses:
+            if loss_cause is not None:
+                tx.after_commit(LEASES_LOST.labels(loss_cause).inc)
                 await _lose(transition, chunk)
 
 

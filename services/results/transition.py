@@ -1,7 +1,9 @@
 """One transition of the store: jobs locked, facts changed, and in the end states, seq and effects."""
 
 import dataclasses
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from functools import partial
 from typing import cast
 
 from headrace.jobs.v1 import jobs_pb2
@@ -10,8 +12,11 @@ from services.results import chunk_rows, item_rows, job_rows, worker_rows
 from services.results.database import Transaction
 from services.results.facts import Chunk, Job
 from services.results.item_rows import ItemRange, NewResult, Usage
+from services.results.job_events import job_ended
 from services.results.messages import job_message
+from services.results.metrics import ITEMS_RECORDED
 from services.results.rules.settling import is_leasable_now, is_news, settle
+from services.shared.metrics import ITEM_STATE_LABELS
 
 
 class Transition:
@@ -107,10 +112,12 @@ class Transition:
     async def add_results(self, results: list[NewResult]) -> set[tuple[str, int]]:
         """Returns the items whose result went in, with their job's counters moved by exactly these."""
         inserted = await item_rows.insert_results(self.tx, results)
+        recorded: Counter[int] = Counter()
         for result in results:
             if (result.job_id, result.item_index) not in inserted:
                 continue
             job = self.jobs[result.job_id]
+            recorded[result.state] += 1
             if result.state == jobs_pb2.ITEM_STATE_SUCCEEDED:
                 job.succeeded_count += 1
             else:
@@ -118,6 +125,7 @@ class Transition:
                 self._latest_reason[job.job_id] = result.error_reason
             for name in Usage._fields:
                 setattr(job, name, getattr(job, name) + getattr(result, name))
+        self.tx.after_commit(partial(_count_recorded, recorded))
         return inserted
 
     def tell_holders(self, job_id: str) -> None:
@@ -138,6 +146,8 @@ class Transition:
             settle(job, self.now, waits.get(job.job_id, 0), self._latest_reason.get(job.job_id, ""))
             if is_news(self._jobs_before[job.job_id], job):
                 job.seq = self._jobs_before[job.job_id].seq + 1
+            if job.finish_time is not None and self._jobs_before[job.job_id].finish_time is None:
+                self.tx.after_commit(partial(job_ended, job))
         job_rows.save_jobs(
             self.tx, [job for job in self.jobs.values() if job != self._jobs_before[job.job_id]]
         )
@@ -201,3 +211,8 @@ async def add_tasks(tx: Transaction, effects: results_pb2.Effects, jobs: Iterabl
             job_class=cast("jobs_pb2.JobClass", job.job_class),
             count=min(counts[job.job_id], most),
         )
+
+
+def _count_recorded(counts: Mapping[int, int]) -> None:
+    for state, count in counts.items():
+        ITEMS_RECORDED.labels(ITEM_STATE_LABELS[state]).inc(count)
