@@ -6,6 +6,7 @@ import sys
 from services.gateway.app import GatewayApp
 from services.gateway.settings import GatewaySettings
 from services.shared.logging import configure_logging, get_logger
+from services.shared.metrics_server import serve_metrics
 from services.shared.process import stop_on_signals
 from services.shared.queue.brokers import open_broker
 from services.shared.settings import read_settings
@@ -33,7 +34,8 @@ def main() -> None:
     """Reads the settings and runs a gateway."""
     settings = read_settings(GatewaySettings)
     configure_logging("gateway", settings.log_level)
-    sys.exit(asyncio.run(run(settings)))
+    with serve_metrics(settings.metrics_listen):
+        sys.exit(asyncio.run(run(settings)))
 
 
 if __name__ == "__main__":

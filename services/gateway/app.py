@@ -48,7 +48,7 @@ class GatewayApp:
         self._settings = settings
         self._broker = broker
         self._kinds = installed_kinds() if kinds is None else kinds
-        self._server = RpcServer(settings.listen, PUBLIC_MESSAGE_BYTES)
+        self._server = RpcServer(settings.listen, PUBLIC_MESSAGE_BYTES, begins_traces=True)
         self._background: list[asyncio.Task[None]] = []
 
     @property

@@ -8,7 +8,13 @@ from headrace.errors import AlreadyExistsError, HeadraceError, InternalError, Un
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
 from services.gateway.effects import EffectRunner
+from services.gateway.metrics import JOBS_SUBMITTED
 from services.gateway.store import StoreClient
+from services.shared.logging import get_logger, job_fields
+from services.shared.metrics import CLASS_LABELS
+from services.shared.tracing import nobodys_context
+
+log = get_logger(__name__)
 
 MAX_JOBS_PER_CALL = 1000
 MAX_BYTES_PER_CALL = 8 * 1024 * 1024
@@ -39,7 +45,7 @@ class _Lane:
         stored: asyncio.Future[jobs_pb2.Job] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(job, size, stored))
         if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send_all())
+            self._sender = asyncio.create_task(self._send_all(), context=nobodys_context())
         return await stored
 
     async def _send_all(self) -> None:
@@ -68,6 +74,8 @@ class _Lane:
         response = await self._store.create_jobs(request)
         self._effects.carry_out(response.effects)
         for member, outcome in zip(batch, response.outcomes, strict=True):
+            if outcome.job.job_id == member.job.job_id:  # else it is the first one with its request_id
+                _note_submitted(member.job)
             if member.stored.done():
                 continue
             if outcome.HasField("error"):
@@ -112,6 +120,19 @@ class JobCreator:
             return await lane.create(job, size)
         finally:
             self._held_bytes -= size
+
+
+def _note_submitted(job: results_pb2.NewJob) -> None:
+    job_class = CLASS_LABELS[job.job_class]
+    JOBS_SUBMITTED.labels(job.kind, job_class).inc()
+    log.info(
+        "job_submitted",
+        kind=job.kind,
+        job_class=job_class,
+        item_count=len(job.items),
+        upload=job.upload_open,
+        **job_fields(job.job_id, job.tenant, job.trace_id),
+    )
 
 
 def _error(error: jobs_pb2.Error) -> HeadraceError:

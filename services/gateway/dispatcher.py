@@ -8,6 +8,7 @@ from headrace.errors import HeadraceError
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
 from services.gateway.effects import EffectRunner
+from services.gateway.metrics import LIVE_WORKERS, SWEEPS_FAILED
 from services.gateway.port_probe import port_is_closed
 from services.gateway.progress_streams import ProgressStreams
 from services.gateway.store import StoreClient
@@ -50,13 +51,16 @@ class Dispatcher:
         try:
             response = await self._store.sweep()
             self._effects.carry_out(response.effects)
+            LIVE_WORKERS.set(len(response.live_workers))
             self._streams.follow(response.live_workers)
             self._probe(response.silent_workers)
         except HeadraceError as error:
+            SWEEPS_FAILED.inc()
             if not self._failing:
                 log.warning("sweep_failed", reason=error.reason)
             self._failing = True
         except Exception:  # repair must go on, whatever one round ran into
+            SWEEPS_FAILED.inc()
             log.exception("sweep_failed")
         else:
             if self._failing:

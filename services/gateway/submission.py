@@ -15,6 +15,7 @@ from services.gateway.fields import NO_NUL
 from services.gateway.item_texts import check_items
 from services.gateway.request_rules import violations_of
 from services.gateway.violations import Violations
+from services.shared.tracing import current_trace_id
 
 DEFAULT_MAX_FAILED_RATIO = 0.5
 
@@ -53,6 +54,7 @@ async def new_job(
         max_failed_ratio=_max_failed_ratio(request),
         max_parallelism=request.max_parallelism,
         upload_open=request.upload,
+        trace_id=current_trace_id(),  # no part of the content: a repeated call has another one
     )
     job.content_hash = _content_hash(job, items_digest.digest())
     return job
