@@ -41,6 +41,11 @@ class UploadStream:
         self._finished = False
         self._reader: asyncio.Task[None] | None = None
 
+    @property
+    def reading_ended(self) -> bool:
+        """Whether nothing more is read of the client's requests."""
+        return self._reader is not None and self._reader.done()
+
     async def run(
         self, requests: AsyncIterable[gateway_pb2.AppendItemsRequest]
     ) -> AsyncGenerator[gateway_pb2.AppendItemsResponse, None]:

@@ -22,13 +22,14 @@ class Uploads:
 
     Attributes:
         budget: The bytes that all streams hold.
+        running: The streams that are open.
     """
 
     def __init__(self, store: StoreClient, effects: EffectRunner) -> None:
         self._store = store
         self._effects = effects
         self.budget = ByteBudget(MAX_HELD_BYTES)
-        self._running: set[UploadStream] = set()
+        self.running: set[UploadStream] = set()
         self._closed = False
 
     async def append_items(
@@ -38,16 +39,16 @@ class Uploads:
         if self._closed:
             raise gateway_stopping()
         stream = UploadStream(self._store, self._effects, self.budget, tenant)
-        self._running.add(stream)
+        self.running.add(stream)
         try:
             async with aclosing(stream.run(requests)) as answers:
                 async for answer in answers:
                     yield answer
         finally:
-            self._running.discard(stream)
+            self.running.discard(stream)
 
     def close(self) -> None:
         """Ends every stream, those to come included, with GATEWAY_STOPPING; what was read is stored first."""
         self._closed = True
-        for stream in self._running:
+        for stream in self.running:
             stream.stop()

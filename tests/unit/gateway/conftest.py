@@ -429,3 +429,25 @@ def next_of() -> Callable[..., Awaitable]:
         return response
 
     return read
+
+
+@pytest.fixture
+def open_upload(submit, next_of) -> Callable[..., Awaitable[SimpleNamespace]]:
+    """Submits an upload and opens its stream: ``job``, ``call``, its ``first`` answer, and ``send``."""
+
+    async def start(gateway, job: jobs_pb2.Job | None = None) -> SimpleNamespace:
+        job = job or await submit(gateway, upload=True)
+        call = gateway.stub.AppendItems(timeout=30)
+        await call.write(gateway_pb2.AppendItemsRequest(job_id=job.job_id))
+        first = await next_of(call)
+
+        async def send(first_item_index: int = 0, *items: str, finish: int | None = None) -> None:
+            end = None if finish is None else gateway_pb2.UploadFinish(total_count=finish)
+            request = gateway_pb2.AppendItemsRequest(
+                first_item_index=first_item_index, items=items, finish=end
+            )
+            await call.write(request)
+
+        return SimpleNamespace(job=job, call=call, first=first, send=send)
+
+    return start

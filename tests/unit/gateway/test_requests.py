@@ -1,5 +1,7 @@
 """What every call answers to a wrong request, and when the store is away: found by walking the service."""
 
+import asyncio
+
 import grpc
 import pytest
 from google.protobuf import symbol_database
@@ -12,6 +14,10 @@ JOB_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 OF_ONE_JOB = [method for method in METHODS if "job_id" in method.input_type.fields_by_name]
 OF_A_TENANT = [method for method in METHODS if method.name not in ("ListKinds", "ListWorkers")]
 OF_THE_STORE = [method for method in METHODS if method.name != "ListKinds"]
+STORE_CALLS = (
+    "CreateJobs", "AppendItems", "GetJobs", "ListJobs", "ListResults", "ListRecordedResults", "CancelJob",
+    "ListWorkers",
+)  # fmt: skip
 NO_IDS = [
     "",
     "7",
@@ -101,15 +107,67 @@ async def test_a_store_that_is_not_there_is_unavailable_and_no_address_is_told(
 
 @pytest.mark.parametrize("method", OF_THE_STORE, ids=named)
 async def test_a_fault_of_the_store_is_internal_without_its_text(gateway, results, failure_of, method):
-    for name in (
-        "CreateJobs", "AppendItems", "GetJobs", "ListJobs", "ListResults", "ListRecordedResults", "CancelJob",
-        "ListWorkers",
-    ):  # fmt: skip
+    for name in STORE_CALLS:
         results.failures[name] = RuntimeError("secret")
     error = await failure_of(call(gateway, method, **good_fields(method)))
     assert error.code is grpc.StatusCode.INTERNAL
     assert error.reason == "INTERNAL"
     assert "secret" not in error.message
+
+
+@pytest.mark.parametrize("method", OF_THE_STORE, ids=named)
+async def test_a_deadline_of_1_ms_is_answered_as_one_and_leaves_nothing_behind(
+    gateway, results, submit, failure_of, method
+):
+    job = await submit(gateway)
+    results.record(job.job_id, 0)
+    for name in STORE_CALLS:
+        results.gates[name] = asyncio.Event()
+    fields = {**good_fields(method), **({"job_id": job.job_id} if method in OF_ONE_JOB else {})}
+    error = await failure_of(call(gateway, method, timeout=0.001, **fields))
+    assert error.code is grpc.StatusCode.DEADLINE_EXCEEDED
+    for name in STORE_CALLS:
+        results.gates.pop(name).set()
+    async with asyncio.timeout(10):
+        while gateway.app.hub.watched_job_count or gateway.app.uploads.running:
+            await asyncio.sleep(0.01)
+    assert await call(gateway, method, **fields)
+
+
+@pytest.mark.parametrize("method", OF_A_TENANT, ids=named)
+async def test_a_tenant_in_broken_utf_8_is_answered_as_a_wrong_field(gateway, method):
+    path = f"/{method.containing_service.full_name}/{method.name}"
+    message = symbol_database.Default().GetSymbol(method.input_type.full_name)(**good_fields(method))
+    answer = await raw_call(gateway.app.target, path, message.SerializeToString(), b"\xff\xc3(")
+    assert b"\x0bgrpc-status\x013" in answer  # INVALID_ARGUMENT
+    assert b"headrace-tenant" in answer
+
+
+async def raw_call(target: str, path: str, message: bytes, tenant: bytes) -> bytes:
+    """Calls as no client of gRPC would, with any bytes as the tenant; returns the answer on the wire."""
+    fields = {
+        b":method": b"POST", b":scheme": b"http", b":path": path.encode(), b":authority": b"x",
+        b"te": b"trailers", b"content-type": b"application/grpc", b"headrace-tenant": tenant,
+    }  # fmt: skip
+    headers = b"".join(
+        bytes([0, len(name)]) + name + bytes([len(value)]) + value for name, value in fields.items()
+    )
+    data = b"\0" + len(message).to_bytes(4, "big") + message
+    reader, writer = await asyncio.open_connection(*target.split(":"))
+    writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b""))
+    writer.write(frame(1, 4, 1, headers) + frame(0, 1, 1, data))
+    answer = b""
+    async with asyncio.timeout(10):
+        while b"grpc-status" not in answer:
+            part = await reader.read(65536)
+            assert part, answer
+            answer += part
+    writer.close()
+    return answer
+
+
+def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
+    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 
 async def test_kinds_are_listed_by_name_with_their_schema_though_the_store_is_away(start_gateway):
@@ -135,6 +193,10 @@ async def test_workers_are_listed(gateway, results):
         ("ListJobs", {"kind": "a" * 129}, "kind"),
         ("GetResults", {"job_id": JOB_ID, "page_size": -1}, "page_size"),
         ("GetResults", {"job_id": JOB_ID, "item_state": 9}, "item_state"),
+        ("StreamResults", {"job_id": JOB_ID, "item_state": 9}, "item_state"),
+        ("StreamResults", {"job_id": JOB_ID, "cursor": "x" * 5000}, "cursor"),
+        ("WatchJob", {"job_id": JOB_ID, "resume_token": "x" * 5000}, "resume_token"),
+        ("ListJobs", {"states": [2, 2]}, "states"),
     ],
     ids=str,
 )

@@ -1,6 +1,9 @@
 import pytest
 
 from headrace.errors import InvalidArgumentError
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
+from services.gateway.cursors import ResultsOfJob
 from services.gateway.opaque_text import seal
 from services.gateway.page_tokens import PagedQuery
 from services.gateway.resume_tokens import resume_seq, resume_token
@@ -71,3 +74,37 @@ def test_a_page_token_with_an_impossible_index_is_refused(position):
     query = PagedQuery("GetResults", "default")
     with pytest.raises(InvalidArgumentError):
         query.index_position(query.page_token(position))
+
+
+ALL_RESULTS = ResultsOfJob(JOB_ID, jobs_pb2.ITEM_STATE_UNSPECIFIED)
+ONLY_FAILED = ResultsOfJob(JOB_ID, jobs_pb2.ITEM_STATE_FAILED)
+
+
+@pytest.mark.parametrize(("seq", "item_index"), [(1, 0), (7, 2**63 - 1), (0, -1)])
+def test_a_cursor_gives_back_its_place(seq, item_index):
+    place = results_pb2.RecordPlace(seq=seq, item_index=item_index)
+    assert ALL_RESULTS.place(ALL_RESULTS.cursor(place)) == place
+
+
+def test_no_cursor_starts_from_the_first_result():
+    assert ALL_RESULTS.place("") is None
+
+
+@pytest.mark.parametrize(
+    "cursor",
+    [
+        *NO_TOKENS,
+        ONLY_FAILED.cursor(results_pb2.RecordPlace(seq=1)),
+        ALL_RESULTS._replace(job_id=JOB_ID[:-1] + "8").cursor(results_pb2.RecordPlace(seq=1)),
+        seal(["results", JOB_ID, 0, -1, 0]),
+        seal(["results", JOB_ID, 0, 1, -2]),
+        seal(["results", JOB_ID, 0, 2**63, 0]),
+        seal(["results", JOB_ID, 0, "1", 0]),
+        resume_token(JOB_ID, 7),
+    ],
+)
+def test_a_cursor_that_is_none_of_these_results_is_refused(cursor):
+    with pytest.raises(InvalidArgumentError) as caught:
+        ALL_RESULTS.place(cursor)
+    assert caught.value.reason == "INVALID_CURSOR"
+    assert caught.value.violations[0].field == "cursor"

@@ -1,0 +1,98 @@
+"""How broken rules of the protos are told."""
+
+import asyncio
+import math
+
+import pytest
+
+from headrace.errors import InvalidArgumentError
+from headrace.gateway.v1 import gateway_pb2
+from services.gateway.request_rules import MAX_ITEM_COUNT, check_rules, violations_of
+
+MB = 1024 * 1024
+JOB_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
+
+
+def submission(**fields) -> gateway_pb2.SubmitJobRequest:
+    return gateway_pb2.SubmitJobRequest(**{"kind": "noop", "items": ["1"], **fields})
+
+
+async def told(request) -> dict[str, str]:
+    with pytest.raises(InvalidArgumentError) as caught:
+        await check_rules(request)
+    return {violation.field: violation.description for violation in caught.value.violations}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "words"),
+    [
+        (submission(kind=""), "kind", "required"),
+        (submission(kind="k" * 129), "kind", "at most 128 characters"),
+        (submission(params="x" * (MB + 1)), "params", "1,048,576 bytes"),
+        (submission(job_class=9), "job_class", "JOB_CLASS_BULK"),
+        (submission(max_failed_ratio=math.nan), "max_failed_ratio", "or equal to 1"),
+        (submission(max_parallelism=0), "max_parallelism", "1 or more"),
+        (submission(items=[]), "items", "at least one item, unless upload is set"),
+        (submission(upload=True), "items", "empty where upload is set"),
+        (gateway_pb2.GetJobRequest(), "job_id", "UUID"),
+        (gateway_pb2.GetJobRequest(job_id="7"), "job_id", "UUID"),
+        (gateway_pb2.ListJobsRequest(page_size=-1), "page_size", "0 or more"),
+        (gateway_pb2.ListJobsRequest(states=[0]), "states[0]", "JOB_STATE_PENDING"),
+        (gateway_pb2.ListJobsRequest(states=[1, 1]), "states", "once"),
+        (gateway_pb2.AppendItemsRequest(first_item_index=-1), "first_item_index", "10000000"),
+        (gateway_pb2.AppendItemsRequest(finish={"total_count": -1}), "finish.total_count", "equal to 0"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_broken_rule_is_told_in_words_that_name_the_remedy(wrong, field, words):
+    descriptions = await told(wrong)
+    assert list(descriptions) == [field]
+    assert words in descriptions[field]
+
+
+async def test_values_that_may_not_be_given_are_not_offered():
+    descriptions = await told(gateway_pb2.GetResultsRequest(job_id=JOB_ID, item_state=9))
+    assert descriptions["item_state"] == "must be one of ITEM_STATE_SUCCEEDED, ITEM_STATE_FAILED"
+
+
+async def test_a_job_id_in_capitals_breaks_no_rule():
+    await check_rules(gateway_pb2.GetJobRequest(job_id=JOB_ID.upper()))
+
+
+async def test_items_of_every_slice_are_checked_and_named_by_their_place():
+    items = ["1"] * 12_000
+    items[3] = items[7_000] = items[-1] = "x" * (MB + 1)
+    descriptions = await told(gateway_pb2.AppendItemsRequest(items=items, job_id="7"))
+    assert list(descriptions) == ["job_id", "items[3]", "items[7000]", "items[11999]"]
+
+
+async def test_as_many_items_as_may_be_are_checked_while_the_loop_goes_on():
+    request = gateway_pb2.SubmitJobRequest(kind="k", items=["1"] * MAX_ITEM_COUNT)
+    checking = asyncio.create_task(violations_of(request))
+    turns = 0
+    while not checking.done():
+        turns += 1
+        await asyncio.sleep(0)
+    assert turns > 10
+    checking.result().raise_if_any()
+
+
+async def test_one_item_more_is_refused_as_a_whole():
+    descriptions = await told(gateway_pb2.AppendItemsRequest(items=["1"] * (MAX_ITEM_COUNT + 1)))
+    assert list(descriptions) == ["items"]
+    assert "100,000" in descriptions["items"]
+
+
+async def test_the_request_itself_is_left_as_it_is():
+    request = gateway_pb2.SubmitJobRequest(kind="k", items=["1"] * 12_000)
+    await check_rules(request)
+    assert len(request.items) == 12_000
+
+
+async def test_a_reason_of_its_own_counts_before_a_wrong_field():
+    items = ["1", "x" * (MB + 1)]
+    with pytest.raises(InvalidArgumentError) as caught:
+        await check_rules(gateway_pb2.AppendItemsRequest(job_id="7", items=items))
+    assert caught.value.reason == "ITEM_TOO_LARGE"
+    assert caught.value.message.startswith("items[1]")
+    assert [violation.field for violation in caught.value.violations] == ["job_id", "items[1]"]
