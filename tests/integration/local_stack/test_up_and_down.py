@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -20,6 +21,17 @@ from headrace import Client
 pytestmark = pytest.mark.timeout(300)
 
 ALL = {"gateway-1", "worker-1", "worker-2", "results", "rabbitmq", "redis", "postgres", "stand-in"}
+
+# What the process of each pid file is, by the start of its name: a launcher would be called otherwise.
+PROGRAMS = {
+    "gateway": ("python", "services.gateway"),
+    "worker": ("python", "services.worker"),
+    "results": ("python", "services.results"),
+    "stand-in": ("python", "deploy.local.stand_in"),
+    "rabbitmq": ("beam.smp", "rabbit"),
+    "redis": ("redis-server", ""),
+    "postgres": ("postgres", "-D"),
+}
 
 Call = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -70,8 +82,43 @@ def test_everything_runs_when_up_returns(up: Callable[..., str], run_dir: Path) 
     assert is_serving(gateway(run_dir))
 
 
+def test_each_pid_file_holds_one_line_the_pid_of_the_process_itself(
+    up: Callable[..., str], run_dir: Path
+) -> None:
+    up()
+    for path in run_dir.glob("*.pid"):
+        pid = path.read_text().removesuffix("\n")
+        assert pid.isdecimal(), path
+        process = Path("/proc") / pid
+        program, argument = PROGRAMS[path.stem.rstrip("-0123456789")]
+        assert (process / "comm").read_text().startswith(program), path
+        assert argument in (process / "cmdline").read_text().replace("\0", " "), path
+
+
 def test_up_says_plainly_that_the_stand_in_is_no_real_model(up: Callable[..., str]) -> None:
     assert "stand-in, which is no real model" in up()
+
+
+@pytest.mark.parametrize("name", ["gateway-1", "results", "worker-1", "worker-2"])
+def test_every_service_serves_its_metrics(up: Callable[..., str], run_dir: Path, name: str) -> None:
+    up()
+    port = PortBook(run_dir / "ports.json").port(f"{name}-metrics")
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
+        assert b"headrace_rpc_calls_total" in response.read()
+
+
+def test_where_another_program_has_the_port_of_metrics_a_service_starts_without(
+    up: Callable[..., str], run_dir: Path
+) -> None:
+    up()
+    os.kill(pids(run_dir)["worker-2"], signal.SIGKILL)
+    assert ManagedProcess(run_dir, "worker-2").wait_ended(10.0)
+    with socket.create_server(("127.0.0.1", PortBook(run_dir / "ports.json").port("worker-2-metrics"))):
+        up()
+        assert ManagedProcess(run_dir, "worker-2").is_running()
+        before = pids(run_dir)
+    up()
+    assert pids(run_dir) == before
 
 
 def test_a_second_up_changes_nothing(up: Callable[..., str], run_dir: Path) -> None:
