@@ -31,6 +31,10 @@ class ServiceProcess:
         port: Where it will listen, on 127.0.0.1.
         settings: Environment variables over those that every service may see, see ``service_environment``.
         is_ready: Asked while it starts; unset: gRPC health on its port.
+
+    Attributes:
+        metrics_port: Where it shall serve its metrics from its next start on, on 127.0.0.1; None: nowhere. If
+            another program has the port then, they are not served.
     """
 
     def __init__(
@@ -48,6 +52,7 @@ class ServiceProcess:
         self.target = f"127.0.0.1:{port}"
         self.settings = dict(settings)
         self.process = ManagedProcess(run_dir, name)
+        self.metrics_port: int | None = None
         self._argv = [sys.executable, *argv]
         self._is_ready = is_ready or (lambda: is_serving(self.target))
 
@@ -68,9 +73,15 @@ class ServiceProcess:
             raise LocalStackError(
                 f"{self.name} needs 127.0.0.1:{self.port}, and another program listens there"
             )
-        env = service_environment() | self.settings
+        env = service_environment() | self._metrics_settings() | self.settings
         self.process.start(self._argv, env=env, cwd=REPOSITORY, note=self.fingerprint)
         return True
+
+    def _metrics_settings(self) -> dict[str, str]:
+        # No part of the fingerprint: while the service runs, its port is not free.
+        if self.metrics_port is None or not is_free(self.metrics_port):
+            return {}
+        return {"HEADRACE_METRICS_LISTEN": f"127.0.0.1:{self.metrics_port}"}
 
     def wait_ready(self) -> None:
         """Returns when the service serves.
@@ -118,6 +129,7 @@ def service_environment() -> dict[str, str]:
         "DATABASE_URL",
         "RABBITMQ_URL",
         "REDIS_URL",
+        "METRICS_LISTEN",
     )
     dropped = {f"HEADRACE_{name}" for name in own}
     env = {

@@ -26,6 +26,7 @@ from deploy.local.services import (
     worker_service,
 )
 
+_METRICS_PORTS_FROM = 2000  # what listens at 50051 serves its metrics at 52051
 _MOST_WORKERS = 80  # the 91st would listen where the second gateway does
 
 
@@ -171,22 +172,28 @@ class LocalStack:
     def _port(self, name: str, fixed: int) -> int:
         return self.ports.port(name) if self.spare_ports else fixed
 
+    def _with_metrics(self, service: ServiceProcess) -> ServiceProcess:
+        service.metrics_port = self._port(f"{service.name}-metrics", service.port + _METRICS_PORTS_FROM)
+        return service
+
     def _results(self) -> ServiceProcess:
-        return results_service(self.run_dir, self._port("results", 50052), self.postgres.url)
+        port = self._port("results", 50052)
+        return self._with_metrics(results_service(self.run_dir, port, self.postgres.url))
 
     def _gateway(self, number: int) -> ServiceProcess:
         port = self._port(f"gateway-{number}", 50051 + 100 * (number - 1))
-        return gateway_service(
+        gateway = gateway_service(
             self.run_dir,
             number,
             port,
             results_target=self._results().target,
             rabbitmq_url=self.rabbitmq.url,
         )
+        return self._with_metrics(gateway)
 
     def _worker(self, number: int, provider: Provider) -> ServiceProcess:
         port = self._port(f"worker-{number}", 50060 + number)
-        return worker_service(
+        worker = worker_service(
             self.run_dir,
             number,
             port,
@@ -195,3 +202,4 @@ class LocalStack:
             redis_url=self.redis.url,
             **provider.settings,
         )
+        return self._with_metrics(worker)

@@ -42,8 +42,31 @@ def test_callers_let_in_by_a_network_policy_are_pods_of_a_deployment(prod):
     templates = dict(prod.pods())
     for policy in prod.of("NetworkPolicy").values():
         for rule in policy["spec"]["ingress"]:
+            if rule["ports"] == [{"port": "metrics"}]:
+                continue
             callers = [selected(peer["podSelector"]["matchLabels"], templates) for peer in rule["from"]]
             assert all(len(caller) == 1 for caller in callers)
+
+
+def test_where_callers_are_chosen_prometheus_reaches_the_metrics_and_nothing_else(prod):
+    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
+    for policy in prod.of("NetworkPolicy").values():
+        open_to_it = [rule["ports"] for rule in policy["spec"]["ingress"] if peer in rule["from"]]
+        assert open_to_it == [[{"port": "metrics"}]]
+
+
+def test_prometheus_is_told_the_port_where_a_pod_serves_its_metrics(manifests):
+    containers = {container.name: container for container in manifests.containers()}
+    for name in SERVICES:
+        pod = manifests.of("Deployment")[name]["spec"]["template"]
+        listen_port = containers[name].environment["HEADRACE_METRICS_LISTEN"].rpartition(":")[2]
+        ports = {port["name"]: port["containerPort"] for port in pod["spec"]["containers"][0]["ports"]}
+        assert ports["metrics"] == int(listen_port)
+        assert pod["metadata"]["annotations"] == {
+            "prometheus.io/scrape": "true",
+            "prometheus.io/port": listen_port,
+            "prometheus.io/path": "/metrics",
+        }
 
 
 def test_replicas_are_spread_by_the_labels_they_have(manifests):

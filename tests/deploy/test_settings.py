@@ -66,6 +66,7 @@ def test_services_listen_where_others_reach_them(containers):
     for container in containers:
         if container.name != "migrate":
             assert container.environment["HEADRACE_LISTEN"].startswith("0.0.0.0:")
+            assert container.environment["HEADRACE_METRICS_LISTEN"].startswith("0.0.0.0:")
 
 
 def test_the_database_is_known_to_results_and_the_migration_alone(containers):

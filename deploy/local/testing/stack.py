@@ -33,6 +33,7 @@ class TestStack:
         gateways: How many to start.
         worker_settings: More environment variables for workers; a later entry wins over the stack's own.
         gateway_settings: The same for gateways.
+        results_settings: The same for results.
         stand_in_arguments: More arguments for the stand-in.
         own_servers: Of ``rabbitmq``, ``redis`` and ``postgres``, those this stack gets for itself alone, to
             stop, wipe and start again.
@@ -55,6 +56,7 @@ class TestStack:
         gateways: int = 1,
         worker_settings: Mapping[str, str] | None = None,
         gateway_settings: Mapping[str, str] | None = None,
+        results_settings: Mapping[str, str] | None = None,
         stand_in_arguments: Collection[str] = (),
         own_servers: Collection[str] = (),
     ) -> None:
@@ -75,7 +77,9 @@ class TestStack:
         self._worker_settings = dict(worker_settings or {})
         self._gateway_settings = dict(gateway_settings or {})
         self.stand_in = stand_in_provider(self.run_dir, spare_port(), *stand_in_arguments)
-        self.results = results_service(self.run_dir, spare_port(), self.database_url)
+        self.results = results_service(
+            self.run_dir, spare_port(), self.database_url, **dict(results_settings or {})
+        )
         self.gateways = [self._gateway(number) for number in range(1, gateways + 1)]
         self.workers = [self._worker(number) for number in range(1, workers + 1)]
 
