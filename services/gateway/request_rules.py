@@ -66,17 +66,17 @@ async def check_rules(request: Message) -> None:
     (await violations_of(request)).raise_if_any()
 
 
-def _collect(request: Message, part: Message, violations: Violations, first_item: int | None = None) -> None:
-    """Notes what is wrong with a part of a request; where it has a first item, with its items alone."""
+def _collect(request: Message, part: Message, violations: Violations, first_item: int = 0) -> None:
+    """Notes what is wrong with a part of a request; with its items alone, where they are not the first."""
     for violation in _validator.collect_violations(part):
         elements = list(_elements(violation))
         if not elements:
             violations.add("items", _one_of_items_and_upload(request))
             continue
         name, index = elements[0]
-        if first_item is not None:
-            if name != "items" or index is None:
-                continue
+        if first_item and (name != "items" or index is None):
+            continue
+        if index is not None:
             elements[0] = (name, index + first_item)
         path = ".".join(field if at is None else f"{field}[{at}]" for field, at in elements)
         reason = _REASONS.get((name, violation.proto.rule_id), INVALID_FIELD)

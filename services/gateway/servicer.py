@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from contextlib import aclosing
+from functools import partial
 from typing import Any
 
 import grpc
@@ -76,7 +77,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self, request_iterator: AsyncIterable[gateway_pb2.AppendItemsRequest], context: Context
     ) -> AsyncIterator[gateway_pb2.AppendItemsResponse]:
         """Adds items to an upload; see the proto."""
-        answers = self._uploads.append_items(request_iterator, tenant_of(context))
+        answers = self._uploads.append_items(request_iterator, partial(tenant_of, context))
         await context.send_initial_metadata(())  # some clients send nothing before they have it
         async with aclosing(answers):
             async for answer in answers:

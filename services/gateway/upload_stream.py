@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 
 from headrace.errors import UnavailableError
 from headrace.gateway.v1 import gateway_pb2
@@ -26,14 +26,18 @@ class UploadStream:
         store: Takes the items.
         effects: Carries out what follows.
         budget: Bytes that all streams of the gateway may hold; who finds none free waits, and reads nothing.
-        tenant: Whose job it must be.
+        owner: Names the tenant whose job it must be, or raises. Asked when the first request was read: some
+            clients lose an error that comes while they send (grpc/grpc#36066).
     """
 
-    def __init__(self, store: StoreClient, effects: EffectRunner, budget: ByteBudget, tenant: str) -> None:
+    def __init__(
+        self, store: StoreClient, effects: EffectRunner, budget: ByteBudget, owner: Callable[[], str]
+    ) -> None:
         self._store = store
         self._effects = effects
         self._budget = budget
-        self._tenant = tenant
+        self._owner = owner
+        self._tenant = ""
         self._job_id = ""
         self._buffer = UploadBuffer()
         self._answers = UploadAnswers()
@@ -83,7 +87,9 @@ class UploadStream:
     async def _read(self, requests: AsyncIterable[gateway_pb2.AppendItemsRequest]) -> None:
         try:
             coming = aiter(requests)
-            self._job_id = await named_job(await anext(coming, None))
+            first = await anext(coming, None)
+            self._tenant = self._owner()
+            self._job_id = await named_job(first)
             response = await self._append(results_pb2.AppendItemsRequest())
             self._answers.put(
                 gateway_pb2.AppendItemsResponse(stored_count=response.stored_count, job=response.job)

@@ -1,6 +1,6 @@
 """The upload streams of this gateway, and what they share."""
 
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing
 
 from headrace.gateway.v1 import gateway_pb2
@@ -33,12 +33,17 @@ class Uploads:
         self._closed = False
 
     async def append_items(
-        self, requests: AsyncIterable[gateway_pb2.AppendItemsRequest], tenant: str
+        self, requests: AsyncIterable[gateway_pb2.AppendItemsRequest], owner: Callable[[], str]
     ) -> AsyncGenerator[gateway_pb2.AppendItemsResponse, None]:
-        """Yields the answers of one stream; its errors are those of the proto."""
+        """Yields the answers of one stream; its errors are those of the proto, and those of ``owner``.
+
+        Args:
+            requests: As the client sends them.
+            owner: Names the tenant.
+        """
         if self._closed:
             raise gateway_stopping()
-        stream = UploadStream(self._store, self._effects, self.budget, tenant)
+        stream = UploadStream(self._store, self._effects, self.budget, owner)
         self.running.add(stream)
         try:
             async with aclosing(stream.run(requests)) as answers:

@@ -1,4 +1,5 @@
 import asyncio
+import hashlib
 import json
 import math
 
@@ -185,6 +186,37 @@ async def test_the_same_content_has_the_same_hash_whatever_its_request_id():
 )
 async def test_any_other_content_has_another_hash(change):
     assert (await accepted()).content_hash != (await accepted(**change)).content_hash
+
+
+async def test_the_hash_of_a_job_that_was_stored_before_uploads_existed_is_still_the_same():
+    digest = hashlib.sha256()
+    items = hashlib.sha256(b"".join(len(item).to_bytes(8, "big") + item for item in (b"1", b"2"))).digest()
+    for field in (b"noop", b"{}", b"2 0.5 0", items):
+        digest.update(len(field).to_bytes(8, "big") + field)
+    assert (await accepted()).content_hash == digest.digest()
+
+
+async def test_an_upload_is_opened_without_items_and_is_content_of_its_own():
+    job = await accepted(items=[], upload=True)
+    assert (job.upload_open, list(job.items)) == (True, [])
+    assert job.content_hash == (await accepted(items=[], upload=True)).content_hash
+    assert job.content_hash != (await accepted()).content_hash
+
+
+async def test_items_and_an_upload_together_are_refused():
+    assert fields_of(await refusal(upload=True)) == ["items"]
+
+
+async def test_an_unknown_kind_gives_the_reason_whatever_else_is_wrong():
+    error = await refusal(kind="llm.clasify", request_id="x" * 129)
+    assert error.reason == "UNKNOWN_KIND"
+    assert "noop" in error.message
+    assert fields_of(error) == ["request_id", "kind"]
+
+
+async def test_a_missing_kind_is_told_once():
+    error = await refusal(kind="")
+    assert (error.reason, fields_of(error)) == ("INVALID_FIELD", ["kind"])
 
 
 async def test_a_default_that_is_spelt_out_is_the_same_content():
