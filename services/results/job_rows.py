@@ -31,7 +31,8 @@ SELECT {COLUMNS}, NOW() AS now FROM job_progress p JOIN jobs j ON j.job_id = p.j
 WHERE p.job_id IN (SELECT k.job_id FROM ROWS(k: job_id text))
 ORDER BY p.job_id FOR UPDATE OF p"""
 _LOCK_FREE = _LOCK + " SKIP LOCKED"
-# The clock is read in a SELECT of its own: once, so that an index ends the search at what is not due yet.
+# The clock is read in a SELECT of its own: once, so that an index ends the search at what is not due yet. A
+# job that somebody else woke in between is locked too; nothing follows from it.
 _LOCK_DUE = f"""
 SELECT {COLUMNS}, NOW() AS now FROM job_progress p JOIN jobs j ON j.job_id = p.job_id
 WHERE p.job_id IN (
@@ -40,7 +41,6 @@ WHERE p.job_id IN (
     UNION ALL
     SELECT d.job_id FROM (SELECT u.job_id FROM job_progress u WHERE u.upload_expire_time <= (SELECT NOW())
                           ORDER BY u.upload_expire_time LIMIT :most) d)
-AND (p.wake_time <= NOW() OR p.upload_expire_time <= NOW())
 ORDER BY p.job_id FOR UPDATE OF p SKIP LOCKED"""
 
 _SAVE = f"""

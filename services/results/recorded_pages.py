@@ -1,8 +1,9 @@
 """ListRecordedResults: results in the order of their recording, page by page."""
 
-# ruff: noqa: S608  # statements are put together from constants alone
-
+from collections.abc import Sequence
 from typing import Any, NamedTuple
+
+from sqlalchemy import Row
 
 from headrace.errors import NotFoundError
 from headrace.results.v1 import results_pb2
@@ -15,17 +16,15 @@ from services.results.pages import MAX_PAGE_SIZE, ROOM, fitting, read_results
 # Rows that one page looks at, at most: where most are of an older round or another state, it ends early.
 MAX_ROWS_SEEN = 10_000
 
-_BEYOND = """
-FROM results e WHERE e.job_id = :job_id AND e.seq > 0 AND (e.seq, e.item_index) > (:seq, :item_index)
-AND e.seq <= :last_seq ORDER BY e.seq, e.item_index"""
+_RANGE = """FROM results e WHERE e.job_id = :job_id AND e.item_index >= 0
+AND (e.seq, e.item_index) > (:seq, :item_index) AND (e.seq, e.item_index) <= (:end_seq, :end_index)"""
+_IN_ORDER = " ORDER BY e.seq, e.item_index"
 _KEYS = f"""
-SELECT s.seq, s.item_index, s.round, s.room FROM (
-    SELECT e.seq, e.item_index, e.round, e.state, {ROOM} AS room {_BEYOND} LIMIT :most_seen) s
-WHERE (s.round = 0 OR s.round = :round)"""
-_OF_ITEM_STATE = " AND s.state = :state"
-_IN_ORDER = " ORDER BY s.seq, s.item_index LIMIT :most"
-# The last row that is looked at, and whether there is one after it.
-_LAST_SEEN = f"SELECT e.seq, e.item_index {_BEYOND} LIMIT 2 OFFSET :most_seen - 1"
+SELECT e.seq, e.item_index, e.round, {ROOM} AS room {_RANGE} AND (e.round = 0 OR e.round = :round)"""
+_OF_ITEM_STATE = " AND e.state = :state"
+_MOST = " LIMIT :most"
+# The last row to look at, and whether there is one after it; the index alone tells.
+_LAST_SEEN = f"SELECT e.seq, e.item_index {_RANGE}{_IN_ORDER} LIMIT 2 OFFSET :most_seen - 1"
 
 
 class Place(NamedTuple):
@@ -60,42 +59,51 @@ async def _list_in(
     if not found or found[0].tenant != request.tenant:
         raise NotFoundError("there is no such job")
     job = found[0]
+    after = Place(request.after.seq, request.after.item_index) if request.HasField("after") else BEGIN
+    end, more = await _find_end(tx, request, job, after)
     size = max(1, min(request.page_size, MAX_PAGE_SIZE))
-    plain = _parameters(request, job, size)
-    template = _KEYS + (_OF_ITEM_STATE if request.item_state else "") + _IN_ORDER
-    keys = await tx.run(template, plain)
+    keys = await _read_keys(tx, request, job, (after, end), size + 1)
     page = fitting(keys[:size])
     if len(page) < len(keys):
-        next_place, more = Place(page[-1].seq, page[-1].item_index), True
-    else:
-        next_place, more = await _end_of_search(tx, plain, job)
+        end, more = Place(page[-1].seq, page[-1].item_index), True
     return results_pb2.ListRecordedResultsResponse(
         results=await read_results(tx, job.job_id, page),
-        next=results_pb2.RecordPlace(seq=next_place.seq, item_index=next_place.item_index),
+        next=results_pb2.RecordPlace(seq=end.seq, item_index=end.item_index),
         more=more,
         job=job_message(job),
     )
 
 
-def _parameters(request: results_pb2.ListRecordedResultsRequest, job: Job, size: int) -> dict[str, int | str]:
-    after = Place(request.after.seq, request.after.item_index) if request.HasField("after") else BEGIN
+async def _find_end(
+    tx: Transaction, request: results_pb2.ListRecordedResultsRequest, job: Job, after: Place
+) -> tuple[Place, bool]:
+    """Returns up to where a page looks, and whether there are rows after that."""
+    # A place beyond the end, of whoever knows more, is not moved back.
+    end = max(after, Place(job.seq, LAST_ITEM_INDEX))
+    if job.round == 1 and not request.item_state:  # nothing is skipped
+        return end, False
+    plain = _range(job, after, end) | {"most_seen": MAX_ROWS_SEEN}
+    rows = await tx.run(_LAST_SEEN, plain)
+    return (Place(rows[0].seq, rows[0].item_index), True) if len(rows) > 1 else (end, False)
+
+
+async def _read_keys(
+    tx: Transaction,
+    request: results_pb2.ListRecordedResultsRequest,
+    job: Job,
+    between: tuple[Place, Place],
+    most: int,
+) -> Sequence[Row[Any]]:
+    template = _KEYS + (_OF_ITEM_STATE if request.item_state else "") + _IN_ORDER + _MOST
+    plain = {"round": job.round, "state": request.item_state, "most": most}
+    return await tx.run(template, _range(job, *between) | plain)
+
+
+def _range(job: Job, after: Place, end: Place) -> dict[str, Any]:
     return {
         "job_id": job.job_id,
         "seq": after.seq,
         "item_index": after.item_index,
-        "last_seq": job.seq,
-        "round": job.round,
-        "state": request.item_state,
-        "most_seen": MAX_ROWS_SEEN,
-        "most": size + 1,
+        "end_seq": end.seq,
+        "end_index": end.item_index,
     }
-
-
-async def _end_of_search(tx: Transaction, plain: dict[str, Any], job: Job) -> tuple[Place, bool]:
-    """Returns the place up to which everything was looked at, and whether there is more after it."""
-    skips = job.round > 1 or plain["state"]
-    last_seen = await tx.run(_LAST_SEEN, plain) if skips else []
-    if len(last_seen) > 1:
-        return Place(last_seen[0].seq, last_seen[0].item_index), True
-    # A place beyond it, of whoever knows more, is not moved back.
-    return max(Place(plain["seq"], plain["item_index"]), Place(job.seq, LAST_ITEM_INDEX)), False

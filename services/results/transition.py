@@ -146,7 +146,7 @@ class Transition:
             settle(job, self.now, waits.get(job.job_id, 0), self._latest_reason.get(job.job_id, ""))
             if is_news(self._jobs_before[job.job_id], job):
                 job.seq = self._jobs_before[job.job_id].seq + 1
-            if job.finish_time is not None and self._jobs_before[job.job_id].finish_time is None:
+            if job.finish_time not in (None, self._jobs_before[job.job_id].finish_time):
                 self.tx.after_commit(partial(job_ended, job))
         job_rows.save_jobs(
             self.tx, [job for job in self.jobs.values() if job != self._jobs_before[job.job_id]]

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 import uuid_utils
@@ -23,9 +24,11 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
+from headrace.errors import HeadraceError
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2 as pb
-from services.results import pages
+from services.results import pages, recorded_pages
+from services.results.append_items import append_items
 from services.results.cancel_job import cancel_job
 from services.results.clock import Clock
 from services.results.create_jobs import JobCreator
@@ -35,6 +38,7 @@ from services.results.heartbeat import heartbeat
 from services.results.lease_chunks import lease_chunks
 from services.results.migrations import migrate
 from services.results.record_results import record_results
+from services.results.recorded_pages import list_recorded_results
 from services.results.retry_job import retry_job
 from services.results.sweep import sweep
 
@@ -57,10 +61,59 @@ OUTCOMES = [
 ]
 Given = tuple[str, pb.Lease]  # an incarnation and what it leased
 workers_at = st.integers(0, 1)
+ITEM_STATES = (
+    jobs_pb2.ITEM_STATE_UNSPECIFIED,
+    jobs_pb2.ITEM_STATE_SUCCEEDED,
+    jobs_pb2.ITEM_STATE_FAILED,
+)
+
+
+class Follower:
+    """Reads a job's results in the order of recording, all or those of one state, on and on.
+
+    Attributes:
+        latest: Of each item the last result that came.
+        seen: Items that a result has come of in the present round, or whose success has come.
+    """
+
+    def __init__(self, job_id: str, item_state: int) -> None:
+        self.job_id = job_id
+        self.item_state = item_state
+        self.place: pb.RecordPlace | None = None
+        self.latest: dict[int, jobs_pb2.Result] = {}
+        self.seen: set[int] = set()
+
+    def request(self, page_size: int) -> pb.ListRecordedResultsRequest:
+        return pb.ListRecordedResultsRequest(
+            job_id=self.job_id,
+            tenant="t",
+            page_size=page_size,
+            after=self.place,
+            item_state=self.item_state,
+        )
+
+    def take(self, page: pb.ListRecordedResultsResponse, page_size: int) -> None:
+        before, after = self.place or pb.RecordPlace(), page.next
+        assert (after.seq, after.item_index) >= (before.seq, before.item_index), "a place went back"
+        assert len(page.results) <= page_size
+        for result in page.results:
+            assert self.item_state in (0, result.state)
+            assert result.item_index not in self.seen, "a result came twice within a round"
+            self.seen.add(result.item_index)
+            self.latest[result.item_index] = result
+        self.place = page.next
+        if not page.more and not self.item_state:
+            counts = page.job.progress
+            assert len(self.seen) == counts.succeeded_count + counts.failed_count, "a result was left out"
+
+    def begin_round(self) -> None:
+        """Failures are to come anew, where they happen again."""
+        succeeded = jobs_pb2.ITEM_STATE_SUCCEEDED
+        self.seen = {index for index in self.seen if self.latest[index].state == succeeded}
 
 
 class Interleavings(RuleBasedStateMachine):
-    """Workers, an owner and a sweeping gateway, in any order, on one moving clock."""
+    """Workers, an owner, readers and a sweeping gateway, in any order, on one moving clock."""
 
     jobs = Bundle("jobs")
     leases = Bundle("leases")
@@ -68,6 +121,9 @@ class Interleavings(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
+        # So few that pages end in the midst of what they skip.
+        self.few_rows_seen = patch.object(recorded_pages, "MAX_ROWS_SEEN", 5)
+        self.few_rows_seen.start()
         path = Path(_FOLDER.name) / f"{uuid_utils.uuid7()}.db"
         if not _TEMPLATE.exists():
             self.run(migrate(f"sqlite:///{_TEMPLATE}"))
@@ -79,6 +135,7 @@ class Interleavings(RuleBasedStateMachine):
         self.held: dict[str, list[pb.Lease]] = {}
         self.first_outputs: dict[tuple[str, int], str] = {}
         self.latest: dict[str, tuple[int, int, int]] = {}
+        self.followers: dict[str, list[Follower]] = {}
         self.calls = 0
         self.job_count = 0
 
@@ -106,8 +163,11 @@ class Interleavings(RuleBasedStateMachine):
         ratio=st.sampled_from([0.0, 0.5, 1.0]),
         max_parallelism=st.sampled_from([0, 0, 1, 2]),
         starts_in=st.sampled_from([0, 0, 0, 20]),
+        upload=st.booleans(),
     )
-    def create(self, item_count: int, ratio: float, max_parallelism: int, starts_in: int) -> str:
+    def create(
+        self, item_count: int, ratio: float, max_parallelism: int, starts_in: int, upload: bool
+    ) -> str:
         new = pb.NewJob(
             job_id=str(uuid_utils.uuid7()),
             tenant="t",
@@ -115,7 +175,8 @@ class Interleavings(RuleBasedStateMachine):
             content_hash=b"h",
             kind="noop",
             params="{}",
-            items=[str(index) for index in range(item_count)],
+            items=[] if upload else [str(index) for index in range(item_count)],
+            upload_open=upload,
             job_class=jobs_pb2.JOB_CLASS_DEFAULT,
             max_failed_ratio=ratio,
             max_parallelism=max_parallelism,
@@ -128,7 +189,52 @@ class Interleavings(RuleBasedStateMachine):
         assert first.outcomes[0].job.job_id == again.outcomes[0].job.job_id == new.job_id
         assert not again.effects.tasks_to_publish
         self.job_count += 1
+        self.followers[new.job_id] = [Follower(new.job_id, item_state) for item_state in ITEM_STATES]
         return new.job_id
+
+    @rule(job_id=jobs, ahead=st.sampled_from([-20, -2, 0, 0, 0, 1]), count=st.sampled_from([1, 3, 30]))
+    def append(self, job_id: str, ahead: int, count: int) -> None:
+        """Appends items at, before or beyond what is stored; each call is made twice."""
+        before = self.get(job_id)
+        first = max(0, before.progress.total_count + ahead)
+        items = [str(index) for index in range(first, first + count)]
+        self.upload(before, pb.AppendItemsRequest(first_item_index=first, items=items))
+
+    @rule(job_id=jobs, more=st.sampled_from([0, 0, 2]), ahead=st.sampled_from([-1, 0, 0, 0, 1]))
+    def finish(self, job_id: str, more: int, ahead: int) -> None:
+        """Closes an upload, with last items or without, by the right total or another."""
+        before = self.get(job_id)
+        first = before.progress.total_count
+        total = max(0, first + more + ahead)
+        items = [str(index) for index in range(first, first + more)]
+        request = pb.AppendItemsRequest(first_item_index=first, items=items, finish_total_count=total)
+        self.upload(before, request)
+
+    def upload(self, before: jobs_pb2.Job, request: pb.AppendItemsRequest) -> None:
+        request.job_id, request.tenant = before.job_id, "t"
+        stored = before.progress.total_count
+        try:
+            answer = self.run(append_items(self.database, request))
+        except HeadraceError:
+            assert self.get(before.job_id) == before, "a refused batch changed its job"
+            return
+        self.check_effects(answer.effects)
+        assert answer.stored_count == max(stored, request.first_item_index + len(request.items))
+        assert answer.job == self.get(before.job_id)
+        if before.state in TERMINAL or before.state == jobs_pb2.JOB_STATE_CANCELLING:
+            assert answer.job == before, "an ended job changed"
+        again = self.run(append_items(self.database, request))
+        assert (again.job, again.effects) == (answer.job, pb.Effects()), "a repeated batch changed its job"
+
+    @rule(job_id=jobs, page_size=st.sampled_from([1, 7, 1_000]), pages=st.sampled_from([1, 3, 1_000]))
+    def follow(self, job_id: str, page_size: int, pages: int) -> None:
+        """Lets all followers of a job read some pages, or until no more follow."""
+        for follower in self.followers[job_id]:
+            for _ in range(pages):
+                page = self.run(list_recorded_results(self.database, follower.request(page_size)))
+                follower.take(page, page_size)
+                if not page.more:
+                    break
 
     @rule(target=leases, place=workers_at, room=st.sampled_from([1, 5, 120]), lost=st.booleans())
     def lease(self, place: int, room: int, lost: bool) -> MultipleResults[Given]:
@@ -236,8 +342,10 @@ class Interleavings(RuleBasedStateMachine):
         assert again.job.seq == answer.job.seq
         if before.state not in TERMINAL:
             assert answer.job == before
-        elif answer.job.state not in TERMINAL:
+        elif answer.job != before:
             self.latest.pop(job_id, None)
+            for follower in self.followers[job_id]:
+                follower.begin_round()
 
     @rule(place=workers_at, listed=st.booleans())
     def beat(self, place: int, listed: bool) -> None:
@@ -275,6 +383,12 @@ class Interleavings(RuleBasedStateMachine):
         for _ in range(0, seconds, 2):
             self.clock.offset += 2 * SECOND
             self.sweep()
+
+    @rule()
+    def idle(self) -> None:
+        """Nothing happens for an hour."""
+        self.clock.offset += 3_601 * SECOND
+        self.sweep()
 
     def sweep(self) -> None:
         self.check_effects(self.run(sweep(self.database)).effects)
@@ -332,6 +446,7 @@ class Interleavings(RuleBasedStateMachine):
             indexes = range(chunk["first_index"], next_index)
             assert chunk["unfinished_count"] == sum(i not in finished for i in indexes)
             assert chunk["unfinished_count"] > 0 or chunk["lease_incarnation"] is None
+            assert chunk["item_count"] <= job["chunk_size"]
         assert next_index == job["total_count"]
         assert job["chunk_count"] == len(chunks)
         assert job["open_chunk_count"] == sum(c["unfinished_count"] > 0 for c in chunks)
@@ -346,7 +461,7 @@ class Interleavings(RuleBasedStateMachine):
         if state in TERMINAL:
             assert (job["state"], job["finish_time"]) == (state, finish_time), "a terminal state changed"
         all_done = job["succeeded_count"] + job["failed_count"] == job["total_count"]
-        if all_done or (job["stop_as"] and not job["leased_chunk_count"]):
+        if (all_done and not job["upload_open"]) or (job["stop_as"] and not job["leased_chunk_count"]):
             assert job["state"] in TERMINAL, "a job that is over has not ended"
         assert job["finish_time"] is None or job["leased_chunk_count"] == 0
         self.latest[job["job_id"]] = (job["seq"], job["state"], job["finish_time"])
@@ -362,10 +477,23 @@ class Interleavings(RuleBasedStateMachine):
                     break
                 for lease in given:
                     self.record(lease, 0, (), twice=False)
+            self.idle()  # uploads that are still open expire
             self.run(self._all_ended())
+            for job_id in self.followers:
+                self.follow(job_id, 1_000, 1_000)
+                self.check_followers(job_id)
         finally:
+            self.few_rows_seen.stop()
             self.run(self.database.close())
             self.runner.close()
+
+    def check_followers(self, job_id: str) -> None:
+        request = pb.ListResultsRequest(job_id=job_id, tenant="t", page_size=1_000, after_item_index=-1)
+        final = self.run(pages.list_results(self.database, request)).results
+        for follower in self.followers[job_id]:
+            for result in final:
+                if follower.item_state in (0, result.state):
+                    assert follower.latest[result.item_index] == result, "a final result never came"
 
     async def _all_ended(self) -> None:
         async with self.database.engine.connect() as connection:

@@ -18,17 +18,17 @@ def test_a_chunk_is_a_sixteenth_of_the_job_and_never_over_100_items():
     ]
 
 
-@given(st.lists(st.integers(1, 600_000), max_size=300))
-def test_chunks_cover_all_items_in_order_within_their_bounds(sizes):
-    cuts = cut_chunks(sizes, chunk_size(len(sizes)))
-    place = 0
+@given(st.lists(st.integers(1, 600_000), max_size=300), st.integers(1, 100), st.sampled_from([0, 5_000]))
+def test_chunks_cover_all_items_in_order_within_their_bounds(sizes, size, first_index):
+    cuts = cut_chunks(sizes, size, first_index)
+    place = first_index
     for cut in cuts:
         assert cut.first_index == place
-        assert 1 <= cut.item_count <= chunk_size(len(sizes))
-        assert cut.input_bytes == sum(sizes[cut.first_index : cut.end_index])
+        assert 1 <= cut.item_count <= size
+        assert cut.input_bytes == sum(sizes[cut.first_index - first_index : cut.end_index - first_index])
         assert cut.input_bytes <= MAX_CHUNK_BYTES or cut.item_count == 1
         place = cut.end_index
-    assert place == len(sizes)
+    assert place == first_index + len(sizes)
 
 
 def lose(losses, unfinished_count, times):

@@ -87,6 +87,7 @@ jobs = st.builds(
     succeeded_count=st.integers(0, 2),
     failed_count=st.integers(0, 2),
     upload_open=st.booleans(),
+    upload_expire_time=st.sampled_from([None, NOW, NOW + 1]),
     pause_reason=st.integers(0, 2),
     waiting_parent_count=st.integers(0, 1),
     stop_as=st.sampled_from([0, jobs_pb2.JOB_STATE_CANCELLED]),
@@ -112,6 +113,10 @@ def test_settling_leaves_a_job_in_order(job, first_due):
     if job.wake_time is not None:
         assert job.wake_time > NOW
         assert job.leasable or job.state == jobs_pb2.JOB_STATE_SCHEDULED
+    if job.upload_expire_time is not None:
+        assert job.upload_expire_time > NOW
+        assert job.upload_open
+        assert job.finish_time is None
 
 
 @given(jobs, st.sampled_from([0, NOW + 30]))
@@ -125,7 +130,7 @@ def test_settling_again_changes_nothing(job, first_due):
 
 @given(jobs)
 def test_an_open_upload_is_not_judged_and_not_done(job):
-    job.upload_open, job.stop_as = True, 0
+    job.upload_open, job.upload_expire_time, job.stop_as = True, NOW + 1, 0
     job.failed_count = job.total_count
     settle(job, NOW, 0)
     assert job.finish_time is None

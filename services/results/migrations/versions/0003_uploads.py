@@ -16,8 +16,9 @@ def upgrade() -> None:
     _index_where(
         "upload_expire_time IS NOT NULL", "job_progress_uploading", "job_progress", "upload_expire_time"
     )
-    # It finds what results_seq finds. The condition keeps it, like that one, for this search alone.
-    _index_where("seq > 0", "results_recorded", "results", "job_id", "seq", "item_index")
+    # It finds whatever results_seq finds. The condition, which all rows fit, keeps it for the one search that
+    # has it too; it is none on seq, for SQLite would take that for the beginning of the search.
+    _index_where("item_index >= 0", "results_recorded", "results", "job_id", "seq", "item_index")
     op.drop_index("results_seq", "results")
 
 
