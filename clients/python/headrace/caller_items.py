@@ -1,21 +1,23 @@
-"""Items that stay in the thread of their caller, while a call on another thread's loop sends them."""
+"""Items that stay in a thread of their own, while a call on another thread's loop sends them."""
 
 import asyncio
+import threading
 from collections import deque
 from collections.abc import AsyncIterable, Iterable, Mapping
+from contextlib import suppress
 from queue import SimpleQueue
 from time import monotonic
 from typing import Any, TypeGuard
 
-_BATCH_SIZE = 100
-_BATCH_SECONDS = 0.01
+_MAX_AHEAD = 100
+_MAX_AHEAD_SECONDS = 0.01
 
 
 class CallerItems:
-    """An async iterator over what the calling thread reads from an iterable.
+    """An async iterator over what another thread reads from an iterable.
 
     A generator may hold what belongs to its thread, such as a database's cursor, and may block: so it never
-    runs on the loop.
+    runs on the loop. Each item is handed over at once; after some the thread waits until more are asked for.
 
     Args:
         items: Read once, in ``serve``.
@@ -23,46 +25,69 @@ class CallerItems:
 
     def __init__(self, items: Iterable[Any]) -> None:
         self._iterator = iter(items)
-        self._wanted: SimpleQueue[asyncio.Future[list[Any]] | None] = SimpleQueue()
-        self._batch: deque[Any] = deque()
+        self._wishes: SimpleQueue[asyncio.AbstractEventLoop | None] = SimpleQueue()
+        self._lock = threading.Lock()  # for all below
+        self._items: deque[Any] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self._is_asked = False
+        self._is_over = False
+        self._failure: Exception | None = None
 
     def __aiter__(self) -> "CallerItems":
         return self
 
     async def __anext__(self) -> Any:
-        if not self._batch:
-            wanted: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
-            self._wanted.put(wanted)
-            self._batch.extend(await wanted)
-        if not self._batch:
-            raise StopAsyncIteration
-        return self._batch.popleft()
+        while True:
+            with self._lock:
+                if self._items:
+                    return self._items.popleft()
+                if self._is_over:
+                    raise self._failure or StopAsyncIteration
+                loop = asyncio.get_running_loop()
+                self._waiter = waiter = loop.create_future()
+                if not self._is_asked:
+                    self._is_asked = True
+                    self._wishes.put(loop)
+            await waiter
 
     def serve(self) -> None:
         """Reads items in this thread, as they are asked for, until ``end`` is called.
 
         Raises:
-            BaseException: What reading them raised.
+            BaseException: What reading them raised, if it is no Exception, such as an interrupt; an Exception
+                goes to who asks for items.
         """
-        while (wanted := self._wanted.get()) is not None:
-            batch = self._read()
+        while (loop := self._wishes.get()) is not None:
             try:
-                wanted.get_loop().call_soon_threadsafe(_hand_over, wanted, batch)
-            except RuntimeError:  # the loop was closed: the call has ended
-                return
+                self._read(loop)
+            except Exception as error:
+                self._finish(loop, error)
 
     def end(self, _: object = None) -> None:
         """Lets ``serve`` return."""
-        self._wanted.put(None)
+        self._wishes.put(None)
 
-    def _read(self) -> list[Any]:
-        batch: list[Any] = []
-        end = monotonic() + _BATCH_SECONDS
+    def _read(self, loop: asyncio.AbstractEventLoop) -> None:
+        end = monotonic() + _MAX_AHEAD_SECONDS
         for item in self._iterator:
-            batch.append(item)
-            if len(batch) >= _BATCH_SIZE or monotonic() >= end:
-                break
-        return batch
+            with self._lock:
+                self._items.append(item)
+                self._wake(loop)
+                if len(self._items) >= _MAX_AHEAD or monotonic() >= end:
+                    self._is_asked = False
+                    return
+        self._finish(loop, None)
+
+    def _finish(self, loop: asyncio.AbstractEventLoop, failure: Exception | None) -> None:
+        with self._lock:
+            self._is_over, self._failure = True, failure
+            self._wake(loop)
+
+    def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
+        waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            with suppress(RuntimeError):  # the loop was closed: the call has ended
+                loop.call_soon_threadsafe(_let_go, waiter)
 
 
 def is_read_by_caller(items: object) -> TypeGuard[Iterable[Any]]:
@@ -71,6 +96,6 @@ def is_read_by_caller(items: object) -> TypeGuard[Iterable[Any]]:
     return isinstance(items, Iterable) and not isinstance(items, harmless)
 
 
-def _hand_over(wanted: asyncio.Future[list[Any]], batch: list[Any]) -> None:
-    if not wanted.done():
-        wanted.set_result(batch)
+def _let_go(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -16,10 +16,11 @@ from headrace.conversion import (
     to_worker_info,
 )
 from headrace.gateway.v1 import gateway_pb2
-from headrace.item_gathering import gather_items
 from headrace.json_text import encode
 from headrace.resources import ItemState, Job, JobClass, JobEvent, JobState, KindInfo, Result, WorkerInfo
-from headrace.result_reading import follow_results, read_results
+from headrace.result_following import follow_results
+from headrace.result_reading import read_results
+from headrace.submission import submit_job
 from headrace.watching import watch_job
 
 DEFAULT_TARGET = "localhost:50051"
@@ -35,9 +36,10 @@ class Client:
         target: ``host:port`` of the gateway, or any gRPC name such as ``dns:///gateway:50051``. Default:
             ``HEADRACE_TARGET`` of the environment, or else localhost:50051.
         tenant: Whose jobs; default: the gateway's default tenant.
-        timeout: Seconds for one call with all its repeats.
+        timeout: Seconds for one call with all its repeats; of an upload, for each answer that it waits for.
         connect_timeout: Seconds to look for a gateway as long as none ever answered; at most ``timeout``.
-        resume_timeout: Seconds that a watch goes on looking for a gateway after its stream broke.
+        resume_timeout: Seconds that a watch, an upload, or results that are followed go on looking for a
+            gateway after their stream broke.
 
     Raises:
         InvalidArgumentError: The tenant's name cannot be sent.
@@ -77,26 +79,45 @@ class Client:
         job_class: JobClass | str | None = None,
         max_failed_ratio: float | None = None,
         max_parallelism: int | None = None,
+        on_open: Callable[[Job], object] | None = None,
     ) -> Job:
-        """Stores a job and returns its first snapshot; from then on the job survives any crash.
+        """Stores a job with its items and returns its snapshot; what is stored survives any crash.
 
-        A second call with the same request_id and content returns the first job as it is now.
+        Items that fit in one request (4 MB, 100,000 items) go with it. More are uploaded while they are read,
+        in bounded memory, and so are those of an async generator, from the first one on, as they come: work
+        starts meanwhile. Which way they go depends on the items alone. An upload that breaks goes on where it
+        broke, by itself.
+
+        A second call with the same request_id and content returns the first job as it is now. Where the first
+        was cut off in its upload, the second reads its items from the start and sends those that are missing.
+        An upload that is given no new item for an hour ends as EXPIRED. A job that ends while its items are
+        uploaded (cancelled, EXPIRED, or FAILED, such as for a wrong key) is returned as it is then: look at
+        its state.
 
         Args:
             kind: Name of a kind of work; see ``kinds``.
-            items: JSON values, one a unit of work, in a list, a generator or an async generator. Together
-                with params up to 4 MB, each up to 1 MB.
-            params: What holds for all items, as the kind's params_schema says; None: no params.
+            items: JSON values, one a unit of work, in a list, a generator or an async generator. Each up to
+                1 MB as JSON, 1 to 10,000,000 of them.
+            params: What holds for all items, as the kind's params_schema says, up to 1 MB; None: no params.
             request_id: Names the wanted job, up to 128 characters. Default: a new UUID.
             job_class: The queue it goes through, by name in any case; default: DEFAULT.
             max_failed_ratio: The job fails as soon as more than this part of its items has failed, 0 to 1;
                 default 0.5.
             max_parallelism: Chunks of it worked on at once, at most; default: no limit.
+            on_open: Called once with the job as soon as it is stored, before an upload brings its items.
 
         Raises:
-            InvalidArgumentError: A field is wrong: ``violations`` names it; or the request passes 4 MB
-                (REQUEST_TOO_LARGE). Nothing is stored.
+            InvalidArgumentError: A field is wrong: ``violations`` names it; an item is no JSON, or passes
+                1 MB (ITEM_TOO_LARGE). Nothing is stored of a job whose items fit in one request; of an upload
+                the items before are, and the request_id can be used to go on.
             AlreadyExistsError: The request_id was used with other content (REQUEST_ID_REUSED).
+            FailedPreconditionError: An upload was closed before with other items (UPLOAD_CLOSED,
+                UPLOAD_TOTAL).
+            AbortedError: Items that were stored are not any more (UPLOAD_OFFSET): submit again with the same
+                request_id.
+            UnavailableError: No gateway answered for ``timeout``, or for ``resume_timeout`` in an upload;
+                submit again with the same request_id.
+            Exception: What reading the items raised, as it is; then it is as with a wrong item.
         """
         request = gateway_pb2.SubmitJobRequest(
             kind=kind,
@@ -106,9 +127,7 @@ class Client:
             max_failed_ratio=max_failed_ratio,
             max_parallelism=max_parallelism,
         )
-        await gather_items(request, items)
-        response = await self._connection.call(self._connection.stub.SubmitJob, request)
-        return to_job(response.job)
+        return await submit_job(self._connection, request, items, on_open)
 
     async def get(self, job_id: str) -> Job:
         """Returns a job's present snapshot.
@@ -164,12 +183,13 @@ class Client:
 
         Args:
             job_id: UUID of the job.
-            follow: False: what is recorded now, ordered by item_index. True: also what comes, roughly in
-                the order of completion, until the job has ended.
+            follow: False: what is recorded now, ordered by item_index. True: also what comes, in the order
+                of recording, until the job has ended; read only as fast as you take it.
             item_state: Only results of this state; default: all.
 
         Raises:
             NotFoundError: There is no such job, or it belongs to another tenant.
+            UnavailableError: No gateway could be reached for ``timeout``, or ``resume_timeout`` with follow.
         """
         if follow:
             return follow_results(self._connection, job_id, item_state)

@@ -2,16 +2,13 @@
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
-from time import monotonic
 
-from headrace.backoff import Backoff
 from headrace.connection import GatewayConnection, is_passing
 from headrace.conversion import to_job, to_live_events
 from headrace.errors import HeadraceError, UnavailableError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.resources import Job, JobEvent
-
-STEADY_SECONDS = 2.0
+from headrace.resumption import Resumption
 
 
 class WatchPosition:
@@ -20,16 +17,6 @@ class WatchPosition:
     def __init__(self, resume_token: str = "") -> None:
         self.resume_token = resume_token
         self._job: Job | None = None
-        self._open_time: float | None = None
-        self._has_news = False
-
-    def begin_stream(self) -> None:
-        """Takes note that a stream was asked for."""
-        self._open_time, self._has_news = None, False
-
-    def open_stream(self) -> None:
-        """Takes note that a gateway has found the job and will send what there is to send."""
-        self._open_time = monotonic()
 
     def advance(self, response: gateway_pb2.WatchJobResponse) -> JobEvent | None:
         """Returns the event that a message makes, or None where it brings nothing new."""
@@ -41,16 +28,7 @@ class WatchPosition:
         live_events = to_live_events(response.live_events)
         if self._job is None or not (is_newer or live_events):
             return None
-        self._has_news = True
         return JobEvent(self._job, self.resume_token, live_events)
-
-    def was_steady(self) -> bool:
-        """Returns whether the last stream worked, so that its break begins an outage.
-
-        It did if it brought news, or stood for a while: a waiting job may have no news for hours.
-        """
-        stood = self._open_time is not None and monotonic() - self._open_time >= STEADY_SECONDS
-        return self._has_news or stood
 
     def may_continue(self, error: HeadraceError) -> bool:
         """Returns whether to call again after an error; forgets a token that another gateway refuses."""
@@ -69,39 +47,35 @@ async def watch_job(
         HeadraceError: The gateway refused the watch, or none answered for the connection's resume_timeout.
     """
     position = WatchPosition(resume_token)
-    backoff = Backoff()
+    resumption = Resumption(connection)
     while True:
         try:
-            async with aclosing(_read_stream(connection, job_id, position)) as events:
+            async with aclosing(_read_stream(connection, job_id, position, resumption)) as events:
                 async for event in events:
                     yield event
                     if event.state.is_terminal:
                         return
             raise UnavailableError("the stream ended before the job did")
         except HeadraceError as error:
-            if not position.may_continue(error):
-                raise
-            if position.was_steady():
-                backoff = Backoff()
-            if not await backoff.wait(connection.patience(connection.resume_timeout)):
+            if not position.may_continue(error) or not await resumption.wait():
                 raise
 
 
 async def _read_stream(
-    connection: GatewayConnection, job_id: str, position: WatchPosition
+    connection: GatewayConnection, job_id: str, position: WatchPosition, resumption: Resumption
 ) -> AsyncGenerator[JobEvent, None]:
     request = gateway_pb2.WatchJobRequest(job_id=job_id, resume_token=position.resume_token)
-    position.begin_stream()
+    resumption.begin_stream()
     call = connection.stub.WatchJob(request, metadata=connection.metadata)
     try:
         with connection.errors_of_calls():
             await call.initial_metadata()
             if not call.done():  # a call that failed has metadata too: none
-                connection.note_answer()
-                position.open_stream()
+                resumption.open_stream()
             async for response in call:
                 event = position.advance(response)
                 if event is not None:
+                    resumption.note_news()
                     yield event
     finally:
         call.cancel()  # leaving the loop does not end the call on the server

@@ -15,7 +15,15 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_status import rpc_status
 
 from headrace import Client
-from headrace.errors import HeadraceError, NotFoundError, to_status
+from headrace.errors import (
+    AbortedError,
+    AlreadyExistsError,
+    FailedPreconditionError,
+    HeadraceError,
+    InvalidArgumentError,
+    NotFoundError,
+    to_status,
+)
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from headrace.jobs.v1 import jobs_pb2
 
@@ -62,6 +70,59 @@ class StreamScript:
 
 
 @dataclass
+class ResultScript:
+    """One StreamResults call: how many of the recorded results it gets to, and how it ends there."""
+
+    until: int
+    job: jobs_pb2.Job | None = None  # the terminal one, sent in the last response
+    end: HeadraceError | grpc.StatusCode | None = None
+    hold: bool = False
+
+
+@dataclass
+class AppendScript:
+    """One AppendItems call: after how many stored messages it ends so; by default it does as the real one."""
+
+    end: HeadraceError | grpc.StatusCode | None = None
+    after: int = 0
+    lose_answers: bool = False  # stores without a word
+    gate: asyncio.Event | None = None  # to wait for before a message is read
+    stored_count: int | None = None  # of the first answer, where it is not the true one
+
+
+@dataclass
+class FakeUpload:
+    job: jobs_pb2.Job
+    items: list[str] = field(default_factory=list)
+    closed: bool = False
+
+    def append(self, request: gateway_pb2.AppendItemsRequest) -> None:
+        """Stores a message as the real store does, or raises as it does."""
+        first, last = request.first_item_index, request.first_item_index + len(request.items)
+        stored = {"stored_count": str(len(self.items))}
+        if (
+            self.job.state not in (jobs_pb2.JOB_STATE_UPLOADING, jobs_pb2.JOB_STATE_RUNNING)
+            and not self.closed
+        ):
+            raise FailedPreconditionError("the job has ended", reason="JOB_ENDED")
+        if request.items and first > len(self.items):
+            raise AbortedError("beyond the stored items", reason="UPLOAD_OFFSET", metadata=stored)
+        if self.closed and last > len(self.items):
+            raise FailedPreconditionError("it was finished before", reason="UPLOAD_CLOSED")
+        if request.items:
+            self.items.extend(request.items[len(self.items) - first :])
+        if request.HasField("finish"):
+            total = request.finish.total_count
+            if total > len(self.items) and not self.closed:
+                raise AbortedError("beyond the stored items", reason="UPLOAD_OFFSET", metadata=stored)
+            if total != len(self.items):
+                raise FailedPreconditionError("another total", reason="UPLOAD_TOTAL")
+            if not self.closed:
+                self.closed, self.job.state = True, jobs_pb2.JOB_STATE_RUNNING
+        self.job.progress.total_count = len(self.items)
+
+
+@dataclass
 class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
     """Does what the test wrote into its fields, and remembers what it was asked."""
 
@@ -73,9 +134,16 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
     kinds: list[jobs_pb2.Kind] = field(default_factory=list)
     workers: list[jobs_pb2.Worker] = field(default_factory=list)
     streams: list[StreamScript] = field(default_factory=list)
+    submitted: dict[str, tuple] = field(default_factory=dict)  # request and job, by request_id
+    uploads: dict[str, FakeUpload] = field(default_factory=dict)  # by job_id
+    append_streams: list[AppendScript] = field(default_factory=list)
+    result_streams: list[ResultScript] = field(default_factory=list)
     page_size: int = 2
     watch_cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     held: asyncio.Event = field(default_factory=asyncio.Event)
+    append_ended: asyncio.Event = field(default_factory=asyncio.Event)
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)  # a message with items did
+    sent_count: int = 0  # results that were handed to a stream
     target: str = ""
 
     def script(self, *messages, end=None, hold=False, gate=None) -> None:
@@ -88,6 +156,14 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
         ]
         self.streams.append(StreamScript(responses, end, hold, gate))
 
+    def script_results(self, until: int, job=None, end=None, hold=False) -> None:
+        """The next StreamResults call sends what was recorded up to there and then ends so."""
+        self.result_streams.append(ResultScript(until, job, end, hold))
+
+    def break_upload(self, end=grpc.StatusCode.UNAVAILABLE, **more) -> None:
+        """The next AppendItems call ends so after some messages."""
+        self.append_streams.append(AppendScript(end, **more))
+
     def requests_of(self, kind: type) -> list:
         return [request for request in self.requests if isinstance(request, kind)]
 
@@ -96,16 +172,21 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
         copy.CopyFrom(request)
         self.requests.append(copy)
         self.metadata.append(dict(context.invocation_metadata()))
-        if self.failures and not isinstance(request, gateway_pb2.WatchJobRequest):
+        if self.failures and not isinstance(request, _STREAM_REQUESTS):
             await fail(context, self.failures.pop(0))
 
     async def SubmitJob(self, request, context):
         await self._begin(request, context)
-        for old in self.requests_of(gateway_pb2.SubmitJobRequest)[:-1]:
-            if old.request_id == request.request_id and self.jobs:
-                return gateway_pb2.SubmitJobResponse(job=self.jobs[0])
-        job = job_message(state="PENDING", total=len(request.items), kind=request.kind, job_id=JOB_ID)
+        if (first := self.submitted.get(request.request_id)) is not None:
+            if first[0] != request:
+                await fail(context, AlreadyExistsError("the request_id was used with other content"))
+            return gateway_pb2.SubmitJobResponse(job=first[1])
+        state = "UPLOADING" if request.upload else "PENDING"
+        job = job_message(state=state, total=len(request.items), kind=request.kind, job_id=JOB_ID)
         self.jobs.insert(0, job)
+        self.submitted[request.request_id] = (request, job)
+        if request.upload:
+            self.uploads[JOB_ID] = FakeUpload(job)
         return gateway_pb2.SubmitJobResponse(job=job)
 
     async def GetJob(self, request, context):
@@ -152,14 +233,83 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
         if script.end is not None:
             await fail(context, script.end)
 
+    async def AppendItems(self, requests, context):
+        script = self.append_streams.pop(0) if self.append_streams else AppendScript()
+        try:
+            upload = await self._open_upload(requests, context)
+            count = len(upload.items) if script.stored_count is None else script.stored_count
+            yield gateway_pb2.AppendItemsResponse(stored_count=count, job=upload.job)
+            message_count = 0
+            while True:
+                if message_count == script.after and script.end is not None:
+                    await fail(context, script.end)
+                if script.gate is not None:
+                    await script.gate.wait()
+                request = await anext(requests, None)
+                if request is None:
+                    return
+                answer = await self._append(upload, request, context)
+                message_count += 1
+                if not script.lose_answers:
+                    yield answer
+                if answer.HasField("job") and not script.lose_answers:
+                    return
+        finally:
+            self.append_ended.set()
+
+    async def _open_upload(self, requests, context):
+        first = await anext(requests, None)
+        if first is None or not first.job_id or first.items or first.HasField("finish"):
+            await fail(context, InvalidArgumentError("the first request names the job and nothing else"))
+        await self._begin(first, context)
+        if first.job_id not in self.uploads:
+            await fail(context, NotFoundError("there is no job with this id"))
+        return self.uploads[first.job_id]
+
+    async def _append(self, upload, request, context):
+        self.requests.append(request)
+        if request.job_id:
+            await fail(context, InvalidArgumentError("only the first request names the job"))
+        try:
+            upload.append(request)
+        except HeadraceError as error:
+            await fail(context, error)
+        if request.items:
+            self.arrived.set()
+        job = upload.job if request.HasField("finish") else None
+        return gateway_pb2.AppendItemsResponse(stored_count=len(upload.items), job=job)
+
+    async def StreamResults(self, request, context):
+        await self._begin(request, context)
+        if not self.result_streams:
+            await fail(context, NotFoundError("there is no job with this id"))
+        script = self.result_streams.pop(0)
+        place = int(request.cursor.removeprefix("cursor-") or 0)
+        try:
+            while place < script.until:
+                end = min(place + self.page_size, script.until)
+                page = [result for _seq, result in self.recorded[place:end]]
+                wanted = [r for r in page if not request.item_state or r.state == request.item_state]
+                yield gateway_pb2.StreamResultsResponse(results=wanted, cursor=f"cursor-{end}")
+                self.sent_count += len(wanted)
+                place = end
+            if script.hold:
+                self.held.set()
+                await asyncio.Event().wait()
+        except (asyncio.CancelledError, GeneratorExit):
+            self.watch_cancelled.set()
+            raise
+        if script.end is not None:
+            await fail(context, script.end)
+        if script.job is not None:
+            yield gateway_pb2.StreamResultsResponse(cursor=f"cursor-{place}", job=script.job)
+
     async def GetResults(self, request, context):
         await self._begin(request, context)
         results = [
             result
-            for seq, result in self.recorded
-            if seq > request.after_seq
-            and (not request.up_to_seq or seq <= request.up_to_seq)
-            and (not request.item_state or result.state == request.item_state)
+            for _seq, result in self.recorded
+            if not request.item_state or result.state == request.item_state
         ]
         page, token = self._page(sorted(results, key=lambda r: r.item_index), request.page_token)
         return gateway_pb2.GetResultsResponse(results=page, next_page_token=token)
@@ -182,6 +332,13 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
     async def ListWorkers(self, request, context):
         await self._begin(request, context)
         return gateway_pb2.ListWorkersResponse(workers=self.workers)
+
+
+_STREAM_REQUESTS = (
+    gateway_pb2.WatchJobRequest,
+    gateway_pb2.AppendItemsRequest,
+    gateway_pb2.StreamResultsRequest,
+)
 
 
 async def fail(context, how: HeadraceError | grpc.StatusCode):

@@ -202,10 +202,11 @@ async def test_followed_results_come_each_once_until_the_job_ends(
     cli, gateway, make_job, make_result, job_id
 ):
     gateway.recorded = [(seq, make_result(index)) for seq, index in enumerate([3, 1, 0, 2], start=1)]
-    gateway.script(make_job(2), make_job(3), make_job(4, "FAILED"))
+    gateway.script_results(3, end=grpc.StatusCode.UNAVAILABLE)
+    gateway.script_results(4, make_job(4, "FAILED"))
     done = await cli.run("results", job_id, "--follow", "--json")
     assert done.code == 0
-    assert [result["item_index"] for result in done.objects] == [1, 3, 0, 2]
+    assert [result["item_index"] for result in done.objects] == [3, 1, 0, 2]
 
 
 async def test_a_reader_that_leaves_early_is_no_error(cli, gateway, make_result, job_id):
@@ -225,9 +226,9 @@ async def test_an_output_in_letters_that_the_terminal_lacks_is_printed(cli, gate
     assert (done.code, done.out) == (0, '0\tSUCCEEDED\t"K\\xf6chin \\U0001f600"\n')
 
 
-async def test_ctrl_c_ends_a_followed_read(cli, gateway, make_job, make_result, job_id):
+async def test_ctrl_c_ends_a_followed_read(cli, gateway, make_result, job_id):
     gateway.recorded = [(1, make_result(0))]
-    gateway.script(make_job(1), hold=True)
+    gateway.script_results(1, hold=True)
     process = await cli.start("results", job_id, "--follow")
     assert await asyncio.wait_for(process.stdout.readline(), 30) == b'0\tSUCCEEDED\t{"label":"a"}\n'
     process.send_signal(signal.SIGINT)

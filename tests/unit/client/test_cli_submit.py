@@ -65,14 +65,16 @@ async def test_options_may_stand_before_the_command(cli, gateway, rows, job_id):
         (b'"ok"\n"\xff"\n', "line 2 is no JSON"),
         ("\n  \n", "holds no items"),
         ("", "holds no items"),
-        ('"' + "x" * 3_000_000 + '"\n"' + "y" * 2_000_000 + '"\n', "passes 4 MB at line 2"),
+        ('1\n"' + "x" * 1_100_000 + '"\n', "line 2 passes 1 MB"),
+        ('1\n"' + "x" * 9_000_000 + '"\n', "line 2 passes 1 MB"),
     ],
-    ids=["broken", "nan", "not utf-8", "blank", "empty", "large"],
+    ids=["broken", "nan", "not utf-8", "blank", "empty", "large", "huge"],
 )
 async def test_a_file_that_cannot_be_used_is_refused_and_nothing_is_submitted(cli, gateway, text, told):
     done = await cli.run("submit", "noop", "--items", "-", stdin=text)
     assert (done.code, done.out) == (2, "")
     assert told in done.err
+    assert "nothing was submitted" in done.err
     assert len(done.err.splitlines()) == 1
     assert gateway.requests == []
 

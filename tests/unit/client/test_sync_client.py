@@ -97,14 +97,14 @@ async def test_a_generator_is_read_in_the_thread_that_waits(sync_client, gateway
     assert list(gateway.requests[0].items) == [str(number) for number in range(1000)]
 
 
-async def test_an_async_generator_is_read_too(sync_client, gateway):
+async def test_an_async_generator_is_read_too(sync_client, gateway, job_id):
     async def items():
         for number in range(3):
             await asyncio.sleep(0)
             yield number
 
     await asyncio.to_thread(sync_client.submit, "noop", items())
-    assert list(gateway.requests[0].items) == ["0", "1", "2"]
+    assert gateway.uploads[job_id].items == ["0", "1", "2"]
 
 
 async def test_what_reading_the_items_raises_comes_out_and_nothing_is_submitted(sync_client, gateway):
@@ -124,18 +124,34 @@ async def test_items_that_are_no_collection_are_refused_as_client_refuses_them(s
         assert raised.value.violations[0].field == "items"
 
 
-async def test_too_many_items_are_refused_before_the_rest_is_read(sync_client, gateway):
-    read = []
+async def test_a_generator_is_uploaded_in_bounded_steps_and_read_in_the_thread_that_waits(
+    sync_client, gateway, job_id
+):
+    ahead = []
 
     def items():
-        for number in range(100_000):
-            read.append(number)
-            yield "x" * 100_000
+        for number in range(3000):
+            upload = gateway.uploads.get(job_id)
+            ahead.append(number - len(upload.items) if upload else number)
+            yield "x" * 10_000
 
-    with pytest.raises(InvalidArgumentError) as raised:
+    opened = []
+    job = await asyncio.to_thread(sync_client.submit, "noop", items(), on_open=opened.append)
+    assert (job.progress.total_count, len(opened)) == (3000, 1)
+    assert max(ahead) < 1000
+
+
+async def test_what_reading_the_items_raises_in_an_upload_comes_out_and_the_upload_stays_open(
+    sync_client, gateway, job_id
+):
+    def items():
+        yield from ["x" * 10_000] * 1000
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
         await asyncio.to_thread(sync_client.submit, "noop", items())
-    assert raised.value.reason == "REQUEST_TOO_LARGE"
-    assert len(read) < 1000
+    upload = gateway.uploads[job_id]
+    assert (len(upload.items), upload.closed) == (1000, False)
 
 
 async def test_errors_are_those_of_client(sync_client, job_id):
@@ -165,7 +181,7 @@ async def test_followed_results_come_until_the_job_has_ended(
     sync_client, gateway, make_job, make_result, job_id
 ):
     gateway.recorded = [(2, make_result(0)), (4, make_result(1))]
-    gateway.script(make_job(2), make_job(4, "SUCCEEDED"))
+    gateway.script_results(2, make_job(4, "SUCCEEDED"))
     results = await asyncio.to_thread(lambda: list(sync_client.results(job_id, follow=True)))
     assert [result.item_index for result in results] == [0, 1]
 

@@ -4,7 +4,7 @@ import grpc
 import pytest
 
 import headrace.backoff
-import headrace.watching
+import headrace.resumption
 from headrace import CancelledError, Client, InvalidArgumentError, JobState, NotFoundError, UnavailableError
 from headrace.errors import InternalError
 from headrace.gateway.v1 import gateway_pb2
@@ -179,7 +179,7 @@ async def test_a_watch_gives_up_when_no_gateway_comes_back_in_time(gateway, make
 
 async def test_a_break_after_hours_without_news_is_a_new_outage(gateway, make_job, job_id, monkeypatch):
     clock = [1000.0]
-    for module in (headrace.backoff, headrace.watching):
+    for module in (headrace.backoff, headrace.resumption):
         monkeypatch.setattr(module, "monotonic", lambda: clock[0])
     gate = asyncio.Event()
     gateway.script(make_job(1, "SCHEDULED"), end=grpc.StatusCode.UNAVAILABLE)

@@ -16,13 +16,23 @@ from headrace.resources import Job, JobState
 async def follow_job(client: Client, job_id: str, json: bool) -> int:
     """Shows a job until it has ended and returns the exit code; Ctrl-C leaves the job running."""
     try:
-        job = await (_print_events(client, job_id) if json else _show_progress(client, job_id))
+        return await show_job(client, job_id, json)
     except asyncio.CancelledError:
-        if not json:
-            typer.echo(job_id)
-        typer.echo(f"detached; the job goes on. To watch it again: headrace watch {job_id}", err=True)
+        tell_detached(job_id, json)
         raise
+
+
+async def show_job(client: Client, job_id: str, json: bool) -> int:
+    """Shows a job until it has ended and returns the exit code."""
+    job = await (_print_events(client, job_id) if json else _show_progress(client, job_id))
     return DONE if job is not None and job.state is JobState.SUCCEEDED else JOB_DID_NOT_SUCCEED
+
+
+def tell_detached(job_id: str, json: bool) -> None:
+    """Tells that a job that was watched goes on, and how to watch it again."""
+    if not json:
+        typer.echo(job_id)
+    typer.echo(f"detached; the job goes on. To watch it again: headrace watch {job_id}", err=True)
 
 
 async def _print_events(client: Client, job_id: str) -> Job | None:

@@ -1,45 +1,61 @@
-"""Items from a file of JSON lines."""
+"""Items from a file of JSON lines, of any size."""
 
-import sys
+import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
-from typing import IO
+from contextlib import contextmanager
 
 import orjson
 
+from headrace.caller_items import CallerItems
 from headrace.cli.execution import BadInputError
-from headrace.item_gathering import MAX_REQUEST_BYTES
+from headrace.item_reading import MAX_ITEM_BYTES
 from headrace.json_text import JsonText
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _JSON_SPACE = b" \t\r\n"
-_SPLIT = "submit several jobs of fewer items; nothing was submitted"
+_MAX_LINE_BYTES = 2 * MAX_ITEM_BYTES  # an item, and space around it
+_STDIN = 0
 
 
-def read_items(path: str) -> Iterator[JsonText]:
-    """Yields each line's JSON text unchanged; blank lines are skipped.
+@contextmanager
+def open_items(path: str) -> Iterator[CallerItems]:
+    """Gives the items of a file, read in a thread, so that one that waits for its input holds up nothing.
+
+    Args:
+        path: Name of the file, or ``-`` for stdin.
+    """
+    items = CallerItems(read_lines(path))
+    # A daemon: nothing can end a read of stdin that waits, and nobody has to wait for it.
+    threading.Thread(target=items.serve, name="headrace-items", daemon=True).start()
+    try:
+        yield items
+    finally:
+        items.end()
+
+
+def read_lines(path: str) -> Iterator[JsonText]:
+    """Yields each line's JSON text unchanged; blank lines are skipped. Holds one line at a time.
 
     Args:
         path: Name of the file, or ``-`` for stdin.
 
     Raises:
-        BadInputError: The file cannot be read, holds no items or more than one request can carry, or one
-            of its lines is no JSON: the line's number and the fault are named.
+        BadInputError: The file cannot be read or holds no items, or one of its lines is no JSON or an item of
+            over 1 MB: the line's number and the fault are named.
     """
     name = "stdin" if path == "-" else path
-    size = 0
+    is_empty = True
     try:
-        with _open(path) as lines:
-            for number, line in enumerate(lines, start=1):
+        # Stdin through a reader of our own: Python closes its own at exit, and would wait for this thread.
+        with open(_STDIN if path == "-" else path, "rb", closefd=path != "-") as lines:
+            for number, line in enumerate(iter(lambda: lines.readline(_MAX_LINE_BYTES), b""), start=1):
                 text = (line.removeprefix(_UTF8_MARK) if number == 1 else line).strip(_JSON_SPACE)
                 if text:
-                    size += len(text)
-                    if size > MAX_REQUEST_BYTES:
-                        raise BadInputError(f"{name} passes 4 MB at line {number}: {_SPLIT}")
+                    is_empty = False
                     yield _checked(text, name, number)
     except OSError as error:
         raise BadInputError(f"cannot read {name}: {error.strerror}") from None
-    if not size:
+    if is_empty:
         raise BadInputError(f"{name} holds no items: it must have a JSON value on each line")
 
 
@@ -58,15 +74,11 @@ def check_params(text: str) -> JsonText:
     return JsonText(text)
 
 
-def _open(path: str) -> AbstractContextManager[IO[bytes]]:
-    return nullcontext(sys.stdin.buffer) if path == "-" else open(path, "rb")
-
-
 def _checked(text: bytes, name: str, number: int) -> JsonText:
+    if len(text) > MAX_ITEM_BYTES:
+        raise BadInputError(f"{name} line {number} passes 1 MB, the most that an item may hold")
     try:
         orjson.loads(text)
         return JsonText(text.decode())
     except orjson.JSONDecodeError as error:
-        raise BadInputError(
-            f"{name} line {number} is no JSON: {error.msg} (column {error.colno}); nothing was submitted"
-        ) from None
+        raise BadInputError(f"{name} line {number} is no JSON: {error.msg} (column {error.colno})") from None

@@ -1,18 +1,15 @@
 """The command that submits a job."""
 
-import asyncio
 import uuid
 from typing import Annotated
 
 import typer
 
-from headrace.cli.execution import DONE, errors_told, execute
-from headrace.cli.following import follow_job
-from headrace.cli.items_file import check_params, read_items
-from headrace.cli.json_lines import write_json
+from headrace.cli.execution import errors_told, execute
+from headrace.cli.items_file import check_params, open_items
 from headrace.cli.options import CallOptions, JsonOption, TargetOption, TenantOption
+from headrace.cli.submission import Submission
 from headrace.client import Client
-from headrace.resources import Job
 
 
 def submit(
@@ -43,35 +40,28 @@ def submit(
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Submit a job and print its id."""
+    """Submit a job and print its id. Many items are uploaded while they are read."""
     options = CallOptions.of(context, target, tenant, json)
     wanted_id = request_id or str(uuid.uuid4())
-    with errors_told(options):  # read before the loop runs, so that Ctrl-C ends a read of stdin at once
-        texts = list(read_items(items))
+    with errors_told(options):
         params_text = None if params is None else check_params(params)
 
     async def work(client: Client) -> int:
-        try:
-            job = await client.submit(
-                kind,
-                texts,
-                params_text,
-                request_id=wanted_id,
-                job_class=job_class,
-                max_failed_ratio=max_failed_ratio,
-                max_parallelism=max_parallelism,
+        with open_items(items) as source:
+            submission = Submission(
+                lambda on_open: client.submit(
+                    kind,
+                    source,
+                    params_text,
+                    request_id=wanted_id,
+                    job_class=job_class,
+                    max_failed_ratio=max_failed_ratio,
+                    max_parallelism=max_parallelism,
+                    on_open=on_open,
+                ),
+                wanted_id,
+                options.json,
             )
-        except asyncio.CancelledError:
-            typer.echo(f"interrupted; to learn its job, submit again with --request-id {wanted_id}", err=True)
-            raise
-        return await _report(client, job, options.json, watch)
+            return await (submission.run_watched(client) if watch else submission.run())
 
     execute(options, work)
-
-
-async def _report(client: Client, job: Job, json: bool, watch: bool) -> int:
-    if not json:
-        typer.echo(job.job_id)
-    elif not watch:
-        write_json(job)
-    return await follow_job(client, job.job_id, json) if watch else DONE

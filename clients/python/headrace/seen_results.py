@@ -1,0 +1,26 @@
+"""Which results of a job were seen already."""
+
+from headrace.jobs.v1 import jobs_pb2
+
+_ITEMS_A_BYTE = 4
+_FAILURE, _SUCCESS = 0b01, 0b10
+
+
+class SeenResults:
+    """The results seen of each item, in two bits an item: 2.5 MB for a job of 10,000,000."""
+
+    def __init__(self) -> None:
+        self._bits = bytearray()
+
+    def add(self, result: jobs_pb2.Result) -> bool:
+        """Takes note of a result; returns False where one of its item was seen that says as much.
+
+        A success says more than a failure, which a retry may replace.
+        """
+        place, item = divmod(result.item_index, _ITEMS_A_BYTE)
+        if place >= len(self._bits):
+            self._bits.extend(bytes(max(place + 1 - len(self._bits), len(self._bits) // 2)))
+        seen = self._bits[place] >> 2 * item & 0b11
+        mark = _FAILURE if result.state == jobs_pb2.ITEM_STATE_FAILED else _SUCCESS
+        self._bits[place] |= mark << 2 * item
+        return mark > seen
