@@ -45,7 +45,7 @@ WRONG = {
     "repeated.items.enum.defined_only": lambda _: [999],
     "repeated.items.enum.not_in": list,
 }
-# Limits that the comment of another field tells: of an upload where it is opened, of a kind where it is named.
+# Limits that another field's comment tells: of an upload where it is opened, of a kind where it is named.
 TOLD_ELSEWHERE = {
     ("headrace.gateway.v1.AppendItemsRequest", "first_item_index", "int64.lte"),
     ("headrace.gateway.v1.ListJobsRequest", "kind", "string.max_len"),
