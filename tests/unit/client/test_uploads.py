@@ -295,14 +295,23 @@ async def test_a_gateway_that_stores_but_never_answers_is_left_for_another(gatew
     assert upload().items == texts(rows(30))
 
 
-async def test_silence_is_no_break_while_no_answer_is_owed(gateway, upload):
-    gate = asyncio.Event()
-    async with Client(gateway.target, timeout=0.05) as client:
-        submit = asyncio.create_task(client.submit("noop", stream([1], gate)))
-        await asyncio.wait_for(gateway.arrived.wait(), 10)
-        asyncio.get_running_loop().call_later(0.3, gate.set)
-        await asyncio.wait_for(submit, 10)
-    assert len(streams(gateway)) == 1
+async def test_silence_counts_only_while_an_answer_is_owed(client, gateway, monkeypatch):
+    limits: list[float | None] = []
+    acknowledged, gate = asyncio.Event(), asyncio.Event()
+
+    class Recorded(asyncio.Timeout):
+        def reschedule(self, when):
+            super().reschedule(when)
+            limits.append(when)
+            if when is None and len(limits) > 2:
+                acknowledged.set()
+
+    monkeypatch.setattr(asyncio, "timeout", lambda delay: Recorded(asyncio.get_running_loop().time() + delay))
+    submit = asyncio.create_task(client.submit("noop", stream([1], gate)))
+    await asyncio.wait_for(acknowledged.wait(), 10)
+    assert [limit is None for limit in limits] == [False, True, False, True]
+    gate.set()
+    await asyncio.wait_for(submit, 10)
 
 
 async def test_items_are_read_no_further_than_4_mb_ahead_of_what_is_stored(client, gateway, upload, job_id):
