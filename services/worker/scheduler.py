@@ -123,7 +123,8 @@ class ItemScheduler:
         if job is None or job.stopped:
             return
         job.stopped = True
-        log.info("job_stopped", chunk_count=len(job.chunks), **fields_of(job.spec))
+        if job.unfinished_count:  # else it has ended by itself
+            log.info("job_stopped", unfinished_count=job.unfinished_count, **fields_of(job.spec))
         self._discard(job, lambda item: True)
         for item in job.in_flight():
             if item.task is not None:
