@@ -25,8 +25,12 @@ def labels_of():
     for module in MODULES:
         importlib.import_module(module)
     # The registry has no public way to ask for metrics that have no samples yet.
-    found = {name: set(metric._labelnames) for name, metric in REGISTRY._names_to_collectors.items()
-             if name.startswith("headrace_")}  # fmt: skip
+    names = [name for name in REGISTRY._names_to_collectors if name.startswith("headrace_")]
+    found = {
+        name: set(REGISTRY._names_to_collectors[name]._labelnames)
+        for name in names
+        if not name.endswith("_created")  # switched off
+    }
     return {name: labels | ({"le"} if name.endswith("_bucket") else set()) for name, labels in found.items()}
 
 
