@@ -1,0 +1,141 @@
+"""What a worker counts, and what its lines about a job and its items tell."""
+
+import asyncio
+
+import pytest
+import structlog
+from prometheus_client import REGISTRY
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.kinds import Completion, ItemFailedError, Message, TryAgainError
+from headrace.results.v1 import results_pb2
+from services.shared.metrics import LabelCap
+from services.worker import call_gate
+from services.worker.call_gate import CallGate
+from services.worker.cooldowns import MemoryCooldowns
+from services.worker.job_lines import note_failed_try, note_handler_error
+from services.worker.provider.provider import CompletionRequest
+
+SPEC = results_pb2.JobSpec(job_id="j", tenant="t", kind="theirs", trace_id="a" * 32)
+ITEM = results_pb2.LeasedItem(item_index=7, input='"secret"')
+
+
+class Answering:
+    """A provider that answers with what it was given: a text, an error, or nothing ever."""
+
+    name = "answering"
+
+    def __init__(self, answer):
+        self.answer = answer
+        self.asked = asyncio.Event()
+
+    async def complete(self, request, usage):
+        self.asked.set()
+        if self.answer is None:
+            await asyncio.Event().wait()
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return Completion(self.answer)
+
+
+def call(answer, model):
+    provider = Answering(answer)
+    gate = CallGate(provider, MemoryCooldowns(), 10)
+    request = CompletionRequest(model, (Message("user", "x"),))
+    return provider, asyncio.create_task(gate.complete(request, jobs_pb2.Usage(), 0))
+
+
+def value(name, **labels):
+    return REGISTRY.get_sample_value(name, labels) or 0.0
+
+
+@pytest.mark.parametrize(
+    ("answer", "outcome"),
+    [
+        ("fine", "succeeded"),
+        (TryAgainError("RATE_LIMITED", "slowly"), "RATE_LIMITED"),
+        (ItemFailedError("PROVIDER_REFUSED_INPUT", "no"), "PROVIDER_REFUSED_INPUT"),
+        (RuntimeError("a bug"), "failed"),
+    ],
+)
+async def test_a_call_is_counted_and_timed_by_what_became_of_it(answer, outcome):
+    model = f"model-{outcome}"
+    _, task = call(answer, model)
+    await asyncio.wait([task])
+    assert value("headrace_provider_calls_total", model=model, outcome=outcome) == 1
+    assert value("headrace_provider_call_seconds_count", model=model) == 1
+    assert (task.exception() is None) == (outcome == "succeeded")
+
+
+async def test_a_call_that_is_broken_off_counts_as_cancelled():
+    provider, task = call(None, "model-cancelled")
+    await provider.asked.wait()
+    task.cancel()
+    await asyncio.wait([task])
+    assert value("headrace_provider_calls_total", model="model-cancelled", outcome="cancelled") == 1
+
+
+async def test_models_beyond_the_first_share_a_series(monkeypatch):
+    monkeypatch.setattr(call_gate, "model_label", LabelCap(limit=1))
+    before = value("headrace_provider_calls_total", model="other", outcome="succeeded")
+    for model in ("first-model", "second-model", "third-model"):
+        _, task = call("fine", model)
+        await task
+    assert value("headrace_provider_calls_total", model="other", outcome="succeeded") == before + 2
+    assert value("headrace_provider_calls_total", model="second-model", outcome="succeeded") == 0
+
+
+async def test_items_count_as_leased_until_their_outcome_and_in_flight_while_they_are_worked_on(
+    make_bench, eventually
+):
+    bench = make_bench(limit=2)
+    leased, in_flight = value("headrace_leased_items"), value("headrace_items_in_flight")
+    bench.lease("j", 0, 3)
+    await bench.started(2)
+    assert value("headrace_leased_items") == leased + 3
+    assert value("headrace_items_in_flight") == in_flight + 2
+    bench.runner.succeed_all()
+    await bench.started(3)
+    bench.runner.succeed_all()
+    await eventually(lambda: bench.results.recorded_indexes() == [0, 1, 2])
+    assert value("headrace_leased_items") == leased
+    assert value("headrace_items_in_flight") == in_flight
+
+
+def test_a_failed_try_is_told_with_its_job_and_reason_but_without_message_or_input():
+    error = jobs_pb2.Error(reason="BAD", message="secret")
+    retries = value("headrace_item_retries_total", reason="BAD")
+    with structlog.testing.capture_logs() as lines:
+        note_failed_try(SPEC, ITEM, error, 1.5)
+        note_failed_try(SPEC, ITEM, error, None)
+    told = {"job_id": "j", "tenant": "t", "trace_id": "a" * 32, "item_index": 7, "reason": "BAD"}
+    assert lines == [
+        told | {"event": "item_retried", "log_level": "debug", "delay_seconds": 1.5},
+        told | {"event": "item_failed", "log_level": "info"},
+    ]
+    assert value("headrace_item_retries_total", reason="BAD") == retries + 1
+
+
+def test_a_handlers_fault_is_told_with_its_place_but_without_its_text():
+    with structlog.testing.capture_logs() as lines:
+        try:
+            raise ValueError("secret")
+        except ValueError as error:
+            note_handler_error(SPEC, ITEM, error)
+    assert lines[0]["error"] == "ValueError"
+    assert "test_metrics.py" in lines[0]["traceback"]
+    assert "secret" not in str({**lines[0], "traceback": ""})
+
+
+async def test_a_fatal_error_is_told_once_for_the_job(make_bench, eventually):
+    bench = make_bench(limit=3)
+    bench.lease("j", 0, 3)
+    await bench.started(3)
+    error = jobs_pb2.Error(reason="PROVIDER_KEY_REFUSED", message="secret")
+    with structlog.testing.capture_logs() as lines:
+        for index in range(2):
+            bench.runner.end("j", index, error=error, job_failed=True)
+        await eventually(lambda: bench.results.releases() != [])
+    failed = [line for line in lines if line["event"] == "job_failed"]
+    assert [line["reason"] for line in failed] == ["PROVIDER_KEY_REFUSED"]
+    assert "secret" not in str(lines)
