@@ -117,7 +117,7 @@ async def test_a_slow_reader_holds_back_the_stream(client, gateway, make_result,
     assert (await anext(results)).item_index == 0
     for _ in range(20):
         await client.kinds()  # whatever the gateway may send before is sent by now
-    assert gateway.sent_count < 500
+    assert gateway.sent_count < 1500  # the transport may take some megabytes of the 20 ahead
     assert len(await indices(results)) == 1999
 
 
