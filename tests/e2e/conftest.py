@@ -7,6 +7,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from deploy.local.testing.stack import TestStack
 from headrace import Client
 
 LABELS = ["Engineering", "Design", "Sales", "Finance"]
@@ -41,12 +42,16 @@ class StandInControl:
 
 
 class CuttableProxy:
-    """Passes TCP connections on until it is cut: then it breaks them, and keeps new ones silent."""
+    """Passes TCP connections on until it is cut: then it breaks them, and keeps new ones silent.
+
+    Attributes:
+        sent: What clients have sent, by connection.
+    """
 
     def __init__(self) -> None:
         self.upstream_port = 0
         self.is_cut = False
-        self.connection_count = 0
+        self.sent: list[bytearray] = []
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
@@ -73,16 +78,22 @@ class CuttableProxy:
         self._writers.add(writer)
         if self.is_cut:
             return
-        self.connection_count += 1
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self.upstream_port)
         self._writers.add(up_writer)
-        for source, sink in ((reader, up_writer), (up_reader, writer)):
-            task = asyncio.create_task(self._pipe(source, sink))
+        self.sent.append(bytearray())
+        for source, sink, note in (
+            (reader, up_writer, self.sent[-1].extend),
+            (up_reader, writer, len),
+        ):
+            task = asyncio.create_task(self._pipe(source, sink, note))
             self._tasks.add(task)
 
-    async def _pipe(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+    async def _pipe(
+        self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, note: Callable[[bytes], object]
+    ) -> None:
         try:
             while data := await source.read(65536):
+                note(data)
                 sink.write(data)
                 await sink.drain()
         except ConnectionError:
@@ -134,3 +145,47 @@ def repeated_calls():
         return sum(n - 1 for n in calls["prompts"].values())
 
     return count
+
+
+@pytest.fixture
+def calls_of_postings():
+    """Gives how often a stand-in was asked for each of the postings of `make_postings`."""
+
+    def count(calls: dict[str, Any], item_count: int, mark: str = "") -> list[int]:
+        asked = [CLASSIFY["template"].format(**posting) for posting in make_postings(item_count, mark)]
+        return [calls["prompts"].get(prompt, 0) for prompt in asked]
+
+    return count
+
+
+@pytest.fixture(scope="session")
+def two_gateways(servers):
+    """Two gateways, two workers: shared by tests that leave them running."""
+    stack = TestStack(servers, gateways=2)
+    stack.start()
+    yield stack
+    stack.close()
+
+
+@pytest.fixture
+def any_gateway(two_gateways) -> str:
+    """A target that names both gateways."""
+    first, second = two_gateways.gateways
+    return f"ipv4:{first.target},{second.target}"
+
+
+@pytest.fixture
+def fail_over(two_gateways):
+    """Everything goes through the first gateway; once this is called, that is killed and the second there."""
+    first, second = two_gateways.gateways
+    second.stop()
+
+    def change() -> None:
+        second.start()
+        second.wait_ready()
+        first.kill()
+
+    yield change
+    for gateway in (first, second):
+        gateway.start()
+        gateway.wait_ready()

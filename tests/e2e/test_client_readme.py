@@ -11,6 +11,8 @@ pytestmark = pytest.mark.timeout(180)
 
 README = (Path(__file__).parents[2] / "clients" / "python" / "README.md").read_text()
 PROGRAMS = re.findall(r"<!-- tested -->\n```python\n(.*?)```", README, re.DOTALL)
+# What tells the programs whose output is known from any others.
+MARKS = ('"llm.classify"', "range(100)", '"llm.complete"')
 
 
 async def run(program: str, target: str) -> str:
@@ -30,7 +32,10 @@ async def run(program: str, target: str) -> str:
 
 async def test_the_programs_of_the_clients_readme_work_as_they_stand(make_embedded):
     embedded = await asyncio.to_thread(make_embedded)
-    classified, waited, completed = [await run(program, embedded.gateway_target) for program in PROGRAMS]
+    printed = {program: await run(program, embedded.gateway_target) for program in PROGRAMS}
+    classified, waited, completed = (
+        text for (text,) in ([printed[p] for p in PROGRAMS if mark in p] for mark in MARKS)
+    )
     assert "SUCCEEDED 2 2" in classified
     assert "1 {'label': '" in classified
     assert waited.endswith("100 results\n")

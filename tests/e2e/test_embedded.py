@@ -89,15 +89,16 @@ async def embedded(tmp_path, stand_in):
 
 
 async def test_killed_in_mid_job_it_finishes_the_job_after_a_restart(
-    embedded, stand_in, postings, classify, repeated_calls
+    embedded, stand_in, postings, classify, repeated_calls, calls_of_postings
 ):
     async with Client(embedded.target) as hr:
         job = await hr.submit("llm.classify", postings(1000), classify)
-        async for event in hr.watch(job.job_id):
-            if event.progress.succeeded_count >= 200:
+        recorded = []
+        async for result in hr.results(job.job_id, follow=True):
+            recorded.append(result.item_index)
+            if len(recorded) >= 200:
                 break
         await embedded.end(signal.SIGKILL)
-        recorded_before = event.progress.succeeded_count
         await embedded.start()
         async with asyncio.timeout(90):
             event = [event async for event in hr.watch(job.job_id)][-1]
@@ -105,9 +106,23 @@ async def test_killed_in_mid_job_it_finishes_the_job_after_a_restart(
         assert event.progress.succeeded_count == 1000
         indexes = [result.item_index async for result in hr.results(job.job_id)]
     assert indexes == list(range(1000))
-    assert recorded_before >= 200
+    calls = stand_in.counts.to_json(all_prompts=True)
+    call_counts = calls_of_postings(calls, 1000)
+    assert [index for index in recorded if call_counts[index] != 1] == []
     # Twenty calls may have been under way, and up to 200 answered and not yet recorded.
-    assert repeated_calls(stand_in.counts.to_json(all_prompts=True)) <= 20 + 200
+    assert repeated_calls(calls) <= 20 + 200
+
+
+async def test_without_a_provider_a_job_fails_with_that_reason_and_no_call(tmp_path, postings, classify):
+    system = Embedded(tmp_path, "")
+    await system.start()
+    async with Client(system.target) as hr, asyncio.timeout(30):
+        job = await hr.submit("llm.classify", postings(50), classify)
+        job = [event async for event in hr.watch(job.job_id)][-1].job
+    assert job.state is JobState.FAILED
+    assert job.error.reason == "PROVIDER_NOT_CONFIGURED"
+    assert job.usage.call_count == 0
+    assert await system.end(signal.SIGTERM) == 0
 
 
 async def test_asked_to_stop_it_drains_and_exits_with_0(

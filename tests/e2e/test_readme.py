@@ -11,14 +11,28 @@ from pathlib import Path
 
 import pytest
 
+from headrace import Client
+
 pytestmark = pytest.mark.timeout(300)
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 
 
+# What tells each marked block that has a test of its own from the others.
+FIRST_JOB, READ_JOB, CALLS, PROMPTS = "postings.jsonl", "headrace get $JOB_ID", "buf curl", "llm.complete"
+PROGRAM = "from headrace import Client"
+OWN_TESTS = (FIRST_JOB, READ_JOB, CALLS, PROMPTS, PROGRAM)
+
+
 def marked_blocks(language):
     return re.findall(rf"<!-- tested -->\n```{language}\n(.*?)```", README, re.DOTALL)
+
+
+def marked_block(language, text):
+    """The only marked block that holds a text."""
+    (block,) = [block for block in marked_blocks(language) if text in block]
+    return block
 
 
 @pytest.fixture(scope="module")
@@ -47,8 +61,14 @@ def run(command, folder, env):
     return done.stdout + done.stderr
 
 
+async def run_program(program, gateway, folder):
+    assert "localhost:50051" in program
+    (folder / "program.py").write_text(program.replace("localhost:50051", gateway.gateway_target))
+    return await asyncio.to_thread(run, f"{sys.executable} program.py", folder, environment(gateway))
+
+
 async def test_the_commands_of_the_first_job_work_as_they_stand(gateway, tmp_path):
-    submit, read, *_ = marked_blocks("bash")
+    submit, read = marked_block("bash", FIRST_JOB), marked_block("bash", READ_JOB)
     printed = await asyncio.to_thread(run, submit, tmp_path, environment(gateway))
     job_ids = re.findall(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}", printed)
     assert job_ids
@@ -58,7 +78,7 @@ async def test_the_commands_of_the_first_job_work_as_they_stand(gateway, tmp_pat
 
 
 async def test_the_calls_of_a_tool_that_knows_only_reflection_work_as_they_stand(gateway, tmp_path):
-    _, _, calls, _ = marked_blocks("bash")
+    calls = marked_block("bash", CALLS)
     printed = await asyncio.to_thread(run, calls, tmp_path, environment(gateway))
     assert "headrace.gateway.v1.GatewayService/SubmitJob" in printed
     assert "JOB_STATE_SUCCEEDED" in printed
@@ -66,20 +86,30 @@ async def test_the_calls_of_a_tool_that_knows_only_reflection_work_as_they_stand
 
 
 async def test_several_prompts_in_one_job_work_as_they_stand(gateway, tmp_path):
-    *_, complete = marked_blocks("bash")
+    complete = marked_block("bash", PROMPTS)
     printed = await asyncio.to_thread(run, complete, tmp_path, environment(gateway))
     results = [json.loads(line) for line in printed.splitlines() if line.startswith('{"item_index"')]
     assert [list(result["output"]["answers"]) for result in results] == [["sentiment", "summary"]] * 2
 
 
 async def test_the_python_example_works_as_it_stands(gateway, tmp_path):
-    (program,) = marked_blocks("python")
-    assert "localhost:50051" in program
-    (tmp_path / "first_job.py").write_text(program.replace("localhost:50051", gateway.gateway_target))
-    command = f"{sys.executable} first_job.py"
-    printed = await asyncio.to_thread(run, command, tmp_path, environment(gateway))
+    program = marked_block("python", PROGRAM)
+    printed = await run_program(program, gateway, tmp_path)
     assert "SUCCEEDED" in printed
     assert "{'label':" in printed
+
+
+async def test_every_other_marked_block_works_as_it_stands(gateway, tmp_path):
+    async with Client(gateway.gateway_target) as hr:
+        job = await hr.submit("noop", [1, 2, 3])
+    commands, programs = (
+        [block for block in marked_blocks(language) if not any(text in block for text in OWN_TESTS)]
+        for language in ("bash", "python")
+    )
+    for command in commands:
+        await asyncio.to_thread(run, command, tmp_path, environment(gateway, JOB_ID=job.job_id))
+    for program in programs:
+        await run_program(program, gateway, tmp_path)
 
 
 async def test_the_first_job_example_runs(gateway):
