@@ -8,11 +8,11 @@ import grpc
 from headrace.connection import GatewayConnection
 from headrace.conversion import to_job
 from headrace.errors import AbortedError, UnavailableError
-from headrace.first_status import FirstStatus
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from headrace.resources import Job
 from headrace.resumption import Resumption
+from headrace.server_status import ServerStatus
 from headrace.upload_window import UploadWindow
 
 # An open upload is UPLOADING rather than any of these, so a job in one of them has all its items.
@@ -43,7 +43,7 @@ class UploadStream:
         self._window = window
         self._resumption = resumption
         self._call = connection.stub.AppendItems(metadata=connection.metadata)
-        self._status = FirstStatus(self._call)
+        self._status = ServerStatus(self._call)
         self._silence = asyncio.timeout(connection.timeout)
         self._is_half_closed = False
 
@@ -69,7 +69,7 @@ class UploadStream:
             await self._begin()
             await self._exchange()
         except grpc.aio.AioRpcError as error:
-            raise self._status.error or error from None
+            raise await self._status.error_behind(error) from None
 
     async def _begin(self) -> None:
         await self._write(gateway_pb2.AppendItemsRequest(job_id=self._job_id))
