@@ -95,6 +95,7 @@ class Follower:
     def take(self, page: pb.ListRecordedResultsResponse, page_size: int) -> None:
         before, after = self.place or pb.RecordPlace(), page.next
         assert (after.seq, after.item_index) >= (before.seq, before.item_index), "a place went back"
+        assert after != before or not page.more, "a place stood still"
         assert len(page.results) <= page_size
         for result in page.results:
             assert self.item_state in (0, result.state)

@@ -23,12 +23,13 @@ class Reader:
         self.job = None
 
     async def read(self):
-        """What is new; places never go back."""
+        """What is new; places never go back, nor stand still while there is more."""
         results, more = [], True
         while more:
             page = await self.store.recorded(self.job_id, self.place, **self.query)
-            if self.place is not None:
-                assert (page.next.seq, page.next.item_index) >= (self.place.seq, self.place.item_index)
+            before, after = self.place or pb.RecordPlace(), page.next
+            assert (after.seq, after.item_index) >= (before.seq, before.item_index)
+            assert after != before or not page.more
             self.page_sizes.append(len(page.results))
             results += page.results
             self.place, more, self.job = page.next, page.more, page.job

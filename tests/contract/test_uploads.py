@@ -255,6 +255,14 @@ async def test_a_closed_upload_and_a_job_that_never_was_one_take_only_what_they_
         assert (error.code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "UPLOAD_CLOSED")
 
 
+async def test_a_job_that_ended_after_its_upload_was_finished_still_answers_a_repeated_finish(store):
+    job = await closed_upload(store)
+    ended = (await store.cancel(job.job_id)).job
+    response = await store.append(job.job_id, 0, 3, finish_total_count=3)
+    assert (response.stored_count, response.job) == (3, ended)
+    assert (await refused(store.append(job.job_id, 3, 1))).reason == "UPLOAD_CLOSED"
+
+
 async def test_an_upload_is_judged_when_it_is_finished(store):
     job = await store.open_upload(max_failed_ratio=0.5)
     worker = await store.worker()

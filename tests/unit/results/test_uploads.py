@@ -32,6 +32,7 @@ OPEN, CLOSED, ENDED = job_of(5), job_of(5, upload_open=False), job_of(5, stop_as
         (OPEN, Batch(0, 0, 5), Addition(0, 0, True)),
         (CLOSED, Batch(1, 4, 5), Addition(4, 0, False)),
         (CLOSED, Batch(0, 0, 5), Addition(0, 0, False)),
+        (job_of(5, upload_open=False, stop_as=CANCELLED), Batch(4, 1, 5), Addition(1, 0, False)),
         *((job, Batch(99, 0, None), Addition(0, 0, False)) for job in (OPEN, CLOSED, ENDED)),
     ],
 )
