@@ -46,7 +46,7 @@ _RESULT_BYTES = 100
 
 
 async def list_jobs(database: Database, request: results_pb2.ListJobsRequest) -> results_pb2.ListJobsResponse:
-    """Returns a page of a tenant's jobs, newest first."""
+    """Returns a page of a tenant's jobs, newest first: at most page_size and 1 MB, and at least one."""
     size = max(1, min(request.page_size, MAX_PAGE_SIZE))
     template = _JOBS + (_OF_STATES if request.states else "") + (_OF_KIND if request.kind else "")
     plain = {
@@ -58,7 +58,8 @@ async def list_jobs(database: Database, request: results_pb2.ListJobsRequest) ->
     rows = {"s": [(int(state),) for state in request.states]}
     found = await database.read(lambda tx: tx.run(template + _NEWEST_FIRST, plain, **rows))
     jobs = [job_message(job_of(row)) for row in found]
-    return results_pb2.ListJobsResponse(jobs=jobs[:size], more=len(jobs) > size)
+    page = jobs[: count_fitting([job.ByteSize() for job in jobs[:size]])]
+    return results_pb2.ListJobsResponse(jobs=page, more=len(jobs) > len(page))
 
 
 async def get_jobs(database: Database, request: results_pb2.GetJobsRequest) -> results_pb2.GetJobsResponse:
@@ -111,12 +112,17 @@ async def read_results(tx: Transaction, job_id: str, keys: Sequence[Row[Any]]) -
 
 def fitting(keys: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
     """Returns the first keys whose results, by their ``room``, fit in a page, at least one."""
+    return keys[: count_fitting([key.room + _RESULT_BYTES for key in keys])]
+
+
+def count_fitting(sizes: Sequence[int]) -> int:
+    """Returns how many members of a page, from the first on, fit in it by their bytes: at least one."""
     total = 0
-    for place, key in enumerate(keys):
-        total += key.room + _RESULT_BYTES
+    for place, size in enumerate(sizes):
+        total += size
         if total > MAX_PAGE_BYTES and place:
-            return keys[:place]
-    return keys
+            return place
+    return len(sizes)
 
 
 async def list_workers(database: Database) -> results_pb2.ListWorkersResponse:

@@ -89,6 +89,21 @@ async def test_jobs_are_listed_newest_first_in_pages(store):
     assert listed == jobs[::-1]
 
 
+async def test_a_page_of_jobs_ends_at_1_mb_of_messages(store):
+    error = jobs_pb2.Error(reason="BAD_KEY", message="\u00e9" * 4_000)
+    jobs = [(await store.create()).job_id for _ in range(150)]
+    worker = await store.worker()
+    leased = (await worker.lease()).leases
+    await worker.record(*(pb.JobRecord(job_id=lease.ref.job_id, job_error=error) for lease in leased))
+    page = await store.stub.ListJobs(pb.ListJobsRequest(tenant="default", page_size=1000))
+    assert page.more
+    assert page.ByteSize() < 1_100_000
+    listed = [job.job_id for job in page.jobs]
+    rest = pb.ListJobsRequest(tenant="default", page_size=1000, before_job_id=listed[-1])
+    listed += [job.job_id for job in (await store.stub.ListJobs(rest)).jobs]
+    assert listed == jobs[::-1]
+
+
 async def test_jobs_are_listed_by_state_and_kind(store):
     kept = await store.create(kind="a")
     cancelled = await store.create(kind="a")
