@@ -3,12 +3,13 @@
 import urllib.error
 import urllib.request
 
-import grpc
-from grpc_health.v1 import health_pb2, health_pb2_grpc
-
 
 def is_serving(target: str) -> bool:
     """Returns whether the gRPC server at ``host:port`` reports SERVING within two seconds."""
+    # Here, for stopping and cleaning work with a Python that has no packages.
+    import grpc
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
+
     options = [("grpc.enable_http_proxy", 0), ("grpc.use_local_subchannel_pool", 1)]
     with grpc.insecure_channel(target, options=options) as channel:
         try:

@@ -1,9 +1,5 @@
 """The three services in one process: the same code and the same gRPC on loopback, other adapters."""
 
-from pathlib import Path
-
-from sqlalchemy.engine import make_url
-
 from services.embedded.settings import EmbeddedSettings
 from services.gateway.app import GatewayApp
 from services.gateway.settings import GatewaySettings
@@ -34,7 +30,6 @@ class EmbeddedApp:
     async def start(self) -> None:
         """Makes the database if there is none, then starts results, the worker and the gateway."""
         settings = self._settings
-        _make_folder(settings.database_url)
         await migrate(settings.database_url)
         drain_seconds = settings.drain_seconds
         results = ResultsApp(
@@ -77,9 +72,3 @@ class EmbeddedApp:
     async def _start(self, app: ResultsApp | WorkerApp) -> None:
         self._started.append(app)  # one whose start is broken off has things to stop too
         await app.start()
-
-
-def _make_folder(database_url: str) -> None:
-    url = make_url(database_url)
-    if url.get_backend_name() == "sqlite" and url.database and url.database != ":memory:":
-        Path(url.database).parent.mkdir(parents=True, exist_ok=True)

@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from services.shared.settings import HostPort, ServiceSettings
+from services.shared.setting_types import DatabaseUrl, HostPort, RedisUrl
+from services.shared.settings import ServiceSettings
 
 
 class EmbeddedSettings(ServiceSettings):
@@ -18,8 +19,8 @@ class EmbeddedSettings(ServiceSettings):
     """
 
     listen: HostPort = "127.0.0.1:50051"
-    database_url: str = "sqlite+aiosqlite:///.run/embedded/headrace.db"
-    redis_url: str = "memory://"
+    database_url: DatabaseUrl = Field(default="sqlite+aiosqlite:///.run/embedded/headrace.db", repr=False)
+    redis_url: RedisUrl = Field(default="memory://", repr=False)
     model: str = "gpt-4o-mini"
     in_flight_limit: int = Field(default=100, ge=1, le=10_000)
     gateway_resync_seconds: float = Field(default=1.0, ge=0)

@@ -1,12 +1,9 @@
 """What a gateway reads from the environment."""
 
-from typing import Annotated
+from pydantic import Field
 
-from pydantic import Field, StringConstraints
-
-from services.shared.settings import HostPort, ServiceSettings
-
-BrokerUrl = Annotated[str, StringConstraints(pattern=r"^(amqps?://.+|memory://)$")]
+from services.shared.setting_types import BrokerUrl, HostPort, Target
+from services.shared.settings import ServiceSettings
 
 
 class GatewaySettings(ServiceSettings):
@@ -21,6 +18,6 @@ class GatewaySettings(ServiceSettings):
     """
 
     listen: HostPort = "127.0.0.1:50051"
-    results_target: str = Field(default="127.0.0.1:50052", min_length=1)
+    results_target: Target = "127.0.0.1:50052"
     rabbitmq_url: BrokerUrl = Field(repr=False)
     gateway_resync_seconds: float = Field(default=1.0, ge=0, le=3600)

@@ -7,18 +7,26 @@ from headrace.errors import HeadraceError
 from services.results.app import ResultsApp
 from services.results.migrations import migrate
 from services.results.settings import ResultsSettings
-from services.shared.logging import configure_logging
+from services.shared.logging import configure_logging, get_logger
 from services.shared.metrics_server import serve_metrics
 from services.shared.process import stop_on_signals
 from services.shared.settings import read_settings
 
+log = get_logger(__name__)
 
-async def _serve(settings: ResultsSettings) -> None:
+
+async def _serve(settings: ResultsSettings) -> int:
+    """Serves until a signal; returns the exit code."""
     stop = stop_on_signals()
     app = ResultsApp(settings)
-    await app.start()
+    try:
+        await app.start()
+    except RuntimeError as error:
+        log.error("results_not_started", listen=settings.listen, error=str(error))
+        return 1
     await stop.wait()
     await app.stop()
+    return 0
 
 
 def main() -> None:
@@ -32,7 +40,7 @@ def main() -> None:
             asyncio.run(migrate(settings.database_url))
             return
         with serve_metrics(settings.metrics_listen):
-            asyncio.run(_serve(settings))
+            sys.exit(asyncio.run(_serve(settings)))
     except HeadraceError as error:
         sys.exit(str(error))
 

@@ -1,9 +1,11 @@
 """Connections to the database, and how they are set."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, event
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 POOL_SIZE = 20
@@ -45,6 +47,13 @@ def open_engine(url: str) -> AsyncEngine:
     event.listen(engine.sync_engine, "connect", _set_up_sqlite)
     event.listen(engine.sync_engine, "begin", _begin_sqlite)
     return engine
+
+
+def make_folder(url: str) -> None:
+    """Makes the folder of an SQLite database, unless it is there."""
+    parts = make_url(url)
+    if parts.get_backend_name() == "sqlite" and parts.database and parts.database != ":memory:":
+        Path(parts.database).parent.mkdir(parents=True, exist_ok=True)
 
 
 def without_begin(engine: AsyncEngine, sqlite: bool) -> AsyncEngine:

@@ -1,14 +1,9 @@
 """What the results service reads from its environment."""
 
-from typing import Annotated
+from pydantic import Field
 
-from pydantic import Field, StringConstraints
-
-from services.shared.settings import HostPort, ServiceSettings
-
-DatabaseUrl = Annotated[
-    str, StringConstraints(pattern=r"^(postgresql(\+asyncpg)?://|sqlite(\+aiosqlite)?:///).+$")
-]
+from services.shared.setting_types import DatabaseUrl, HostPort
+from services.shared.settings import ServiceSettings
 
 
 class ResultsSettings(ServiceSettings):

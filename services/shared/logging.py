@@ -5,6 +5,7 @@ Item contents, params and secrets never go into a log.
 
 import logging
 import sys
+import traceback
 
 import structlog
 
@@ -71,6 +72,14 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """Returns the logger of a module; its events are nouns with a past participle, such as job_submitted."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
+
+
+def fault_fields(fault: BaseException) -> dict[str, str]:
+    """Returns what a line tells of an exception that nobody foresaw: its class and where it was raised.
+
+    Its text stays out: it may repeat what an item holds.
+    """
+    return {"error": type(fault).__name__, "traceback": "".join(traceback.format_tb(fault.__traceback__))}
 
 
 def job_fields(job_id: str, tenant: str, trace_id: str) -> dict[str, str]:

@@ -12,7 +12,7 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from headrace.errors import HeadraceError, InternalError, to_status
-from services.shared.logging import get_logger
+from services.shared.logging import fault_fields, get_logger
 from services.shared.rpc_handlers import Context, Continuation, Stream, Unary, wrap_handler
 from services.shared.rpc_metrics import MetricsInterceptor
 from services.shared.tracing import TraceInterceptor
@@ -28,7 +28,7 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """Turns exceptions of handlers into rich statuses; the interceptor next to the handlers of every server.
 
     A HeadraceError keeps its code, reason and field violations. Any other exception is logged with its
-    traceback and answered INTERNAL without its text.
+    traceback, and answered INTERNAL; its text, which may hold what an item holds, stays out of both.
     """
 
     async def intercept_service(
@@ -72,7 +72,7 @@ async def _abort(error: Exception, context: Context, method: str) -> None:
     if isinstance(error, (grpc.aio.AbortError, grpc.aio.UsageError)):
         raise error
     if not isinstance(error, HeadraceError):
-        log.exception("call_failed", method=method, exc_info=error)
+        log.error("call_failed", method=method, **fault_fields(error))
         error = InternalError("internal error; the server's log has the details")
     status = rpc_status.to_status(to_status(error))
     await context.abort_with_status(status)

@@ -1,16 +1,16 @@
 """Reading settings from the environment: once, in a service's ``__main__``, and passed down from there."""
 
 import sys
-from typing import Annotated, Literal, TypeVar
+from typing import Literal, TypeVar
 
-from pydantic import Field, StringConstraints, ValidationError
+from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-HostPort = Annotated[str, StringConstraints(pattern=r"^(\[[0-9a-fA-F:]+\]|[^:\s/]+):\d{1,5}$")]
+from services.shared.setting_types import HostPort
 
 
 class ServiceSettings(BaseSettings):
-    """What every service reads; each has its own class below this one.
+    """What every service reads; each has its own class below this one. An empty variable counts as unset.
 
     Attributes:
         log_level: HEADRACE_LOG_LEVEL.
@@ -20,7 +20,9 @@ class ServiceSettings(BaseSettings):
             port 0 takes a free one, which the log says; unset: they are not served.
     """
 
-    model_config = SettingsConfigDict(env_prefix="HEADRACE_", hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix="HEADRACE_", env_ignore_empty=True, hide_input_in_errors=True
+    )
 
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     drain_seconds: float = Field(default=10.0, ge=0, le=3600)
@@ -41,5 +43,5 @@ def read_settings(settings_class: type[S]) -> S:
         prefix = settings_class.model_config.get("env_prefix", "")
         for detail in error.errors(include_input=False, include_url=False):
             name = prefix + "_".join(str(part) for part in detail["loc"]).upper()
-            print(f"{name}: {detail['msg']}", file=sys.stderr)
+            print(f"{name}: {detail['msg'].removeprefix('Value error, ')}", file=sys.stderr)
         sys.exit(2)

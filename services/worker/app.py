@@ -58,7 +58,14 @@ class WorkerApp:
         self._recorder = Recorder(self._results, self.incarnation, self._carry_out)
         limit = settings.in_flight_limit  # of items, and of the calls they make
         self._scheduler = ItemScheduler(
-            ItemRunner(installed_kinds(), self._provider, settings.model, self._cooldowns, call_limit=limit),
+            ItemRunner(
+                installed_kinds(),
+                self._provider,
+                settings.model,
+                self._cooldowns,
+                call_limit=limit,
+                may_start=self._heartbeat.counts_as_live,
+            ),
             self._recorder,
             HeldWork(),
             limit,

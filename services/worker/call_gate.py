@@ -2,7 +2,7 @@
 
 import asyncio
 import heapq
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 
@@ -13,6 +13,9 @@ from services.worker.cooldowns import Cooldowns
 from services.worker.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS, model_label
 from services.worker.provider.faults import RATE_LIMITED
 from services.worker.provider.provider import CompletionRequest, Provider
+
+# Nothing may be started: the store may give what this worker holds to others.
+WORKER_CUT_OFF = "WORKER_CUT_OFF"
 
 
 class CallGate:
@@ -26,12 +29,20 @@ class CallGate:
         provider: Makes the calls.
         cooldowns: Asked, and told of models that turned a call away.
         limit: Calls under way at most.
+        may_start: Whether a new call may begin (the worker counts as live).
     """
 
-    def __init__(self, provider: Provider, cooldowns: Cooldowns, limit: int) -> None:
+    def __init__(
+        self,
+        provider: Provider,
+        cooldowns: Cooldowns,
+        limit: int,
+        may_start: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._provider = provider
         self._cooldowns = cooldowns
         self._free_count = limit
+        self._may_start = may_start
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
         self._arrivals = count()
 
@@ -48,9 +59,12 @@ class CallGate:
             rank: Unfinished calls of the same item that were there before this one.
 
         Raises:
-            TryAgainError: Also where the model was told to be left alone while the call waited here.
+            TryAgainError: Also where the model was told to be left alone while the call waited here, and
+                where nothing may be started now: then an item that is under way makes no further call.
         """
         async with self._place(rank) as waited:
+            if not self._may_start():
+                raise TryAgainError(WORKER_CUT_OFF, "the worker has lost touch with the store")
             wait = self.cooldown_seconds(request.model) if waited else 0.0
             if wait > 0:
                 raise TryAgainError(RATE_LIMITED, "the provider's rate limit is reached", wait)

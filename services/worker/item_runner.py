@@ -13,7 +13,7 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, JobFailedError, Kind, TryAgainError, validate_params
 from headrace.results.v1 import results_pb2
 from services.worker.backoff import retry_delay
-from services.worker.call_gate import CallGate
+from services.worker.call_gate import WORKER_CUT_OFF, CallGate
 from services.worker.cooldowns import Cooldowns
 from services.worker.item_context import CallingContext
 from services.worker.job_lines import note_failed_try, note_handler_error
@@ -22,8 +22,8 @@ from services.worker.payload import decode_input, encode_output
 from services.worker.provider.faults import RATE_LIMITED
 from services.worker.provider.provider import Provider
 
-# Tries that a rate limit may turn away before the item fails; with the backoff this takes over an hour.
-MAX_RATE_LIMITED_TRIES = 150
+# Tries that may be turned away before the item fails; with the backoff this takes over an hour.
+MAX_TURNED_AWAY_TRIES = 150
 
 
 @dataclass(frozen=True)
@@ -64,6 +64,7 @@ class ItemRunner:
         cooldowns: Told of models that turned a call away.
         rng: Gives numbers from 0 to 1, for jitter.
         call_limit: Calls to the provider under way at most.
+        may_start: Whether a call may begin now.
     """
 
     def __init__(
@@ -75,13 +76,15 @@ class ItemRunner:
         rng: Callable[[], float] = random.random,
         *,
         call_limit: int = 100,
+        may_start: Callable[[], bool] = lambda: True,
     ) -> None:
         self._kinds = kinds
-        self._gate = CallGate(provider, cooldowns, call_limit)
+        self._gate = CallGate(provider, cooldowns, call_limit, may_start)
         self._default_model = default_model
         self._rng = rng
         self._prepared: dict[str, _PreparedJob] = {}
-        # Tries of unfinished items that a rate limit turned away: they do not count towards max_tries.
+        # Tries of unfinished items that a rate limit, or the want of a store, turned away: they do not count
+        # towards max_tries.
         # Known to this process only: on another worker an item may have a few tries less.
         self._turned_away: dict[str, dict[int, int]] = {}
         self._kept_answers = KeptAnswers()
@@ -167,9 +170,9 @@ class ItemRunner:
         self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, error: TryAgainError, try_count: int
     ) -> float | None:
         turned_away = self._turned_away.setdefault(spec.job_id, {})
-        if error.reason == RATE_LIMITED:
+        if error.reason in (RATE_LIMITED, WORKER_CUT_OFF):
             turned_away[item.item_index] = turned_away.get(item.item_index, 0) + 1
-            final = try_count >= MAX_RATE_LIMITED_TRIES
+            final = try_count >= MAX_TURNED_AWAY_TRIES
         else:
             max_tries = self._kinds[spec.kind].max_tries
             final = try_count - turned_away.get(item.item_index, 0) >= max_tries

@@ -1,10 +1,8 @@
 """Log lines about a leased job and its items: never its params, or what its items hold."""
 
-import traceback
-
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
-from services.shared.logging import get_logger, job_fields
+from services.shared.logging import fault_fields, get_logger, job_fields
 from services.worker.metrics import ITEM_RETRIES, reason_label
 
 log = get_logger(__name__)
@@ -40,7 +38,6 @@ def note_handler_error(spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, 
         "handler_failed",
         kind=spec.kind,
         item_index=item.item_index,
-        error=type(error).__name__,
-        traceback="".join(traceback.format_tb(error.__traceback__)),
+        **fault_fields(error),
         **fields_of(spec),
     )

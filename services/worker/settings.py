@@ -2,7 +2,8 @@
 
 from pydantic import Field
 
-from services.shared.settings import HostPort, ServiceSettings
+from services.shared.setting_types import BrokerUrl, HostPort, RedisUrl, Target
+from services.shared.settings import ServiceSettings
 
 
 class WorkerSettings(ServiceSettings):
@@ -21,8 +22,8 @@ class WorkerSettings(ServiceSettings):
 
     listen: HostPort = "127.0.0.1:50061"
     worker_advertise: HostPort | None = None
-    results_target: str = "127.0.0.1:50052"
-    rabbitmq_url: str
-    redis_url: str = "memory://"
+    results_target: Target = "127.0.0.1:50052"
+    rabbitmq_url: BrokerUrl = Field(repr=False)
+    redis_url: RedisUrl = Field(default="memory://", repr=False)
     model: str = "gpt-4o-mini"
     in_flight_limit: int = Field(default=100, ge=1, le=10_000)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, text
 
 from headrace.errors import FailedPreconditionError
 from services.results.database import Database
-from services.results.engine import open_engine
+from services.results.engine import make_folder, open_engine
 from services.results.failures import DATABASE_ERRORS, translate
 
 # Any fixed number: it keeps two migrations of one PostgreSQL database apart.
@@ -20,6 +20,8 @@ _LOCK_KEY = 7_236_450_112
 async def migrate(database_url: str, revision: str = "head") -> None:
     """Brings a database to the newest schema, or makes it; a database that has it stays as it is.
 
+    The folder of an SQLite database is made too.
+
     Args:
         database_url: As HEADRACE_DATABASE_URL.
         revision: The schema to stop at; tests bring rows from an older one on. Default: the newest.
@@ -27,6 +29,7 @@ async def migrate(database_url: str, revision: str = "head") -> None:
     Raises:
         UnavailableError: The database cannot be reached (STORE_UNAVAILABLE).
     """
+    make_folder(database_url)
     engine = open_engine(database_url)
     try:
         async with engine.begin() as connection:

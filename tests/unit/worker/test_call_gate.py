@@ -51,7 +51,8 @@ class Items:
 
     def __init__(self, limit: int) -> None:
         self.provider = HeldProvider()
-        self.gate = CallGate(self.provider, MemoryCooldowns(lambda: 0.0), limit)
+        self.may_start = True
+        self.gate = CallGate(self.provider, MemoryCooldowns(lambda: 0.0), limit, lambda: self.may_start)
         self.calls: dict[str, asyncio.Task[Completion]] = {}
 
     async def start(self, *prompts: str) -> None:
@@ -138,3 +139,18 @@ async def test_calls_that_wait_while_the_model_is_told_to_cool_down_are_not_made
         with pytest.raises(TryAgainError) as raised:
             await items.calls[prompt]
         assert (raised.value.reason, raised.value.retry_after) == ("RATE_LIMITED", 9.0)
+
+
+async def test_a_worker_that_may_start_nothing_makes_no_further_call_of_an_item_under_way(make_items):
+    items = make_items(1)
+    await items.start("a1", "a2")
+    items.may_start = False
+    await items.provider.answer("a1")
+    assert (await items.calls["a1"]).text == "ok"  # it was under way, and is paid for
+    with pytest.raises(TryAgainError) as raised:
+        await items.calls["a2"]
+    assert raised.value.reason == "WORKER_CUT_OFF"
+    assert items.provider.started == ["a1"]
+    items.may_start = True
+    await items.start("a3")
+    assert items.provider.started == ["a1", "a3"]

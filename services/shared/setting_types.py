@@ -1,0 +1,79 @@
+"""Forms of settings. What is wrong with one is said without its value: it may hold a password."""
+
+import re
+from collections.abc import Callable
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator
+
+_HOST_PORT = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^:\s/\[\]]+):(\d{1,5})")
+_MAX_PORT = 65_535
+MEMORY = "memory://"
+
+
+def _check_host_port(value: str) -> str:
+    found = _HOST_PORT.fullmatch(value)
+    if found is None or int(found[1]) > _MAX_PORT:
+        raise ValueError("must be host:port, with a port up to 65535")
+    return value
+
+
+def _check_target(value: str) -> str:
+    if not value or re.search(r"\s", value):
+        raise ValueError("must be host:port, or a gRPC name such as dns:///results:50052")
+    return value
+
+
+def _is_server_url(value: str, schemes: str) -> bool:
+    """Returns whether a URL names one server; a password with characters that end it does not get through."""
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:  # a port that is no number, a broken IPv6 address
+        return False
+    is_cut = parts.netloc.count("@") > 1 or parts.fragment or re.search("[@;]", parts.path + parts.query)
+    return bool(re.fullmatch(schemes, parts.scheme) and parts.hostname and port != 0 and not is_cut)
+
+
+def _server_url(schemes: str, form: str, is_other: Callable[[str], bool]) -> Callable[[str], str]:
+    def check(value: str) -> str:
+        if is_other(value) or _is_server_url(value, schemes):
+            return value
+        raise ValueError(f"must be {form}; write # as %23, / as %2F and @ as %40 in a password")
+
+    return check
+
+
+def _is_memory(value: str) -> bool:
+    return value == MEMORY
+
+
+def _is_sqlite(value: str) -> bool:
+    return re.fullmatch(r"sqlite(\+aiosqlite)?:///.+", value) is not None
+
+
+HostPort = Annotated[str, AfterValidator(_check_host_port)]
+Target = Annotated[str, AfterValidator(_check_target)]
+BrokerUrl = Annotated[
+    str,
+    AfterValidator(
+        _server_url("amqps?", "amqp://user:password@host:port/vhost (or amqps), or memory://", _is_memory)
+    ),
+]
+RedisUrl = Annotated[
+    str,
+    AfterValidator(
+        _server_url("rediss?", "redis://user:password@host:port/number (or rediss), or memory://", _is_memory)
+    ),
+]
+DatabaseUrl = Annotated[
+    str,
+    AfterValidator(
+        _server_url(
+            r"postgresql(\+asyncpg)?",
+            "postgresql://user:password@host:port/name, or sqlite:///path",
+            _is_sqlite,
+        )
+    ),
+]
