@@ -75,6 +75,21 @@ class GatewayServiceStub:
                 request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.PauseJob = channel.unary_unary(
+                '/headrace.gateway.v1.GatewayService/PauseJob',
+                request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.PauseJobRequest.SerializeToString,
+                response_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.PauseJobResponse.FromString,
+                _registered_method=True)
+        self.ResumeJob = channel.unary_unary(
+                '/headrace.gateway.v1.GatewayService/ResumeJob',
+                request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.ResumeJobRequest.SerializeToString,
+                response_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.ResumeJobResponse.FromString,
+                _registered_method=True)
+        self.RetryJob = channel.unary_unary(
+                '/headrace.gateway.v1.GatewayService/RetryJob',
+                request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.RetryJobRequest.SerializeToString,
+                response_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.RetryJobResponse.FromString,
+                _registered_method=True)
         self.ListKinds = channel.unary_unary(
                 '/headrace.gateway.v1.GatewayService/ListKinds',
                 request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.ListKindsRequest.SerializeToString,
@@ -181,6 +196,36 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PauseJob(self, request, context):
+        """Pauses a job: nothing new is started, calls in flight end and are recorded, an open upload goes on.
+        Safe to repeat, and allowed in every state; a finished job, and one that is being ended, is returned
+        unchanged.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeJob(self, request, context):
+        """Lets a paused job go on. Safe to repeat; a job that is not paused is returned unchanged.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def RetryJob(self, request, context):
+        """Starts a new round of every item without a success, of a finished job: failed ones and those that a
+        cancel or an expiry left over. Successes stay and are not computed again; an upload that was still open
+        is closed with the items it has. A job that is not finished, or has only successes, is returned unchanged.
+        Safe to repeat with the same request_id: the round is started once. Streams that have ended stay ended:
+        watch again.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListKinds(self, request, context):
         """Lists the kinds of work that jobs can name, by name. Safe to repeat.
         """
@@ -237,6 +282,21 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.CancelJobRequest.FromString,
                     response_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'PauseJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseJob,
+                    request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.PauseJobRequest.FromString,
+                    response_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.PauseJobResponse.SerializeToString,
+            ),
+            'ResumeJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeJob,
+                    request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.ResumeJobRequest.FromString,
+                    response_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.ResumeJobResponse.SerializeToString,
+            ),
+            'RetryJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.RetryJob,
+                    request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.RetryJobRequest.FromString,
+                    response_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.RetryJobResponse.SerializeToString,
             ),
             'ListKinds': grpc.unary_unary_rpc_method_handler(
                     servicer.ListKinds,
@@ -466,6 +526,87 @@ class GatewayService:
             '/headrace.gateway.v1.GatewayService/CancelJob',
             headrace_dot_gateway_dot_v1_dot_gateway__pb2.CancelJobRequest.SerializeToString,
             headrace_dot_gateway_dot_v1_dot_gateway__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.gateway.v1.GatewayService/PauseJob',
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.PauseJobRequest.SerializeToString,
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.PauseJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.gateway.v1.GatewayService/ResumeJob',
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.ResumeJobRequest.SerializeToString,
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.ResumeJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def RetryJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.gateway.v1.GatewayService/RetryJob',
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.RetryJobRequest.SerializeToString,
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.RetryJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -104,6 +104,24 @@ class GatewayServiceStub:
     Safe to repeat; a finished job is returned unchanged.
     Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
     """
+    PauseJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.PauseJobRequest, _gateway_pb2.PauseJobResponse]
+    """Pauses a job: nothing new is started, calls in flight end and are recorded, an open upload goes on.
+    Safe to repeat, and allowed in every state; a finished job, and one that is being ended, is returned
+    unchanged.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+    """
+    ResumeJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ResumeJobRequest, _gateway_pb2.ResumeJobResponse]
+    """Lets a paused job go on. Safe to repeat; a job that is not paused is returned unchanged.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+    """
+    RetryJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.RetryJobRequest, _gateway_pb2.RetryJobResponse]
+    """Starts a new round of every item without a success, of a finished job: failed ones and those that a
+    cancel or an expiry left over. Successes stay and are not computed again; an upload that was still open
+    is closed with the items it has. A job that is not finished, or has only successes, is returned unchanged.
+    Safe to repeat with the same request_id: the round is started once. Streams that have ended stay ended:
+    watch again.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+    """
     ListKinds: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListKindsRequest, _gateway_pb2.ListKindsResponse]
     """Lists the kinds of work that jobs can name, by name. Safe to repeat."""
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListWorkersRequest, _gateway_pb2.ListWorkersResponse]
@@ -170,6 +188,24 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     CancelJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.CancelJobRequest, _gateway_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Ends a job: nothing new is started, calls in flight are broken off, recorded results stay.
     Safe to repeat; a finished job is returned unchanged.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+    """
+    PauseJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.PauseJobRequest, _gateway_pb2.PauseJobResponse]  # type: ignore[assignment]
+    """Pauses a job: nothing new is started, calls in flight end and are recorded, an open upload goes on.
+    Safe to repeat, and allowed in every state; a finished job, and one that is being ended, is returned
+    unchanged.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+    """
+    ResumeJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ResumeJobRequest, _gateway_pb2.ResumeJobResponse]  # type: ignore[assignment]
+    """Lets a paused job go on. Safe to repeat; a job that is not paused is returned unchanged.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+    """
+    RetryJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.RetryJobRequest, _gateway_pb2.RetryJobResponse]  # type: ignore[assignment]
+    """Starts a new round of every item without a success, of a finished job: failed ones and those that a
+    cancel or an expiry left over. Successes stay and are not computed again; an upload that was still open
+    is closed with the items it has. A job that is not finished, or has only successes, is returned unchanged.
+    Safe to repeat with the same request_id: the round is started once. Streams that have ended stay ended:
+    watch again.
     Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
     """
     ListKinds: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListKindsRequest, _gateway_pb2.ListKindsResponse]  # type: ignore[assignment]
@@ -283,6 +319,42 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_gateway_pb2.CancelJobResponse, _abc.Awaitable[_gateway_pb2.CancelJobResponse]]:
         """Ends a job: nothing new is started, calls in flight are broken off, recorded results stay.
         Safe to repeat; a finished job is returned unchanged.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def PauseJob(
+        self,
+        request: _gateway_pb2.PauseJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.PauseJobResponse, _abc.Awaitable[_gateway_pb2.PauseJobResponse]]:
+        """Pauses a job: nothing new is started, calls in flight end and are recorded, an open upload goes on.
+        Safe to repeat, and allowed in every state; a finished job, and one that is being ended, is returned
+        unchanged.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeJob(
+        self,
+        request: _gateway_pb2.ResumeJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ResumeJobResponse, _abc.Awaitable[_gateway_pb2.ResumeJobResponse]]:
+        """Lets a paused job go on. Safe to repeat; a job that is not paused is returned unchanged.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def RetryJob(
+        self,
+        request: _gateway_pb2.RetryJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.RetryJobResponse, _abc.Awaitable[_gateway_pb2.RetryJobResponse]]:
+        """Starts a new round of every item without a success, of a finished job: failed ones and those that a
+        cancel or an expiry left over. Successes stay and are not computed again; an upload that was still open
+        is closed with the items it has. A job that is not finished, or has only successes, is returned unchanged.
+        Safe to repeat with the same request_id: the round is started once. Streams that have ended stay ended:
+        watch again.
         Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
         """
 

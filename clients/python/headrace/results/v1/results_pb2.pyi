@@ -32,14 +32,16 @@ class TaskToPublish(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., count: _Optional[int] = ...) -> None: ...
 
 class WorkerToTell(_message.Message):
-    __slots__ = ("incarnation", "address", "job_id")
+    __slots__ = ("incarnation", "address", "job_id", "pause")
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_FIELD_NUMBER: _ClassVar[int]
     incarnation: str
     address: str
     job_id: str
-    def __init__(self, incarnation: _Optional[str] = ..., address: _Optional[str] = ..., job_id: _Optional[str] = ...) -> None: ...
+    pause: bool
+    def __init__(self, incarnation: _Optional[str] = ..., address: _Optional[str] = ..., job_id: _Optional[str] = ..., pause: _Optional[bool] = ...) -> None: ...
 
 class CreateJobsRequest(_message.Message):
     __slots__ = ("jobs",)
@@ -374,14 +376,16 @@ class RecordResultsResponse(_message.Message):
     def __init__(self, outcomes: _Optional[_Iterable[_Union[JobRecordOutcome, _Mapping]]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
 
 class JobRecordOutcome(_message.Message):
-    __slots__ = ("job_id", "lost", "stop")
+    __slots__ = ("job_id", "lost", "stop", "pause")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     LOST_FIELD_NUMBER: _ClassVar[int]
     STOP_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     lost: bool
     stop: bool
-    def __init__(self, job_id: _Optional[str] = ..., lost: _Optional[bool] = ..., stop: _Optional[bool] = ...) -> None: ...
+    pause: bool
+    def __init__(self, job_id: _Optional[str] = ..., lost: _Optional[bool] = ..., stop: _Optional[bool] = ..., pause: _Optional[bool] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
     __slots__ = ("incarnation", "address", "leases", "in_flight_count", "in_flight_limit", "leased_item_count")
@@ -400,20 +404,22 @@ class HeartbeatRequest(_message.Message):
     def __init__(self, incarnation: _Optional[str] = ..., address: _Optional[str] = ..., leases: _Optional[_Iterable[_Union[LeaseRef, _Mapping]]] = ..., in_flight_count: _Optional[int] = ..., in_flight_limit: _Optional[int] = ..., leased_item_count: _Optional[int] = ...) -> None: ...
 
 class HeartbeatResponse(_message.Message):
-    __slots__ = ("ended", "lost_leases", "stop_job_ids", "classes_with_work", "live_worker_count", "effects")
+    __slots__ = ("ended", "lost_leases", "stop_job_ids", "classes_with_work", "live_worker_count", "effects", "pause_job_ids")
     ENDED_FIELD_NUMBER: _ClassVar[int]
     LOST_LEASES_FIELD_NUMBER: _ClassVar[int]
     STOP_JOB_IDS_FIELD_NUMBER: _ClassVar[int]
     CLASSES_WITH_WORK_FIELD_NUMBER: _ClassVar[int]
     LIVE_WORKER_COUNT_FIELD_NUMBER: _ClassVar[int]
     EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_JOB_IDS_FIELD_NUMBER: _ClassVar[int]
     ended: bool
     lost_leases: _containers.RepeatedCompositeFieldContainer[LeaseRef]
     stop_job_ids: _containers.RepeatedScalarFieldContainer[str]
     classes_with_work: _containers.RepeatedScalarFieldContainer[_jobs_pb2.JobClass]
     live_worker_count: int
     effects: Effects
-    def __init__(self, ended: _Optional[bool] = ..., lost_leases: _Optional[_Iterable[_Union[LeaseRef, _Mapping]]] = ..., stop_job_ids: _Optional[_Iterable[str]] = ..., classes_with_work: _Optional[_Iterable[_Union[_jobs_pb2.JobClass, str]]] = ..., live_worker_count: _Optional[int] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
+    pause_job_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, ended: _Optional[bool] = ..., lost_leases: _Optional[_Iterable[_Union[LeaseRef, _Mapping]]] = ..., stop_job_ids: _Optional[_Iterable[str]] = ..., classes_with_work: _Optional[_Iterable[_Union[_jobs_pb2.JobClass, str]]] = ..., live_worker_count: _Optional[int] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ..., pause_job_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class EndWorkerRequest(_message.Message):
     __slots__ = ("incarnation", "cause")
@@ -460,6 +466,38 @@ class CancelJobRequest(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ...) -> None: ...
 
 class CancelJobResponse(_message.Message):
+    __slots__ = ("job", "effects")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    job: _jobs_pb2.Job
+    effects: Effects
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
+
+class PauseJobRequest(_message.Message):
+    __slots__ = ("job_id", "tenant")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ...) -> None: ...
+
+class PauseJobResponse(_message.Message):
+    __slots__ = ("job", "effects")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    job: _jobs_pb2.Job
+    effects: Effects
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
+
+class ResumeJobRequest(_message.Message):
+    __slots__ = ("job_id", "tenant")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ...) -> None: ...
+
+class ResumeJobResponse(_message.Message):
     __slots__ = ("job", "effects")
     JOB_FIELD_NUMBER: _ClassVar[int]
     EFFECTS_FIELD_NUMBER: _ClassVar[int]

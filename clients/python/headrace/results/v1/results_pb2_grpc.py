@@ -95,6 +95,16 @@ class ResultsServiceStub:
                 request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.PauseJob = channel.unary_unary(
+                '/headrace.results.v1.ResultsService/PauseJob',
+                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.PauseJobRequest.SerializeToString,
+                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.PauseJobResponse.FromString,
+                _registered_method=True)
+        self.ResumeJob = channel.unary_unary(
+                '/headrace.results.v1.ResultsService/ResumeJob',
+                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.ResumeJobRequest.SerializeToString,
+                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.ResumeJobResponse.FromString,
+                _registered_method=True)
         self.RetryJob = channel.unary_unary(
                 '/headrace.results.v1.ResultsService/RetryJob',
                 request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.RetryJobRequest.SerializeToString,
@@ -211,6 +221,23 @@ class ResultsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PauseJob(self, request, context):
+        """Pauses a job: nothing more of it is leased, and its holders are to give back what they have not started.
+        Safe to repeat; a job that has ended or is being ended is returned unchanged.
+        Errors: NOT_FOUND (JOB_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ResumeJob(self, request, context):
+        """Lets a job that its owner paused go on. Safe to repeat; one that is not paused is returned unchanged.
+        Errors: NOT_FOUND (JOB_NOT_FOUND).
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def RetryJob(self, request, context):
         """Starts a new round of every item without a success, on a terminal job; changes nothing on a live one.
         Safe to repeat with the same request_id: the round is started once.
@@ -289,6 +316,16 @@ def add_ResultsServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.CancelJobRequest.FromString,
                     response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'PauseJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseJob,
+                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.PauseJobRequest.FromString,
+                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.PauseJobResponse.SerializeToString,
+            ),
+            'ResumeJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.ResumeJob,
+                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.ResumeJobRequest.FromString,
+                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.ResumeJobResponse.SerializeToString,
             ),
             'RetryJob': grpc.unary_unary_rpc_method_handler(
                     servicer.RetryJob,
@@ -626,6 +663,60 @@ class ResultsService:
             '/headrace.results.v1.ResultsService/CancelJob',
             headrace_dot_results_dot_v1_dot_results__pb2.CancelJobRequest.SerializeToString,
             headrace_dot_results_dot_v1_dot_results__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.results.v1.ResultsService/PauseJob',
+            headrace_dot_results_dot_v1_dot_results__pb2.PauseJobRequest.SerializeToString,
+            headrace_dot_results_dot_v1_dot_results__pb2.PauseJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ResumeJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.results.v1.ResultsService/ResumeJob',
+            headrace_dot_results_dot_v1_dot_results__pb2.ResumeJobRequest.SerializeToString,
+            headrace_dot_results_dot_v1_dot_results__pb2.ResumeJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

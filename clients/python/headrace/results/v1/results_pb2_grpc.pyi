@@ -87,6 +87,15 @@ class ResultsServiceStub:
     """Cancels a job. Safe to repeat; a finished job is returned unchanged.
     Errors: NOT_FOUND (JOB_NOT_FOUND).
     """
+    PauseJob: _grpc.UnaryUnaryMultiCallable[_results_pb2.PauseJobRequest, _results_pb2.PauseJobResponse]
+    """Pauses a job: nothing more of it is leased, and its holders are to give back what they have not started.
+    Safe to repeat; a job that has ended or is being ended is returned unchanged.
+    Errors: NOT_FOUND (JOB_NOT_FOUND).
+    """
+    ResumeJob: _grpc.UnaryUnaryMultiCallable[_results_pb2.ResumeJobRequest, _results_pb2.ResumeJobResponse]
+    """Lets a job that its owner paused go on. Safe to repeat; one that is not paused is returned unchanged.
+    Errors: NOT_FOUND (JOB_NOT_FOUND).
+    """
     RetryJob: _grpc.UnaryUnaryMultiCallable[_results_pb2.RetryJobRequest, _results_pb2.RetryJobResponse]
     """Starts a new round of every item without a success, on a terminal job; changes nothing on a live one.
     Safe to repeat with the same request_id: the round is started once.
@@ -148,6 +157,15 @@ class ResultsServiceAsyncStub(ResultsServiceStub):
     """
     CancelJob: _aio.UnaryUnaryMultiCallable[_results_pb2.CancelJobRequest, _results_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Cancels a job. Safe to repeat; a finished job is returned unchanged.
+    Errors: NOT_FOUND (JOB_NOT_FOUND).
+    """
+    PauseJob: _aio.UnaryUnaryMultiCallable[_results_pb2.PauseJobRequest, _results_pb2.PauseJobResponse]  # type: ignore[assignment]
+    """Pauses a job: nothing more of it is leased, and its holders are to give back what they have not started.
+    Safe to repeat; a job that has ended or is being ended is returned unchanged.
+    Errors: NOT_FOUND (JOB_NOT_FOUND).
+    """
+    ResumeJob: _aio.UnaryUnaryMultiCallable[_results_pb2.ResumeJobRequest, _results_pb2.ResumeJobResponse]  # type: ignore[assignment]
+    """Lets a job that its owner paused go on. Safe to repeat; one that is not paused is returned unchanged.
     Errors: NOT_FOUND (JOB_NOT_FOUND).
     """
     RetryJob: _aio.UnaryUnaryMultiCallable[_results_pb2.RetryJobRequest, _results_pb2.RetryJobResponse]  # type: ignore[assignment]
@@ -280,6 +298,27 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_results_pb2.CancelJobResponse, _abc.Awaitable[_results_pb2.CancelJobResponse]]:
         """Cancels a job. Safe to repeat; a finished job is returned unchanged.
+        Errors: NOT_FOUND (JOB_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def PauseJob(
+        self,
+        request: _results_pb2.PauseJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_results_pb2.PauseJobResponse, _abc.Awaitable[_results_pb2.PauseJobResponse]]:
+        """Pauses a job: nothing more of it is leased, and its holders are to give back what they have not started.
+        Safe to repeat; a job that has ended or is being ended is returned unchanged.
+        Errors: NOT_FOUND (JOB_NOT_FOUND).
+        """
+
+    @_abc_1.abstractmethod
+    def ResumeJob(
+        self,
+        request: _results_pb2.ResumeJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_results_pb2.ResumeJobResponse, _abc.Awaitable[_results_pb2.ResumeJobResponse]]:
+        """Lets a job that its owner paused go on. Safe to repeat; one that is not paused is returned unchanged.
         Errors: NOT_FOUND (JOB_NOT_FOUND).
         """
 

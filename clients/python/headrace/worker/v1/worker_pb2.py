@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from headrace.jobs.v1 import jobs_pb2 as headrace_dot_jobs_dot_v1_dot_jobs__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fheadrace/worker/v1/worker.proto\x12\x12headrace.worker.v1\x1a\x1bheadrace/jobs/v1/jobs.proto\"1\n\x15StreamProgressRequest\x12\x18\n\x07gateway\x18\x01 \x01(\tR\x07gateway\"\xa8\x01\n\x16StreamProgressResponse\x12 \n\x0bincarnation\x18\x01 \x01(\tR\x0bincarnation\x12)\n\x04jobs\x18\x02 \x03(\x0b\x32\x15.headrace.jobs.v1.JobR\x04jobs\x12\x41\n\x0blive_events\x18\x03 \x03(\x0b\x32 .headrace.worker.v1.JobLiveEventR\nliveEvents\"a\n\x0cJobLiveEvent\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12:\n\nlive_event\x18\x02 \x01(\x0b\x32\x1b.headrace.jobs.v1.LiveEventR\tliveEvent\"K\n\x10\x43\x61ncelJobRequest\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\"\x13\n\x11\x43\x61ncelJobResponse2\xd4\x01\n\rWorkerService\x12i\n\x0eStreamProgress\x12).headrace.worker.v1.StreamProgressRequest\x1a*.headrace.worker.v1.StreamProgressResponse0\x01\x12X\n\tCancelJob\x12$.headrace.worker.v1.CancelJobRequest\x1a%.headrace.worker.v1.CancelJobResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fheadrace/worker/v1/worker.proto\x12\x12headrace.worker.v1\x1a\x1bheadrace/jobs/v1/jobs.proto\"1\n\x15StreamProgressRequest\x12\x18\n\x07gateway\x18\x01 \x01(\tR\x07gateway\"\xa8\x01\n\x16StreamProgressResponse\x12 \n\x0bincarnation\x18\x01 \x01(\tR\x0bincarnation\x12)\n\x04jobs\x18\x02 \x03(\x0b\x32\x15.headrace.jobs.v1.JobR\x04jobs\x12\x41\n\x0blive_events\x18\x03 \x03(\x0b\x32 .headrace.worker.v1.JobLiveEventR\nliveEvents\"a\n\x0cJobLiveEvent\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12:\n\nlive_event\x18\x02 \x01(\x0b\x32\x1b.headrace.jobs.v1.LiveEventR\tliveEvent\"K\n\x10\x43\x61ncelJobRequest\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\"\x13\n\x11\x43\x61ncelJobResponse\"J\n\x0fPauseJobRequest\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\"\x12\n\x10PauseJobResponse2\xab\x02\n\rWorkerService\x12i\n\x0eStreamProgress\x12).headrace.worker.v1.StreamProgressRequest\x1a*.headrace.worker.v1.StreamProgressResponse0\x01\x12X\n\tCancelJob\x12$.headrace.worker.v1.CancelJobRequest\x1a%.headrace.worker.v1.CancelJobResponse\x12U\n\x08PauseJob\x12#.headrace.worker.v1.PauseJobRequest\x1a$.headrace.worker.v1.PauseJobResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,6 +42,10 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CANCELJOBREQUEST']._serialized_end=480
   _globals['_CANCELJOBRESPONSE']._serialized_start=482
   _globals['_CANCELJOBRESPONSE']._serialized_end=501
-  _globals['_WORKERSERVICE']._serialized_start=504
-  _globals['_WORKERSERVICE']._serialized_end=716
+  _globals['_PAUSEJOBREQUEST']._serialized_start=503
+  _globals['_PAUSEJOBREQUEST']._serialized_end=577
+  _globals['_PAUSEJOBRESPONSE']._serialized_start=579
+  _globals['_PAUSEJOBRESPONSE']._serialized_end=597
+  _globals['_WORKERSERVICE']._serialized_start=600
+  _globals['_WORKERSERVICE']._serialized_end=899
 # @@protoc_insertion_point(module_scope)

@@ -42,3 +42,15 @@ class CancelJobRequest(_message.Message):
 class CancelJobResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class PauseJobRequest(_message.Message):
+    __slots__ = ("job_id", "incarnation")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    incarnation: str
+    def __init__(self, job_id: _Optional[str] = ..., incarnation: _Optional[str] = ...) -> None: ...
+
+class PauseJobResponse(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...

@@ -45,6 +45,11 @@ class WorkerServiceStub:
                 request_serializer=headrace_dot_worker_dot_v1_dot_worker__pb2.CancelJobRequest.SerializeToString,
                 response_deserializer=headrace_dot_worker_dot_v1_dot_worker__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
+        self.PauseJob = channel.unary_unary(
+                '/headrace.worker.v1.WorkerService/PauseJob',
+                request_serializer=headrace_dot_worker_dot_v1_dot_worker__pb2.PauseJobRequest.SerializeToString,
+                response_deserializer=headrace_dot_worker_dot_v1_dot_worker__pb2.PauseJobResponse.FromString,
+                _registered_method=True)
 
 
 class WorkerServiceServicer:
@@ -70,6 +75,15 @@ class WorkerServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def PauseJob(self, request, context):
+        """Starts nothing more of a job that the store has paused, and gives its leases back as calls in flight end.
+        Safe to repeat; a job that it does not hold is OK. One that comes when the job goes on again costs no more
+        than a new lease.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_WorkerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -82,6 +96,11 @@ def add_WorkerServiceServicer_to_server(servicer, server):
                     servicer.CancelJob,
                     request_deserializer=headrace_dot_worker_dot_v1_dot_worker__pb2.CancelJobRequest.FromString,
                     response_serializer=headrace_dot_worker_dot_v1_dot_worker__pb2.CancelJobResponse.SerializeToString,
+            ),
+            'PauseJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.PauseJob,
+                    request_deserializer=headrace_dot_worker_dot_v1_dot_worker__pb2.PauseJobRequest.FromString,
+                    response_serializer=headrace_dot_worker_dot_v1_dot_worker__pb2.PauseJobResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -139,6 +158,33 @@ class WorkerService:
             '/headrace.worker.v1.WorkerService/CancelJob',
             headrace_dot_worker_dot_v1_dot_worker__pb2.CancelJobRequest.SerializeToString,
             headrace_dot_worker_dot_v1_dot_worker__pb2.CancelJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def PauseJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.worker.v1.WorkerService/PauseJob',
+            headrace_dot_worker_dot_v1_dot_worker__pb2.PauseJobRequest.SerializeToString,
+            headrace_dot_worker_dot_v1_dot_worker__pb2.PauseJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

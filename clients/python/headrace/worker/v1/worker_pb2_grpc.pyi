@@ -44,6 +44,11 @@ class WorkerServiceStub:
     """Breaks off what this worker does for a job that the store has already ended, and gives its leases back.
     Safe to repeat; a job that it does not hold is OK.
     """
+    PauseJob: _grpc.UnaryUnaryMultiCallable[_worker_pb2.PauseJobRequest, _worker_pb2.PauseJobResponse]
+    """Starts nothing more of a job that the store has paused, and gives its leases back as calls in flight end.
+    Safe to repeat; a job that it does not hold is OK. One that comes when the job goes on again costs no more
+    than a new lease.
+    """
 
 @_typing.type_check_only
 class WorkerServiceAsyncStub(WorkerServiceStub):
@@ -60,6 +65,11 @@ class WorkerServiceAsyncStub(WorkerServiceStub):
     CancelJob: _aio.UnaryUnaryMultiCallable[_worker_pb2.CancelJobRequest, _worker_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Breaks off what this worker does for a job that the store has already ended, and gives its leases back.
     Safe to repeat; a job that it does not hold is OK.
+    """
+    PauseJob: _aio.UnaryUnaryMultiCallable[_worker_pb2.PauseJobRequest, _worker_pb2.PauseJobResponse]  # type: ignore[assignment]
+    """Starts nothing more of a job that the store has paused, and gives its leases back as calls in flight end.
+    Safe to repeat; a job that it does not hold is OK. One that comes when the job goes on again costs no more
+    than a new lease.
     """
 
 class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -86,6 +96,17 @@ class WorkerServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_worker_pb2.CancelJobResponse, _abc.Awaitable[_worker_pb2.CancelJobResponse]]:
         """Breaks off what this worker does for a job that the store has already ended, and gives its leases back.
         Safe to repeat; a job that it does not hold is OK.
+        """
+
+    @_abc_1.abstractmethod
+    def PauseJob(
+        self,
+        request: _worker_pb2.PauseJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_worker_pb2.PauseJobResponse, _abc.Awaitable[_worker_pb2.PauseJobResponse]]:
+        """Starts nothing more of a job that the store has paused, and gives its leases back as calls in flight end.
+        Safe to repeat; a job that it does not hold is OK. One that comes when the job goes on again costs no more
+        than a new lease.
         """
 
 def add_WorkerServiceServicer_to_server(servicer: WorkerServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...
