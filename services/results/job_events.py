@@ -33,6 +33,16 @@ def job_cancelled(job: Job) -> None:
     log.info("job_cancelled", **_fields(job))
 
 
+def job_paused(job: Job) -> None:
+    """Tells that nothing more of a job is started, at its owner's wish."""
+    log.info("job_paused", **_fields(job))
+
+
+def job_resumed(job: Job) -> None:
+    """Tells that a paused job goes on."""
+    log.info("job_resumed", **_fields(job))
+
+
 def job_retried(job: Job) -> None:
     """Tells that a new round of a job has begun."""
     log.info("job_retried", round=job.round, **_fields(job))

@@ -38,7 +38,8 @@ async def record_in(
     for record in records:
         job = transition.jobs.get(canonical_id(record.job_id))
         stop = job is not None and bool(job.stop_as or job.finish_time is not None)
-        response.outcomes.add(job_id=record.job_id, lost=job is None, stop=stop)
+        pause = job is not None and bool(job.pause_reason) and not stop
+        response.outcomes.add(job_id=record.job_id, lost=job is None, stop=stop, pause=pause)
     return response
 
 

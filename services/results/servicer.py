@@ -14,6 +14,7 @@ from services.results.database import Database
 from services.results.end_worker import end_worker
 from services.results.heartbeat import heartbeat
 from services.results.lease_chunks import lease_chunks
+from services.results.pause_job import pause_job, resume_job
 from services.results.record_results import record_results
 from services.results.recorded_pages import list_recorded_results
 from services.results.retry_job import retry_job
@@ -80,6 +81,14 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:  # noqa: N802
         """Cancels a job."""
         return await cancel_job(self._database, request)
+
+    async def PauseJob(self, request: pb.PauseJobRequest, context: Context) -> pb.PauseJobResponse:  # noqa: N802
+        """Pauses a job."""
+        return await pause_job(self._database, request)
+
+    async def ResumeJob(self, request: pb.ResumeJobRequest, context: Context) -> pb.ResumeJobResponse:  # noqa: N802
+        """Lets a paused job go on."""
+        return await resume_job(self._database, request)
 
     async def RetryJob(self, request: pb.RetryJobRequest, context: Context) -> pb.RetryJobResponse:  # noqa: N802
         """Starts a new round of a job."""

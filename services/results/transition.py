@@ -190,12 +190,17 @@ class Transition:
             before = self._jobs_before[job.job_id]
             if job.seq != before.seq:
                 effects.changed_jobs.append(job_message(job))
-            if job.stop_as and job.leased_chunk_count and not before.stop_as:
+            is_held_up = (job.stop_as and not before.stop_as) or (
+                job.pause_reason and not before.pause_reason
+            )
+            if is_held_up and job.leased_chunk_count:
                 self._to_tell.add(job.job_id)
             if is_leasable_now(job) and (job.job_id in reopened or not is_leasable_now(before)):
                 wakeable.append(job)
         await add_tasks(self.tx, effects, wakeable)
-        effects.workers_to_tell.extend(await worker_rows.read_holders(self.tx, self._to_tell))
+        for holder in await worker_rows.read_holders(self.tx, self._to_tell):
+            holder.pause = not self.jobs[holder.job_id].stop_as
+            effects.workers_to_tell.append(holder)
         return effects
 
 

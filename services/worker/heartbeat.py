@@ -115,6 +115,8 @@ class Heartbeat:
         scheduler.lose(response.lost_leases)
         for job_id in response.stop_job_ids:
             scheduler.stop_job(job_id)
+        for job_id in response.pause_job_ids:
+            scheduler.pause_job(job_id)
         for job_class in scheduler.room.classes:
             scheduler.room.set_with_work(job_class, job_class in response.classes_with_work)
         for job_class in response.classes_with_work:

@@ -42,6 +42,7 @@ class HeldChunk:
         deferred: Whether an item of it was handed back to be tried later.
         releasing: Its release is on its way to results.
         lost: Results gave it to somebody else: nothing new of it is started.
+        giving_back: Nothing new of it is started, and it is given back when nothing of it is in flight.
     """
 
     job: "HeldJob"
@@ -53,6 +54,12 @@ class HeldChunk:
     deferred: bool = False
     releasing: bool = False
     lost: bool = False
+    giving_back: bool = False
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether nothing new of it is started under this lease."""
+        return self.lost or self.releasing or self.giving_back
 
 
 @dataclass(eq=False)

@@ -132,6 +132,23 @@ class ItemScheduler:
         for chunk in list(job.chunks.values()):
             self._release_if_idle(chunk)
 
+    def pause_job(self, job_id: str) -> None:
+        """Starts nothing more of the chunks held of a job: each is given back once its calls in flight ended.
+
+        Repeating is harmless. Chunks of the job that are leased later, when it goes on, are worked on; so one
+        that is told too late costs no more than a new lease.
+        """
+        job = self.held.jobs.get(job_id)
+        if job is None or job.stopped:
+            return
+        spec = job.spec
+        self._queue.discard(spec.job_class, spec.tenant, spec.job_id, lambda item: True)
+        for chunk in [chunk for chunk in job.chunks.values() if chunk.unfinished]:
+            chunk.giving_back = (
+                True  # backoffs run on, so that the store is told how long they have still to last
+            )
+            self._release_if_idle(chunk)
+
     def lose(self, refs: Iterable[results_pb2.LeaseRef]) -> None:
         """Forgets leases that results gave to others; calls in flight end and are recorded all the same."""
         for ref in refs:
@@ -197,7 +214,7 @@ class ItemScheduler:
                 self._release_if_idle(chunk, not_before_seconds=wait)
 
     def _start(self, item: HeldItem) -> None:
-        if item.chunk.lost or item.chunk.releasing:
+        if item.chunk.is_ending:
             return
         if item.chunk.quarantined:
             if self._quarantined is not None:
@@ -227,7 +244,7 @@ class ItemScheduler:
         self.live.ended(job.spec.job_id, outcome, item.leased.usage)
         if outcome is not None:
             self._settle(item, outcome)
-        if job.stopped or self._draining:
+        if job.stopped or self._draining or chunk.giving_back:
             self._release_if_idle(chunk)
         self.room.changed()
         self.pump()
@@ -239,7 +256,7 @@ class ItemScheduler:
             self._record(item, outcome)
         elif item.chunk.lost:
             return  # somebody else tries it again
-        elif outcome.retry_delay <= LOCAL_BACKOFF_SECONDS and not (item.chunk.job.stopped or self._draining):
+        elif outcome.retry_delay <= LOCAL_BACKOFF_SECONDS and self._may_go_on(item.chunk):
             self._note_try(item, outcome)
             loop = asyncio.get_running_loop()
             item.timer = loop.call_later(outcome.retry_delay, self._retry_now, item)
@@ -254,8 +271,11 @@ class ItemScheduler:
     def _wait(self, item: HeldItem) -> None:
         """Puts an item back into the queue, unless nothing of it shall be started any more."""
         spec = item.chunk.job.spec
-        if not (item.chunk.lost or item.chunk.releasing or item.chunk.job.stopped or self._draining):
+        if self._may_go_on(item.chunk):
             self._queue.push(spec.job_class, spec.tenant, spec.job_id, [item])
+
+    def _may_go_on(self, chunk: HeldChunk) -> bool:
+        return not (chunk.is_ending or chunk.job.stopped or self._draining)
 
     def _record(self, item: HeldItem, outcome: ItemOutcome) -> None:
         chunk = item.chunk
@@ -310,6 +330,8 @@ class ItemScheduler:
             self._lose_job(chunk.job)
         elif outcome.stop:
             self.stop_job(chunk.job.spec.job_id)
+        elif outcome.pause:
+            self.pause_job(chunk.job.spec.job_id)
         if not chunk.unfinished and not chunk.unacknowledged_count and not chunk.releasing:
             self._drop(chunk)  # every item has its result: the store has ended the lease
         self.room.changed()

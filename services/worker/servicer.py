@@ -1,4 +1,4 @@
-"""WorkerService: progress out, cancels in."""
+"""WorkerService: progress out, cancels and pauses in."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -16,7 +16,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     Args:
         incarnation: Of this worker.
         hub: Where progress comes from.
-        scheduler: What cancels go to.
+        scheduler: What cancels and pauses go to.
     """
 
     def __init__(self, incarnation: str, hub: ProgressHub, scheduler: ItemScheduler) -> None:
@@ -40,3 +40,11 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         if request.incarnation == self._incarnation:
             self._scheduler.stop_job(request.job_id)
         return worker_pb2.CancelJobResponse()
+
+    async def PauseJob(  # noqa: N802
+        self, request: worker_pb2.PauseJobRequest, context: grpc.aio.ServicerContext[Any, Any]
+    ) -> worker_pb2.PauseJobResponse:
+        """Starts nothing more of a job, where this incarnation is meant."""
+        if request.incarnation == self._incarnation:
+            self._scheduler.pause_job(request.job_id)
+        return worker_pb2.PauseJobResponse()

@@ -206,6 +206,12 @@ class Store:
     async def cancel(self, job_id: str, tenant: str = "default") -> pb.CancelJobResponse:
         return await self.stub.CancelJob(pb.CancelJobRequest(job_id=job_id, tenant=tenant))
 
+    async def pause(self, job_id: str, tenant: str = "default") -> pb.PauseJobResponse:
+        return await self.stub.PauseJob(pb.PauseJobRequest(job_id=job_id, tenant=tenant))
+
+    async def resume(self, job_id: str, tenant: str = "default") -> pb.ResumeJobResponse:
+        return await self.stub.ResumeJob(pb.ResumeJobRequest(job_id=job_id, tenant=tenant))
+
     async def retry(self, job_id: str, request_id: str = "again") -> pb.RetryJobResponse:
         request = pb.RetryJobRequest(job_id=job_id, tenant="default", request_id=request_id)
         return await self.stub.RetryJob(request)

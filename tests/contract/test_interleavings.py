@@ -37,6 +37,7 @@ from services.results.end_worker import end_worker
 from services.results.heartbeat import heartbeat
 from services.results.lease_chunks import lease_chunks
 from services.results.migrations import migrate
+from services.results.pause_job import pause_job, resume_job
 from services.results.record_results import record_results
 from services.results.recorded_pages import list_recorded_results
 from services.results.retry_job import retry_job
@@ -247,7 +248,9 @@ class Interleavings(RuleBasedStateMachine):
         request = pb.LeaseChunksRequest(
             job_class=jobs_pb2.JOB_CLASS_DEFAULT, room=room, incarnation=incarnation, call_id=self.name()
         )
+        paused = {id for id in self.followers if self.get(id).state == jobs_pb2.JOB_STATE_PAUSED}
         answer = self.run(lease_chunks(self.database, request))
+        assert not paused & {lease.ref.job_id for lease in answer.leases}, "a paused job was leased"
         if answer.leases:
             again = self.run(lease_chunks(self.database, request))
             assert sorted_leases(again) == sorted_leases(answer)
@@ -332,6 +335,22 @@ class Interleavings(RuleBasedStateMachine):
         self.check_effects(answer.effects)
         if before.state in TERMINAL:
             assert answer.job == before
+
+    @rule(job_id=jobs)
+    def pause(self, job_id: str) -> None:
+        before = self.get(job_id)
+        answer = self.run(pause_job(self.database, pb.PauseJobRequest(job_id=job_id, tenant="t")))
+        self.check_effects(answer.effects)
+        unchanged = before.state in (*TERMINAL, jobs_pb2.JOB_STATE_CANCELLING, jobs_pb2.JOB_STATE_PAUSED)
+        assert (answer.job == before) == unchanged
+        assert unchanged or answer.job.state == jobs_pb2.JOB_STATE_PAUSED
+
+    @rule(job_id=jobs)
+    def resume(self, job_id: str) -> None:
+        before = self.get(job_id)
+        answer = self.run(resume_job(self.database, pb.ResumeJobRequest(job_id=job_id, tenant="t")))
+        self.check_effects(answer.effects)
+        assert (answer.job != before) == (before.state == jobs_pb2.JOB_STATE_PAUSED)
 
     @rule(job_id=jobs)
     def retry(self, job_id: str) -> None:
@@ -472,6 +491,8 @@ class Interleavings(RuleBasedStateMachine):
         try:
             self.wait(60, sweeps=True)
             self.restart(0)
+            for job_id in self.followers:
+                self.resume(job_id)
             for _ in range(2_000):
                 given = self.take(0, 500, lost=False)
                 if not given:

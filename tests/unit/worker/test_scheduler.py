@@ -110,6 +110,69 @@ async def test_stopping_a_job_breaks_off_its_calls_and_gives_its_chunks_back_onc
     await eventually(lambda: ("other", 0) in bench.runner.started)
 
 
+async def test_pausing_a_job_lets_its_calls_end_starts_none_and_gives_its_chunks_back(make_bench, eventually):
+    bench = make_bench(limit=2)
+    bench.lease("j", 0, 3)
+    bench.lease("j", 3, 2, chunk=1)
+    await bench.started(2)
+    bench.scheduler.pause_job("j")
+    bench.scheduler.pause_job("j")
+    await eventually(lambda: bench.results.releases() == [("j", 1)])  # nothing of it was in flight
+    bench.runner.succeed("j", 0)
+    await eventually(lambda: bench.scheduler.in_flight_count == 1)
+    assert bench.results.releases() == [("j", 1)]
+    bench.runner.succeed("j", 1)
+    await eventually(lambda: bench.results.releases() == [("j", 1), ("j", 0)])
+    await eventually(lambda: not bench.scheduler.held.jobs)
+    assert bench.runner.started == [("j", 0), ("j", 1)]
+    assert bench.runner.cancelled == []
+    jobs = [job for record in bench.results.records for job in record.jobs]
+    assert sorted(item.item_index for job in jobs for item in job.items) == [0, 1]
+
+
+async def test_a_paused_job_hands_over_tries_and_what_is_left_of_backoffs(make_bench, eventually):
+    bench = make_bench(limit=2)
+    bench.lease("j", 0, 3)
+    await bench.started(2)
+    error = jobs_pb2.Error(reason="TIMED_OUT")
+    bench.runner.end("j", 0, error=error, retry_delay=4.0, try_count=2)
+    await bench.started(3)
+    bench.scheduler.pause_job("j")
+    bench.runner.end("j", 1, error=error, retry_delay=0.01, try_count=1)
+    bench.runner.succeed("j", 2)
+    await eventually(lambda: bench.results.releases() == [("j", 0)])
+    jobs = [job for record in bench.results.records for job in record.jobs]
+    deferrals = {d.item_index: d for job in jobs for d in job.deferrals}
+    assert {index: d.try_count for index, d in deferrals.items()} == {0: 2, 1: 1}
+    assert 3_000 < deferrals[0].delay_ms <= 4_000
+    assert len(bench.runner.started) == 3
+
+
+async def test_chunks_leased_when_a_paused_job_goes_on_are_worked_on(make_bench, eventually):
+    bench = make_bench(limit=1)
+    bench.lease("j", 0, 2)
+    await bench.started(1)
+    bench.scheduler.pause_job("j")
+    bench.lease("j", 5, 1, chunk=3)
+    bench.runner.succeed("j", 0)
+    await bench.started(2)
+    assert bench.runner.started[1] == ("j", 5)
+    await eventually(lambda: bench.results.releases() == [("j", 0)])
+    bench.runner.succeed("j", 5)
+    await eventually(lambda: not bench.scheduler.held.jobs)
+
+
+async def test_a_paused_job_can_be_stopped(make_bench, eventually):
+    bench = make_bench(limit=1)
+    bench.lease("j", 0, 2)
+    await bench.started(1)
+    bench.scheduler.pause_job("j")
+    bench.scheduler.stop_job("j")
+    await eventually(lambda: bench.runner.cancelled == [("j", 0)])
+    await eventually(lambda: not bench.scheduler.held.jobs)
+    assert bench.results.releases() == [("j", 0)]
+
+
 async def test_a_fatal_error_is_told_at_once_and_ends_the_work_on_the_job(make_bench, eventually):
     bench = make_bench(limit=2)
     bench.lease("j", 0, 3)

@@ -1,0 +1,54 @@
+"""PauseJob and ResumeJob: nothing of a job is started for a while, at its owner's wish."""
+
+from functools import partial
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
+from services.results.cancel_job import lock_owned_job
+from services.results.database import Database, Transaction
+from services.results.job_events import job_paused, job_resumed
+from services.results.messages import job_message
+from services.results.transition import Transition
+
+
+async def pause_job(database: Database, request: results_pb2.PauseJobRequest) -> results_pb2.PauseJobResponse:
+    """Returns the job, PAUSED; one that was paused before, or ends or has ended, is returned unchanged.
+
+    Raises:
+        NotFoundError: The tenant has no such job.
+    """
+    return await database.write(lambda tx: _pause_in(tx, request))
+
+
+async def resume_job(
+    database: Database, request: results_pb2.ResumeJobRequest
+) -> results_pb2.ResumeJobResponse:
+    """Returns the job, which goes on; one that its owner has not paused is returned unchanged.
+
+    Raises:
+        NotFoundError: The tenant has no such job.
+    """
+    return await database.write(lambda tx: _resume_in(tx, request))
+
+
+async def _pause_in(tx: Transaction, request: results_pb2.PauseJobRequest) -> results_pb2.PauseJobResponse:
+    transition = Transition(tx)
+    job = await lock_owned_job(transition, request.job_id, request.tenant)
+    if job.finish_time is None and not job.stop_as:
+        if not job.pause_reason:
+            job.pause_reason = jobs_pb2.PAUSE_REASON_USER
+            tx.after_commit(partial(job_paused, job))
+        if job.leased_chunk_count:  # told again: the first call may have reached nobody
+            transition.tell_holders(job.job_id)
+    effects = await transition.finish()
+    return results_pb2.PauseJobResponse(job=job_message(job), effects=effects)
+
+
+async def _resume_in(tx: Transaction, request: results_pb2.ResumeJobRequest) -> results_pb2.ResumeJobResponse:
+    transition = Transition(tx)
+    job = await lock_owned_job(transition, request.job_id, request.tenant)
+    if job.finish_time is None and job.pause_reason == jobs_pb2.PAUSE_REASON_USER:
+        job.pause_reason = jobs_pb2.PAUSE_REASON_UNSPECIFIED
+        tx.after_commit(partial(job_resumed, job))
+    effects = await transition.finish()
+    return results_pb2.ResumeJobResponse(job=job_message(job), effects=effects)
