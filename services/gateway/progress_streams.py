@@ -96,7 +96,7 @@ class ProgressStreams:
             self._links[key] = _Link(live[key], self._gateway, self._hub, self._on_gap)
 
     def tell(self, workers: Iterable[results_pb2.WorkerToTell]) -> None:
-        """Has workers break off jobs, and returns at once. One that is not reached hears it by heartbeat."""
+        """Has workers end or pause jobs, and returns at once. One not reached hears it by heartbeat."""
         for worker in workers:
             self._start(self._tell(worker))
 
@@ -112,10 +112,13 @@ class ProgressStreams:
         task.add_done_callback(self._running.discard)
 
     async def _tell(self, worker: results_pb2.WorkerToTell) -> None:
-        request = worker_pb2.CancelJobRequest(job_id=worker.job_id, incarnation=worker.incarnation)
         try:
             async with open_channel(worker.address) as channel:  # shares the connection of the stream
                 stub: WorkerServiceAsyncStub = worker_pb2_grpc.WorkerServiceStub(channel)
-                await stub.CancelJob(request, timeout=_TELL_SECONDS)
+                names = {"job_id": worker.job_id, "incarnation": worker.incarnation}
+                if worker.pause:
+                    await stub.PauseJob(worker_pb2.PauseJobRequest(**names), timeout=_TELL_SECONDS)
+                else:
+                    await stub.CancelJob(worker_pb2.CancelJobRequest(**names), timeout=_TELL_SECONDS)
         except grpc.aio.AioRpcError as error:
             log.debug("worker_not_told", incarnation=worker.incarnation, code=error.code().name)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import grpc
+import uuid_utils
 
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from headrace.jobs.v1 import jobs_pb2
@@ -175,6 +176,42 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         response = await self._store.cancel_job(canonical_job_id(request.job_id), tenant_of(context))
         self._effects.carry_out(response.effects)
         return gateway_pb2.CancelJobResponse(job=response.job)
+
+    async def PauseJob(  # noqa: N802
+        self, request: gateway_pb2.PauseJobRequest, context: Context
+    ) -> gateway_pb2.PauseJobResponse:
+        """Pauses a job; see the proto."""
+        await check_rules(request)
+        response = await self._store.pause_job(canonical_job_id(request.job_id), tenant_of(context))
+        self._effects.carry_out(response.effects)
+        return gateway_pb2.PauseJobResponse(job=response.job)
+
+    async def ResumeJob(  # noqa: N802
+        self, request: gateway_pb2.ResumeJobRequest, context: Context
+    ) -> gateway_pb2.ResumeJobResponse:
+        """Lets a paused job go on; see the proto."""
+        await check_rules(request)
+        response = await self._store.resume_job(canonical_job_id(request.job_id), tenant_of(context))
+        self._effects.carry_out(response.effects)
+        return gateway_pb2.ResumeJobResponse(job=response.job)
+
+    async def RetryJob(  # noqa: N802
+        self, request: gateway_pb2.RetryJobRequest, context: Context
+    ) -> gateway_pb2.RetryJobResponse:
+        """Starts a new round of a finished job; see the proto."""
+        violations = await violations_of(request)
+        if "\0" in request.request_id:
+            violations.add("request_id", NO_NUL)
+        violations.raise_if_any()
+        response = await self._store.retry_job(
+            results_pb2.RetryJobRequest(
+                job_id=canonical_job_id(request.job_id),
+                tenant=tenant_of(context),
+                request_id=request.request_id or str(uuid_utils.uuid7()),
+            )
+        )
+        self._effects.carry_out(response.effects)
+        return gateway_pb2.RetryJobResponse(job=response.job)
 
     async def ListKinds(  # noqa: N802
         self, request: gateway_pb2.ListKindsRequest, context: Context

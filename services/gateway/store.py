@@ -96,6 +96,18 @@ class StoreClient:
         """Cancels a job; its effects are for the caller to carry out."""
         return await _call(self._stub.CancelJob, results_pb2.CancelJobRequest(job_id=job_id, tenant=tenant))
 
+    async def pause_job(self, job_id: str, tenant: str) -> results_pb2.PauseJobResponse:
+        """Pauses a job; its effects are for the caller to carry out."""
+        return await _call(self._stub.PauseJob, results_pb2.PauseJobRequest(job_id=job_id, tenant=tenant))
+
+    async def resume_job(self, job_id: str, tenant: str) -> results_pb2.ResumeJobResponse:
+        """Lets a paused job go on; its effects are for the caller to carry out."""
+        return await _call(self._stub.ResumeJob, results_pb2.ResumeJobRequest(job_id=job_id, tenant=tenant))
+
+    async def retry_job(self, request: results_pb2.RetryJobRequest) -> results_pb2.RetryJobResponse:
+        """Starts a new round of a job; its effects are for the caller to carry out."""
+        return await _call(self._stub.RetryJob, request)
+
     async def list_workers(self) -> results_pb2.ListWorkersResponse:
         """Returns the workers seen lately, live ones first."""
         return await _call(self._stub.ListWorkers, results_pb2.ListWorkersRequest())

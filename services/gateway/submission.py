@@ -1,6 +1,7 @@
 """From what a client submits to what the store keeps, or everything that is wrong with it."""
 
 import hashlib
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,7 @@ from services.gateway.violations import Violations
 from services.shared.tracing import current_trace_id
 
 DEFAULT_MAX_FAILED_RATIO = 0.5
+MOST_DAYS_AHEAD = 366
 
 
 async def new_job(
@@ -39,6 +41,7 @@ async def new_job(
     _check_kind_and_params(request.kind, params, kinds, violations)
     if "\0" in request.request_id:
         violations.add("request_id", NO_NUL)
+    _check_schedule_time(request, violations)
     items_digest = hashlib.sha256()
     if not violations.names("items"):
         await check_items(request.items, violations, items_digest)
@@ -53,6 +56,7 @@ async def new_job(
         job_class=request.job_class or jobs_pb2.JOB_CLASS_DEFAULT,
         max_failed_ratio=_max_failed_ratio(request),
         max_parallelism=request.max_parallelism,
+        schedule_time=request.schedule_time if request.HasField("schedule_time") else None,
         upload_open=request.upload,
         trace_id=current_trace_id(),  # no part of the content: a repeated call has another one
     )
@@ -74,6 +78,18 @@ def _check_kind_and_params(
             violations.add_error(error, "params")
 
 
+def _check_schedule_time(request: gateway_pb2.SubmitJobRequest, violations: Violations) -> None:
+    if not request.HasField("schedule_time"):
+        return
+    try:
+        request.schedule_time.ToDatetime()
+    except ValueError:
+        violations.add("schedule_time", "must be a valid timestamp, from year 1 to 9999")
+        return
+    if request.schedule_time.seconds > time.time() + MOST_DAYS_AHEAD * 86_400:
+        violations.add("schedule_time", "must be at most a year ahead")
+
+
 def _max_failed_ratio(request: gateway_pb2.SubmitJobRequest) -> float:
     return request.max_failed_ratio if request.HasField("max_failed_ratio") else DEFAULT_MAX_FAILED_RATIO
 
@@ -84,6 +100,8 @@ def _content_hash(job: results_pb2.NewJob, items_digest: bytes) -> bytes:
     options = f"{job.job_class} {job.max_failed_ratio!r} {job.max_parallelism}"
     if job.upload_open:
         options += " upload"
+    if job.HasField("schedule_time"):
+        options += f" start {job.schedule_time.seconds} {job.schedule_time.nanos}"
     for field in (job.kind.encode(), job.params.encode(), options.encode(), items_digest):
         digest.update(len(field).to_bytes(8, "big"))
         digest.update(field)

@@ -211,6 +211,35 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         response.job.CopyFrom(job)
         return response
 
+    def _move(self, request, response, state, allowed) -> None:
+        """Brings a job to a state where it is in one that allows it, and answers it."""
+        job = self._job_of(request)
+        if job.state in allowed:
+            self.advance(job.job_id, state)
+            response.effects.changed_jobs.append(job)
+            response.effects.workers_to_tell.extend(self.workers_to_tell)
+            response.effects.tasks_to_publish.add(job_id=job.job_id, job_class=job.job_class, count=1)
+        response.job.CopyFrom(job)
+
+    async def PauseJob(self, request, context):
+        await self._enter("PauseJob", request)
+        response = results_pb2.PauseJobResponse()
+        live = (jobs_pb2.JOB_STATE_PENDING, jobs_pb2.JOB_STATE_RUNNING)
+        self._move(request, response, jobs_pb2.JOB_STATE_PAUSED, live)
+        return response
+
+    async def ResumeJob(self, request, context):
+        await self._enter("ResumeJob", request)
+        response = results_pb2.ResumeJobResponse()
+        self._move(request, response, jobs_pb2.JOB_STATE_PENDING, (jobs_pb2.JOB_STATE_PAUSED,))
+        return response
+
+    async def RetryJob(self, request, context):
+        await self._enter("RetryJob", request)
+        response = results_pb2.RetryJobResponse()
+        self._move(request, response, jobs_pb2.JOB_STATE_PENDING, TERMINAL)
+        return response
+
     async def ListWorkers(self, request, context):
         await self._enter("ListWorkers", request)
         return results_pb2.ListWorkersResponse(workers=self.live_workers)
@@ -235,9 +264,6 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
     async def Heartbeat(self, request, context):
         raise NotImplementedError
 
-    async def RetryJob(self, request, context):
-        raise NotImplementedError
-
 
 class FakeWorker(worker_pb2_grpc.WorkerServiceServicer):
     """A worker that streams what a test gives it."""
@@ -248,6 +274,7 @@ class FakeWorker(worker_pb2_grpc.WorkerServiceServicer):
         self.changed = asyncio.Condition()
         self.opened_count = 0
         self.cancelled: list[worker_pb2.CancelJobRequest] = []
+        self.paused: list[worker_pb2.PauseJobRequest] = []
         self.cancel_gate = asyncio.Event()
         self.cancel_gate.set()
 
@@ -280,6 +307,11 @@ class FakeWorker(worker_pb2_grpc.WorkerServiceServicer):
         await self._tell()
         await self.cancel_gate.wait()
         return worker_pb2.CancelJobResponse()
+
+    async def PauseJob(self, request, context):
+        self.paused.append(request)
+        await self._tell()
+        return worker_pb2.PauseJobResponse()
 
     def send(self, *jobs: jobs_pb2.Job, live: tuple[str, jobs_pb2.LiveEvent] | None = None) -> None:
         news = worker_pb2.StreamProgressResponse(incarnation=self.incarnation, jobs=jobs)
