@@ -3,6 +3,7 @@
 import os
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,6 +12,7 @@ from headrace.conversion import (
     from_item_state,
     from_job_class,
     from_job_state,
+    from_schedule_time,
     to_job,
     to_kind_info,
     to_worker_info,
@@ -79,6 +81,7 @@ class Client:
         job_class: JobClass | str | None = None,
         max_failed_ratio: float | None = None,
         max_parallelism: int | None = None,
+        schedule_time: datetime | None = None,
         on_open: Callable[[Job], object] | None = None,
     ) -> Job:
         """Stores a job with its items and returns its snapshot; what is stored survives any crash.
@@ -104,6 +107,7 @@ class Client:
             max_failed_ratio: The job fails as soon as more than this part of its items has failed, 0 to 1;
                 default 0.5.
             max_parallelism: Chunks of it worked on at once, at most; default: no limit.
+            schedule_time: When it shall start, with its time zone, up to a year ahead; default: at once.
             on_open: Called once with the job as soon as it is stored, before an upload brings its items.
 
         Raises:
@@ -126,6 +130,7 @@ class Client:
             job_class=from_job_class(job_class),
             max_failed_ratio=max_failed_ratio,
             max_parallelism=max_parallelism,
+            schedule_time=from_schedule_time(schedule_time),
         )
         return await submit_job(self._connection, request, items, on_open)
 
@@ -206,6 +211,47 @@ class Client:
         """
         request = gateway_pb2.CancelJobRequest(job_id=job_id)
         response = await self._connection.call(self._connection.stub.CancelJob, request)
+        return to_job(response.job)
+
+    async def pause(self, job_id: str) -> Job:
+        """Pauses a job and returns it: nothing new is started, calls in flight end, an upload goes on.
+
+        Allowed in every state; a job that has ended or is being ended is returned unchanged.
+
+        Raises:
+            NotFoundError: There is no such job, or it belongs to another tenant.
+        """
+        request = gateway_pb2.PauseJobRequest(job_id=job_id)
+        response = await self._connection.call(self._connection.stub.PauseJob, request)
+        return to_job(response.job)
+
+    async def resume(self, job_id: str) -> Job:
+        """Lets a paused job go on and returns it; one that is not paused is returned unchanged.
+
+        Raises:
+            NotFoundError: There is no such job, or it belongs to another tenant.
+        """
+        request = gateway_pb2.ResumeJobRequest(job_id=job_id)
+        response = await self._connection.call(self._connection.stub.ResumeJob, request)
+        return to_job(response.job)
+
+    async def retry(self, job_id: str, *, request_id: str | None = None) -> Job:
+        """Starts a new round of every item without a success, and returns the job, live again.
+
+        Failed items are tried again, and those that a cancel or an expiry left over; successes stay. A job
+        that has not ended, or has only successes, is returned unchanged. Streams that have ended stay ended:
+        watch again.
+
+        Args:
+            job_id: UUID of the job.
+            request_id: Names the wanted round, up to 128 characters: a second call with it starts nothing.
+                Default: a new UUID.
+
+        Raises:
+            NotFoundError: There is no such job, or it belongs to another tenant.
+        """
+        request = gateway_pb2.RetryJobRequest(job_id=job_id, request_id=request_id or str(uuid.uuid4()))
+        response = await self._connection.call(self._connection.stub.RetryJob, request)
         return to_job(response.job)
 
     async def kinds(self) -> Sequence[KindInfo]:

@@ -117,6 +117,22 @@ def from_item_state(name: ItemState | str | None) -> str:
     return f"ITEM_STATE_{_member(ItemState, name, 'item_state')}"
 
 
+def from_schedule_time(instant: datetime | None) -> Timestamp | None:
+    """Returns a wanted start as a message; None is none.
+
+    Raises:
+        InvalidArgumentError: It is no instant: not a datetime, or one without a time zone.
+    """
+    if instant is None:
+        return None
+    if not isinstance(instant, datetime) or instant.utcoffset() is None:
+        violation = FieldViolation("schedule_time", "must be a datetime with a time zone, such as in UTC")
+        raise InvalidArgumentError("schedule_time is no instant", violations=[violation])
+    message = Timestamp()
+    message.FromDatetime(instant.astimezone(UTC))
+    return message
+
+
 def _member(names: type[Names], name: str | None, field: str) -> Names:
     try:
         return names((name or "UNSPECIFIED").upper())

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
 
@@ -78,6 +79,7 @@ class SyncClient:
         job_class: JobClass | str | None = None,
         max_failed_ratio: float | None = None,
         max_parallelism: int | None = None,
+        schedule_time: datetime | None = None,
         on_open: Callable[[Job], object] | None = None,
     ) -> Job:
         """Stores a job with its items and returns its snapshot; what is stored survives any crash.
@@ -104,6 +106,7 @@ class SyncClient:
             max_failed_ratio: The job fails as soon as more than this part of its items has failed, 0 to 1;
                 default 0.5.
             max_parallelism: Chunks of it worked on at once, at most; default: no limit.
+            schedule_time: When it shall start, with its time zone, up to a year ahead; default: at once.
             on_open: Called once with the job as soon as it is stored, before an upload brings its items; in
                 the client's own thread, where no call of it may wait.
 
@@ -129,6 +132,7 @@ class SyncClient:
             job_class=job_class,
             max_failed_ratio=max_failed_ratio,
             max_parallelism=max_parallelism,
+            schedule_time=schedule_time,
             on_open=on_open,
         )
         return self._loop.run(call, read_here)
@@ -197,6 +201,41 @@ class SyncClient:
             NotFoundError: There is no such job, or it belongs to another tenant.
         """
         return self._loop.run(self._client.cancel(job_id))
+
+    def pause(self, job_id: str) -> Job:
+        """Pauses a job and returns it: nothing new is started, calls in flight end, an upload goes on.
+
+        Allowed in every state; a job that has ended or is being ended is returned unchanged.
+
+        Raises:
+            NotFoundError: There is no such job, or it belongs to another tenant.
+        """
+        return self._loop.run(self._client.pause(job_id))
+
+    def resume(self, job_id: str) -> Job:
+        """Lets a paused job go on and returns it; one that is not paused is returned unchanged.
+
+        Raises:
+            NotFoundError: There is no such job, or it belongs to another tenant.
+        """
+        return self._loop.run(self._client.resume(job_id))
+
+    def retry(self, job_id: str, *, request_id: str | None = None) -> Job:
+        """Starts a new round of every item without a success, and returns the job, live again.
+
+        Failed items are tried again, and those that a cancel or an expiry left over; successes stay. A job
+        that has not ended, or has only successes, is returned unchanged. Streams that have ended stay ended:
+        watch again.
+
+        Args:
+            job_id: UUID of the job.
+            request_id: Names the wanted round, up to 128 characters: a second call with it starts nothing.
+                Default: a new UUID.
+
+        Raises:
+            NotFoundError: There is no such job, or it belongs to another tenant.
+        """
+        return self._loop.run(self._client.retry(job_id, request_id=request_id))
 
     def kinds(self) -> Sequence[KindInfo]:
         """Returns the kinds of work that jobs can name, ordered by name."""

@@ -325,6 +325,24 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
         job.state = jobs_pb2.JOB_STATE_CANCELLING
         return gateway_pb2.CancelJobResponse(job=job)
 
+    async def PauseJob(self, request, context):
+        await self._begin(request, context)
+        job = await self._find(request.job_id, context)
+        job.state, job.pause_reason = jobs_pb2.JOB_STATE_PAUSED, jobs_pb2.PAUSE_REASON_USER
+        return gateway_pb2.PauseJobResponse(job=job)
+
+    async def ResumeJob(self, request, context):
+        await self._begin(request, context)
+        job = await self._find(request.job_id, context)
+        job.state, job.pause_reason = jobs_pb2.JOB_STATE_RUNNING, 0
+        return gateway_pb2.ResumeJobResponse(job=job)
+
+    async def RetryJob(self, request, context):
+        await self._begin(request, context)
+        job = await self._find(request.job_id, context)
+        job.state = jobs_pb2.JOB_STATE_PENDING
+        return gateway_pb2.RetryJobResponse(job=job)
+
     async def ListKinds(self, request, context):
         await self._begin(request, context)
         return gateway_pb2.ListKindsResponse(kinds=self.kinds)

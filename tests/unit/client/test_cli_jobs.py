@@ -255,7 +255,7 @@ async def test_kinds_and_workers_are_listed(cli, gateway):
     assert "127.0.0.1:50061" in (await cli.run("workers")).out.splitlines()[1]
 
 
-@pytest.mark.parametrize("command", ["get", "watch", "results", "cancel"])
+@pytest.mark.parametrize("command", ["get", "watch", "results", "cancel", "pause", "resume", "retry"])
 async def test_a_command_without_its_job_id_is_bad_use(cli, command):
     done = await cli.run(command)
     assert done.code == 2
@@ -265,5 +265,7 @@ async def test_a_command_without_its_job_id_is_bad_use(cli, command):
 async def test_no_command_shows_the_commands(cli):
     done = await cli.run("--help")
     assert done.code == 0
-    for command in ("submit", "get", "list", "watch", "results", "cancel", "kinds", "workers"):
+    for command in (
+        "submit", "get", "list", "watch", "results", "cancel", "pause", "resume", "retry", "kinds", "workers",
+    ):  # fmt: skip
         assert f"\n  {command} " in done.out

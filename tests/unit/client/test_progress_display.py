@@ -47,6 +47,12 @@ def test_numbers_tell_done_rate_time_left_failed_and_tokens(make_job):
     assert speed_and_costs(job, 100.0) == "100.0 items/s  ETA 1:28  failed 34  tokens 13,200"
 
 
+@pytest.mark.parametrize("state", ["UPLOADING", "PAUSED", "SCHEDULED", "CANCELLING"])
+def test_no_time_left_is_told_where_nobody_knows_it(make_job, state):
+    job = to_job(make_job(2, state, total=10, succeeded=1))
+    assert speed_and_costs(job, 100.0) == "100.0 items/s  failed 0  tokens 11"
+
+
 def test_lines_come_at_each_change_of_state_and_once_a_second(make_job):
     clock, stream = Clock(), io.StringIO()
     with ProgressDisplay(stream, clock) as display:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli.jobs import cancel, get, list_jobs, watch
+from headrace.cli.jobs import cancel, get, list_jobs, pause, resume, retry, watch
 from headrace.cli.listings import kinds, workers
 from headrace.cli.options import GlobalOptions, JsonOption, TargetOption, TenantOption, TimeoutOption
 from headrace.cli.results import results
@@ -51,5 +51,8 @@ app.command("list")(list_jobs)
 app.command()(watch)
 app.command()(results)
 app.command()(cancel)
+app.command()(pause)
+app.command()(resume)
+app.command()(retry)
 app.command()(kinds)
 app.command()(workers)

@@ -1,5 +1,6 @@
 """The commands about jobs that exist."""
 
+from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from itertools import count
 from typing import Annotated
@@ -25,12 +26,7 @@ def get(
 ) -> None:
     """Print a job as it is now."""
     options = CallOptions.of(context, target, tenant, json)
-
-    async def work(client: Client) -> int:
-        _print_job(await client.get(job_id), options.json)
-        return DONE
-
-    execute(options, work)
+    _call_and_print(options, lambda client: client.get(job_id))
 
 
 def list_jobs(
@@ -87,9 +83,54 @@ def cancel(
 ) -> None:
     """End a job; a finished one stays as it is. Recorded results stay."""
     options = CallOptions.of(context, target, tenant, json)
+    _call_and_print(options, lambda client: client.cancel(job_id))
 
+
+def pause(
+    context: typer.Context,
+    *,
+    job_id: JobIdArgument,
+    target: TargetOption = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Start nothing more of a job; calls under way end. Resume lets it go on."""
+    options = CallOptions.of(context, target, tenant, json)
+    _call_and_print(options, lambda client: client.pause(job_id))
+
+
+def resume(
+    context: typer.Context,
+    *,
+    job_id: JobIdArgument,
+    target: TargetOption = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let a paused job go on."""
+    options = CallOptions.of(context, target, tenant, json)
+    _call_and_print(options, lambda client: client.resume(job_id))
+
+
+def retry(
+    context: typer.Context,
+    *,
+    job_id: JobIdArgument,
+    request_id: Annotated[
+        str | None, typer.Option("--request-id", help="Names the wanted round: never starts a second one.")
+    ] = None,
+    target: TargetOption = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Start a new round of a finished job: of every item without a success."""
+    options = CallOptions.of(context, target, tenant, json)
+    _call_and_print(options, lambda client: client.retry(job_id, request_id=request_id))
+
+
+def _call_and_print(options: CallOptions, call: Callable[[Client], Coroutine[None, None, Job]]) -> None:
     async def work(client: Client) -> int:
-        _print_job(await client.cancel(job_id), options.json)
+        _print_job(await call(client), options.json)
         return DONE
 
     execute(options, work)

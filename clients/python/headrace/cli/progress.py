@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 from rich.text import Text
 
 from headrace.cli.rate import RateMeter
-from headrace.resources import Job
+from headrace.resources import Job, JobState
 
 SECONDS_BETWEEN_LINES = 1.0
 
@@ -124,11 +124,16 @@ def done_of_all(job: Job) -> str:
 
 
 def speed_and_costs(job: Job, rate: float | None) -> str:
-    """Returns in a line: items a second and time left where known, failed items, tokens in and out."""
+    """Returns in a line: items a second and time left where known, failed items, tokens in and out.
+
+    While items are still uploaded, or the job stands still, nobody knows how long it takes.
+    """
     parts = []
     if rate and not job.state.is_terminal:
+        parts = [f"{rate:,.1f} items/s"]
+    if rate and job.state is JobState.RUNNING:
         left = (job.progress.total_count - job.progress.done_count) / rate
-        parts = [f"{rate:,.1f} items/s", f"ETA {duration(left)}"]
+        parts.append(f"ETA {duration(left)}")
     parts.append(f"failed {job.progress.failed_count:,}")
     parts.append(f"tokens {job.usage.input_tokens + job.usage.output_tokens:,}")
     return "  ".join(parts)

@@ -1,6 +1,7 @@
 """The command that submits a job."""
 
 import uuid
+from datetime import datetime
 from typing import Annotated
 
 import typer
@@ -35,6 +36,13 @@ def submit(
     max_parallelism: Annotated[
         int | None, typer.Option(min=1, max=2**31 - 1, help="Chunks worked on at once, at most.")
     ] = None,
+    schedule_time: Annotated[
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"],
+            help="When to start, with an offset: 2030-01-31T18:00:00+00:00. Default: at once.",
+        ),
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Show its progress until it has ended.")] = False,
     target: TargetOption = None,
     tenant: TenantOption = None,
@@ -57,6 +65,7 @@ def submit(
                     job_class=job_class,
                     max_failed_ratio=max_failed_ratio,
                     max_parallelism=max_parallelism,
+                    schedule_time=schedule_time,
                     on_open=on_open,
                 ),
                 wanted_id,

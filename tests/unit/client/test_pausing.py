@@ -1,0 +1,87 @@
+"""Pause, resume, retry and a wanted start, in the client and on the command line."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+
+from headrace import PauseReason
+from headrace.errors import InvalidArgumentError, NotFoundError, UnavailableError
+
+START = datetime(2030, 1, 31, 18, 0, 0, 250_000, tzinfo=UTC)
+
+
+async def test_a_job_is_paused_and_resumed(client, gateway, make_job, job_id):
+    gateway.jobs = [make_job()]
+    paused = await client.pause(job_id)
+    assert (paused.state, paused.pause_reason) == ("PAUSED", PauseReason.USER)
+    resumed = await client.resume(job_id)
+    assert (resumed.state, resumed.pause_reason) == ("RUNNING", PauseReason.UNSPECIFIED)
+
+
+async def test_a_retry_is_repeated_under_one_name(client, gateway, make_job, job_id):
+    gateway.jobs = [make_job(state="FAILED")]
+    gateway.failures = [UnavailableError("away"), UnavailableError("away")]
+    assert (await client.retry(job_id)).state == "PENDING"
+    names = {request.request_id for request in gateway.requests}
+    assert len(gateway.requests) == 3
+    assert len(names) == 1
+    assert "" not in names
+    await client.retry(job_id, request_id="mine")
+    assert gateway.requests[-1].request_id == "mine"
+    await client.retry(job_id)
+    assert gateway.requests[-1].request_id not in names
+
+
+@pytest.mark.parametrize("name", ["pause", "resume", "retry"])
+async def test_a_job_that_is_not_there_is_not_found(client, gateway, name, job_id):
+    with pytest.raises(NotFoundError):
+        await getattr(client, name)(job_id)
+
+
+@pytest.mark.parametrize("start", [START, START.astimezone(timezone(timedelta(hours=-7)))])
+async def test_a_wanted_start_is_sent_as_the_instant_that_it_is(client, gateway, start):
+    await client.submit("noop", [1], schedule_time=start)
+    sent = gateway.requests[0].schedule_time
+    assert (sent.seconds, sent.nanos) == (int(START.timestamp()), 250_000_000)
+    await client.submit("noop", [1])
+    assert not gateway.requests[1].HasField("schedule_time")
+
+
+@pytest.mark.parametrize("start", [START.replace(tzinfo=None), "2030-01-31", 5])
+async def test_a_start_that_is_no_instant_is_named_and_nothing_is_sent(client, gateway, start):
+    with pytest.raises(InvalidArgumentError) as raised:
+        await client.submit("noop", [1], schedule_time=start)
+    assert [violation.field for violation in raised.value.violations] == ["schedule_time"]
+    assert gateway.requests == []
+
+
+@pytest.mark.parametrize(
+    ("command", "state"), [("pause", "PAUSED"), ("resume", "RUNNING"), ("retry", "PENDING")]
+)
+async def test_each_command_prints_the_job_as_it_is_now(cli, gateway, make_job, job_id, command, state):
+    gateway.jobs = [make_job()]
+    done = await cli.run(command, job_id, "--json")
+    assert (done.code, done.objects[0]["state"]) == (0, state)
+    done = await cli.run(command, job_id)
+    assert (done.code, done.err) == (0, "")
+    assert state in done.out
+
+
+async def test_the_round_of_a_retry_can_be_named(cli, gateway, make_job, job_id):
+    gateway.jobs = [make_job(state="FAILED")]
+    assert (await cli.run("retry", job_id, "--request-id", "mine")).code == 0
+    assert gateway.requests[-1].request_id == "mine"
+
+
+async def test_a_start_is_given_with_its_offset(cli, gateway, tmp_path):
+    items = tmp_path / "items.jsonl"
+    items.write_text("1\n")
+    done = await cli.run(
+        "submit", "noop", "--items", str(items), "--schedule-time", "2030-01-31T19:00:00.25+01:00"
+    )
+    assert (done.code, done.err) == (0, "")
+    assert gateway.requests[-1].schedule_time.ToMilliseconds() == int(START.timestamp() * 1000)
+    for wrong in ("2030-01-31T19:00:00", "tomorrow"):
+        done = await cli.run("submit", "noop", "--items", str(items), "--schedule-time", wrong)
+        assert done.code == 2
+        assert "--schedule-time" in done.err
