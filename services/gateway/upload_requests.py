@@ -1,5 +1,6 @@
 """What the requests of an upload stream may hold, from the first one to finish."""
 
+from headrace.errors import InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
 from services.gateway.fields import canonical_job_id, invalid_field
 from services.gateway.item_texts import check_items
@@ -39,7 +40,8 @@ async def check_batch(request: gateway_pb2.AppendItemsRequest, finished: bool) -
         finished: Whether a request before it held finish.
 
     Raises:
-        InvalidArgumentError: INVALID_FIELD or ITEM_TOO_LARGE; names every wrong field of this request.
+        InvalidArgumentError: INVALID_FIELD or ITEM_TOO_LARGE; names every wrong field of this request, and
+            in its metadata where the request begins, for the client to find ``items[i]`` in the job.
     """
     if finished:
         raise invalid_field("finish", "was sent before; no request may follow it")
@@ -50,4 +52,8 @@ async def check_batch(request: gateway_pb2.AppendItemsRequest, finished: bool) -
         violations.add("items", f"must not bring the job to more than {MAX_UPLOAD_ITEM_COUNT:,} items")
     if not violations.names("items"):
         await check_items(request.items, violations)
-    violations.raise_if_any()
+    try:
+        violations.raise_if_any()
+    except InvalidArgumentError as error:
+        error.metadata["first_item_index"] = str(request.first_item_index)
+        raise

@@ -5,7 +5,6 @@ import concurrent.futures
 import os
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator
-from contextlib import suppress
 from typing import Any, TypeVar
 
 from headrace.batch_reading import BatchReader
@@ -136,9 +135,13 @@ class BackgroundLoop:
             return asyncio.run_coroutine_threadsafe(coroutine, self._start())
 
     def _post(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Runs a coroutine and waits for nothing; where the loop has ended, there is nothing to do."""
-        if self._loop is not None and self._process_id == os.getpid():
-            with suppress(RuntimeError):  # the loop is closed
+        """Runs a coroutine and waits for nothing; where the loop ends anyway, there is nothing to do.
+
+        What is posted before ``end`` is spawned before the loop cancels its tasks for the last time; what
+        came later would be left pending.
+        """
+        with self._lock:
+            if self._loop is not None and not self._is_closed and self._process_id == os.getpid():
                 self._loop.call_soon_threadsafe(self._spawn, make)
 
     def _spawn(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:

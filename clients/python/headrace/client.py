@@ -11,14 +11,16 @@ from headrace.connection import GatewayConnection
 from headrace.conversion import (
     from_item_state,
     from_job_class,
-    from_job_state,
+    from_job_states,
     from_schedule_time,
     to_job,
     to_kind_info,
     to_worker_info,
 )
 from headrace.gateway.v1 import gateway_pb2
+from headrace.job_listing import list_jobs
 from headrace.json_text import encode
+from headrace.request_building import build_request
 from headrace.resources import ItemState, Job, JobClass, JobEvent, JobState, KindInfo, Result, WorkerInfo
 from headrace.result_following import follow_results
 from headrace.result_reading import read_results
@@ -123,7 +125,8 @@ class Client:
                 submit again with the same request_id.
             Exception: What reading the items raised, as it is; then it is as with a wrong item.
         """
-        request = gateway_pb2.SubmitJobRequest(
+        request = build_request(
+            gateway_pb2.SubmitJobRequest,
             kind=kind,
             params="" if params is None else encode(params, "params"),
             request_id=request_id or str(uuid.uuid4()),
@@ -140,11 +143,11 @@ class Client:
         Raises:
             NotFoundError: There is no such job, or it belongs to another tenant.
         """
-        request = gateway_pb2.GetJobRequest(job_id=job_id)
+        request = build_request(gateway_pb2.GetJobRequest, job_id=job_id)
         response = await self._connection.call(self._connection.stub.GetJob, request)
         return to_job(response.job)
 
-    async def list(
+    def list(
         self, *, states: Iterable[JobState | str] = (), kind: str = "", page_size: int = 0
     ) -> AsyncGenerator[Job, None]:
         """Yields the tenant's jobs, newest first, page after page.
@@ -153,17 +156,15 @@ class Client:
             states: Only jobs in one of these states, by name in any case; empty: all.
             kind: Only jobs of this kind; empty: all.
             page_size: Jobs a call, up to 1,000; default: as the gateway likes.
+
+        Raises:
+            InvalidArgumentError: A state is not known, or the gateway refuses an argument.
+            UnavailableError: No gateway answered for ``timeout``.
         """
-        request = gateway_pb2.ListJobsRequest(
-            states=[from_job_state(state) for state in states], kind=kind, page_size=page_size
+        request = build_request(
+            gateway_pb2.ListJobsRequest, states=from_job_states(states), kind=kind, page_size=page_size
         )
-        while True:
-            page = await self._connection.call(self._connection.stub.ListJobs, request)
-            for job in page.jobs:
-                yield to_job(job)
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
+        return list_jobs(self._connection, request)
 
     def watch(self, job_id: str, *, resume_token: str = "") -> AsyncGenerator[JobEvent, None]:
         """Yields a job's events: first its present snapshot, then each change, last the terminal snapshot.
@@ -179,7 +180,8 @@ class Client:
             NotFoundError: There is no such job, or it belongs to another tenant.
             UnavailableError: No gateway could be reached for ``resume_timeout``.
         """
-        return watch_job(self._connection, job_id, resume_token)
+        request = build_request(gateway_pb2.WatchJobRequest, job_id=job_id, resume_token=resume_token)
+        return watch_job(self._connection, request)
 
     def results(
         self, job_id: str, *, follow: bool = False, item_state: ItemState | str | None = None
@@ -196,10 +198,10 @@ class Client:
             NotFoundError: There is no such job, or it belongs to another tenant.
             UnavailableError: No gateway could be reached for ``timeout``, or ``resume_timeout`` with follow.
         """
+        query = {"job_id": job_id, "item_state": from_item_state(item_state)}
         if follow:
-            return follow_results(self._connection, job_id, item_state)
-        query = gateway_pb2.GetResultsRequest(job_id=job_id, item_state=from_item_state(item_state))
-        return read_results(self._connection, query)
+            return follow_results(self._connection, build_request(gateway_pb2.StreamResultsRequest, **query))
+        return read_results(self._connection, build_request(gateway_pb2.GetResultsRequest, **query))
 
     async def cancel(self, job_id: str) -> Job:
         """Ends a job and returns it: CANCELLING while a worker still holds items of it, then CANCELLED.
@@ -209,7 +211,7 @@ class Client:
         Raises:
             NotFoundError: There is no such job, or it belongs to another tenant.
         """
-        request = gateway_pb2.CancelJobRequest(job_id=job_id)
+        request = build_request(gateway_pb2.CancelJobRequest, job_id=job_id)
         response = await self._connection.call(self._connection.stub.CancelJob, request)
         return to_job(response.job)
 
@@ -221,7 +223,7 @@ class Client:
         Raises:
             NotFoundError: There is no such job, or it belongs to another tenant.
         """
-        request = gateway_pb2.PauseJobRequest(job_id=job_id)
+        request = build_request(gateway_pb2.PauseJobRequest, job_id=job_id)
         response = await self._connection.call(self._connection.stub.PauseJob, request)
         return to_job(response.job)
 
@@ -231,7 +233,7 @@ class Client:
         Raises:
             NotFoundError: There is no such job, or it belongs to another tenant.
         """
-        request = gateway_pb2.ResumeJobRequest(job_id=job_id)
+        request = build_request(gateway_pb2.ResumeJobRequest, job_id=job_id)
         response = await self._connection.call(self._connection.stub.ResumeJob, request)
         return to_job(response.job)
 
@@ -250,7 +252,9 @@ class Client:
         Raises:
             NotFoundError: There is no such job, or it belongs to another tenant.
         """
-        request = gateway_pb2.RetryJobRequest(job_id=job_id, request_id=request_id or str(uuid.uuid4()))
+        request = build_request(
+            gateway_pb2.RetryJobRequest, job_id=job_id, request_id=request_id or str(uuid.uuid4())
+        )
         response = await self._connection.call(self._connection.stub.RetryJob, request)
         return to_job(response.job)
 

@@ -51,6 +51,10 @@ def is_passing(error: HeadraceError) -> bool:
     return error.code in _PASSING_CODES_OF_TRANSPORT and not error.answered
 
 
+def _fits_in_metadata(tenant: object) -> bool:
+    return isinstance(tenant, str) and tenant.isascii() and tenant.isprintable()
+
+
 class GatewayConnection:
     """A channel to gateways, opened at the first call.
 
@@ -65,7 +69,7 @@ class GatewayConnection:
     def __init__(
         self, target: str, tenant: str | None, timeout: float, connect_timeout: float, resume_timeout: float
     ) -> None:
-        if tenant is not None and not (tenant.isascii() and tenant.isprintable()):
+        if tenant is not None and not _fits_in_metadata(tenant):
             violation = FieldViolation("tenant", "must be of a-z, 0-9, '-', '_', '.'")
             raise InvalidArgumentError("the tenant's name is not allowed", violations=[violation])
         self.target = target

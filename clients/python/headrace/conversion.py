@@ -107,9 +107,11 @@ def from_job_class(name: JobClass | str | None) -> str:
     return f"JOB_CLASS_{_member(JobClass, name, 'job_class')}"
 
 
-def from_job_state(name: JobState | str) -> str:
-    """Returns the name in the protos of a state given by name, in any case."""
-    return f"JOB_STATE_{_member(JobState, name, 'states')}"
+def from_job_states(names: Iterable[JobState | str]) -> list[str]:
+    """Returns the names in the protos of states given by name, in any case."""
+    if isinstance(names, str) or not isinstance(names, Iterable):
+        raise _not_known(JobState, names, "states", "must be a list, each")
+    return [f"JOB_STATE_{_member(JobState, name, 'states')}" for name in names]
 
 
 def from_item_state(name: ItemState | str | None) -> str:
@@ -134,12 +136,18 @@ def from_schedule_time(instant: datetime | None) -> Timestamp | None:
 
 
 def _member(names: type[Names], name: str | None, field: str) -> Names:
-    try:
-        return names((name or "UNSPECIFIED").upper())
-    except ValueError:
-        known = ", ".join(member for member in names if member != "UNSPECIFIED")
-        violation = FieldViolation(field, f"must be one of {known}")
-        raise InvalidArgumentError(f"{field} is not known: {name}", violations=[violation]) from None
+    if name is None or name == "":
+        return names("UNSPECIFIED")
+    if not isinstance(name, str) or name.upper() not in names.__members__:
+        raise _not_known(names, name, field, "must be")
+    return names(name.upper())
+
+
+def _not_known(names: type[Names], given: object, field: str, must_be: str) -> InvalidArgumentError:
+    known = ", ".join(member for member in names if member != "UNSPECIFIED")
+    what = given if isinstance(given, str) else f"of type {type(given).__name__}"
+    violation = FieldViolation(field, f"{must_be} one of {known}")
+    return InvalidArgumentError(f"{field} is not known: {what}", violations=[violation])
 
 
 def _name(names: type[Names], numbers: Any, prefix: str, number: int) -> Names:

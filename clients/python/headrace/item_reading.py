@@ -7,7 +7,7 @@ from typing import Any
 
 from headrace.caller_items import CallerItems
 from headrace.errors import FieldViolation, InvalidArgumentError
-from headrace.json_text import encode
+from headrace.json_text import encode, utf8_size
 
 MAX_ITEM_BYTES = 1024 * 1024
 MAX_ITEM_COUNT = 10_000_000
@@ -63,7 +63,7 @@ def encode_item(item: Any, index: int) -> tuple[str, int]:
             violations=[FieldViolation(field, "is one too many: submit the rest as another job")],
         )
     text = encode(item, field)
-    size = len(text) if text.isascii() else len(text.encode())
+    size = utf8_size(text, field)
     if size > MAX_ITEM_BYTES:
         raise InvalidArgumentError(
             f"{field} is too large: an item holds at most 1 MB",

@@ -39,6 +39,20 @@ def encode(value: Any, field: str) -> str:
     return text.decode()
 
 
+def utf8_size(text: str, field: str) -> int:
+    """Returns how many bytes a text takes in a message.
+
+    Raises:
+        InvalidArgumentError: UTF-8 cannot hold it (a JsonText with single surrogates).
+    """
+    if text.isascii():
+        return len(text)
+    try:
+        return len(text.encode())
+    except UnicodeEncodeError as error:
+        raise _refusal(field, f"UTF-8 cannot hold it: {error.reason}") from None
+
+
 def decode(text: str) -> Any:
     """Returns the value of a JSON text that a server sent."""
     try:

@@ -4,11 +4,11 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from headrace.connection import GatewayConnection, is_passing
-from headrace.conversion import from_item_state, to_result
+from headrace.conversion import to_result
 from headrace.errors import HeadraceError, UnavailableError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
-from headrace.resources import ItemState, Result
+from headrace.resources import Result
 from headrace.resumption import Resumption
 from headrace.seen_results import SeenResults
 
@@ -43,16 +43,19 @@ class ResultPosition:
 
 
 async def follow_results(
-    connection: GatewayConnection, job_id: str, item_state: ItemState | str | None
+    connection: GatewayConnection, request: gateway_pb2.StreamResultsRequest
 ) -> AsyncGenerator[Result, None]:
     """Yields each result of a job once, in the order of recording, until the job has ended.
 
     It reads only as fast as its reader takes: one message of up to 1,000 results is held here.
 
+    Args:
+        connection: Where to read.
+        request: Which results; its cursor is set here.
+
     Raises:
         HeadraceError: The gateway refused the read, or none answered for the connection's resume_timeout.
     """
-    request = gateway_pb2.StreamResultsRequest(job_id=job_id, item_state=from_item_state(item_state))
     position = ResultPosition()
     resumption = Resumption(connection)
     while True:

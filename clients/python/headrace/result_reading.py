@@ -11,16 +11,14 @@ PAGE_SIZE = 1000
 
 
 async def read_results(
-    connection: GatewayConnection, query: gateway_pb2.GetResultsRequest
+    connection: GatewayConnection, request: gateway_pb2.GetResultsRequest
 ) -> AsyncGenerator[Result, None]:
     """Yields all results of a query, page after page, ordered by item_index.
 
     Args:
         connection: Where to read.
-        query: Which results; its page fields are set here.
+        request: Which results; its page fields are set here.
     """
-    request = gateway_pb2.GetResultsRequest()
-    request.CopyFrom(query)
     request.page_size = PAGE_SIZE
     while True:
         page = await connection.call(connection.stub.GetResults, request)

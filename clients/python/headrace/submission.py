@@ -9,7 +9,7 @@ from headrace.conversion import to_job
 from headrace.errors import FieldViolation, InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.item_reading import check_items, encode_item, is_stream, read_items
-from headrace.json_text import JsonText
+from headrace.json_text import JsonText, utf8_size
 from headrace.resources import Job
 from headrace.uploading import upload_items
 
@@ -72,7 +72,7 @@ async def _gather(
 
 
 def _check_params(text: str) -> None:
-    size = len(text) if text.isascii() else len(text.encode())
+    size = utf8_size(text, "params")
     if size > _MAX_PARAMS_BYTES:
         violation = FieldViolation("params", f"holds {size:,} bytes, and may hold {_MAX_PARAMS_BYTES:,}")
         raise InvalidArgumentError("params is too large: it holds at most 1 MB", violations=[violation])

@@ -154,8 +154,12 @@ class SyncClient:
             states: Only jobs in one of these states, by name in any case; empty: all.
             kind: Only jobs of this kind; empty: all.
             page_size: Jobs a call, up to 1,000; default: as the gateway likes.
+
+        Raises:
+            InvalidArgumentError: A state is not known, or the gateway refuses an argument.
+            UnavailableError: No gateway answered for ``timeout``.
         """
-        jobs = self._client.list(states=tuple(states), kind=kind, page_size=page_size)
+        jobs = self._client.list(states=states, kind=kind, page_size=page_size)
         return self._loop.iterate(self, jobs, _BATCH_SIZE)
 
     def watch(self, job_id: str, *, resume_token: str = "") -> Generator[JobEvent, None, None]:

@@ -9,6 +9,7 @@ from headrace.conversion import to_job
 from headrace.errors import HeadraceError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.item_reading import encode_item
+from headrace.place_in_job import at_place_in_job
 from headrace.resources import Job
 from headrace.resumption import Resumption
 from headrace.upload_stream import UploadStream
@@ -30,7 +31,8 @@ async def upload_items(
         rest: The items after them.
 
     Raises:
-        HeadraceError: The gateway refused the items, or none answered for the connection's resume_timeout.
+        HeadraceError: The gateway refused items, named by their place in the job, or none answered for the
+            connection's resume_timeout.
         BaseException: What reading the items raised; those before are stored, the upload stays open.
     """
     window = UploadWindow()
@@ -102,7 +104,7 @@ class Upload:
             if failure.reason == "JOB_ENDED":
                 return await self._read_job()
             if not self._may_continue(failure) or not await resumption.wait():
-                raise failure
+                raise at_place_in_job(failure)
 
     def _may_continue(self, error: HeadraceError) -> bool:
         """Returns whether to call again: after a wrong offset only once without progress between."""

@@ -39,18 +39,22 @@ class WatchPosition:
 
 
 async def watch_job(
-    connection: GatewayConnection, job_id: str, resume_token: str = ""
+    connection: GatewayConnection, request: gateway_pb2.WatchJobRequest
 ) -> AsyncGenerator[JobEvent, None]:
     """Yields a job's events up to its terminal snapshot; a broken stream is continued where it broke.
+
+    Args:
+        connection: Where to watch.
+        request: Which job, and from where; its resume_token is moved on here.
 
     Raises:
         HeadraceError: The gateway refused the watch, or none answered for the connection's resume_timeout.
     """
-    position = WatchPosition(resume_token)
+    position = WatchPosition(request.resume_token)
     resumption = Resumption(connection)
     while True:
         try:
-            async with aclosing(_read_stream(connection, job_id, position, resumption)) as events:
+            async with aclosing(_read_stream(connection, request, position, resumption)) as events:
                 async for event in events:
                     yield event
                     if event.state.is_terminal:
@@ -62,9 +66,12 @@ async def watch_job(
 
 
 async def _read_stream(
-    connection: GatewayConnection, job_id: str, position: WatchPosition, resumption: Resumption
+    connection: GatewayConnection,
+    request: gateway_pb2.WatchJobRequest,
+    position: WatchPosition,
+    resumption: Resumption,
 ) -> AsyncGenerator[JobEvent, None]:
-    request = gateway_pb2.WatchJobRequest(job_id=job_id, resume_token=position.resume_token)
+    request.resume_token = position.resume_token
     resumption.begin_stream()
     call = connection.stub.WatchJob(request, metadata=connection.metadata)
     try:

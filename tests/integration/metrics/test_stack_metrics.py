@@ -1,14 +1,14 @@
 """What a scrape of each service shows: real processes, on RabbitMQ, Redis and PostgreSQL."""
 
-import asyncio
 import json
 import urllib.request
+from contextlib import aclosing
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from deploy.local.testing.stack import TestStack
-from headrace import Client
+from headrace import Client, JobState
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -90,25 +90,20 @@ async def test_an_error_is_counted_by_its_code(stack, gateway):
     assert gateway.value("headrace_jobs_submitted_total", kind="no.such.kind") == 0
 
 
-async def test_a_watch_is_open_until_its_job_ends(stack, gateway, worker, finish):
+async def test_a_watch_is_open_until_its_job_ends(stack, gateway, worker):
     async with Client(stack.gateway_target) as client:
         job = await client.submit("noop", [1], {"sleep_ms": 60_000})
-        watching = asyncio.create_task(anext(aiter(client.watch(job.job_id))))
-        await watching
-        rest = asyncio.create_task(finish_watch(client, job.job_id))
-        await gateway.reaches(1, "headrace_open_streams", method="GatewayService/WatchJob")
-        await worker.reaches(1, "headrace_items_in_flight")
-        assert worker.value("headrace_leased_items") == 1
-        await client.cancel(job.job_id)
-        await rest
+        async with aclosing(client.watch(job.job_id)) as events:
+            await anext(events)
+            await gateway.reaches(1, "headrace_open_streams", method="GatewayService/WatchJob")
+            await worker.reaches(1, "headrace_items_in_flight")
+            assert worker.value("headrace_leased_items") == 1
+            await client.cancel(job.job_id)
+            states = [event.state async for event in events]
+    assert states[-1] is JobState.CANCELLED
     await gateway.reaches(0, "headrace_open_streams", method="GatewayService/WatchJob")
     await worker.reaches(0, "headrace_items_in_flight")
     await worker.reaches(0, "headrace_leased_items")
-
-
-async def finish_watch(client, job_id):
-    async for _ in client.watch(job_id):
-        pass
 
 
 async def test_calls_to_the_provider_are_counted_by_what_became_of_them(stack, worker, results, finish):

@@ -14,7 +14,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 from grpc_status import rpc_status
 
-from headrace import Client
+from headrace import Client, SyncClient
 from headrace.errors import (
     AbortedError,
     AlreadyExistsError,
@@ -384,6 +384,13 @@ async def gateway() -> AsyncIterator[FakeGateway]:
     fake = FakeGateway()
     async with serving(fake):
         yield fake
+
+
+@pytest.fixture
+async def sync_client(gateway):
+    client = SyncClient(gateway.target)
+    yield client
+    await asyncio.to_thread(client.close)
 
 
 @pytest.fixture

@@ -134,6 +134,7 @@ async def test_an_error_that_will_not_pass_is_not_repeated(client, gateway, erro
         (b"bytes", "bytes"),
         ({1: "a"}, "Dict key must be str"),
         ("\ud800", "surrogates"),
+        (JsonText('"\ud800"'), "surrogates"),
     ],
     ids=str,
 )
@@ -216,9 +217,11 @@ async def test_an_unknown_class_is_refused_with_the_known_ones(client):
     assert "INTERACTIVE, DEFAULT, BULK" in caught.value.violations[0].description
 
 
-def test_a_tenant_that_metadata_cannot_hold_is_refused():
-    with pytest.raises(InvalidArgumentError):
-        Client(tenant="bö\nse")
+@pytest.mark.parametrize("tenant", ["bö\nse", 5, b"team"], ids=str)
+def test_a_tenant_that_metadata_cannot_hold_is_refused(tenant):
+    with pytest.raises(InvalidArgumentError) as caught:
+        Client(tenant=tenant)
+    assert caught.value.violations[0].field == "tenant"
 
 
 async def test_the_target_comes_from_the_environment(monkeypatch):

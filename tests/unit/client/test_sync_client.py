@@ -27,13 +27,6 @@ from headrace.batch_reading import BatchReader
 from headrace.jobs.v1 import jobs_pb2
 
 
-@pytest.fixture
-async def sync_client(gateway):
-    client = SyncClient(gateway.target)
-    yield client
-    await asyncio.to_thread(client.close)
-
-
 def threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name == "headrace-client"]
 

@@ -10,6 +10,7 @@ from headrace import (
     AlreadyExistsError,
     Client,
     FailedPreconditionError,
+    FieldViolation,
     InvalidArgumentError,
     UnavailableError,
 )
@@ -246,6 +247,35 @@ async def test_a_wrong_item_in_an_upload_is_named_by_its_place_in_the_job(client
     assert caught.value.reason == reason
     assert caught.value.violations[0].field == "items[150]"
     assert len(upload().items) == 150
+
+
+async def test_what_only_the_gateway_finds_wrong_is_named_by_its_place_in_the_job_too(client, gateway):
+    wrong = [FieldViolation("items[3]", "is not JSON"), FieldViolation("items[14]", "items[14] neither")]
+    gateway.break_upload(
+        InvalidArgumentError(
+            "items[3]: is not JSON (and 1 more)", violations=wrong, metadata={"first_item_index": "20"}
+        ),
+        after=2,
+    )
+    with pytest.raises(InvalidArgumentError) as caught:
+        await client.submit("noop", rows())
+    assert caught.value.message == "items[23]: is not JSON (and 1 more)"
+    assert caught.value.violations == (
+        FieldViolation("items[23]", "is not JSON"),
+        FieldViolation("items[34]", "items[14] neither"),
+    )
+    assert (caught.value.reason, caught.value.answered) == ("INVALID_FIELD", True)
+
+
+@pytest.mark.parametrize("metadata", [{}, {"first_item_index": "-1"}, {"first_item_index": "many"}], ids=str)
+async def test_an_error_that_does_not_say_where_its_batch_begins_stays_as_it_is(client, gateway, metadata):
+    wrong = InvalidArgumentError(
+        "items[3]: is not JSON", violations=[FieldViolation("items[3]", "is not JSON")], metadata=metadata
+    )
+    gateway.break_upload(wrong, after=2)
+    with pytest.raises(InvalidArgumentError) as caught:
+        await client.submit("noop", rows())
+    assert (caught.value.message, caught.value.violations) == (wrong.message, wrong.violations)
 
 
 async def test_an_error_that_will_not_pass_ends_an_upload(client, gateway):

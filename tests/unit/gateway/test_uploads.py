@@ -237,6 +237,7 @@ async def test_a_wrong_batch_stores_nothing_and_what_came_before_stays(
     error = await failure_of(rest_of(upload.call))
     assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
     assert [violation.field for violation in error.violations] == names
+    assert error.metadata == {"first_item_index": str(fields.get("first_item_index", 2))}
     assert results.items[upload.job.job_id] == ["1", "2"]
 
 

@@ -18,7 +18,10 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print JSON alone, an object a line, with the field names of the API.")
 ]
 TimeoutOption = Annotated[
-    float, typer.Option("--timeout", min=0.1, help="Seconds for one call with all its repeats.")
+    float,
+    typer.Option(
+        "--timeout", min=0.1, help="Seconds for one call with all its repeats; of an upload, for each answer."
+    ),
 ]
 JobIdArgument = Annotated[str, typer.Argument(metavar="JOB_ID", help="UUID of the job.")]
 

@@ -25,7 +25,10 @@ def results(
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Print a job's results, ordered by index: index, state, and output or error."""
+    """Print a job's results. Each with its index, state, and output or error, ordered by index.
+
+    With --follow they come in the order in which they were recorded.
+    """
     options = CallOptions.of(context, target, tenant, json)
 
     async def work(client: Client) -> int:

@@ -18,23 +18,31 @@ def submit(
     *,
     kind: Annotated[str, typer.Argument(metavar="KIND", help="What to do; see: headrace kinds.")],
     items: Annotated[
-        str, typer.Option("--items", metavar="FILE", help="JSON lines, an item each; - for stdin.")
+        str,
+        typer.Option("--items", metavar="FILE", help="JSON lines, an item each, any number; - for stdin."),
     ],
     params: Annotated[
         str | None, typer.Option("--params", metavar="JSON", help="What holds for all items: an object.")
     ] = None,
     request_id: Annotated[
-        str | None, typer.Option("--request-id", help="Names the wanted job: never makes a second one.")
+        str | None,
+        typer.Option(
+            "--request-id",
+            help="Names the wanted job: a repeat makes no second one, and goes on with its upload.",
+        ),
     ] = None,
     job_class: Annotated[
         str | None, typer.Option("--class", help="interactive, default or bulk. Default: default.")
     ] = None,
     max_failed_ratio: Annotated[
         float | None,
-        typer.Option(min=0.0, max=1.0, help="Part of the items that may fail. Default: 0.5."),
+        typer.Option(
+            min=0.0, max=1.0, help="Fail as soon as more than this part of the items has. Default: 0.5."
+        ),
     ] = None,
     max_parallelism: Annotated[
-        int | None, typer.Option(min=1, max=2**31 - 1, help="Chunks worked on at once, at most.")
+        int | None,
+        typer.Option(min=1, max=2**31 - 1, help="Chunks worked on at once, at most. Default: no limit."),
     ] = None,
     schedule_time: Annotated[
         datetime | None,

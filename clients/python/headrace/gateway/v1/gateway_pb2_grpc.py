@@ -127,12 +127,12 @@ class GatewayServiceServicer:
         After a break call again, at any gateway, and go on from the stored_count of the first answer: nothing is
         sent twice. What is sent twice all the same is trimmed, not stored again. An upload without a new item for
         an hour ends as EXPIRED (reason UPLOAD_TIMED_OUT).
-        Errors: INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE), NOT_FOUND (JOB_NOT_FOUND), ABORTED
-        (UPLOAD_OFFSET: a batch or finish is beyond the stored items, for somebody missed some or two clients
-        upload at once; metadata stored_count says from where to go on), FAILED_PRECONDITION (UPLOAD_CLOSED: it
-        was finished before, these items are not part of the job; UPLOAD_TOTAL: finish names fewer items than are
-        stored, or other than it was finished with; JOB_ENDED: cancelled, failed or expired meanwhile: see
-        GetJob), UNAVAILABLE when the gateway stops: resume.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE; metadata first_item_index is the place in the job
+        of items[0] of the wrong request), NOT_FOUND (JOB_NOT_FOUND), ABORTED (UPLOAD_OFFSET: a batch or finish is
+        beyond the stored items, for somebody missed some or two clients upload at once; metadata stored_count says
+        from where to go on), FAILED_PRECONDITION (UPLOAD_CLOSED: it was finished before, these items are not part
+        of the job; UPLOAD_TOTAL: finish names fewer items than are stored, or other than it was finished with;
+        JOB_ENDED: cancelled, failed or expired meanwhile: see GetJob), UNAVAILABLE when the gateway stops: resume.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

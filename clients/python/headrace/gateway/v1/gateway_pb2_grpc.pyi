@@ -63,12 +63,12 @@ class GatewayServiceStub:
     After a break call again, at any gateway, and go on from the stored_count of the first answer: nothing is
     sent twice. What is sent twice all the same is trimmed, not stored again. An upload without a new item for
     an hour ends as EXPIRED (reason UPLOAD_TIMED_OUT).
-    Errors: INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE), NOT_FOUND (JOB_NOT_FOUND), ABORTED
-    (UPLOAD_OFFSET: a batch or finish is beyond the stored items, for somebody missed some or two clients
-    upload at once; metadata stored_count says from where to go on), FAILED_PRECONDITION (UPLOAD_CLOSED: it
-    was finished before, these items are not part of the job; UPLOAD_TOTAL: finish names fewer items than are
-    stored, or other than it was finished with; JOB_ENDED: cancelled, failed or expired meanwhile: see
-    GetJob), UNAVAILABLE when the gateway stops: resume.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE; metadata first_item_index is the place in the job
+    of items[0] of the wrong request), NOT_FOUND (JOB_NOT_FOUND), ABORTED (UPLOAD_OFFSET: a batch or finish is
+    beyond the stored items, for somebody missed some or two clients upload at once; metadata stored_count says
+    from where to go on), FAILED_PRECONDITION (UPLOAD_CLOSED: it was finished before, these items are not part
+    of the job; UPLOAD_TOTAL: finish names fewer items than are stored, or other than it was finished with;
+    JOB_ENDED: cancelled, failed or expired meanwhile: see GetJob), UNAVAILABLE when the gateway stops: resume.
     """
     GetJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetJobRequest, _gateway_pb2.GetJobResponse]
     """Returns a job's present snapshot. Safe to repeat.
@@ -149,12 +149,12 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     After a break call again, at any gateway, and go on from the stored_count of the first answer: nothing is
     sent twice. What is sent twice all the same is trimmed, not stored again. An upload without a new item for
     an hour ends as EXPIRED (reason UPLOAD_TIMED_OUT).
-    Errors: INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE), NOT_FOUND (JOB_NOT_FOUND), ABORTED
-    (UPLOAD_OFFSET: a batch or finish is beyond the stored items, for somebody missed some or two clients
-    upload at once; metadata stored_count says from where to go on), FAILED_PRECONDITION (UPLOAD_CLOSED: it
-    was finished before, these items are not part of the job; UPLOAD_TOTAL: finish names fewer items than are
-    stored, or other than it was finished with; JOB_ENDED: cancelled, failed or expired meanwhile: see
-    GetJob), UNAVAILABLE when the gateway stops: resume.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE; metadata first_item_index is the place in the job
+    of items[0] of the wrong request), NOT_FOUND (JOB_NOT_FOUND), ABORTED (UPLOAD_OFFSET: a batch or finish is
+    beyond the stored items, for somebody missed some or two clients upload at once; metadata stored_count says
+    from where to go on), FAILED_PRECONDITION (UPLOAD_CLOSED: it was finished before, these items are not part
+    of the job; UPLOAD_TOTAL: finish names fewer items than are stored, or other than it was finished with;
+    JOB_ENDED: cancelled, failed or expired meanwhile: see GetJob), UNAVAILABLE when the gateway stops: resume.
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetJobRequest, _gateway_pb2.GetJobResponse]  # type: ignore[assignment]
     """Returns a job's present snapshot. Safe to repeat.
@@ -244,12 +244,12 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         After a break call again, at any gateway, and go on from the stored_count of the first answer: nothing is
         sent twice. What is sent twice all the same is trimmed, not stored again. An upload without a new item for
         an hour ends as EXPIRED (reason UPLOAD_TIMED_OUT).
-        Errors: INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE), NOT_FOUND (JOB_NOT_FOUND), ABORTED
-        (UPLOAD_OFFSET: a batch or finish is beyond the stored items, for somebody missed some or two clients
-        upload at once; metadata stored_count says from where to go on), FAILED_PRECONDITION (UPLOAD_CLOSED: it
-        was finished before, these items are not part of the job; UPLOAD_TOTAL: finish names fewer items than are
-        stored, or other than it was finished with; JOB_ENDED: cancelled, failed or expired meanwhile: see
-        GetJob), UNAVAILABLE when the gateway stops: resume.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE; metadata first_item_index is the place in the job
+        of items[0] of the wrong request), NOT_FOUND (JOB_NOT_FOUND), ABORTED (UPLOAD_OFFSET: a batch or finish is
+        beyond the stored items, for somebody missed some or two clients upload at once; metadata stored_count says
+        from where to go on), FAILED_PRECONDITION (UPLOAD_CLOSED: it was finished before, these items are not part
+        of the job; UPLOAD_TOTAL: finish names fewer items than are stored, or other than it was finished with;
+        JOB_ENDED: cancelled, failed or expired meanwhile: see GetJob), UNAVAILABLE when the gateway stops: resume.
         """
 
     @_abc_1.abstractmethod
