@@ -32,10 +32,10 @@ async def until_some_chunk_is_half_recorded(client, job_id):
             return
 
 
-async def until_logged(service, event):
-    """Waits until a service has logged an event."""
+async def until_logged(services, event):
+    """Waits until one of these services has logged an event."""
     async with asyncio.timeout(30):
-        while f'"{event}"' not in service.log_text():
+        while not any(f'"{event}"' in service.log_text() for service in services):
             await asyncio.sleep(0.02)
 
 
@@ -144,7 +144,7 @@ async def test_results_killed_and_started_again_loses_nothing_that_was_answered(
     job = await hr.submit("llm.classify", postings(2000), classify)
     await until_succeeded(hr, job.job_id, 200)
     await asyncio.to_thread(stack.results.kill)
-    await asyncio.gather(*(until_logged(worker, "results_not_recorded") for worker in stack.workers))
+    await until_logged(stack.workers, "results_not_recorded")  # one may hold nothing at this moment
     await asyncio.to_thread(stack.results.restart)
     await succeeded(hr, job.job_id)
     assert await result_indexes(hr, job.job_id) == list(range(2000))

@@ -1,4 +1,5 @@
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
@@ -98,6 +99,20 @@ async def test_quiet_jobs_are_named_once_a_period_with_what_is_known_of_them(hub
         assert hub.quiet_jobs(60) == []
         [known] = hub.quiet_jobs(0)
         assert (known.job_id, known.known_seq) == (JOB_ID, 8)
+
+
+async def test_jobs_that_fell_quiet_at_different_times_are_soon_named_together(hub, monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(hub, "_loop", SimpleNamespace(time=lambda: now[0]))
+    other = JOB_ID.replace("a", "b")
+    with hub.watch(JOB_ID, 0):
+        now[0] = 100.4
+        with hub.watch(other, 0):
+            named = []
+            while now[0] < 104.0:
+                now[0] += 0.25
+                named.append({known.job_id for known in hub.quiet_jobs(1.0)})
+    assert [names for names in named if names] == [{JOB_ID, other}] * 4
 
 
 async def test_closing_ends_watches_now_and_later(hub):
