@@ -1,10 +1,11 @@
 import datetime
 
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
+from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
-from collections.abc import Mapping as _Mapping
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
 from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
@@ -100,7 +101,7 @@ class Error(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("job_id", "kind", "state", "job_class", "create_time", "schedule_time", "start_time", "finish_time", "progress", "usage", "error", "pause_reason", "seq", "tenant")
+    __slots__ = ("job_id", "kind", "state", "job_class", "create_time", "schedule_time", "start_time", "finish_time", "progress", "usage", "error", "pause_reason", "seq", "tenant", "expire_time")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -115,6 +116,7 @@ class Job(_message.Message):
     PAUSE_REASON_FIELD_NUMBER: _ClassVar[int]
     SEQ_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
+    EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     kind: str
     state: JobState
@@ -129,10 +131,11 @@ class Job(_message.Message):
     pause_reason: PauseReason
     seq: int
     tenant: str
-    def __init__(self, job_id: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., job_class: _Optional[_Union[JobClass, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., pause_reason: _Optional[_Union[PauseReason, str]] = ..., seq: _Optional[int] = ..., tenant: _Optional[str] = ...) -> None: ...
+    expire_time: _timestamp_pb2.Timestamp
+    def __init__(self, job_id: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., job_class: _Optional[_Union[JobClass, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., pause_reason: _Optional[_Union[PauseReason, str]] = ..., seq: _Optional[int] = ..., tenant: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class Result(_message.Message):
-    __slots__ = ("item_index", "state", "output", "error", "try_count", "usage", "finish_time")
+    __slots__ = ("item_index", "state", "output", "error", "try_count", "usage", "finish_time", "failed_tries")
     ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
@@ -140,6 +143,7 @@ class Result(_message.Message):
     TRY_COUNT_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     FINISH_TIME_FIELD_NUMBER: _ClassVar[int]
+    FAILED_TRIES_FIELD_NUMBER: _ClassVar[int]
     item_index: int
     state: ItemState
     output: str
@@ -147,7 +151,16 @@ class Result(_message.Message):
     try_count: int
     usage: Usage
     finish_time: _timestamp_pb2.Timestamp
-    def __init__(self, item_index: _Optional[int] = ..., state: _Optional[_Union[ItemState, str]] = ..., output: _Optional[str] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., try_count: _Optional[int] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    failed_tries: _containers.RepeatedCompositeFieldContainer[FailedTry]
+    def __init__(self, item_index: _Optional[int] = ..., state: _Optional[_Union[ItemState, str]] = ..., output: _Optional[str] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., try_count: _Optional[int] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., failed_tries: _Optional[_Iterable[_Union[FailedTry, _Mapping]]] = ...) -> None: ...
+
+class FailedTry(_message.Message):
+    __slots__ = ("try_number", "error")
+    TRY_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    try_number: int
+    error: Error
+    def __init__(self, try_number: _Optional[int] = ..., error: _Optional[_Union[Error, _Mapping]] = ...) -> None: ...
 
 class Kind(_message.Message):
     __slots__ = ("name", "description", "params_schema")

@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from headrace.jobs.v1 import jobs_pb2 as _jobs_pb2
 from google.protobuf.internal import containers as _containers
@@ -50,7 +51,7 @@ class CreateJobsRequest(_message.Message):
     def __init__(self, jobs: _Optional[_Iterable[_Union[NewJob, _Mapping]]] = ...) -> None: ...
 
 class NewJob(_message.Message):
-    __slots__ = ("job_id", "tenant", "request_id", "content_hash", "kind", "params", "items", "job_class", "max_failed_ratio", "max_parallelism", "schedule_time", "upload_open", "trace_id")
+    __slots__ = ("job_id", "tenant", "request_id", "content_hash", "kind", "params", "items", "job_class", "max_failed_ratio", "max_parallelism", "schedule_time", "upload_open", "trace_id", "job_timeout", "item_timeout", "call_timeout")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
@@ -64,6 +65,9 @@ class NewJob(_message.Message):
     SCHEDULE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_OPEN_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    JOB_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    ITEM_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    CALL_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     request_id: str
@@ -77,7 +81,10 @@ class NewJob(_message.Message):
     schedule_time: _timestamp_pb2.Timestamp
     upload_open: bool
     trace_id: str
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., content_hash: _Optional[bytes] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., max_failed_ratio: _Optional[float] = ..., max_parallelism: _Optional[int] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., upload_open: _Optional[bool] = ..., trace_id: _Optional[str] = ...) -> None: ...
+    job_timeout: _duration_pb2.Duration
+    item_timeout: _duration_pb2.Duration
+    call_timeout: _duration_pb2.Duration
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., content_hash: _Optional[bytes] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., max_failed_ratio: _Optional[float] = ..., max_parallelism: _Optional[int] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., upload_open: _Optional[bool] = ..., trace_id: _Optional[str] = ..., job_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., item_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., call_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class CreateJobsResponse(_message.Message):
     __slots__ = ("outcomes", "effects")
@@ -248,20 +255,24 @@ class LeaseChunksResponse(_message.Message):
     def __init__(self, leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobSpec, _Mapping]]] = ..., more_work: _Optional[bool] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("job_id", "tenant", "kind", "params", "job_class", "trace_id")
+    __slots__ = ("job_id", "tenant", "kind", "params", "job_class", "trace_id", "item_timeout", "call_timeout")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     PARAMS_FIELD_NUMBER: _ClassVar[int]
     JOB_CLASS_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    ITEM_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    CALL_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     kind: str
     params: str
     job_class: _jobs_pb2.JobClass
     trace_id: str
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., trace_id: _Optional[str] = ...) -> None: ...
+    item_timeout: _duration_pb2.Duration
+    call_timeout: _duration_pb2.Duration
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., trace_id: _Optional[str] = ..., item_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., call_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class LeaseRef(_message.Message):
     __slots__ = ("job_id", "chunk_index", "fence")
@@ -286,16 +297,20 @@ class Lease(_message.Message):
     def __init__(self, ref: _Optional[_Union[LeaseRef, _Mapping]] = ..., round: _Optional[int] = ..., items: _Optional[_Iterable[_Union[LeasedItem, _Mapping]]] = ..., quarantined: _Optional[bool] = ...) -> None: ...
 
 class LeasedItem(_message.Message):
-    __slots__ = ("item_index", "input", "try_count", "usage")
+    __slots__ = ("item_index", "input", "try_count", "usage", "failed_tries", "work_time")
     ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
     TRY_COUNT_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    FAILED_TRIES_FIELD_NUMBER: _ClassVar[int]
+    WORK_TIME_FIELD_NUMBER: _ClassVar[int]
     item_index: int
     input: str
     try_count: int
     usage: _jobs_pb2.Usage
-    def __init__(self, item_index: _Optional[int] = ..., input: _Optional[str] = ..., try_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ...) -> None: ...
+    failed_tries: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailedTry]
+    work_time: _duration_pb2.Duration
+    def __init__(self, item_index: _Optional[int] = ..., input: _Optional[str] = ..., try_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., failed_tries: _Optional[_Iterable[_Union[_jobs_pb2.FailedTry, _Mapping]]] = ..., work_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class RecordResultsRequest(_message.Message):
     __slots__ = ("incarnation", "jobs")
@@ -306,21 +321,23 @@ class RecordResultsRequest(_message.Message):
     def __init__(self, incarnation: _Optional[str] = ..., jobs: _Optional[_Iterable[_Union[JobRecord, _Mapping]]] = ...) -> None: ...
 
 class JobRecord(_message.Message):
-    __slots__ = ("job_id", "items", "deferrals", "releases", "job_error")
+    __slots__ = ("job_id", "items", "deferrals", "releases", "job_error", "deaths")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     DEFERRALS_FIELD_NUMBER: _ClassVar[int]
     RELEASES_FIELD_NUMBER: _ClassVar[int]
     JOB_ERROR_FIELD_NUMBER: _ClassVar[int]
+    DEATHS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     items: _containers.RepeatedCompositeFieldContainer[ItemRecord]
     deferrals: _containers.RepeatedCompositeFieldContainer[ItemDeferral]
     releases: _containers.RepeatedCompositeFieldContainer[ChunkRelease]
     job_error: _jobs_pb2.Error
-    def __init__(self, job_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ItemRecord, _Mapping]]] = ..., deferrals: _Optional[_Iterable[_Union[ItemDeferral, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[ChunkRelease, _Mapping]]] = ..., job_error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ...) -> None: ...
+    deaths: _containers.RepeatedCompositeFieldContainer[ChunkDeath]
+    def __init__(self, job_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ItemRecord, _Mapping]]] = ..., deferrals: _Optional[_Iterable[_Union[ItemDeferral, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[ChunkRelease, _Mapping]]] = ..., job_error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., deaths: _Optional[_Iterable[_Union[ChunkDeath, _Mapping]]] = ...) -> None: ...
 
 class ItemRecord(_message.Message):
-    __slots__ = ("item_index", "chunk_index", "fence", "round", "output", "error", "try_count", "usage")
+    __slots__ = ("item_index", "chunk_index", "fence", "round", "output", "error", "try_count", "usage", "failed_tries")
     ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
     CHUNK_INDEX_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
@@ -329,6 +346,7 @@ class ItemRecord(_message.Message):
     ERROR_FIELD_NUMBER: _ClassVar[int]
     TRY_COUNT_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
+    FAILED_TRIES_FIELD_NUMBER: _ClassVar[int]
     item_index: int
     chunk_index: int
     fence: int
@@ -337,10 +355,11 @@ class ItemRecord(_message.Message):
     error: _jobs_pb2.Error
     try_count: int
     usage: _jobs_pb2.Usage
-    def __init__(self, item_index: _Optional[int] = ..., chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., round: _Optional[int] = ..., output: _Optional[str] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., try_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ...) -> None: ...
+    failed_tries: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailedTry]
+    def __init__(self, item_index: _Optional[int] = ..., chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., round: _Optional[int] = ..., output: _Optional[str] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., try_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., failed_tries: _Optional[_Iterable[_Union[_jobs_pb2.FailedTry, _Mapping]]] = ...) -> None: ...
 
 class ItemDeferral(_message.Message):
-    __slots__ = ("item_index", "chunk_index", "fence", "delay_ms", "try_count", "usage", "error")
+    __slots__ = ("item_index", "chunk_index", "fence", "delay_ms", "try_count", "usage", "error", "failed_tries", "work_time")
     ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
     CHUNK_INDEX_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
@@ -348,6 +367,8 @@ class ItemDeferral(_message.Message):
     TRY_COUNT_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
+    FAILED_TRIES_FIELD_NUMBER: _ClassVar[int]
+    WORK_TIME_FIELD_NUMBER: _ClassVar[int]
     item_index: int
     chunk_index: int
     fence: int
@@ -355,7 +376,19 @@ class ItemDeferral(_message.Message):
     try_count: int
     usage: _jobs_pb2.Usage
     error: _jobs_pb2.Error
-    def __init__(self, item_index: _Optional[int] = ..., chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., delay_ms: _Optional[int] = ..., try_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ...) -> None: ...
+    failed_tries: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailedTry]
+    work_time: _duration_pb2.Duration
+    def __init__(self, item_index: _Optional[int] = ..., chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., delay_ms: _Optional[int] = ..., try_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., failed_tries: _Optional[_Iterable[_Union[_jobs_pb2.FailedTry, _Mapping]]] = ..., work_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class ChunkDeath(_message.Message):
+    __slots__ = ("chunk_index", "fence", "suspect_item_indexes")
+    CHUNK_INDEX_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    SUSPECT_ITEM_INDEXES_FIELD_NUMBER: _ClassVar[int]
+    chunk_index: int
+    fence: int
+    suspect_item_indexes: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., suspect_item_indexes: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class ChunkRelease(_message.Message):
     __slots__ = ("chunk_index", "fence", "not_before_ms")
