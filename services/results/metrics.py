@@ -13,8 +13,8 @@ ITEMS_RECORDED = Counter("headrace_items_recorded_total", "Results of items, eac
 ITEMS_APPENDED = Counter("headrace_items_appended_total", "Items that uploads brought.")
 LEASES_LOST = Counter(
     "headrace_leases_lost_total",
-    "Leases that ended unexpectedly: the worker, or the child process of a quarantined chunk, died, or the worker"
-    " was replaced at its address, or never heard of them.",
+    "Leases that ended unexpectedly: the worker, or the child process of a quarantined chunk, died; or the"
+    " worker was replaced at its address, or never heard of them.",
     ["cause"],
 )
 QUEUE_WAIT_SECONDS = Histogram(
