@@ -9,7 +9,7 @@ from services.shared.failed_tries import MAX_FAILED_TRIES, MAX_MESSAGE_CHARACTER
 
 
 def encode_tries(tries: Iterable[jobs_pb2.FailedTry]) -> str:
-    """Returns the text of failed tries, the last ten of them, in ASCII: no fewer characters than bytes shown."""
+    """Returns the text of failed tries, the last ten, in ASCII: it is no shorter than what is shown of it."""
     kept = [
         [
             each.try_number,

@@ -25,7 +25,9 @@ def expire_if_late(job: Job, now: int) -> None:
     if not job.stop_as and is_late(job, now):
         job.stop_as = jobs_pb2.JOB_STATE_EXPIRED
         job.error_reason = "JOB_TIMED_OUT"
-        job.error_message = f"the job had not ended within its job_timeout of {_seconds(job.job_timeout or 0)} s"
+        job.error_message = (
+            f"the job had not ended within its job_timeout of {_seconds(job.job_timeout or 0)} s"
+        )
 
 
 def _seconds(microseconds: int) -> str:
