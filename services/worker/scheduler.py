@@ -17,6 +17,7 @@ from services.worker import entries
 from services.worker.fair_queue import FairQueue
 from services.worker.held_work import HeldChunk, HeldItem, HeldJob, HeldWork
 from services.worker.item_runner import ItemOutcome
+from services.worker.item_time import duration_of
 from services.worker.job_lines import fields_of
 from services.worker.live_numbers import LiveNumbers
 from services.worker.metrics import ITEMS_IN_FLIGHT
@@ -299,6 +300,9 @@ class ItemScheduler:
     def _note_try(self, item: HeldItem, outcome: ItemOutcome) -> None:
         item.leased.try_count = outcome.try_count
         item.leased.usage.CopyFrom(outcome.usage)
+        item.leased.work_time.CopyFrom(duration_of(outcome.worked_seconds))
+        item.leased.ClearField("failed_tries")
+        item.leased.failed_tries.extend(outcome.failed_tries)
         item.last_error = outcome.error or jobs_pb2.Error()
 
     def _hand_over(self, item: HeldItem, delay_seconds: float) -> None:
@@ -408,4 +412,5 @@ def _outcome_of(item: HeldItem, task: asyncio.Task[ItemOutcome]) -> ItemOutcome 
     fields = fields_of(item.chunk.job.spec)
     log.error("item_not_run", item_index=item.leased.item_index, error=type(fault).__name__, **fields)
     error = jobs_pb2.Error(reason="INTERNAL", message="the worker could not run this item")
-    return ItemOutcome(None, error, None, False, item.leased.try_count + 1, item.leased.usage)
+    try_count, tries = item.leased.try_count + 1, tuple(item.leased.failed_tries)
+    return ItemOutcome(None, error, None, False, try_count, item.leased.usage, tries)
