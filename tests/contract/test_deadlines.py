@@ -1,9 +1,11 @@
 """Deadlines of jobs: who ends them, when, and what wins over them."""
 
+import grpc
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from headrace.errors import from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
 from services.results import job_rows, sql
 
@@ -75,6 +77,17 @@ async def test_a_deadline_ends_a_job_that_waits(store, begin):
     store.advance(61)
     ended = await swept(store, job.job_id)
     assert (ended.state, ended.error.reason) == (EXPIRED, "JOB_TIMED_OUT")
+
+
+async def test_a_batch_that_comes_after_the_deadline_is_the_last_one(store):
+    job = await uploading(store, job_timeout=MINUTE)
+    store.advance(61)
+    answer = await store.append(job.job_id, first=2, items=1)
+    assert (answer.stored_count, answer.job.state) == (3, EXPIRED)
+    assert [each.state for each in answer.effects.changed_jobs] == [EXPIRED]
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await store.append(job.job_id, first=3, items=1)
+    assert from_rpc_error(caught.value).reason == "JOB_ENDED"
 
 
 async def test_who_holds_items_is_told_and_the_job_ends_when_they_have_given_them_back(store):
