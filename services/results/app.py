@@ -48,7 +48,7 @@ class ResultsApp:
         log.info("results_started", target=self.target, sqlite=self._database.sqlite)
 
     async def stop(self) -> None:
-        """Ends purging, lets running calls end, within the settings' drain_seconds, and closes the database."""
+        """Lets running calls end, within the settings' drain_seconds, and closes the database."""
         await self._purger.stop()
         await self._server.stop(self._settings.drain_seconds)
         await self._database.close()

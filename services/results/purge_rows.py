@@ -118,9 +118,9 @@ def _purge_rest(tx: Transaction, job_ids: Sequence[tuple[str]]) -> None:
 
 
 def _delete(tx: Transaction, table: str, column: str = "") -> str:
-    """Returns a statement that deletes a job's rows, or those of a range, found by an index and by nothing else.
+    """Returns a statement that deletes rows of jobs, all or those in a range of a column.
 
-    A join of the table with the ranges would be left to the planner, which may read all of it.
+    They are found by an index first: a DELETE with a join might be planned as a scan of the table.
     """
     indexes = ", first_index bigint, end_index bigint" if column else ""
     found = f"FROM ROWS({table}: job_id text{indexes}) JOIN {table} e ON e.job_id = {table}.job_id"

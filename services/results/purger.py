@@ -77,15 +77,17 @@ class Purger:
 
     async def _purge_rows_of(self, job_ids: list[str]) -> None:
         left = set(job_ids)
-        moved: dict[str, Position | None] = {"": None}
-        while left and moved:  # it stops where another purger is at them
-            positions = {job_id: self._positions[job_id] for job_id in left}
-            moved = await self._gently(lambda: purge_rows(self._database, positions))
-            for job_id, position in moved.items():
-                if position is None:
-                    left.discard(job_id)
-                else:
-                    self._positions[job_id] = position
+        while left:
+            moved = await self._gently(lambda: purge_rows(self._database, self._positions_of(left)))
+            if not moved:  # another purger is at them
+                return
+            self._positions |= {
+                job_id: position for job_id, position in moved.items() if position is not None
+            }
+            left -= {job_id for job_id, position in moved.items() if position is None}
+
+    def _positions_of(self, job_ids: set[str]) -> dict[str, Position]:
+        return {job_id: self._positions[job_id] for job_id in job_ids}
 
     async def _gently(self, work: Callable[[], Awaitable[T]]) -> T:
         """Returns what the work returned, after a pause in proportion to how long it took."""

@@ -236,7 +236,7 @@ class Store:
         found = {}
         async with self._engine.begin() as connection:
             for table in tables or [table for table in TABLES if table != "workers"]:
-                query = f"SELECT count(*) FROM {table} WHERE :job_id IN (job_id, '')"  # noqa: S608
+                query = f"SELECT count(*) FROM {table} WHERE :job_id IN (job_id, '')"
                 found[table] = (await connection.execute(text(query), {"job_id": job_id})).scalar_one()
         return found
 
