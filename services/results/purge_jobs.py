@@ -11,8 +11,8 @@ log = get_logger(__name__)
 
 JOBS_AT_ONCE = 200
 
-# The clock is read in a SELECT of its own: once, so that an index ends the search at what may go. A job that is
-# under lock is being retried, or gets a late result: it goes another time, or not at all.
+# The clock is read in a SELECT of its own: once, so that an index ends the search at what may go. A job that
+# is under lock is being retried, or gets a late result: it goes another time, or not at all.
 _LOCK_FINISHED = """
 SELECT p.job_id FROM job_progress p
 WHERE p.finish_time <= (SELECT NOW()) - CAST(:kept_for AS bigint) AND p.leased_chunk_count = 0

@@ -94,12 +94,9 @@ async def _purge_in(tx: Transaction, positions: Mapping[str, Position]) -> dict[
 async def _purge_items(tx: Transaction, jobs: Sequence[_Left]) -> dict[str, Position | None]:
     wanted = _take((job.job_id, job.position.item_index, job.item_end) for job in jobs)
     ranges = _cut(wanted, await tx.run(_SIZES, k=wanted, b=wanted))
-    for table, column in (
-        ("item_blocks", "first_index"),
-        ("results", "item_index"),
-        ("item_tries", "item_index"),
-    ):
-        tx.later(_delete(tx, table, column), **{table: ranges})
+    tx.later(_delete(tx, "item_blocks", "first_index"), item_blocks=ranges)
+    tx.later(_delete(tx, "results", "item_index"), results=ranges)
+    tx.later(_delete(tx, "item_tries", "item_index"), item_tries=ranges)
     before = {job.job_id: job.position for job in jobs}
     return {part.job_id: before[part.job_id]._replace(item_index=part.end_index) for part in ranges}
 

@@ -63,7 +63,7 @@ class Purger:
     async def purge_jobs(self) -> None:
         """Makes all jobs vanish whose time is over."""
         kept_for = int(self._retention_seconds * SECOND)
-        while await self._gently(lambda: purge_jobs(self._database, kept_for)) == JOBS_AT_ONCE:
+        while await self._gently(purge_jobs(self._database, kept_for)) == JOBS_AT_ONCE:
             pass
 
     async def purge_rows(self) -> None:
@@ -78,7 +78,8 @@ class Purger:
     async def _purge_rows_of(self, job_ids: list[str]) -> None:
         left = set(job_ids)
         while left:
-            moved = await self._gently(lambda: purge_rows(self._database, self._positions_of(left)))
+            positions = {job_id: self._positions[job_id] for job_id in left}
+            moved = await self._gently(purge_rows(self._database, positions))
             if not moved:  # another purger is at them
                 return
             self._positions |= {
@@ -86,14 +87,11 @@ class Purger:
             }
             left -= {job_id for job_id, position in moved.items() if position is None}
 
-    def _positions_of(self, job_ids: set[str]) -> dict[str, Position]:
-        return {job_id: self._positions[job_id] for job_id in job_ids}
-
-    async def _gently(self, work: Callable[[], Awaitable[T]]) -> T:
+    async def _gently(self, work: Awaitable[T]) -> T:
         """Returns what the work returned, after a pause in proportion to how long it took."""
         loop = asyncio.get_running_loop()
         begin = loop.time()
-        result = await work()
+        result = await work
         await asyncio.sleep((loop.time() - begin) * self._pause_ratio)
         return result
 
