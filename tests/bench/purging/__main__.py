@@ -1,8 +1,8 @@
 """Times small jobs while a large one is purged: python -m tests.bench.purging [--items 100000].
 
 It starts a PostgreSQL of its own. One process holds the store, as in a results service: a client that
-creates, leases and records jobs of one item, one after the other, and a purger. Printed are the medians and the worst
-hundredth of each transaction, alone, and while the rows of the large job go.
+creates, leases and records jobs of one item, one after the other, and a purger. Printed are the medians and
+the worst hundredth of each transaction, alone, and while the rows of the large job go.
 """
 
 import argparse
