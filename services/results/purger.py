@@ -9,7 +9,7 @@ from services.results.database import Database
 from services.results.purge_jobs import JOBS_AT_ONCE, purge_jobs
 from services.results.purge_rows import Position, list_purges, purge_rows
 from services.results.worker_rows import SECOND
-from services.shared.logging import get_logger
+from services.shared.logging import fault_fields, get_logger
 from services.shared.tracing import nobodys_context
 
 log = get_logger(__name__)
@@ -102,6 +102,6 @@ class Purger:
                 await look()
             except UnavailableError:  # it has been logged
                 pass
-            except Exception:
-                log.exception("purge_failed")
+            except Exception as error:
+                log.error("purge_failed", **fault_fields(error))
             await asyncio.sleep(interval)

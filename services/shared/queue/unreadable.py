@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.common import q_name
@@ -27,8 +27,8 @@ _ARGUMENTS = {"job_id": str, "job_class": int}
 class ReadableTasks(Consumer):
     """The tasks of a queue that can be read; the others are rejected, into its dead-letter queue.
 
-    Dramatiq itself would acknowledge some of them, and so lose them; others would end the thread that they come
-    to, again and again.
+    Dramatiq itself acknowledges some of them, which loses them; others end the thread that they come to, over
+    and over.
 
     Args:
         consumer: Of a broker.
@@ -38,6 +38,10 @@ class ReadableTasks(Consumer):
     def __init__(self, consumer: Consumer, queue_name: str) -> None:
         self._consumer = consumer
         self._queue_name = queue_name
+        # From 0 on, so that a rate sees the first one too.
+        self._counts = {
+            cause: TASKS_UNREADABLE.labels(q_name(queue_name), cause) for cause in get_args(Cause)
+        }
 
     def __next__(self) -> MessageProxy | None:
         """Returns the next task, or None where none came in time or one was rejected."""
@@ -46,7 +50,7 @@ class ReadableTasks(Consumer):
         if message is None or cause is None:
             return message
         self._consumer.nack(message)
-        TASKS_UNREADABLE.labels(q_name(self._queue_name), cause).inc()
+        self._counts[cause].inc()
         log.warning("task_unreadable", queue=self._queue_name, cause=cause)
         return None
 

@@ -178,6 +178,14 @@ async def test_tasks_that_cannot_be_read_are_kept_and_counted_and_hold_nothing_u
     assert SECRET not in repr(lines) + caplog.text
 
 
+async def test_a_worker_tells_that_nothing_was_put_aside_before_something_is():
+    consumer = Consumer(open_broker("memory://"), Slices())
+    await consumer.start()
+    labels = {"queue": "headrace.interactive", "cause": "actor"}
+    await until(lambda: REGISTRY.get_sample_value("headrace_tasks_unreadable_total", labels) == 0)
+    await consumer.stop()
+
+
 async def test_rabbitmq_keeps_what_cannot_be_read_byte_for_byte(make_vhost):
     queue = RabbitQueue(make_vhost())
     consumer = Consumer(queue.broker, Slices())

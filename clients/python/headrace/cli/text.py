@@ -8,6 +8,8 @@ from headrace.resources import Job, KindInfo, Result, WorkerInfo
 JOB_HEADER = f"{'JOB_ID':36}  {'KIND':20}  {'STATE':10}  {'DONE':>15}  {'FAILED':>8}  CREATED"
 WORKER_HEADER = f"{'ADDRESS':22}  {'LIVE':4}  {'IN FLIGHT':>11}  {'LEASED':>6}  {'HEARTBEAT':20}  INCARNATION"
 
+REASON_HEADER = f"{'ITEMS':>10}  {'REASON':24}  {'FIRST ITEM':>10}  MESSAGE"
+
 
 def printable(text: str) -> str:
     """Returns a text of others as one line that no terminal takes for a command."""
@@ -72,6 +74,11 @@ def result_row(result: Result) -> str:
     else:
         what = printable(result.output_text)
     return f"{result.item_index}\t{result.state}\t{what}"
+
+
+def reason_row(reason: str, item_count: int, item_index: int, message: str) -> str:
+    """Returns a reason as a line under REASON_HEADER: how many items it failed, and one of them."""
+    return f"{item_count:>10}  {printable(reason):24}  {item_index:>10}  {printable(message)}"
 
 
 def kind_row(kind: KindInfo) -> str:
