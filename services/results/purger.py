@@ -8,6 +8,7 @@ from headrace.errors import UnavailableError
 from services.results.database import Database
 from services.results.purge_jobs import JOBS_AT_ONCE, purge_jobs
 from services.results.purge_rows import Position, list_purges, purge_rows
+from services.results.purge_shares import SHARES_AT_ONCE, purge_shares
 from services.results.worker_rows import SECOND
 from services.shared.logging import fault_fields, get_logger
 from services.shared.tracing import nobodys_context
@@ -21,6 +22,8 @@ WORK_SHARE = 0.2
 # How often it looks, in seconds; more often where jobs are kept for minutes only.
 MAX_INTERVAL_SECONDS = 60.0
 MIN_INTERVAL_SECONDS = 1.0
+# How much more seldom it looks for tenants without jobs: it has to pass all tenants.
+SHARES_INTERVALS = 60
 # Jobs whose rows one look goes on with, and those that share a transaction.
 JOBS_A_LOOK = 10_000
 JOBS_A_TRANSACTION = 100
@@ -47,12 +50,12 @@ class Purger:
 
     def start(self) -> None:
         """Begins to look, unless jobs are kept for ever."""
-        if self._retention_seconds:
-            loop = asyncio.get_running_loop()
-            for look in (self.purge_jobs, self.purge_rows):
-                self._tasks.append(
-                    loop.create_task(self._look_again_and_again(look), context=nobodys_context())
-                )
+        if not self._retention_seconds:
+            return
+        interval = min(max(self._retention_seconds / 10, MIN_INTERVAL_SECONDS), MAX_INTERVAL_SECONDS)
+        self._start(self.purge_jobs, interval)
+        self._start(self.purge_rows, interval)
+        self._start(self.purge_shares, interval * SHARES_INTERVALS)
 
     async def stop(self) -> None:
         """Begins nothing more; a running transaction ends by itself, before the database closes."""
@@ -75,6 +78,11 @@ class Purger:
         for start in range(0, len(ready), JOBS_A_TRANSACTION):
             await self._purge_rows_of(ready[start : start + JOBS_A_TRANSACTION])
 
+    async def purge_shares(self) -> None:
+        """Forgets how far tenants are that have no job any more."""
+        while await self._gently(purge_shares(self._database)) == SHARES_AT_ONCE:
+            pass
+
     async def _purge_rows_of(self, job_ids: list[str]) -> None:
         left = set(job_ids)
         while left:
@@ -95,13 +103,17 @@ class Purger:
         await asyncio.sleep((loop.time() - begin) * self._pause_ratio)
         return result
 
-    async def _look_again_and_again(self, look: Callable[[], Awaitable[None]]) -> None:
-        interval = min(max(self._retention_seconds / 10, MIN_INTERVAL_SECONDS), MAX_INTERVAL_SECONDS)
-        while True:
-            try:
-                await look()
-            except UnavailableError:  # it has been logged
-                pass
-            except Exception as error:
-                log.error("purge_failed", **fault_fields(error))
-            await asyncio.sleep(interval)
+    def _start(self, look: Callable[[], Awaitable[None]], interval_seconds: float) -> None:
+        work = _repeat(look, interval_seconds)
+        self._tasks.append(asyncio.get_running_loop().create_task(work, context=nobodys_context()))
+
+
+async def _repeat(look: Callable[[], Awaitable[None]], interval_seconds: float) -> None:
+    while True:
+        try:
+            await look()
+        except UnavailableError:  # it has been logged
+            pass
+        except Exception as error:
+            log.error("purge_failed", **fault_fields(error))
+        await asyncio.sleep(interval_seconds)

@@ -238,6 +238,11 @@ class Store:
         await purger.purge_rows()
         await purger.purge_rows()
 
+    async def tenants_with_shares(self) -> set[str]:
+        """The tenants that the store knows the virtual time of."""
+        async with self._engine.begin() as connection:
+            return set((await connection.execute(text("SELECT tenant FROM tenant_shares"))).scalars())
+
     async def count_rows(self, *tables: str, job_id: str = "") -> dict[str, int]:
         """How many rows there are by table, those of a job or all; of the tables that rows of jobs are in."""
         found = {}

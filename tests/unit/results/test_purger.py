@@ -24,8 +24,12 @@ def looks(monkeypatch):
     async def list_purges(database, most):
         return []
 
+    async def purge_shares(database):
+        return 0
+
     monkeypatch.setattr(module, "purge_jobs", purge_jobs)
     monkeypatch.setattr(module, "list_purges", list_purges)
+    monkeypatch.setattr(module, "purge_shares", purge_shares)
     monkeypatch.setattr(module, "MAX_INTERVAL_SECONDS", 0.0)
     return coming, seen
 
