@@ -93,7 +93,7 @@ class ItemRunner:
         """Makes one try of an item; whatever happens in it is in the outcome.
 
         Raises:
-            asyncio.CancelledError: The try was broken off.
+            asyncio.CancelledError: The try was broken off; what it used is then added to the item's own usage.
         """
         usage = jobs_pb2.Usage()
         usage.CopyFrom(item.usage)
@@ -109,6 +109,7 @@ class ItemRunner:
             job_failed = isinstance(caught, JobFailedError)
         except (Exception, asyncio.CancelledError) as caught:
             if isinstance(caught, asyncio.CancelledError) and _is_broken_off():
+                item.usage.CopyFrom(usage)  # its calls were made, and may cost
                 raise
             note_handler_error(spec, item, caught)
             error = _error("HANDLER_ERROR", f"the kind's handler raised {type(caught).__name__}")
