@@ -31,9 +31,8 @@ class StandInControl:
         async with self._session.post(f"{self._url}/control", json=behaviour) as response:
             assert response.status == 200, await response.text()
 
-    async def calls(self, *, prompts: bool = True) -> dict[str, Any]:
-        params = {"prompts": "1" if prompts else "0"}
-        async with self._session.get(f"{self._url}/calls", params=params) as response:
+    async def calls(self) -> dict[str, Any]:
+        async with self._session.get(f"{self._url}/calls", params={"prompts": "1"}) as response:
             calls: dict[str, Any] = await response.json()
             return calls
 
