@@ -28,8 +28,8 @@ class ManagedProcess:
         name: Such as ``worker-1``.
 
     Attributes:
-        exit_code: Of the last process that this very object saw end, minus the signal where one ended it; None
-            where it saw none.
+        exit_code: Of the last process that this very object saw end, minus the signal where one ended it;
+            None where it saw none.
     """
 
     def __init__(self, run_dir: Path, name: str) -> None:

@@ -49,7 +49,9 @@ class GatewayApp:
         self._settings = settings
         self._broker = broker
         self._kinds = installed_kinds() if kinds is None else kinds
-        self._server = RpcServer(settings.listen, PUBLIC_MESSAGE_BYTES, begins_traces=True, stopping=gateway_stopping)
+        self._server = RpcServer(
+            settings.listen, PUBLIC_MESSAGE_BYTES, begins_traces=True, stopping=gateway_stopping
+        )
         self._background: list[asyncio.Task[None]] = []
 
     @property

@@ -53,11 +53,10 @@ class Dispatcher:
                 probe.cancel()
 
     async def stop(self) -> None:
-        """Sweeps no more: cancel ``run`` after it. The repairs of a sweep under way were given to this gateway
-        alone, so they are waited for.
-        """
+        """Waits for a sweep under way, whose repairs only this gateway is given; then cancel ``run``."""
         with suppress(TimeoutError):
-            await asyncio.wait_for(self._sweeping.acquire(), STOP_SECONDS)
+            async with asyncio.timeout(STOP_SECONDS), self._sweeping:
+                pass
 
     async def _sweep(self) -> None:
         try:

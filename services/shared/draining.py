@@ -19,8 +19,7 @@ def server_stopping() -> HeadraceError:
 
 
 class DrainInterceptor(grpc.aio.ServerInterceptor):
-    """Knows the calls under way; once it drains, new ones are refused, and none ends but as its handler ended
-    it, or as UNAVAILABLE.
+    """Knows the calls under way, and has each end as its handler ends it or as UNAVAILABLE.
 
     gRPC's own stop answers calls that have just come in, and those that outlast its grace, with CANCELLED,
     which callers take for a wish of their own. It belongs innermost, so that its errors become statuses.

@@ -27,7 +27,7 @@ def stop_on_signals() -> asyncio.Event:
 def end_process() -> NoReturn:
     """Ends this process with exit code 0, at once: nothing of Python or gRPC is shut down in order.
 
-    The kernel closes the connections, which callers see as UNAVAILABLE, and repeat. gRPC's own end would answer
-    calls that have just come in with CANCELLED. Call it when everything else is closed.
+    The kernel closes the connections, which callers see as UNAVAILABLE, and repeat. gRPC's own end would
+    answer calls that have just come in with CANCELLED. Call it when everything else is closed.
     """
     os._exit(0)

@@ -93,7 +93,7 @@ class ItemRunner:
         """Makes one try of an item; whatever happens in it is in the outcome.
 
         Raises:
-            asyncio.CancelledError: The try was broken off; what it used is then added to the item's own usage.
+            asyncio.CancelledError: The try was broken off; what it used is added to the item's own usage.
         """
         usage = jobs_pb2.Usage()
         usage.CopyFrom(item.usage)

@@ -78,11 +78,14 @@ def stop_and_start(service):
 
 
 async def end_of(stream):
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
+    """Reads a stream to its end and returns the error that it ended with."""
+    try:
         async with asyncio.timeout(20):
             while await stream.read() is not grpc.aio.EOF:
                 pass
-    return from_rpc_error(caught.value)
+    except grpc.aio.AioRpcError as error:
+        return from_rpc_error(error)
+    raise AssertionError("the stream ended without an error")
 
 
 @pytest.fixture
@@ -114,10 +117,9 @@ async def use(client, until):
     ends = Counter()
     while not until.is_set():
         job = await client.submit("noop", [1, 2, 3], {"sleep_ms": 20})
-        async for event in client.watch(job.job_id):
-            pass
+        last = await watch(client, job.job_id)
         assert len([result async for result in client.results(job.job_id)]) == 3
-        ends[event.state] += 1
+        ends[last.state] += 1
     return ends
 
 

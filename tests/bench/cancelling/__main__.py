@@ -1,7 +1,7 @@
 """Cancels jobs with 100 calls in flight and prints how soon the calls end: python -m tests.bench.cancelling.
 
-It starts a stack of its own: a worker, a gateway, results, and the stand-in with a latency of 300 ms. Times are
-in milliseconds, from the cancel's answer; negative: before it.
+It starts a stack of its own: a worker, a gateway, results, and the stand-in with a latency of 300 ms. Times
+are in milliseconds, from the cancel's answer; negative: before it.
 """
 
 import argparse
@@ -82,7 +82,7 @@ async def _cancel_one(client: Client, stand_in_url: str, number: int) -> Figures
 async def _read_ended_calls(url: str) -> dict[str, Any]:
     """Returns the counts of the stand-in once nothing is in flight there."""
     while True:
-        with urllib.request.urlopen(f"{url}/calls") as response:  # noqa: S310 - on loopback
+        with urllib.request.urlopen(f"{url}/calls") as response:
             calls: dict[str, Any] = json.load(response)
         if not calls["in_flight_count"]:
             return calls
