@@ -91,8 +91,8 @@ class Transition:
         self._new_chunks.append(chunk)
         self._reopened.append(chunk)
 
-    def split(self, chunk: Chunk, at_index: int, unfinished_after: int) -> None:
-        """Makes a chunk of its own of what follows an index; neither is leased.
+    def split(self, chunk: Chunk, at_index: int, unfinished_after: int) -> Chunk:
+        """Returns a chunk of its own, made of what follows an index; neither is leased.
 
         Args:
             chunk: The chunk; it keeps what is before.
@@ -109,6 +109,7 @@ class Transition:
         chunk.item_count = at_index - chunk.first_index
         chunk.unfinished_count -= unfinished_after
         self.add_chunk(rest)
+        return rest
 
     async def add_results(self, results: list[NewResult]) -> set[tuple[str, int]]:
         """Returns the items whose result went in, with their job's counters moved by exactly these."""
