@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from typing import Any
 
 import grpc
@@ -11,6 +12,10 @@ from services.shared.rpc_handlers import Context, Continuation, Stream, Unary, w
 
 # Health and reflection: answered to the end, and not waited for, since somebody may watch health for ever.
 _OF_THE_SERVER = "/grpc."
+# How long callers have to read what is sent to them, when nothing else is under way any more, in seconds.
+READER_SECONDS = 1.0
+# How long calls that are broken off have to end, in seconds.
+BREAK_OFF_SECONDS = 1.0
 
 
 def server_stopping() -> HeadraceError:
@@ -32,6 +37,7 @@ class DrainInterceptor(grpc.aio.ServerInterceptor):
         self._stopping = stopping
         self._running: set[asyncio.Task[Any]] = set()
         self._sending: set[asyncio.Task[Any]] = set()
+        self._changed = asyncio.Event()
         self._refuses = False
         self._breaks_off = False
 
@@ -39,18 +45,16 @@ class DrainInterceptor(grpc.aio.ServerInterceptor):
         """Refuses new calls from now on, and returns when those under way have ended.
 
         Args:
-            grace_seconds: What they have for that, before they are broken off. One that waits for its caller
-                to read is left as it is.
+            grace_seconds: What they have for that, before they are broken off. A stream that only waits for
+                its caller to read has a second, and ends with the connection.
         """
         self._refuses = True
-        if self._running:
-            await asyncio.wait(self._running, timeout=grace_seconds)
+        await self._until_none(lambda: self._running - self._sending, grace_seconds)
+        await self._until_none(lambda: self._running, min(grace_seconds, READER_SECONDS))
         self._breaks_off = True
-        broken_off = self._running - self._sending
-        for task in broken_off:
+        for task in self._running - self._sending:
             task.cancel()
-        if broken_off:
-            await asyncio.wait(broken_off, timeout=1.0)
+        await self._until_none(lambda: self._running - self._sending, BREAK_OFF_SECONDS)
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -77,6 +81,7 @@ class DrainInterceptor(grpc.aio.ServerInterceptor):
             try:
                 async for response in behaviour(request, context):
                     self._sending.add(task)
+                    self._changed.set()
                     yield response
                     self._sending.discard(task)
                     if self._breaks_off:
@@ -96,7 +101,15 @@ class DrainInterceptor(grpc.aio.ServerInterceptor):
         task.add_done_callback(self._forget)
         return task
 
+    async def _until_none(self, tasks: Callable[[], set[asyncio.Task[Any]]], seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while tasks():
+                    self._changed.clear()
+                    await self._changed.wait()
+
     def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._changed.set()
         self._running.discard(task)
         self._sending.discard(task)
 

@@ -98,8 +98,8 @@ class ChildProcess:
         Raises:
             ChildDiedError: The child died in it.
             ChildNotStartedError: The child was dead before.
-            asyncio.CancelledError: The try was broken off; it has ended in the child, or the child has. What the
-                child told it has used is added to the item's own usage.
+            asyncio.CancelledError: The try was broken off; it has ended in the child, or the child has. What
+                it used, as far as the child told it, is added to the item's own usage.
         """
         if self.is_dead or self._writer is None:
             raise ChildNotStartedError

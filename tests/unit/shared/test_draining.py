@@ -71,3 +71,11 @@ async def test_an_idle_server_drains_at_once(serve):
     service, stub = await serve()
     await begin_unary(stub, "")
     await asyncio.wait_for(service.server.drain(3600), LONG)
+
+
+async def test_a_stream_that_nobody_reads_holds_nothing_up(serve):
+    service, stub = await serve()
+    stream = stub.StreamProgress(worker_pb2.StreamProgressRequest(gateway="flood"))
+    await asyncio.wait_for(service.entered.wait(), LONG)
+    await asyncio.wait_for(service.server.drain(3600), LONG)
+    stream.cancel()
