@@ -6,6 +6,7 @@ from headrace.jobs.v1 import jobs_pb2
 from services.results import item_rows
 from services.results.facts import Chunk
 from services.results.item_rows import NewResult, Tries, Usage
+from services.results.kept_tries import decode_tries, encode_failure
 from services.results.rules.losses import Losses, Verdict, count_death, count_loss, cut_around
 from services.results.transition import Transition
 
@@ -78,6 +79,9 @@ async def _fail_item(transition: Transition, chunk: Chunk, item_index: int) -> N
     tries: dict[tuple[str, int], Tries] = {}
     if job.has_deferrals:
         tries = await item_rows.read_tries(transition.tx, [transition.range_of(chunk)])
+    tried = tries.get(name)
+    try_count = tried.try_count + 1 if tried else 1
+    error = jobs_pb2.Error(reason="WORKER_LOST", message="every process that ran this item alone died")
     failure = NewResult(
         *name,
         job.round,
@@ -86,11 +90,12 @@ async def _fail_item(transition: Transition, chunk: Chunk, item_index: int) -> N
         jobs_pb2.ITEM_STATE_FAILED,
         "",
         0,
-        "WORKER_LOST",
-        "every process that ran this item alone died",
-        tries[name].try_count if name in tries else 0,
-        *(tries[name].usage if name in tries else Usage()),
+        error.reason,
+        error.message,
+        try_count,
+        *(tried.usage if tried else Usage()),
         transition.now,
+        encode_failure(decode_tries(tried.failed_tries) if tried else (), try_count, error),
     )
     if await transition.add_results([failure]):
         transition.finish_item(chunk)

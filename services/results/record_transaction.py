@@ -10,8 +10,9 @@ from services.results.database import Transaction
 from services.results.facts import Job
 from services.results.item_rows import NewResult, Tries
 from services.results.job_usage import count_tries
+from services.results.kept_tries import encode_failure, encode_tries
 from services.results.lost_chunks import bury_chunk
-from services.results.messages import canonical_id, usage_of
+from services.results.messages import canonical_id, duration_of, usage_of
 from services.results.metrics import LEASES_LOST
 from services.results.transition import Transition
 
@@ -88,6 +89,9 @@ def _new_result(job: Job, item: results_pb2.ItemRecord, now: int) -> NewResult:
         item.try_count,
         *usage_of(item.usage),
         now,
+        encode_failure(item.failed_tries, item.try_count, item.error)
+        if failed
+        else encode_tries(item.failed_tries),
     )
 
 
@@ -107,6 +111,8 @@ def _tries_of(transition: Transition, finder: ChunkFinder, record: results_pb2.J
             *usage_of(deferral.usage),
             deferral.error.reason,
             deferral.error.message,
+            encode_tries(deferral.failed_tries),
+            duration_of(deferral, "work_time") or 0,
         )
 
 

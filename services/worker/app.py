@@ -9,7 +9,7 @@ import uuid_utils
 
 from headrace.kinds import installed_kinds
 from headrace.results.v1 import results_pb2, results_pb2_grpc
-from headrace.worker.v1 import child_pb2, worker_pb2, worker_pb2_grpc
+from headrace.worker.v1 import worker_pb2, worker_pb2_grpc
 from services.shared.logging import get_logger
 from services.shared.queue.contract import QUEUE_BY_CLASS
 from services.shared.queue.publisher import QueuePublisher
@@ -58,7 +58,7 @@ class WorkerApp:
         self._heartbeat = Heartbeat(self._results, self.incarnation, self._carry_out)
         self._recorder = Recorder(self._results, self.incarnation, self._carry_out)
         self._quarantine = Quarantine(
-            child_pb2.ChildSetup(
+            worker_pb2.ChildSetup(
                 log_level=settings.log_level,
                 model=settings.model,
                 redis_url=settings.redis_url,

@@ -47,7 +47,8 @@ def deferral_entry(
     acknowledged: Callable[[results_pb2.JobRecordOutcome], None],
 ) -> Entry:
     """Returns the entry of an item to be tried again later."""
-    return Entry(job_id, lambda job: job.deferrals.append(deferral), acknowledged)
+    byte_count = 100 + deferral.ByteSize()
+    return Entry(job_id, lambda job: job.deferrals.append(deferral), acknowledged, byte_count)
 
 
 def release_entry(

@@ -16,6 +16,7 @@ def item_record(item: HeldItem, outcome: ItemOutcome) -> results_pb2.ItemRecord:
         error=outcome.error,
         try_count=outcome.try_count,
         usage=outcome.usage,
+        failed_tries=outcome.failed_tries,
     )
 
 
@@ -29,6 +30,8 @@ def item_deferral(item: HeldItem, delay_seconds: float) -> results_pb2.ItemDefer
         try_count=item.leased.try_count,
         usage=item.leased.usage,
         error=item.last_error,
+        failed_tries=item.leased.failed_tries,
+        work_time=item.leased.work_time,
     )
 
 

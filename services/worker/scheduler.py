@@ -18,6 +18,7 @@ from services.worker.fair_queue import FairQueue
 from services.worker.fault_outcome import fault_outcome
 from services.worker.held_work import HeldChunk, HeldItem, HeldJob, HeldWork
 from services.worker.item_runner import ItemOutcome
+from services.worker.item_time import duration_of
 from services.worker.job_lines import fields_of
 from services.worker.live_numbers import LiveNumbers
 from services.worker.metrics import ITEMS_IN_FLIGHT
@@ -331,6 +332,9 @@ class ItemScheduler:
     def _note_try(self, item: HeldItem, outcome: ItemOutcome) -> None:
         item.leased.try_count = outcome.try_count
         item.leased.usage.CopyFrom(outcome.usage)
+        item.leased.work_time.CopyFrom(duration_of(outcome.worked_seconds))
+        item.leased.ClearField("failed_tries")
+        item.leased.failed_tries.extend(outcome.failed_tries)
         item.last_error = outcome.error or jobs_pb2.Error()
 
     def _hand_over(self, item: HeldItem, delay_seconds: float) -> None:

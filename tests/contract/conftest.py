@@ -200,6 +200,13 @@ class Store:
                 text(f"UPDATE job_progress SET {places} WHERE job_id = :job_id"), {"job_id": job_id} | facts
             )
 
+    async def explain(self, statement: str, parameters: dict[str, Any]) -> str:
+        """How the database would run a statement."""
+        explain = "EXPLAIN QUERY PLAN " if self.sqlite else "EXPLAIN "
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(text(explain + statement), parameters)
+            return "\n".join(str(tuple(row)) for row in rows)
+
     async def sweep(self) -> pb.SweepResponse:
         return await self.stub.Sweep(pb.SweepRequest())
 

@@ -7,7 +7,7 @@ import sys
 from functools import partial
 
 from headrace.kinds import installed_kinds
-from headrace.worker.v1 import child_pb2
+from headrace.worker.v1 import worker_pb2
 from services.shared.logging import configure_logging
 from services.worker.cooldowns import open_cooldowns
 from services.worker.fault_outcome import fault_outcome
@@ -34,7 +34,7 @@ class Child:
         self._writer = writer
         self._tries: dict[int, asyncio.Task[ItemOutcome]] = {}
 
-    def take(self, request: child_pb2.ChildRequest) -> None:
+    def take(self, request: worker_pb2.ChildRequest) -> None:
         """Does what a request asks for."""
         if request.HasField("item"):
             wanted = request.item
@@ -48,13 +48,13 @@ class Child:
     async def show_life(self) -> None:
         """Tells the worker every 5 s that the loop still turns."""
         while True:
-            write_frame(self._writer, child_pb2.ChildReport())
+            write_frame(self._writer, worker_pb2.ChildReport())
             await asyncio.sleep(SIGN_OF_LIFE_SECONDS)
 
-    def _report(self, wanted: child_pb2.ChildItem, task: asyncio.Task[ItemOutcome]) -> None:
+    def _report(self, wanted: worker_pb2.ChildItem, task: asyncio.Task[ItemOutcome]) -> None:
         del self._tries[wanted.number]
         if task.cancelled():
-            report = child_pb2.ChildReport(cancelled=True, usage=wanted.item.usage)
+            report = worker_pb2.ChildReport(cancelled=True, usage=wanted.item.usage)
         else:
             fault = task.exception()
             report = report_of(fault_outcome(wanted.job, wanted.item, fault) if fault else task.result())
@@ -65,7 +65,7 @@ class Child:
 async def run(descriptor: int) -> None:
     """Serves the worker at the other end of a socket, and ends the process at once when it is closed."""
     reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=descriptor))
-    setup = (await read_frame(reader, child_pb2.ChildRequest)).setup
+    setup = (await read_frame(reader, worker_pb2.ChildRequest)).setup
     configure_logging("worker", setup.log_level)
     cooldowns, provider = open_cooldowns(setup.redis_url), open_provider(CALL_LIMIT)
     runner = ItemRunner(installed_kinds(), provider, setup.model, cooldowns, call_limit=CALL_LIMIT)
@@ -74,7 +74,7 @@ async def run(descriptor: int) -> None:
     life = asyncio.create_task(child.show_life())
     try:
         while not life.done():
-            child.take(await read_frame(reader, child_pb2.ChildRequest))
+            child.take(await read_frame(reader, worker_pb2.ChildRequest))
     except (asyncio.IncompleteReadError, ConnectionError):
         os._exit(0)  # what is under way is of no use to anybody, and may not let itself be cancelled
 

@@ -11,7 +11,7 @@ from itertools import count
 from google.protobuf.message import DecodeError
 
 from headrace.results.v1 import results_pb2
-from headrace.worker.v1 import child_pb2
+from headrace.worker.v1 import worker_pb2
 from services.shared.logging import get_logger
 from services.worker.item_runner import ItemOutcome
 from services.worker.quarantine.frames import read_frame, write_frame
@@ -47,10 +47,10 @@ class ChildProcess:
         setup: What it needs to know.
     """
 
-    def __init__(self, setup: child_pb2.ChildSetup) -> None:
+    def __init__(self, setup: worker_pb2.ChildSetup) -> None:
         self._setup = setup
         self._numbers = count(1)
-        self._tries: dict[int, asyncio.Future[child_pb2.ChildReport]] = {}
+        self._tries: dict[int, asyncio.Future[worker_pb2.ChildReport]] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -84,9 +84,9 @@ class ChildProcess:
                 ours.close()
                 raise ChildNotStartedError(type(error).__name__) from None
         reader, self._writer = await asyncio.open_connection(sock=ours)
-        write_frame(self._writer, child_pb2.ChildRequest(setup=self._setup))
+        write_frame(self._writer, worker_pb2.ChildRequest(setup=self._setup))
         try:
-            await asyncio.wait_for(read_frame(reader, child_pb2.ChildReport), READY_SECONDS)
+            await asyncio.wait_for(read_frame(reader, worker_pb2.ChildReport), READY_SECONDS)
         except (TimeoutError, asyncio.IncompleteReadError, ConnectionError, DecodeError):
             await self.close()
             raise ChildNotStartedError(f"exit code {self._process.returncode}") from None
@@ -105,8 +105,8 @@ class ChildProcess:
             raise ChildNotStartedError
         number = next(self._numbers)
         ended = self._tries[number] = asyncio.get_running_loop().create_future()
-        wanted = child_pb2.ChildItem(number=number, job=spec, item=item)
-        write_frame(self._writer, child_pb2.ChildRequest(item=wanted))
+        wanted = worker_pb2.ChildItem(number=number, job=spec, item=item)
+        write_frame(self._writer, worker_pb2.ChildRequest(item=wanted))
         try:
             await asyncio.wait([ended])
         except asyncio.CancelledError:
@@ -132,10 +132,10 @@ class ChildProcess:
         if self._watch is not None:
             await self._watch
 
-    async def _break_off(self, number: int, ended: asyncio.Future[child_pb2.ChildReport]) -> None:
+    async def _break_off(self, number: int, ended: asyncio.Future[worker_pb2.ChildReport]) -> None:
         assert self._writer is not None
         assert self._process is not None
-        write_frame(self._writer, child_pb2.ChildRequest(cancelled_number=number))
+        write_frame(self._writer, worker_pb2.ChildRequest(cancelled_number=number))
         await asyncio.wait([ended], timeout=BREAK_OFF_SECONDS)
         if not ended.done():
             log.warning("quarantine_child_stuck", pid=self.pid)
@@ -164,7 +164,7 @@ class ChildProcess:
 
     async def _read(self, reader: asyncio.StreamReader) -> None:
         silence_count = 0
-        reading = asyncio.create_task(read_frame(reader, child_pb2.ChildReport))
+        reading = asyncio.create_task(read_frame(reader, worker_pb2.ChildReport))
         try:
             while silence_count < 2:
                 await asyncio.wait([reading], timeout=SILENCE_SECONDS)
@@ -173,14 +173,14 @@ class ChildProcess:
                     continue
                 silence_count = 0
                 self._take(reading.result())
-                reading = asyncio.create_task(read_frame(reader, child_pb2.ChildReport))
+                reading = asyncio.create_task(read_frame(reader, worker_pb2.ChildReport))
             log.warning("quarantine_child_stuck", pid=self.pid)
         except (asyncio.IncompleteReadError, ConnectionError, DecodeError):
             pass  # it is gone, or out of its mind
         finally:
             reading.cancel()
 
-    def _take(self, report: child_pb2.ChildReport) -> None:
+    def _take(self, report: worker_pb2.ChildReport) -> None:
         ended = self._tries.get(report.number)
         if ended is not None and not ended.done():
             ended.set_result(report)

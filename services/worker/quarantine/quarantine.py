@@ -3,7 +3,7 @@
 import asyncio
 
 from headrace.results.v1 import results_pb2
-from headrace.worker.v1 import child_pb2
+from headrace.worker.v1 import worker_pb2
 from services.worker.item_runner import ItemOutcome
 from services.worker.quarantine.child_process import ChildProcess
 
@@ -18,7 +18,7 @@ class Quarantine:
         setup: What each child needs to know.
     """
 
-    def __init__(self, setup: child_pb2.ChildSetup) -> None:
+    def __init__(self, setup: worker_pb2.ChildSetup) -> None:
         self._setup = setup
         self._starting: asyncio.Task[ChildProcess] | None = None
         self._running_count = 0

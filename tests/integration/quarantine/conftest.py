@@ -8,7 +8,7 @@ import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
-from headrace.worker.v1 import child_pb2
+from headrace.worker.v1 import worker_pb2
 from services.worker.quarantine import Quarantine
 
 KIND = """
@@ -58,7 +58,7 @@ def risky_kind(tmp_path, monkeypatch):
 @pytest.fixture
 async def quarantine(risky_kind):
     quarantine = Quarantine(
-        child_pb2.ChildSetup(
+        worker_pb2.ChildSetup(
             log_level="INFO", model="stand-in", redis_url="memory://", memory_bytes=512 * 1024 * 1024
         )
     )

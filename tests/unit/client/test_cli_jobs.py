@@ -8,6 +8,7 @@ import termios
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
@@ -39,6 +40,7 @@ async def test_get_prints_every_field_in_json(cli, gateway, make_job, job_id):
             "pause_reason": "UNSPECIFIED",
             "seq": 7,
             "tenant": "default",
+            "expire_time": None,
         }
     ]
 
@@ -196,6 +198,30 @@ async def test_only_failed_results_for_people(cli, gateway, make_result, job_id)
     gateway.recorded = [(1, make_result(0)), (1, make_result(1, error="TIMEOUT"))]
     assert (await cli.run("results", job_id, "--failed")).out == "1\tFAILED\tTIMEOUT: it went wrong\n"
     assert (await cli.run("results", job_id)).out.splitlines()[0] == '0\tSUCCEEDED\t{"label":"a"}'
+
+
+async def test_people_are_told_how_often_an_item_was_tried_and_why_it_failed(
+    cli, gateway, make_result, job_id
+):
+    result = make_result(1, error="BROKEN_ANSWER")
+    result.try_count = 4
+    for number, reason in enumerate(["RATE_LIMITED", "RATE_LIMITED", "\033[2J", "BROKEN_ANSWER"], start=1):
+        result.failed_tries.add(try_number=number, error={"reason": reason, "message": "it failed"})
+    gateway.recorded = [(1, result)]
+    done = await cli.run("results", job_id, "--failed")
+    assert done.out == (
+        "1\tFAILED\tBROKEN_ANSWER: it went wrong (try 4, after 2 times RATE_LIMITED, \ufffd[2J)\n"
+    )
+    (shown,) = (await cli.run("results", job_id, "--failed", "--json")).objects
+    assert shown["failed_tries"][0] == {
+        "try_number": 1,
+        "error": {"reason": "RATE_LIMITED", "message": "it failed"},
+    }
+
+
+async def test_a_deadline_is_shown(cli, gateway, make_job, job_id):
+    gateway.jobs = [make_job(expire_time=Timestamp(seconds=1_800_000_090))]
+    assert "expire     2027-01-15T08:01:30Z\n" in (await cli.run("get", job_id)).out
 
 
 async def test_followed_results_come_each_once_until_the_job_ends(
