@@ -13,6 +13,7 @@ import urllib.request
 from typing import Any, NamedTuple
 
 from deploy.local.paths import run_directory
+from deploy.local.ports import spare_port
 from deploy.local.testing.run import TestRun
 from deploy.local.testing.stack import TestStack
 from headrace import Client, JobState
@@ -35,12 +36,16 @@ def main() -> None:
     """Runs it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10)
-    runs: int = parser.parse_args().runs
+    parser.add_argument("--without-line", action="store_true", help="no gateway reaches the worker")
+    arguments = parser.parse_args()
     run = TestRun(run_directory() / "test")
-    stack = TestStack(run, workers=1, stand_in_arguments=("--latency-ms", str(_LATENCY_MS)))
+    settings = {"HEADRACE_WORKER_ADVERTISE": f"127.0.0.1:{spare_port()}"} if arguments.without_line else {}
+    stack = TestStack(
+        run, workers=1, worker_settings=settings, stand_in_arguments=("--latency-ms", str(_LATENCY_MS))
+    )
     try:
         stack.start()
-        figures = asyncio.run(_measure(stack, runs))
+        figures = asyncio.run(_measure(stack, arguments.runs))
     finally:
         stack.close()
         run.close()
