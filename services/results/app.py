@@ -47,9 +47,14 @@ class ResultsApp:
         self._purger.start()
         log.info("results_started", target=self.target, sqlite=self._database.sqlite)
 
-    async def stop(self) -> None:
+    async def drain(self) -> None:
         """Lets running calls end, within the settings' drain_seconds, and closes the database."""
         await self._purger.stop()
-        await self._server.stop(self._settings.drain_seconds)
+        await self._server.drain(self._settings.drain_seconds)
         await self._database.close()
         log.info("results_stopped")
+
+    async def stop(self) -> None:
+        """Drains and closes all connections."""
+        await self.drain()
+        await self._server.stop(0)

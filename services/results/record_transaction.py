@@ -9,6 +9,7 @@ from services.results.chunk_finder import ChunkFinder
 from services.results.database import Transaction
 from services.results.facts import Job
 from services.results.item_rows import NewResult, Tries
+from services.results.job_usage import count_tries
 from services.results.kept_tries import encode_failure, encode_tries
 from services.results.lost_chunks import bury_chunk
 from services.results.messages import canonical_id, duration_of, usage_of
@@ -32,8 +33,9 @@ async def record_in(
     known = [record for record in records if canonical_id(record.job_id) in transition.jobs]
     finder = await ChunkFinder.open(transition, incarnation, known)
     await _add_items(transition, finder, known)
-    tries = [entry for record in known for entry in _tries_of(transition, finder, record)]
-    item_rows.save_tries(tx, tries)
+    tries = {entry[:2]: entry for record in known for entry in _tries_of(transition, finder, record)}
+    await count_tries(tx, transition.jobs, list(tries.values()))
+    item_rows.save_tries(tx, tries.values())
     for record in known:
         _fail_job(transition, finder, record)
         await _bury(transition, finder, record)

@@ -19,6 +19,7 @@ class HeldItem:
         task: Set while in flight.
         timer: Set while it waits out a backoff.
         last_error: Why its last try under this lease failed; None where there was none.
+        broken_off: A try under this lease was broken off after it had begun a call.
     """
 
     leased: results_pb2.LeasedItem
@@ -26,6 +27,7 @@ class HeldItem:
     task: asyncio.Task[Any] | None = None
     timer: asyncio.TimerHandle | None = None
     last_error: jobs_pb2.Error | None = None
+    broken_off: bool = False
 
 
 @dataclass(eq=False)

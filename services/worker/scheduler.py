@@ -261,7 +261,9 @@ class ItemScheduler:
         self.live.ended(job.spec.job_id, outcome, item.leased.usage)
         if outcome is not None:
             self._settle(item, outcome)
-        elif not task.cancelled():
+        elif task.cancelled():
+            item.broken_off = item.leased.usage.call_count > 0
+        else:
             self._leave_child(item, task.exception())
         if job.stopped or self._draining or chunk.giving_back:
             self._release_if_idle(chunk)
@@ -351,6 +353,7 @@ class ItemScheduler:
 
     def _fail_job(self, item: HeldItem, outcome: ItemOutcome) -> None:
         job = item.chunk.job
+        self._note_try(item, outcome)
         error = outcome.error or jobs_pb2.Error(reason="INTERNAL")
         if not job.stopped:
             log.warning("job_failed", reason=error.reason, **fields_of(job.spec))
@@ -396,11 +399,10 @@ class ItemScheduler:
         self._recorder.add(entry, urgent=True)
 
     def _hand_over_tried(self, chunk: HeldChunk) -> None:
-        if chunk.job.stopped:
-            return
+        """Tells of the tries of unfinished items: where the job is stopped, for what they have used."""
         now = asyncio.get_running_loop().time()
         for item in chunk.unfinished.values():
-            if item.last_error is not None:
+            if item.last_error is not None or item.broken_off:
                 self._hand_over(item, max(0.0, item.timer.when() - now) if item.timer else 0.0)
 
     def _lose(self, chunk: HeldChunk) -> None:

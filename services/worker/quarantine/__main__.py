@@ -54,7 +54,7 @@ class Child:
     def _report(self, wanted: worker_pb2.ChildItem, task: asyncio.Task[ItemOutcome]) -> None:
         del self._tries[wanted.number]
         if task.cancelled():
-            report = worker_pb2.ChildReport(cancelled=True)
+            report = worker_pb2.ChildReport(cancelled=True, usage=wanted.item.usage)
         else:
             fault = task.exception()
             report = report_of(fault_outcome(wanted.job, wanted.item, fault) if fault else task.result())

@@ -98,7 +98,8 @@ class ChildProcess:
         Raises:
             ChildDiedError: The child died in it.
             ChildNotStartedError: The child was dead before.
-            asyncio.CancelledError: The try was broken off; it has ended in the child, or the child has.
+            asyncio.CancelledError: The try was broken off; it has ended in the child, or the child has. What
+                it used, as far as the child told it, is added to the item's own usage.
         """
         if self.is_dead or self._writer is None:
             raise ChildNotStartedError
@@ -110,6 +111,8 @@ class ChildProcess:
             await asyncio.wait([ended])
         except asyncio.CancelledError:
             await self._break_off(number, ended)
+            if ended.done() and not ended.cancelled() and ended.exception() is None:
+                item.usage.CopyFrom(ended.result().usage)
             raise
         finally:
             del self._tries[number]

@@ -2,6 +2,7 @@
 
 import asyncio
 import textwrap
+from functools import partial
 
 import pytest
 
@@ -66,16 +67,39 @@ async def quarantine(risky_kind):
 
 
 @pytest.fixture
-def run(quarantine):
-    """Runs an item of the kind, given as JSON text."""
+def run_leased(quarantine):
+    """Runs a leased item of the kind."""
     spec = results_pb2.JobSpec(
         job_id="j", tenant="t", kind="risky", params="{}", job_class=jobs_pb2.JOB_CLASS_DEFAULT
     )
+    return partial(quarantine.run, spec)
+
+
+@pytest.fixture
+def run(run_leased):
+    """Runs an item of the kind, given as JSON text."""
 
     async def run_one(text):
-        return await quarantine.run(spec, results_pb2.LeasedItem(item_index=0, input=text))
+        return await run_leased(results_pb2.LeasedItem(item_index=0, input=text))
 
     return run_one
+
+
+@pytest.fixture
+async def silent_provider(monkeypatch):
+    """A provider that never answers; the event is set when it is asked."""
+    asked = asyncio.Event()
+
+    async def listen(reader, writer):
+        while await reader.read(65536):
+            asked.set()
+        writer.close()
+
+    server = await asyncio.start_server(listen, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    monkeypatch.setenv("OPENAI_BASE_URL", f"http://127.0.0.1:{port}/v1")
+    yield asked
+    server.close()
 
 
 @pytest.fixture

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
 from services.worker.quarantine import ChildDiedError, child_process
 from services.worker.quarantine import quarantine as module
 
@@ -75,6 +77,16 @@ async def test_an_item_that_is_broken_off_ends_in_the_child_too(run, begin):
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert await pid_of(run) == pid
+
+
+async def test_the_call_of_an_item_that_is_broken_off_is_counted_on_it(run_leased, silent_provider):
+    leased = results_pb2.LeasedItem(item_index=0, input='"complete"', usage=jobs_pb2.Usage(call_count=2))
+    waiting = asyncio.create_task(run_leased(leased))
+    await silent_provider.wait()
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    assert leased.usage.call_count == 3
 
 
 async def test_a_child_that_does_not_let_go_of_an_item_is_killed(run, begin, monkeypatch):

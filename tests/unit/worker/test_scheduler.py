@@ -110,6 +110,21 @@ async def test_stopping_a_job_breaks_off_its_calls_and_gives_its_chunks_back_onc
     await eventually(lambda: ("other", 0) in bench.runner.started)
 
 
+async def test_what_broken_off_calls_have_used_goes_with_the_chunk(make_bench, eventually):
+    bench = make_bench(limit=3)
+    bench.lease("j", 0, 4)
+    await bench.started(3)
+    unfinished = bench.scheduler.held.jobs["j"].chunks[0].unfinished
+    for index in (0, 1):  # the third was still on its way to its first call
+        unfinished[index].leased.usage.call_count = index + 1
+    bench.scheduler.stop_job("j")
+    await eventually(lambda: "j" not in bench.scheduler.held.jobs)
+    (record,) = (job for request in bench.results.records for job in request.jobs)
+    told = [(each.item_index, each.usage.call_count, each.try_count) for each in record.deferrals]
+    assert told == [(0, 1, 0), (1, 2, 0)]
+    assert len(record.releases) == 1
+
+
 async def test_pausing_a_job_lets_its_calls_end_starts_none_and_gives_its_chunks_back(make_bench, eventually):
     bench = make_bench(limit=2)
     bench.lease("j", 0, 3)
