@@ -60,6 +60,15 @@ def release_entry(
     return Entry(job_id, lambda job: job.releases.append(release), acknowledged)
 
 
+def death_entry(
+    job_id: str,
+    death: results_pb2.ChunkDeath,
+    acknowledged: Callable[[results_pb2.JobRecordOutcome], None],
+) -> Entry:
+    """Returns the entry of a chunk whose child process died."""
+    return Entry(job_id, lambda job: job.deaths.append(death), acknowledged)
+
+
 def job_error_entry(
     job_id: str,
     error: jobs_pb2.Error,

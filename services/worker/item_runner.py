@@ -99,7 +99,7 @@ class ItemRunner:
         """Makes one try of an item; whatever happens in it is in the outcome.
 
         Raises:
-            asyncio.CancelledError: The try was broken off.
+            asyncio.CancelledError: The try was broken off; what it used is added to the item's own usage.
         """
         usage = jobs_pb2.Usage()
         usage.CopyFrom(item.usage)
@@ -111,6 +111,7 @@ class ItemRunner:
             output = await time.within(lambda: self._run_handler(spec, item, usage))
         except (Exception, asyncio.CancelledError) as caught:
             if isinstance(caught, asyncio.CancelledError) and _is_broken_off():
+                item.usage.CopyFrom(usage)  # its calls were made, and may cost
                 raise
             error, delay = self._judge(spec, item, caught)
             tries = with_failed_try(item.failed_tries, item.try_count + 1, error)

@@ -42,3 +42,10 @@ def chunk_release(chunk: HeldChunk, not_before_seconds: float) -> results_pb2.Ch
         fence=chunk.ref.fence,
         not_before_ms=round(not_before_seconds * 1000),
     )
+
+
+def chunk_death(chunk: HeldChunk) -> results_pb2.ChunkDeath:
+    """Returns the death of a chunk's child process, with the items that were in flight in it."""
+    return results_pb2.ChunkDeath(
+        chunk_index=chunk.ref.chunk_index, fence=chunk.ref.fence, suspect_item_indexes=chunk.suspects
+    )

@@ -344,6 +344,21 @@ class Interleavings(RuleBasedStateMachine):
         record.releases.add(chunk_index=given.ref.chunk_index, fence=given.ref.fence, not_before_ms=wait)
         self.send(incarnation, record)
 
+    @rule(lease=leases, suspect_count=st.sampled_from([0, 1, 2, 9]), finished_count=st.sampled_from([0, 1]))
+    def die(self, lease: Given, suspect_count: int, finished_count: int) -> None:
+        """Tells that the child process of a chunk died, after it had finished the first items or none."""
+        incarnation, given = lease
+        record = pb.JobRecord(job_id=given.ref.job_id)
+        for item in given.items[:finished_count]:
+            place = {"chunk_index": given.ref.chunk_index, "fence": given.ref.fence, "round": given.round}
+            record.items.add(item_index=item.item_index, output=self.name(), try_count=1, **place)
+        suspects = [item.item_index for item in given.items[finished_count:][:suspect_count]]
+        record.deaths.add(
+            chunk_index=given.ref.chunk_index, fence=given.ref.fence, suspect_item_indexes=suspects
+        )
+        for _ in range(2):  # the second time nothing is held any more
+            self.send(incarnation, record, holds=self.run(self._holds(incarnation, given)))
+
     @rule(job_id=jobs)
     def cancel(self, job_id: str) -> None:
         before = self.get(job_id)
