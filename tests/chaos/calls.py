@@ -1,0 +1,116 @@
+"""Which calls were made twice, and whose death excuses that: from the provider's own log."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from deploy.local.stand_in.call_log import ANSWERED, BROKEN_OFF, UNDER_WAY
+from tests.chaos.jobs import place_of
+
+# A result counts from the begin of the transaction that records it; a call that began so much later, in
+# seconds, was made by somebody who could have known.
+RECORDING_SECONDS = 1.0
+_NO_FAILURE_OF_THE_PROVIDER = {ANSWERED, BROKEN_OFF, UNDER_WAY}
+Place = tuple[str, int]
+
+
+class Call(NamedTuple):
+    """One call, see the stand-in's log."""
+
+    caller: str
+    prompt: str
+    begin: float
+    end: float
+    outcome: str
+
+    @property
+    def failed(self) -> bool:
+        """Whether the provider failed, so that another call has to follow."""
+        return self.outcome not in _NO_FAILURE_OF_THE_PROVIDER
+
+
+@dataclass(eq=False)
+class Death:
+    """A worker that others had to take for dead, by what was done to it.
+
+    Attributes:
+        worker: Its name.
+        begin: When it was killed, frozen or cut off, in seconds since 1970.
+        end: Until when it may have gone on calling: the same, or later where it was only cut off.
+        places: Items of the chunks that it held, by mark and index.
+    """
+
+    worker: str
+    begin: float
+    end: float
+    places: set[Place] = field(default_factory=set)
+
+    def takeover_seconds(self, calls: Iterable[Call]) -> float | None:
+        """Returns how long it took until another worker called for an item that it held; None: none did."""
+        begins = [
+            call.begin
+            for call in calls
+            if call.begin > self.begin and call.caller != self.worker and place_of(call.prompt) in self.places
+        ]
+        return min(begins) - self.begin if begins else None
+
+
+@dataclass
+class Repeats:
+    """Calls that followed one of the same item which the provider had not failed.
+
+    Attributes:
+        call_count: All calls.
+        failure_counts: Failures of the provider, by kind.
+        excused: Repeats after the death of who made the call before, by death.
+        wrong: Repeats that nothing excuses, each in words.
+        too_late: Calls for items whose result was recorded already, each in words.
+    """
+
+    call_count: int = 0
+    failure_counts: Counter[str] = field(default_factory=Counter)
+    excused: Counter[Death] = field(default_factory=Counter)
+    wrong: list[str] = field(default_factory=list)
+    too_late: list[str] = field(default_factory=list)
+
+
+def find_repeats(calls: Sequence[Call], deaths: Sequence[Death], recorded: Mapping[Place, float]) -> Repeats:
+    """Returns what was called again.
+
+    Args:
+        calls: In any order.
+        deaths: Of workers; they excuse the repetition of what those had under way or unrecorded.
+        recorded: When each item's result was recorded, in seconds since 1970.
+    """
+    by_place: dict[Place, list[Call]] = defaultdict(list)
+    for call in calls:
+        by_place[place_of(call.prompt)].append(call)
+    repeats = Repeats(len(calls), Counter(call.outcome for call in calls if call.failed))
+    for place, of_item in by_place.items():
+        of_item.sort(key=lambda call: call.begin)
+        for before, call in zip(of_item, of_item[1:], strict=False):
+            if not before.failed:
+                _judge(repeats, deaths, before, call)
+        recorded_time = recorded.get(place, float("inf"))
+        for call in of_item:
+            if call.begin > recorded_time + RECORDING_SECONDS:
+                late = call.begin - recorded_time
+                repeats.too_late.append(f"{place}: called by {call.caller} {late:.1f} s after its result")
+    return repeats
+
+
+def _judge(repeats: Repeats, deaths: Sequence[Death], before: Call, call: Call) -> None:
+    for death in deaths:
+        if before.caller == death.worker and before.begin <= death.end and call.begin > death.begin:
+            repeats.excused[death] += 1
+            return
+    repeats.wrong.append(
+        f"{place_of(call.prompt)}: {before.caller} {before.outcome} at {before.begin:.2f} to {before.end:.2f},"
+        f" again {call.caller} {call.outcome} at {call.begin:.2f}"
+    )
+
+
+def to_calls(rows: Iterable[Sequence[Any]]) -> list[Call]:
+    """Returns the calls that rows of the log stand for; foreign prompts are left out."""
+    return [Call(*row) for row in rows if str(row[1]).startswith("Posting ")]
