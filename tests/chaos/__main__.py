@@ -17,6 +17,9 @@ from tests.chaos import table
 from tests.chaos.plan import each_alone, random_mix
 from tests.chaos.storm import Row, Storm
 from tests.chaos.system import System
+from tests.chaos.takeover import describe, measure_takeovers
+
+MAX_ITEMS = 5000
 
 
 def main() -> None:
@@ -33,13 +36,13 @@ def main() -> None:
     print(f"seed {seed}", flush=True)
     run = TestRun(run_directory() / "test")
     try:
-        rows = asyncio.run(_storm(run, seed, arguments.seconds, arguments.only))
+        rows = asyncio.run(_run(run, seed, arguments))
     finally:
         run.close()
     sys.exit(1 if any(row.broken for row in rows) else 0)
 
 
-async def _storm(run: TestRun, seed: int, seconds: float, only: str | None) -> list[Row]:
+async def _run(run: TestRun, seed: int, arguments: argparse.Namespace) -> list[Row]:
     begin = time.monotonic()
     system = System(run)
     try:
@@ -47,19 +50,29 @@ async def _storm(run: TestRun, seed: int, seconds: float, only: str | None) -> l
         storm = Storm(system, seed)
         await storm.begin()
         print(table.head(), flush=True)
-        rows = [_show(await storm.run_phase("nothing", []))]
-        for fault in each_alone():
-            if only is None or only in fault.name:
-                rows.append(_show(await storm.run_phase(fault.name, [[fault]])))
-        if only is None or only == "mix":
-            left = max(60.0, seconds - (time.monotonic() - begin))
-            rows.append(_show(await storm.run_phase("mix", random_mix(random.Random(seed), left))))
-        return rows
+        rows = [_show(await storm.run_phase("nothing", [], max_items=MAX_ITEMS))]
+        if arguments.what == "takeover":
+            rows.append(_show(await measure_takeovers(storm)))
+            print(describe(rows[-1]))
+            return rows
+        return rows + await _storm(storm, seed, begin + arguments.seconds, arguments.only)
     except BaseException:
         print(system.stack.logs())
         raise
     finally:
         await system.close()
+
+
+async def _storm(storm: Storm, seed: int, deadline: float, only: str | None) -> list[Row]:
+    rows = []
+    for fault in each_alone():
+        if only is None or only in fault.name:
+            rows.append(_show(await storm.run_phase(fault.name, [[fault]])))
+    if only is None or only == "mix":
+        left = max(60.0, deadline - time.monotonic())
+        mix = random_mix(random.Random(seed), left)
+        rows.append(_show(await storm.run_phase("mix", mix, max_items=MAX_ITEMS, backlog=3000)))
+    return rows
 
 
 def _show(row: Row) -> Row:

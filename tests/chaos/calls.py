@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 from deploy.local.stand_in.call_log import ANSWERED, BROKEN_OFF, UNDER_WAY
@@ -89,7 +90,7 @@ def find_repeats(calls: Sequence[Call], deaths: Sequence[Death], recorded: Mappi
     repeats = Repeats(len(calls), Counter(call.outcome for call in calls if call.failed))
     for place, of_item in by_place.items():
         of_item.sort(key=lambda call: call.begin)
-        for before, call in zip(of_item, of_item[1:], strict=False):
+        for before, call in pairwise(of_item):
             if not before.failed:
                 _judge(repeats, deaths, before, call)
         recorded_time = recorded.get(place, float("inf"))
@@ -106,8 +107,8 @@ def _judge(repeats: Repeats, deaths: Sequence[Death], before: Call, call: Call) 
             repeats.excused[death] += 1
             return
     repeats.wrong.append(
-        f"{place_of(call.prompt)}: {before.caller} {before.outcome} at {before.begin:.2f} to {before.end:.2f},"
-        f" again {call.caller} {call.outcome} at {call.begin:.2f}"
+        f"{place_of(call.prompt)}: {before.caller} {before.outcome} at {before.begin:.2f} to"
+        f" {before.end:.2f}, again {call.caller} {call.outcome} at {call.begin:.2f}"
     )
 
 

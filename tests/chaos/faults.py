@@ -8,13 +8,14 @@ from dataclasses import dataclass
 
 from deploy.local.servers.server import Server
 from deploy.local.services import ServiceProcess
-from tests.chaos.calls import Death
+from tests.chaos.calls import Death, Place
 from tests.chaos.store import Store
 from tests.chaos.system import System
 
 Step = Callable[[System], Awaitable[None]]
 # Silence after which a worker counts as dead, in seconds, whatever its port says; and what is surely less.
-DEAD_AFTER, SURELY_LIVE = 30.0, 25.0
+DEAD_AFTER = 30.0
+_LEASE_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -41,12 +42,12 @@ class Fault:
         """Begins, holds and heals; returns the death that it was, if it was one."""
         death = None
         if self.worker is not None:
+            await _until_it_holds_work(system, self.worker)
             death = Death(self.worker, time.time(), 0.0)
         await self.begin(system)
         if death is not None:
             death.end = time.time()
-            address = system.services[death.worker].settings["HEADRACE_WORKER_ADVERTISE"]
-            death.places = await Store(system.stack.database_url).held_places(address)
+            death.places = await _held_places(system, death.worker)
         await asyncio.sleep(self.hold_seconds)
         if death is not None and self.calls_on:
             death.end = time.time()
@@ -137,6 +138,18 @@ def crash_postgres(hold_seconds: float = 1.0) -> Fault:
         await asyncio.to_thread(_start, system.stack.postgres)
 
     return Fault(f"PostgreSQL crashed {hold_seconds:.0f} s", begin, heal, hold_seconds)
+
+
+async def _until_it_holds_work(system: System, worker: str) -> None:
+    """Waits for a lease, or for as long as a worker needs that was just started."""
+    deadline = time.monotonic() + _LEASE_SECONDS
+    while time.monotonic() < deadline and not await _held_places(system, worker):
+        await asyncio.sleep(0.1)
+
+
+async def _held_places(system: System, worker: str) -> set[Place]:
+    address = system.services[worker].settings["HEADRACE_WORKER_ADVERTISE"]
+    return await Store(system.stack.database_url).held_places(address)
 
 
 def _start(what: ServiceProcess | Server) -> None:

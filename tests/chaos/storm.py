@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tests.chaos.calls import Call, Death, Repeats, find_repeats, to_calls
 from tests.chaos.census import Count, settled_leaks, take_census
@@ -34,7 +35,7 @@ class Row:
         failure_count: Calls that the provider failed.
         repeated_count: Calls made again that it had not failed.
         allowed_count: How many of those the faults allow.
-        takeover_seconds: The longest until others worked on what a killed worker held; None: nobody was killed.
+        takeover_seconds: Of each death, until others worked on what that worker held.
         stall_seconds: The longest time without a new call while there was load.
         seconds: Of the phase.
         broken: Promises that were broken, each in words.
@@ -48,7 +49,7 @@ class Row:
     failure_count: int = 0
     repeated_count: int = 0
     allowed_count: int = 0
-    takeover_seconds: float | None = None
+    takeover_seconds: list[float] = field(default_factory=list)
     stall_seconds: float = 0.0
     seconds: float = 0.0
     broken: list[str] = field(default_factory=list)
@@ -60,17 +61,13 @@ class Storm:
     Args:
         system: Was started.
         seed: Decides sizes, classes and the provider's faults.
-        max_items: Of one job.
-        backlog: Unfinished items to keep up meanwhile.
     """
 
-    def __init__(self, system: System, seed: int, *, max_items: int = 5000, backlog: int = 3000) -> None:
+    def __init__(self, system: System, seed: int) -> None:
         self._system = system
         self._store = Store(system.stack.database_url)
         self._rng = random.Random(seed)
         self._seed = seed
-        self._max_items = max_items
-        self._backlog = backlog
         self._baseline: dict[str, Count] = {}
         self._jobs: list[StormJob] = []
         self._phase_count = 0
@@ -80,12 +77,16 @@ class Storm:
         faults = {"seed": self._seed, "faults": PROVIDER_FAULTS}
         await self._system.control_provider(keep_log=True, fail_randomly=faults)
 
-    async def run_phase(self, name: str, lanes: Sequence[Sequence[Fault]]) -> Row:
+    async def run_phase(
+        self, name: str, lanes: Sequence[Sequence[Fault]], *, max_items: int = 1500, backlog: int = 1000
+    ) -> Row:
         """Runs faults under load, waits until every job has ended, and judges.
 
         Args:
             name: In the table.
             lanes: Faults of one lane come one after the other, lanes beside each other.
+            max_items: Of one job.
+            backlog: Unfinished items to keep up meanwhile.
         """
         begin, row = time.time(), Row(name)
         first_call = len(await self._system.read_call_log())
@@ -96,11 +97,12 @@ class Storm:
             self._system.targets,
             watchers,
             self._rng,
-            max_items=self._max_items,
-            backlog=self._backlog,
+            max_items=max_items,
+            backlog=backlog,
         )
         load.start()
         await until(lambda: watchers.done_count >= 100, _FLOWING_SECONDS, "the load has begun")
+        self._note_newcomers()
         strike_time = time.time()
         deaths = await _strike_all(self._system, lanes)
         await asyncio.sleep(2.0)  # load after the last fault
@@ -130,15 +132,12 @@ class Storm:
         row.broken += [f"called again: {repeat}" for repeat in repeats.wrong]
         row.broken += [f"called after its result: {call}" for call in repeats.too_late]
         row.broken += _over_allowed(repeats, most)
-        for death in deaths:
-            seconds = death.takeover_seconds(calls)
-            if seconds is not None:
-                row.takeover_seconds = max(seconds, row.takeover_seconds or 0.0)
-        # One that was only silent is waited for longer.
-        if any(fault.startswith("kill worker") for fault in row.name.split(", ")) and (
-            row.takeover_seconds is not None and row.takeover_seconds > TAKEOVER_SECONDS
-        ):
-            row.broken.append(f"taken over after {row.takeover_seconds:.1f} s")
+        taken_over = [death.takeover_seconds(calls) for death in deaths]
+        row.takeover_seconds = [seconds for seconds in taken_over if seconds is not None]
+        # A worker that is only silent is waited for longer, and without a store nobody can take over.
+        if row.name.startswith("kill worker"):
+            late = [seconds for seconds in row.takeover_seconds if seconds > TAKEOVER_SECONDS]
+            row.broken += [f"taken over after {seconds:.1f} s" for seconds in late]
 
     async def _judge_store(self, row: Row, jobs: list[StormJob], deaths: Sequence[Death]) -> None:
         self._jobs += jobs
@@ -160,12 +159,17 @@ class Storm:
         services, port = self._system.services.values(), self._system.stack.stand_in.port
         leaks = await settled_leaks(self._baseline, services, port, _LEAK_SECONDS)
         row.broken += [f"left over in {leak}" for leak in leaks]
-        now = take_census(services, port)
+        running = self._note_newcomers()
+        row.broken += [f"{name} does not run" for name in self._system.services.keys() - running]
+
+    def _note_newcomers(self) -> set[str]:
+        """Takes what processes hold that were not looked at before as their level; returns who runs."""
+        now = take_census(self._system.services.values(), self._system.stack.stand_in.port)
         for name, count in now.items():
             before = self._baseline.get(name)
             if before is None or before.pid != count.pid:
                 self._baseline[name] = count
-        row.broken += [f"{name} does not run" for name in self._system.services.keys() - now.keys()]
+        return set(now)
 
 
 async def _strike_all(system: System, lanes: Sequence[Sequence[Fault]]) -> list[Death]:
@@ -187,4 +191,4 @@ def _over_allowed(repeats: Repeats, most: int) -> list[str]:
 def _longest_gap(calls: Sequence[Call], begin: float, end: float) -> float:
     begins = sorted(call.begin for call in calls if begin <= call.begin <= end)
     times = [begin, *begins, end]
-    return max(later - earlier for earlier, later in zip(times, times[1:], strict=False))
+    return max(later - earlier for earlier, later in pairwise(times))

@@ -32,8 +32,8 @@ class System:
 
     Attributes:
         stack: The processes.
-        links: By name: ``client-gateway-1``, ``gateway-1-results``, ``worker-1-results``, ``gateways-worker-1``
-            and so on. Each leads from the first to the second.
+        links: By name: ``client-gateway-1``, ``gateway-1-results``, ``worker-1-results``,
+            ``gateways-worker-1`` and so on. Each leads from the first to the second.
         in_flight_limit: Of each worker.
     """
 

@@ -19,13 +19,12 @@ def head() -> str:
 
 def line(row: Row) -> str:
     """Returns one phase as a line; below it what was broken."""
-    takeover = "-" if row.takeover_seconds is None else f"{row.takeover_seconds:.1f}"
+    takeover = f"{max(row.takeover_seconds):.1f}" if row.takeover_seconds else "-"
     repeated = f"{row.repeated_count}/{row.allowed_count}"
     verdict = f"{len(row.broken)} BROKEN" if row.broken else "held"
-    text = (
-        f"{row.name[:34]:34} {row.job_count:5} {row.item_count:7,} {row.failed_count:6} {row.call_count:7,}"
-        f" {row.failure_count:8,} {repeated:>9} {takeover:>6} {row.stall_seconds:6.1f} {row.seconds:5.0f}  {verdict}"
-    )
+    counts = f"{row.job_count:5} {row.item_count:7,} {row.failed_count:6} {row.call_count:7,}"
+    times = f"{takeover:>6} {row.stall_seconds:6.1f} {row.seconds:5.0f}"
+    text = f"{row.name[:34]:34} {counts} {row.failure_count:8,} {repeated:>9} {times}  {verdict}"
     return "\n".join([text, *_details(row)])
 
 

@@ -1,4 +1,4 @@
-"""Watchers of all jobs, on the bare streams: what the gateways send is judged, not what a client makes of it."""
+"""Watchers of all jobs, on the bare streams: what gateways send is judged, not what a client makes of it."""
 
 import asyncio
 import itertools
@@ -125,7 +125,7 @@ class Watchers:
             self._start(self._follow(job))
 
     async def wait(self, seconds: float) -> list[str]:
-        """Waits until all is watched to its end; returns the marks of jobs that were not, empty if all were."""
+        """Waits until all is watched to its end; returns the marks of jobs that were not."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
         late = [watch.job.mark for watch in self.watches if not watch.is_over]
