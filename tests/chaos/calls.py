@@ -64,6 +64,7 @@ class Repeats:
     Attributes:
         call_count: All calls.
         failure_counts: Failures of the provider, by kind.
+        failures_of: Failures of the provider, by item.
         excused: Repeats after the death of who made the call before, by death.
         wrong: Repeats that nothing excuses, each in words.
         too_late: Calls for items whose result was recorded already, each in words.
@@ -71,6 +72,7 @@ class Repeats:
 
     call_count: int = 0
     failure_counts: Counter[str] = field(default_factory=Counter)
+    failures_of: Counter[Place] = field(default_factory=Counter)
     excused: Counter[Death] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     too_late: list[str] = field(default_factory=list)
@@ -93,6 +95,7 @@ def find_repeats(calls: Sequence[Call], deaths: Sequence[Death], recorded: Mappi
         for before, call in pairwise(of_item):
             if not before.failed:
                 _judge(repeats, deaths, before, call)
+        repeats.failures_of[place] = sum(call.failed for call in of_item)
         recorded_time = recorded.get(place, float("inf"))
         for call in of_item:
             if call.begin > recorded_time + RECORDING_SECONDS:

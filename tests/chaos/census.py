@@ -84,28 +84,31 @@ def _count(pid: int, provider_port: int) -> Count:
     status = dict(
         line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":" in line
     )
-    peers = _peer_ports(pid)
-    file_count = connection_count = 0
+    connections = _connections(pid)
+    file_count, own = 0, set()
     for link in Path(f"/proc/{pid}/fd").iterdir():
         try:
             target = str(link.readlink())
         except FileNotFoundError:  # closed meanwhile
             continue
-        peer = peers.get(target.removeprefix("socket:[").rstrip("]"))
-        if peer is None:
+        ends = connections.get(target.removeprefix("socket:[").rstrip("]"))
+        if ends is None:
             file_count += 1
-        elif peer != provider_port:
-            connection_count += 1
+        elif ends[1] != provider_port:
+            own.add(ends)
+    # What leads to the process itself wakes its own loops: the AMQP library has such a pair a connection.
+    outside = [(near, far) for near, far in own if (far, near) not in own]
     return Count(
-        pid, int(status["Threads"]), file_count, connection_count, int(status["VmRSS"].split()[0]) * 1024
+        pid, int(status["Threads"]), file_count, len(outside), int(status["VmRSS"].split()[0]) * 1024
     )
 
 
-def _peer_ports(pid: int) -> dict[str, int]:
-    """Returns the far port of each TCP connection that a process may have, by inode."""
-    peers = {}
+def _connections(pid: int) -> dict[str, tuple[int, int]]:
+    """Returns near and far port of each TCP connection that a process may have, by inode."""
+    found = {}
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:
             fields = line.split()
-            peers[fields[9]] = int(fields[2].rsplit(":", 1)[1], 16)
-    return peers
+            near, far = (int(end.rsplit(":", 1)[1], 16) for end in fields[1:3])
+            found[fields[9]] = near, far
+    return found

@@ -44,6 +44,10 @@ _RECORDED = """
 SELECT j.request_id, r.item_index, r.finish_time / 1e6 FROM results r JOIN jobs j USING (job_id)
 WHERE j.request_id = ANY($1)
 """
+_FAILED = """
+SELECT j.request_id, r.item_index, r.error_reason, r.error_message, r.try_count FROM results r
+JOIN jobs j USING (job_id) WHERE r.state = 2 AND j.request_id = ANY($1)
+"""
 _HELD = """
 SELECT j.request_id, c.first_index, c.item_count FROM chunks c JOIN jobs j USING (job_id)
 JOIN workers w ON w.incarnation = c.lease_incarnation
@@ -76,11 +80,16 @@ class Store:
         rows = await self._fetch(_WRONG_JOBS, marks, LABELS, _TERMINAL)
         return wrong + [f"numbers do not add up: {dict(row)}" for row in rows]
 
-    async def unknown_jobs(self, jobs: Sequence[StormJob]) -> list[str]:
-        """Returns stored jobs that were never answered with: a submit was stored twice."""
-        rows = await self._fetch(
-            "SELECT request_id FROM jobs WHERE job_id <> ALL($1)", [job.job_id for job in jobs]
-        )
+    async def unknown_jobs(self, prefix: str, jobs: Sequence[StormJob]) -> list[str]:
+        """Returns stored jobs that are none of these, in words: a submit was stored twice.
+
+        Args:
+            prefix: With which the marks of all these jobs begin, and of no others.
+            jobs: All that were answered with.
+        """
+        known = [job.job_id for job in jobs]
+        statement = "SELECT request_id FROM jobs WHERE starts_with(request_id, $1) AND job_id <> ALL($2)"
+        rows = await self._fetch(statement, prefix, known)
         return [f"{row['request_id']}: stored once more" for row in rows]
 
     async def facts(self, jobs: Sequence[StormJob]) -> asyncpg.Record:
@@ -91,6 +100,11 @@ class Store:
         """Returns when each item's result was recorded, in seconds since 1970."""
         rows = await self._fetch(_RECORDED, [job.mark for job in jobs])
         return {(row[0], row[1]): float(row[2]) for row in rows}
+
+    async def failed_items(self, jobs: Sequence[StormJob]) -> dict[Place, str]:
+        """Returns each item that failed, and why, in words."""
+        rows = await self._fetch(_FAILED, [job.mark for job in jobs])
+        return {(row[0], row[1]): f"{row[2]} after {row[4]} tries: {row[3]}" for row in rows}
 
     async def held_places(self, address: str) -> set[Place]:
         """Returns the items of the chunks that the worker at an address holds."""

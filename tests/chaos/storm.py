@@ -7,16 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
+from headrace.kinds import builtin_kinds
 from tests.chaos.calls import Call, Death, Repeats, find_repeats, to_calls
 from tests.chaos.census import Count, settled_leaks, take_census
 from tests.chaos.faults import Fault
 from tests.chaos.jobs import StormJob
 from tests.chaos.load import Load
 from tests.chaos.plan import TAKEOVER_SECONDS
+from tests.chaos.rest import find_remains
 from tests.chaos.store import Store
 from tests.chaos.system import PROVIDER_FAULTS, UNACKNOWLEDGED_LIMIT, System, until
 from tests.chaos.watchers import Watchers
 
+_MAX_TRIES = builtin_kinds()["llm.classify"].max_tries
 _FLOWING_SECONDS = 60.0
 _END_SECONDS = 180.0
 _LEAK_SECONDS = 20.0
@@ -132,6 +135,11 @@ class Storm:
         row.broken += [f"called again: {repeat}" for repeat in repeats.wrong]
         row.broken += [f"called after its result: {call}" for call in repeats.too_late]
         row.broken += _over_allowed(repeats, most)
+        for place, why in (await self._store.failed_items(jobs)).items():
+            if repeats.failures_of[place] < _MAX_TRIES:
+                row.broken.append(
+                    f"{place} failed, of which the provider failed {repeats.failures_of[place]}: {why}"
+                )
         taken_over = [death.takeover_seconds(calls) for death in deaths]
         row.takeover_seconds = [seconds for seconds in taken_over if seconds is not None]
         # A worker that is only silent is waited for longer, and without a store nobody can take over.
@@ -148,17 +156,21 @@ class Storm:
             facts["failed_count"],
         )
         row.broken += await self._store.wrong_jobs(jobs)
-        row.broken += await self._store.unknown_jobs(self._jobs)
+        row.broken += await self._store.unknown_jobs(f"s{self._seed}-", self._jobs)
         sent = sum(job.item_count for job in jobs)
         if sent != row.item_count:
             row.broken.append(f"{sent} items were sent and {row.item_count} are stored")
+        if any(death.places for death in deaths) and not facts["loss_count"]:
+            row.broken.append("nobody took the leases of a worker that was dead for long enough")
         if not deaths and facts["loss_count"]:
             row.broken.append(f"{facts['loss_count']} leases were taken from workers that were not dead")
 
     async def _judge_survivors(self, row: Row) -> None:
-        services, port = self._system.services.values(), self._system.stack.stand_in.port
+        services, port = list(self._system.services.values()), self._system.stack.stand_in.port
         leaks = await settled_leaks(self._baseline, services, port, _LEAK_SECONDS)
         row.broken += [f"left over in {leak}" for leak in leaks]
+        remains = await find_remains(services, len(self._system.stack.gateways), _LEAK_SECONDS)
+        row.broken += [f"not at rest: {what}" for what in remains]
         running = self._note_newcomers()
         row.broken += [f"{name} does not run" for name in self._system.services.keys() - running]
 

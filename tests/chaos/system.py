@@ -6,6 +6,7 @@ from typing import Any
 
 import aiohttp
 
+from deploy.local.ports import spare_port
 from deploy.local.services import ServiceProcess
 from deploy.local.testing.run import TestRun
 from deploy.local.testing.stack import TestStack
@@ -56,6 +57,8 @@ class System:
             way_in = self.links[f"gateways-{worker.name}"] = Link(worker.port)
             worker.settings["HEADRACE_WORKER_ADVERTISE"] = f"127.0.0.1:{way_in.port}"
             worker.settings["OPENAI_PROJECT_ID"] = worker.name  # the provider's log tells them apart
+        for service in self.services.values():
+            service.metrics_port = spare_port()
         self._http: aiohttp.ClientSession | None = None
 
     def _lead_to_results(self, service: ServiceProcess) -> None:
