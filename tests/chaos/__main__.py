@@ -15,7 +15,8 @@ from deploy.local.paths import run_directory
 from deploy.local.testing.run import TestRun
 from tests.chaos import table
 from tests.chaos.plan import each_alone, random_mix
-from tests.chaos.storm import Row, Storm
+from tests.chaos.row import Row
+from tests.chaos.storm import Storm
 from tests.chaos.system import System
 from tests.chaos.takeover import describe, measure_takeovers
 

@@ -9,6 +9,8 @@ from typing import Any, NamedTuple
 from deploy.local.stand_in.call_log import ANSWERED, BROKEN_OFF, UNDER_WAY
 from tests.chaos.jobs import place_of
 
+# A frozen worker that wakes sends so soon, in seconds, what it had begun to send.
+WAKING_SECONDS = 1.0
 # A result counts from the begin of the transaction that records it; a call that began so much later, in
 # seconds, was made by somebody who could have known.
 RECORDING_SECONDS = 1.0
@@ -40,12 +42,23 @@ class Death:
         begin: When it was killed, frozen or cut off, in seconds since 1970.
         end: Until when it may have gone on calling: the same, or later where it was only cut off.
         places: Items of the chunks that it held, by mark and index.
+        wake_time: When it went on after it was frozen; 0: never.
     """
 
     worker: str
     begin: float
     end: float
     places: set[Place] = field(default_factory=set)
+    wake_time: float = 0.0
+
+    def was_begun_before(self, call: Call) -> bool:
+        """Whether a call of the worker may have been begun before it was frozen, and was sent when it woke.
+
+        The body of a request is written one turn of the loop after the decision to make it; all items that
+        are started in one turn may be caught between the two.
+        """
+        is_own = call.caller == self.worker and place_of(call.prompt) in self.places
+        return is_own and 0 <= call.begin - self.wake_time < WAKING_SECONDS
 
     def takeover_seconds(self, calls: Iterable[Call]) -> float | None:
         """Returns how long it took until another worker called for an item that it held; None: none did."""
@@ -65,6 +78,7 @@ class Repeats:
         call_count: All calls.
         failure_counts: Failures of the provider, by kind.
         failures_of: Failures of the provider, by item.
+        sent_late: Calls that a worker had begun before it was frozen and sent when it woke, by its death.
         excused: Repeats after the death of who made the call before, by death.
         wrong: Repeats that nothing excuses, each in words.
         too_late: Calls for items whose result was recorded already, each in words.
@@ -74,6 +88,7 @@ class Repeats:
     failure_counts: Counter[str] = field(default_factory=Counter)
     failures_of: Counter[Place] = field(default_factory=Counter)
     excused: Counter[Death] = field(default_factory=Counter)
+    sent_late: Counter[Death] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
     too_late: list[str] = field(default_factory=list)
 
@@ -98,7 +113,10 @@ def find_repeats(calls: Sequence[Call], deaths: Sequence[Death], recorded: Mappi
         repeats.failures_of[place] = sum(call.failed for call in of_item)
         recorded_time = recorded.get(place, float("inf"))
         for call in of_item:
-            if call.begin > recorded_time + RECORDING_SECONDS:
+            death = next((death for death in deaths if death.was_begun_before(call)), None)
+            if death is not None:
+                repeats.sent_late[death] += 1
+            elif call.begin > recorded_time + RECORDING_SECONDS:
                 late = call.begin - recorded_time
                 repeats.too_late.append(f"{place}: called by {call.caller} {late:.1f} s after its result")
     return repeats
@@ -106,6 +124,8 @@ def find_repeats(calls: Sequence[Call], deaths: Sequence[Death], recorded: Mappi
 
 def _judge(repeats: Repeats, deaths: Sequence[Death], before: Call, call: Call) -> None:
     for death in deaths:
+        if death.was_begun_before(call):
+            return
         if before.caller == death.worker and before.begin <= death.end and call.begin > death.begin:
             repeats.excused[death] += 1
             return

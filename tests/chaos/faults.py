@@ -29,6 +29,7 @@ class Fault:
         hold_seconds: Between the two.
         worker: Who is taken for dead by it, and whose calls may be repeated; None: nobody.
         calls_on: Whether that worker may go on calling until it is healed.
+        wakes: Whether that worker goes on where it stood.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Fault:
     hold_seconds: float
     worker: str | None = None
     calls_on: bool = False
+    wakes: bool = False
 
     async def strike(self, system: System) -> Death | None:
         """Begins, holds and heals; returns the death that it was, if it was one."""
@@ -51,7 +53,10 @@ class Fault:
         await asyncio.sleep(self.hold_seconds)
         if death is not None and self.calls_on:
             death.end = time.time()
+        wake_time = time.time()
         await self.heal(system)
+        if death is not None and self.wakes:
+            death.wake_time = wake_time
         return death
 
 
@@ -82,7 +87,8 @@ def freeze(name: str, hold_seconds: float) -> Fault:
         system.services[name].kill(signal.SIGCONT)
 
     dies = name.startswith("worker") and hold_seconds > DEAD_AFTER
-    return Fault(f"freeze {name} {hold_seconds:.0f} s", begin, heal, hold_seconds, name if dies else None)
+    title = f"freeze {name} {hold_seconds:.0f} s"
+    return Fault(title, begin, heal, hold_seconds, name if dies else None, wakes=True)
 
 
 def cut(link: str, hold_seconds: float, *, there: bool = True, back: bool = True) -> Fault:

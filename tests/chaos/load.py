@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from headrace import Client, HeadraceError, JobClass
 from headrace.errors import DeadlineExceededError, UnavailableError
@@ -75,7 +75,7 @@ class Load:
     def _small_size(self) -> int:
         return self._rng.randint(1, 20)
 
-    async def _submit_all(self, size, every_seconds: float, backlog: int) -> None:  # type: ignore[no-untyped-def]
+    async def _submit_all(self, size: Callable[[], int], every_seconds: float, backlog: int) -> None:
         while not self._ending.is_set():
             if self._watchers.unfinished_count < backlog:
                 job = StormJob(self._next_mark(), size(), self._rng.choice(_CLASSES))

@@ -1,7 +1,7 @@
 """Which faults come when: each alone, or a mix that a seed decides."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tests.chaos.faults import Fault, crash_postgres, cut, freeze, kill, lose_queues, lose_redis
 
@@ -60,7 +60,7 @@ def short_mix(rng: random.Random) -> list[list[Fault]]:
     return [processes, servers]
 
 
-def _draw(rng: random.Random, draw_one, seconds: float) -> list[Fault]:  # type: ignore[no-untyped-def]
+def _draw(rng: random.Random, draw_one: Callable[[random.Random], Fault], seconds: float) -> list[Fault]:
     faults: list[Fault] = []
     while sum(fault.hold_seconds + 3 for fault in faults) < seconds:
         faults.append(draw_one(rng))

@@ -4,7 +4,8 @@ import statistics
 
 from tests.chaos.faults import kill
 from tests.chaos.plan import TAKEOVER_SECONDS
-from tests.chaos.storm import Row, Storm
+from tests.chaos.row import Row
+from tests.chaos.storm import Storm
 
 KILL_COUNT = 10
 

@@ -52,6 +52,19 @@ def test_a_call_after_its_result_was_recorded_is_too_late_whoever_died():
     assert len(repeats.too_late) == 1
 
 
+def test_a_frozen_worker_that_wakes_sends_at_once_what_it_had_begun_of_its_own_and_nothing_else():
+    death = Death("worker-1", 5.0, 5.0, {ITEM}, wake_time=65.0)
+    recorded = {ITEM: 40.5}
+    by_others = call(40, "worker-2")
+    at_once = find_repeats([by_others, call(65.1)], [death], recorded)
+    assert (at_once.wrong, at_once.too_late, at_once.sent_late) == ([], [], {death: 1})
+    later = find_repeats([by_others, call(66.5)], [death], recorded)
+    assert (len(later.wrong), len(later.too_late)) == (1, 1)
+    death.places.clear()
+    not_held = find_repeats([by_others, call(65.1)], [death], recorded)
+    assert (len(not_held.wrong), len(not_held.too_late)) == (1, 1)
+
+
 def test_takeover_is_the_first_call_of_another_worker_for_what_the_dead_one_held():
     death = Death("worker-1", 5.0, 5.0, {ITEM})
     elsewhere = Call("worker-2", "Posting s1-2/7: Controller", 6.0, 6.1, "answered")

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 
 import grpc
 
@@ -95,7 +95,6 @@ class Watchers:
 
     Attributes:
         watches: One for each job.
-        faults: What readers of results met that they must not meet.
     """
 
     def __init__(self, targets: Sequence[str]) -> None:
@@ -103,7 +102,7 @@ class Watchers:
         self._client = Client("ipv4:" + ",".join(targets))
         self._tasks: set[asyncio.Task[None]] = set()
         self.watches: list[Watch] = []
-        self.faults: list[str] = []
+        self._faults: list[str] = []
 
     @property
     def unfinished_count(self) -> int:
@@ -125,13 +124,14 @@ class Watchers:
             self._start(self._follow(job))
 
     async def wait(self, seconds: float) -> list[str]:
-        """Waits until all is watched to its end; returns the marks of jobs that were not."""
+        """Waits until all is watched to its end; returns what was wrong with the streams, each in words."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
         late = [watch.job.mark for watch in self.watches if not watch.is_over]
+        wrong = [f"{mark}: no terminal snapshot within {seconds:.0f} s" for mark in late]
         if self._tasks and not late:
-            self.faults.append(f"{len(self._tasks)} readers of results have not come to an end")
-        return late
+            wrong.append(f"{len(self._tasks)} readers of results have not come to an end")
+        return wrong + self._faults + [fault for watch in self.watches for fault in watch.faults]
 
     async def close(self) -> None:
         """Ends all watches."""
@@ -142,7 +142,7 @@ class Watchers:
         for gateway in self._gateways:
             await gateway.close()
 
-    def _start(self, work) -> None:  # type: ignore[no-untyped-def]
+    def _start(self, work: Coroutine[None, None, None]) -> None:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._forget)
@@ -150,7 +150,7 @@ class Watchers:
     def _forget(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            self.faults.append(f"a watcher broke: {task.exception()!r}")
+            self._faults.append(f"a watcher broke: {task.exception()!r}")
 
     async def _follow(self, job: StormJob) -> None:
         times: Counter[int] = Counter()
@@ -158,8 +158,8 @@ class Watchers:
             async for result in self._client.results(job.job_id, follow=True):
                 times[result.item_index] += 1
         except HeadraceError as error:
-            self.faults.append(f"results of {job.mark}: {error}")
+            self._faults.append(f"results of {job.mark}: {error}")
             return
         if times != Counter(range(job.item_count)):
             twice = sum(count > 1 for count in times.values())
-            self.faults.append(f"results of {job.mark}: {len(times)} of {job.item_count}, {twice} twice")
+            self._faults.append(f"results of {job.mark}: {len(times)} of {job.item_count}, {twice} twice")
