@@ -28,7 +28,6 @@ class Fault:
         heal: Puts it right.
         hold_seconds: Between the two.
         worker: Who is taken for dead by it, and whose calls may be repeated; None: nobody.
-        calls_on: Whether that worker may go on calling until it is healed.
         wakes: Whether that worker goes on where it stood.
     """
 
@@ -37,7 +36,6 @@ class Fault:
     heal: Step
     hold_seconds: float
     worker: str | None = None
-    calls_on: bool = False
     wakes: bool = False
 
     async def strike(self, system: System) -> Death | None:
@@ -48,15 +46,12 @@ class Fault:
             death = Death(self.worker, time.time(), 0.0)
         await self.begin(system)
         if death is not None:
-            death.end = time.time()
             death.places = await _held_places(system, death.worker)
         await asyncio.sleep(self.hold_seconds)
-        if death is not None and self.calls_on:
+        if death is not None:
             death.end = time.time()
-        wake_time = time.time()
+            death.wake_time = death.end if self.wakes else 0.0
         await self.heal(system)
-        if death is not None and self.wakes:
-            death.wake_time = wake_time
         return death
 
 
@@ -103,9 +98,7 @@ def cut(link: str, hold_seconds: float, *, there: bool = True, back: bool = True
     way = "both ways" if there and back else "there" if there else "back"
     name, _, upstream = link.rpartition("-")
     dies = upstream == "results" and name.startswith("worker") and hold_seconds > DEAD_AFTER
-    return Fault(
-        f"cut {link} {way} {hold_seconds:.0f} s", begin, heal, hold_seconds, name if dies else None, True
-    )
+    return Fault(f"cut {link} {way} {hold_seconds:.0f} s", begin, heal, hold_seconds, name if dies else None)
 
 
 def lose_queues() -> Fault:
