@@ -66,12 +66,14 @@ async def _run(run: TestRun, seed: int, arguments: argparse.Namespace) -> list[R
 
 async def _storm(storm: Storm, seed: int, deadline: float, only: str | None) -> list[Row]:
     rows = []
-    for fault in each_alone():
+    for fault in each_alone(random.Random(seed)):
         if only is None or only in fault.name:
             rows.append(_show(await storm.run_phase(fault.name, [[fault]])))
     if only is None or only == "mix":
         left = max(60.0, deadline - time.monotonic())
         mix = random_mix(random.Random(seed), left)
+        for lane in mix:
+            print("mix: " + "; ".join(fault.name for fault in lane), flush=True)
         rows.append(_show(await storm.run_phase("mix", mix, max_items=MAX_ITEMS, backlog=3000)))
     return rows
 

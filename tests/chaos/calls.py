@@ -40,8 +40,8 @@ class Death:
     Attributes:
         worker: Its name.
         begin: When it was killed, frozen or cut off, in seconds since 1970.
-        end: When it was healed. Until then its calls are those that it had under way, however late the provider
-            came to read them; one that is only cut off goes on for a while.
+        end: When it was healed. Until then its calls are those that it had under way, however late the
+            provider came to read them; one that is only cut off goes on for a while.
         places: Items of the chunks that it held, by mark and index.
         wake_time: When it went on after it was frozen; 0: never.
     """

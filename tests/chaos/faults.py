@@ -69,7 +69,7 @@ def kill(name: str, hold_seconds: float = 1.0) -> Fault:
         if is_worker:
             await system.links[f"gateways-{name}"].open()
 
-    return Fault(f"kill {name}", begin, heal, hold_seconds, name if is_worker else None)
+    return Fault(f"kill {name}, {hold_seconds:.0f} s", begin, heal, hold_seconds, name if is_worker else None)
 
 
 def freeze(name: str, hold_seconds: float) -> Fault:
@@ -82,7 +82,7 @@ def freeze(name: str, hold_seconds: float) -> Fault:
         system.services[name].kill(signal.SIGCONT)
 
     dies = name.startswith("worker") and hold_seconds > DEAD_AFTER
-    title = f"freeze {name} {hold_seconds:.0f} s"
+    title = f"freeze {name}, {hold_seconds:.0f} s"
     return Fault(title, begin, heal, hold_seconds, name if dies else None, wakes=True)
 
 
@@ -98,7 +98,7 @@ def cut(link: str, hold_seconds: float, *, there: bool = True, back: bool = True
     way = "both ways" if there and back else "there" if there else "back"
     name, _, upstream = link.rpartition("-")
     dies = upstream == "results" and name.startswith("worker") and hold_seconds > DEAD_AFTER
-    return Fault(f"cut {link} {way} {hold_seconds:.0f} s", begin, heal, hold_seconds, name if dies else None)
+    return Fault(f"cut {link} {way}, {hold_seconds:.0f} s", begin, heal, hold_seconds, name if dies else None)
 
 
 def lose_queues() -> Fault:
@@ -136,7 +136,7 @@ def crash_postgres(hold_seconds: float = 1.0) -> Fault:
     async def heal(system: System) -> None:
         await asyncio.to_thread(_start, system.stack.postgres)
 
-    return Fault(f"PostgreSQL crashed {hold_seconds:.0f} s", begin, heal, hold_seconds)
+    return Fault(f"PostgreSQL crashed, {hold_seconds:.0f} s", begin, heal, hold_seconds)
 
 
 async def _until_it_holds_work(system: System, worker: str) -> None:

@@ -6,15 +6,26 @@ from collections.abc import Callable, Sequence
 from tests.chaos.faults import Fault, crash_postgres, cut, freeze, kill, lose_queues, lose_redis
 
 TAKEOVER_SECONDS = 10.0  # others work on what a killed worker held within so many
-_LINKS = ("client-gateway-1", "client-gateway-2", "gateway-1-results", "gateway-2-results")
-_LINKS_OF_WORKERS = ("worker-1-results", "worker-2-results", "gateways-worker-1", "gateways-worker-2")
+# Of each kind two.
+_LINKS = (
+    ("client-gateway-1", "client-gateway-2"),
+    ("gateway-1-results", "gateway-2-results"),
+    ("worker-1-results", "worker-2-results"),
+    ("gateways-worker-1", "gateways-worker-2"),
+)
+_CUT_SECONDS = 10
 
 
-def each_alone() -> list[Fault]:
-    """Returns every fault of the long form, one by one, the shorter ones first."""
-    cuts = [cut(link, 10, back=False) for link in (_LINKS[0], _LINKS[2], *_LINKS_OF_WORKERS[::2])]
-    cuts += [cut(link, 10, there=False) for link in (_LINKS[1], _LINKS[3], *_LINKS_OF_WORKERS[1::2])]
-    cuts += [cut(link, 10) for link in (_LINKS[0], _LINKS[3], *_LINKS_OF_WORKERS[1:3])]
+def each_alone(rng: random.Random) -> list[Fault]:
+    """Returns every fault of the long form, one by one, the longest last.
+
+    Of each kind of link one is cut one way and the other both ways; the seed decides which, and the way.
+    """
+    cuts = []
+    for kind in _LINKS:
+        one, other = rng.sample(kind, 2)
+        there = rng.random() < 0.5
+        cuts += [cut(one, _CUT_SECONDS, there=there, back=not there), cut(other, _CUT_SECONDS)]
     return [
         kill("worker-1", TAKEOVER_SECONDS),
         kill("worker-2", TAKEOVER_SECONDS),
@@ -51,8 +62,8 @@ def short_mix(rng: random.Random) -> list[list[Fault]]:
     processes = [
         kill(f"worker-{rng.randint(1, 2)}", 8),
         freeze(f"gateway-{rng.randint(1, 2)}", 2),
-        cut(rng.choice(_LINKS_OF_WORKERS), 4, there=False),
-        cut(rng.choice(_LINKS), 3),
+        cut(rng.choice(_LINKS[2] + _LINKS[3]), 4, there=False),
+        cut(rng.choice(_LINKS[0] + _LINKS[1]), 3),
     ]
     servers = [kill("results"), crash_postgres(0.5), lose_redis(), lose_queues()]
     rng.shuffle(processes)
@@ -77,7 +88,7 @@ def _of_processes(rng: random.Random) -> Fault:
             kill(f"gateway-{number}"),
             freeze(f"worker-{number}", rng.uniform(1, 15)),
             freeze(f"gateway-{number}", rng.uniform(1, 15)),
-            cut(rng.choice(_LINKS + _LINKS_OF_WORKERS), rng.uniform(1, 10), there=there, back=back),
+            cut(rng.choice(rng.choice(_LINKS)), rng.uniform(1, 10), there=there, back=back),
         ]
     )
 

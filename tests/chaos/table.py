@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from tests.chaos.row import Row
 
 _HEAD = (
-    f"{'fault':34} {'jobs':>5} {'items':>7} {'failed':>6} {'calls':>7} {'provider':>8} {'repeated/':>9}"
+    f"{'fault':42} {'jobs':>5} {'items':>7} {'failed':>6} {'calls':>7} {'provider':>8} {'repeated/':>9}"
     f" {'take-':>6} {'stall':>6} {'of one':>6} {'time':>5}  verdict\n"
-    f"{'':34} {'':>5} {'':>7} {'':>6} {'':>7} {'failures':>8} {'allowed':>9}"
+    f"{'':42} {'':>5} {'':>7} {'':>6} {'':>7} {'failures':>8} {'allowed':>9}"
     f" {'over s':>6} {'s':>6} {'worker':>6} {'s':>5}"
 )
 _MOST_LINES = 12
@@ -25,7 +25,7 @@ def line(row: Row) -> str:
     verdict = f"{len(row.broken)} BROKEN" if row.broken else "held"
     counts = f"{row.job_count:5} {row.item_count:7,} {row.failed_count:6} {row.call_count:7,}"
     times = f"{takeover:>6} {row.stall_seconds:6.1f} {row.worker_stall_seconds:6.1f} {row.seconds:5.0f}"
-    text = f"{row.name[:34]:34} {counts} {row.failure_count:8,} {repeated:>9} {times}  {verdict}"
+    text = f"{row.name[:42]:42} {counts} {row.failure_count:8,} {repeated:>9} {times}  {verdict}"
     return "\n".join([text, *_details(row)])
 
 
