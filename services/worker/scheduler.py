@@ -24,7 +24,8 @@ from services.worker.live_numbers import LiveNumbers
 from services.worker.metrics import ITEMS_IN_FLIGHT
 from services.worker.quarantine import ChildDiedError, ChildNotStartedError
 from services.worker.recorder import Recorder
-from services.worker.records import chunk_death, chunk_release, item_deferral, item_record
+from services.worker.records import item_record
+from services.worker.returns import ChunkReturns
 from services.worker.room import Room
 
 log = get_logger(__name__)
@@ -95,6 +96,7 @@ class ItemScheduler:
         self.limit = limit
         self.room = Room(held, limit)
         self.live = LiveNumbers()
+        self._returns = ChunkReturns(recorder, held, self._queue, runner.forget, self.room.changed)
 
     @property
     def in_flight_count(self) -> int:
@@ -116,7 +118,7 @@ class ItemScheduler:
             log.debug("chunk_leased", chunk_index=lease.ref.chunk_index, **fields_of(spec))
             self._queue.push(spec.job_class, spec.tenant, spec.job_id, chunk.unfinished.values())
             if chunk.job.stopped or self._draining or not chunk.unfinished:
-                self._release(chunk)
+                self._returns.give_back(chunk)
         self.pump()
 
     def pump(self) -> None:
@@ -140,12 +142,12 @@ class ItemScheduler:
         job.stopped = True
         if job.unfinished_count:  # else it has ended by itself
             log.info("job_stopped", unfinished_count=job.unfinished_count, **fields_of(job.spec))
-        self._discard(job, lambda item: True)
+        self._returns.discard(job, lambda item: True)
         for item in job.in_flight():
             if item.task is not None:
                 item.task.cancel()
         for chunk in list(job.chunks.values()):
-            self._release_if_idle(chunk)
+            self._returns.give_back_if_idle(chunk)
 
     def pause_job(self, job_id: str) -> None:
         """Starts nothing more of the chunks held of a job: each is given back once its calls in flight ended.
@@ -162,7 +164,7 @@ class ItemScheduler:
             chunk.giving_back = (
                 True  # backoffs run on, so that the store is told how long they have still to last
             )
-            self._release_if_idle(chunk)
+            self._returns.give_back_if_idle(chunk)
 
     def lose(self, refs: Iterable[results_pb2.LeaseRef]) -> None:
         """Forgets leases that results gave to others; calls in flight end and are recorded all the same."""
@@ -172,7 +174,7 @@ class ItemScheduler:
             if job is None or chunk is None or chunk.ref.fence != ref.fence or chunk.releasing:
                 continue
             if chunk.unfinished or not chunk.unacknowledged_count:
-                self._lose(chunk)
+                self._returns.lose(chunk)
 
     async def drain(self, grace_seconds: float) -> None:
         """Starts nothing more, lets calls in flight end within the grace, gives everything back."""
@@ -180,7 +182,7 @@ class ItemScheduler:
         for job in list(self.held.jobs.values()):
             spec = job.spec
             self._queue.discard(spec.job_class, spec.tenant, spec.job_id, lambda item: True)
-        self._release_idle()
+        self._returns.give_back_idle()
         if self._in_flight:
             await asyncio.wait(self._in_flight, timeout=grace_seconds)
         cut_off = set(self._in_flight)
@@ -188,7 +190,7 @@ class ItemScheduler:
             task.cancel()
         if cut_off:
             await asyncio.wait(cut_off, timeout=CUT_OFF_SECONDS)
-        self._release_idle()
+        self._returns.give_back_idle()
 
     def unwanted_job_ids(self, job_class: jobs_pb2.JobClass) -> list[str]:
         """Held jobs of a class of which nothing more should be leased now.
@@ -226,7 +228,7 @@ class ItemScheduler:
     def _give_back_cooling(self, job: HeldJob, wait: float) -> None:
         for chunk in list(job.chunks.values()):
             if chunk.unfinished:
-                self._release_if_idle(chunk, not_before_seconds=wait)
+                self._returns.give_back_if_idle(chunk, not_before_seconds=wait)
 
     def _start(self, item: HeldItem) -> None:
         if item.chunk.is_ending:
@@ -266,7 +268,7 @@ class ItemScheduler:
         else:
             self._leave_child(item, task.exception())
         if job.stopped or self._draining or chunk.giving_back:
-            self._release_if_idle(chunk)
+            self._returns.give_back_if_idle(chunk)
         self.room.changed()
         self.pump()
 
@@ -326,7 +328,7 @@ class ItemScheduler:
         self._note_try(item, outcome)
         self.held.finish(item)
         chunk.deferred = True
-        self._hand_over(item, outcome.retry_delay or 0.0)
+        self._returns.hand_over(item, outcome.retry_delay or 0.0)
         self._release_if_over(chunk)
 
     def _note_try(self, item: HeldItem, outcome: ItemOutcome) -> None:
@@ -337,11 +339,6 @@ class ItemScheduler:
         item.leased.failed_tries.extend(outcome.failed_tries)
         item.last_error = outcome.error or jobs_pb2.Error()
 
-    def _hand_over(self, item: HeldItem, delay_seconds: float) -> None:
-        """Tells the store what tries were made of an item that is not finished, and when it is due again."""
-        deferral = item_deferral(item, delay_seconds)
-        self._recorder.add(entries.deferral_entry(item.chunk.ref.job_id, deferral, lambda outcome: None))
-
     def _release_if_over(self, chunk: HeldChunk) -> None:
         """Gives back a chunk without unfinished items of which the store may know some that wait.
 
@@ -349,7 +346,7 @@ class ItemScheduler:
         """
         may_go_on = chunk.deferred or chunk.quarantined or chunk.ref.fence > 1
         if may_go_on and not chunk.unfinished:
-            self._release(chunk)
+            self._returns.give_back(chunk)
 
     def _fail_job(self, item: HeldItem, outcome: ItemOutcome) -> None:
         job = item.chunk.job
@@ -359,81 +356,20 @@ class ItemScheduler:
             log.warning("job_failed", reason=error.reason, **fields_of(job.spec))
         self._recorder.add(entries.job_error_entry(job.spec.job_id, error, lambda o: None), urgent=True)
         self.stop_job(job.spec.job_id)
-        self._release_if_idle(item.chunk)
+        self._returns.give_back_if_idle(item.chunk)
 
     def _acknowledged(self, chunk: HeldChunk, outcome: results_pb2.JobRecordOutcome) -> None:
         chunk.unacknowledged_count -= 1
         if outcome.lost:
-            self._lose_job(chunk.job)
+            self._returns.lose_job(chunk.job)
         elif outcome.stop:
             self.stop_job(chunk.job.spec.job_id)
         elif outcome.pause:
             self.pause_job(chunk.job.spec.job_id)
         if not chunk.unfinished and not chunk.unacknowledged_count and not chunk.releasing:
-            self._drop(chunk)  # every item has its result: the store has ended the lease
+            self._returns.drop(chunk)  # every item has its result: the store has ended the lease
         self.room.changed()
         self.pump()
-
-    def _release_idle(self) -> None:
-        for job in list(self.held.jobs.values()):
-            for chunk in list(job.chunks.values()):
-                self._release_if_idle(chunk)
-
-    def _release_if_idle(self, chunk: HeldChunk, not_before_seconds: float = 0.0) -> None:
-        if not any(item.task for item in chunk.unfinished.values()):
-            self._release(chunk, not_before_seconds)
-
-    def _release(self, chunk: HeldChunk, not_before_seconds: float = 0.0) -> None:
-        """Gives a chunk back once; nothing of it may be in flight."""
-        if chunk.lost or chunk.releasing or self._is_dropped(chunk):
-            return
-        chunk.releasing = True
-        self._hand_over_tried(chunk)
-        self._discard(chunk.job, lambda item: item.chunk is chunk)
-        job_id = chunk.job.spec.job_id
-        if chunk.suspects:
-            entry = entries.death_entry(job_id, chunk_death(chunk), lambda outcome: self._drop(chunk))
-        else:
-            release = chunk_release(chunk, not_before_seconds)
-            entry = entries.release_entry(job_id, release, lambda outcome: self._drop(chunk))
-        self._recorder.add(entry, urgent=True)
-
-    def _hand_over_tried(self, chunk: HeldChunk) -> None:
-        """Tells of the tries of unfinished items: where the job is stopped, for what they have used."""
-        now = asyncio.get_running_loop().time()
-        for item in chunk.unfinished.values():
-            if item.last_error is not None or item.broken_off:
-                self._hand_over(item, max(0.0, item.timer.when() - now) if item.timer else 0.0)
-
-    def _lose(self, chunk: HeldChunk) -> None:
-        chunk.lost = True
-        self._discard(chunk.job, lambda item: item.chunk is chunk)
-        self._drop(chunk)
-        log.info("lease_lost", chunk_index=chunk.ref.chunk_index, **fields_of(chunk.job.spec))
-
-    def _lose_job(self, job: HeldJob) -> None:
-        for chunk in list(job.chunks.values()):
-            self._lose(chunk)
-
-    def _is_dropped(self, chunk: HeldChunk) -> bool:
-        return chunk.job.chunks.get(chunk.ref.chunk_index) is not chunk
-
-    def _drop(self, chunk: HeldChunk) -> None:
-        self.held.drop(chunk)
-        job_id = chunk.job.spec.job_id
-        if job_id not in self.held.jobs:
-            self._runner.forget(job_id)
-        self.room.changed()
-
-    def _discard(self, job: HeldJob, drop: Callable[[HeldItem], bool]) -> None:
-        """Takes waiting items of a job out of the queue and ends their backoffs; those in flight go on."""
-        spec = job.spec
-        self._queue.discard(spec.job_class, spec.tenant, spec.job_id, drop)
-        for chunk in job.chunks.values():
-            for item in chunk.unfinished.values():
-                if item.timer is not None and drop(item):
-                    item.timer.cancel()
-                    item.timer = None
 
 
 def _outcome_of(item: HeldItem, task: asyncio.Task[ItemOutcome]) -> ItemOutcome | None:
