@@ -7,6 +7,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 
 WORKERS ?= 2
 GATEWAYS ?= 1
+SECONDS_ ?= 600
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
@@ -16,7 +17,7 @@ STUBS := jobs gateway worker results
 COMPILE := .run/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
     --no-annotate
 
-.PHONY: help demo test check up down clean setup images compose-test format protos lock \
+.PHONY: help demo test chaos check up down clean setup images compose-test format protos lock \
         check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs
 
 help: ## List the targets
@@ -29,6 +30,11 @@ demo: $(READY) ## The main job on real postings, all in one process; ends by its
 test: $(READY) ## Run every test, on real servers; TESTS=path and ARGS=options narrow it down
 	@$(BIN)/python -m deploy.local install
 	@unset $${!OPENAI_@}; $(BIN)/python -m pytest $(TESTS) $(ARGS)
+
+chaos: $(READY) ## Break everything under load and check what holds: SEED=N SECONDS_=600 ONLY="kill results"
+	@$(BIN)/python -m deploy.local install
+	@unset $${!OPENAI_@}; $(BIN)/python -m tests.chaos --seconds $(SECONDS_) $(if $(SEED),--seed $(SEED)) \
+	    $(if $(ONLY),--only "$(ONLY)")
 
 check: check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs ## Format, lint, types, import rules, protos (-k: all of them)
 

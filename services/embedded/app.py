@@ -33,7 +33,12 @@ class EmbeddedApp:
         await migrate(settings.database_url)
         drain_seconds = settings.drain_seconds
         results = ResultsApp(
-            ResultsSettings(listen=ANY_PORT, database_url=settings.database_url, drain_seconds=drain_seconds)
+            ResultsSettings(
+                listen=ANY_PORT,
+                database_url=settings.database_url,
+                retention_hours=settings.retention_hours,
+                drain_seconds=drain_seconds,
+            )
         )
         await self._start(results)
         broker = open_broker(MEMORY_URL)

@@ -45,12 +45,13 @@ _WHERE_CREATED = " WHERE job_id IN (SELECT created.job_id FROM created)"
 class JobCreator:
     """Stores jobs.
 
-    It remembers which tenants have their row in tenant_shares already; such rows are never deleted.
+    It remembers which classes have their row in tenant_shares, which is never deleted. Those of tenants may
+    have been, so each call makes sure of them.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known_shares: set[tuple[int, str]] = set()
+        self._known_classes: set[int] = set()
 
     async def create_jobs(self, request: results_pb2.CreateJobsRequest) -> results_pb2.CreateJobsResponse:
         """Returns the outcome of each job; where they cannot be stored together, each is tried alone."""
@@ -71,14 +72,14 @@ class JobCreator:
         return response
 
     async def _create(self, news: Sequence[results_pb2.NewJob]) -> results_pb2.CreateJobsResponse:
-        shares = {(int(new.job_class), new.tenant) for new in news} - self._known_shares
-        shares |= {(job_class, "") for job_class, _ in shares}
+        classes = {int(new.job_class) for new in news} - self._known_classes
+        shares = {(int(new.job_class), new.tenant) for new in news} | {(number, "") for number in classes}
 
         async def work(tx: Transaction) -> results_pb2.CreateJobsResponse:
             return await _create_in(tx, news, sorted(shares))
 
         response = await self._database.write(work, one_statement=True)
-        self._known_shares |= shares
+        self._known_classes |= classes
         return response
 
 
@@ -177,8 +178,7 @@ async def _insert(
         wanted: Jobs sorted by tenant and request_id: so two such calls cannot wait for each other.
         shares: Rows of tenant_shares to make.
     """
-    if shares:
-        tx.later(_INSERT_SHARES, shares=shares)
+    tx.later(_INSERT_SHARES, shares=shares)
     rows = [_jobs_row(job, new) for job, new in wanted]
     if tx.sqlite:
         created = {row.job_id: row.create_time for row in await tx.run(_INSERT_JOBS, new=rows)}

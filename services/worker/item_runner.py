@@ -17,7 +17,7 @@ from services.worker.backoff import retry_delay
 from services.worker.call_gate import WORKER_CUT_OFF, CallGate
 from services.worker.cooldowns import Cooldowns
 from services.worker.item_context import CallingContext
-from services.worker.item_time import ItemTime, seconds_of
+from services.worker.item_time import ItemTime, duration_of, seconds_of
 from services.worker.job_lines import note_failed_try, note_handler_error
 from services.worker.kept_answers import KeptAnswers
 from services.worker.payload import decode_input, encode_output
@@ -99,7 +99,8 @@ class ItemRunner:
         """Makes one try of an item; whatever happens in it is in the outcome.
 
         Raises:
-            asyncio.CancelledError: The try was broken off; what it used is added to the item's own usage.
+            asyncio.CancelledError: The try was broken off; what it used is added to the item's own usage, and
+                its time to the item's own.
         """
         usage = jobs_pb2.Usage()
         usage.CopyFrom(item.usage)
@@ -112,6 +113,7 @@ class ItemRunner:
         except (Exception, asyncio.CancelledError) as caught:
             if isinstance(caught, asyncio.CancelledError) and _is_broken_off():
                 item.usage.CopyFrom(usage)  # its calls were made, and may cost
+                item.work_time.CopyFrom(duration_of(time.worked_seconds))
                 raise
             error, delay = self._judge(spec, item, caught)
             tries = with_failed_try(item.failed_tries, item.try_count + 1, error)

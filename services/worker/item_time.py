@@ -17,8 +17,7 @@ T = TypeVar("T")
 class ItemTime:
     """The time worked on an item in a round: that of its earlier tries, and of one that begins now.
 
-    Waits between tries are no work. What is known of a try that was broken off with its worker, or with its
-    lease, is nothing.
+    Waits between tries are no work. Of a try that ended with its process nothing is known.
 
     Args:
         spec: Its job, which may give its items an item_timeout.

@@ -387,6 +387,9 @@ class Interleavings(RuleBasedStateMachine):
         if self.is_late(before):
             assert answer.job.state in ENDED
             return
+        if self.has_started(before):  # and no sweep has seen it
+            assert answer.job.state not in (jobs_pb2.JOB_STATE_SCHEDULED, *ENDED)
+            return
         assert (answer.job != before) == (before.state == jobs_pb2.JOB_STATE_PAUSED)
 
     @rule(job_id=jobs)
@@ -456,6 +459,11 @@ class Interleavings(RuleBasedStateMachine):
     def is_late(self, job: jobs_pb2.Job) -> bool:
         """Whether the deadline of a job has passed; from then on nothing of it is leased."""
         return job.HasField("expire_time") and job.expire_time.ToMicroseconds() <= self.clock.local_now()
+
+    def has_started(self, job: jobs_pb2.Job) -> bool:
+        """Whether the wanted start of a job that is shown as SCHEDULED has come."""
+        start = job.schedule_time.ToMicroseconds()
+        return job.state == jobs_pb2.JOB_STATE_SCHEDULED and start <= self.clock.local_now()
 
     # What must hold.
 

@@ -186,6 +186,28 @@ async def test_a_job_with_too_many_failed_items_fails_and_says_why(hr, classify)
     assert {result.error.reason for result in failed} == {"FIELD_MISSING"}
 
 
+async def test_failed_items_are_listed_with_reasons_and_only_these_run_again(
+    hr, shared_stack, classify, postings, open_stand_in, calls_of_postings
+):
+    stand_in = open_stand_in(shared_stack.stand_in_url)
+    await stand_in.set(reset=True, fail_next=[{"status": 400}] * 3)
+    job = await hr.submit("llm.classify", postings(20, "dead"), classify)
+    event = await ended(hr, job.job_id)
+    assert (event.state, event.progress.failed_count) == (JobState.SUCCEEDED, 3)
+    before = {result.item_index: result async for result in hr.results(job.job_id)}
+    failed = [result async for result in hr.results(job.job_id, item_state="FAILED")]
+    assert [result.error.reason for result in failed] == ["PROVIDER_REFUSED_INPUT"] * 3
+    await hr.retry(job.job_id)
+    event = await ended(hr, job.job_id)
+    assert (event.progress.succeeded_count, event.progress.failed_count) == (20, 0)
+    after = {result.item_index: result async for result in hr.results(job.job_id)}
+    indexes = {result.item_index for result in failed}
+    assert {i for i, result in before.items() if after[i] != result} == indexes
+    calls = calls_of_postings(await stand_in.calls(), 20, "dead")
+    assert {i for i, count in enumerate(calls) if count == 2} == indexes
+    assert sum(calls) == 23
+
+
 async def test_a_repeated_request_returns_the_first_job_and_other_content_is_refused(hr):
     first = await hr.submit("noop", [1, 2], request_id="the-same")
     again = await hr.submit("noop", [1, 2], request_id="the-same")

@@ -253,9 +253,9 @@ class Client:
     async def retry(self, job_id: str, *, request_id: str | None = None) -> Job:
         """Starts a new round of every item without a success, and returns the job, live again.
 
-        Failed items are tried again, and those that a cancel or an expiry left over; successes stay. A job
-        that has not ended, or has only successes, is returned unchanged. Streams that have ended stay ended:
-        watch again.
+        Failed items are tried again, and those that a cancel or an expiry left over; successes stay, and
+        its job_timeout counts anew. A job that has not ended, or has only successes, is returned unchanged.
+        Streams that have ended stay ended: watch again.
 
         Args:
             job_id: UUID of the job.

@@ -1,7 +1,11 @@
 """How the stand-in can be told to misbehave."""
 
+import random
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from deploy.local.stand_in.call_log import ANSWERED, BROKEN_BODY, HUNG, RESET
 
 
 @dataclass(frozen=True)
@@ -16,6 +20,7 @@ class Fault:
         text: What the model says instead; an ordinary answer otherwise.
         body: Sent as the whole body, unchanged, such as broken JSON.
         hang: Never answer.
+        hang_seconds: A hang ends after so long, by closing the connection; None: with the caller's patience.
         disconnect: Close the connection without an answer.
     """
 
@@ -26,6 +31,7 @@ class Fault:
     text: str | None = None
     body: str | None = None
     hang: bool = False
+    hang_seconds: float | None = None
     disconnect: bool = False
 
     @classmethod
@@ -39,6 +45,60 @@ class Fault:
             value = {**value, "retry_after": str(value["retry_after"])}
         return cls(**value)
 
+    @property
+    def outcome(self) -> str:
+        """What a call that meets it comes to; see ``LoggedCall``."""
+        if self.hang:
+            return HUNG
+        if self.disconnect:
+            return RESET
+        if self.body is not None and self.status < 400:
+            return BROKEN_BODY
+        return ANSWERED if self.status < 400 else str(self.status)
+
+
+class RandomFaults:
+    """Draws a fault, or none, for each call.
+
+    Args:
+        seed: Gives the draws; calls that come in another order meet other faults.
+        faults: Each with its probability, from 0 to 1, together at most 1.
+
+    Raises:
+        ValueError: A probability is not from 0 to 1, or they are over 1 together.
+    """
+
+    def __init__(self, seed: int, faults: Sequence[tuple[float, Fault]]) -> None:
+        total = sum(probability for probability, _ in faults)
+        if any(probability < 0 for probability, _ in faults) or total > 1 + 1e-9:
+            raise ValueError("probabilities are from 0 to 1, and together at most 1")
+        self._random = random.Random(seed)
+        self._faults = list(faults)
+
+    @classmethod
+    def from_json(cls, value: dict[str, Any]) -> "RandomFaults":
+        """Returns what a JSON object describes: ``seed``, and ``faults``, each with a ``probability``.
+
+        Raises:
+            KeyError: A name is missing.
+            TypeError: An unknown name.
+            ValueError: A probability is wrong.
+        """
+        faults = []
+        for described in value["faults"]:
+            rest = {name: part for name, part in described.items() if name != "probability"}
+            faults.append((float(described["probability"]), Fault.from_json(rest)))
+        return cls(int(value["seed"]), faults)
+
+    def draw(self) -> Fault | None:
+        """Returns what the next call meets; None: nothing."""
+        left = self._random.random()
+        for probability, fault in self._faults:
+            left -= probability
+            if left < 0:
+                return fault
+        return None
+
 
 @dataclass
 class Behaviour:
@@ -51,6 +111,7 @@ class Behaviour:
         fail_all: Taken by every call.
         fail_every: Taken by every n-th call.
         every: The n of fail_every; 0: none.
+        fail_randomly: Draws what each call meets; None: nothing.
     """
 
     latency_ms: float = 0.0
@@ -59,6 +120,7 @@ class Behaviour:
     fail_all: Fault | None = None
     fail_every: Fault = field(default_factory=lambda: Fault(status=500))
     every: int = 0
+    fail_randomly: RandomFaults | None = None
 
     def update(self, control: dict[str, Any]) -> None:
         """Takes over the fields that a JSON object names; the others stay.
@@ -67,6 +129,7 @@ class Behaviour:
         faults in fail_when_contains.
 
         Raises:
+            KeyError: A name is missing in fail_randomly.
             TypeError: A fault has an unknown name.
             ValueError: An unknown field.
         """
@@ -88,6 +151,8 @@ class Behaviour:
                     self.fail_all = Fault.from_json(value) if value else None
                 case "fail_every":
                     self.fail_every = Fault.from_json(value)
+                case "fail_randomly":
+                    self.fail_randomly = RandomFaults.from_json(value) if value else None
                 case _:
                     raise ValueError(f"unknown field {name}")
 
@@ -105,4 +170,6 @@ class Behaviour:
                 return fault
         if self.fail_all is not None:
             return self.fail_all
-        return self.fail_every if self.every and call_number % self.every == 0 else None
+        if self.every and call_number % self.every == 0:
+            return self.fail_every
+        return self.fail_randomly.draw() if self.fail_randomly is not None else None

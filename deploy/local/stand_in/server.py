@@ -7,6 +7,7 @@ import orjson
 from aiohttp import web
 
 from deploy.local.stand_in.call_counts import CallCounts
+from deploy.local.stand_in.call_log import ANSWERED, BROKEN_OFF, HUNG, CallLog, LoggedCall
 from deploy.local.stand_in.chat import NAME, answer_text, completion, read_prompt
 from deploy.local.stand_in.faults import Behaviour, Fault
 
@@ -17,8 +18,9 @@ class StandIn:
     """A server that speaks the OpenAI API and is no language model.
 
     ``POST /v1/chat/completions`` and ``GET /v1/models`` as OpenAI has them; every model is known but those
-    whose name starts with ``unknown``. ``GET /calls`` (``?prompts=1``: with every prompt), ``POST /control``
-    (see Behaviour; ``{"reset": true}`` sets counts and behaviour back first), ``GET /healthz``.
+    whose name starts with ``unknown``. ``GET /calls`` (``?prompts=1``: with every prompt), ``GET /call-log``
+    (``?after=N``: see CallLog), ``POST /control`` (see Behaviour; ``{"reset": true}`` sets counts, log and
+    behaviour back first; ``{"keep_log": true}`` keeps a log from now on), ``GET /healthz``.
 
     Args:
         port: On loopback; 0 takes a free one.
@@ -30,11 +32,13 @@ class StandIn:
         self._latency_ms = latency_ms
         self.behaviour = Behaviour(latency_ms)
         self.counts = CallCounts()
+        self.log = CallLog()
         app = web.Application(client_max_size=_MAX_BODY_BYTES)
         app.router.add_post("/v1/chat/completions", self._complete)
         app.router.add_get("/v1/models", self._list_models)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/calls", self._list_calls)
+        app.router.add_get("/call-log", self._read_log)
         app.router.add_post("/control", self._control)
         # A handler whose caller goes away is cancelled, and so counted as broken off.
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
@@ -72,26 +76,30 @@ class StandIn:
         except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
             return _json({"error": {"message": "no chat in the body", "type": "invalid_request_error"}}, 400)
         self.counts.start(prompt)
+        call = self.log.start(request.headers.get("openai-project", ""), prompt)
         answered = False
         try:
-            response = await self._answer(request, chat, body, self.counts.call_count)
+            response = await self._answer(request, chat, body, call)
             answered = True
             return response
         finally:
             self.counts.end(answered=answered)
+            call.finish(BROKEN_OFF)  # unless it came to something else before
 
     async def _answer(
-        self, request: web.Request, chat: dict[str, Any], body: bytes, call_number: int
+        self, request: web.Request, chat: dict[str, Any], body: bytes, call: LoggedCall
     ) -> web.StreamResponse:
         behaviour = self.behaviour
+        call_number = self.counts.call_count
         fault = behaviour.fault(body.decode(), call_number)
         if behaviour.latency_ms:
             await asyncio.sleep(behaviour.latency_ms / 1000)
         if fault is None and str(chat.get("model")).startswith("unknown"):
             fault = Fault(404, "model_not_found", "no such model")
         if fault is not None and fault.text is None:
-            return await _misbehave(request, fault)
+            return await _misbehave(request, fault, call)
         text = fault.text if fault is not None and fault.text is not None else answer_text(chat["messages"])
+        call.finish(ANSWERED)
         return _json(completion(chat, text, call_number))
 
     async def _list_models(self, request: web.Request) -> web.Response:
@@ -104,22 +112,28 @@ class StandIn:
     async def _list_calls(self, request: web.Request) -> web.Response:
         return _json(self.counts.to_json(all_prompts=request.query.get("prompts") == "1"))
 
+    async def _read_log(self, request: web.Request) -> web.Response:
+        return _json(self.log.to_json(int(request.query.get("after", "0"))))
+
     async def _control(self, request: web.Request) -> web.Response:
         control = await request.json(loads=orjson.loads)
         if control.pop("reset", False):
             self.counts.reset()
+            self.log.reset()
             self.behaviour = Behaviour(self._latency_ms)
+        self.log.is_kept = control.pop("keep_log", self.log.is_kept)
         try:
             self.behaviour.update(control)
-        except (AttributeError, TypeError, ValueError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             return _json({"error": {"message": str(error)}}, 400)
         return _json({})
 
 
-async def _misbehave(request: web.Request, fault: Fault) -> web.Response:
+async def _misbehave(request: web.Request, fault: Fault, call: LoggedCall) -> web.Response:
     if fault.hang:
-        await asyncio.Event().wait()
-    if fault.disconnect and request.transport is not None:
+        await _hang(fault, call)
+    call.finish(fault.outcome)
+    if (fault.disconnect or fault.hang) and request.transport is not None:
         request.transport.close()
     headers = {"server": NAME}
     if fault.retry_after is not None:
@@ -135,6 +149,16 @@ async def _misbehave(request: web.Request, fault: Fault) -> web.Response:
         "code": fault.code,
     }
     return _json({"error": error}, fault.status, headers)
+
+
+async def _hang(fault: Fault, call: LoggedCall) -> None:
+    try:
+        async with asyncio.timeout(fault.hang_seconds):
+            await asyncio.Event().wait()
+    except TimeoutError:
+        return
+    finally:
+        call.finish(HUNG)  # whoever ended it
 
 
 def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

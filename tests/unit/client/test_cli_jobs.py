@@ -224,6 +224,28 @@ async def test_a_deadline_is_shown(cli, gateway, make_job, job_id):
     assert "expire     2027-01-15T08:01:30Z\n" in (await cli.run("get", job_id)).out
 
 
+async def test_the_summary_counts_failed_items_by_reason_with_an_example_of_each(
+    cli, gateway, make_result, job_id
+):
+    errors = ["TIMEOUT", "", "LABEL_UNKNOWN", "LABEL_UNKNOWN", "TIMEOUT", "LABEL_UNKNOWN"]
+    gateway.recorded = [(1, make_result(index, error=error)) for index, error in enumerate(errors)]
+    done = await cli.run("results", job_id, "--summary", "--json")
+    assert done.objects == [
+        {"reason": reason, "item_count": count, "first_item_index": first, "first_message": "it went wrong"}
+        for reason, count, first in (("LABEL_UNKNOWN", 3, 2), ("TIMEOUT", 2, 0))
+    ]
+    people = (await cli.run("results", job_id, "--failed", "--summary")).out.splitlines()
+    assert people[0].split() == ["ITEMS", "REASON", "FIRST", "ITEM", "MESSAGE"]
+    assert people[1].split() == ["3", "LABEL_UNKNOWN", "2", "it", "went", "wrong"]
+    assert len(people) == 3
+
+
+async def test_the_summary_of_a_job_without_failures_is_empty(cli, gateway, make_result, job_id):
+    gateway.recorded = [(1, make_result(0))]
+    done = await cli.run("results", job_id, "--summary")
+    assert (done.code, done.out) == (0, "")
+
+
 async def test_followed_results_come_each_once_until_the_job_ends(
     cli, gateway, make_job, make_result, job_id
 ):

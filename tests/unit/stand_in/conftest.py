@@ -13,12 +13,15 @@ class Caller:
         self._session = session
         self.stand_in = stand_in
 
-    async def ask(self, text: str, labels=("sales", "legal"), model: str = "m") -> tuple[int, dict]:
+    async def ask(
+        self, text: str, labels=("sales", "legal"), model: str = "m", project=""
+    ) -> tuple[int, dict]:
         messages = [{"role": "user", "content": text}]
         if labels:
             messages.insert(0, {"role": "system", "content": "Choose.\n\nLabels:\n" + "\n".join(labels)})
         body = {"model": model, "messages": messages}
-        async with self._session.post(f"{self.stand_in.base_url}/chat/completions", json=body) as response:
+        url, headers = f"{self.stand_in.base_url}/chat/completions", {"OpenAI-Project": project}
+        async with self._session.post(url, json=body, headers=headers) as response:
             return response.status, await response.json()
 
     async def answer(self, text: str, **options) -> str:

@@ -114,6 +114,81 @@ async def test_every_third_call_fails_as_told(caller):
     assert [(await caller.ask("x"))[0] for _ in range(6)] == [200, 200, 503, 200, 200, 503]
 
 
-@pytest.mark.parametrize("control", [{"latencyms": 1}, {"fail_next": [{"state": 1}]}, {"latency_ms": "x"}])
+BAD_CHANCES = [
+    {"fail_randomly": {"seed": 1}},
+    {"fail_randomly": {"seed": 1, "faults": [{"probability": 1.5}]}},
+    {"fail_randomly": {"seed": 1, "faults": [{"probability": -0.5}]}},
+]
+
+
+@pytest.mark.parametrize(
+    "control", [{"latencyms": 1}, {"fail_next": [{"state": 1}]}, {"latency_ms": "x"}, *BAD_CHANCES]
+)
 async def test_a_control_it_does_not_know_is_refused(caller, control):
     assert await caller.control(**control) == 400
+
+
+STORM = [
+    {"probability": 0.1, "status": 429, "retry_after": 1},
+    {"probability": 0.1, "status": 500},
+    {"probability": 0.1, "body": "{", "status": 200},
+    {"probability": 0.1, "disconnect": True},
+    {"probability": 0.1, "hang": True, "hang_seconds": 0.01},
+]
+
+
+async def outcomes_of_the_storm(caller, seed, count=200):
+    await caller.control(reset=True, keep_log=True, fail_randomly={"seed": seed, "faults": STORM})
+    for _ in range(count):
+        with contextlib.suppress(aiohttp.ClientError, ValueError):
+            await caller.ask("x")
+    log = await caller.get("/call-log")
+    assert log["call_count"] == count
+    return [outcome for *_, outcome in log["calls"]]
+
+
+async def test_faults_by_chance_are_the_same_for_the_same_seed_and_are_all_in_the_log(caller):
+    first = await outcomes_of_the_storm(caller, 1)
+    assert set(first) == {"answered", "429", "500", "broken_body", "reset", "hung"}
+    assert 60 <= first.count("answered") <= 140
+    assert await outcomes_of_the_storm(caller, 1) == first
+    assert await outcomes_of_the_storm(caller, 2) != first
+
+
+async def test_no_fault_comes_once_chance_is_switched_off(caller):
+    await caller.control(fail_randomly={"seed": 1, "faults": [{"probability": 1, "status": 500}]})
+    assert (await caller.ask("x"))[0] == 500
+    await caller.control(fail_randomly=None)
+    assert (await caller.ask("x"))[0] == 200
+
+
+async def test_the_log_names_caller_prompt_and_times_and_is_read_from_any_place(caller):
+    assert (await caller.get("/call-log")) == {"call_count": 0, "calls": []}
+    await caller.ask("not kept")
+    await caller.control(keep_log=True, latency_ms=20)
+    for text in ("a", "b"):
+        await caller.ask(text, project="worker-1")
+    log = await caller.get("/call-log?after=1")
+    [[name, prompt, begin, end, outcome]] = log["calls"]
+    assert (log["call_count"], name, prompt, outcome) == (2, "worker-1", "b", "answered")
+    assert 0.015 <= end - begin < 5
+
+
+async def test_the_log_tells_a_hang_and_a_slow_answer_apart_when_the_caller_goes_away(caller):
+    await caller.control(keep_log=True, latency_ms=60_000)
+    slow = asyncio.create_task(caller.ask("slow"))
+    async with asyncio.timeout(5):
+        while (await caller.get("/call-log"))["call_count"] < 1:
+            await asyncio.sleep(0.001)
+    assert (await caller.get("/call-log"))["calls"][0][4] == ""
+    await caller.control(latency_ms=0, hang_when_contains=["wait for ever"])
+    hung = asyncio.create_task(caller.ask("wait for ever"))
+    async with asyncio.timeout(5):
+        while (await caller.get("/calls"))["in_flight_count"] < 2:
+            await asyncio.sleep(0.001)
+        for call in (slow, hung):
+            call.cancel()
+        await asyncio.gather(slow, hung, return_exceptions=True)
+        while (await caller.get("/calls"))["broken_off_count"] < 2:
+            await asyncio.sleep(0.001)
+    assert [call[4] for call in (await caller.get("/call-log"))["calls"]] == ["broken_off", "hung"]

@@ -9,6 +9,8 @@ from headrace.resources import Job, KindInfo, Result, WorkerInfo
 JOB_HEADER = f"{'JOB_ID':36}  {'KIND':20}  {'STATE':10}  {'DONE':>15}  {'FAILED':>8}  CREATED"
 WORKER_HEADER = f"{'ADDRESS':22}  {'LIVE':4}  {'IN FLIGHT':>11}  {'LEASED':>6}  {'HEARTBEAT':20}  INCARNATION"
 
+REASON_HEADER = f"{'ITEMS':>10}  {'REASON':24}  {'FIRST ITEM':>10}  MESSAGE"
+
 
 def printable(text: str) -> str:
     """Returns a text of others as one line that no terminal takes for a command."""
@@ -85,6 +87,11 @@ def _earlier_tries(result: Result) -> str:
     runs = ((reason, len(list(run))) for reason, run in groupby(reasons))
     before = ", ".join(f"{count} times {reason}" if count > 1 else reason for reason, count in runs)
     return f" (try {result.try_count}{f', after {printable(before)}' if before else ''})"
+
+
+def reason_row(reason: str, item_count: int, item_index: int, message: str) -> str:
+    """Returns a reason as a line under REASON_HEADER: how many items it failed, and one of them."""
+    return f"{item_count:>10}  {printable(reason):24}  {item_index:>10}  {printable(message)}"
 
 
 def kind_row(kind: KindInfo) -> str:

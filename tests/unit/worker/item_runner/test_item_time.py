@@ -147,6 +147,22 @@ async def test_a_try_that_is_broken_off_from_outside_has_no_outcome(item_timeout
         await attempt
 
 
+async def test_the_time_of_a_try_that_is_broken_off_counts():
+    started = asyncio.Event()
+
+    async def run(params, item, context):
+        started.set()
+        await asyncio.Event().wait()
+
+    leased = item(work_time=Duration(seconds=5))
+    attempt = asyncio.create_task(runner_of(run).run(spec(LONG), leased))
+    await started.wait()
+    attempt.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    assert 5_000_000 < leased.work_time.ToMicroseconds() < 65_000_000
+
+
 async def test_calls_of_an_item_whose_time_is_used_up_are_closed_at_the_provider():
     stand_in = StandIn()
     await stand_in.start()
