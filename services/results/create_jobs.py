@@ -35,9 +35,12 @@ FROM ROWS(new: job_id text, tenant text, request_id text, content_hash text, kin
     job_class bigint, max_failed_ratio double precision, max_parallelism bigint, schedule_time bigint,
     trace_id text, job_timeout bigint, item_timeout bigint, call_timeout bigint, create_time bigint)
 WHERE true ON CONFLICT (tenant, request_id) DO NOTHING RETURNING job_id, create_time"""
+# A row that is there is not touched: a conflict with it would wait for a lease that moves it.
 _INSERT_SHARES = """
 INSERT INTO tenant_shares (job_class, tenant, virtual_time, job_clock)
-SELECT job_class, tenant, 0, 0 FROM ROWS(shares: job_class bigint, tenant text) WHERE true
+SELECT job_class, tenant, 0, 0 FROM ROWS(shares: job_class bigint, tenant text)
+WHERE NOT EXISTS (
+    SELECT 1 FROM tenant_shares t WHERE t.job_class = shares.job_class AND t.tenant = shares.tenant)
 ON CONFLICT DO NOTHING"""
 _WHERE_CREATED = " WHERE job_id IN (SELECT created.job_id FROM created)"
 
