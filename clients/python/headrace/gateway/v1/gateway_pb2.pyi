@@ -12,7 +12,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SubmitJobRequest(_message.Message):
-    __slots__ = ("kind", "params", "items", "request_id", "job_class", "max_failed_ratio", "max_parallelism", "upload", "schedule_time", "job_timeout", "item_timeout", "call_timeout")
+    __slots__ = ("kind", "params", "items", "request_id", "job_class", "max_failed_ratio", "max_parallelism", "upload", "schedule_time", "job_timeout", "item_timeout", "call_timeout", "validate_only", "cache_answers", "budget_micros")
     KIND_FIELD_NUMBER: _ClassVar[int]
     PARAMS_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
@@ -25,6 +25,9 @@ class SubmitJobRequest(_message.Message):
     JOB_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     ITEM_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     CALL_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
+    CACHE_ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_MICROS_FIELD_NUMBER: _ClassVar[int]
     kind: str
     params: str
     items: _containers.RepeatedScalarFieldContainer[str]
@@ -37,13 +40,30 @@ class SubmitJobRequest(_message.Message):
     job_timeout: _duration_pb2.Duration
     item_timeout: _duration_pb2.Duration
     call_timeout: _duration_pb2.Duration
-    def __init__(self, kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., max_failed_ratio: _Optional[float] = ..., max_parallelism: _Optional[int] = ..., upload: _Optional[bool] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., job_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., item_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., call_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    validate_only: bool
+    cache_answers: bool
+    budget_micros: int
+    def __init__(self, kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., max_failed_ratio: _Optional[float] = ..., max_parallelism: _Optional[int] = ..., upload: _Optional[bool] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., job_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., item_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., call_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., validate_only: _Optional[bool] = ..., cache_answers: _Optional[bool] = ..., budget_micros: _Optional[int] = ...) -> None: ...
 
 class SubmitJobResponse(_message.Message):
-    __slots__ = ("job",)
+    __slots__ = ("job", "estimate")
     JOB_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATE_FIELD_NUMBER: _ClassVar[int]
     job: _jobs_pb2.Job
-    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ...) -> None: ...
+    estimate: JobEstimate
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., estimate: _Optional[_Union[JobEstimate, _Mapping]] = ...) -> None: ...
+
+class JobEstimate(_message.Message):
+    __slots__ = ("call_count", "input_tokens", "output_tokens", "cost_micros")
+    CALL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    COST_MICROS_FIELD_NUMBER: _ClassVar[int]
+    call_count: int
+    input_tokens: int
+    output_tokens: int
+    cost_micros: int
+    def __init__(self, call_count: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cost_micros: _Optional[int] = ...) -> None: ...
 
 class AppendItemsRequest(_message.Message):
     __slots__ = ("job_id", "first_item_index", "items", "finish")
@@ -186,10 +206,12 @@ class PauseJobResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ...) -> None: ...
 
 class ResumeJobRequest(_message.Message):
-    __slots__ = ("job_id",)
+    __slots__ = ("job_id", "budget_micros")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_MICROS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
-    def __init__(self, job_id: _Optional[str] = ...) -> None: ...
+    budget_micros: int
+    def __init__(self, job_id: _Optional[str] = ..., budget_micros: _Optional[int] = ...) -> None: ...
 
 class ResumeJobResponse(_message.Message):
     __slots__ = ("job",)

@@ -101,7 +101,7 @@ class Error(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("job_id", "kind", "state", "job_class", "create_time", "schedule_time", "start_time", "finish_time", "progress", "usage", "error", "pause_reason", "seq", "tenant", "expire_time")
+    __slots__ = ("job_id", "kind", "state", "job_class", "create_time", "schedule_time", "start_time", "finish_time", "progress", "usage", "error", "pause_reason", "seq", "tenant", "expire_time", "budget_micros")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -117,6 +117,7 @@ class Job(_message.Message):
     SEQ_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_MICROS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     kind: str
     state: JobState
@@ -132,7 +133,8 @@ class Job(_message.Message):
     seq: int
     tenant: str
     expire_time: _timestamp_pb2.Timestamp
-    def __init__(self, job_id: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., job_class: _Optional[_Union[JobClass, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., pause_reason: _Optional[_Union[PauseReason, str]] = ..., seq: _Optional[int] = ..., tenant: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+    budget_micros: int
+    def __init__(self, job_id: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., job_class: _Optional[_Union[JobClass, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., pause_reason: _Optional[_Union[PauseReason, str]] = ..., seq: _Optional[int] = ..., tenant: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., budget_micros: _Optional[int] = ...) -> None: ...
 
 class Result(_message.Message):
     __slots__ = ("item_index", "state", "output", "error", "try_count", "usage", "finish_time", "failed_tries")
@@ -173,7 +175,7 @@ class Kind(_message.Message):
     def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., params_schema: _Optional[str] = ...) -> None: ...
 
 class Worker(_message.Message):
-    __slots__ = ("incarnation", "address", "start_time", "heartbeat_time", "live", "in_flight_count", "in_flight_limit", "leased_item_count")
+    __slots__ = ("incarnation", "address", "start_time", "heartbeat_time", "live", "in_flight_count", "in_flight_limit", "leased_item_count", "limits_apart")
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -182,6 +184,7 @@ class Worker(_message.Message):
     IN_FLIGHT_COUNT_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_LIMIT_FIELD_NUMBER: _ClassVar[int]
     LEASED_ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_APART_FIELD_NUMBER: _ClassVar[int]
     incarnation: str
     address: str
     start_time: _timestamp_pb2.Timestamp
@@ -190,18 +193,23 @@ class Worker(_message.Message):
     in_flight_count: int
     in_flight_limit: int
     leased_item_count: int
-    def __init__(self, incarnation: _Optional[str] = ..., address: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., heartbeat_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., live: _Optional[bool] = ..., in_flight_count: _Optional[int] = ..., in_flight_limit: _Optional[int] = ..., leased_item_count: _Optional[int] = ...) -> None: ...
+    limits_apart: bool
+    def __init__(self, incarnation: _Optional[str] = ..., address: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., heartbeat_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., live: _Optional[bool] = ..., in_flight_count: _Optional[int] = ..., in_flight_limit: _Optional[int] = ..., leased_item_count: _Optional[int] = ..., limits_apart: _Optional[bool] = ...) -> None: ...
 
 class LiveEvent(_message.Message):
-    __slots__ = ("event_time", "incarnation", "in_flight_count", "items_per_second", "tokens_per_second")
+    __slots__ = ("event_time", "incarnation", "in_flight_count", "items_per_second", "tokens_per_second", "limited_count", "cooldown_seconds")
     EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_COUNT_FIELD_NUMBER: _ClassVar[int]
     ITEMS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     TOKENS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    LIMITED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    COOLDOWN_SECONDS_FIELD_NUMBER: _ClassVar[int]
     event_time: _timestamp_pb2.Timestamp
     incarnation: str
     in_flight_count: int
     items_per_second: float
     tokens_per_second: float
-    def __init__(self, event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., incarnation: _Optional[str] = ..., in_flight_count: _Optional[int] = ..., items_per_second: _Optional[float] = ..., tokens_per_second: _Optional[float] = ...) -> None: ...
+    limited_count: int
+    cooldown_seconds: float
+    def __init__(self, event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., incarnation: _Optional[str] = ..., in_flight_count: _Optional[int] = ..., items_per_second: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., limited_count: _Optional[int] = ..., cooldown_seconds: _Optional[float] = ...) -> None: ...

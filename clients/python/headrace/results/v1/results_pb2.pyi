@@ -51,7 +51,7 @@ class CreateJobsRequest(_message.Message):
     def __init__(self, jobs: _Optional[_Iterable[_Union[NewJob, _Mapping]]] = ...) -> None: ...
 
 class NewJob(_message.Message):
-    __slots__ = ("job_id", "tenant", "request_id", "content_hash", "kind", "params", "items", "job_class", "max_failed_ratio", "max_parallelism", "schedule_time", "upload_open", "trace_id", "job_timeout", "item_timeout", "call_timeout")
+    __slots__ = ("job_id", "tenant", "request_id", "content_hash", "kind", "params", "items", "job_class", "max_failed_ratio", "max_parallelism", "schedule_time", "upload_open", "trace_id", "job_timeout", "item_timeout", "call_timeout", "cache_answers", "budget_micros")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +68,8 @@ class NewJob(_message.Message):
     JOB_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     ITEM_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     CALL_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    CACHE_ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_MICROS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     request_id: str
@@ -84,7 +86,9 @@ class NewJob(_message.Message):
     job_timeout: _duration_pb2.Duration
     item_timeout: _duration_pb2.Duration
     call_timeout: _duration_pb2.Duration
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., content_hash: _Optional[bytes] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., max_failed_ratio: _Optional[float] = ..., max_parallelism: _Optional[int] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., upload_open: _Optional[bool] = ..., trace_id: _Optional[str] = ..., job_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., item_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., call_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    cache_answers: bool
+    budget_micros: int
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., content_hash: _Optional[bytes] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., max_failed_ratio: _Optional[float] = ..., max_parallelism: _Optional[int] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., upload_open: _Optional[bool] = ..., trace_id: _Optional[str] = ..., job_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., item_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., call_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cache_answers: _Optional[bool] = ..., budget_micros: _Optional[int] = ...) -> None: ...
 
 class CreateJobsResponse(_message.Message):
     __slots__ = ("outcomes", "effects")
@@ -255,7 +259,7 @@ class LeaseChunksResponse(_message.Message):
     def __init__(self, leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobSpec, _Mapping]]] = ..., more_work: _Optional[bool] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("job_id", "tenant", "kind", "params", "job_class", "trace_id", "item_timeout", "call_timeout")
+    __slots__ = ("job_id", "tenant", "kind", "params", "job_class", "trace_id", "item_timeout", "call_timeout", "cache_answers")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
@@ -264,6 +268,7 @@ class JobSpec(_message.Message):
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
     ITEM_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     CALL_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    CACHE_ANSWERS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     kind: str
@@ -272,7 +277,8 @@ class JobSpec(_message.Message):
     trace_id: str
     item_timeout: _duration_pb2.Duration
     call_timeout: _duration_pb2.Duration
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., trace_id: _Optional[str] = ..., item_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., call_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    cache_answers: bool
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., trace_id: _Optional[str] = ..., item_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., call_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cache_answers: _Optional[bool] = ...) -> None: ...
 
 class LeaseRef(_message.Message):
     __slots__ = ("job_id", "chunk_index", "fence")
@@ -285,16 +291,18 @@ class LeaseRef(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., chunk_index: _Optional[int] = ..., fence: _Optional[int] = ...) -> None: ...
 
 class Lease(_message.Message):
-    __slots__ = ("ref", "round", "items", "quarantined")
+    __slots__ = ("ref", "round", "items", "quarantined", "allowance_micros")
     REF_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     QUARANTINED_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_MICROS_FIELD_NUMBER: _ClassVar[int]
     ref: LeaseRef
     round: int
     items: _containers.RepeatedCompositeFieldContainer[LeasedItem]
     quarantined: bool
-    def __init__(self, ref: _Optional[_Union[LeaseRef, _Mapping]] = ..., round: _Optional[int] = ..., items: _Optional[_Iterable[_Union[LeasedItem, _Mapping]]] = ..., quarantined: _Optional[bool] = ...) -> None: ...
+    allowance_micros: int
+    def __init__(self, ref: _Optional[_Union[LeaseRef, _Mapping]] = ..., round: _Optional[int] = ..., items: _Optional[_Iterable[_Union[LeasedItem, _Mapping]]] = ..., quarantined: _Optional[bool] = ..., allowance_micros: _Optional[int] = ...) -> None: ...
 
 class LeasedItem(_message.Message):
     __slots__ = ("item_index", "input", "try_count", "usage", "failed_tries", "work_time")
@@ -391,14 +399,16 @@ class ChunkDeath(_message.Message):
     def __init__(self, chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., suspect_item_indexes: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class ChunkRelease(_message.Message):
-    __slots__ = ("chunk_index", "fence", "not_before_ms")
+    __slots__ = ("chunk_index", "fence", "not_before_ms", "wanted_micros")
     CHUNK_INDEX_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
     NOT_BEFORE_MS_FIELD_NUMBER: _ClassVar[int]
+    WANTED_MICROS_FIELD_NUMBER: _ClassVar[int]
     chunk_index: int
     fence: int
     not_before_ms: int
-    def __init__(self, chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., not_before_ms: _Optional[int] = ...) -> None: ...
+    wanted_micros: int
+    def __init__(self, chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., not_before_ms: _Optional[int] = ..., wanted_micros: _Optional[int] = ...) -> None: ...
 
 class RecordResultsResponse(_message.Message):
     __slots__ = ("outcomes", "effects")
@@ -421,20 +431,22 @@ class JobRecordOutcome(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., lost: _Optional[bool] = ..., stop: _Optional[bool] = ..., pause: _Optional[bool] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
-    __slots__ = ("incarnation", "address", "leases", "in_flight_count", "in_flight_limit", "leased_item_count")
+    __slots__ = ("incarnation", "address", "leases", "in_flight_count", "in_flight_limit", "leased_item_count", "limits_apart")
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     LEASES_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_COUNT_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_LIMIT_FIELD_NUMBER: _ClassVar[int]
     LEASED_ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_APART_FIELD_NUMBER: _ClassVar[int]
     incarnation: str
     address: str
     leases: _containers.RepeatedCompositeFieldContainer[LeaseRef]
     in_flight_count: int
     in_flight_limit: int
     leased_item_count: int
-    def __init__(self, incarnation: _Optional[str] = ..., address: _Optional[str] = ..., leases: _Optional[_Iterable[_Union[LeaseRef, _Mapping]]] = ..., in_flight_count: _Optional[int] = ..., in_flight_limit: _Optional[int] = ..., leased_item_count: _Optional[int] = ...) -> None: ...
+    limits_apart: bool
+    def __init__(self, incarnation: _Optional[str] = ..., address: _Optional[str] = ..., leases: _Optional[_Iterable[_Union[LeaseRef, _Mapping]]] = ..., in_flight_count: _Optional[int] = ..., in_flight_limit: _Optional[int] = ..., leased_item_count: _Optional[int] = ..., limits_apart: _Optional[bool] = ...) -> None: ...
 
 class HeartbeatResponse(_message.Message):
     __slots__ = ("ended", "lost_leases", "stop_job_ids", "classes_with_work", "live_worker_count", "effects", "pause_job_ids")
@@ -523,12 +535,14 @@ class PauseJobResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
 
 class ResumeJobRequest(_message.Message):
-    __slots__ = ("job_id", "tenant")
+    __slots__ = ("job_id", "tenant", "budget_micros")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_MICROS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ...) -> None: ...
+    budget_micros: int
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., budget_micros: _Optional[int] = ...) -> None: ...
 
 class ResumeJobResponse(_message.Message):
     __slots__ = ("job", "effects")
