@@ -26,12 +26,17 @@ class ManagedProcess:
     Args:
         run_dir: Where the files are; made when first needed.
         name: Such as ``worker-1``.
+
+    Attributes:
+        exit_code: Of the last process that this very object saw end, minus the signal where one ended it;
+            None where it saw none.
     """
 
     def __init__(self, run_dir: Path, name: str) -> None:
         self.name = name
         self.pid_path = run_dir / f"{name}.pid"
         self.log_path = run_dir / f"{name}.log"
+        self.exit_code: int | None = None
         self._state_path = run_dir / "state" / f"{name}.json"
 
     def start(
@@ -90,7 +95,7 @@ class ManagedProcess:
         if not isinstance(pid, int):
             return None
         if pid in _children and _children[pid].poll() is not None:
-            del _children[pid]
+            self.exit_code = _children.pop(pid).returncode
         return pid if start is not None and start_mark(pid) == start else None
 
     @property

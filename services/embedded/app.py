@@ -33,7 +33,12 @@ class EmbeddedApp:
         await migrate(settings.database_url)
         drain_seconds = settings.drain_seconds
         results = ResultsApp(
-            ResultsSettings(listen=ANY_PORT, database_url=settings.database_url, drain_seconds=drain_seconds)
+            ResultsSettings(
+                listen=ANY_PORT,
+                database_url=settings.database_url,
+                retention_hours=settings.retention_hours,
+                drain_seconds=drain_seconds,
+            )
         )
         await self._start(results)
         broker = open_broker(MEMORY_URL)
@@ -45,6 +50,7 @@ class EmbeddedApp:
                 redis_url=settings.redis_url,
                 model=settings.model,
                 in_flight_limit=settings.in_flight_limit,
+                log_level=settings.log_level,
                 drain_seconds=drain_seconds,
             ),
             broker,

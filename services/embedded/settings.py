@@ -16,6 +16,7 @@ class EmbeddedSettings(ServiceSettings):
         model: Model of jobs that name none.
         in_flight_limit: Items worked on at once.
         gateway_resync_seconds: How often the gateway re-reads watched jobs it heard nothing of; 0: never.
+        retention_hours: How long finished jobs are kept; 0: for ever.
     """
 
     listen: HostPort = "127.0.0.1:50051"
@@ -24,3 +25,4 @@ class EmbeddedSettings(ServiceSettings):
     model: str = "gpt-4o-mini"
     in_flight_limit: int = Field(default=100, ge=1, le=10_000)
     gateway_resync_seconds: float = Field(default=1.0, ge=0)
+    retention_hours: float = Field(default=720.0, ge=0, le=1_000_000, allow_inf_nan=False)

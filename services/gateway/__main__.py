@@ -7,7 +7,7 @@ from services.gateway.app import GatewayApp
 from services.gateway.settings import GatewaySettings
 from services.shared.logging import configure_logging, get_logger
 from services.shared.metrics_server import serve_metrics
-from services.shared.process import stop_on_signals
+from services.shared.process import end_process, stop_on_signals
 from services.shared.queue.brokers import open_broker
 from services.shared.settings import read_settings
 
@@ -15,7 +15,7 @@ log = get_logger(__name__)
 
 
 async def run(settings: GatewaySettings) -> int:
-    """Serves until a signal asks to stop; returns the exit code."""
+    """Serves until a signal, which ends the process; returns the exit code where it could not start."""
     stop = stop_on_signals()
     broker = open_broker(settings.rabbitmq_url)
     app = GatewayApp(settings, broker)
@@ -25,9 +25,9 @@ async def run(settings: GatewaySettings) -> int:
         log.error("gateway_not_started", listen=settings.listen, error=str(error))
         return 1
     await stop.wait()
-    await app.stop()
+    await app.drain()
     await asyncio.to_thread(broker.close)
-    return 0
+    end_process()
 
 
 def main() -> None:

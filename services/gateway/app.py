@@ -18,6 +18,7 @@ from services.gateway.progress_streams import ProgressStreams
 from services.gateway.resync import Resync
 from services.gateway.servicer import GatewayServicer
 from services.gateway.settings import GatewaySettings
+from services.gateway.stopping import gateway_stopping
 from services.gateway.store import StoreClient
 from services.gateway.uploads import Uploads
 from services.shared.logging import get_logger
@@ -48,7 +49,9 @@ class GatewayApp:
         self._settings = settings
         self._broker = broker
         self._kinds = installed_kinds() if kinds is None else kinds
-        self._server = RpcServer(settings.listen, PUBLIC_MESSAGE_BYTES, begins_traces=True)
+        self._server = RpcServer(
+            settings.listen, PUBLIC_MESSAGE_BYTES, begins_traces=True, stopping=gateway_stopping
+        )
         self._background: list[asyncio.Task[None]] = []
 
     @property
@@ -75,16 +78,20 @@ class GatewayApp:
         servicer = GatewayServicer(store, self.creator, self.uploads, effects, self.hub, kinds=self._kinds)
         gateway_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, self._server.server)
         await self._server.start([_SERVICE])
-        dispatcher = Dispatcher(store, effects, self._streams)
-        self._background = [asyncio.create_task(resync.run()), asyncio.create_task(dispatcher.run())]
+        self._dispatcher = Dispatcher(store, effects, self._streams)
+        self._background = [asyncio.create_task(resync.run()), asyncio.create_task(self._dispatcher.run())]
         log.info("gateway_started", target=self.target)
 
-    async def stop(self) -> None:
-        """Drains: health first, then streams end (clients go on elsewhere), then running calls end."""
+    async def drain(self) -> None:
+        """Ends everything but the connections: health says so first, new calls are refused, streams end.
+
+        Clients go on elsewhere meanwhile; what running calls ask for is still published.
+        """
         await self._server.report_not_serving()
         self.hub.close()
         self.uploads.close()
-        await self._server.stop(self._settings.drain_seconds)
+        await self._server.drain(self._settings.drain_seconds)
+        await self._dispatcher.stop()
         for task in self._background:
             task.cancel()
         await asyncio.gather(*self._background, return_exceptions=True)
@@ -92,3 +99,8 @@ class GatewayApp:
         await self._publisher.close()
         await self._channel.close(None)
         log.info("gateway_stopped")
+
+    async def stop(self) -> None:
+        """Drains and closes all connections."""
+        await self.drain()
+        await self._server.stop(0)

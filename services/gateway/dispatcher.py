@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable
+from contextlib import suppress
 from functools import partial
 
 from headrace.errors import HeadraceError
@@ -17,6 +18,8 @@ from services.shared.logging import get_logger
 log = get_logger(__name__)
 
 SWEEP_SECONDS = 1.0
+# How long a gateway that stops waits for the answer to its last sweep, in seconds.
+STOP_SECONDS = 2.0
 
 
 class Dispatcher:
@@ -34,6 +37,7 @@ class Dispatcher:
         self._streams = streams
         self._probes: dict[str, asyncio.Task[None]] = {}
         self._failing = False
+        self._sweeping = asyncio.Lock()
 
     async def run(self) -> None:
         """Works until cancelled; a store that does not answer is asked again a second later."""
@@ -41,11 +45,18 @@ class Dispatcher:
         try:
             while True:
                 next_sweep = loop.time() + SWEEP_SECONDS
-                await self._sweep()
+                async with self._sweeping:
+                    await self._sweep()
                 await asyncio.sleep(next_sweep - loop.time())
         finally:
             for probe in self._probes.values():
                 probe.cancel()
+
+    async def stop(self) -> None:
+        """Waits for a sweep under way, whose repairs only this gateway is given; then cancel ``run``."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(STOP_SECONDS), self._sweeping:
+                pass
 
     async def _sweep(self) -> None:
         try:

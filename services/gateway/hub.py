@@ -2,9 +2,10 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
+from headrace.errors import HeadraceError, NotFoundError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
@@ -12,6 +13,10 @@ from services.gateway.resume_tokens import resume_token
 from services.gateway.stopping import gateway_stopping
 
 MAX_WAITING_LIVE_EVENTS = 64
+# A watched job that was not seen for so long, in seconds, is asked for whatever its seq: it may have been
+# purged. So many in one reading, at most.
+UNSEEN_SECONDS = 30.0
+MAX_UNSEEN_ASKED = 200
 
 
 class _Topic:
@@ -21,7 +26,7 @@ class _Topic:
         self.job_id = job_id
         self.newest: gateway_pb2.WatchJobResponse | None = None
         self.watchers: set[Watcher] = set()
-        self.heard_at = now
+        self.heard_at = self.seen_at = now
 
     @property
     def seq(self) -> int:
@@ -42,13 +47,14 @@ class Watcher:
         self.seen_seq = after_seq
         self._live_events: deque[jobs_pb2.LiveEvent] = deque(maxlen=MAX_WAITING_LIVE_EVENTS)
         self._news = asyncio.Event()
-        self._ended = False
+        self._error: HeadraceError | None = None
 
     async def next(self) -> gateway_pb2.WatchJobResponse:
         """Waits for news and returns the newest of them: a snapshot, live events, or both.
 
         Raises:
             UnavailableError: GATEWAY_STOPPING: watch at another gateway.
+            NotFoundError: The job has been purged.
         """
         while True:
             await self._news.wait()
@@ -59,13 +65,14 @@ class Watcher:
                 return response
 
     def check(self) -> None:
-        """Does nothing while the gateway goes on.
+        """Does nothing while the gateway and the job are there.
 
         Raises:
             UnavailableError: GATEWAY_STOPPING.
+            NotFoundError: The job has been purged.
         """
-        if self._ended:
-            raise gateway_stopping()
+        if self._error is not None:
+            raise self._error
 
     def wake(self) -> None:
         """Tells that there is something new to read; for the hub."""
@@ -76,9 +83,9 @@ class Watcher:
         self._live_events.append(live_event)
         self._news.set()
 
-    def end(self) -> None:
-        """Has ``next`` say that the gateway stops, from now on; for the hub."""
-        self._ended = True
+    def end(self, error: HeadraceError) -> None:
+        """Has ``next`` raise an error, from now on; for the hub."""
+        self._error = error
         self._news.set()
 
     def _unread(self) -> gateway_pb2.WatchJobResponse | None:
@@ -120,7 +127,7 @@ class Hub:
         topic = self._topics.setdefault(job_id, _Topic(job_id, self._loop.time()))
         watcher = Watcher(topic, after_seq)
         if self._closed:
-            watcher.end()
+            watcher.end(gateway_stopping())
         elif topic.seq > after_seq:
             watcher.wake()
         topic.watchers.add(watcher)
@@ -137,7 +144,7 @@ class Hub:
             topic = self._topics.get(job.job_id)
             if topic is None:
                 continue
-            topic.heard_at = self._loop.time()
+            topic.heard_at = topic.seen_at = self._loop.time()
             if job.seq > topic.seq:
                 token = resume_token(job.job_id, job.seq)
                 topic.newest = gateway_pb2.WatchJobResponse(job=job, resume_token=token)
@@ -159,16 +166,28 @@ class Hub:
         now = self._loop.time()
         if all(now - topic.heard_at < quiet_seconds for topic in self._topics.values()):
             return []
-        quiet = []
+        quiet, unseen_count = [], 0
         for job_id, topic in self._topics.items():
             if now - topic.heard_at >= quiet_seconds / 2:
                 topic.heard_at = now
-                quiet.append(results_pb2.KnownJob(job_id=job_id, known_seq=topic.seq))
+                is_unseen = now - topic.seen_at >= UNSEEN_SECONDS and unseen_count < MAX_UNSEEN_ASKED
+                unseen_count += is_unseen
+                quiet.append(results_pb2.KnownJob(job_id=job_id, known_seq=0 if is_unseen else topic.seq))
         return quiet
+
+    def put_reading(self, asked: Iterable[results_pb2.KnownJob], found: Collection[jobs_pb2.Job]) -> None:
+        """Takes the store's answer about jobs: news, and that those are gone which it should have named."""
+        self.put_jobs(found)
+        there = {job.job_id for job in found}
+        for known in asked:
+            topic = self._topics.get(known.job_id)
+            if topic is not None and not known.known_seq and known.job_id not in there:
+                for watcher in topic.watchers:
+                    watcher.end(NotFoundError("there is no such job"))
 
     def close(self) -> None:
         """Ends every watch, those to come included, with GATEWAY_STOPPING."""
         self._closed = True
         for topic in self._topics.values():
             for watcher in topic.watchers:
-                watcher.end()
+                watcher.end(gateway_stopping())

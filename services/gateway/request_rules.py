@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import protovalidate
 from google.protobuf.message import Message
 
+from services.gateway.durations import range_in_words
 from services.gateway.violations import INVALID_FIELD, Violations
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ _ITEMS_PER_SLICE = 5_000
 _A_UUID = "must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057"
 _ONE_OF = "must be one of {names}"
 # What a person is told, by the id of the rule; where it is missing, protovalidate's own words.
+_A_RANGE = "must be {range}"
 _SENTENCES = {
     "string.min_len": "is required",
     "string.max_len": "must be at most {limit:,} characters long",
@@ -27,6 +29,7 @@ _SENTENCES = {
     "string.uuid_empty": f"is required; {_A_UUID}",
     "enum.defined_only": _ONE_OF,
     "enum.not_in": _ONE_OF,
+    "duration.gte_lte": _A_RANGE,
     "int32.gte": "must be {limit:,} or more",
     "repeated.max_items": "must hold at most {limit:,}",
     "repeated.unique": "must name each value once",
@@ -95,6 +98,8 @@ def _sentence(violation: "Violation", request: Message) -> str:
     told = _SENTENCES.get(violation.proto.rule_id, violation.proto.message)
     if told == _ONE_OF:
         return told.format(names=_enum_names(violation, request))
+    if told == _A_RANGE:
+        return told.format(range=range_in_words(violation.proto.message))
     return told.format(limit=violation.rule_value) if "{limit" in told else told
 
 

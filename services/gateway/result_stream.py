@@ -34,7 +34,7 @@ async def stream_results(
         on_found: Called once the job is known to exist; its first result may be long in coming.
 
     Raises:
-        NotFoundError: The tenant has no such job.
+        NotFoundError: The tenant has no such job, or, at any time, it has been purged.
         InvalidArgumentError: INVALID_CURSOR: the store has not come to this place yet.
         UnavailableError: STORE_UNAVAILABLE or GATEWAY_STOPPING, at any time: go on from the last cursor.
     """

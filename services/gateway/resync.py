@@ -39,7 +39,7 @@ class Resync:
             if not quiet:
                 continue
             try:
-                self._hub.put_jobs(await self._store.get_newer_jobs(quiet))
+                self._hub.put_reading(quiet, await self._store.get_newer_jobs(quiet))
             except HeadraceError as error:
                 log.debug("watched_jobs_not_read", reason=error.reason)
                 if not quiet_seconds:

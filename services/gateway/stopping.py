@@ -1,4 +1,4 @@
-"""What streams are answered when this gateway stops."""
+"""What calls are answered when this gateway stops."""
 
 from headrace.errors import UnavailableError
 
@@ -6,5 +6,6 @@ from headrace.errors import UnavailableError
 def gateway_stopping() -> UnavailableError:
     """Returns the error that has a client go on at another gateway."""
     return UnavailableError(
-        "this gateway stops; go on at another one from the last answer", reason="GATEWAY_STOPPING"
+        "this gateway stops; repeat the call, or go on from the last answer, at another one",
+        reason="GATEWAY_STOPPING",
     )

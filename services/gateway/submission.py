@@ -12,6 +12,7 @@ from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Kind, validate_params
 from headrace.results.v1 import results_pb2
+from services.gateway.durations import is_normal
 from services.gateway.fields import NO_NUL
 from services.gateway.item_texts import check_items
 from services.gateway.request_rules import violations_of
@@ -20,6 +21,7 @@ from services.shared.tracing import current_trace_id
 
 DEFAULT_MAX_FAILED_RATIO = 0.5
 MOST_DAYS_AHEAD = 366
+_TIMEOUTS = ("job_timeout", "item_timeout", "call_timeout")
 
 
 async def new_job(
@@ -42,6 +44,9 @@ async def new_job(
     if "\0" in request.request_id:
         violations.add("request_id", NO_NUL)
     _check_schedule_time(request, violations)
+    for name in _TIMEOUTS:
+        if not is_normal(getattr(request, name)) and not violations.names(name):
+            violations.add(name, "must be a valid duration, with nanos from 0 to 999,999,999")
     items_digest = hashlib.sha256()
     if not violations.names("items"):
         await check_items(request.items, violations, items_digest)
@@ -59,6 +64,7 @@ async def new_job(
         schedule_time=request.schedule_time if request.HasField("schedule_time") else None,
         upload_open=request.upload,
         trace_id=current_trace_id(),  # no part of the content: a repeated call has another one
+        **{name: getattr(request, name) for name in _TIMEOUTS if request.HasField(name)},
     )
     job.content_hash = _content_hash(job, items_digest.digest())
     return job
@@ -102,6 +108,10 @@ def _content_hash(job: results_pb2.NewJob, items_digest: bytes) -> bytes:
         options += " upload"
     if job.HasField("schedule_time"):
         options += f" start {job.schedule_time.seconds} {job.schedule_time.nanos}"
+    for name in _TIMEOUTS:
+        if job.HasField(name):
+            length = getattr(job, name)
+            options += f" {name} {length.seconds} {length.nanos}"
     for field in (job.kind.encode(), job.params.encode(), options.encode(), items_digest):
         digest.update(len(field).to_bytes(8, "big"))
         digest.update(field)

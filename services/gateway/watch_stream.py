@@ -29,7 +29,7 @@ async def watch_job(
         on_found: Called once the job is known to exist; a resumed watch may wait long for its first message.
 
     Raises:
-        NotFoundError: The tenant has no such job.
+        NotFoundError: The tenant has no such job, or, at any time, it has been purged.
         UnavailableError: STORE_UNAVAILABLE, before the first message; GATEWAY_STOPPING, at any time.
     """
     # Watched first and read second: what changes in between is heard of.

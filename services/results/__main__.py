@@ -9,14 +9,14 @@ from services.results.migrations import migrate
 from services.results.settings import ResultsSettings
 from services.shared.logging import configure_logging, get_logger
 from services.shared.metrics_server import serve_metrics
-from services.shared.process import stop_on_signals
+from services.shared.process import end_process, stop_on_signals
 from services.shared.settings import read_settings
 
 log = get_logger(__name__)
 
 
 async def _serve(settings: ResultsSettings) -> int:
-    """Serves until a signal; returns the exit code."""
+    """Serves until a signal, which ends the process; returns the exit code where it could not start."""
     stop = stop_on_signals()
     app = ResultsApp(settings)
     try:
@@ -25,8 +25,8 @@ async def _serve(settings: ResultsSettings) -> int:
         log.error("results_not_started", listen=settings.listen, error=str(error))
         return 1
     await stop.wait()
-    await app.stop()
-    return 0
+    await app.drain()
+    end_process()
 
 
 def main() -> None:

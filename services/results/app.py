@@ -4,6 +4,7 @@ from headrace.results.v1 import results_pb2, results_pb2_grpc
 from services.results.clock import Clock
 from services.results.database import Database
 from services.results.migrations import check_schema
+from services.results.purger import Purger
 from services.results.servicer import ResultsServicer
 from services.results.settings import ResultsSettings
 from services.shared.logging import get_logger
@@ -24,6 +25,7 @@ class ResultsApp:
         self._settings = settings
         self._server = RpcServer(settings.listen, INTERNAL_MESSAGE_BYTES)
         self._database = Database(settings.database_url, clock)
+        self._purger = Purger(self._database, settings.retention_hours)
 
     @property
     def target(self) -> str:
@@ -31,7 +33,7 @@ class ResultsApp:
         return self._server.target
 
     async def start(self) -> None:
-        """Starts answering calls.
+        """Starts answering calls, and purging.
 
         Raises:
             FailedPreconditionError: The database has an older schema, or none (SCHEMA_OUTDATED).
@@ -42,10 +44,17 @@ class ResultsApp:
         servicer = ResultsServicer(self._database)
         results_pb2_grpc.add_ResultsServiceServicer_to_server(servicer, self._server.server)
         await self._server.start([results_pb2.DESCRIPTOR.services_by_name["ResultsService"]])
+        self._purger.start()
         log.info("results_started", target=self.target, sqlite=self._database.sqlite)
 
-    async def stop(self) -> None:
+    async def drain(self) -> None:
         """Lets running calls end, within the settings' drain_seconds, and closes the database."""
-        await self._server.stop(self._settings.drain_seconds)
+        await self._purger.stop()
+        await self._server.drain(self._settings.drain_seconds)
         await self._database.close()
         log.info("results_stopped")
+
+    async def stop(self) -> None:
+        """Drains and closes all connections."""
+        await self.drain()
+        await self._server.stop(0)

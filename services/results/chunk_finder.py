@@ -74,3 +74,5 @@ def _names(record: results_pb2.JobRecord) -> Iterator[tuple[str, int]]:
         yield job_id, deferral.chunk_index
     for release in record.releases:
         yield job_id, release.chunk_index
+    for death in record.deaths:
+        yield job_id, death.chunk_index

@@ -12,8 +12,9 @@ from services.results.database import Database, Transaction
 from services.results.facts import Job
 from services.results.failures import RefusedError
 from services.results.job_rows import COLUMNS, job_of
-from services.results.messages import job_message, microseconds
+from services.results.messages import duration_of, job_message, microseconds
 from services.results.rules.chunks import Cut, chunk_size, cut_chunks
+from services.results.rules.deadlines import begin_deadline
 from services.results.rules.settling import is_leasable_now, settle
 from services.results.rules.uploads import IDLE_FOR
 from services.results.transition import add_tasks
@@ -26,12 +27,13 @@ JOIN jobs j ON j.tenant = k.tenant AND j.request_id = k.request_id
 JOIN job_progress p ON p.job_id = j.job_id"""
 _INSERT_JOBS = """
 INSERT INTO jobs (job_id, tenant, request_id, content_hash, kind, params, job_class, max_failed_ratio,
-    max_parallelism, schedule_time, trace_id, create_time)
+    max_parallelism, schedule_time, trace_id, job_timeout, item_timeout, call_timeout, create_time)
 SELECT job_id, tenant, request_id, content_hash, kind, params, job_class, max_failed_ratio,
-    max_parallelism, schedule_time, trace_id, NOW()
+    max_parallelism, schedule_time, trace_id, job_timeout, item_timeout, call_timeout,
+    COALESCE(create_time, NOW())
 FROM ROWS(new: job_id text, tenant text, request_id text, content_hash text, kind text, params text,
     job_class bigint, max_failed_ratio double precision, max_parallelism bigint, schedule_time bigint,
-    trace_id text)
+    trace_id text, job_timeout bigint, item_timeout bigint, call_timeout bigint, create_time bigint)
 WHERE true ON CONFLICT (tenant, request_id) DO NOTHING RETURNING job_id, create_time"""
 _INSERT_SHARES = """
 INSERT INTO tenant_shares (job_class, tenant, virtual_time, job_clock)
@@ -43,12 +45,13 @@ _WHERE_CREATED = " WHERE job_id IN (SELECT created.job_id FROM created)"
 class JobCreator:
     """Stores jobs.
 
-    It remembers which tenants have their row in tenant_shares already; such rows are never deleted.
+    It remembers which classes have their row in tenant_shares, which is never deleted. Those of tenants may
+    have been, so each call makes sure of them.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._known_shares: set[tuple[int, str]] = set()
+        self._known_classes: set[int] = set()
 
     async def create_jobs(self, request: results_pb2.CreateJobsRequest) -> results_pb2.CreateJobsResponse:
         """Returns the outcome of each job; where they cannot be stored together, each is tried alone."""
@@ -69,21 +72,21 @@ class JobCreator:
         return response
 
     async def _create(self, news: Sequence[results_pb2.NewJob]) -> results_pb2.CreateJobsResponse:
-        shares = {(int(new.job_class), new.tenant) for new in news} - self._known_shares
-        shares |= {(job_class, "") for job_class, _ in shares}
+        classes = {int(new.job_class) for new in news} - self._known_classes
+        shares = {(int(new.job_class), new.tenant) for new in news} | {(number, "") for number in classes}
 
         async def work(tx: Transaction) -> results_pb2.CreateJobsResponse:
             return await _create_in(tx, news, sorted(shares))
 
         response = await self._database.write(work, one_statement=True)
-        self._known_shares |= shares
+        self._known_classes |= classes
         return response
 
 
 async def _create_in(
     tx: Transaction, news: Sequence[results_pb2.NewJob], shares: Sequence[tuple[int, str]]
 ) -> results_pb2.CreateJobsResponse:
-    if any(new.HasField("schedule_time") or new.upload_open for new in news):
+    if any(_needs_time(new) for new in news):
         await tx.run("SELECT NOW() AS now")
     first_of = {_name(new): new for new in reversed(news)}
     wanted = {name: _new_job(new, tx.now) for name, new in first_of.items()}
@@ -102,6 +105,10 @@ async def _create_in(
     new_jobs = [job for job in wanted.values() if job.job_id in created and is_leasable_now(job)]
     await add_tasks(tx, response.effects, new_jobs)
     return response
+
+
+def _needs_time(new: results_pb2.NewJob) -> bool:
+    return new.HasField("schedule_time") or new.HasField("job_timeout") or new.upload_open
 
 
 def _name(new: results_pb2.NewJob) -> tuple[str, str]:
@@ -138,21 +145,21 @@ def _new_job(new: results_pb2.NewJob, now: int) -> Job:
         job_class=new.job_class,
         max_failed_ratio=new.max_failed_ratio,
         max_parallelism=new.max_parallelism,
-        create_time=0,
-        schedule_time=_wanted_start(new),
+        create_time=now,
+        schedule_time=microseconds(new.schedule_time) if new.HasField("schedule_time") else None,
         total_count=len(new.items),
         chunk_size=chunk_size(len(new.items)),
         upload_open=new.upload_open,
         upload_expire_time=now + IDLE_FOR if new.upload_open else None,
         trace_id=new.trace_id,
+        job_timeout=duration_of(new, "job_timeout"),
+        item_timeout=duration_of(new, "item_timeout"),
+        call_timeout=duration_of(new, "call_timeout"),
     )
+    begin_deadline(job, now)
     job.chunk_count = job.open_chunk_count = len(_cut(new))
     settle(job, now, first_due=0)
     return job
-
-
-def _wanted_start(new: results_pb2.NewJob) -> int | None:
-    return microseconds(new.schedule_time) if new.HasField("schedule_time") else None
 
 
 def _cut(new: results_pb2.NewJob) -> list[Cut]:
@@ -171,8 +178,7 @@ async def _insert(
         wanted: Jobs sorted by tenant and request_id: so two such calls cannot wait for each other.
         shares: Rows of tenant_shares to make.
     """
-    if shares:
-        tx.later(_INSERT_SHARES, shares=shares)
+    tx.later(_INSERT_SHARES, shares=shares)
     rows = [_jobs_row(job, new) for job, new in wanted]
     if tx.sqlite:
         created = {row.job_id: row.create_time for row in await tx.run(_INSERT_JOBS, new=rows)}
@@ -213,4 +219,8 @@ def _jobs_row(job: Job, new: results_pb2.NewJob) -> tuple[object, ...]:
         job.max_parallelism,
         job.schedule_time,
         job.trace_id,
+        job.job_timeout,
+        job.item_timeout,
+        job.call_timeout,
+        job.create_time or None,  # where the time was not told before, the statement has it
     )

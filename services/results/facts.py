@@ -46,6 +46,10 @@ class Job:
     start_time: int | None = None
     finish_time: int | None = None
     trace_id: str = ""
+    expire_time: int | None = None
+    job_timeout: int | None = None
+    item_timeout: int | None = None
+    call_timeout: int | None = None
 
     @property
     def free_chunk_count(self) -> int:

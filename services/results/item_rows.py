@@ -30,6 +30,7 @@ class NewResult(NamedTuple):
 
     Attributes:
         current_round: The job's round; a failure has it as round too, a success 0.
+        failed_tries: Text, as ``kept_tries`` has it.
     """
 
     job_id: str
@@ -49,10 +50,16 @@ class NewResult(NamedTuple):
     cached_tokens: int
     cost_micros: int
     finish_time: int
+    failed_tries: str = ""
 
 
 class Tries(NamedTuple):
-    """The tries of an item that waits for another one."""
+    """The tries of an item that waits for another one.
+
+    Attributes:
+        failed_tries: Text, as ``kept_tries`` has it.
+        work_time: How long it was worked on in them, in microseconds.
+    """
 
     job_id: str
     item_index: int
@@ -66,6 +73,8 @@ class Tries(NamedTuple):
     cost_micros: int
     error_reason: str
     error_message: str
+    failed_tries: str = ""
+    work_time: int = 0
 
     @property
     def usage(self) -> Usage:
@@ -84,13 +93,13 @@ class ItemRange(NamedTuple):
 
 _INSERT = f"""
 INSERT INTO results (job_id, item_index, round, seq, state, output, output_bytes, error_reason,
-    error_message, try_count, {_USAGE_NAMES}, finish_time)
+    error_message, try_count, {_USAGE_NAMES}, finish_time, failed_tries)
 SELECT r.job_id, r.item_index, r.round, r.seq, r.state, r.output, r.output_bytes, r.error_reason,
     r.error_message, r.try_count, r.call_count, r.input_tokens, r.output_tokens, r.cached_tokens,
-    r.cost_micros, r.finish_time
+    r.cost_micros, r.finish_time, r.failed_tries
 FROM ROWS(r: job_id text, item_index bigint, round bigint, current_round bigint, seq bigint, state bigint,
     output text, output_bytes bigint, error_reason text, error_message text, try_count bigint, {_USAGE},
-    finish_time bigint)
+    finish_time bigint, failed_tries text)
 WHERE NOT EXISTS (SELECT 1 FROM results e WHERE e.job_id = r.job_id AND e.item_index = r.item_index
                   AND e.round IN (0, r.current_round))
 ON CONFLICT DO NOTHING RETURNING job_id, item_index"""
@@ -105,7 +114,7 @@ AND t.item_index >= k.first_index AND t.item_index < k.end_index"""
 _DEFER = f"""
 INSERT INTO item_tries ({", ".join(Tries._fields)}) SELECT {", ".join(Tries._fields)}
 FROM ROWS(tried: job_id text, item_index bigint, round bigint, try_count bigint, due_time bigint, {_USAGE},
-    error_reason text, error_message text) WHERE true
+    error_reason text, error_message text, failed_tries text, work_time bigint) WHERE true
 ON CONFLICT (job_id, item_index) DO UPDATE SET
 {", ".join(f"{name} = excluded.{name}" for name in Tries._fields[2:])}"""
 

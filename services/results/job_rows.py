@@ -12,7 +12,17 @@ from sqlalchemy import Row
 from services.results.database import Transaction
 from services.results.facts import Job
 
-_OF_JOBS = ("kind", "max_failed_ratio", "max_parallelism", "create_time", "schedule_time", "trace_id")
+_OF_JOBS = (
+    "kind",
+    "max_failed_ratio",
+    "max_parallelism",
+    "create_time",
+    "schedule_time",
+    "trace_id",
+    "job_timeout",
+    "item_timeout",
+    "call_timeout",
+)
 _BOOLEANS = ("upload_open", "leasable", "has_deferrals")
 _NAMES = tuple(field.name for field in fields(Job))
 COLUMNS = ", ".join(f"j.{name}" if name in _OF_JOBS else f"p.{name}" for name in _NAMES)
@@ -32,7 +42,8 @@ WHERE p.job_id IN (SELECT k.job_id FROM ROWS(k: job_id text))
 ORDER BY p.job_id FOR UPDATE OF p"""
 _LOCK_FREE = _LOCK + " SKIP LOCKED"
 # The clock is read in a SELECT of its own: once, so that an index ends the search at what is not due yet. A
-# job that somebody else woke in between is locked too; nothing follows from it.
+# job that somebody else woke in between is locked too; nothing follows from it. The third part repeats the
+# condition of its index, or it would not be used.
 _LOCK_DUE = f"""
 SELECT {COLUMNS}, NOW() AS now FROM job_progress p JOIN jobs j ON j.job_id = p.job_id
 WHERE p.job_id IN (
@@ -40,7 +51,11 @@ WHERE p.job_id IN (
                           ORDER BY w.wake_time LIMIT :most) d
     UNION ALL
     SELECT d.job_id FROM (SELECT u.job_id FROM job_progress u WHERE u.upload_expire_time <= (SELECT NOW())
-                          ORDER BY u.upload_expire_time LIMIT :most) d)
+                          ORDER BY u.upload_expire_time LIMIT :most) d
+    UNION ALL
+    SELECT d.job_id FROM (SELECT e.job_id FROM job_progress e WHERE e.expire_time <= (SELECT NOW())
+                          AND e.expire_time IS NOT NULL AND e.stop_as = 0 AND e.finish_time IS NULL
+                          ORDER BY e.expire_time LIMIT :most) d)
 ORDER BY p.job_id FOR UPDATE OF p SKIP LOCKED"""
 
 _SAVE = f"""
@@ -92,7 +107,7 @@ async def lock_jobs(tx: Transaction, job_ids: Iterable[str], *, only_free: bool 
 
 
 async def lock_due_jobs(tx: Transaction, most: int) -> dict[str, Job]:
-    """Returns, locked, jobs whose wait is over or whose upload expires, but for those locked by others.
+    """Returns, locked, jobs whose wait is over or whose time is up, but for those locked by others.
 
     Args:
         tx: The transaction.

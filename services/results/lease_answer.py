@@ -9,7 +9,8 @@ from services.results import chunk_rows, item_rows
 from services.results.database import Transaction
 from services.results.facts import Chunk, Job
 from services.results.item_rows import ItemRange, Tries
-from services.results.messages import canonical_id, lease_ref, usage_message
+from services.results.kept_tries import decode_tries
+from services.results.messages import canonical_id, duration, lease_ref, usage_message
 
 
 class Items(NamedTuple):
@@ -62,6 +63,8 @@ async def answer(
             params=params,
             job_class=cast("jobs_pb2.JobClass", job.job_class),
             trace_id=job.trace_id,
+            item_timeout=duration(job.item_timeout),
+            call_timeout=duration(job.call_timeout),
         )
     for chunk in leased:
         lease = response.leases.add(
@@ -79,5 +82,10 @@ def _item(index: int, text: str, tried: Tries | None) -> results_pb2.LeasedItem:
     if tried is None:
         return results_pb2.LeasedItem(item_index=index, input=text)
     return results_pb2.LeasedItem(
-        item_index=index, input=text, try_count=tried.try_count, usage=usage_message(tried.usage)
+        item_index=index,
+        input=text,
+        try_count=tried.try_count,
+        usage=usage_message(tried.usage),
+        failed_tries=decode_tries(tried.failed_tries),
+        work_time=duration(tried.work_time),
     )

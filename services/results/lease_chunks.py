@@ -10,6 +10,7 @@ from services.results.database import Database, Transaction
 from services.results.facts import Chunk, Job
 from services.results.lease_answer import answer, read_items
 from services.results.metrics import QUEUE_WAIT_SECONDS
+from services.results.rules.deadlines import is_late
 from services.results.rules.fairness import Candidate, Choice, ChunkSize, choose
 from services.results.rules.settling import is_leasable_now
 from services.results.rules.state import LEASABLE_STATES
@@ -87,7 +88,8 @@ async def _take(
 
 
 def _allows_leasing(job: Job, now: int) -> bool:
-    return job.state in LEASABLE_STATES and not job.stop_as and job.not_before <= now and job.slot_count > 0
+    is_open = job.state in LEASABLE_STATES and not job.stop_as and not is_late(job, now)
+    return is_open and job.not_before <= now and job.slot_count > 0
 
 
 def _has_more(job: Job, is_risky: bool) -> bool:

@@ -3,6 +3,8 @@
 import uuid
 from typing import Any, cast
 
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Row
 
@@ -10,9 +12,12 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
 from services.results.facts import Chunk, Job
 from services.results.item_rows import Usage
+from services.results.kept_tries import decode_tries
 from services.shared.job_states import TERMINAL_STATES
 
 MAX_COUNT = 2**40
+# A length of time beyond this, some 35 years, is a mistake.
+MAX_MICROSECONDS = 2**50
 
 
 def canonical_id(job_id: str) -> str:
@@ -33,6 +38,21 @@ def timestamp(microseconds: int | None) -> Timestamp | None:
 def microseconds(instant: Timestamp) -> int:
     """Returns an instant in microseconds."""
     return instant.seconds * 1_000_000 + instant.nanos // 1000
+
+
+def duration(microseconds: int | None) -> Duration | None:
+    """Returns a length of time; None for none."""
+    if microseconds is None:
+        return None
+    return Duration(seconds=microseconds // 1_000_000, nanos=microseconds % 1_000_000 * 1000)
+
+
+def duration_of(message: Message, field: str) -> int | None:
+    """Returns the length of time in a field, in microseconds and never below 0; None where it is not set."""
+    if not message.HasField(field):
+        return None
+    length: Duration = getattr(message, field)
+    return min(max(0, length.ToMicroseconds()), MAX_MICROSECONDS)
 
 
 def job_message(job: Job) -> jobs_pb2.Job:
@@ -61,6 +81,7 @@ def job_message(job: Job) -> jobs_pb2.Job:
         pause_reason=cast("jobs_pb2.PauseReason", job.pause_reason),
         seq=job.seq,
         tenant=job.tenant,
+        expire_time=timestamp(job.expire_time),
     )
 
 
@@ -98,6 +119,7 @@ def result_message(row: Row[Any]) -> jobs_pb2.Result:
         try_count=row.try_count,
         usage=usage_message(row),
         finish_time=timestamp(row.finish_time),
+        failed_tries=decode_tries(row.failed_tries),
     )
 
 

@@ -6,14 +6,16 @@ from prometheus_client import Counter, Histogram
 
 from services.shared.metrics import CALL_BUCKETS, WAIT_BUCKETS
 
-LossCause = Literal["dead", "replaced", "unlisted"]
+LossCause = Literal["dead", "replaced", "child_died", "unlisted"]
 
 JOBS_ENDED = Counter("headrace_jobs_ended_total", "Jobs that have become terminal.", ["state"])
+JOBS_PURGED = Counter("headrace_jobs_purged_total", "Finished jobs that are no longer kept.")
 ITEMS_RECORDED = Counter("headrace_items_recorded_total", "Results of items, each stored once.", ["state"])
 ITEMS_APPENDED = Counter("headrace_items_appended_total", "Items that uploads brought.")
 LEASES_LOST = Counter(
     "headrace_leases_lost_total",
-    "Leases taken from a worker: it was dead, was replaced at its address, or never heard of them.",
+    "Leases that ended unexpectedly: the worker, or the child process of a quarantined chunk, died; or the"
+    " worker was replaced at its address, or never heard of them.",
     ["cause"],
 )
 QUEUE_WAIT_SECONDS = Histogram(

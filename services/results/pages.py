@@ -31,11 +31,12 @@ _ROUND = "SELECT p.round FROM job_progress p WHERE p.job_id = :job_id AND p.tena
 # SQLite keeps the order of a CROSS JOIN: each key looks up its row, and none is compared with all rows.
 _RESULTS = """
 SELECT e.item_index, e.state, e.output, e.output_bytes, e.error_reason, e.error_message, e.try_count,
-    e.call_count, e.input_tokens, e.output_tokens, e.cached_tokens, e.cost_micros, e.finish_time
+    e.call_count, e.input_tokens, e.output_tokens, e.cached_tokens, e.cost_micros, e.finish_time,
+    e.failed_tries
 FROM ROWS(k: item_index bigint, round bigint) CROSS JOIN results e
 WHERE e.job_id = :job_id AND e.item_index = k.item_index AND e.round = k.round"""
 # Bytes of a result but for what all take; those of a message are guessed, and never too low.
-ROOM = "e.output_bytes + 4 * length(e.error_message)"
+ROOM = "e.output_bytes + 4 * length(e.error_message) + length(e.failed_tries)"
 _KEYS = f"""
 SELECT e.item_index, e.round, {ROOM} AS room FROM results e
 WHERE e.job_id = :job_id AND e.item_index > :after AND (e.round = 0 OR e.round = :round)"""

@@ -9,7 +9,11 @@ from services.results.chunk_finder import ChunkFinder
 from services.results.database import Transaction
 from services.results.facts import Job
 from services.results.item_rows import NewResult, Tries
-from services.results.messages import canonical_id, usage_of
+from services.results.job_usage import count_tries
+from services.results.kept_tries import encode_failure, encode_tries
+from services.results.lost_chunks import bury_chunk
+from services.results.messages import canonical_id, duration_of, usage_of
+from services.results.metrics import LEASES_LOST
 from services.results.transition import Transition
 
 MILLISECOND = 1_000
@@ -19,7 +23,7 @@ MAX_DELAY_MS = 366 * 86_400_000
 async def record_in(
     tx: Transaction, incarnation: str, records: Sequence[results_pb2.JobRecord]
 ) -> results_pb2.RecordResultsResponse:
-    """Returns the outcome of each record, with all of them applied: items, then deferrals, then releases.
+    """Returns the outcome of each record, with all applied: items, then deferrals, deaths, releases.
 
     A success is taken from any lease and any round, where its item has no result yet: it was paid for. All
     else is taken only under a lease that is held.
@@ -29,10 +33,12 @@ async def record_in(
     known = [record for record in records if canonical_id(record.job_id) in transition.jobs]
     finder = await ChunkFinder.open(transition, incarnation, known)
     await _add_items(transition, finder, known)
-    tries = [entry for record in known for entry in _tries_of(transition, finder, record)]
-    item_rows.save_tries(tx, tries)
+    tries = {entry[:2]: entry for record in known for entry in _tries_of(transition, finder, record)}
+    await count_tries(tx, transition.jobs, list(tries.values()))
+    item_rows.save_tries(tx, tries.values())
     for record in known:
         _fail_job(transition, finder, record)
+        await _bury(transition, finder, record)
         _release(transition, finder, record)
     response = results_pb2.RecordResultsResponse(effects=await transition.finish())
     for record in records:
@@ -83,6 +89,9 @@ def _new_result(job: Job, item: results_pb2.ItemRecord, now: int) -> NewResult:
         item.try_count,
         *usage_of(item.usage),
         now,
+        encode_failure(item.failed_tries, item.try_count, item.error)
+        if failed
+        else encode_tries(item.failed_tries),
     )
 
 
@@ -102,6 +111,8 @@ def _tries_of(transition: Transition, finder: ChunkFinder, record: results_pb2.J
             *usage_of(deferral.usage),
             deferral.error.reason,
             deferral.error.message,
+            encode_tries(deferral.failed_tries),
+            duration_of(deferral, "work_time") or 0,
         )
 
 
@@ -113,6 +124,18 @@ def _fail_job(transition: Transition, finder: ChunkFinder, record: results_pb2.J
         job.stop_as = jobs_pb2.JOB_STATE_FAILED
         job.error_reason = record.job_error.reason or "JOB_FAILED"
         job.error_message = record.job_error.message
+
+
+async def _bury(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:
+    job_id = canonical_id(record.job_id)
+    for death in record.deaths:
+        chunk = finder.held(job_id, death.chunk_index, death.fence)
+        if chunk is None:
+            continue
+        transition.end_lease(chunk)
+        if chunk.quarantined:
+            transition.tx.after_commit(LEASES_LOST.labels("child_died").inc)
+            await bury_chunk(transition, chunk, set(death.suspect_item_indexes))
 
 
 def _release(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:

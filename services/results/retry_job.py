@@ -9,6 +9,7 @@ from services.results.database import Database, Transaction
 from services.results.facts import Job
 from services.results.job_events import job_retried
 from services.results.messages import job_message
+from services.results.rules.deadlines import begin_deadline
 from services.results.transition import Transition
 
 _BEGIN = """
@@ -57,6 +58,7 @@ async def _begin_round(tx: Transaction, job: Job) -> None:
     job.error_reason = job.error_message = ""
     job.upload_open = job.has_deferrals = False
     job.finish_time = None
+    begin_deadline(job, tx.now)
     await tx.run(_REOPEN, {"job_id": job.job_id})
     counts = (await tx.run(_COUNT_OPEN, {"job_id": job.job_id}))[0]
     job.open_chunk_count, job.quarantined_chunk_count = counts.open_count, counts.quarantined_count

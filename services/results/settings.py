@@ -12,7 +12,9 @@ class ResultsSettings(ServiceSettings):
     Attributes:
         listen: HEADRACE_LISTEN: host:port of its gRPC server; port 0 takes a free one.
         database_url: HEADRACE_DATABASE_URL: postgresql://user:password@host/name or sqlite:///path.
+        retention_hours: HEADRACE_RETENTION_HOURS: how long finished jobs are kept, in hours; 0: for ever.
     """
 
     listen: HostPort = "127.0.0.1:50052"
     database_url: DatabaseUrl = Field(repr=False)
+    retention_hours: float = Field(default=720.0, ge=0, le=1_000_000, allow_inf_nan=False)

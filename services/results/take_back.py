@@ -2,12 +2,9 @@
 
 from collections.abc import Collection
 
-from headrace.jobs.v1 import jobs_pb2
-from services.results import chunk_rows, item_rows
-from services.results.facts import Chunk
-from services.results.item_rows import NewResult, Tries, Usage
+from services.results import chunk_rows
+from services.results.lost_chunks import lose_chunk
 from services.results.metrics import LEASES_LOST, LossCause
-from services.results.rules.losses import Losses, Verdict, count_loss
 from services.results.transition import Transition
 
 
@@ -32,45 +29,4 @@ async def take_back(
             transition.end_lease(chunk)
             if loss_cause is not None:
                 tx.after_commit(LEASES_LOST.labels(loss_cause).inc)
-                await _lose(transition, chunk)
-
-
-async def _lose(transition: Transition, chunk: Chunk) -> None:
-    before = Losses(chunk.loss_count, chunk.quarantined, chunk.quarantine_loss_count)
-    after, verdict = count_loss(before, chunk.unfinished_count)
-    chunk.loss_count, chunk.quarantined, chunk.quarantine_loss_count = after
-    if verdict is Verdict.AGAIN or transition.jobs[chunk.job_id].stop_as:
-        return
-    finished = await item_rows.read_finished(transition.tx, [transition.range_of(chunk)])
-    unfinished = [
-        index for index in range(chunk.first_index, chunk.end_index) if (chunk.job_id, index) not in finished
-    ]
-    if verdict is Verdict.HALVE:
-        kept = (len(unfinished) + 1) // 2
-        transition.split(chunk, unfinished[kept], len(unfinished) - kept)
-    else:
-        await _fail_item(transition, chunk, unfinished[0])
-
-
-async def _fail_item(transition: Transition, chunk: Chunk, item_index: int) -> None:
-    job = transition.jobs[chunk.job_id]
-    name = (job.job_id, item_index)
-    tries: dict[tuple[str, int], Tries] = {}
-    if job.has_deferrals:
-        tries = await item_rows.read_tries(transition.tx, [transition.range_of(chunk)])
-    failure = NewResult(
-        *name,
-        job.round,
-        job.round,
-        job.seq + 1,
-        jobs_pb2.ITEM_STATE_FAILED,
-        "",
-        0,
-        "WORKER_LOST",
-        "every worker that took this item alone died",
-        tries[name].try_count if name in tries else 0,
-        *(tries[name].usage if name in tries else Usage()),
-        transition.now,
-    )
-    if await transition.add_results([failure]):
-        transition.finish_item(chunk)
+                await lose_chunk(transition, chunk)

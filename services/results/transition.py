@@ -11,8 +11,9 @@ from headrace.results.v1 import results_pb2
 from services.results import chunk_rows, item_rows, job_rows, worker_rows
 from services.results.database import Transaction
 from services.results.facts import Chunk, Job
-from services.results.item_rows import ItemRange, NewResult, Usage
+from services.results.item_rows import ItemRange, NewResult
 from services.results.job_events import job_ended
+from services.results.job_usage import count_results
 from services.results.messages import job_message
 from services.results.metrics import ITEMS_RECORDED
 from services.results.rules.settling import is_leasable_now, is_news, settle
@@ -90,8 +91,8 @@ class Transition:
         self._new_chunks.append(chunk)
         self._reopened.append(chunk)
 
-    def split(self, chunk: Chunk, at_index: int, unfinished_after: int) -> None:
-        """Makes a chunk of its own of what follows an index; neither is leased.
+    def split(self, chunk: Chunk, at_index: int, unfinished_after: int) -> Chunk:
+        """Returns a chunk of its own, made of what follows an index; neither is leased.
 
         Args:
             chunk: The chunk; it keeps what is before.
@@ -108,14 +109,15 @@ class Transition:
         chunk.item_count = at_index - chunk.first_index
         chunk.unfinished_count -= unfinished_after
         self.add_chunk(rest)
+        return rest
 
     async def add_results(self, results: list[NewResult]) -> set[tuple[str, int]]:
         """Returns the items whose result went in, with their job's counters moved by exactly these."""
         inserted = await item_rows.insert_results(self.tx, results)
         recorded: Counter[int] = Counter()
-        for result in results:
-            if (result.job_id, result.item_index) not in inserted:
-                continue
+        new = [result for result in results if (result.job_id, result.item_index) in inserted]
+        await count_results(self.tx, self.jobs, new)
+        for result in new:
             job = self.jobs[result.job_id]
             recorded[result.state] += 1
             if result.state == jobs_pb2.ITEM_STATE_SUCCEEDED:
@@ -123,8 +125,6 @@ class Transition:
             else:
                 job.failed_count += 1
                 self._latest_reason[job.job_id] = result.error_reason
-            for name in Usage._fields:
-                setattr(job, name, getattr(job, name) + getattr(result, name))
         self.tx.after_commit(partial(_count_recorded, recorded))
         return inserted
 

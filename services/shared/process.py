@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+from typing import NoReturn
 
 
 def stop_on_signals() -> asyncio.Event:
@@ -21,3 +22,12 @@ def stop_on_signals() -> asyncio.Event:
     for signum in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(signum, handle)
     return stop
+
+
+def end_process() -> NoReturn:
+    """Ends this process with exit code 0, at once: nothing of Python or gRPC is shut down in order.
+
+    The kernel closes the connections, which callers see as UNAVAILABLE, and repeat. gRPC's own end would
+    answer calls that have just come in with CANCELLED. Call it when everything else is closed.
+    """
+    os._exit(0)

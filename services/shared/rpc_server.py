@@ -1,7 +1,7 @@
 """The one way a gRPC server of Headrace is built: options, interceptors, health, reflection."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any
 
 import grpc
@@ -12,6 +12,7 @@ from grpc_reflection.v1alpha import reflection
 from grpc_status import rpc_status
 
 from headrace.errors import HeadraceError, InternalError, to_status
+from services.shared.draining import DrainInterceptor, server_stopping
 from services.shared.logging import fault_fields, get_logger
 from services.shared.rpc_handlers import Context, Continuation, Stream, Unary, wrap_handler
 from services.shared.rpc_metrics import MetricsInterceptor
@@ -86,16 +87,26 @@ class RpcServer:
         max_message_bytes: Largest message taken or sent.
         begins_traces: Whether a call without a trace begins one; calls between services belong to none or to
             that of their caller.
+        stopping: Makes the error of calls that are refused or broken off when it stops.
     """
 
-    def __init__(self, listen: str, max_message_bytes: int, *, begins_traces: bool = False) -> None:
+    def __init__(
+        self,
+        listen: str,
+        max_message_bytes: int,
+        *,
+        begins_traces: bool = False,
+        stopping: Callable[[], HeadraceError] = server_stopping,
+    ) -> None:
         self._listen = listen
+        self._calls = DrainInterceptor(stopping)
         self.server = grpc.aio.server(
             # Counting sees the statuses that errors become; a fault's log line carries the trace.
             interceptors=[
                 MetricsInterceptor(),
                 TraceInterceptor(begins_traces=begins_traces),
                 ErrorInterceptor(),
+                self._calls,
             ],
             options=[
                 ("grpc.max_receive_message_length", max_message_bytes),
@@ -140,7 +151,19 @@ class RpcServer:
         """Answers NOT_SERVING from now on, for good; calls are still taken."""
         await self._health.enter_graceful_shutdown()
 
-    async def stop(self, grace_seconds: float) -> None:
-        """Refuses new calls, lets running ones end within the grace, then cancels them."""
+    async def drain(self, grace_seconds: float) -> None:
+        """Answers new calls with UNAVAILABLE, and returns when all others have ended.
+
+        Health is still answered, NOT_SERVING. A process that ends after it (see ``end_process``) ends no call
+        with any other status, a stopping server may.
+
+        Args:
+            grace_seconds: What running calls have to end by themselves; then they end with UNAVAILABLE too.
+        """
         await self.report_not_serving()
-        await asyncio.shield(self.server.stop(grace_seconds))
+        await self._calls.drain(grace_seconds)
+
+    async def stop(self, grace_seconds: float) -> None:
+        """Drains and closes all connections; calls that come in at this very moment end with CANCELLED."""
+        await self.drain(grace_seconds)
+        await asyncio.shield(self.server.stop(None))

@@ -23,6 +23,7 @@ from services.worker.item_runner import ItemRunner
 from services.worker.lease_desk import LeaseDesk
 from services.worker.progress_hub import ProgressHub
 from services.worker.provider import open_provider
+from services.worker.quarantine import Quarantine
 from services.worker.recorder import Recorder
 from services.worker.scheduler import ItemScheduler
 from services.worker.servicer import WorkerServicer
@@ -56,6 +57,14 @@ class WorkerApp:
         self._provider = open_provider(settings.in_flight_limit)
         self._heartbeat = Heartbeat(self._results, self.incarnation, self._carry_out)
         self._recorder = Recorder(self._results, self.incarnation, self._carry_out)
+        self._quarantine = Quarantine(
+            worker_pb2.ChildSetup(
+                log_level=settings.log_level,
+                model=settings.model,
+                redis_url=settings.redis_url,
+                memory_bytes=settings.quarantine_memory_mb * 1024 * 1024,
+            )
+        )
         limit = settings.in_flight_limit  # of items, and of the calls they make
         self._scheduler = ItemScheduler(
             ItemRunner(
@@ -66,10 +75,11 @@ class WorkerApp:
                 call_limit=limit,
                 may_start=self._heartbeat.counts_as_live,
             ),
+            self._quarantine,
             self._recorder,
-            HeldWork(),
-            limit,
-            self._heartbeat.counts_as_live,
+            held=HeldWork(),
+            limit=limit,
+            may_start=self._heartbeat.counts_as_live,
         )
         desks = {
             job_class: LeaseDesk(job_class, self._results, self.incarnation, self._scheduler, self._carry_out)
@@ -109,6 +119,7 @@ class WorkerApp:
         self._slices.drain()
         stopping = asyncio.create_task(self._consumer.stop())
         await self._scheduler.drain(grace)
+        await self._quarantine.close()
         flushed = await self._recorder.flush(max(grace, END_CALL_SECONDS))
         await self._heartbeat.stop()
         await self._recorder.stop()

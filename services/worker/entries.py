@@ -47,7 +47,8 @@ def deferral_entry(
     acknowledged: Callable[[results_pb2.JobRecordOutcome], None],
 ) -> Entry:
     """Returns the entry of an item to be tried again later."""
-    return Entry(job_id, lambda job: job.deferrals.append(deferral), acknowledged)
+    byte_count = 100 + deferral.ByteSize()
+    return Entry(job_id, lambda job: job.deferrals.append(deferral), acknowledged, byte_count)
 
 
 def release_entry(
@@ -57,6 +58,15 @@ def release_entry(
 ) -> Entry:
     """Returns the entry of a chunk given back."""
     return Entry(job_id, lambda job: job.releases.append(release), acknowledged)
+
+
+def death_entry(
+    job_id: str,
+    death: results_pb2.ChunkDeath,
+    acknowledged: Callable[[results_pb2.JobRecordOutcome], None],
+) -> Entry:
+    """Returns the entry of a chunk whose child process died."""
+    return Entry(job_id, lambda job: job.deaths.append(death), acknowledged)
 
 
 def job_error_entry(

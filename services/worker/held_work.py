@@ -19,6 +19,7 @@ class HeldItem:
         task: Set while in flight.
         timer: Set while it waits out a backoff.
         last_error: Why its last try under this lease failed; None where there was none.
+        broken_off: A try under this lease was broken off after it had begun a call.
     """
 
     leased: results_pb2.LeasedItem
@@ -26,6 +27,7 @@ class HeldItem:
     task: asyncio.Task[Any] | None = None
     timer: asyncio.TimerHandle | None = None
     last_error: jobs_pb2.Error | None = None
+    broken_off: bool = False
 
 
 @dataclass(eq=False)
@@ -36,13 +38,14 @@ class HeldChunk:
         job: Its job.
         ref: Names the lease.
         round: The retry round of the lease.
-        quarantined: Run its items one at a time.
+        quarantined: Run its items in a child process.
         unfinished: Items without an outcome yet, by index.
         unacknowledged_count: Items with an outcome that results has not acknowledged yet.
         deferred: Whether an item of it was handed back to be tried later.
         releasing: Its release is on its way to results.
         lost: Results gave it to somebody else: nothing new of it is started.
         giving_back: Nothing new of it is started, and it is given back when nothing of it is in flight.
+        suspects: Items that were in flight when their child process died, by index.
     """
 
     job: "HeldJob"
@@ -55,6 +58,7 @@ class HeldChunk:
     releasing: bool = False
     lost: bool = False
     giving_back: bool = False
+    suspects: list[int] = field(default_factory=list)
 
     @property
     def is_ending(self) -> bool:

@@ -17,18 +17,25 @@ class CallingContext:
         default_model: Of calls that name none.
         usage: Calls and tokens are added to it.
         answers: Of the item's calls so far: a request answered in an earlier try is not made again.
+        call_timeout: Seconds that each call may take; None: as long as the provider's adapter has it.
 
     Attributes:
         call_failed: A call of this try may succeed in another one.
     """
 
     def __init__(
-        self, gate: CallGate, default_model: str, usage: jobs_pb2.Usage, answers: ItemAnswers
+        self,
+        gate: CallGate,
+        default_model: str,
+        usage: jobs_pb2.Usage,
+        answers: ItemAnswers,
+        call_timeout: float | None = None,
     ) -> None:
         self._gate = gate
         self._default_model = default_model
         self._usage = usage
         self._answers = answers
+        self._call_timeout = call_timeout
         self._unfinished_count = 0
         self.call_failed = False
 
@@ -42,7 +49,7 @@ class CallingContext:
     ) -> Completion:
         """Makes one chat completion; see ItemContext."""
         request = CompletionRequest(
-            model or self._default_model, tuple(messages), temperature, max_output_tokens
+            model or self._default_model, tuple(messages), temperature, max_output_tokens, self._call_timeout
         )
         answer = self._answers.take(request)
         if answer is not None:

@@ -2,7 +2,7 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,10 +12,12 @@ from headrace.errors import InvalidArgumentError
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, JobFailedError, Kind, TryAgainError, validate_params
 from headrace.results.v1 import results_pb2
+from services.shared.failed_tries import with_failed_try
 from services.worker.backoff import retry_delay
 from services.worker.call_gate import WORKER_CUT_OFF, CallGate
 from services.worker.cooldowns import Cooldowns
 from services.worker.item_context import CallingContext
+from services.worker.item_time import ItemTime, duration_of, seconds_of
 from services.worker.job_lines import note_failed_try, note_handler_error
 from services.worker.kept_answers import KeptAnswers
 from services.worker.payload import decode_input, encode_output
@@ -37,6 +39,8 @@ class ItemOutcome:
         job_failed: The error is the whole job's: nothing of it can succeed.
         try_count: Tries of this round, this one included.
         usage: Of all its tries, this one included.
+        failed_tries: The last ten of this round; if it failed this one included.
+        worked_seconds: Worked on it in this round, this try included.
     """
 
     output: str | None
@@ -45,6 +49,8 @@ class ItemOutcome:
     job_failed: bool
     try_count: int
     usage: jobs_pb2.Usage
+    failed_tries: Sequence[jobs_pb2.FailedTry] = ()
+    worked_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -93,33 +99,47 @@ class ItemRunner:
         """Makes one try of an item; whatever happens in it is in the outcome.
 
         Raises:
-            asyncio.CancelledError: The try was broken off.
+            asyncio.CancelledError: The try was broken off; what it used is added to the item's own usage, and
+                its time to the item's own.
         """
         usage = jobs_pb2.Usage()
         usage.CopyFrom(item.usage)
-        try_count = item.try_count + 1
-        delay, job_failed = None, False
+        time = ItemTime(spec, item)
+        output: str | None = None
+        error: jobs_pb2.Error | None = None
+        delay, job_failed, tries = None, False, list(item.failed_tries)
         try:
-            output = await self._run_handler(spec, item, usage)
-        except TryAgainError as caught:
-            error = _error(caught.reason, caught.message)
-            delay = self._delay(spec, item, caught, try_count)
-        except ItemFailedError as caught:
-            error = _error(caught.reason, caught.message)
-            job_failed = isinstance(caught, JobFailedError)
+            output = await time.within(lambda: self._run_handler(spec, item, usage))
         except (Exception, asyncio.CancelledError) as caught:
             if isinstance(caught, asyncio.CancelledError) and _is_broken_off():
+                item.usage.CopyFrom(usage)  # its calls were made, and may cost
+                item.work_time.CopyFrom(duration_of(time.worked_seconds))
                 raise
-            note_handler_error(spec, item, caught)
-            error = _error("HANDLER_ERROR", f"the kind's handler raised {type(caught).__name__}")
-        else:
-            self._finish(spec, item)
-            return ItemOutcome(output, None, None, False, try_count, usage)
+            error, delay = self._judge(spec, item, caught)
+            tries = with_failed_try(item.failed_tries, item.try_count + 1, error)
+            job_failed = isinstance(caught, JobFailedError)
         if delay is None:
             self._finish(spec, item)
-        if not job_failed:
+        return ItemOutcome(
+            output, error, delay, job_failed, item.try_count + 1, usage, tries, time.worked_seconds
+        )
+
+    def _judge(
+        self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, caught: BaseException
+    ) -> tuple[jobs_pb2.Error, float | None]:
+        """Returns the error of a try, and the seconds until the next one; None: there is none."""
+        delay = None
+        if isinstance(caught, (TryAgainError, ItemFailedError)):
+            error = jobs_pb2.Error(reason=caught.reason, message=caught.message)
+        else:
+            note_handler_error(spec, item, caught)
+            text = f"the kind's handler raised {type(caught).__name__}"
+            error = jobs_pb2.Error(reason="HANDLER_ERROR", message=text)
+        if isinstance(caught, TryAgainError):
+            delay = self._delay(spec, item, caught, item.try_count + 1)
+        if not isinstance(caught, JobFailedError):
             note_failed_try(spec, item, error, delay)
-        return ItemOutcome(None, error, delay, job_failed, try_count, usage)
+        return error, delay
 
     def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
         """Returns for how long no item of a job should be started, because its model cools down. 0: go on."""
@@ -140,7 +160,8 @@ class ItemRunner:
         prepared = self._prepare(spec)
         model = prepared.model or self._default_model
         answers = self._kept_answers.take(spec.job_id, item.item_index)
-        context = CallingContext(self._gate, model, usage, answers)
+        call_timeout = seconds_of(spec.call_timeout) if spec.HasField("call_timeout") else None
+        context = CallingContext(self._gate, model, usage, answers, call_timeout)
         value = decode_input(item.input)
         try:
             return encode_output(await prepared.kind.run(prepared.params, value, context))
@@ -182,10 +203,6 @@ class ItemRunner:
         turned_away = self._turned_away.get(spec.job_id)
         if turned_away is not None:
             turned_away.pop(item.item_index, None)
-
-
-def _error(reason: str, message: str) -> jobs_pb2.Error:
-    return jobs_pb2.Error(reason=reason, message=message)
 
 
 def _is_broken_off() -> bool:

@@ -16,6 +16,7 @@ def item_record(item: HeldItem, outcome: ItemOutcome) -> results_pb2.ItemRecord:
         error=outcome.error,
         try_count=outcome.try_count,
         usage=outcome.usage,
+        failed_tries=outcome.failed_tries,
     )
 
 
@@ -29,6 +30,8 @@ def item_deferral(item: HeldItem, delay_seconds: float) -> results_pb2.ItemDefer
         try_count=item.leased.try_count,
         usage=item.leased.usage,
         error=item.last_error,
+        failed_tries=item.leased.failed_tries,
+        work_time=item.leased.work_time,
     )
 
 
@@ -38,4 +41,11 @@ def chunk_release(chunk: HeldChunk, not_before_seconds: float) -> results_pb2.Ch
         chunk_index=chunk.ref.chunk_index,
         fence=chunk.ref.fence,
         not_before_ms=round(not_before_seconds * 1000),
+    )
+
+
+def chunk_death(chunk: HeldChunk) -> results_pb2.ChunkDeath:
+    """Returns the death of a chunk's child process, with the items that were in flight in it."""
+    return results_pb2.ChunkDeath(
+        chunk_index=chunk.ref.chunk_index, fence=chunk.ref.fence, suspect_item_indexes=chunk.suspects
     )

@@ -15,13 +15,16 @@ from services.shared.logging import get_logger
 from services.shared.queue.contract import WEIGHT_BY_CLASS
 from services.worker import entries
 from services.worker.fair_queue import FairQueue
+from services.worker.fault_outcome import fault_outcome
 from services.worker.held_work import HeldChunk, HeldItem, HeldJob, HeldWork
 from services.worker.item_runner import ItemOutcome
+from services.worker.item_time import duration_of
 from services.worker.job_lines import fields_of
 from services.worker.live_numbers import LiveNumbers
 from services.worker.metrics import ITEMS_IN_FLIGHT
+from services.worker.quarantine import ChildDiedError, ChildNotStartedError
 from services.worker.recorder import Recorder
-from services.worker.records import chunk_release, item_deferral, item_record
+from services.worker.records import chunk_death, chunk_release, item_deferral, item_record
 from services.worker.room import Room
 
 log = get_logger(__name__)
@@ -33,13 +36,21 @@ LOCAL_BACKOFF_SECONDS = 5.0
 CUT_OFF_SECONDS = 5.0
 # A cool-down longer than this gives the job's waiting chunks back, in seconds.
 SLICE_SECONDS = 30.0
+# Quarantined items in flight at most: one that kills their process makes suspects of them all.
+QUARANTINED_LIMIT = 10
+# How soon a child process that could not be started is tried again, in seconds.
+CHILD_RESTART_SECONDS = 5.0
 
 
-class Runner(Protocol):
-    """What the scheduler needs of the item runner."""
+class TryRunner(Protocol):
+    """What makes tries of items."""
 
     async def run(self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem) -> ItemOutcome:
         """Makes one try of an item."""
+
+
+class Runner(TryRunner, Protocol):
+    """What the scheduler needs of the item runner."""
 
     def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
         """How long no call of the job should start; 0.0: it may."""
@@ -53,6 +64,7 @@ class ItemScheduler:
 
     Args:
         runner: Makes the tries.
+        quarantine: Makes those of quarantined items.
         recorder: Takes the outcomes.
         held: What is held; shared with the heartbeat.
         limit: Items in flight at most.
@@ -62,17 +74,20 @@ class ItemScheduler:
     def __init__(
         self,
         runner: Runner,
+        quarantine: TryRunner,
         recorder: Recorder,
+        *,
         held: HeldWork,
         limit: int,
         may_start: Callable[[], bool],
     ) -> None:
         self._runner = runner
+        self._quarantine = quarantine
         self._recorder = recorder
         self._may_start = may_start
         self._queue: FairQueue[jobs_pb2.JobClass, HeldItem] = FairQueue(WEIGHT_BY_CLASS)
         self._in_flight: set[asyncio.Task[ItemOutcome]] = set()
-        self._quarantined: HeldItem | None = None
+        self._quarantined_count = 0
         self._behind_quarantined: list[HeldItem] = []
         self._wake_timer: asyncio.TimerHandle | None = None
         self._draining = False
@@ -216,13 +231,15 @@ class ItemScheduler:
     def _start(self, item: HeldItem) -> None:
         if item.chunk.is_ending:
             return
+        runner: TryRunner = self._runner
         if item.chunk.quarantined:
-            if self._quarantined is not None:
+            if self._quarantined_count == QUARANTINED_LIMIT:
                 self._behind_quarantined.append(item)
                 return
-            self._quarantined = item
+            self._quarantined_count += 1
+            runner = self._quarantine
         spec = item.chunk.job.spec
-        task = asyncio.create_task(self._runner.run(spec, item.leased))
+        task = asyncio.create_task(runner.run(spec, item.leased))
         item.task = task
         self._in_flight.add(task)
         ITEMS_IN_FLIGHT.inc()
@@ -235,8 +252,8 @@ class ItemScheduler:
         self._in_flight.discard(task)
         ITEMS_IN_FLIGHT.dec()
         item.task = None
-        if self._quarantined is item:
-            self._quarantined = None
+        if item.chunk.quarantined:
+            self._quarantined_count -= 1
             behind, self._behind_quarantined = self._behind_quarantined, []
             for other in behind:
                 self._wait(other)
@@ -244,6 +261,10 @@ class ItemScheduler:
         self.live.ended(job.spec.job_id, outcome, item.leased.usage)
         if outcome is not None:
             self._settle(item, outcome)
+        elif task.cancelled():
+            item.broken_off = item.leased.usage.call_count > 0
+        else:
+            self._leave_child(item, task.exception())
         if job.stopped or self._draining or chunk.giving_back:
             self._release_if_idle(chunk)
         self.room.changed()
@@ -262,6 +283,18 @@ class ItemScheduler:
             item.timer = loop.call_later(outcome.retry_delay, self._retry_now, item)
         else:
             self._defer(item, outcome)
+
+    def _leave_child(self, item: HeldItem, fault: BaseException | None) -> None:
+        """Suspects an item of having killed its child process; one that had none is tried again."""
+        chunk, spec = item.chunk, item.chunk.job.spec
+        if isinstance(fault, ChildDiedError):
+            chunk.suspects.append(item.leased.item_index)
+            chunk.giving_back = True
+            self._queue.discard(spec.job_class, spec.tenant, spec.job_id, lambda other: other.chunk is chunk)
+        elif self._may_go_on(chunk):
+            log.error("quarantine_child_not_started", error=str(fault), **fields_of(spec))
+            loop = asyncio.get_running_loop()
+            item.timer = loop.call_later(CHILD_RESTART_SECONDS, self._retry_now, item)
 
     def _retry_now(self, item: HeldItem) -> None:
         item.timer = None
@@ -299,6 +332,9 @@ class ItemScheduler:
     def _note_try(self, item: HeldItem, outcome: ItemOutcome) -> None:
         item.leased.try_count = outcome.try_count
         item.leased.usage.CopyFrom(outcome.usage)
+        item.leased.work_time.CopyFrom(duration_of(outcome.worked_seconds))
+        item.leased.ClearField("failed_tries")
+        item.leased.failed_tries.extend(outcome.failed_tries)
         item.last_error = outcome.error or jobs_pb2.Error()
 
     def _hand_over(self, item: HeldItem, delay_seconds: float) -> None:
@@ -317,6 +353,7 @@ class ItemScheduler:
 
     def _fail_job(self, item: HeldItem, outcome: ItemOutcome) -> None:
         job = item.chunk.job
+        self._note_try(item, outcome)
         error = outcome.error or jobs_pb2.Error(reason="INTERNAL")
         if not job.stopped:
             log.warning("job_failed", reason=error.reason, **fields_of(job.spec))
@@ -353,18 +390,19 @@ class ItemScheduler:
         chunk.releasing = True
         self._hand_over_tried(chunk)
         self._discard(chunk.job, lambda item: item.chunk is chunk)
-        release = chunk_release(chunk, not_before_seconds)
-        self._recorder.add(
-            entries.release_entry(chunk.job.spec.job_id, release, lambda outcome: self._drop(chunk)),
-            urgent=True,
-        )
+        job_id = chunk.job.spec.job_id
+        if chunk.suspects:
+            entry = entries.death_entry(job_id, chunk_death(chunk), lambda outcome: self._drop(chunk))
+        else:
+            release = chunk_release(chunk, not_before_seconds)
+            entry = entries.release_entry(job_id, release, lambda outcome: self._drop(chunk))
+        self._recorder.add(entry, urgent=True)
 
     def _hand_over_tried(self, chunk: HeldChunk) -> None:
-        if chunk.job.stopped:
-            return
+        """Tells of the tries of unfinished items: where the job is stopped, for what they have used."""
         now = asyncio.get_running_loop().time()
         for item in chunk.unfinished.values():
-            if item.last_error is not None:
+            if item.last_error is not None or item.broken_off:
                 self._hand_over(item, max(0.0, item.timer.when() - now) if item.timer else 0.0)
 
     def _lose(self, chunk: HeldChunk) -> None:
@@ -399,13 +437,12 @@ class ItemScheduler:
 
 
 def _outcome_of(item: HeldItem, task: asyncio.Task[ItemOutcome]) -> ItemOutcome | None:
-    """Returns what a try came to, None where it was broken off; a fault of the worker fails the item."""
+    """Returns what a try came to, None where it was broken off or lost its child process."""
     if task.cancelled():
         return None
     fault = task.exception()
     if fault is None:
         return task.result()
-    fields = fields_of(item.chunk.job.spec)
-    log.error("item_not_run", item_index=item.leased.item_index, error=type(fault).__name__, **fields)
-    error = jobs_pb2.Error(reason="INTERNAL", message="the worker could not run this item")
-    return ItemOutcome(None, error, None, False, item.leased.try_count + 1, item.leased.usage)
+    if isinstance(fault, (ChildDiedError, ChildNotStartedError)):
+        return None
+    return fault_outcome(item.chunk.job.spec, item.leased, fault)

@@ -18,6 +18,7 @@ class WorkerSettings(ServiceSettings):
         redis_url: ``redis://...``, or ``memory://`` for cool-downs of this process alone.
         model: Model of jobs that name none.
         in_flight_limit: Items worked on at once.
+        quarantine_memory_mb: Memory for the child process of quarantined items, in MB; 0: no limit.
     """
 
     listen: HostPort = "127.0.0.1:50061"
@@ -27,3 +28,4 @@ class WorkerSettings(ServiceSettings):
     redis_url: RedisUrl = Field(default="memory://", repr=False)
     model: str = "gpt-4o-mini"
     in_flight_limit: int = Field(default=100, ge=1, le=10_000)
+    quarantine_memory_mb: int = Field(default=512, ge=0)

@@ -14,8 +14,10 @@ from headrace.results.v1 import results_pb2 as pb
 from headrace.results.v1 import results_pb2_grpc
 from services.results.app import ResultsApp
 from services.results.clock import Clock
+from services.results.database import Database
 from services.results.engine import open_engine
 from services.results.migrations import migrate
+from services.results.purger import Purger
 from services.results.settings import ResultsSettings
 
 if TYPE_CHECKING:
@@ -30,6 +32,7 @@ TABLES = (
     "results",
     "workers",
     "retry_requests",
+    "purges",
 )
 
 
@@ -124,6 +127,7 @@ class Store:
         self.clock = running.clock
         self.sqlite = running.sqlite
         self._engine = running.engine
+        self.database = running.database
         self._ports = iter(range(1, 1_000))
 
     def advance(self, seconds: float) -> None:
@@ -200,6 +204,13 @@ class Store:
                 text(f"UPDATE job_progress SET {places} WHERE job_id = :job_id"), {"job_id": job_id} | facts
             )
 
+    async def explain(self, statement: str, parameters: dict[str, Any]) -> str:
+        """How the database would run a statement."""
+        explain = "EXPLAIN QUERY PLAN " if self.sqlite else "EXPLAIN "
+        async with self._engine.connect() as connection:
+            rows = await connection.execute(text(explain + statement), parameters)
+            return "\n".join(str(tuple(row)) for row in rows)
+
     async def sweep(self) -> pb.SweepResponse:
         return await self.stub.Sweep(pb.SweepRequest())
 
@@ -216,6 +227,31 @@ class Store:
         request = pb.RetryJobRequest(job_id=job_id, tenant="default", request_id=request_id)
         return await self.stub.RetryJob(request)
 
+    def purger(self, retention_hours: float = 1.0) -> Purger:
+        """A purger that looks when it is told to, and makes no pauses."""
+        return Purger(self.database, retention_hours, work_share=1.0)
+
+    async def purge(self, retention_hours: float = 1.0) -> None:
+        """Purges all that finished so long ago, to the last row."""
+        purger = self.purger(retention_hours)
+        await purger.purge_jobs()
+        await purger.purge_rows()
+        await purger.purge_rows()
+
+    async def tenants_with_shares(self) -> set[str]:
+        """The tenants that the store knows the virtual time of."""
+        async with self._engine.begin() as connection:
+            return set((await connection.execute(text("SELECT tenant FROM tenant_shares"))).scalars())
+
+    async def count_rows(self, *tables: str, job_id: str = "") -> dict[str, int]:
+        """How many rows there are by table, those of a job or all; of the tables that rows of jobs are in."""
+        found = {}
+        async with self._engine.begin() as connection:
+            for table in tables or [table for table in TABLES if table != "workers"]:
+                query = f"SELECT count(*) FROM {table} WHERE :job_id IN (job_id, '')"
+                found[table] = (await connection.execute(text(query), {"job_id": job_id})).scalar_one()
+        return found
+
     async def end_worker(self, worker: FakeWorker, cause: int) -> pb.EndWorkerResponse:
         request = pb.EndWorkerRequest(incarnation=worker.incarnation, cause=cause)
         return await self.stub.EndWorker(request)
@@ -227,9 +263,10 @@ class RunningStore:
     def __init__(self, url: str) -> None:
         self.clock = Clock()
         self.sqlite = url.startswith("sqlite")
-        settings = ResultsSettings(listen="127.0.0.1:0", database_url=url, drain_seconds=1)
+        settings = ResultsSettings(listen="127.0.0.1:0", database_url=url, drain_seconds=1, retention_hours=0)
         self.app = ResultsApp(settings, self.clock)
         self.engine = open_engine(url)
+        self.database = Database(url, self.clock)  # as that of another replica
 
     async def empty(self) -> None:
         self.clock.offset = 0
@@ -259,6 +296,7 @@ async def _run_store(
     for each in running.values():
         await each.app.stop()
         await each.engine.dispose()
+        await each.database.close()
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -1,5 +1,8 @@
+import time
+
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from headrace.errors import from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
@@ -15,6 +18,31 @@ async def test_cancelling_a_job_that_nobody_works_on_ends_it_at_once(store):
     assert response.job.progress.cancelled_count == 5
     assert list(response.effects.changed_jobs) == [response.job]
     assert not (await (await store.worker()).lease()).leases
+
+
+@pytest.mark.parametrize("state", ["SCHEDULED", "BLOCKED", "UPLOADING", "PAUSED"])
+async def test_a_job_that_waits_for_something_is_cancelled_at_once_and_never_leased(store, state):
+    if state == "UPLOADING":
+        job = await store.open_upload()
+        await store.append(job.job_id, items=3)
+    elif state == "SCHEDULED":
+        later = Timestamp(seconds=int(time.time()) + 60)
+        job = await store.create(items=3, schedule_time=later)
+    else:
+        job = await store.create(items=3)
+    if state == "PAUSED":
+        await store.pause(job.job_id)
+    if state == "BLOCKED":  # as long as no call makes a job wait for others
+        await store.change(job.job_id, waiting_parent_count=1)
+    response = await store.cancel(job.job_id)
+    assert response.job.state == CANCELLED
+    assert response.job.progress.cancelled_count == 3
+    assert not response.effects.workers_to_tell
+    store.advance(61)
+    worker = await store.worker()
+    assert not (await store.sweep()).effects.tasks_to_publish
+    assert not (await worker.lease()).leases
+    assert (await store.get(job.job_id)).state == CANCELLED
 
 
 async def test_cancelling_a_running_job_names_who_holds_it_and_waits_for_them(store):

@@ -49,6 +49,7 @@ TERMINAL = {
     jobs_pb2.JOB_STATE_CANCELLED,
     jobs_pb2.JOB_STATE_EXPIRED,
 }
+ENDED = TERMINAL | {jobs_pb2.JOB_STATE_CANCELLING}  # or on its way there
 SECOND = 1_000_000
 _FOLDER = tempfile.TemporaryDirectory(prefix="headrace-interleavings-")
 _TEMPLATE = Path(_FOLDER.name) / "template.db"
@@ -166,9 +167,16 @@ class Interleavings(RuleBasedStateMachine):
         max_parallelism=st.sampled_from([0, 0, 1, 2]),
         starts_in=st.sampled_from([0, 0, 0, 20]),
         upload=st.booleans(),
+        job_timeout=st.sampled_from([0, 0, 0, 7, 30]),
     )
     def create(
-        self, item_count: int, ratio: float, max_parallelism: int, starts_in: int, upload: bool
+        self,
+        item_count: int,
+        ratio: float,
+        max_parallelism: int,
+        starts_in: int,
+        upload: bool,
+        job_timeout: int,
     ) -> str:
         new = pb.NewJob(
             job_id=str(uuid_utils.uuid7()),
@@ -185,6 +193,8 @@ class Interleavings(RuleBasedStateMachine):
         )
         if starts_in:
             new.schedule_time.FromMicroseconds(self.clock.local_now() + starts_in * SECOND)
+        if job_timeout:
+            new.job_timeout.seconds = job_timeout
         request = pb.CreateJobsRequest(jobs=[new])
         first = self.run(self.creator.create_jobs(request))
         again = self.run(self.creator.create_jobs(request))
@@ -225,6 +235,9 @@ class Interleavings(RuleBasedStateMachine):
         assert answer.job == self.get(before.job_id)
         if before.state in TERMINAL or before.state == jobs_pb2.JOB_STATE_CANCELLING:
             assert answer.job == before, "an ended job changed"
+        if self.is_late(before):
+            assert answer.job.state in ENDED
+            return
         again = self.run(append_items(self.database, request))
         assert (again.job, again.effects) == (answer.job, pb.Effects()), "a repeated batch changed its job"
 
@@ -248,9 +261,12 @@ class Interleavings(RuleBasedStateMachine):
         request = pb.LeaseChunksRequest(
             job_class=jobs_pb2.JOB_CLASS_DEFAULT, room=room, incarnation=incarnation, call_id=self.name()
         )
-        paused = {id for id in self.followers if self.get(id).state == jobs_pb2.JOB_STATE_PAUSED}
+        known = [self.get(job_id) for job_id in self.followers]
+        paused = {job.job_id for job in known if job.state == jobs_pb2.JOB_STATE_PAUSED}
+        late = {job.job_id for job in known if self.is_late(job)}
         answer = self.run(lease_chunks(self.database, request))
         assert not paused & {lease.ref.job_id for lease in answer.leases}, "a paused job was leased"
+        assert not late & {lease.ref.job_id for lease in answer.leases}, "a job was leased after its deadline"
         if answer.leases:
             again = self.run(lease_chunks(self.database, request))
             assert sorted_leases(again) == sorted_leases(answer)
@@ -328,6 +344,21 @@ class Interleavings(RuleBasedStateMachine):
         record.releases.add(chunk_index=given.ref.chunk_index, fence=given.ref.fence, not_before_ms=wait)
         self.send(incarnation, record)
 
+    @rule(lease=leases, suspect_count=st.sampled_from([0, 1, 2, 9]), finished_count=st.sampled_from([0, 1]))
+    def die(self, lease: Given, suspect_count: int, finished_count: int) -> None:
+        """Tells that the child process of a chunk died, after it had finished the first items or none."""
+        incarnation, given = lease
+        record = pb.JobRecord(job_id=given.ref.job_id)
+        for item in given.items[:finished_count]:
+            place = {"chunk_index": given.ref.chunk_index, "fence": given.ref.fence, "round": given.round}
+            record.items.add(item_index=item.item_index, output=self.name(), try_count=1, **place)
+        suspects = [item.item_index for item in given.items[finished_count:][:suspect_count]]
+        record.deaths.add(
+            chunk_index=given.ref.chunk_index, fence=given.ref.fence, suspect_item_indexes=suspects
+        )
+        for _ in range(2):  # the second time nothing is held any more
+            self.send(incarnation, record, holds=self.run(self._holds(incarnation, given)))
+
     @rule(job_id=jobs)
     def cancel(self, job_id: str) -> None:
         before = self.get(job_id)
@@ -341,7 +372,10 @@ class Interleavings(RuleBasedStateMachine):
         before = self.get(job_id)
         answer = self.run(pause_job(self.database, pb.PauseJobRequest(job_id=job_id, tenant="t")))
         self.check_effects(answer.effects)
-        unchanged = before.state in (*TERMINAL, jobs_pb2.JOB_STATE_CANCELLING, jobs_pb2.JOB_STATE_PAUSED)
+        if self.is_late(before):
+            assert answer.job.state in ENDED
+            return
+        unchanged = before.state in (*ENDED, jobs_pb2.JOB_STATE_PAUSED)
         assert (answer.job == before) == unchanged
         assert unchanged or answer.job.state == jobs_pb2.JOB_STATE_PAUSED
 
@@ -350,6 +384,12 @@ class Interleavings(RuleBasedStateMachine):
         before = self.get(job_id)
         answer = self.run(resume_job(self.database, pb.ResumeJobRequest(job_id=job_id, tenant="t")))
         self.check_effects(answer.effects)
+        if self.is_late(before):
+            assert answer.job.state in ENDED
+            return
+        if self.has_started(before):  # and no sweep has seen it
+            assert answer.job.state not in (jobs_pb2.JOB_STATE_SCHEDULED, *ENDED)
+            return
         assert (answer.job != before) == (before.state == jobs_pb2.JOB_STATE_PAUSED)
 
     @rule(job_id=jobs)
@@ -411,7 +451,19 @@ class Interleavings(RuleBasedStateMachine):
         self.sweep()
 
     def sweep(self) -> None:
+        late = [job_id for job_id in self.followers if self.is_late(self.get(job_id))]
         self.check_effects(self.run(sweep(self.database)).effects)
+        for job_id in late:
+            assert self.get(job_id).state in ENDED, "a sweep passed over a deadline"
+
+    def is_late(self, job: jobs_pb2.Job) -> bool:
+        """Whether the deadline of a job has passed; from then on nothing of it is leased."""
+        return job.HasField("expire_time") and job.expire_time.ToMicroseconds() <= self.clock.local_now()
+
+    def has_started(self, job: jobs_pb2.Job) -> bool:
+        """Whether the wanted start of a job that is shown as SCHEDULED has come."""
+        start = job.schedule_time.ToMicroseconds()
+        return job.state == jobs_pb2.JOB_STATE_SCHEDULED and start <= self.clock.local_now()
 
     # What must hold.
 

@@ -13,6 +13,7 @@ MODULES = (
     "services.gateway.metrics",
     "services.results.metrics",
     "services.shared.queue.publisher",
+    "services.shared.queue.unreadable",
     "services.shared.rpc_metrics",
     "services.worker.metrics",
 )

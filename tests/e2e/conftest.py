@@ -101,6 +101,11 @@ class CuttableProxy:
         sink.transport.abort()
 
 
+@pytest.fixture(scope="session")
+def make_proxy() -> type[CuttableProxy]:
+    return CuttableProxy
+
+
 @pytest.fixture
 async def proxy():
     proxy = CuttableProxy()

@@ -1,7 +1,7 @@
 """Jobs on the real stack: RabbitMQ, Redis, PostgreSQL, and every service a process of its own."""
 
 import asyncio
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -131,6 +131,52 @@ async def test_failing_calls_are_tried_again_and_the_job_succeeds(
     assert (await hr.get(job.job_id)).usage.call_count == 24
 
 
+async def test_a_job_whose_time_is_up_stops_calling_and_keeps_its_results(
+    hr, shared_stack, open_stand_in, postings, classify
+):
+    stand_in = open_stand_in(shared_stack.stand_in_url)
+    await stand_in.set(reset=True, latency_ms=400)
+    job = await hr.submit("llm.classify", postings(4000, "d"), classify, job_timeout=2)
+    assert job.expire_time - job.create_time == timedelta(seconds=2)
+    event = await ended(hr, job.job_id)
+    assert (event.state, event.job.error.reason) == (JobState.EXPIRED, "JOB_TIMED_OUT")
+    assert event.progress.cancelled_count == 4000 - event.progress.succeeded_count > 0
+    assert len([result async for result in hr.results(job.job_id)]) == event.progress.succeeded_count
+    calls = await stand_in.calls()
+    later = await hr.submit("llm.classify", postings(100, "in time"), classify, job_timeout=60)
+    assert (await ended(hr, later.job_id)).state is JobState.SUCCEEDED
+    assert (await stand_in.calls())["call_count"] == calls["call_count"] + 100
+    await stand_in.set(reset=True)
+
+
+async def test_slow_calls_are_broken_off_and_an_item_that_stays_slow_fails_with_its_tries(
+    hr, shared_stack, open_stand_in, postings, classify
+):
+    stand_in = open_stand_in(shared_stack.stand_in_url)
+    hang = {"hang": True}
+    await stand_in.set(reset=True, fail_next=[hang], fail_when_contains={"Posting slow7:": hang})
+    job = await hr.submit(
+        "llm.classify", postings(20, "slow"), classify, call_timeout=1, item_timeout=timedelta(seconds=1.5)
+    )
+    event = await ended(hr, job.job_id)
+    assert (event.state, event.progress.failed_count) == (JobState.SUCCEEDED, 1)
+    results = [result async for result in hr.results(job.job_id)]
+    slow = results[7]
+    assert slow.error.reason == "ITEM_TIMED_OUT"
+    assert slow.failed_tries[-1].error == slow.error
+    assert {each.error.reason for each in slow.failed_tries[:-1]} == {"PROVIDER_TIMEOUT"}
+    assert [each.try_number for each in slow.failed_tries] == list(range(1, slow.try_count + 1))
+    assert slow.usage.call_count == slow.try_count >= 2
+    tried_again = [result for result in results if result.failed_tries and result is not slow]
+    assert [[each.error.reason for each in result.failed_tries] for result in tried_again] in (
+        [],  # the hanging call was one of the slow item's
+        [["PROVIDER_TIMEOUT"]],
+    )
+    calls = await stand_in.calls()
+    assert calls["broken_off_count"] == slow.try_count + len(tried_again)
+    await stand_in.set(reset=True)
+
+
 async def test_a_job_with_too_many_failed_items_fails_and_says_why(hr, classify):
     items = [{"number": n} if n % 2 else {"number": n, "title": "Designer"} for n in range(40)]
     job = await hr.submit("llm.classify", items, classify, max_failed_ratio=0.1)
@@ -138,6 +184,28 @@ async def test_a_job_with_too_many_failed_items_fails_and_says_why(hr, classify)
     assert event.state is JobState.FAILED
     failed = [result async for result in hr.results(job.job_id, item_state="FAILED")]
     assert {result.error.reason for result in failed} == {"FIELD_MISSING"}
+
+
+async def test_failed_items_are_listed_with_reasons_and_only_these_run_again(
+    hr, shared_stack, classify, postings, open_stand_in, calls_of_postings
+):
+    stand_in = open_stand_in(shared_stack.stand_in_url)
+    await stand_in.set(reset=True, fail_next=[{"status": 400}] * 3)
+    job = await hr.submit("llm.classify", postings(20, "dead"), classify)
+    event = await ended(hr, job.job_id)
+    assert (event.state, event.progress.failed_count) == (JobState.SUCCEEDED, 3)
+    before = {result.item_index: result async for result in hr.results(job.job_id)}
+    failed = [result async for result in hr.results(job.job_id, item_state="FAILED")]
+    assert [result.error.reason for result in failed] == ["PROVIDER_REFUSED_INPUT"] * 3
+    await hr.retry(job.job_id)
+    event = await ended(hr, job.job_id)
+    assert (event.progress.succeeded_count, event.progress.failed_count) == (20, 0)
+    after = {result.item_index: result async for result in hr.results(job.job_id)}
+    indexes = {result.item_index for result in failed}
+    assert {i for i, result in before.items() if after[i] != result} == indexes
+    calls = calls_of_postings(await stand_in.calls(), 20, "dead")
+    assert {i for i, count in enumerate(calls) if count == 2} == indexes
+    assert sum(calls) == 23
 
 
 async def test_a_repeated_request_returns_the_first_job_and_other_content_is_refused(hr):

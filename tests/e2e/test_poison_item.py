@@ -1,4 +1,4 @@
-"""An item that kills every worker that runs it ends as a failure, and the items beside it succeed."""
+"""Items that kill every process that runs them end as failures, and all others succeed."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ pytestmark = pytest.mark.timeout(240)
 
 # A kind as another distribution brings it: found by its entry point, on the module path of the services.
 KIND = """
-import os, signal
+import ctypes, os, signal
 from pydantic import BaseModel
 from headrace.kinds import Kind
 
@@ -18,8 +18,13 @@ class NoParams(BaseModel):
     pass
 
 async def run(params, item, context):
-    if item == "poison":
-        os.kill(os.getpid(), signal.SIGKILL)
+    match item:
+        case "is killed":
+            os.kill(os.getpid(), signal.SIGKILL)
+        case "exits":
+            os._exit(0)
+        case "crashes":
+            ctypes.string_at(0)
     return item
 
 POISON = Kind(name="poison", description="Dies of some items.", params_model=NoParams, run=run)
@@ -56,19 +61,26 @@ async def deaths(stack):
     await keeper
 
 
-async def test_an_item_that_kills_its_worker_is_given_up_and_harms_no_other(stack, open_client, deaths):
+async def test_items_that_kill_their_process_are_given_up_and_harm_no_others(stack, open_client, deaths):
     hr = open_client(stack.gateway_target)
-    items = ["poison" if number == 3 else f"good {number}" for number in range(8)]
+    items = [f"good {number}" for number in range(16 * 8)]
+    poison = {3: "is killed", 60: "exits", 61: "crashes"}
+    for index, item in poison.items():
+        items[index] = item
     async with asyncio.timeout(180):
+        bystander = await hr.submit("noop", [{}] * 300, {"sleep_ms": 50})
         job = await hr.submit("poison", items)
         event = [event async for event in hr.watch(job.job_id)][-1]
+        other = [event async for event in hr.watch(bystander.job_id)][-1]
     assert event.state is JobState.SUCCEEDED
-    assert (event.progress.succeeded_count, event.progress.failed_count) == (7, 1)
+    assert (event.progress.succeeded_count, event.progress.failed_count) == (125, 3)
     results = {result.item_index: result async for result in hr.results(job.job_id)}
-    poison = results.pop(3)
-    assert poison.state is ItemState.FAILED
-    assert poison.error.reason == "WORKER_LOST"
-    assert [results[number].output for number in results] == [items[number] for number in results]
-    assert len(results) == 7
-    # Twice beside others, then alone, where the death of a whole worker counts at every second.
-    assert len(deaths) == 2 + 2 * 3
+    assert sorted(results) == list(range(128))
+    for index, result in results.items():
+        if index in poison:
+            assert (result.state, result.error.reason) == (ItemState.FAILED, "WORKER_LOST")
+        else:
+            assert result.output == items[index]
+    assert (other.state, other.progress.succeeded_count) == (JobState.SUCCEEDED, 300)
+    # The chunks of the poison die twice with their worker, together or apart, and then in its child process.
+    assert 2 <= len(deaths) <= 2 * 2

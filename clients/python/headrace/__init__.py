@@ -18,6 +18,7 @@ from headrace.errors import (
 )
 from headrace.json_text import JsonText
 from headrace.resources import (
+    FailedTry,
     Failure,
     ItemState,
     Job,
@@ -41,6 +42,7 @@ __all__ = [
     "Client",
     "DeadlineExceededError",
     "FailedPreconditionError",
+    "FailedTry",
     "Failure",
     "FieldViolation",
     "HeadraceError",

@@ -3,7 +3,7 @@
 import os
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -17,6 +17,7 @@ from headrace.conversion import (
     to_kind_info,
     to_worker_info,
 )
+from headrace.durations import from_duration
 from headrace.gateway.v1 import gateway_pb2
 from headrace.job_listing import list_jobs
 from headrace.json_text import encode
@@ -84,6 +85,9 @@ class Client:
         max_failed_ratio: float | None = None,
         max_parallelism: int | None = None,
         schedule_time: datetime | None = None,
+        job_timeout: timedelta | float | None = None,
+        item_timeout: timedelta | float | None = None,
+        call_timeout: timedelta | float | None = None,
         on_open: Callable[[Job], object] | None = None,
     ) -> Job:
         """Stores a job with its items and returns its snapshot; what is stored survives any crash.
@@ -110,6 +114,12 @@ class Client:
                 default 0.5.
             max_parallelism: Chunks of it worked on at once, at most; default: no limit.
             schedule_time: When it shall start, with its time zone, up to a year ahead; default: at once.
+            job_timeout: It ends as EXPIRED (JOB_TIMED_OUT) when it has not ended so long after its submit, or
+                after its schedule_time: a timedelta or seconds, 1 s to 366 days. Default: never.
+            item_timeout: An item fails (ITEM_TIMED_OUT) when it was worked on for so long, all its tries of a
+                round together, without the waits between them: 1 ms to a day. Default: never.
+            call_timeout: A call to the provider without an answer for so long is broken off
+                (PROVIDER_TIMEOUT), and its item tried again: 1 ms to an hour; default: 120 s.
             on_open: Called once with the job as soon as it is stored, before an upload brings its items.
 
         Raises:
@@ -134,6 +144,9 @@ class Client:
             max_failed_ratio=max_failed_ratio,
             max_parallelism=max_parallelism,
             schedule_time=from_schedule_time(schedule_time),
+            job_timeout=from_duration(job_timeout),
+            item_timeout=from_duration(item_timeout),
+            call_timeout=from_duration(call_timeout),
         )
         return await submit_job(self._connection, request, items, on_open)
 
@@ -240,9 +253,9 @@ class Client:
     async def retry(self, job_id: str, *, request_id: str | None = None) -> Job:
         """Starts a new round of every item without a success, and returns the job, live again.
 
-        Failed items are tried again, and those that a cancel or an expiry left over; successes stay. A job
-        that has not ended, or has only successes, is returned unchanged. Streams that have ended stay ended:
-        watch again.
+        Failed items are tried again, and those that a cancel or an expiry left over; successes stay, and
+        its job_timeout counts anew. A job that has not ended, or has only successes, is returned unchanged.
+        Streams that have ended stay ended: watch again.
 
         Args:
             job_id: UUID of the job.

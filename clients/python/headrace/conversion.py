@@ -12,6 +12,7 @@ from headrace.errors import FieldViolation, InvalidArgumentError
 from headrace.jobs.v1 import jobs_pb2
 from headrace.json_text import decode
 from headrace.resources import (
+    FailedTry,
     Failure,
     ItemState,
     Job,
@@ -51,6 +52,7 @@ def to_job(message: jobs_pb2.Job) -> Job:
         pause_reason=_name(PauseReason, jobs_pb2.PauseReason, "PAUSE_REASON_", message.pause_reason),
         seq=message.seq,
         tenant=message.tenant,
+        expire_time=_instant(message, "expire_time"),
     )
 
 
@@ -65,6 +67,10 @@ def to_result(message: jobs_pb2.Result) -> Result:
         usage=_to_usage(message.usage),
         finish_time=_instant(message, "finish_time"),
         output_text=message.output,
+        failed_tries=tuple(
+            FailedTry(each.try_number, Failure(each.error.reason, each.error.message))
+            for each in message.failed_tries
+        ),
     )
 
 

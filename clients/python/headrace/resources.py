@@ -34,7 +34,7 @@ class JobState(StrEnum):
     CANCELLED = "CANCELLED"
     """Terminal: cancelled by its owner."""
     EXPIRED = "EXPIRED"
-    """Terminal: its deadline passed."""
+    """Terminal: its deadline passed, or its upload was not finished; see ``error``."""
 
     @property
     def is_terminal(self) -> bool:
@@ -132,6 +132,16 @@ class Job:
     pause_reason: PauseReason
     seq: int
     tenant: str
+    expire_time: datetime | None = None
+    """When it ends as EXPIRED if it has not ended before; None: it has all the time."""
+
+
+@dataclass(frozen=True)
+class FailedTry:
+    """A try of an item that failed: which one it was, from 1, and why."""
+
+    try_number: int
+    error: Failure
 
 
 @dataclass(frozen=True)
@@ -183,6 +193,8 @@ class Result:
         usage: What all its tries together have used.
         finish_time: When it was recorded.
         output_text: The output's JSON text, exactly as the kind produced it; empty unless SUCCEEDED.
+        failed_tries: Those of its tries that failed, by rising number: of more than ten the last ten. The
+            last one of a FAILED item is the one that failed it for good.
     """
 
     item_index: int
@@ -193,6 +205,7 @@ class Result:
     usage: Usage
     finish_time: datetime | None
     output_text: str = field(default="", repr=False)
+    failed_tries: tuple[FailedTry, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
@@ -80,6 +80,9 @@ class SyncClient:
         max_failed_ratio: float | None = None,
         max_parallelism: int | None = None,
         schedule_time: datetime | None = None,
+        job_timeout: timedelta | float | None = None,
+        item_timeout: timedelta | float | None = None,
+        call_timeout: timedelta | float | None = None,
         on_open: Callable[[Job], object] | None = None,
     ) -> Job:
         """Stores a job with its items and returns its snapshot; what is stored survives any crash.
@@ -107,6 +110,12 @@ class SyncClient:
                 default 0.5.
             max_parallelism: Chunks of it worked on at once, at most; default: no limit.
             schedule_time: When it shall start, with its time zone, up to a year ahead; default: at once.
+            job_timeout: It ends as EXPIRED (JOB_TIMED_OUT) when it has not ended so long after its submit, or
+                after its schedule_time: a timedelta or seconds, 1 s to 366 days. Default: never.
+            item_timeout: An item fails (ITEM_TIMED_OUT) when it was worked on for so long, all its tries of a
+                round together, without the waits between them: 1 ms to a day. Default: never.
+            call_timeout: A call to the provider without an answer for so long is broken off
+                (PROVIDER_TIMEOUT), and its item tried again: 1 ms to an hour; default: 120 s.
             on_open: Called once with the job as soon as it is stored, before an upload brings its items; in
                 the client's own thread, where no call of it may wait.
 
@@ -133,6 +142,9 @@ class SyncClient:
             max_failed_ratio=max_failed_ratio,
             max_parallelism=max_parallelism,
             schedule_time=schedule_time,
+            job_timeout=job_timeout,
+            item_timeout=item_timeout,
+            call_timeout=call_timeout,
             on_open=on_open,
         )
         return self._loop.run(call, read_here)
@@ -227,9 +239,9 @@ class SyncClient:
     def retry(self, job_id: str, *, request_id: str | None = None) -> Job:
         """Starts a new round of every item without a success, and returns the job, live again.
 
-        Failed items are tried again, and those that a cancel or an expiry left over; successes stay. A job
-        that has not ended, or has only successes, is returned unchanged. Streams that have ended stay ended:
-        watch again.
+        Failed items are tried again, and those that a cancel or an expiry left over; successes stay, and
+        its job_timeout counts anew. A job that has not ended, or has only successes, is returned unchanged.
+        Streams that have ended stay ended: watch again.
 
         Args:
             job_id: UUID of the job.

@@ -2,6 +2,7 @@
 
 from headrace.jobs.v1 import jobs_pb2
 from services.results.facts import Job
+from services.results.rules.deadlines import expire_if_late
 from services.results.rules.state import LEASABLE_STATES, compute_state, has_failed
 from services.results.rules.uploads import expire_if_idle
 
@@ -21,6 +22,7 @@ _SHOWN = (
     "error_message",
     "start_time",
     "finish_time",
+    "expire_time",
 )
 
 
@@ -58,6 +60,8 @@ def _end_if_over(job: Job, now: int, latest_reason: str) -> None:
             f"and max_failed_ratio is {job.max_failed_ratio:g}{latest}"
         )
     all_done = not job.upload_open and job.succeeded_count + job.failed_count >= job.total_count
+    if not all_done:
+        expire_if_late(job, now)
     if all_done or (job.stop_as and job.leased_chunk_count == 0):
         job.finish_time = max(now, job.start_time or 0)
 

@@ -1,28 +1,54 @@
 """The brokers a URL can name: RabbitMQ, and a bounded one in memory for a single process."""
 
+from collections import defaultdict, deque
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import dramatiq
+from dramatiq.broker import Consumer
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.brokers.stub import StubBroker
 
 from services.shared.queue.contract import QUEUE_BY_CLASS
+from services.shared.queue.encoding import TaskEncoder
+from services.shared.queue.unreadable import ReadableTasks
 
 MEMORY_URL = "memory://"
 _MEMORY_QUEUE_LENGTH = 10_000
+_DEAD_LETTERS_KEPT = 100
 _CONNECTION_OPTIONS = "heartbeat=60&blocked_connection_timeout=30&socket_timeout=5&connection_attempts=1"
 
 
 class EmbeddedBroker(StubBroker):
-    """A broker in memory. A message that does not fit is dropped: heartbeats find the work it named."""
+    """A broker in memory. A message that does not fit is dropped: heartbeats find the work it named.
+
+    Of rejected messages it keeps the last, so many a queue.
+    """
+
+    def __init__(self, middleware: list[dramatiq.Middleware]) -> None:
+        super().__init__(middleware)
+        # Annotated as lists, which would grow for ever.
+        self.dead_letters_by_queue = defaultdict(partial(deque, maxlen=_DEAD_LETTERS_KEPT))  # type: ignore[arg-type]
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 100) -> Consumer:
+        """Returns a consumer of the queue's readable tasks."""
+        return ReadableTasks(super().consume(queue_name, prefetch, timeout), queue_name)
 
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
         """Puts a message on its queue, unless the queue is full."""
         if self.queues[message.queue_name].qsize() >= _MEMORY_QUEUE_LENGTH:
             return message
         return super().enqueue(message, delay=delay)
+
+
+class TaskBroker(RabbitmqBroker):
+    """RabbitMQ. Tasks that cannot be read go to ``QUEUE.XQ``, which keeps them for seven days."""
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
+        """Returns a consumer of the queue's readable tasks."""
+        return ReadableTasks(super().consume(queue_name, prefetch, timeout), queue_name)
 
 
 def open_broker(url: str, middleware: Sequence[dramatiq.Middleware] = ()) -> dramatiq.Broker:
@@ -32,13 +58,14 @@ def open_broker(url: str, middleware: Sequence[dramatiq.Middleware] = ()) -> dra
         url: ``amqp://user:password@host:port/vhost`` or ``memory://``.
         middleware: All of it; nothing is added.
     """
+    dramatiq.set_encoder(TaskEncoder())  # Dramatiq has one for the process
     broker: dramatiq.Broker
     if url == MEMORY_URL:
         broker = EmbeddedBroker(middleware=list(middleware))
     else:
         parts = urlsplit(url)
         query = f"{parts.query}&{_CONNECTION_OPTIONS}" if parts.query else _CONNECTION_OPTIONS
-        broker = RabbitmqBroker(
+        broker = TaskBroker(
             url=urlunsplit(parts._replace(query=query)), confirm_delivery=True, middleware=list(middleware)
         )
     for queue_name in QUEUE_BY_CLASS.values():

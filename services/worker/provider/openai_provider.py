@@ -31,7 +31,7 @@ class OpenAiProvider:
     Args:
         api_key: None: OPENAI_API_KEY; a base URL without any key gets a dummy one.
         base_url: None: OPENAI_BASE_URL, else OpenAI itself.
-        timeout_seconds: For a whole call.
+        timeout_seconds: For a whole call whose request names no other.
         max_connections: Open at once. Make no more calls at once: waiting for one uses up a call's time.
     """
 
@@ -60,7 +60,7 @@ class OpenAiProvider:
         body = _encode(request)
         client = self._open()
         usage.call_count += 1
-        answer = await self._post(client, body)
+        answer = await self._post(client, body, request.timeout_seconds)
         tokens = read_tokens(answer)
         tokens.add_to(usage)
         return read_completion(answer, tokens)
@@ -79,7 +79,7 @@ class OpenAiProvider:
                 )
             if not self._name:
                 raise JobFailedError("PROVIDER_NOT_CONFIGURED", "the worker's OPENAI_BASE_URL is no http URL")
-            timeout = httpx2.Timeout(self._timeout_seconds, connect=_CONNECT_SECONDS)
+            timeout = _timeout(self._timeout_seconds)
             limits = httpx2.Limits(max_connections=self._max_connections, keepalive_expiry=_KEEPALIVE_SECONDS)
             self._client = openai.AsyncOpenAI(
                 api_key=self._api_key or _NO_KEY,
@@ -90,10 +90,13 @@ class OpenAiProvider:
             )
         return self._client
 
-    async def _post(self, client: openai.AsyncOpenAI, body: bytes) -> Any:
+    async def _post(self, client: openai.AsyncOpenAI, body: bytes, timeout_seconds: float | None) -> Any:
+        options: openai.RequestOptions = {}
+        if timeout_seconds is not None:  # the library would break a longer one off at the client's own time
+            options["timeout"] = _timeout(timeout_seconds)
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                return await client.post("/chat/completions", cast_to=object, content=body)
+            async with asyncio.timeout(timeout_seconds or self._timeout_seconds):
+                return await client.post("/chat/completions", cast_to=object, content=body, options=options)
         except openai.APIStatusError as error:
             raise status_fault(error) from None
         except openai.APIConnectionError as error:
@@ -108,6 +111,10 @@ class OpenAiProvider:
             raise connection_fault() from None
         except ValueError:
             raise TryAgainError("BROKEN_ANSWER", "the provider's answer is not valid JSON") from None
+
+
+def _timeout(seconds: float) -> httpx2.Timeout:
+    return httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
 
 
 def _host(url: str) -> str:

@@ -17,12 +17,14 @@ class CompletionRequest:
         messages: The chat so far.
         temperature: None: not sent.
         max_output_tokens: None: not sent.
+        timeout_seconds: How long to wait for the answer; None: as long as the provider's adapter has it.
     """
 
     model: str
     messages: Sequence[Message]
     temperature: float | None = None
     max_output_tokens: int | None = None
+    timeout_seconds: float | None = None
 
 
 class Provider(Protocol):

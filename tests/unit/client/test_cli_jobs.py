@@ -8,6 +8,7 @@ import termios
 
 import grpc
 import pytest
+from google.protobuf.timestamp_pb2 import Timestamp
 
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
@@ -39,6 +40,7 @@ async def test_get_prints_every_field_in_json(cli, gateway, make_job, job_id):
             "pause_reason": "UNSPECIFIED",
             "seq": 7,
             "tenant": "default",
+            "expire_time": None,
         }
     ]
 
@@ -196,6 +198,52 @@ async def test_only_failed_results_for_people(cli, gateway, make_result, job_id)
     gateway.recorded = [(1, make_result(0)), (1, make_result(1, error="TIMEOUT"))]
     assert (await cli.run("results", job_id, "--failed")).out == "1\tFAILED\tTIMEOUT: it went wrong\n"
     assert (await cli.run("results", job_id)).out.splitlines()[0] == '0\tSUCCEEDED\t{"label":"a"}'
+
+
+async def test_people_are_told_how_often_an_item_was_tried_and_why_it_failed(
+    cli, gateway, make_result, job_id
+):
+    result = make_result(1, error="BROKEN_ANSWER")
+    result.try_count = 4
+    for number, reason in enumerate(["RATE_LIMITED", "RATE_LIMITED", "\033[2J", "BROKEN_ANSWER"], start=1):
+        result.failed_tries.add(try_number=number, error={"reason": reason, "message": "it failed"})
+    gateway.recorded = [(1, result)]
+    done = await cli.run("results", job_id, "--failed")
+    assert done.out == (
+        "1\tFAILED\tBROKEN_ANSWER: it went wrong (try 4, after 2 times RATE_LIMITED, \ufffd[2J)\n"
+    )
+    (shown,) = (await cli.run("results", job_id, "--failed", "--json")).objects
+    assert shown["failed_tries"][0] == {
+        "try_number": 1,
+        "error": {"reason": "RATE_LIMITED", "message": "it failed"},
+    }
+
+
+async def test_a_deadline_is_shown(cli, gateway, make_job, job_id):
+    gateway.jobs = [make_job(expire_time=Timestamp(seconds=1_800_000_090))]
+    assert "expire     2027-01-15T08:01:30Z\n" in (await cli.run("get", job_id)).out
+
+
+async def test_the_summary_counts_failed_items_by_reason_with_an_example_of_each(
+    cli, gateway, make_result, job_id
+):
+    errors = ["TIMEOUT", "", "LABEL_UNKNOWN", "LABEL_UNKNOWN", "TIMEOUT", "LABEL_UNKNOWN"]
+    gateway.recorded = [(1, make_result(index, error=error)) for index, error in enumerate(errors)]
+    done = await cli.run("results", job_id, "--summary", "--json")
+    assert done.objects == [
+        {"reason": reason, "item_count": count, "first_item_index": first, "first_message": "it went wrong"}
+        for reason, count, first in (("LABEL_UNKNOWN", 3, 2), ("TIMEOUT", 2, 0))
+    ]
+    people = (await cli.run("results", job_id, "--failed", "--summary")).out.splitlines()
+    assert people[0].split() == ["ITEMS", "REASON", "FIRST", "ITEM", "MESSAGE"]
+    assert people[1].split() == ["3", "LABEL_UNKNOWN", "2", "it", "went", "wrong"]
+    assert len(people) == 3
+
+
+async def test_the_summary_of_a_job_without_failures_is_empty(cli, gateway, make_result, job_id):
+    gateway.recorded = [(1, make_result(0))]
+    done = await cli.run("results", job_id, "--summary")
+    assert (done.code, done.out) == (0, "")
 
 
 async def test_followed_results_come_each_once_until_the_job_ends(

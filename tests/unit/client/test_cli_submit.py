@@ -48,6 +48,21 @@ async def test_options_reach_the_gateway(cli, gateway, rows):
     assert gateway.metadata[0]["headrace-tenant"] == "jobs-team"
 
 
+async def test_timeouts_reach_the_gateway(cli, gateway, rows):
+    options = ["--job-timeout", "2h", "--item-timeout", "15m", "--call-timeout", "30"]
+    assert (await cli.run("submit", "noop", "--items", rows, *options)).code == 0
+    (request,) = gateway.requests
+    lengths = [request.job_timeout, request.item_timeout, request.call_timeout]
+    assert [length.seconds for length in lengths] == [7_200, 900, 30]
+
+
+async def test_what_is_no_length_of_time_is_bad_use(cli, gateway, rows):
+    done = await cli.run("submit", "noop", "--items", rows, "--item-timeout", "soon")
+    assert (done.code, gateway.requests) == (2, [])
+    assert "--item-timeout" in done.err
+    assert "90s" in done.err
+
+
 async def test_options_may_stand_before_the_command(cli, gateway, rows, job_id):
     cli.env["HEADRACE_TARGET"] = "127.0.0.1:1"
     done = await cli.run(

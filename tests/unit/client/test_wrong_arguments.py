@@ -1,7 +1,9 @@
 """What a request cannot hold is an InvalidArgumentError of its argument, in both clients, before any call."""
 
 import asyncio
+import math
 from collections.abc import AsyncGenerator, Awaitable
+from datetime import timedelta
 
 import pytest
 
@@ -36,6 +38,12 @@ WRONG = [
     ("submit", {"max_parallelism": 1.5}, "max_parallelism", "must be an int"),
     ("submit", {"max_failed_ratio": "x"}, "max_failed_ratio", "must be a number"),
     ("submit", {"max_failed_ratio": 10**400}, "max_failed_ratio", "must be a number"),
+    ("submit", {"job_timeout": "90s"}, "job_timeout", "a timedelta or a number of seconds"),
+    ("submit", {"job_timeout": True}, "job_timeout", "a timedelta or a number of seconds"),
+    ("submit", {"item_timeout": math.nan}, "item_timeout", "a timedelta or a number of seconds"),
+    ("submit", {"item_timeout": 10**400}, "item_timeout", "a timedelta or a number of seconds"),
+    ("submit", {"call_timeout": timedelta.max}, "call_timeout", "a timedelta or a number of seconds"),
+    ("submit", {"call_timeout": {"seconds": 5}}, "call_timeout", "a timedelta or a number of seconds"),
     ("submit", {"job_class": 5}, "job_class", "one of INTERACTIVE"),
     ("submit", {"job_class": ["bulk"]}, "job_class", "one of INTERACTIVE"),
 ]
@@ -82,9 +90,11 @@ async def test_sync_client_names_the_argument_and_what_is_expected(
 
 async def test_every_wrong_argument_is_named_at_once(client):
     with pytest.raises(InvalidArgumentError) as caught:
-        await client.submit(5, [1], request_id=6, max_failed_ratio="x", max_parallelism=2**40)
+        await client.submit(
+            5, [1], request_id=6, max_failed_ratio="x", max_parallelism=2**40, job_timeout="x"
+        )
     named = {violation.field for violation in caught.value.violations}
-    assert named == {"kind", "request_id", "max_failed_ratio", "max_parallelism"}
+    assert named == {"kind", "request_id", "max_failed_ratio", "max_parallelism", "job_timeout"}
 
 
 @pytest.mark.parametrize("client_class", [Client, SyncClient])

@@ -3,9 +3,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from headrace.errors import UnavailableError
+from headrace.errors import NotFoundError, UnavailableError
 from headrace.jobs.v1 import jobs_pb2
-from services.gateway.hub import MAX_WAITING_LIVE_EVENTS, Hub
+from headrace.results.v1 import results_pb2 as pb
+from services.gateway.hub import MAX_WAITING_LIVE_EVENTS, UNSEEN_SECONDS, Hub
 
 JOB_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
@@ -113,6 +114,35 @@ async def test_jobs_that_fell_quiet_at_different_times_are_soon_named_together(h
                 now[0] += 0.25
                 named.append({known.job_id for known in hub.quiet_jobs(1.0)})
     assert [names for names in named if names] == [{JOB_ID, other}] * 4
+
+
+async def test_a_job_unseen_for_long_is_asked_for_whatever_its_seq_and_seen_when_it_is_answered(
+    hub, monkeypatch
+):
+    now = [100.0]
+    monkeypatch.setattr(hub, "_loop", SimpleNamespace(time=lambda: now[0]))
+    with hub.watch(JOB_ID, 0):
+        hub.put_jobs([job(8)])
+        seqs = []
+        for _ in range(3):
+            now[0] += UNSEEN_SECONDS - 1
+            asked = hub.quiet_jobs(1.0)
+            seqs.append(asked[0].known_seq)
+            hub.put_reading(asked, [job(8)] if not asked[0].known_seq else [])
+        assert seqs == [8, 0, 8]
+
+
+async def test_a_job_that_the_store_does_not_name_when_it_should_is_gone_for_its_watchers(hub):
+    other = JOB_ID.replace("a", "b")
+    with hub.watch(JOB_ID, 0) as watcher, hub.watch(other, 0) as still_there:
+        hub.put_jobs([job(1), job(1, other)])
+        await watcher.next()
+        await still_there.next()
+        asked = [pb.KnownJob(job_id=JOB_ID, known_seq=0), pb.KnownJob(job_id=other, known_seq=1)]
+        hub.put_reading(asked, [])
+        with pytest.raises(NotFoundError):
+            await watcher.next()
+        still_there.check()
 
 
 async def test_closing_ends_watches_now_and_later(hub):

@@ -4,6 +4,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
+from headrace.errors import from_rpc_error
+from headrace.jobs.v1 import jobs_pb2
 from services.gateway.settings import GatewaySettings
 from services.shared.settings import read_settings
 
@@ -30,6 +32,44 @@ async def test_a_stopping_gateway_says_so_first_and_lets_running_calls_end(start
     results.gates.pop("CreateJobs").set()
     assert (await running).job_id
     await asyncio.wait_for(stopping, 10)
+
+
+async def test_what_calls_and_sweeps_under_way_ask_for_is_published_by_a_gateway_that_stops(
+    start_gateway, results, submit
+):
+    gateway = await start_gateway()
+    queues = gateway.broker.queues
+    results.gates |= {"CreateJobs": asyncio.Event(), "Sweep": asyncio.Event()}
+    results.sweep_effects.tasks_to_publish.add(job_id="j", job_class=jobs_pb2.JOB_CLASS_BULK, count=2)
+    swept = results.calls["Sweep"]
+    await results.until(lambda: results.calls["Sweep"] > swept)
+    running = asyncio.create_task(submit(gateway))
+    await results.until(lambda: results.calls["CreateJobs"])
+    stopping = asyncio.create_task(gateway.app.stop())
+    results.gates.pop("CreateJobs").set()
+    assert (await running).job_id
+    results.gates.pop("Sweep").set()
+    await asyncio.wait_for(stopping, 10)
+    assert queues["headrace.default"].qsize() == 1
+    assert queues["headrace.bulk"].qsize() == 2
+
+
+async def test_a_stopping_gateway_refuses_new_calls_while_others_end(start_gateway, results, submit):
+    gateway = await start_gateway()
+    results.gates["CreateJobs"] = asyncio.Event()
+    running = asyncio.create_task(submit(gateway))
+    await results.until(lambda: results.calls["CreateJobs"])
+    health = health_pb2_grpc.HealthStub(gateway.channel).Watch(health_pb2.HealthCheckRequest())
+    await health.read()
+    draining = asyncio.create_task(gateway.app.drain())
+    assert (await health.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await submit(gateway)
+    error = from_rpc_error(caught.value)
+    assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "GATEWAY_STOPPING")
+    results.gates.pop("CreateJobs").set()
+    assert (await running).job_id
+    await asyncio.wait_for(draining, 10)
 
 
 async def test_a_stopped_gateway_refuses_connections_and_leaves_no_task_behind(start_gateway, start_worker):

@@ -4,6 +4,7 @@ import asyncio
 import math
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from headrace.errors import InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
@@ -32,6 +33,9 @@ async def told(request) -> dict[str, str]:
         (submission(job_class=9), "job_class", "JOB_CLASS_BULK"),
         (submission(max_failed_ratio=math.nan), "max_failed_ratio", "or equal to 1"),
         (submission(max_parallelism=0), "max_parallelism", "1 or more"),
+        (submission(job_timeout=Duration(nanos=5)), "job_timeout", "must be 1 s to 366 days"),
+        (submission(item_timeout=Duration(seconds=-1)), "item_timeout", "must be 1 ms to 1 day"),
+        (submission(call_timeout=Duration(seconds=3601)), "call_timeout", "must be 1 ms to 1 hour"),
         (submission(items=[]), "items", "at least one item, unless upload is set"),
         (submission(upload=True), "items", "empty where upload is set"),
         (gateway_pb2.GetJobRequest(), "job_id", "UUID"),

@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from google.protobuf.duration_pb2 import Duration
 
 from headrace.errors import InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
@@ -232,3 +233,30 @@ async def test_the_loop_goes_on_while_many_items_are_checked():
         turns += 1
         await asyncio.sleep(0)
     assert turns > 3
+
+
+async def test_timeouts_are_handed_on_and_are_part_of_the_content():
+    timeouts = {
+        "job_timeout": Duration(seconds=90),
+        "item_timeout": Duration(nanos=500_000_000),
+        "call_timeout": Duration(seconds=3),
+    }
+    job = await accepted(**timeouts)
+    assert {name: getattr(job, name) for name in timeouts} == timeouts
+    hashes = [(await accepted(**{name: length})).content_hash for name, length in timeouts.items()]
+    hashes += [
+        (await accepted()).content_hash,
+        (await accepted(job_timeout=Duration(seconds=91))).content_hash,
+    ]
+    assert len(set(hashes)) == 5
+    assert (await accepted(**timeouts)).content_hash == job.content_hash
+
+
+async def test_timeouts_that_are_not_given_are_none():
+    job = await accepted()
+    assert not [name for name in ("job_timeout", "item_timeout", "call_timeout") if job.HasField(name)]
+
+
+@pytest.mark.parametrize("nanos", [-5, 1_000_000_000])
+async def test_a_timeout_that_is_no_duration_is_named(nanos):
+    assert fields_of(await refusal(call_timeout=Duration(seconds=3, nanos=nanos))) == ["call_timeout"]

@@ -3,7 +3,7 @@ import asyncio
 import grpc
 import pytest
 
-from headrace.gateway.v1.gateway_pb2 import WatchJobRequest
+from headrace.gateway.v1.gateway_pb2 import StreamResultsRequest, WatchJobRequest
 from headrace.jobs.v1 import jobs_pb2
 from services.gateway.resume_tokens import resume_token
 
@@ -242,3 +242,21 @@ async def test_a_stopping_gateway_ends_watches_so_that_clients_go_on_elsewhere(
     error = await failure_of(call.read())
     assert error.code is grpc.StatusCode.UNAVAILABLE
     assert error.reason == "GATEWAY_STOPPING"
+
+
+@pytest.mark.parametrize("call_name", ["WatchJob", "StreamResults"])
+async def test_a_stream_on_a_job_that_is_purged_ends_as_not_found(
+    start_gateway, results, submit, monkeypatch, call_name
+):
+    monkeypatch.setattr("services.gateway.hub.UNSEEN_SECONDS", 0.0)
+    gateway = await start_gateway(gateway_resync_seconds=0.1)
+    job = await submit(gateway)
+    request = {"WatchJob": WatchJobRequest, "StreamResults": StreamResultsRequest}[call_name]
+    call = getattr(gateway.stub, call_name)(request(job_id=job.job_id))
+    await call.initial_metadata()
+    results.jobs.pop(job.job_id)
+    async with asyncio.timeout(10):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            async for _ in call:
+                pass
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND

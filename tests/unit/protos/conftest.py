@@ -57,7 +57,9 @@ def rules(image, files) -> list[Rule]:
 
 def _flattened(rules: Any, before: str = "") -> Iterator[tuple[str, Any]]:
     for field, value in rules.ListFields():
-        if hasattr(value, "ListFields"):
+        if field.message_type and field.message_type.full_name == "google.protobuf.Duration":
+            yield f"{before}{field.name}", value.seconds + value.nanos / 1e9
+        elif hasattr(value, "ListFields"):
             yield from _flattened(value, f"{before}{field.name}.")
         else:
             yield f"{before}{field.name}", value

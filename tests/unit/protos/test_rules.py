@@ -4,6 +4,7 @@ import re
 
 import pytest
 from google.protobuf import descriptor_pool
+from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message_factory import GetMessageClass
 from protovalidate import Validator
 
@@ -12,6 +13,8 @@ from headrace.gateway.v1 import gateway_pb2
 
 MEGABYTE = 1024 * 1024
 
+# Lengths of time as comments say them, by their seconds.
+SPOKEN = {0.001: "A millisecond", 1: "A second", 3600: "an hour", 86_400: "a day", 31_622_400: "366 days"}
 # What the comment of a field with the rule says.
 SAID = {
     "string.min_len": lambda _: "Required",
@@ -23,6 +26,8 @@ SAID = {
     "int32.gte": lambda value: f"{value} or more" if value else "default",
     "int64.gte": lambda value: f"from {value}" if value else "0",
     "int64.lte": lambda value: f"to {value:,}",
+    "duration.gte": lambda value: f"{SPOKEN[value]} to ",
+    "duration.lte": lambda value: f" to {SPOKEN[value]}",
     "repeated.max_items": lambda value: f"to {value:,}",
     "repeated.unique": lambda _: "each once",
     "repeated.items.string.max_bytes": lambda value: f"{value // MEGABYTE} MB",
@@ -39,6 +44,8 @@ WRONG = {
     "int32.gte": lambda value: value - 1,
     "int64.gte": lambda value: value - 1,
     "int64.lte": lambda value: value + 1,
+    "duration.gte": lambda value: Duration(nanos=int(value * 1e9) - 1),
+    "duration.lte": lambda value: Duration(seconds=int(value), nanos=1),
     "repeated.max_items": lambda value: ["1"] * (value + 1),
     "repeated.unique": lambda _: [1, 1],
     "repeated.items.string.max_bytes": lambda value: ["1", "x" * (value + 1)],
@@ -100,6 +107,9 @@ def test_values_at_their_limits_are_within_them(violated):
         request_id="r" * 128,
         max_failed_ratio=1,
         max_parallelism=1,
+        job_timeout=Duration(seconds=366 * 86_400),
+        item_timeout=Duration(nanos=1_000_000),
+        call_timeout=Duration(seconds=3_600),
     )
     assert violated(at_limit) == set()
     assert violated(gateway_pb2.AppendItemsRequest(first_item_index=10_000_000, items=[""])) == set()

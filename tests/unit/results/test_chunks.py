@@ -1,8 +1,10 @@
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from services.results.rules.chunks import MAX_CHUNK_BYTES, chunk_size, cut_chunks
-from services.results.rules.losses import Losses, Verdict, count_loss
+from services.results.rules.losses import Losses, Verdict, count_death, count_loss, cut_around
 
 
 def test_a_chunk_is_a_sixteenth_of_the_job_and_never_over_100_items():
@@ -66,3 +68,46 @@ def test_any_chunk_is_down_to_a_failed_item_after_a_bounded_number_of_losses(unf
             break
     assert verdict is Verdict.FAIL
     assert number <= 2 + 2 * 7 + 2 * 3
+
+
+def test_a_death_with_several_suspects_halves_them():
+    assert count_death(Losses(2, True, 1), 2) == (Losses(3, True, 0), Verdict.HALVE)
+
+
+def test_a_single_suspect_fails_at_its_third_death():
+    losses, verdicts = Losses(2, True, 0), []
+    for _ in range(3):
+        losses, verdict = count_death(losses, 1)
+        verdicts.append(verdict)
+    assert verdicts == [Verdict.AGAIN, Verdict.AGAIN, Verdict.FAIL]
+
+
+def test_losses_with_the_worker_count_half_beside_deaths():
+    losses, _ = count_death(Losses(2, True, 0), 1)
+    losses, _ = count_death(losses, 1)
+    losses, verdict = count_loss(losses, 1)
+    assert verdict is Verdict.AGAIN
+    assert count_loss(losses, 1)[1] is Verdict.FAIL
+
+
+def test_a_chunk_is_cut_between_its_suspects_and_behind_them():
+    unfinished = list(range(10, 20))
+    assert cut_around(unfinished, unfinished) == [15]
+    assert cut_around(unfinished, [11, 12, 14, 15]) == [14, 16]
+    assert cut_around(unfinished, [10]) == [11]
+    assert cut_around(unfinished, [13]) == [13, 14]
+    assert cut_around(unfinished, [19]) == [19]
+    assert cut_around([12, 17], [17]) == [17]
+    assert cut_around([12], [12]) == []
+
+
+@given(st.data())
+def test_every_part_has_unfinished_items_and_less_suspects(data):
+    unfinished = sorted(data.draw(st.sets(st.integers(0, 99), min_size=2)))
+    suspects = sorted(data.draw(st.sets(st.sampled_from(unfinished), min_size=1)))
+    cuts = [0, *cut_around(unfinished, suspects), 100]
+    assert cuts == sorted(set(cuts))
+    for first, end in pairwise(cuts):
+        assert any(first <= index < end for index in unfinished)
+        within = [index for index in suspects if first <= index < end]
+        assert len(within) <= (len(suspects) + 1) // 2

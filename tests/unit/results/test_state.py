@@ -95,6 +95,8 @@ jobs = st.builds(
     open_chunk_count=st.integers(2, 5),
     leased_chunk_count=st.integers(0, 2),
     start_time=st.sampled_from([None, 5]),
+    expire_time=st.sampled_from([None, NOW, NOW + 1]),
+    job_timeout=st.just(100),
 )
 
 
@@ -117,6 +119,39 @@ def test_settling_leaves_a_job_in_order(job, first_due):
         assert job.upload_expire_time > NOW
         assert job.upload_open
         assert job.finish_time is None
+    if job.expire_time == NOW:
+        assert job.stop_as or job.finish_time is not None
+        assert not job.leasable
+    if job.error_reason == "JOB_TIMED_OUT":
+        assert job.expire_time == NOW
+        assert job.stop_as == jobs_pb2.JOB_STATE_EXPIRED
+
+
+def late_job(**facts):
+    given = {"total_count": 2, "chunk_size": 1, "max_failed_ratio": 0.5, "max_parallelism": 0}
+    names = {"job_id": "j", "tenant": "t", "kind": "noop", "job_class": 2}
+    times = {"create_time": 1, "schedule_time": None, "expire_time": NOW, "job_timeout": 1_500_000}
+    return Job(**(names | given | times | facts))
+
+
+@pytest.mark.parametrize(
+    ("facts", "state", "reason"),
+    [
+        ({}, jobs_pb2.JOB_STATE_EXPIRED, "JOB_TIMED_OUT"),
+        ({"leased_chunk_count": 1}, jobs_pb2.JOB_STATE_CANCELLING, "JOB_TIMED_OUT"),
+        ({"succeeded_count": 2}, jobs_pb2.JOB_STATE_SUCCEEDED, ""),
+        ({"succeeded_count": 2, "upload_open": True}, jobs_pb2.JOB_STATE_EXPIRED, "JOB_TIMED_OUT"),
+        ({"failed_count": 2}, jobs_pb2.JOB_STATE_FAILED, "TOO_MANY_FAILED_ITEMS"),
+        ({"stop_as": jobs_pb2.JOB_STATE_CANCELLED}, jobs_pb2.JOB_STATE_CANCELLED, ""),
+        ({"finish_time": 5, "stop_as": jobs_pb2.JOB_STATE_FAILED}, jobs_pb2.JOB_STATE_FAILED, ""),
+        ({"pause_reason": jobs_pb2.PAUSE_REASON_BUDGET}, jobs_pb2.JOB_STATE_EXPIRED, "JOB_TIMED_OUT"),
+    ],
+)
+def test_a_passed_deadline_ends_what_has_no_other_end(facts, state, reason):
+    job = late_job(**facts)
+    settle(job, NOW, 0)
+    assert (job.state, job.error_reason) == (state, reason)
+    assert ("1.5 s" in job.error_message) == (reason == "JOB_TIMED_OUT")
 
 
 @given(jobs, st.sampled_from([0, NOW + 30]))
@@ -131,6 +166,7 @@ def test_settling_again_changes_nothing(job, first_due):
 @given(jobs)
 def test_an_open_upload_is_not_judged_and_not_done(job):
     job.upload_open, job.upload_expire_time, job.stop_as = True, NOW + 1, 0
+    job.expire_time = None
     job.failed_count = job.total_count
     settle(job, NOW, 0)
     assert job.finish_time is None

@@ -20,6 +20,7 @@ class Obedient(worker_pb2_grpc.WorkerServiceServicer):
     def __init__(self) -> None:
         self.trace_ids: list[str] = []
         self.entered = asyncio.Event()
+        self.release = asyncio.Event()
 
     async def _obey(self, order: str) -> None:
         self.trace_ids.append(current_trace_id())
@@ -28,6 +29,8 @@ class Obedient(worker_pb2_grpc.WorkerServiceServicer):
             raise NotFoundError("there is none")
         if order == "break":
             raise RuntimeError("a bug")
+        if order == "wait":
+            await self.release.wait()
         if order == "stay":
             await asyncio.Event().wait()
 
@@ -36,6 +39,9 @@ class Obedient(worker_pb2_grpc.WorkerServiceServicer):
         return worker_pb2.CancelJobResponse()
 
     async def StreamProgress(self, request, context):
+        while request.gateway == "flood":
+            yield worker_pb2.StreamProgressResponse(incarnation="x" * 1_000_000)
+            self.entered.set()
         yield worker_pb2.StreamProgressResponse()
         await self._obey(request.gateway)
 
@@ -51,6 +57,7 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[tuple]]]:
         worker_pb2_grpc.add_WorkerServiceServicer_to_server(service, server.server)
         await server.start([])
         servers.append(server)
+        service.server = server
         service.channel = open_channel(server.target)
         channels.append(service.channel)
         return service, worker_pb2_grpc.WorkerServiceStub(service.channel)

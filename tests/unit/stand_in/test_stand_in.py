@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 
 import aiohttp
 import openai
@@ -72,6 +73,8 @@ async def test_calls_are_counted_by_prompt(caller):
     assert calls["call_count"] == calls["answered_count"] == 3
     assert calls["prompts"] == {"a": 2}
     assert (await caller.get("/calls?prompts=1"))["prompts"] == {"a": 2, "b": 1}
+    assert 0 < calls["last_call_time"] <= time.time()
+    assert calls["last_broken_off_time"] == 0
     await caller.control(reset=True)
     assert (await caller.get("/calls"))["call_count"] == 0
 
@@ -87,7 +90,9 @@ async def test_a_caller_that_goes_away_is_counted_as_broken_off(caller):
             await call
         while (await caller.get("/calls"))["broken_off_count"] != 1:
             await asyncio.sleep(0.001)
-    assert (await caller.get("/calls"))["in_flight_count"] == 0
+    calls = await caller.get("/calls")
+    assert calls["in_flight_count"] == 0
+    assert 0 < calls["last_call_time"] <= calls["last_broken_off_time"] <= time.time()
 
 
 async def test_the_next_calls_fail_as_told_and_then_no_more(caller):

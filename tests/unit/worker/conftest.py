@@ -104,6 +104,7 @@ class Bench:
     runner: FakeRunner
     recorder: Recorder
     scheduler: ItemScheduler
+    quarantine: FakeRunner = field(default_factory=FakeRunner)
     live: bool = True
 
     def lease(self, job_id, first, count, *, chunk=0, fence=1, tenant="t", **extra):
@@ -131,7 +132,14 @@ async def make_bench():
         recorder = Recorder(results, "incarnation", lambda effects: None)
         recorder.start()
         bench = Bench(results, runner, recorder, None)
-        bench.scheduler = ItemScheduler(runner, recorder, HeldWork(), limit, lambda: bench.live)
+        bench.scheduler = ItemScheduler(
+            runner,
+            bench.quarantine,
+            recorder,
+            held=HeldWork(),
+            limit=limit,
+            may_start=lambda: bench.live,
+        )
         benches.append(bench)
         return bench
 

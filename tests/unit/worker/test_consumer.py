@@ -1,10 +1,15 @@
 import asyncio
 import threading
 
+import uuid_utils
+
 from headrace.jobs.v1 import jobs_pb2
 from services.shared.queue.brokers import open_broker
 from services.shared.queue.contract import QUEUE_BY_CLASS, advance_job_message
 from services.worker.consumer import Consumer
+
+BAD, GOOD = str(uuid_utils.uuid7()), str(uuid_utils.uuid7())
+JOB_IDS = {job_class: str(uuid_utils.uuid7()) for job_class in QUEUE_BY_CLASS}
 
 
 class FakeSlices:
@@ -19,7 +24,7 @@ class FakeSlices:
         self.calls.append((job_id, job_class, threading.current_thread(), asyncio.get_running_loop()))
         if len(self.calls) == self._expected_count:
             self.done.set()
-        if job_id == "bad":
+        if job_id == BAD:
             raise RuntimeError("a bug")
 
 
@@ -29,11 +34,11 @@ async def test_wake_ups_of_every_class_run_on_the_loop_of_the_process():
     consumer = Consumer(broker, slices)
     await consumer.start()
     for job_class in QUEUE_BY_CLASS:
-        broker.enqueue(advance_job_message(f"job-{job_class}", job_class))
+        broker.enqueue(advance_job_message(JOB_IDS[job_class], job_class))
     async with asyncio.timeout(10):
         await slices.done.wait()
     await consumer.stop()
-    assert {call[:2] for call in slices.calls} == {(f"job-{c}", c) for c in QUEUE_BY_CLASS}
+    assert {call[:2] for call in slices.calls} == {(JOB_IDS[c], c) for c in QUEUE_BY_CLASS}
     assert {call[2:] for call in slices.calls} == {(threading.main_thread(), asyncio.get_running_loop())}
 
 
@@ -42,12 +47,12 @@ async def test_a_task_that_fails_is_not_kept_or_tried_again():
     broker = open_broker("memory://")
     consumer = Consumer(broker, slices)
     await consumer.start()
-    broker.enqueue(advance_job_message("bad", jobs_pb2.JOB_CLASS_DEFAULT))
-    broker.enqueue(advance_job_message("good", jobs_pb2.JOB_CLASS_DEFAULT))
+    broker.enqueue(advance_job_message(BAD, jobs_pb2.JOB_CLASS_DEFAULT))
+    broker.enqueue(advance_job_message(GOOD, jobs_pb2.JOB_CLASS_DEFAULT))
     async with asyncio.timeout(10):
         await slices.done.wait()
     await consumer.stop()
-    assert sorted(call[0] for call in slices.calls) == ["bad", "good"]
+    assert sorted(call[0] for call in slices.calls) == sorted([BAD, GOOD])
     assert broker.dead_letters == []
 
 

@@ -110,6 +110,21 @@ async def test_stopping_a_job_breaks_off_its_calls_and_gives_its_chunks_back_onc
     await eventually(lambda: ("other", 0) in bench.runner.started)
 
 
+async def test_what_broken_off_calls_have_used_goes_with_the_chunk(make_bench, eventually):
+    bench = make_bench(limit=3)
+    bench.lease("j", 0, 4)
+    await bench.started(3)
+    unfinished = bench.scheduler.held.jobs["j"].chunks[0].unfinished
+    for index in (0, 1):  # the third was still on its way to its first call
+        unfinished[index].leased.usage.call_count = index + 1
+    bench.scheduler.stop_job("j")
+    await eventually(lambda: "j" not in bench.scheduler.held.jobs)
+    (record,) = (job for request in bench.results.records for job in request.jobs)
+    told = [(each.item_index, each.usage.call_count, each.try_count) for each in record.deferrals]
+    assert told == [(0, 1, 0), (1, 2, 0)]
+    assert len(record.releases) == 1
+
+
 async def test_pausing_a_job_lets_its_calls_end_starts_none_and_gives_its_chunks_back(make_bench, eventually):
     bench = make_bench(limit=2)
     bench.lease("j", 0, 3)
@@ -284,16 +299,6 @@ async def test_a_cool_down_longer_than_a_slice_gives_the_job_back_with_one_wait(
     assert release.not_before_ms == 120_000
 
 
-async def test_quarantined_items_run_one_at_a_time(make_bench):
-    bench = make_bench()
-    bench.lease("j", 0, 3, quarantined=True)
-    await bench.started(1)
-    assert bench.scheduler.in_flight_count == 1
-    bench.runner.succeed("j", 0)
-    await bench.started(2)
-    assert bench.scheduler.in_flight_count == 1
-
-
 async def test_a_small_job_waits_for_two_places_at_most_beside_a_large_one(make_bench):
     bench = make_bench(limit=2)
     bench.lease("big", 0, 100, tenant="a")
@@ -354,21 +359,6 @@ async def test_what_a_chunk_given_back_has_tried_and_used_goes_with_it(make_benc
     (deferral,) = [d for job in jobs for d in job.deferrals]
     assert (deferral.item_index, deferral.try_count, deferral.usage, deferral.error) == (0, 3, usage, error)
     assert 3_000 < deferral.delay_ms <= 4_000
-
-
-async def test_waiting_quarantined_items_take_no_turns_until_the_one_in_flight_has_ended(make_bench):
-    bench = make_bench(limit=5)
-    bench.lease("j", 0, 3, quarantined=True)
-    bench.lease("other", 0, 1)
-    await bench.started(2)
-    loop = asyncio.get_running_loop()
-    assert not [t for t in loop._scheduled if not t.cancelled() and "_retry_now" in repr(t)]
-    bench.runner.succeed("j", 0)
-    await bench.started(3)
-    bench.runner.succeed("j", 1)
-    await bench.started(4)
-    quarantined = [key for key in bench.runner.started if key[0] == "j"]
-    assert quarantined == [("j", 0), ("j", 1), ("j", 2)]
 
 
 async def test_a_drain_gives_back_what_only_waits_before_the_calls_in_flight_end(make_bench, eventually):

@@ -7,6 +7,7 @@ import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from services.worker.item_runner import ItemOutcome
+from services.worker.quarantine import ChildDiedError
 
 ERROR = jobs_pb2.Error(reason="PROVIDER_ERROR")
 
@@ -45,7 +46,7 @@ class Chaos:
 
     def __init__(self, bench, seed):
         self.bench = bench
-        self.runner = bench.scheduler._runner = Runner()
+        self.runner = bench.scheduler._runner = bench.scheduler._quarantine = Runner()
         self.random = random.Random(seed)
         self.leased = {}  # by job, chunk and fence: the items
         self.lost = set()
@@ -68,12 +69,14 @@ class Chaos:
         running = self.runner.running()
         if not running:
             return
-        outcome, how = self.random.choice(running), self.random.randrange(12)
+        outcome, how = self.random.choice(running), self.random.randrange(13)
         if how == 0:
             self.runner.end(outcome, error=ERROR, job_failed=True)
         elif how == 1:
             outcome.set_exception(RuntimeError("a bug"))
-        elif how < 5:
+        elif how == 2:
+            outcome.set_exception(ChildDiedError())
+        elif how < 6:
             self.runner.end(outcome, error=ERROR, retry_delay=self.random.choice([0.0, 0.001, 60.0]))
         else:
             self.runner.end(outcome, output="1")
@@ -115,7 +118,7 @@ class Chaos:
 
     def check(self):
         records = [job for request in self.bench.results.records for job in request.jobs]
-        released = [(j.job_id, r.chunk_index, r.fence) for j in records for r in j.releases]
+        released = [(j.job_id, r.chunk_index, r.fence) for j in records for r in (*j.releases, *j.deaths)]
         assert len(released) == len(set(released))
         for (job_id, chunk, fence), indexes in self.leased.items():
             told = [

@@ -1,5 +1,7 @@
 """The command that prints results."""
 
+from collections import Counter
+from collections.abc import AsyncIterable
 from contextlib import aclosing
 from typing import Annotated
 
@@ -8,7 +10,7 @@ import typer
 from headrace.cli.execution import DONE, execute
 from headrace.cli.json_lines import write_json, write_json_now
 from headrace.cli.options import CallOptions, JobIdArgument, JsonOption, TargetOption, TenantOption
-from headrace.cli.text import result_row
+from headrace.cli.text import REASON_HEADER, reason_row, result_row
 from headrace.client import Client
 from headrace.resources import ItemState, Result
 
@@ -21,6 +23,9 @@ def results(
         bool, typer.Option("--follow", help="Also those that come, as they come, until the job has ended.")
     ] = False,
     failed: Annotated[bool, typer.Option("--failed", help="Only those of failed items.")] = False,
+    summary: Annotated[
+        bool, typer.Option("--summary", help="Count failed items by reason, in place of printing results.")
+    ] = False,
     target: TargetOption = None,
     tenant: TenantOption = None,
     json: JsonOption = False,
@@ -32,9 +37,12 @@ def results(
     options = CallOptions.of(context, target, tenant, json)
 
     async def work(client: Client) -> int:
-        item_state = ItemState.FAILED if failed else None
+        item_state = ItemState.FAILED if failed or summary else None
         found = client.results(job_id, follow=follow, item_state=item_state)
         async with aclosing(found):
+            if summary:
+                await _print_reasons(found, options.json)
+                return DONE
             async for result in found:
                 _print_result(result, options.json, now=follow)
         return DONE
@@ -47,3 +55,23 @@ def _print_result(result: Result, json: bool, now: bool) -> None:
         write_json_now(result) if now else write_json(result)
     else:
         print(result_row(result), flush=now)
+
+
+async def _print_reasons(failures: AsyncIterable[Result], json: bool) -> None:
+    """Prints each reason with how many items it failed and the first that came, the most frequent first."""
+    counts: Counter[str] = Counter()
+    examples: dict[str, Result] = {}
+    async for failure in failures:
+        reason = failure.error.reason if failure.error else ""
+        counts[reason] += 1
+        examples.setdefault(reason, failure)
+    if counts and not json:
+        print(REASON_HEADER)
+    for reason, count in counts.most_common():
+        example = examples[reason]
+        message = example.error.message if example.error else ""
+        if json:
+            names = {"reason": reason, "item_count": count}
+            write_json(names | {"first_item_index": example.item_index, "first_message": message})
+        else:
+            print(reason_row(reason, count, example.item_index, message))

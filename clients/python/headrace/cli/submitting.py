@@ -1,13 +1,14 @@
 """The command that submits a job."""
 
 import uuid
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated
 
 import typer
 
 from headrace.cli.execution import errors_told, execute
 from headrace.cli.items_file import check_params, open_items
+from headrace.cli.lengths import read_length
 from headrace.cli.options import CallOptions, JsonOption, TargetOption, TenantOption
 from headrace.cli.submission import Submission
 from headrace.client import Client
@@ -51,6 +52,30 @@ def submit(
             help="When to start, with an offset: 2030-01-31T18:00:00+00:00. Default: at once.",
         ),
     ] = None,
+    job_timeout: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=read_length,
+            metavar="TIME",
+            help="End the job when it has not ended in time: 90s, 15m, 2h, 7d. Default: never.",
+        ),
+    ] = None,
+    item_timeout: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=read_length,
+            metavar="TIME",
+            help="Fail an item that was worked on for so long, in all its tries. Default: never.",
+        ),
+    ] = None,
+    call_timeout: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=read_length,
+            metavar="TIME",
+            help="Break off a call to the provider after so long. Default: 120s.",
+        ),
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Show its progress until it has ended.")] = False,
     target: TargetOption = None,
     tenant: TenantOption = None,
@@ -74,6 +99,9 @@ def submit(
                     max_failed_ratio=max_failed_ratio,
                     max_parallelism=max_parallelism,
                     schedule_time=schedule_time,
+                    job_timeout=job_timeout,
+                    item_timeout=item_timeout,
+                    call_timeout=call_timeout,
                     on_open=on_open,
                 ),
                 wanted_id,

@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import groupby
 
 from headrace.resources import Job, KindInfo, Result, WorkerInfo
 
 JOB_HEADER = f"{'JOB_ID':36}  {'KIND':20}  {'STATE':10}  {'DONE':>15}  {'FAILED':>8}  CREATED"
 WORKER_HEADER = f"{'ADDRESS':22}  {'LIVE':4}  {'IN FLIGHT':>11}  {'LEASED':>6}  {'HEARTBEAT':20}  INCARNATION"
+
+REASON_HEADER = f"{'ITEMS':>10}  {'REASON':24}  {'FIRST ITEM':>10}  MESSAGE"
 
 
 def printable(text: str) -> str:
@@ -45,7 +48,7 @@ def job_lines(job: Job) -> Iterator[str]:
         yield f"cost       {usage.cost_micros / 1e6:,.4f} US dollars"
     yield f"class      {job.job_class}"
     yield f"tenant     {job.tenant}"
-    for name in ("create", "schedule", "start", "finish"):
+    for name in ("create", "schedule", "start", "expire", "finish"):
         moment = getattr(job, f"{name}_time")
         if moment:
             yield f"{name:9}  {instant(moment)}"
@@ -66,12 +69,29 @@ def summary(job: Job) -> str:
 
 
 def result_row(result: Result) -> str:
-    """Returns a result as a line: index, state, and its output's JSON or its error, with tabs between."""
+    """Returns a result as a line: index, state, and its output's JSON or its error, with tabs between.
+
+    A failed item that was tried more than once tells how often, and why its earlier tries failed.
+    """
     if result.error:
-        what = f"{result.error.reason}: {printable(result.error.message)}"
+        what = f"{result.error.reason}: {printable(result.error.message)}{_earlier_tries(result)}"
     else:
         what = printable(result.output_text)
     return f"{result.item_index}\t{result.state}\t{what}"
+
+
+def _earlier_tries(result: Result) -> str:
+    if result.try_count < 2:
+        return ""
+    reasons = (each.error.reason for each in result.failed_tries if each.try_number < result.try_count)
+    runs = ((reason, len(list(run))) for reason, run in groupby(reasons))
+    before = ", ".join(f"{count} times {reason}" if count > 1 else reason for reason, count in runs)
+    return f" (try {result.try_count}{f', after {printable(before)}' if before else ''})"
+
+
+def reason_row(reason: str, item_count: int, item_index: int, message: str) -> str:
+    """Returns a reason as a line under REASON_HEADER: how many items it failed, and one of them."""
+    return f"{item_count:>10}  {printable(reason):24}  {item_index:>10}  {printable(message)}"
 
 
 def kind_row(kind: KindInfo) -> str:

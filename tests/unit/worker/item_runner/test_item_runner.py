@@ -169,6 +169,24 @@ async def test_a_cancelled_try_is_broken_off():
         await attempt
 
 
+async def test_calls_of_a_try_that_is_broken_off_are_counted_on_its_item():
+    asked = asyncio.Event()
+
+    async def run(params, item, context):
+        await context.complete([])
+        asked.set()
+        await asyncio.Event().wait()
+
+    leased = item(call_count=2)
+    attempt = asyncio.create_task(runner_of([kind_that(run)], ScriptedProvider("yes")).run(spec(), leased))
+    await asked.wait()
+    assert leased.usage.call_count == 2
+    attempt.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    assert (leased.usage.call_count, leased.usage.input_tokens) == (3, 10)
+
+
 async def test_an_output_over_3_mb_fails_the_item():
     outcome = await runner_of([returning("ä" * (3 * 512 * 1024))]).run(spec(), item())
     assert outcome.error.reason == "OUTPUT_TOO_LARGE"

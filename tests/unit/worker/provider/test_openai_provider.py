@@ -1,6 +1,7 @@
 """One call to a server that speaks the OpenAI API, and what each answer becomes."""
 
 import asyncio
+import dataclasses
 import socket
 
 import aiohttp
@@ -167,3 +168,17 @@ async def test_text_that_is_no_unicode_fails_the_item_without_a_call(provider, u
         await provider.complete(CompletionRequest("m", [Message("user", "\ud800")]), usage)
     assert raised.value.reason == "PROVIDER_REFUSED_INPUT"
     assert usage.call_count == 0
+
+
+async def test_a_request_has_a_time_of_its_own(provider, stand_in, usage):
+    stand_in.behaviour.fail_all = Fault(hang=True)
+    with pytest.raises(TryAgainError) as raised:
+        await provider.complete(dataclasses.replace(ASK, timeout_seconds=0.05), usage)
+    assert raised.value.reason == "PROVIDER_TIMEOUT"
+
+
+async def test_a_request_may_take_longer_than_the_usual_call(stand_in, usage):
+    provider = OpenAiProvider(base_url=stand_in.base_url, timeout_seconds=0.05)
+    stand_in.behaviour.latency_ms = 200
+    assert (await provider.complete(dataclasses.replace(ASK, timeout_seconds=30.0), usage)).text == "legal"
+    await provider.close()

@@ -4,8 +4,10 @@ isort:skip_file
 The public API of Headrace.
 
 Errors carry a google.rpc.ErrorInfo (domain headrace, a reason of those named at each call) and, for bad
-input, a google.rpc.BadRequest that names every wrong field at once. Any call may also answer UNAVAILABLE
-(reason STORE_UNAVAILABLE): repeat it, with the same request_id where it has one.
+input, a google.rpc.BadRequest that names every wrong field at once. Any call may also answer UNAVAILABLE: repeat
+it, with the same request_id where it has one. Reasons are STORE_UNAVAILABLE, and GATEWAY_STOPPING from a gateway
+that stops: it takes no new calls, ends its streams, and lets other calls end. Where its connections break under a
+call, that is UNAVAILABLE too, without a reason.
 
 Limits stand at the fields, in words and as rules of protovalidate, which a client may check before it
 calls. A message may have 4 MB; one that is larger is answered RESOURCE_EXHAUSTED by the transport, without

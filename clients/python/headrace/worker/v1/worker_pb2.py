@@ -22,30 +22,40 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from headrace.jobs.v1 import jobs_pb2 as headrace_dot_jobs_dot_v1_dot_jobs__pb2
+from headrace.results.v1 import results_pb2 as headrace_dot_results_dot_v1_dot_results__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fheadrace/worker/v1/worker.proto\x12\x12headrace.worker.v1\x1a\x1bheadrace/jobs/v1/jobs.proto\"1\n\x15StreamProgressRequest\x12\x18\n\x07gateway\x18\x01 \x01(\tR\x07gateway\"\xa8\x01\n\x16StreamProgressResponse\x12 \n\x0bincarnation\x18\x01 \x01(\tR\x0bincarnation\x12)\n\x04jobs\x18\x02 \x03(\x0b\x32\x15.headrace.jobs.v1.JobR\x04jobs\x12\x41\n\x0blive_events\x18\x03 \x03(\x0b\x32 .headrace.worker.v1.JobLiveEventR\nliveEvents\"a\n\x0cJobLiveEvent\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12:\n\nlive_event\x18\x02 \x01(\x0b\x32\x1b.headrace.jobs.v1.LiveEventR\tliveEvent\"K\n\x10\x43\x61ncelJobRequest\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\"\x13\n\x11\x43\x61ncelJobResponse\"J\n\x0fPauseJobRequest\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\"\x12\n\x10PauseJobResponse2\xab\x02\n\rWorkerService\x12i\n\x0eStreamProgress\x12).headrace.worker.v1.StreamProgressRequest\x1a*.headrace.worker.v1.StreamProgressResponse0\x01\x12X\n\tCancelJob\x12$.headrace.worker.v1.CancelJobRequest\x1a%.headrace.worker.v1.CancelJobResponse\x12U\n\x08PauseJob\x12#.headrace.worker.v1.PauseJobRequest\x1a$.headrace.worker.v1.PauseJobResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1fheadrace/worker/v1/worker.proto\x12\x12headrace.worker.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bheadrace/jobs/v1/jobs.proto\x1a!headrace/results/v1/results.proto\"1\n\x15StreamProgressRequest\x12\x18\n\x07gateway\x18\x01 \x01(\tR\x07gateway\"\xa8\x01\n\x16StreamProgressResponse\x12 \n\x0bincarnation\x18\x01 \x01(\tR\x0bincarnation\x12)\n\x04jobs\x18\x02 \x03(\x0b\x32\x15.headrace.jobs.v1.JobR\x04jobs\x12\x41\n\x0blive_events\x18\x03 \x03(\x0b\x32 .headrace.worker.v1.JobLiveEventR\nliveEvents\"a\n\x0cJobLiveEvent\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12:\n\nlive_event\x18\x02 \x01(\x0b\x32\x1b.headrace.jobs.v1.LiveEventR\tliveEvent\"K\n\x10\x43\x61ncelJobRequest\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\"\x13\n\x11\x43\x61ncelJobResponse\"J\n\x0fPauseJobRequest\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\"\x12\n\x10PauseJobResponse\"\xb0\x01\n\x0c\x43hildRequest\x12\x36\n\x05setup\x18\x01 \x01(\x0b\x32\x1e.headrace.worker.v1.ChildSetupH\x00R\x05setup\x12\x33\n\x04item\x18\x02 \x01(\x0b\x32\x1d.headrace.worker.v1.ChildItemH\x00R\x04item\x12+\n\x10\x63\x61ncelled_number\x18\x03 \x01(\x03H\x00R\x0f\x63\x61ncelledNumberB\x06\n\x04what\"\x7f\n\nChildSetup\x12\x1b\n\tlog_level\x18\x01 \x01(\tR\x08logLevel\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model\x12\x1b\n\tredis_url\x18\x03 \x01(\tR\x08redisUrl\x12!\n\x0cmemory_bytes\x18\x04 \x01(\x03R\x0bmemoryBytes\"\x88\x01\n\tChildItem\x12\x16\n\x06number\x18\x01 \x01(\x03R\x06number\x12.\n\x03job\x18\x02 \x01(\x0b\x32\x1c.headrace.results.v1.JobSpecR\x03job\x12\x33\n\x04item\x18\x03 \x01(\x0b\x32\x1f.headrace.results.v1.LeasedItemR\x04item\"\xa9\x03\n\x0b\x43hildReport\x12\x16\n\x06number\x18\x01 \x01(\x03R\x06number\x12\x1c\n\tcancelled\x18\x02 \x01(\x08R\tcancelled\x12\x16\n\x06output\x18\x03 \x01(\tR\x06output\x12-\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x17.headrace.jobs.v1.ErrorR\x05\x65rror\x12:\n\x0bretry_delay\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\nretryDelay\x12\x1d\n\njob_failed\x18\x06 \x01(\x08R\tjobFailed\x12\x1b\n\ttry_count\x18\x07 \x01(\x05R\x08tryCount\x12-\n\x05usage\x18\x08 \x01(\x0b\x32\x17.headrace.jobs.v1.UsageR\x05usage\x12>\n\x0c\x66\x61iled_tries\x18\t \x03(\x0b\x32\x1b.headrace.jobs.v1.FailedTryR\x0b\x66\x61iledTries\x12\x36\n\twork_time\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationR\x08workTime2\xab\x02\n\rWorkerService\x12i\n\x0eStreamProgress\x12).headrace.worker.v1.StreamProgressRequest\x1a*.headrace.worker.v1.StreamProgressResponse0\x01\x12X\n\tCancelJob\x12$.headrace.worker.v1.CancelJobRequest\x1a%.headrace.worker.v1.CancelJobResponse\x12U\n\x08PauseJob\x12#.headrace.worker.v1.PauseJobRequest\x1a$.headrace.worker.v1.PauseJobResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'headrace.worker.v1.worker_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_STREAMPROGRESSREQUEST']._serialized_start=84
-  _globals['_STREAMPROGRESSREQUEST']._serialized_end=133
-  _globals['_STREAMPROGRESSRESPONSE']._serialized_start=136
-  _globals['_STREAMPROGRESSRESPONSE']._serialized_end=304
-  _globals['_JOBLIVEEVENT']._serialized_start=306
-  _globals['_JOBLIVEEVENT']._serialized_end=403
-  _globals['_CANCELJOBREQUEST']._serialized_start=405
-  _globals['_CANCELJOBREQUEST']._serialized_end=480
-  _globals['_CANCELJOBRESPONSE']._serialized_start=482
-  _globals['_CANCELJOBRESPONSE']._serialized_end=501
-  _globals['_PAUSEJOBREQUEST']._serialized_start=503
-  _globals['_PAUSEJOBREQUEST']._serialized_end=577
-  _globals['_PAUSEJOBRESPONSE']._serialized_start=579
-  _globals['_PAUSEJOBRESPONSE']._serialized_end=597
-  _globals['_WORKERSERVICE']._serialized_start=600
-  _globals['_WORKERSERVICE']._serialized_end=899
+  _globals['_STREAMPROGRESSREQUEST']._serialized_start=151
+  _globals['_STREAMPROGRESSREQUEST']._serialized_end=200
+  _globals['_STREAMPROGRESSRESPONSE']._serialized_start=203
+  _globals['_STREAMPROGRESSRESPONSE']._serialized_end=371
+  _globals['_JOBLIVEEVENT']._serialized_start=373
+  _globals['_JOBLIVEEVENT']._serialized_end=470
+  _globals['_CANCELJOBREQUEST']._serialized_start=472
+  _globals['_CANCELJOBREQUEST']._serialized_end=547
+  _globals['_CANCELJOBRESPONSE']._serialized_start=549
+  _globals['_CANCELJOBRESPONSE']._serialized_end=568
+  _globals['_PAUSEJOBREQUEST']._serialized_start=570
+  _globals['_PAUSEJOBREQUEST']._serialized_end=644
+  _globals['_PAUSEJOBRESPONSE']._serialized_start=646
+  _globals['_PAUSEJOBRESPONSE']._serialized_end=664
+  _globals['_CHILDREQUEST']._serialized_start=667
+  _globals['_CHILDREQUEST']._serialized_end=843
+  _globals['_CHILDSETUP']._serialized_start=845
+  _globals['_CHILDSETUP']._serialized_end=972
+  _globals['_CHILDITEM']._serialized_start=975
+  _globals['_CHILDITEM']._serialized_end=1111
+  _globals['_CHILDREPORT']._serialized_start=1114
+  _globals['_CHILDREPORT']._serialized_end=1539
+  _globals['_WORKERSERVICE']._serialized_start=1542
+  _globals['_WORKERSERVICE']._serialized_end=1841
 # @@protoc_insertion_point(module_scope)

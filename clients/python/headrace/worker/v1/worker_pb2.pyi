@@ -1,4 +1,8 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
 from headrace.jobs.v1 import jobs_pb2 as _jobs_pb2
+from headrace.results.v1 import results_pb2 as _results_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -54,3 +58,59 @@ class PauseJobRequest(_message.Message):
 class PauseJobResponse(_message.Message):
     __slots__ = ()
     def __init__(self) -> None: ...
+
+class ChildRequest(_message.Message):
+    __slots__ = ("setup", "item", "cancelled_number")
+    SETUP_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    CANCELLED_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    setup: ChildSetup
+    item: ChildItem
+    cancelled_number: int
+    def __init__(self, setup: _Optional[_Union[ChildSetup, _Mapping]] = ..., item: _Optional[_Union[ChildItem, _Mapping]] = ..., cancelled_number: _Optional[int] = ...) -> None: ...
+
+class ChildSetup(_message.Message):
+    __slots__ = ("log_level", "model", "redis_url", "memory_bytes")
+    LOG_LEVEL_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    REDIS_URL_FIELD_NUMBER: _ClassVar[int]
+    MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    log_level: str
+    model: str
+    redis_url: str
+    memory_bytes: int
+    def __init__(self, log_level: _Optional[str] = ..., model: _Optional[str] = ..., redis_url: _Optional[str] = ..., memory_bytes: _Optional[int] = ...) -> None: ...
+
+class ChildItem(_message.Message):
+    __slots__ = ("number", "job", "item")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    ITEM_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    job: _results_pb2.JobSpec
+    item: _results_pb2.LeasedItem
+    def __init__(self, number: _Optional[int] = ..., job: _Optional[_Union[_results_pb2.JobSpec, _Mapping]] = ..., item: _Optional[_Union[_results_pb2.LeasedItem, _Mapping]] = ...) -> None: ...
+
+class ChildReport(_message.Message):
+    __slots__ = ("number", "cancelled", "output", "error", "retry_delay", "job_failed", "try_count", "usage", "failed_tries", "work_time")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    CANCELLED_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    RETRY_DELAY_FIELD_NUMBER: _ClassVar[int]
+    JOB_FAILED_FIELD_NUMBER: _ClassVar[int]
+    TRY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    FAILED_TRIES_FIELD_NUMBER: _ClassVar[int]
+    WORK_TIME_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    cancelled: bool
+    output: str
+    error: _jobs_pb2.Error
+    retry_delay: _duration_pb2.Duration
+    job_failed: bool
+    try_count: int
+    usage: _jobs_pb2.Usage
+    failed_tries: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailedTry]
+    work_time: _duration_pb2.Duration
+    def __init__(self, number: _Optional[int] = ..., cancelled: _Optional[bool] = ..., output: _Optional[str] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., job_failed: _Optional[bool] = ..., try_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., failed_tries: _Optional[_Iterable[_Union[_jobs_pb2.FailedTry, _Mapping]]] = ..., work_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...

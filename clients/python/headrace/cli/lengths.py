@@ -1,0 +1,24 @@
+"""Lengths of time as they are written on the command line: 90, 90s, 500ms, 1.5m, 2h, 7d."""
+
+import re
+from datetime import timedelta
+
+import typer
+
+_WRITTEN = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd]?)", re.ASCII)
+_SECONDS = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
+
+
+def read_length(text: str) -> timedelta:
+    """Returns a length of time; a number alone is seconds.
+
+    Raises:
+        typer.BadParameter: The text is none.
+    """
+    written = _WRITTEN.fullmatch(text)
+    try:
+        if written:
+            return timedelta(seconds=float(written[1]) * _SECONDS[written[2]])
+    except OverflowError:
+        pass
+    raise typer.BadParameter("it is no length of time: write 90 or 90s, 500ms, 15m, 2h, 7d")

@@ -1,0 +1,29 @@
+"""Lengths of time that callers give, as messages."""
+
+import math
+from datetime import timedelta
+
+from google.protobuf.duration_pb2 import Duration
+
+_MAX_SECONDS = 315_576_000_000  # of a Duration; what a field allows the gateway knows
+_NO_LENGTH = object()  # no field of a request holds it
+
+
+def from_duration(length: timedelta | float | None) -> object:
+    """Returns a timedelta or a number of seconds as a message for ``build_request``; None is none.
+
+    What is no length of time becomes a value that no request holds, so that build_request names its field.
+    """
+    if length is None:
+        return None
+    if isinstance(length, timedelta):
+        seconds = length.total_seconds()
+    elif isinstance(length, (int, float)) and not isinstance(length, bool):
+        seconds = length
+    else:
+        return _NO_LENGTH
+    if not -_MAX_SECONDS <= seconds <= _MAX_SECONDS or not math.isfinite(seconds):
+        return _NO_LENGTH
+    duration = Duration()
+    duration.FromMicroseconds(round(seconds * 1_000_000))
+    return duration

@@ -1,0 +1,339 @@
+import asyncio
+from contextlib import suppress
+
+import grpc
+import pytest
+from prometheus_client import REGISTRY
+
+from headrace.errors import UnavailableError
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2 as pb
+from services.results import purge_rows as rows_step
+from services.results.create_jobs import _create_in
+from services.results.purger import Purger
+
+SUCCEEDED = jobs_pb2.JOB_STATE_SUCCEEDED
+HOUR = 3600
+
+
+async def finished_job(store, items=1, **fields):
+    """A job that all items of have succeeded."""
+    worker = await store.worker()
+    job = await store.create(items=items, **fields)
+    while leases := (await worker.lease()).leases:
+        await worker.succeed(*leases)
+    assert (await store.get(job.job_id)).state == SUCCEEDED
+    return job
+
+
+async def not_found(call):
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call
+    return caught.value.code() == grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_job_is_kept_for_its_time_after_it_has_finished_and_not_longer(store):
+    job = await finished_job(store, items=30)
+    store.advance(HOUR - 60)
+    await store.purge()
+    assert (await store.get(job.job_id)).state == SUCCEEDED
+    assert len((await store.results(job.job_id)).results) == 30
+    store.advance(120)
+    await store.purge()
+    assert set((await store.count_rows()).values()) == {0}
+
+
+async def test_jobs_that_have_not_finished_are_kept_however_old_they_are(store):
+    worker = await store.worker()
+    waiting, running = await store.create(items=2), await store.create(items=2, max_parallelism=1)
+    upload, scheduled = await store.open_upload(), await store.create(items=1)
+    await store.pause(scheduled.job_id)
+    leases = (await worker.lease(room=3)).leases
+    cancelling = await store.cancel(leases[0].ref.job_id)
+    assert cancelling.job.state == jobs_pb2.JOB_STATE_CANCELLING
+    before = await store.count_rows()
+    store.advance(1000 * HOUR)
+    await store.purge()
+    assert await store.count_rows() == before
+    for job in (waiting, running, upload, scheduled):
+        await store.get(job.job_id)
+
+
+async def test_a_job_is_gone_for_every_reader_and_writer_before_its_rows_are(store):
+    worker = await store.worker()
+    job = await store.create(items=1)
+    leases = (await worker.lease()).leases
+    await worker.fail(*leases)
+    store.advance(2 * HOUR)
+    await store.purger().purge_jobs()
+    assert (await store.count_rows("results", "chunks")) == {"results": 1, "chunks": 1}
+    page = await store.stub.ListJobs(pb.ListJobsRequest(tenant="default", page_size=10))
+    assert not page.jobs
+    for call in (store.results, store.recorded, store.cancel, store.pause, store.resume, store.retry):
+        assert await not_found(call(job.job_id))
+    assert await not_found(store.append(job.job_id, items=1))
+    late = await worker.succeed(*leases)
+    assert late.outcomes[0].lost
+    assert not late.effects.changed_jobs
+    assert (await store.count_rows("results"))["results"] == 1
+
+
+async def test_the_request_id_of_a_purged_job_is_free_for_another_one(store):
+    first = await finished_job(store, request_id="nightly")
+    store.advance(2 * HOUR)
+    await store.purger().purge_jobs()
+    second = await store.create(items=3, request_id="nightly", content_hash=b"other")
+    assert second.job_id != first.job_id
+    await store.purge()
+    assert (await store.results(second.job_id)).results == []
+    assert (await store.count_rows("chunks", job_id=second.job_id))["chunks"] == 3
+
+
+async def test_rows_are_left_until_the_look_after_so_that_a_page_that_is_being_read_is_whole(store):
+    await finished_job(store, items=5)
+    store.advance(2 * HOUR)
+    purger = store.purger()
+    await purger.purge_jobs()
+    await purger.purge_rows()
+    assert (await store.count_rows("results", "purges")) == {"results": 5, "purges": 1}
+    await purger.purge_rows()
+    assert (await store.count_rows("results", "purges")) == {"results": 0, "purges": 0}
+
+
+async def test_all_that_belongs_to_a_job_goes_and_nothing_of_another(store):
+    worker = await store.worker()
+    other = await finished_job(store, items=40)
+    job = await store.create(items=40, max_failed_ratio=1.0)
+    first = (await worker.lease()).leases
+    await worker.record(store.deferral_of(first[0], [0, 1], delay_ms=60_000), store.release_of(first[1]))
+    await worker.fail(*first[2:])
+    await store.cancel(job.job_id)
+    await store.retry(job.job_id)
+    again = (await worker.lease()).leases
+    await worker.fail(*again[:3])
+    await worker.record(store.deferral_of(again[3], [again[3].items[0].item_index], delay_ms=60_000))
+    await store.cancel(job.job_id)
+    await worker.release(*again[4:])
+    rows = await store.count_rows(job_id=job.job_id)
+    assert all(count for table, count in rows.items() if table != "purges"), rows
+    store.advance(2 * HOUR)
+    kept = await store.create(items=7)
+    await store.change(other.job_id, finish_time=None)
+    others = await store.count_rows(job_id=other.job_id)
+    await store.purge()
+    assert not any((await store.count_rows(job_id=job.job_id)).values())
+    assert await store.count_rows(job_id=other.job_id) == others
+    assert len((await store.results(other.job_id)).results) == 40
+    assert (await store.count_rows("item_blocks", job_id=kept.job_id))["item_blocks"] == 7
+
+
+async def test_a_large_job_goes_in_transactions_of_bounded_rows(store, monkeypatch):
+    monkeypatch.setattr(rows_step, "ROWS_AT_ONCE", 40)
+    await finished_job(store, items=500)
+    await finished_job(store, items=3)
+    store.advance(2 * HOUR)
+    purger = store.purger()
+    await purger.purge_jobs()
+    await purger.purge_rows()
+    positions = dict.fromkeys(await rows_step.list_purges(store.database, 10), rows_step.Position())
+    rows = ("results", "item_blocks", "chunks", "item_tries")
+    count = sum((await store.count_rows(*rows)).values())
+    transactions = 0
+    while positions:
+        moved = await rows_step.purge_rows(store.database, positions)
+        assert moved
+        positions = {job_id: moved.get(job_id, position) for job_id, position in positions.items()}
+        positions = {job_id: position for job_id, position in positions.items() if position is not None}
+        before, count = count, sum((await store.count_rows(*rows)).values())
+        assert before - count <= 2 * 40, "a block is one row for many items"
+        transactions += 1
+    assert count == 0
+    assert transactions > 503 / 40
+
+
+async def test_large_outputs_go_in_transactions_of_bounded_bytes(store, monkeypatch):
+    monkeypatch.setattr(rows_step, "BYTES_AT_ONCE", 10_000)
+    worker = await store.worker()
+    job = await store.create(items=60)
+    for lease in (await worker.lease()).leases:
+        await worker.record(store.record_of(lease, output=f'"{"x" * 4_000}"'))
+    store.advance(2 * HOUR)
+    await store.purger().purge_jobs()
+    moved = await rows_step.purge_rows(store.database, {job.job_id: rows_step.Position()})
+    assert moved == {job.job_id: rows_step.Position(item_index=3)}
+    assert (await store.count_rows("results"))["results"] == 57
+
+
+async def test_an_item_larger_than_a_transactions_bytes_goes_alone(store, monkeypatch):
+    monkeypatch.setattr(rows_step, "BYTES_AT_ONCE", 10)
+    await finished_job(store, items=[f'"{"x" * 100}"'] * 20)
+    store.advance(2 * HOUR)
+    await store.purge()
+    assert set((await store.count_rows()).values()) == {0}
+
+
+@pytest.mark.parametrize("transaction_count", [1, 50, 51])  # within the items, after them, within the chunks
+async def test_a_purge_that_was_cut_off_is_ended_by_another_purger(store, monkeypatch, transaction_count):
+    monkeypatch.setattr(rows_step, "ROWS_AT_ONCE", 10)
+    job = await finished_job(store, items=500)
+    store.advance(2 * HOUR)
+    await store.purger().purge_jobs()
+    positions = {job.job_id: rows_step.Position()}
+    for _ in range(transaction_count):
+        positions = await rows_step.purge_rows(store.database, positions)
+    left = await store.count_rows("results", "chunks")
+    assert left == {
+        "results": 500 - 10 * min(transaction_count, 50),
+        "chunks": 6 if transaction_count > 50 else 16,
+    }
+    await store.purge()
+    assert set((await store.count_rows()).values()) == {0}
+
+
+async def test_purgers_at_the_same_jobs_at_once_leave_nothing_and_count_each_job_once(store):
+    counted = REGISTRY.get_sample_value("headrace_jobs_purged_total")
+    worker = await store.worker()
+    jobs = [store.new_job(items=20) for _ in range(250)]
+    await store.create_all(*jobs)
+    while leases := (await worker.lease()).leases:
+        await worker.succeed(*leases)
+    store.advance(2 * HOUR)
+    purgers = [store.purger() for _ in range(3)]
+    await asyncio.gather(*(purger.purge_jobs() for purger in purgers))
+    assert REGISTRY.get_sample_value("headrace_jobs_purged_total") == counted + 250
+    assert (await store.count_rows("jobs", "job_progress", "purges")) == {
+        "jobs": 0,
+        "job_progress": 0,
+        "purges": 250,
+    }
+    for _ in range(3):
+        await asyncio.gather(*(purger.purge_rows() for purger in purgers))
+    assert set((await store.count_rows()).values()) == {0}
+
+
+async def test_a_retry_and_a_purge_of_a_job_never_both_win(store):
+    worker = await store.worker()
+    jobs = [await store.create(items=1) for _ in range(30)]
+    await worker.fail(*(await worker.lease()).leases)
+    store.advance(2 * HOUR)
+    retries = [store.retry(job.job_id) for job in jobs]
+    purger = store.purger()
+    answers = await asyncio.gather(*retries[:15], purger.purge_jobs(), *retries[15:], return_exceptions=True)
+    answers.pop(15)
+    for job, answer in zip(jobs, answers, strict=True):
+        rows = await store.count_rows("jobs", "job_progress", "purges", job_id=job.job_id)
+        if isinstance(answer, grpc.aio.AioRpcError):
+            assert answer.code() == grpc.StatusCode.NOT_FOUND
+            assert rows == {"jobs": 0, "job_progress": 0, "purges": 1}
+        else:
+            assert not answer.job.HasField("finish_time")
+            assert rows == {"jobs": 1, "job_progress": 1, "purges": 0}
+
+
+async def test_a_retried_job_is_kept_and_its_new_end_counts(store):
+    worker = await store.worker()
+    job = await store.create(items=1)
+    await worker.fail(*(await worker.lease()).leases)
+    store.advance(2 * HOUR)
+    await store.retry(job.job_id)
+    await store.purge()
+    await worker.beat()
+    await worker.succeed(*(await worker.lease()).leases)
+    await store.purge()
+    assert (await store.get(job.job_id)).state == SUCCEEDED
+    store.advance(2 * HOUR)
+    await store.purge()
+    assert set((await store.count_rows()).values()) == {0}
+
+
+async def test_tenants_without_jobs_are_forgotten_and_may_come_back(store):
+    await finished_job(store, tenant="gone")
+    store.advance(2 * HOUR)
+    await store.create(tenant="there")
+    await store.purger().purge_shares()
+    assert {"gone", "there"} <= await store.tenants_with_shares()
+    await store.purge()
+    await store.purger().purge_shares()
+    tenants = await store.tenants_with_shares()
+    assert "gone" not in tenants
+    assert {"", "there"} <= tenants
+    again = await store.create(tenant="gone")
+    worker = await store.worker()
+    leases = (await worker.lease()).leases
+    assert again.job_id in {lease.ref.job_id for lease in leases}
+
+
+async def test_a_tenant_that_comes_back_has_no_more_turns_than_others(store):
+    await finished_job(store, tenant="back")
+    busy = await store.create(items=320, tenant="busy")  # 16 chunks of 20
+    worker = await store.worker()
+    for _ in range(4):
+        await worker.lease(room=20)
+    store.advance(2 * HOUR)
+    await store.purge()
+    await store.purger().purge_shares()
+    assert "back" not in await store.tenants_with_shares()
+    back = await store.create(items=320, tenant="back")
+    worker = await store.worker()
+    turns = [(await worker.lease(room=20)).leases[0].ref.job_id for _ in range(8)]
+    assert turns[0] == back.job_id
+    assert turns.count(busy.job_id) >= 3
+
+
+async def test_a_tenant_is_not_forgotten_while_a_job_of_it_is_being_created(store):
+    await finished_job(store, tenant="back")
+    store.advance(2 * HOUR)
+    await store.purge()
+    new = store.new_job(tenant="back")
+    inserted, go_on = asyncio.Event(), asyncio.Event()
+
+    async def create(tx):
+        await _create_in(tx, [new], [(new.job_class, new.tenant)])
+        inserted.set()
+        await go_on.wait()
+
+    creating = asyncio.create_task(store.database.write(create))
+    await inserted.wait()
+    forgetting = asyncio.create_task(store.purger().purge_shares())
+    if not store.sqlite:  # there the one writer is waited for
+        await asyncio.wait([forgetting])
+    go_on.set()
+    await creating
+    await asyncio.wait([forgetting])
+    assert store.sqlite or isinstance(forgetting.exception(), UnavailableError)
+    assert "back" in await store.tenants_with_shares()
+    worker = await store.worker()
+    assert [lease.ref.job_id for lease in (await worker.lease()).leases] == [new.job_id]
+
+
+async def test_a_job_created_while_its_tenant_is_forgotten_is_leased_all_the_same(store):
+    async def create_all():
+        return [await store.create(tenant=f"tenant-{number}") for number in range(60)]
+
+    async def forget_again_and_again():
+        while not creating.done():
+            with suppress(UnavailableError):
+                await store.purger().purge_shares()
+            await asyncio.sleep(0)
+
+    for _ in range(2):
+        creating = asyncio.create_task(create_all())
+        forgetting = [forget_again_and_again() for _ in range(2)]
+        await asyncio.gather(creating, *forgetting)
+        worker = await store.worker()
+        leased = set()
+        while leases := (await worker.lease()).leases:
+            leased |= {lease.ref.job_id for lease in leases}
+            await worker.succeed(*leases)
+        assert leased == {job.job_id for job in creating.result()}
+        store.advance(2 * HOUR)
+        await store.purge()
+    await store.purger().purge_shares()
+    assert not any(tenant.startswith("tenant-") for tenant in await store.tenants_with_shares())
+
+
+async def test_nothing_is_purged_where_jobs_are_kept_for_ever(store):
+    purger = Purger(store.database, 0)
+    purger.start()
+    assert not purger._tasks
+    await purger.stop()
