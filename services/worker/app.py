@@ -86,6 +86,7 @@ class WorkerApp:
             for job_class in QUEUE_BY_CLASS
         }
         self._slices = Slices(desks, self._scheduler.room, self._publisher)
+        self._scheduler.returns.quarantine_left = self._slices.wake
         self._consumer = Consumer(broker, self._slices)
         self._server = RpcServer(settings.listen, INTERNAL_MESSAGE_BYTES)
         self._live: asyncio.Task[None] | None = None

@@ -24,6 +24,10 @@ class ChunkReturns:
         waiting: Items that wait for a place.
         forget: Called with a job of which nothing is held any more.
         changed: Called when there is more room.
+
+    Attributes:
+        quarantine_left: Called with the class of a quarantined chunk that has left: the store gives a worker
+            one at a time, and tells nobody that the next may be taken.
     """
 
     def __init__(
@@ -39,6 +43,7 @@ class ChunkReturns:
         self._waiting = waiting
         self._forget = forget
         self._changed = changed
+        self.quarantine_left: Callable[[jobs_pb2.JobClass], None] = lambda job_class: None
 
     def hand_over(self, item: HeldItem, delay_seconds: float) -> None:
         """Tells the store what tries were made of an item that is not finished, and when it is due again."""
@@ -100,6 +105,8 @@ class ChunkReturns:
         if job_id not in self._held.jobs:
             self._forget(job_id)
         self._changed()
+        if chunk.quarantined:
+            self.quarantine_left(chunk.job.spec.job_class)
 
     def discard(self, job: HeldJob, drop: Callable[[HeldItem], bool]) -> None:
         """Takes waiting items of a job out of the queue and ends their backoffs; those in flight go on."""

@@ -96,7 +96,7 @@ class ItemScheduler:
         self.limit = limit
         self.room = Room(held, limit)
         self.live = LiveNumbers()
-        self._returns = ChunkReturns(recorder, held, self._queue, runner.forget, self.room.changed)
+        self.returns = ChunkReturns(recorder, held, self._queue, runner.forget, self.room.changed)
 
     @property
     def in_flight_count(self) -> int:
@@ -118,7 +118,7 @@ class ItemScheduler:
             log.debug("chunk_leased", chunk_index=lease.ref.chunk_index, **fields_of(spec))
             self._queue.push(spec.job_class, spec.tenant, spec.job_id, chunk.unfinished.values())
             if chunk.job.stopped or self._draining or not chunk.unfinished:
-                self._returns.give_back(chunk)
+                self.returns.give_back(chunk)
         self.pump()
 
     def pump(self) -> None:
@@ -142,12 +142,12 @@ class ItemScheduler:
         job.stopped = True
         if job.unfinished_count:  # else it has ended by itself
             log.info("job_stopped", unfinished_count=job.unfinished_count, **fields_of(job.spec))
-        self._returns.discard(job, lambda item: True)
+        self.returns.discard(job, lambda item: True)
         for item in job.in_flight():
             if item.task is not None:
                 item.task.cancel()
         for chunk in list(job.chunks.values()):
-            self._returns.give_back_if_idle(chunk)
+            self.returns.give_back_if_idle(chunk)
 
     def pause_job(self, job_id: str) -> None:
         """Starts nothing more of the chunks held of a job: each is given back once its calls in flight ended.
@@ -164,7 +164,7 @@ class ItemScheduler:
             chunk.giving_back = (
                 True  # backoffs run on, so that the store is told how long they have still to last
             )
-            self._returns.give_back_if_idle(chunk)
+            self.returns.give_back_if_idle(chunk)
 
     def lose(self, refs: Iterable[results_pb2.LeaseRef]) -> None:
         """Forgets leases that results gave to others; calls in flight end and are recorded all the same."""
@@ -174,7 +174,7 @@ class ItemScheduler:
             if job is None or chunk is None or chunk.ref.fence != ref.fence or chunk.releasing:
                 continue
             if chunk.unfinished or not chunk.unacknowledged_count:
-                self._returns.lose(chunk)
+                self.returns.lose(chunk)
 
     async def drain(self, grace_seconds: float) -> None:
         """Starts nothing more, lets calls in flight end within the grace, gives everything back."""
@@ -182,7 +182,7 @@ class ItemScheduler:
         for job in list(self.held.jobs.values()):
             spec = job.spec
             self._queue.discard(spec.job_class, spec.tenant, spec.job_id, lambda item: True)
-        self._returns.give_back_idle()
+        self.returns.give_back_idle()
         if self._in_flight:
             await asyncio.wait(self._in_flight, timeout=grace_seconds)
         cut_off = set(self._in_flight)
@@ -190,7 +190,7 @@ class ItemScheduler:
             task.cancel()
         if cut_off:
             await asyncio.wait(cut_off, timeout=CUT_OFF_SECONDS)
-        self._returns.give_back_idle()
+        self.returns.give_back_idle()
 
     def unwanted_job_ids(self, job_class: jobs_pb2.JobClass) -> list[str]:
         """Held jobs of a class of which nothing more should be leased now.
@@ -228,7 +228,7 @@ class ItemScheduler:
     def _give_back_cooling(self, job: HeldJob, wait: float) -> None:
         for chunk in list(job.chunks.values()):
             if chunk.unfinished:
-                self._returns.give_back_if_idle(chunk, not_before_seconds=wait)
+                self.returns.give_back_if_idle(chunk, not_before_seconds=wait)
 
     def _start(self, item: HeldItem) -> None:
         if item.chunk.is_ending:
@@ -268,7 +268,7 @@ class ItemScheduler:
         else:
             self._leave_child(item, task.exception())
         if job.stopped or self._draining or chunk.giving_back:
-            self._returns.give_back_if_idle(chunk)
+            self.returns.give_back_if_idle(chunk)
         self.room.changed()
         self.pump()
 
@@ -328,7 +328,7 @@ class ItemScheduler:
         self._note_try(item, outcome)
         self.held.finish(item)
         chunk.deferred = True
-        self._returns.hand_over(item, outcome.retry_delay or 0.0)
+        self.returns.hand_over(item, outcome.retry_delay or 0.0)
         self._release_if_over(chunk)
 
     def _note_try(self, item: HeldItem, outcome: ItemOutcome) -> None:
@@ -346,7 +346,7 @@ class ItemScheduler:
         """
         may_go_on = chunk.deferred or chunk.quarantined or chunk.ref.fence > 1
         if may_go_on and not chunk.unfinished:
-            self._returns.give_back(chunk)
+            self.returns.give_back(chunk)
 
     def _fail_job(self, item: HeldItem, outcome: ItemOutcome) -> None:
         job = item.chunk.job
@@ -356,18 +356,18 @@ class ItemScheduler:
             log.warning("job_failed", reason=error.reason, **fields_of(job.spec))
         self._recorder.add(entries.job_error_entry(job.spec.job_id, error, lambda o: None), urgent=True)
         self.stop_job(job.spec.job_id)
-        self._returns.give_back_if_idle(item.chunk)
+        self.returns.give_back_if_idle(item.chunk)
 
     def _acknowledged(self, chunk: HeldChunk, outcome: results_pb2.JobRecordOutcome) -> None:
         chunk.unacknowledged_count -= 1
         if outcome.lost:
-            self._returns.lose_job(chunk.job)
+            self.returns.lose_job(chunk.job)
         elif outcome.stop:
             self.stop_job(chunk.job.spec.job_id)
         elif outcome.pause:
             self.pause_job(chunk.job.spec.job_id)
         if not chunk.unfinished and not chunk.unacknowledged_count and not chunk.releasing:
-            self._returns.drop(chunk)  # every item has its result: the store has ended the lease
+            self.returns.drop(chunk)  # every item has its result: the store has ended the lease
         self.room.changed()
         self.pump()
 

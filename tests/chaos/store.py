@@ -14,7 +14,8 @@ _TERMINAL = [
     jobs_pb2.JOB_STATE_CANCELLED,
     jobs_pb2.JOB_STATE_EXPIRED,
 ]
-# What must be no row: a job that is not as its rows of results say.
+# What must be no row: a job that is not as its rows of results say. It may have used more calls than its
+# results: tries that came to none count too.
 _WRONG_JOBS = """
 SELECT j.request_id, p.state, p.total_count, p.succeeded_count, p.failed_count, i.item_count, r.item_count,
     r.row_count, r.wrong_count, p.call_count, r.call_count, c.open_count
@@ -32,7 +33,7 @@ CROSS JOIN LATERAL (SELECT count(*) FILTER (WHERE lease_incarnation IS NOT NULL 
 WHERE j.request_id = ANY($1) AND NOT (p.state = ANY($3::int[]) AND p.finish_time IS NOT NULL
     AND p.total_count = i.item_count AND r.row_count = p.total_count AND r.item_count = p.total_count
     AND r.succeeded_count = p.succeeded_count AND r.failed_count = p.failed_count
-    AND r.wrong_count = 0 AND r.call_count = p.call_count AND c.open_count = 0)
+    AND r.wrong_count = 0 AND r.call_count <= p.call_count AND c.open_count = 0)
 """
 _FACTS = """
 SELECT coalesce(sum(p.total_count), 0) AS item_count, coalesce(sum(p.failed_count), 0) AS failed_count,

@@ -27,7 +27,9 @@ async def store(tmp_path):
     url = f"sqlite:///{tmp_path / 'headrace.db'}"
     await migrate(url)
     clock = Clock()
-    app = ResultsApp(ResultsSettings(listen="127.0.0.1:0", database_url=url, drain_seconds=1), clock)
+    # No purger: its transactions would count too.
+    settings = ResultsSettings(listen="127.0.0.1:0", database_url=url, drain_seconds=1, retention_hours=0)
+    app = ResultsApp(settings, clock)
     await app.start()
     async with grpc.aio.insecure_channel(app.target) as channel:
         stub = results_pb2_grpc.ResultsServiceStub(channel)

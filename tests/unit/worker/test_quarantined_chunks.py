@@ -2,6 +2,7 @@
 
 import pytest
 
+from headrace.jobs.v1 import jobs_pb2
 from services.worker import scheduler
 from services.worker.quarantine import ChildDiedError, ChildNotStartedError
 
@@ -62,6 +63,22 @@ async def test_a_death_makes_suspects_of_the_items_at_work(bench, in_quarantine,
     assert not bench.results.releases()
     await eventually(lambda: not bench.scheduler.held.leases())
     assert len(bench.quarantine.started) == LIMIT + 2
+
+
+async def test_the_next_quarantined_chunk_is_asked_for_once_the_store_has_ended_the_one_before(
+    bench, in_quarantine, eventually
+):
+    asked_for = []
+    bench.scheduler.returns.quarantine_left = asked_for.append
+    bench.lease("j", 0, 1, quarantined=True)
+    bench.lease("other", 0, 1)
+    await in_quarantine(1)
+    await bench.started(1)
+    bench.runner.succeed("other", 0)
+    await eventually(lambda: bench.results.recorded_indexes() == [0])
+    assert asked_for == []
+    bench.quarantine.succeed("j", 0)
+    await eventually(lambda: asked_for == [jobs_pb2.JOB_CLASS_DEFAULT])
 
 
 async def test_work_outside_the_quarantine_goes_on_after_a_death(bench, in_quarantine, eventually):
