@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Asks what is at a key, and puts a mark there where nothing is. The answer is what was there, or None."""
+    """Asks what is at a key, and puts a mark there where nothing is; the answer is what was there."""
 
     key: str
     mark: bytes

@@ -85,10 +85,8 @@ class Flights:
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + patience
-        for _ in range(MAX_FAILED_CALLS + 1):
-            call = self._under_way.get(key)
-            if call is None:
-                return await self._lead(key, make, end)
+        failed_count = 0
+        while (call := self._under_way.get(key)) is not None and failed_count < MAX_FAILED_CALLS:
             await asyncio.wait([call], timeout=end - loop.time())
             if not call.done():
                 break
@@ -96,6 +94,9 @@ class Flights:
             if brought is not None:
                 answer, outcome = brought
                 return answer, Outcome.FOUND if outcome is Outcome.FOUND else Outcome.SHARED
+            failed_count += 1
+        if call is None:
+            return await self._lead(key, make, end)
         return await make(), Outcome.CALLED
 
     async def _lead(
@@ -125,7 +126,7 @@ class Flights:
         return answer, Outcome.UNREACHABLE if found is AWAY else Outcome.CALLED
 
     async def _look(self, key: str, end: float) -> tuple[bytes | Away | None, bool]:
-        """Returns what is at a key when others need no more waiting for, and whether they had to be waited for.
+        """Returns what is at a key when others are not to be waited for any more, and whether they were.
 
         Where nothing was there, this worker's mark is now.
         """
