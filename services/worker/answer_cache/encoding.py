@@ -70,7 +70,7 @@ def decode_answer(value: bytes) -> Completion | None:
         return None
     try:
         text, finish_reason, *tokens = orjson.loads(value[len(_ANSWER) :])
-    except ValueError:
+    except (TypeError, ValueError):
         return None
     is_answer = isinstance(text, str) and isinstance(finish_reason, str)
     if not is_answer or len(tokens) != 3 or not all(isinstance(count, int) for count in tokens):
