@@ -63,13 +63,13 @@ class AnswerCache:
 
     def keep(self, key: str, answer: Completion) -> None:
         """Keeps an answer for its lifetime."""
-        value = encode_answer(answer)
+        value = encode_answer(key, answer)
         if value is not None:
             self._exchange.tell(Put(key, value, self._lifetime_seconds))
 
     def forget(self, key: str, answer: Completion) -> None:
         """Forgets an answer, unless another one has taken its place."""
-        value = encode_answer(answer)
+        value = encode_answer(key, answer)
         if value is not None:
             self._exchange.tell(Drop(key, value))
 

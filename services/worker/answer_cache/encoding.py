@@ -48,9 +48,10 @@ def is_mark(value: bytes) -> bool:
     return value.startswith(_MARK)
 
 
-def encode_answer(answer: Completion) -> bytes | None:
-    """Returns the value for an answer, the same for equal ones; None: it is not to be cached."""
+def encode_answer(key: str, answer: Completion) -> bytes | None:
+    """Returns the value for the answer at a key, the same for equal ones; None: it is not to be cached."""
     fields = [
+        key,
         answer.text,
         answer.finish_reason,
         answer.input_tokens,
@@ -64,15 +65,15 @@ def encode_answer(answer: Completion) -> bytes | None:
     return value if len(value) <= MAX_ANSWER_BYTES else None
 
 
-def decode_answer(value: bytes) -> Completion | None:
-    """Returns the answer that a value holds; None: it holds none that can be read."""
+def decode_answer(key: str, value: bytes) -> Completion | None:
+    """Returns the answer that a value holds; None: it holds none that can be read, or that of another key."""
     if not value.startswith(_ANSWER):
         return None
     try:
-        text, finish_reason, *tokens = orjson.loads(value[len(_ANSWER) :])
+        its_key, text, finish_reason, *tokens = orjson.loads(value[len(_ANSWER) :])
     except (TypeError, ValueError):
         return None
-    is_answer = isinstance(text, str) and isinstance(finish_reason, str)
+    is_answer = its_key == key and isinstance(text, str) and isinstance(finish_reason, str)
     if not is_answer or len(tokens) != 3 or not all(isinstance(count, int) for count in tokens):
         return None
     return Completion(text, finish_reason, *tokens)

@@ -117,7 +117,7 @@ class Flights:
         self, key: str, make: Callable[[], Awaitable[Completion]], end: float
     ) -> tuple[Completion, Outcome]:
         found, waited = await self._look(key, end)
-        answer = None if found is None or found is AWAY else decode_answer(found)
+        answer = None if found is None or found is AWAY else decode_answer(key, found)
         if answer is not None:
             return answer, Outcome.SHARED if waited else Outcome.FOUND
         with self._renewing(key):
@@ -144,7 +144,7 @@ class Flights:
             await asyncio.sleep(period - (loop.time() + self._phase) % period)
 
     def _publish(self, key: str, answer: Completion) -> None:
-        value = encode_answer(answer)
+        value = encode_answer(key, answer)
         if value is None:
             self._exchange.tell(Drop(key, self._mark))
         else:

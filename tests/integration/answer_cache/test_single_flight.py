@@ -6,7 +6,7 @@ import pytest
 
 from headrace.kinds import Completion, TryAgainError
 from services.worker.answer_cache.answer_store import Drop, Put
-from services.worker.answer_cache.encoding import MAX_ANSWER_BYTES, mark_of
+from services.worker.answer_cache.encoding import MAX_ANSWER_BYTES, encode_answer, mark_of
 from services.worker.answer_cache.flights import Outcome
 
 YES = Completion("yes", "stop", 7, 2, 1)
@@ -165,8 +165,11 @@ async def test_an_answer_too_large_to_cache_is_shared_on_its_worker_alone(make_w
     assert (await all_of([there]))[0] == (large, Outcome.CALLED)
 
 
-async def test_a_value_that_cannot_be_read_is_replaced(make_store, make_worker, ask, call):
-    await make_store().run([Put("k", b'=["half', 60.0)])
+@pytest.mark.parametrize("value", [b'=["half', encode_answer("other", NO)])
+async def test_a_value_that_cannot_be_read_or_is_another_keys_is_replaced(
+    make_store, make_worker, ask, call, value
+):
+    await make_store().run([Put("k", value, 60.0)])
     asked = ask(make_worker())
     call.end(YES)
     assert await all_of([asked]) == [(YES, Outcome.CALLED)]

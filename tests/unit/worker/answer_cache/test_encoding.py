@@ -52,23 +52,30 @@ def test_a_request_that_is_no_valid_unicode_has_no_key():
     [Completion(""), Completion("Zoë \N{GRINNING FACE}\n", "length", 10**12, 2, 3), Completion("@x", "=")],
 )
 def test_an_answer_comes_back_as_it_was(answer):
-    value = encode_answer(answer)
+    value = encode_answer("k", answer)
     assert value is not None
     assert not is_mark(value)
-    assert decode_answer(value) == answer
+    assert decode_answer("k", value) == answer
 
 
 def test_what_is_too_large_or_no_valid_unicode_is_not_cached():
-    assert encode_answer(Completion("x" * MAX_ANSWER_BYTES)) is None
-    assert encode_answer(Completion("x" * (MAX_ANSWER_BYTES - 100))) is not None
-    assert encode_answer(Completion("\ud800")) is None
+    assert encode_answer("k", Completion("x" * MAX_ANSWER_BYTES)) is None
+    assert encode_answer("k", Completion("x" * (MAX_ANSWER_BYTES - 100))) is not None
+    assert encode_answer("k", Completion("\ud800")) is None
 
 
 @pytest.mark.parametrize(
-    "value", [b"", b"=", b"={}", b"=[]", b"=null", b'=["a","stop",1,2]', b'=[1,"stop",1,2,3]', mark_of("w")]
+    "value",
+    [b"", b"=", b"={}", b"=[]", b"=null", b'=["k","a","stop",1,2]', b'=["k",1,"stop",1,2,3]', mark_of("w")],
 )
 def test_a_value_that_holds_no_answer_is_none(value):
-    assert decode_answer(value) is None
+    assert decode_answer("k", value) is None
+
+
+def test_the_answer_of_another_key_is_none():
+    value = encode_answer("other", Completion("yes"))
+    assert value is not None
+    assert decode_answer("k", value) is None
 
 
 def test_a_mark_is_no_answer():
