@@ -12,8 +12,10 @@ from headrace.kinds import ItemFailedError, Kind, Message, TryAgainError, builti
 from headrace.results.v1 import results_pb2
 from services.worker.answer_cache import AnswerCache, Exchange, Flights, MemoryAnswerStore
 from services.worker.answer_cache.answer_store import Drop
+from services.worker.answer_cache.flights import Outcome
 from services.worker.cooldowns import MemoryCooldowns
 from services.worker.item_runner import ItemRunner
+from services.worker.metrics import CACHED_ANSWERS
 from services.worker.provider import OpenAiProvider
 
 HOUR = 3600.0
@@ -267,3 +269,16 @@ async def test_a_cancelled_item_hands_its_call_over_to_another_job(make_worker, 
     assert outcome.error is None
     assert outcome.usage.call_count == 1
     assert stand_in.counts.call_count == 2
+
+
+async def test_what_became_of_each_call_is_counted(make_worker, stand_in):
+    def counted():
+        return {outcome: CACHED_ANSWERS.labels(outcome)._value.get() for outcome in Outcome}
+
+    before = counted()
+    stand_in.behaviour.latency_ms = 50
+    worker = make_worker()
+    await asyncio.gather(*(worker.run(job(), item(n)) for n in range(3)))
+    await worker.run(job(), item(3))
+    more = {outcome: count - before[outcome] for outcome, count in counted().items()}
+    assert more == {Outcome.CALLED: 2, Outcome.SHARED: 4, Outcome.FOUND: 2, Outcome.UNREACHABLE: 0}
