@@ -49,6 +49,7 @@ class EmbeddedApp:
                 rabbitmq_url=MEMORY_URL,
                 redis_url=settings.redis_url,
                 model=settings.model,
+                cache_hours=settings.cache_hours,
                 in_flight_limit=settings.in_flight_limit,
                 log_level=settings.log_level,
                 drain_seconds=drain_seconds,

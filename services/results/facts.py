@@ -50,6 +50,7 @@ class Job:
     job_timeout: int | None = None
     item_timeout: int | None = None
     call_timeout: int | None = None
+    cache_answers: bool = False
 
     @property
     def free_chunk_count(self) -> int:

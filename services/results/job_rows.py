@@ -22,8 +22,9 @@ _OF_JOBS = (
     "job_timeout",
     "item_timeout",
     "call_timeout",
+    "cache_answers",
 )
-_BOOLEANS = ("upload_open", "leasable", "has_deferrals")
+_BOOLEANS = ("upload_open", "leasable", "has_deferrals", "cache_answers")
 _NAMES = tuple(field.name for field in fields(Job))
 COLUMNS = ", ".join(f"j.{name}" if name in _OF_JOBS else f"p.{name}" for name in _NAMES)
 

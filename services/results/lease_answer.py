@@ -65,6 +65,7 @@ async def answer(
             trace_id=job.trace_id,
             item_timeout=duration(job.item_timeout),
             call_timeout=duration(job.call_timeout),
+            cache_answers=job.cache_answers,
         )
     for chunk in leased:
         lease = response.leases.add(

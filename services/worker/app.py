@@ -15,6 +15,7 @@ from services.shared.queue.contract import QUEUE_BY_CLASS
 from services.shared.queue.publisher import QueuePublisher
 from services.shared.rpc_client import open_channel
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.worker.answer_cache import open_answer_cache
 from services.worker.consumer import Consumer
 from services.worker.cooldowns import open_cooldowns
 from services.worker.heartbeat import Heartbeat
@@ -55,6 +56,9 @@ class WorkerApp:
         self._hub = ProgressHub(self.incarnation)
         self._cooldowns = open_cooldowns(settings.redis_url)
         self._provider = open_provider(settings.in_flight_limit)
+        self._answer_cache = open_answer_cache(
+            settings.redis_url, self.incarnation, self._provider.name, settings.cache_hours * 3600
+        )
         self._heartbeat = Heartbeat(self._results, self.incarnation, self._carry_out)
         self._recorder = Recorder(self._results, self.incarnation, self._carry_out)
         self._quarantine = Quarantine(
@@ -74,6 +78,7 @@ class WorkerApp:
                 self._cooldowns,
                 call_limit=limit,
                 may_start=self._heartbeat.counts_as_live,
+                answer_cache=self._answer_cache,
             ),
             self._quarantine,
             self._recorder,
@@ -136,6 +141,7 @@ class WorkerApp:
         await self._server.stop(grace_seconds=1.0)
         await self._provider.close()
         await self._cooldowns.close()
+        await self._answer_cache.close()
         await self._channel.close(None)
         log.info("worker_stopped", incarnation=self.incarnation, everything_recorded=flushed)
 

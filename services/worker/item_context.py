@@ -1,9 +1,11 @@
 """What a running item may use, as the worker gives it."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, Message, TryAgainError
+from services.worker.answer_cache import CachedCalls
 from services.worker.call_gate import CallGate
 from services.worker.kept_answers import ItemAnswers
 from services.worker.provider.provider import CompletionRequest
@@ -18,6 +20,7 @@ class CallingContext:
         usage: Calls and tokens are added to it.
         answers: Of the item's calls so far: a request answered in an earlier try is not made again.
         call_timeout: Seconds that each call may take; None: as long as the provider's adapter has it.
+        cached: Answers calls with those of other items; None: every call is made.
 
     Attributes:
         call_failed: A call of this try may succeed in another one.
@@ -30,12 +33,15 @@ class CallingContext:
         usage: jobs_pb2.Usage,
         answers: ItemAnswers,
         call_timeout: float | None = None,
+        *,
+        cached: CachedCalls | None = None,
     ) -> None:
         self._gate = gate
         self._default_model = default_model
         self._usage = usage
         self._answers = answers
         self._call_timeout = call_timeout
+        self._cached = cached
         self._unfinished_count = 0
         self.call_failed = False
 
@@ -53,10 +59,13 @@ class CallingContext:
         )
         answer = self._answers.take(request)
         if answer is not None:
+            if self._cached is not None:
+                self._cached.note_kept(request, answer)
             return answer
         self._unfinished_count += 1
         try:
-            answer = await self._gate.complete(request, self._usage, self._unfinished_count - 1)
+            make = partial(self._gate.complete, request, self._usage, self._unfinished_count - 1)
+            answer = await (make() if self._cached is None else self._cached.complete(request, make))
         except TryAgainError:
             self.call_failed = True
             raise

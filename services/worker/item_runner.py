@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, JobFailedError, Kind, TryAgainError, validate_params
 from headrace.results.v1 import results_pb2
 from services.shared.failed_tries import with_failed_try
+from services.worker.answer_cache import AnswerCache, CachedCalls
 from services.worker.backoff import retry_delay
 from services.worker.call_gate import WORKER_CUT_OFF, CallGate
 from services.worker.cooldowns import Cooldowns
@@ -71,6 +73,7 @@ class ItemRunner:
         rng: Gives numbers from 0 to 1, for jitter.
         call_limit: Calls to the provider under way at most.
         may_start: Whether a call may begin now.
+        answer_cache: For jobs that use answers again; None: their items make all of their calls.
     """
 
     def __init__(
@@ -83,10 +86,12 @@ class ItemRunner:
         *,
         call_limit: int = 100,
         may_start: Callable[[], bool] = lambda: True,
+        answer_cache: AnswerCache | None = None,
     ) -> None:
         self._kinds = kinds
         self._gate = CallGate(provider, cooldowns, call_limit, may_start)
         self._default_model = default_model
+        self._answer_cache = answer_cache
         self._rng = rng
         self._prepared: dict[str, _PreparedJob] = {}
         # Tries of unfinished items that a rate limit, or the want of a store, turned away: they do not count
@@ -161,14 +166,22 @@ class ItemRunner:
         model = prepared.model or self._default_model
         answers = self._kept_answers.take(spec.job_id, item.item_index)
         call_timeout = seconds_of(spec.call_timeout) if spec.HasField("call_timeout") else None
-        context = CallingContext(self._gate, model, usage, answers, call_timeout)
         value = decode_input(item.input)
-        try:
-            return encode_output(await prepared.kind.run(prepared.params, value, context))
-        except TryAgainError:
-            if context.call_failed:  # otherwise the handler does not want these answers
-                self._kept_answers.keep(spec.job_id, item.item_index, answers)
-            raise
+        with self._cached_calls(spec, item) as cached:
+            context = CallingContext(self._gate, model, usage, answers, call_timeout, cached=cached)
+            try:
+                return encode_output(await prepared.kind.run(prepared.params, value, context))
+            except TryAgainError:
+                if context.call_failed:  # otherwise the handler does not want these answers
+                    self._kept_answers.keep(spec.job_id, item.item_index, answers)
+                raise
+
+    def _cached_calls(
+        self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem
+    ) -> CachedCalls | nullcontext[None]:
+        if self._answer_cache is None or not spec.cache_answers:
+            return nullcontext()
+        return self._answer_cache.begin_try(spec.tenant, item)
 
     def _prepare(self, spec: results_pb2.JobSpec) -> _PreparedJob:
         prepared = self._prepared.get(spec.job_id)

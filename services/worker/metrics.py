@@ -15,6 +15,12 @@ PROVIDER_CALL_SECONDS = Histogram(
     ["model"],
     buckets=WAIT_BUCKETS,
 )
+CACHED_ANSWERS = Counter(
+    "headrace_cached_answers_total",
+    "Calls of jobs with cache_answers: found, shared with an equal call under way, called, or called while "
+    "the cache was unreachable.",
+    ["outcome"],
+)
 ITEM_RETRIES = Counter(
     "headrace_item_retries_total", "Tries of items that failed and are followed by another one.", ["reason"]
 )

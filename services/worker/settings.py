@@ -15,8 +15,9 @@ class WorkerSettings(ServiceSettings):
             0.0.0.0 or [::].
         results_target: Where results answers.
         rabbitmq_url: ``amqp://...``, or ``memory://`` in a single process.
-        redis_url: ``redis://...``, or ``memory://`` for cool-downs of this process alone.
+        redis_url: ``redis://...``, or ``memory://`` for cool-downs and cached answers of this process alone.
         model: Model of jobs that name none.
+        cache_hours: How long answers are kept for jobs that use them again.
         in_flight_limit: Items worked on at once.
         quarantine_memory_mb: Memory for the child process of quarantined items, in MB; 0: no limit.
     """
@@ -27,5 +28,6 @@ class WorkerSettings(ServiceSettings):
     rabbitmq_url: BrokerUrl = Field(repr=False)
     redis_url: RedisUrl = Field(default="memory://", repr=False)
     model: str = "gpt-4o-mini"
+    cache_hours: float = Field(default=24.0, gt=0, le=8_760, allow_inf_nan=False)
     in_flight_limit: int = Field(default=100, ge=1, le=10_000)
     quarantine_memory_mb: int = Field(default=512, ge=0)

@@ -193,3 +193,10 @@ async def test_leases_are_bounded_by_8_mb_of_inputs(store):
     assert len(first.leases) == 9
     assert first.more_work
     assert len((await worker.lease()).leases) == 7
+
+
+async def test_workers_are_told_which_jobs_use_answers_again(store):
+    cached, plain = await store.create(cache_answers=True), await store.create()
+    specs = {spec.job_id: spec for spec in (await (await store.worker()).lease()).jobs}
+    assert specs[cached.job_id].cache_answers
+    assert not specs[plain.job_id].cache_answers

@@ -80,3 +80,20 @@ async def test_redis_killed_and_started_empty_in_mid_job_costs_no_call(
     job = await hr.submit("llm.classify", postings(ITEMS, "r"), classify)
     results = await run_through(hr, job.job_id, crash)
     assert sum(result.try_count - 1 for result in results) == repeated_calls(await stand_in.calls()) == 3
+
+
+async def test_redis_killed_and_started_empty_costs_a_job_with_cached_answers_second_calls_at_most(
+    stack, hr, stand_in, postings, classify
+):
+    def crash():
+        stack.redis.kill()
+        stack.redis.start()
+        stack.redis.wait_ready()
+
+    pairs = [posting for posting in postings(ITEMS // 2, "c") for _ in range(2)]
+    job = await hr.submit("llm.classify", pairs, classify, cache_answers=True)
+    results = await run_through(hr, job.job_id, crash)
+    assert {result.try_count for result in results} == {1}
+    calls = await stand_in.calls()
+    assert set(calls["prompts"].values()) <= {1, 2}
+    assert calls["call_count"] == (await hr.get(job.job_id)).usage.call_count < ITEMS

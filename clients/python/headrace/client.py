@@ -88,6 +88,7 @@ class Client:
         job_timeout: timedelta | float | None = None,
         item_timeout: timedelta | float | None = None,
         call_timeout: timedelta | float | None = None,
+        cache_answers: bool = False,
         on_open: Callable[[Job], object] | None = None,
     ) -> Job:
         """Stores a job with its items and returns its snapshot; what is stored survives any crash.
@@ -120,6 +121,9 @@ class Client:
                 round together, without the waits between them: 1 ms to a day. Default: never.
             call_timeout: A call to the provider without an answer for so long is broken off
                 (PROVIDER_TIMEOUT), and its item tried again: 1 ms to an hour; default: 120 s.
+            cache_answers: The very same call that an item of a job with this flag made before, of this tenant
+                and within a day, is not made again: its answer is used, with no call and no tokens counted;
+                and of equal calls under way one is made. Default: every item makes its own calls.
             on_open: Called once with the job as soon as it is stored, before an upload brings its items.
 
         Raises:
@@ -147,6 +151,7 @@ class Client:
             job_timeout=from_duration(job_timeout),
             item_timeout=from_duration(item_timeout),
             call_timeout=from_duration(call_timeout),
+            cache_answers=cache_answers,
         )
         return await submit_job(self._connection, request, items, on_open)
 

@@ -83,6 +83,7 @@ class SyncClient:
         job_timeout: timedelta | float | None = None,
         item_timeout: timedelta | float | None = None,
         call_timeout: timedelta | float | None = None,
+        cache_answers: bool = False,
         on_open: Callable[[Job], object] | None = None,
     ) -> Job:
         """Stores a job with its items and returns its snapshot; what is stored survives any crash.
@@ -116,6 +117,9 @@ class SyncClient:
                 round together, without the waits between them: 1 ms to a day. Default: never.
             call_timeout: A call to the provider without an answer for so long is broken off
                 (PROVIDER_TIMEOUT), and its item tried again: 1 ms to an hour; default: 120 s.
+            cache_answers: The very same call that an item of a job with this flag made before, of this tenant
+                and within a day, is not made again: its answer is used, with no call and no tokens counted;
+                and of equal calls under way one is made. Default: every item makes its own calls.
             on_open: Called once with the job as soon as it is stored, before an upload brings its items; in
                 the client's own thread, where no call of it may wait.
 
@@ -145,6 +149,7 @@ class SyncClient:
             job_timeout=job_timeout,
             item_timeout=item_timeout,
             call_timeout=call_timeout,
+            cache_answers=cache_answers,
             on_open=on_open,
         )
         return self._loop.run(call, read_here)

@@ -28,6 +28,10 @@ from headrace.kinds import ItemFailedError, JobFailedError, TryAgainError
 from services.worker.provider.retry_after import read_retry_after
 
 RATE_LIMITED = "RATE_LIMITED"
+# Those of calls that may succeed in another try.
+PASSING_REASONS = frozenset(
+    {RATE_LIMITED, "PROVIDER_ERROR", "PROVIDER_TIMEOUT", "PROVIDER_UNREACHABLE", "BROKEN_ANSWER"}
+)
 _QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _TRY_AGAIN_STATUSES = {408, 409, 425}
 _CODE = re.compile(r"[A-Za-z0-9_.\[\]]{1,64}")

@@ -260,3 +260,10 @@ async def test_timeouts_that_are_not_given_are_none():
 @pytest.mark.parametrize("nanos", [-5, 1_000_000_000])
 async def test_a_timeout_that_is_no_duration_is_named(nanos):
     assert fields_of(await refusal(call_timeout=Duration(seconds=3, nanos=nanos))) == ["call_timeout"]
+
+
+async def test_the_wish_for_cached_answers_is_handed_on_and_is_part_of_the_content():
+    plain, cached = await accepted(), await accepted(cache_answers=True)
+    assert (plain.cache_answers, cached.cache_answers) == (False, True)
+    assert plain.content_hash != cached.content_hash
+    assert plain.content_hash == (await accepted(cache_answers=False)).content_hash

@@ -76,6 +76,13 @@ def submit(
             help="Break off a call to the provider after so long. Default: 120s.",
         ),
     ] = None,
+    cache_answers: Annotated[
+        bool,
+        typer.Option(
+            "--cache-answers",
+            help="Use answers to the very same calls again, of any such job of the tenant, for a day.",
+        ),
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show its progress until it has ended.")] = False,
     target: TargetOption = None,
     tenant: TenantOption = None,
@@ -102,6 +109,7 @@ def submit(
                     job_timeout=job_timeout,
                     item_timeout=item_timeout,
                     call_timeout=call_timeout,
+                    cache_answers=cache_answers,
                     on_open=on_open,
                 ),
                 wanted_id,

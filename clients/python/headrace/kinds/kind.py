@@ -59,6 +59,10 @@ class ItemContext(Protocol):
         TryAgainError of the handler's own asks for fresh answers. What a process knew dies with it: after
         a crash, and where another worker takes the item over, an unfinished item starts from its beginning.
 
+        In a job with cache_answers the answer may be that of an equal call of another item, with no call and
+        no tokens counted here. The same request again in the same item is another call. An answer with which
+        the handler fails is forgotten, and a TryAgainError of its own asks for fresh answers there too.
+
         Args:
             messages: The chat so far.
             model: The provider's name of the model; None: the worker's default model.
