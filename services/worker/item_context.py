@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, Message, TryAgainError
+from services.worker.call_costs import CallMeter
 from services.worker.call_gate import CallGate
 from services.worker.kept_answers import ItemAnswers
 from services.worker.provider.provider import CompletionRequest
@@ -15,7 +15,7 @@ class CallingContext:
     Args:
         gate: Makes the calls.
         default_model: Of calls that name none.
-        usage: Calls and tokens are added to it.
+        meter: Counts calls, tokens and costs, and holds calls back that cost too much.
         answers: Of the item's calls so far: a request answered in an earlier try is not made again.
         call_timeout: Seconds that each call may take; None: as long as the provider's adapter has it.
 
@@ -27,13 +27,13 @@ class CallingContext:
         self,
         gate: CallGate,
         default_model: str,
-        usage: jobs_pb2.Usage,
+        meter: CallMeter,
         answers: ItemAnswers,
         call_timeout: float | None = None,
     ) -> None:
         self._gate = gate
         self._default_model = default_model
-        self._usage = usage
+        self._meter = meter
         self._answers = answers
         self._call_timeout = call_timeout
         self._unfinished_count = 0
@@ -56,7 +56,8 @@ class CallingContext:
             return answer
         self._unfinished_count += 1
         try:
-            answer = await self._gate.complete(request, self._usage, self._unfinished_count - 1)
+            with self._meter.counted(request) as usage:
+                answer = await self._gate.complete(request, usage, self._unfinished_count - 1)
         except TryAgainError:
             self.call_failed = True
             raise
