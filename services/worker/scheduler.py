@@ -306,16 +306,16 @@ class ItemScheduler:
     def _let_on(self, chunk: HeldChunk, count: int) -> None:
         """Tries some of a chunk's items again that wait for allowance.
 
-        Where nothing of it is in flight, there is no more to come: then it is given back, unless what is left
-        does suffice.
+        Where the last one in flight was held back too, there is no more to come: then it is given back, unless
+        what is left does suffice by now.
         """
-        if chunk.allowance is not None and not chunk.is_in_flight:
+        if count == 0 and chunk.allowance is not None and not chunk.is_in_flight:
             wanted = min(chunk.held_back.values())
             if wanted > chunk.allowance.left_micros:
                 chunk.wanted_micros = wanted
                 self._returns.give_back(chunk)
                 return
-            count = max(1, count)
+            count = 1
         for index, _ in sorted(chunk.held_back.items(), key=lambda entry: entry[1])[:count]:
             del chunk.held_back[index]
             self._wait(chunk.unfinished[index])
