@@ -72,7 +72,10 @@ class JobHistory:
 
 def most_input_tokens(request: CompletionRequest) -> int:
     """Returns how many tokens a chat has at most."""
-    return sum(len(message.content.encode("utf-8", "surrogatepass")) + _TOKENS_AROUND_MESSAGE for message in request.messages)
+    return sum(
+        len(message.content.encode("utf-8", "surrogatepass")) + _TOKENS_AROUND_MESSAGE
+        for message in request.messages
+    )
 
 
 def _with_margin(tokens: int) -> int:

@@ -306,8 +306,8 @@ class ItemScheduler:
     def _let_on(self, chunk: HeldChunk, count: int) -> None:
         """Tries some of a chunk's items again that wait for allowance.
 
-        Where the last one in flight was held back too, there is no more to come: then it is given back, unless
-        what is left does suffice by now.
+        Where the last one in flight was held back too, there is no more to come: then it is given back,
+        unless what is left does suffice by now.
         """
         if count == 0 and chunk.allowance is not None and not chunk.is_in_flight:
             wanted = min(chunk.held_back.values())

@@ -76,7 +76,9 @@ async def test_what_a_held_back_item_has_used_goes_back_with_its_chunk(make_benc
     hold_back(bench, 0, 600, call_count=2, cost_micros=40)
     await eventually(lambda: bool(releases(bench)))
     deferrals = [d for r in bench.results.records for j in r.jobs for d in j.deferrals]
-    assert [(d.item_index, d.try_count, d.usage.cost_micros, d.delay_ms) for d in deferrals] == [(0, 0, 40, 0)]
+    assert [(d.item_index, d.try_count, d.usage.cost_micros, d.delay_ms) for d in deferrals] == [
+        (0, 0, 40, 0)
+    ]
 
 
 async def test_a_job_that_is_stopped_lets_nothing_on_that_was_held_back(make_bench, eventually):

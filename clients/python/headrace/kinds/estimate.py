@@ -22,4 +22,7 @@ class CallEstimate(NamedTuple):
 
 def estimate_tokens(*messages: str) -> int:
     """Returns about how many tokens the messages of a chat have: one for four bytes, and some around each."""
-    return sum(_TOKENS_AROUND_TEXT + -(-len(text.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN) for text in messages)
+    return sum(
+        _TOKENS_AROUND_TEXT + -(-len(text.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN)
+        for text in messages
+    )

@@ -14,7 +14,7 @@ def upgrade() -> None:
     op.add_column("job_progress", sa.Column("budget_micros", sa.BigInteger))
     reserved = sa.Column("reserved_micros", sa.BigInteger, nullable=False, server_default="0")
     op.add_column("job_progress", reserved)
-    # What is left of the allowance of its live lease.
+    # Of a live lease: what is left of its allowance. Of a free chunk: what its last holder wanted.
     allowance = sa.Column("allowance_micros", sa.BigInteger, nullable=False, server_default="0")
     op.add_column("chunks", allowance)
     apart = sa.Column("limits_apart", sa.Boolean, nullable=False, server_default=sa.false())
