@@ -1,4 +1,4 @@
-"""A job with a budget, on the real stack: it stops near the budget, says so, and goes on with a higher one."""
+"""A job with a budget, on the real stack: it stops near it, says so, and goes on with a higher one."""
 
 import asyncio
 
