@@ -14,6 +14,7 @@ from services.gateway.creation import JobCreator
 from services.gateway.dispatcher import Dispatcher
 from services.gateway.effects import EffectRunner
 from services.gateway.hub import Hub
+from services.gateway.job_prices import JobPrices
 from services.gateway.progress_streams import ProgressStreams
 from services.gateway.resync import Resync
 from services.gateway.servicer import GatewayServicer
@@ -22,6 +23,7 @@ from services.gateway.stopping import gateway_stopping
 from services.gateway.store import StoreClient
 from services.gateway.uploads import Uploads
 from services.shared.logging import get_logger
+from services.shared.prices import read_prices
 from services.shared.queue.publisher import QueuePublisher
 from services.shared.rpc_client import open_channel
 from services.shared.rpc_server import PUBLIC_MESSAGE_BYTES, RpcServer
@@ -75,7 +77,10 @@ class GatewayApp:
         effects = EffectRunner(self._publisher, self.hub, self._streams)
         self.creator = JobCreator(store, effects)
         self.uploads = Uploads(store, effects)
-        servicer = GatewayServicer(store, self.creator, self.uploads, effects, self.hub, kinds=self._kinds)
+        prices = JobPrices(read_prices(self._settings.prices_file), self._settings.model)
+        servicer = GatewayServicer(
+            store, self.creator, self.uploads, effects, self.hub, kinds=self._kinds, prices=prices
+        )
         gateway_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, self._server.server)
         await self._server.start([_SERVICE])
         self._dispatcher = Dispatcher(store, effects, self._streams)

@@ -31,6 +31,7 @@ _SENTENCES = {
     "enum.not_in": _ONE_OF,
     "duration.gte_lte": _A_RANGE,
     "int32.gte": "must be {limit:,} or more",
+    "int64.gte": "must be {limit:,} or more",
     "repeated.max_items": "must hold at most {limit:,}",
     "repeated.unique": "must name each value once",
 }

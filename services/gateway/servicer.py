@@ -10,13 +10,14 @@ import uuid_utils
 
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Kind, params_schema
+from headrace.kinds import Kind, params_schema, validate_params
 from headrace.results.v1 import results_pb2
 from services.gateway.creation import JobCreator
 from services.gateway.cursors import ResultsOfJob
 from services.gateway.effects import EffectRunner
 from services.gateway.fields import NO_NUL, canonical_job_id, page_size_or, tenant_of
 from services.gateway.hub import Hub
+from services.gateway.job_prices import JobPrices
 from services.gateway.page_tokens import PagedQuery
 from services.gateway.request_rules import check_rules, violations_of
 from services.gateway.result_stream import stream_results
@@ -42,6 +43,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         effects: Carries out what transitions ask for.
         hub: Where watchers hear of jobs.
         kinds: The kinds that jobs can name, by name.
+        prices: Say what jobs would cost.
     """
 
     def __init__(
@@ -53,6 +55,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         hub: Hub,
         *,
         kinds: Mapping[str, Kind[Any]],
+        prices: JobPrices,
     ) -> None:
         self._store = store
         self._creator = creator
@@ -60,6 +63,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self._effects = effects
         self._hub = hub
         self._kinds = kinds
+        self._prices = prices
         self._kinds_response = gateway_pb2.ListKindsResponse(
             kinds=[
                 jobs_pb2.Kind(name=name, description=kind.description, params_schema=params_schema(kind))
@@ -70,8 +74,13 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     async def SubmitJob(  # noqa: N802
         self, request: gateway_pb2.SubmitJobRequest, context: Context
     ) -> gateway_pb2.SubmitJobResponse:
-        """Stores a job; see the proto."""
-        job = await new_job(request, tenant_of(context), self._kinds)
+        """Stores a job, or says what it would take; see the proto."""
+        job = await new_job(request, tenant_of(context), self._kinds, self._prices)
+        if request.validate_only:
+            kind = self._kinds[job.kind]
+            params = validate_params(kind, job.params)
+            estimate = await self._prices.estimate(kind, params, job.items)
+            return gateway_pb2.SubmitJobResponse(estimate=estimate)
         return gateway_pb2.SubmitJobResponse(job=await self._creator.create(job))
 
     async def AppendItems(  # noqa: N802
@@ -191,7 +200,13 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     ) -> gateway_pb2.ResumeJobResponse:
         """Lets a paused job go on; see the proto."""
         await check_rules(request)
-        response = await self._store.resume_job(canonical_job_id(request.job_id), tenant_of(context))
+        response = await self._store.resume_job(
+            results_pb2.ResumeJobRequest(
+                job_id=canonical_job_id(request.job_id),
+                tenant=tenant_of(context),
+                budget_micros=request.budget_micros if request.HasField("budget_micros") else None,
+            )
+        )
         self._effects.carry_out(response.effects)
         return gateway_pb2.ResumeJobResponse(job=response.job)
 

@@ -100,9 +100,14 @@ class StoreClient:
         """Pauses a job; its effects are for the caller to carry out."""
         return await _call(self._stub.PauseJob, results_pb2.PauseJobRequest(job_id=job_id, tenant=tenant))
 
-    async def resume_job(self, job_id: str, tenant: str) -> results_pb2.ResumeJobResponse:
-        """Lets a paused job go on; its effects are for the caller to carry out."""
-        return await _call(self._stub.ResumeJob, results_pb2.ResumeJobRequest(job_id=job_id, tenant=tenant))
+    async def resume_job(self, request: results_pb2.ResumeJobRequest) -> results_pb2.ResumeJobResponse:
+        """Lets a paused job go on; its effects are for the caller to carry out.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+            FailedPreconditionError: BUDGET_SPENT.
+        """
+        return await _call(self._stub.ResumeJob, request)
 
     async def retry_job(self, request: results_pb2.RetryJobRequest) -> results_pb2.RetryJobResponse:
         """Starts a new round of a job; its effects are for the caller to carry out."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import uuid_utils
+from pydantic import BaseModel
 
 from headrace.errors import InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
@@ -15,6 +16,7 @@ from headrace.results.v1 import results_pb2
 from services.gateway.durations import is_normal
 from services.gateway.fields import NO_NUL
 from services.gateway.item_texts import check_items
+from services.gateway.job_prices import JobPrices
 from services.gateway.request_rules import violations_of
 from services.gateway.violations import Violations
 from services.shared.tracing import current_trace_id
@@ -25,7 +27,7 @@ _TIMEOUTS = ("job_timeout", "item_timeout", "call_timeout")
 
 
 async def new_job(
-    request: gateway_pb2.SubmitJobRequest, tenant: str, kinds: Mapping[str, Kind[Any]]
+    request: gateway_pb2.SubmitJobRequest, tenant: str, kinds: Mapping[str, Kind[Any]], prices: JobPrices
 ) -> results_pb2.NewJob:
     """Returns the job to store, with a new id; lets the loop go on while it checks many items.
 
@@ -33,6 +35,7 @@ async def new_job(
         request: As the client sent it.
         tenant: Its owner.
         kinds: The kinds that jobs can name, by name.
+        prices: Know which jobs can have a budget.
 
     Raises:
         InvalidArgumentError: Names every field that is wrong; the reason is UNKNOWN_KIND or
@@ -40,7 +43,11 @@ async def new_job(
     """
     violations = await violations_of(request)
     params = request.params or "{}"
-    _check_kind_and_params(request.kind, params, kinds, violations)
+    valid_params = _check_kind_and_params(request.kind, params, kinds, violations)
+    if valid_params is not None and request.HasField("budget_micros"):
+        _check_budget(prices.model_without_price(valid_params), violations)
+    if request.upload and request.validate_only:
+        violations.add("validate_only", "must not be set together with upload")
     if "\0" in request.request_id:
         violations.add("request_id", NO_NUL)
     _check_schedule_time(request, violations)
@@ -64,6 +71,7 @@ async def new_job(
         schedule_time=request.schedule_time if request.HasField("schedule_time") else None,
         upload_open=request.upload,
         cache_answers=request.cache_answers,
+        budget_micros=request.budget_micros if request.HasField("budget_micros") else None,
         trace_id=current_trace_id(),  # no part of the content: a repeated call has another one
         **{name: getattr(request, name) for name in _TIMEOUTS if request.HasField(name)},
     )
@@ -73,16 +81,26 @@ async def new_job(
 
 def _check_kind_and_params(
     kind_name: str, params: str, kinds: Mapping[str, Kind[Any]], violations: Violations
-) -> None:
+) -> BaseModel | None:
+    """Returns the params as their kind takes them; None where they, or the kind, are wrong."""
     kind = kinds.get(kind_name)
     if kind is None and not violations.names("kind"):
         known = ", ".join(sorted(kinds))
         violations.add("kind", f"is not a known kind; known are: {known}", "UNKNOWN_KIND")
     if kind is not None and not violations.names("params"):
         try:
-            validate_params(kind, params)
+            return validate_params(kind, params)
         except InvalidArgumentError as error:
             violations.add_error(error, "params")
+    return None
+
+
+def _check_budget(model_without_price: str | None, violations: Violations) -> None:
+    if model_without_price is not None and not violations.names("budget_micros"):
+        violations.add(
+            "budget_micros",
+            f"cannot be kept, for the price of {model_without_price} is not known; see HEADRACE_PRICES_FILE",
+        )
 
 
 def _check_schedule_time(request: gateway_pb2.SubmitJobRequest, violations: Violations) -> None:
@@ -111,6 +129,8 @@ def _content_hash(job: results_pb2.NewJob, items_digest: bytes) -> bytes:
         options += f" start {job.schedule_time.seconds} {job.schedule_time.nanos}"
     if job.cache_answers:
         options += " cache"
+    if job.HasField("budget_micros"):
+        options += f" budget {job.budget_micros}"
     for name in _TIMEOUTS:
         if job.HasField(name):
             length = getattr(job, name)

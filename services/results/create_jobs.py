@@ -161,6 +161,7 @@ def _new_job(new: results_pb2.NewJob, now: int) -> Job:
         item_timeout=duration_of(new, "item_timeout"),
         call_timeout=duration_of(new, "call_timeout"),
         cache_answers=new.cache_answers,
+        budget_micros=new.budget_micros if new.HasField("budget_micros") else None,
     )
     begin_deadline(job, now)
     job.chunk_count = job.open_chunk_count = len(_cut(new))

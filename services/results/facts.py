@@ -51,6 +51,8 @@ class Job:
     item_timeout: int | None = None
     call_timeout: int | None = None
     cache_answers: bool = False
+    budget_micros: int | None = None
+    reserved_micros: int = 0
 
     @property
     def free_chunk_count(self) -> int:
@@ -67,7 +69,12 @@ class Job:
 
 @dataclass
 class Chunk:
-    """A chunk; its fields are the columns of chunks."""
+    """A chunk; its fields are the columns of chunks.
+
+    Attributes:
+        allowance_micros: Under lease what is left of its allowance; else what its last holder wanted for its
+            next call, where that was why it was given back, and 0 where not.
+    """
 
     job_id: str
     chunk_index: int
@@ -84,6 +91,7 @@ class Chunk:
     loss_count: int = 0
     quarantined: bool = False
     quarantine_loss_count: int = 0
+    allowance_micros: int = 0
 
     @property
     def is_free_in_quarantine(self) -> bool:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from headrace.jobs.v1 import jobs_pb2
 from services.results.facts import Job
 from services.results.metrics import JOBS_ENDED
 from services.results.worker_rows import SECOND
@@ -9,6 +10,10 @@ from services.shared.logging import get_logger, job_fields
 from services.shared.metrics import JOB_STATE_LABELS
 
 log = get_logger(__name__)
+
+PAUSE_REASON_LABELS = {
+    number: name.removeprefix("PAUSE_REASON_") for name, number in jobs_pb2.PauseReason.items()
+}
 
 
 def job_ended(job: Job) -> None:
@@ -34,8 +39,8 @@ def job_cancelled(job: Job) -> None:
 
 
 def job_paused(job: Job) -> None:
-    """Tells that nothing more of a job is started, at its owner's wish."""
-    log.info("job_paused", **_fields(job))
+    """Tells that nothing more of a job is started, at its owner's wish or because its budget is spent."""
+    log.info("job_paused", reason=PAUSE_REASON_LABELS[job.pause_reason], **_fields(job))
 
 
 def job_resumed(job: Job) -> None:

@@ -11,6 +11,7 @@ from services.results.facts import Chunk, Job
 from services.results.item_rows import ItemRange, Tries
 from services.results.kept_tries import decode_tries
 from services.results.messages import canonical_id, duration, lease_ref, usage_message
+from services.results.rules.budgets import holds_whole_rest
 
 
 class Items(NamedTuple):
@@ -71,6 +72,9 @@ async def answer(
         lease = response.leases.add(
             ref=lease_ref(chunk), round=jobs[chunk.job_id].round, quarantined=chunk.quarantined
         )
+        job = jobs[chunk.job_id]
+        if job.budget_micros is not None:
+            lease.allowance_micros, lease.whole_rest = chunk.allowance_micros, holds_whole_rest(job)
         block = contents.inputs[chunk.job_id, chunk.block_first_index]
         for index in range(chunk.first_index, chunk.end_index):
             if items.is_due(chunk.job_id, index, tx.now):

@@ -1,6 +1,7 @@
 """LeaseChunks: the store chooses what a worker gets."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 from headrace.results.v1 import results_pb2
@@ -10,6 +11,7 @@ from services.results.database import Database, Transaction
 from services.results.facts import Chunk, Job
 from services.results.lease_answer import answer, read_items
 from services.results.metrics import QUEUE_WAIT_SECONDS
+from services.results.rules.budgets import choose_allowance, may_lease
 from services.results.rules.deadlines import is_late
 from services.results.rules.fairness import Candidate, Choice, ChunkSize, choose
 from services.results.rules.settling import is_leasable_now
@@ -20,6 +22,7 @@ from services.shared.metrics import CLASS_LABELS
 
 MAX_LEASED_BYTES = 8 * 1024 * 1024
 MAX_LEASED_CHUNKS = 1_000
+BUDGET_WAIT = SECOND // 2
 
 
 async def lease_chunks(
@@ -68,7 +71,8 @@ async def _take(
         i: transition.watch_chunks(c for c in part if not c.quarantined or c is first_in_quarantine)
         for i, part in free.items()
     }
-    sizes = [_candidate(jobs[i], part[: jobs[i].slot_count]) for i, part in chunks.items()]
+    chunks = {i: _affordable(jobs[i], part[: jobs[i].slot_count], tx.now) for i, part in chunks.items()}
+    sizes = [_candidate(jobs[i], part) for i, part in chunks.items() if part]
     choice = choose(request.room, MAX_LEASED_BYTES, found.class_clock, found.shares, sizes)
     leased = [c for i, count in choice.counts.items() for c in chunks[i][:count]]
     items = await read_items(tx, transition.jobs, leased)
@@ -89,7 +93,31 @@ async def _take(
 
 def _allows_leasing(job: Job, now: int) -> bool:
     is_open = job.state in LEASABLE_STATES and not job.stop_as and not is_late(job, now)
-    return is_open and job.not_before <= now and job.slot_count > 0
+    return is_open and job.not_before <= now and job.slot_count > 0 and may_lease(job)
+
+
+def _affordable(job: Job, chunks: list[Chunk], now: int) -> list[Chunk]:
+    """Returns the chunks that a job's budget allows to lease together, in their order.
+
+    Where it allows none of them, others hold what it has left: the job is let alone for a moment, or workers
+    would ask on and on.
+    """
+    if job.budget_micros is None:
+        return chunks
+    trial = replace(job)
+    found = [chunk for chunk in chunks if _reserve(trial, chunk) is not None]
+    if chunks and not found:
+        job.not_before = now + BUDGET_WAIT
+    return found
+
+
+def _reserve(job: Job, chunk: Chunk) -> int | None:
+    """Returns the allowance that a job now has reserved for one lease more, None where it has not."""
+    allowance = choose_allowance(job, chunk)
+    if allowance is not None:
+        job.reserved_micros += allowance
+        job.leased_chunk_count += 1
+    return allowance
 
 
 def _has_more(job: Job, is_risky: bool) -> bool:
@@ -116,7 +144,10 @@ def _mark(
         chunk.lease_incarnation = request.incarnation
         chunk.lease_call_id = request.call_id
         chunk.lease_time = transition.now
-        job.leased_chunk_count += 1
+        if job.budget_micros is None:
+            job.leased_chunk_count += 1
+        else:
+            chunk.allowance_micros = _reserve(job, chunk) or 0
         job.virtual_time = choice.job_times[job.job_id]
         if job.start_time is None:
             job.start_time = transition.now

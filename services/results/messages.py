@@ -82,6 +82,7 @@ def job_message(job: Job) -> jobs_pb2.Job:
         seq=job.seq,
         tenant=job.tenant,
         expire_time=timestamp(job.expire_time),
+        budget_micros=job.budget_micros,
     )
 
 

@@ -7,13 +7,14 @@ from headrace.results.v1 import results_pb2
 from services.results import item_rows
 from services.results.chunk_finder import ChunkFinder
 from services.results.database import Transaction
-from services.results.facts import Job
+from services.results.facts import Chunk, Job
 from services.results.item_rows import NewResult, Tries
 from services.results.job_usage import count_tries
 from services.results.kept_tries import encode_failure, encode_tries
 from services.results.lost_chunks import bury_chunk
-from services.results.messages import canonical_id, duration_of, usage_of
+from services.results.messages import MAX_COUNT, canonical_id, duration_of, usage_of
 from services.results.metrics import LEASES_LOST
+from services.results.rules.budgets import holds_whole_rest, pause_if_spent
 from services.results.transition import Transition
 
 MILLISECOND = 1_000
@@ -33,9 +34,7 @@ async def record_in(
     known = [record for record in records if canonical_id(record.job_id) in transition.jobs]
     finder = await ChunkFinder.open(transition, incarnation, known)
     await _add_items(transition, finder, known)
-    tries = {entry[:2]: entry for record in known for entry in _tries_of(transition, finder, record)}
-    await count_tries(tx, transition.jobs, list(tries.values()))
-    item_rows.save_tries(tx, tries.values())
+    await _save_tries(transition, finder, known)
     for record in known:
         _fail_job(transition, finder, record)
         await _bury(transition, finder, record)
@@ -53,6 +52,7 @@ async def _add_items(
     transition: Transition, finder: ChunkFinder, records: Sequence[results_pb2.JobRecord]
 ) -> None:
     wanted: dict[tuple[str, int], NewResult] = {}
+    payers: dict[tuple[str, int], Chunk | None] = {}
     for record in records:
         job = transition.jobs[canonical_id(record.job_id)]
         for item in record.items:
@@ -60,10 +60,23 @@ async def _add_items(
                 name = (job.job_id, item.item_index)
                 if name not in wanted or wanted[name].state == jobs_pb2.ITEM_STATE_FAILED:
                     wanted[name] = _new_result(job, item, transition.now)
-    for name in await transition.add_results(list(wanted.values())):
-        chunk = finder.around(*name)
+                    payers[name] = finder.held(job.job_id, item.chunk_index, item.fence)
+    for name, cost in (await transition.add_results(list(wanted.values()))).items():
+        chunk, payer = finder.around(*name), payers[name]
         assert chunk is not None
+        if payer is not None:  # else nothing is reserved for it any more
+            transition.move_allowance(payer, -cost)
         transition.finish_item(chunk)
+
+
+async def _save_tries(
+    transition: Transition, finder: ChunkFinder, records: Sequence[results_pb2.JobRecord]
+) -> None:
+    payers = {entry[:2]: (entry, c) for r in records for entry, c in _tries_of(transition, finder, r)}
+    tries = [entry for entry, _ in payers.values()]
+    for name, cost in (await count_tries(transition.tx, transition.jobs, tries)).items():
+        transition.move_allowance(payers[name][1], -cost)
+    item_rows.save_tries(transition.tx, tries)
 
 
 def _is_acceptable(job: Job, finder: ChunkFinder, item: results_pb2.ItemRecord) -> bool:
@@ -95,25 +108,31 @@ def _new_result(job: Job, item: results_pb2.ItemRecord, now: int) -> NewResult:
     )
 
 
-def _tries_of(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> Iterator[Tries]:
+def _tries_of(
+    transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord
+) -> Iterator[tuple[Tries, Chunk]]:
     job = transition.jobs[canonical_id(record.job_id)]
     for deferral in record.deferrals:
         chunk = finder.held(job.job_id, deferral.chunk_index, deferral.fence)
         if chunk is None or not chunk.first_index <= deferral.item_index < chunk.end_index:
             continue
         job.has_deferrals = True
-        yield Tries(
-            job.job_id,
-            deferral.item_index,
-            job.round,
-            deferral.try_count,
-            transition.now + _delay(deferral.delay_ms),
-            *usage_of(deferral.usage),
-            deferral.error.reason,
-            deferral.error.message,
-            encode_tries(deferral.failed_tries),
-            duration_of(deferral, "work_time") or 0,
-        )
+        yield _new_tries(job, deferral, transition.now), chunk
+
+
+def _new_tries(job: Job, deferral: results_pb2.ItemDeferral, now: int) -> Tries:
+    return Tries(
+        job.job_id,
+        deferral.item_index,
+        job.round,
+        deferral.try_count,
+        now + _delay(deferral.delay_ms),
+        *usage_of(deferral.usage),
+        deferral.error.reason,
+        deferral.error.message,
+        encode_tries(deferral.failed_tries),
+        duration_of(deferral, "work_time") or 0,
+    )
 
 
 def _fail_job(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:
@@ -144,7 +163,12 @@ def _release(transition: Transition, finder: ChunkFinder, record: results_pb2.Jo
         chunk = finder.held(job.job_id, release.chunk_index, release.fence)
         if chunk is None:
             continue
+        had_whole_rest = holds_whole_rest(job)
         transition.end_lease(chunk)
+        if release.wanted_micros > 0 and job.budget_micros is not None:
+            chunk.allowance_micros = min(release.wanted_micros, MAX_COUNT)
+            if had_whole_rest:
+                pause_if_spent(job, chunk.allowance_micros)
         if release.not_before_ms > 0:
             job.not_before = max(job.not_before, transition.now + _delay(release.not_before_ms))
 

@@ -12,10 +12,11 @@ from services.results import chunk_rows, item_rows, job_rows, worker_rows
 from services.results.database import Transaction
 from services.results.facts import Chunk, Job
 from services.results.item_rows import ItemRange, NewResult
-from services.results.job_events import job_ended
+from services.results.job_events import job_ended, job_paused
 from services.results.job_usage import count_results
 from services.results.messages import job_message
 from services.results.metrics import ITEMS_RECORDED
+from services.results.rules.budgets import is_paused_for_budget
 from services.results.rules.settling import is_leasable_now, is_news, settle
 from services.shared.metrics import ITEM_STATE_LABELS
 
@@ -68,11 +69,18 @@ class Transition:
         return found
 
     def end_lease(self, chunk: Chunk) -> None:
-        """Takes a chunk from its holder; with unfinished items it is leasable again."""
+        """Takes a chunk from its holder, with its allowance; with unfinished items it is leasable again."""
         chunk.lease_incarnation = chunk.lease_call_id = chunk.lease_time = None
         self.jobs[chunk.job_id].leased_chunk_count -= 1
+        self.move_allowance(chunk, -chunk.allowance_micros)
         if chunk.unfinished_count:
             self._reopened.append(chunk)
+
+    def move_allowance(self, chunk: Chunk, change: int) -> None:
+        """Changes what is reserved for a chunk's lease; it does not fall below 0, whatever is taken."""
+        change = max(change, -chunk.allowance_micros)
+        chunk.allowance_micros += change
+        self.jobs[chunk.job_id].reserved_micros += change
 
     def finish_item(self, chunk: Chunk) -> None:
         """Counts an item of a chunk that has got its result; the last one closes the chunk."""
@@ -111,12 +119,15 @@ class Transition:
         self.add_chunk(rest)
         return rest
 
-    async def add_results(self, results: list[NewResult]) -> set[tuple[str, int]]:
-        """Returns the items whose result went in, with their job's counters moved by exactly these."""
+    async def add_results(self, results: list[NewResult]) -> dict[tuple[str, int], int]:
+        """Returns the items whose result went in, with their job's counters moved by exactly these.
+
+        The values are what each has cost beyond what was counted before.
+        """
         inserted = await item_rows.insert_results(self.tx, results)
         recorded: Counter[int] = Counter()
         new = [result for result in results if (result.job_id, result.item_index) in inserted]
-        await count_results(self.tx, self.jobs, new)
+        costs = await count_results(self.tx, self.jobs, new)
         for result in new:
             job = self.jobs[result.job_id]
             recorded[result.state] += 1
@@ -126,7 +137,7 @@ class Transition:
                 job.failed_count += 1
                 self._latest_reason[job.job_id] = result.error_reason
         self.tx.after_commit(partial(_count_recorded, recorded))
-        return inserted
+        return costs
 
     def tell_holders(self, job_id: str) -> None:
         """Asks for the names of the workers that hold leases of a job, in the effects."""
@@ -146,6 +157,8 @@ class Transition:
             settle(job, self.now, waits.get(job.job_id, 0), self._latest_reason.get(job.job_id, ""))
             if is_news(self._jobs_before[job.job_id], job):
                 job.seq = self._jobs_before[job.job_id].seq + 1
+            if is_paused_for_budget(job) and not is_paused_for_budget(self._jobs_before[job.job_id]):
+                self.tx.after_commit(partial(job_paused, job))
             if job.finish_time not in (None, self._jobs_before[job.job_id].finish_time):
                 self.tx.after_commit(partial(job_ended, job))
         job_rows.save_jobs(

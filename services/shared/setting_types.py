@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator
 
+from services.shared.prices import read_prices
+
 _HOST_PORT = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^:\s/\[\]]+):(\d{1,5})")
 _MAX_PORT = 65_535
 MEMORY = "memory://"
@@ -45,6 +47,11 @@ def _server_url(schemes: str, form: str, is_other: Callable[[str], bool]) -> Cal
     return check
 
 
+def _check_prices_file(value: str) -> str:
+    read_prices(value)
+    return value
+
+
 def _is_memory(value: str) -> bool:
     return value == MEMORY
 
@@ -54,6 +61,7 @@ def _is_sqlite(value: str) -> bool:
 
 
 HostPort = Annotated[str, AfterValidator(_check_host_port)]
+PricesFile = Annotated[str, AfterValidator(_check_prices_file)]
 Target = Annotated[str, AfterValidator(_check_target)]
 BrokerUrl = Annotated[
     str,

@@ -11,6 +11,7 @@ from headrace.kinds import installed_kinds
 from headrace.results.v1 import results_pb2, results_pb2_grpc
 from headrace.worker.v1 import worker_pb2, worker_pb2_grpc
 from services.shared.logging import get_logger
+from services.shared.prices import read_prices
 from services.shared.queue.contract import QUEUE_BY_CLASS
 from services.shared.queue.publisher import QueuePublisher
 from services.shared.rpc_client import open_channel
@@ -66,6 +67,7 @@ class WorkerApp:
                 log_level=settings.log_level,
                 model=settings.model,
                 redis_url=settings.redis_url,
+                prices_file=settings.prices_file or "",
                 memory_bytes=settings.quarantine_memory_mb * 1024 * 1024,
             )
         )
@@ -79,6 +81,7 @@ class WorkerApp:
                 call_limit=limit,
                 may_start=self._heartbeat.counts_as_live,
                 answer_cache=self._answer_cache,
+                prices=read_prices(settings.prices_file),
             ),
             self._quarantine,
             self._recorder,

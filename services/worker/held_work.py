@@ -6,6 +6,7 @@ from typing import Any
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
+from services.worker.allowance import Allowance
 from services.worker.metrics import LEASED_ITEMS
 
 
@@ -46,6 +47,9 @@ class HeldChunk:
         lost: Results gave it to somebody else: nothing new of it is started.
         giving_back: Nothing new of it is started, and it is given back when nothing of it is in flight.
         suspects: Items that were in flight when their child process died, by index.
+        allowance: What its calls may still cost; None: its job has no budget.
+        held_back: Items that wait for allowance, by index, with the price of the call that each wants.
+        wanted_micros: The least of these prices, where it is given back for want of allowance.
     """
 
     job: "HeldJob"
@@ -59,6 +63,14 @@ class HeldChunk:
     lost: bool = False
     giving_back: bool = False
     suspects: list[int] = field(default_factory=list)
+    allowance: Allowance | None = None
+    held_back: dict[int, int] = field(default_factory=dict)
+    wanted_micros: int = 0
+
+    @property
+    def is_in_flight(self) -> bool:
+        """Whether an item of it is being worked on."""
+        return any(item.task is not None for item in self.unfinished.values())
 
     @property
     def is_ending(self) -> bool:
@@ -109,6 +121,8 @@ class HeldWork:
             self.drop(held)
             job = self.jobs.setdefault(spec.job_id, job)
         chunk = HeldChunk(job, lease.ref, lease.round, lease.quarantined)
+        if lease.HasField("allowance_micros"):
+            chunk.allowance = Allowance(lease.allowance_micros, whole_rest=lease.whole_rest)
         chunk.unfinished = {item.item_index: HeldItem(item, chunk) for item in lease.items}
         job.chunks[lease.ref.chunk_index] = chunk
         self._count(job, len(chunk.unfinished))

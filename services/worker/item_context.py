@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from functools import partial
 
-from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, Message, TryAgainError
 from services.worker.answer_cache import CachedCalls
+from services.worker.call_costs import CallMeter
 from services.worker.call_gate import CallGate
 from services.worker.kept_answers import ItemAnswers
 from services.worker.provider.provider import CompletionRequest
@@ -17,7 +17,7 @@ class CallingContext:
     Args:
         gate: Makes the calls.
         default_model: Of calls that name none.
-        usage: Calls and tokens are added to it.
+        meter: Counts calls, tokens and costs, and holds calls back that cost too much.
         answers: Of the item's calls so far: a request answered in an earlier try is not made again.
         call_timeout: Seconds that each call may take; None: as long as the provider's adapter has it.
         cached: Answers calls with those of other items; None: every call is made.
@@ -30,7 +30,7 @@ class CallingContext:
         self,
         gate: CallGate,
         default_model: str,
-        usage: jobs_pb2.Usage,
+        meter: CallMeter,
         answers: ItemAnswers,
         call_timeout: float | None = None,
         *,
@@ -38,7 +38,7 @@ class CallingContext:
     ) -> None:
         self._gate = gate
         self._default_model = default_model
-        self._usage = usage
+        self._meter = meter
         self._answers = answers
         self._call_timeout = call_timeout
         self._cached = cached
@@ -64,7 +64,7 @@ class CallingContext:
             return answer
         self._unfinished_count += 1
         try:
-            make = partial(self._gate.complete, request, self._usage, self._unfinished_count - 1)
+            make = partial(self._call, request, self._unfinished_count - 1)
             answer = await (make() if self._cached is None else self._cached.complete(request, make))
         except TryAgainError:
             self.call_failed = True
@@ -73,3 +73,7 @@ class CallingContext:
             self._unfinished_count -= 1
         self._answers.add(request, answer)
         return answer
+
+    async def _call(self, request: CompletionRequest, rank: int) -> Completion:
+        with self._meter.counted(request) as usage:
+            return await self._gate.complete(request, usage, rank)

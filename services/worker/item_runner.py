@@ -14,8 +14,11 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, JobFailedError, Kind, TryAgainError, validate_params
 from headrace.results.v1 import results_pb2
 from services.shared.failed_tries import with_failed_try
+from services.shared.prices import Prices, read_prices
+from services.worker.allowance import Allowance
 from services.worker.answer_cache import AnswerCache, CachedCalls
 from services.worker.backoff import retry_delay
+from services.worker.call_costs import ALLOWANCE_SPENT, CallCosts, CallMeter
 from services.worker.call_gate import WORKER_CUT_OFF, CallGate
 from services.worker.cooldowns import Cooldowns
 from services.worker.item_context import CallingContext
@@ -43,6 +46,8 @@ class ItemOutcome:
         usage: Of all its tries, this one included.
         failed_tries: The last ten of this round; if it failed this one included.
         worked_seconds: Worked on it in this round, this try included.
+        wanted_micros: The try ended because a call of this price was held back, and counts as none: the item
+            waits for an allowance; 0: it ended otherwise.
     """
 
     output: str | None
@@ -53,6 +58,7 @@ class ItemOutcome:
     usage: jobs_pb2.Usage
     failed_tries: Sequence[jobs_pb2.FailedTry] = ()
     worked_seconds: float = 0.0
+    wanted_micros: int = 0
 
 
 @dataclass(frozen=True)
@@ -74,6 +80,7 @@ class ItemRunner:
         call_limit: Calls to the provider under way at most.
         may_start: Whether a call may begin now.
         answer_cache: For jobs that use answers again; None: their items make all of their calls.
+        prices: Of models; None: those that come with Headrace.
     """
 
     def __init__(
@@ -87,9 +94,11 @@ class ItemRunner:
         call_limit: int = 100,
         may_start: Callable[[], bool] = lambda: True,
         answer_cache: AnswerCache | None = None,
+        prices: Prices | None = None,
     ) -> None:
         self._kinds = kinds
         self._gate = CallGate(provider, cooldowns, call_limit, may_start)
+        self._costs = CallCosts(prices or read_prices())
         self._default_model = default_model
         self._answer_cache = answer_cache
         self._rng = rng
@@ -100,8 +109,15 @@ class ItemRunner:
         self._turned_away: dict[str, dict[int, int]] = {}
         self._kept_answers = KeptAnswers()
 
-    async def run(self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem) -> ItemOutcome:
+    async def run(
+        self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, allowance: Allowance | None = None
+    ) -> ItemOutcome:
         """Makes one try of an item; whatever happens in it is in the outcome.
+
+        Args:
+            spec: Its job.
+            item: The item.
+            allowance: What the calls of its chunk may still cost; None: its job has no budget.
 
         Raises:
             asyncio.CancelledError: The try was broken off; what it used is added to the item's own usage, and
@@ -109,17 +125,20 @@ class ItemRunner:
         """
         usage = jobs_pb2.Usage()
         usage.CopyFrom(item.usage)
+        meter = CallMeter(self._costs, spec.job_id, usage, allowance)
         time = ItemTime(spec, item)
         output: str | None = None
         error: jobs_pb2.Error | None = None
         delay, job_failed, tries = None, False, list(item.failed_tries)
         try:
-            output = await time.within(lambda: self._run_handler(spec, item, usage))
+            output = await time.within(lambda: self._run_handler(spec, item, meter))
         except (Exception, asyncio.CancelledError) as caught:
             if isinstance(caught, asyncio.CancelledError) and _is_broken_off():
                 item.usage.CopyFrom(usage)  # its calls were made, and may cost
                 item.work_time.CopyFrom(duration_of(time.worked_seconds))
                 raise
+            if isinstance(caught, TryAgainError) and caught.reason == ALLOWANCE_SPENT:
+                return _held_back(item, usage, caught, time, meter)
             error, delay = self._judge(spec, item, caught)
             tries = with_failed_try(item.failed_tries, item.try_count + 1, error)
             job_failed = isinstance(caught, JobFailedError)
@@ -160,7 +179,7 @@ class ItemRunner:
         self._turned_away.pop(job_id, None)
 
     async def _run_handler(
-        self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, usage: jobs_pb2.Usage
+        self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, meter: CallMeter
     ) -> str:
         prepared = self._prepare(spec)
         model = prepared.model or self._default_model
@@ -168,7 +187,7 @@ class ItemRunner:
         call_timeout = seconds_of(spec.call_timeout) if spec.HasField("call_timeout") else None
         value = decode_input(item.input)
         with self._cached_calls(spec, item) as cached:
-            context = CallingContext(self._gate, model, usage, answers, call_timeout, cached=cached)
+            context = CallingContext(self._gate, model, meter, answers, call_timeout, cached=cached)
             try:
                 return encode_output(await prepared.kind.run(prepared.params, value, context))
             except TryAgainError:
@@ -216,6 +235,22 @@ class ItemRunner:
         turned_away = self._turned_away.get(spec.job_id)
         if turned_away is not None:
             turned_away.pop(item.item_index, None)
+
+
+def _held_back(
+    item: results_pb2.LeasedItem,
+    usage: jobs_pb2.Usage,
+    caught: TryAgainError,
+    time: ItemTime,
+    meter: CallMeter,
+) -> ItemOutcome:
+    """Returns the outcome of a try that counts as none: it has to wait for an allowance."""
+    error = jobs_pb2.Error(reason=caught.reason, message=caught.message)
+    tries = tuple(item.failed_tries)
+    wanted = max(1, meter.wanted_micros)
+    return ItemOutcome(
+        None, error, 0.0, False, item.try_count, usage, tries, time.worked_seconds, wanted_micros=wanted
+    )
 
 
 def _is_broken_off() -> bool:

@@ -41,6 +41,7 @@ def chunk_release(chunk: HeldChunk, not_before_seconds: float) -> results_pb2.Ch
         chunk_index=chunk.ref.chunk_index,
         fence=chunk.ref.fence,
         not_before_ms=round(not_before_seconds * 1000),
+        wanted_micros=chunk.wanted_micros,
     )
 
 

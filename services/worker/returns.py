@@ -58,7 +58,7 @@ class ChunkReturns:
 
     def give_back_if_idle(self, chunk: HeldChunk, not_before_seconds: float = 0.0) -> None:
         """Gives a chunk back if nothing of it is in flight; its job is left alone for so long."""
-        if not any(item.task for item in chunk.unfinished.values()):
+        if not chunk.is_in_flight:
             self.give_back(chunk, not_before_seconds)
 
     def give_back(self, chunk: HeldChunk, not_before_seconds: float = 0.0) -> None:

@@ -14,6 +14,7 @@ from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
 from services.shared.queue.contract import WEIGHT_BY_CLASS
 from services.worker import entries
+from services.worker.allowance import Allowance
 from services.worker.fair_queue import FairQueue
 from services.worker.fault_outcome import fault_outcome
 from services.worker.held_work import HeldChunk, HeldItem, HeldJob, HeldWork
@@ -39,6 +40,8 @@ CUT_OFF_SECONDS = 5.0
 SLICE_SECONDS = 30.0
 # Quarantined items in flight at most: one that kills their process makes suspects of them all.
 QUARANTINED_LIMIT = 10
+# Items that try again when one of their chunk has left over some of its allowance.
+LET_ON_COUNT = 2
 # How soon a child process that could not be started is tried again, in seconds.
 CHILD_RESTART_SECONDS = 5.0
 
@@ -46,8 +49,10 @@ CHILD_RESTART_SECONDS = 5.0
 class TryRunner(Protocol):
     """What makes tries of items."""
 
-    async def run(self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem) -> ItemOutcome:
-        """Makes one try of an item."""
+    async def run(
+        self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, allowance: Allowance | None
+    ) -> ItemOutcome:
+        """Makes one try of an item, within what the calls of its chunk may still cost."""
 
 
 class Runner(TryRunner, Protocol):
@@ -235,13 +240,14 @@ class ItemScheduler:
             return
         runner: TryRunner = self._runner
         if item.chunk.quarantined:
-            if self._quarantined_count == QUARANTINED_LIMIT:
+            # With a budget one at a time: its process cannot share an allowance with this one.
+            if self._quarantined_count == (1 if item.chunk.allowance else QUARANTINED_LIMIT):
                 self._behind_quarantined.append(item)
                 return
             self._quarantined_count += 1
             runner = self._quarantine
         spec = item.chunk.job.spec
-        task = asyncio.create_task(runner.run(spec, item.leased))
+        task = asyncio.create_task(runner.run(spec, item.leased, item.chunk.allowance))
         item.task = task
         self._in_flight.add(task)
         ITEMS_IN_FLIGHT.inc()
@@ -269,12 +275,16 @@ class ItemScheduler:
             self._leave_child(item, task.exception())
         if job.stopped or self._draining or chunk.giving_back:
             self.returns.give_back_if_idle(chunk)
+        elif chunk.held_back and self._may_go_on(chunk):
+            self._let_on(chunk, 0 if outcome is not None and outcome.wanted_micros else LET_ON_COUNT)
         self.room.changed()
         self.pump()
 
     def _settle(self, item: HeldItem, outcome: ItemOutcome) -> None:
         if outcome.job_failed:
             self._fail_job(item, outcome)
+        elif outcome.wanted_micros:
+            self._hold_back(item, outcome)
         elif outcome.retry_delay is None:
             self._record(item, outcome)
         elif item.chunk.lost:
@@ -285,6 +295,30 @@ class ItemScheduler:
             item.timer = loop.call_later(outcome.retry_delay, self._retry_now, item)
         else:
             self._defer(item, outcome)
+
+    def _hold_back(self, item: HeldItem, outcome: ItemOutcome) -> None:
+        """Lets an item wait, without a place, for what calls of its chunk leave of their allowance."""
+        item.leased.usage.CopyFrom(outcome.usage)
+        item.leased.work_time.CopyFrom(duration_of(outcome.worked_seconds))
+        item.broken_off = outcome.usage.call_count > 0
+        item.chunk.held_back[item.leased.item_index] = outcome.wanted_micros
+
+    def _let_on(self, chunk: HeldChunk, count: int) -> None:
+        """Tries some of a chunk's items again that wait for allowance.
+
+        Where the last one in flight was held back too, there is no more to come: then it is given back,
+        unless what is left does suffice by now.
+        """
+        if count == 0 and chunk.allowance is not None and not chunk.is_in_flight:
+            wanted = min(chunk.held_back.values())
+            if wanted > chunk.allowance.left_micros:
+                chunk.wanted_micros = wanted
+                self.returns.give_back(chunk)
+                return
+            count = 1
+        for index, _ in sorted(chunk.held_back.items(), key=lambda entry: entry[1])[:count]:
+            del chunk.held_back[index]
+            self._wait(chunk.unfinished[index])
 
     def _leave_child(self, item: HeldItem, fault: BaseException | None) -> None:
         """Suspects an item of having killed its child process; one that had none is tried again."""

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from services.shared.setting_types import BrokerUrl, HostPort, RedisUrl, Target
+from services.shared.setting_types import BrokerUrl, HostPort, PricesFile, RedisUrl, Target
 from services.shared.settings import ServiceSettings
 
 
@@ -18,6 +18,7 @@ class WorkerSettings(ServiceSettings):
         redis_url: ``redis://...``, or ``memory://`` for cool-downs and cached answers of this process alone.
         model: Model of jobs that name none.
         cache_hours: How long answers are kept for jobs that use them again.
+        prices_file: Prices of models, as JSON; unset: those that come with Headrace.
         in_flight_limit: Items worked on at once.
         quarantine_memory_mb: Memory for the child process of quarantined items, in MB; 0: no limit.
     """
@@ -29,5 +30,6 @@ class WorkerSettings(ServiceSettings):
     redis_url: RedisUrl = Field(default="memory://", repr=False)
     model: str = "gpt-4o-mini"
     cache_hours: float = Field(default=24.0, gt=0, le=8_760, allow_inf_nan=False)
+    prices_file: PricesFile | None = None
     in_flight_limit: int = Field(default=100, ge=1, le=10_000)
     quarantine_memory_mb: int = Field(default=512, ge=0)

@@ -24,7 +24,7 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
-from headrace.errors import HeadraceError
+from headrace.errors import FailedPreconditionError, HeadraceError
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2 as pb
 from services.results import pages, recorded_pages
@@ -51,6 +51,7 @@ TERMINAL = {
 }
 ENDED = TERMINAL | {jobs_pb2.JOB_STATE_CANCELLING}  # or on its way there
 SECOND = 1_000_000
+COST = 7  # of an item, in millionths of a dollar
 _FOLDER = tempfile.TemporaryDirectory(prefix="headrace-interleavings-")
 _TEMPLATE = Path(_FOLDER.name) / "template.db"
 
@@ -168,6 +169,7 @@ class Interleavings(RuleBasedStateMachine):
         starts_in=st.sampled_from([0, 0, 0, 20]),
         upload=st.booleans(),
         job_timeout=st.sampled_from([0, 0, 0, 7, 30]),
+        budget=st.sampled_from([None, None, 3, 40, 100, 10_000]),
     )
     def create(
         self,
@@ -177,6 +179,7 @@ class Interleavings(RuleBasedStateMachine):
         starts_in: int,
         upload: bool,
         job_timeout: int,
+        budget: int | None,
     ) -> str:
         new = pb.NewJob(
             job_id=str(uuid_utils.uuid7()),
@@ -190,6 +193,7 @@ class Interleavings(RuleBasedStateMachine):
             job_class=jobs_pb2.JOB_CLASS_DEFAULT,
             max_failed_ratio=ratio,
             max_parallelism=max_parallelism,
+            budget_micros=budget,
         )
         if starts_in:
             new.schedule_time.FromMicroseconds(self.clock.local_now() + starts_in * SECOND)
@@ -294,7 +298,7 @@ class Interleavings(RuleBasedStateMachine):
                 fence=given.ref.fence,
                 round=given.round,
                 try_count=1,
-                usage=jobs_pb2.Usage(call_count=1, input_tokens=3, output_tokens=2, cost_micros=7),
+                usage=jobs_pb2.Usage(call_count=1, input_tokens=3, output_tokens=2, cost_micros=COST),
             )
             if "fails" in what:
                 entry.error.reason = "BAD"
@@ -337,11 +341,16 @@ class Interleavings(RuleBasedStateMachine):
         record.releases.add(chunk_index=given.ref.chunk_index, fence=given.ref.fence)
         self.send(incarnation, record)
 
-    @rule(lease=leases, wait=st.sampled_from([0, 4_000]))
-    def release(self, lease: Given, wait: int) -> None:
+    @rule(lease=leases, wait=st.sampled_from([0, 0, 4_000]), wanted=st.sampled_from([0, 0, COST, 60, 20_000]))
+    def release(self, lease: Given, wait: int, wanted: int) -> None:
         incarnation, given = lease
         record = pb.JobRecord(job_id=given.ref.job_id)
-        record.releases.add(chunk_index=given.ref.chunk_index, fence=given.ref.fence, not_before_ms=wait)
+        record.releases.add(
+            chunk_index=given.ref.chunk_index,
+            fence=given.ref.fence,
+            not_before_ms=wait,
+            wanted_micros=wanted,
+        )
         self.send(incarnation, record)
 
     @rule(lease=leases, suspect_count=st.sampled_from([0, 1, 2, 9]), finished_count=st.sampled_from([0, 1]))
@@ -379,11 +388,26 @@ class Interleavings(RuleBasedStateMachine):
         assert (answer.job == before) == unchanged
         assert unchanged or answer.job.state == jobs_pb2.JOB_STATE_PAUSED
 
-    @rule(job_id=jobs)
-    def resume(self, job_id: str) -> None:
+    @rule(job_id=jobs, more=st.sampled_from([None, None, -1, 0, 1, 50, 10_000]))
+    def resume(self, job_id: str, more: int | None) -> None:
+        """Lets a job go on; with a new budget of so much more than it has cost, or with none."""
         before = self.get(job_id)
-        answer = self.run(resume_job(self.database, pb.ResumeJobRequest(job_id=job_id, tenant="t")))
+        request = pb.ResumeJobRequest(job_id=job_id, tenant="t")
+        if more is not None:
+            request.budget_micros = before.usage.cost_micros + more
+        try:
+            answer = self.run(resume_job(self.database, request))
+        except FailedPreconditionError:  # BUDGET_SPENT is the only one
+            assert before.state not in ENDED
+            assert more is None or more <= 0
+            assert more is not None or before.state == jobs_pb2.JOB_STATE_PAUSED
+            assert self.get(job_id) == before, "a refused resume changed its job"
+            return
         self.check_effects(answer.effects)
+        if more is not None:
+            assert more > 0 or before.state in ENDED
+            assert before.state in ENDED or answer.job.budget_micros == request.budget_micros
+            return
         if self.is_late(before):
             assert answer.job.state in ENDED
             return
@@ -497,6 +521,7 @@ class Interleavings(RuleBasedStateMachine):
             self._counters_agree(job, [r for r in results if r["job_id"] == job["job_id"]], present)
             self._chunks_agree(job, mine, {r["item_index"] for r in present})
             self._never_back(job)
+            self._money_agrees(job, mine)
 
     def _counters_agree(self, job: Any, all_results: list[Any], present: list[Any]) -> None:
         assert len({r["item_index"] for r in present}) == len(present), "two results of an item"
@@ -527,6 +552,21 @@ class Interleavings(RuleBasedStateMachine):
         )
         assert job["leased_chunk_count"] == sum(c["lease_incarnation"] is not None for c in chunks)
 
+    def _money_agrees(self, job: Any, chunks: list[Any]) -> None:
+        live = [c for c in chunks if c["lease_incarnation"] is not None]
+        assert all(c["allowance_micros"] >= 0 for c in chunks)
+        assert job["reserved_micros"] == sum(c["allowance_micros"] for c in live), (
+            "reserved for no live lease"
+        )
+        if job["budget_micros"] is None:
+            assert job["reserved_micros"] == 0
+            return
+        paused_for_budget = job["pause_reason"] == jobs_pb2.PAUSE_REASON_BUDGET
+        assert not (paused_for_budget and live), "paused while a lease may give something back"
+        spent_up = job["cost_micros"] + job["reserved_micros"] >= job["budget_micros"]
+        if job["open_chunk_count"] and not live and spent_up and job["finish_time"] is None:
+            assert job["pause_reason"] or job["stop_as"], "a spent budget did not pause its job"
+
     def _never_back(self, job: Any) -> None:
         seq, state, finish_time = self.latest.get(job["job_id"], (0, 0, None))
         assert job["seq"] >= seq
@@ -544,7 +584,7 @@ class Interleavings(RuleBasedStateMachine):
             self.wait(60, sweeps=True)
             self.restart(0)
             for job_id in self.followers:
-                self.resume(job_id)
+                self.resume(job_id, 1_000_000)
             for _ in range(2_000):
                 given = self.take(0, 500, lost=False)
                 if not given:

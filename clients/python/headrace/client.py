@@ -18,11 +18,22 @@ from headrace.conversion import (
     to_worker_info,
 )
 from headrace.durations import from_duration
+from headrace.estimation import estimate_job
 from headrace.gateway.v1 import gateway_pb2
 from headrace.job_listing import list_jobs
 from headrace.json_text import encode
 from headrace.request_building import build_request
-from headrace.resources import ItemState, Job, JobClass, JobEvent, JobState, KindInfo, Result, WorkerInfo
+from headrace.resources import (
+    ItemState,
+    Job,
+    JobClass,
+    JobEstimate,
+    JobEvent,
+    JobState,
+    KindInfo,
+    Result,
+    WorkerInfo,
+)
 from headrace.result_following import follow_results
 from headrace.result_reading import read_results
 from headrace.submission import submit_job
@@ -89,6 +100,7 @@ class Client:
         item_timeout: timedelta | float | None = None,
         call_timeout: timedelta | float | None = None,
         cache_answers: bool = False,
+        budget_micros: int | None = None,
         on_open: Callable[[Job], object] | None = None,
     ) -> Job:
         """Stores a job with its items and returns its snapshot; what is stored survives any crash.
@@ -124,6 +136,9 @@ class Client:
             cache_answers: The very same call that an item of a job with this flag made before, of this tenant
                 and within a day, is not made again: its answer is used, with no call and no tokens counted;
                 and of equal calls under way one is made. Default: every item makes its own calls.
+            budget_micros: What it may cost, in millionths of a US dollar, 1 or more: spending stops within
+                one call's price of it, and the job is PAUSED for BUDGET until it is resumed with a higher
+                one. Default: no limit.
             on_open: Called once with the job as soon as it is stored, before an upload brings its items.
 
         Raises:
@@ -152,8 +167,39 @@ class Client:
             item_timeout=from_duration(item_timeout),
             call_timeout=from_duration(call_timeout),
             cache_answers=cache_answers,
+            budget_micros=budget_micros,
         )
         return await submit_job(self._connection, request, items, on_open)
+
+    async def estimate(
+        self,
+        kind: str,
+        items: Iterable[Any] | AsyncIterable[Any],
+        params: Any = None,
+        *,
+        budget_micros: int | None = None,
+    ) -> JobEstimate:
+        """Returns what a job would take, and stores nothing; what ``submit`` would refuse is refused too.
+
+        Args:
+            kind: Name of a kind of work; see ``kinds``.
+            items: JSON values, as for ``submit``; all are read.
+            params: What holds for all items; None: no params.
+            budget_micros: What the job may cost; only checked.
+
+        Raises:
+            InvalidArgumentError: A field is wrong: ``violations`` names it; an item beyond the first 4 MB or
+                100,000 by its place in its request.
+            UnavailableError: No gateway answered for ``timeout``.
+            Exception: What reading the items raised, as it is.
+        """
+        request = build_request(
+            gateway_pb2.SubmitJobRequest,
+            kind=kind,
+            params="" if params is None else encode(params, "params"),
+            budget_micros=budget_micros,
+        )
+        return await estimate_job(self._connection, request, items)
 
     async def get(self, job_id: str) -> Job:
         """Returns a job's present snapshot.
@@ -245,13 +291,20 @@ class Client:
         response = await self._connection.call(self._connection.stub.PauseJob, request)
         return to_job(response.job)
 
-    async def resume(self, job_id: str) -> Job:
-        """Lets a paused job go on and returns it; one that is not paused is returned unchanged.
+    async def resume(self, job_id: str, *, budget_micros: int | None = None) -> Job:
+        """Lets a paused job go on and returns it; one that has ended or is being ended is unchanged.
+
+        Args:
+            job_id: UUID of the job.
+            budget_micros: A new budget, in millionths of a US dollar, in all and not on top; a job that is
+                not paused gets it too. Default: the budget stays.
 
         Raises:
             NotFoundError: There is no such job, or it belongs to another tenant.
+            FailedPreconditionError: Its budget does not suffice for another call, or the new one is not above
+                what is spent (BUDGET_SPENT).
         """
-        request = build_request(gateway_pb2.ResumeJobRequest, job_id=job_id)
+        request = build_request(gateway_pb2.ResumeJobRequest, job_id=job_id, budget_micros=budget_micros)
         response = await self._connection.call(self._connection.stub.ResumeJob, request)
         return to_job(response.job)
 

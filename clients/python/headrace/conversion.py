@@ -9,6 +9,7 @@ from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from headrace.errors import FieldViolation, InvalidArgumentError
+from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from headrace.json_text import decode
 from headrace.resources import (
@@ -17,6 +18,7 @@ from headrace.resources import (
     ItemState,
     Job,
     JobClass,
+    JobEstimate,
     JobState,
     KindInfo,
     LiveEvent,
@@ -53,6 +55,17 @@ def to_job(message: jobs_pb2.Job) -> Job:
         seq=message.seq,
         tenant=message.tenant,
         expire_time=_instant(message, "expire_time"),
+        budget_micros=message.budget_micros if message.HasField("budget_micros") else None,
+    )
+
+
+def to_estimate(message: gateway_pb2.JobEstimate) -> JobEstimate:
+    """Returns the estimate that a message holds."""
+    return JobEstimate(
+        call_count=message.call_count,
+        input_tokens=message.input_tokens,
+        output_tokens=message.output_tokens,
+        cost_micros=message.cost_micros if message.HasField("cost_micros") else None,
     )
 
 

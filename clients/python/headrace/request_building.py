@@ -12,6 +12,7 @@ Request = TypeVar("Request", bound=Message)
 _EXPECTED = {
     FieldDescriptor.TYPE_STRING: "must be a str that UTF-8 can hold: no single surrogates",
     FieldDescriptor.TYPE_INT32: "must be an int that fits in 32 bits",
+    FieldDescriptor.TYPE_INT64: "must be an int that fits in 64 bits",
     FieldDescriptor.TYPE_DOUBLE: "must be a number",
     FieldDescriptor.TYPE_BOOL: "must be True or False",
     FieldDescriptor.TYPE_MESSAGE: "must be a timedelta or a number of seconds",

@@ -134,6 +134,26 @@ class Job:
     tenant: str
     expire_time: datetime | None = None
     """When it ends as EXPIRED if it has not ended before; None: it has all the time."""
+    budget_micros: int | None = None
+    """What it may cost, in millionths of a US dollar; None: no limit."""
+
+
+@dataclass(frozen=True)
+class JobEstimate:
+    """What a job would take, as far as it can be known before: each call once, though some are made again.
+
+    Attributes:
+        call_count: Calls to the provider.
+        input_tokens: Tokens of their chats, guessed from the lengths of their texts.
+        output_tokens: Tokens of their answers: as many as the kind expects, or allows.
+        cost_micros: Price of these, in millionths of a US dollar; None: the price of a model is not known, or
+            the kind does not say which calls it makes.
+    """
+
+    call_count: int
+    input_tokens: int
+    output_tokens: int
+    cost_micros: int | None
 
 
 @dataclass(frozen=True)

@@ -39,7 +39,7 @@ async def submit_job(
         HeadraceError: As ``Client.submit`` says.
     """
     check_items(items)
-    _check_params(request.params)
+    check_params(request.params)
     async with aclosing(read_items(items)) as source:
         gathered, is_all = await _gather(request, source, only_first=is_stream(items))
         if is_all:
@@ -71,7 +71,8 @@ async def _gather(
     return gathered, True
 
 
-def _check_params(text: str) -> None:
+def check_params(text: str) -> None:
+    """Raises an InvalidArgumentError for params that are larger than a job may have."""
     size = utf8_size(text, "params")
     if size > _MAX_PARAMS_BYTES:
         violation = FieldViolation("params", f"holds {size:,} bytes, and may hold {_MAX_PARAMS_BYTES:,}")

@@ -9,7 +9,17 @@ from typing import Any, Self
 from headrace.background_loop import BackgroundLoop
 from headrace.caller_items import CallerItems, is_read_by_caller
 from headrace.client import Client
-from headrace.resources import ItemState, Job, JobClass, JobEvent, JobState, KindInfo, Result, WorkerInfo
+from headrace.resources import (
+    ItemState,
+    Job,
+    JobClass,
+    JobEstimate,
+    JobEvent,
+    JobState,
+    KindInfo,
+    Result,
+    WorkerInfo,
+)
 
 _BATCH_SIZE = 100
 
@@ -84,6 +94,7 @@ class SyncClient:
         item_timeout: timedelta | float | None = None,
         call_timeout: timedelta | float | None = None,
         cache_answers: bool = False,
+        budget_micros: int | None = None,
         on_open: Callable[[Job], object] | None = None,
     ) -> Job:
         """Stores a job with its items and returns its snapshot; what is stored survives any crash.
@@ -120,6 +131,9 @@ class SyncClient:
             cache_answers: The very same call that an item of a job with this flag made before, of this tenant
                 and within a day, is not made again: its answer is used, with no call and no tokens counted;
                 and of equal calls under way one is made. Default: every item makes its own calls.
+            budget_micros: What it may cost, in millionths of a US dollar, 1 or more: spending stops within
+                one call's price of it, and the job is PAUSED for BUDGET until it is resumed with a higher
+                one. Default: no limit.
             on_open: Called once with the job as soon as it is stored, before an upload brings its items; in
                 the client's own thread, where no call of it may wait.
 
@@ -150,7 +164,36 @@ class SyncClient:
             item_timeout=item_timeout,
             call_timeout=call_timeout,
             cache_answers=cache_answers,
+            budget_micros=budget_micros,
             on_open=on_open,
+        )
+        return self._loop.run(call, read_here)
+
+    def estimate(
+        self,
+        kind: str,
+        items: Iterable[Any] | AsyncIterable[Any],
+        params: Any = None,
+        *,
+        budget_micros: int | None = None,
+    ) -> JobEstimate:
+        """Returns what a job would take, and stores nothing; what ``submit`` would refuse is refused too.
+
+        Args:
+            kind: Name of a kind of work; see ``kinds``.
+            items: JSON values, as for ``submit``; all are read.
+            params: What holds for all items; None: no params.
+            budget_micros: What the job may cost; only checked.
+
+        Raises:
+            InvalidArgumentError: A field is wrong: ``violations`` names it; an item beyond the first 4 MB or
+                100,000 by its place in its request.
+            UnavailableError: No gateway answered for ``timeout``.
+            Exception: What reading the items raised, as it is.
+        """
+        read_here = CallerItems(items) if is_read_by_caller(items) else None
+        call = self._client.estimate(
+            kind, items if read_here is None else read_here, params, budget_micros=budget_micros
         )
         return self._loop.run(call, read_here)
 
@@ -233,13 +276,20 @@ class SyncClient:
         """
         return self._loop.run(self._client.pause(job_id))
 
-    def resume(self, job_id: str) -> Job:
-        """Lets a paused job go on and returns it; one that is not paused is returned unchanged.
+    def resume(self, job_id: str, *, budget_micros: int | None = None) -> Job:
+        """Lets a paused job go on and returns it; one that has ended or is being ended is unchanged.
+
+        Args:
+            job_id: UUID of the job.
+            budget_micros: A new budget, in millionths of a US dollar, in all and not on top; a job that is
+                not paused gets it too. Default: the budget stays.
 
         Raises:
             NotFoundError: There is no such job, or it belongs to another tenant.
+            FailedPreconditionError: Its budget does not suffice for another call, or the new one is not above
+                what is spent (BUDGET_SPENT).
         """
-        return self._loop.run(self._client.resume(job_id))
+        return self._loop.run(self._client.resume(job_id, budget_micros=budget_micros))
 
     def retry(self, job_id: str, *, request_id: str | None = None) -> Job:
         """Starts a new round of every item without a success, and returns the job, live again.

@@ -2,6 +2,7 @@
 
 from headrace.jobs.v1 import jobs_pb2
 from services.results.facts import Job
+from services.results.rules.budgets import may_lease, pause_if_spent
 from services.results.rules.deadlines import expire_if_late
 from services.results.rules.state import LEASABLE_STATES, compute_state, has_failed
 from services.results.rules.uploads import expire_if_idle
@@ -23,6 +24,7 @@ _SHOWN = (
     "start_time",
     "finish_time",
     "expire_time",
+    "budget_micros",
 )
 
 
@@ -38,8 +40,9 @@ def settle(job: Job, now: int, first_due: int, latest_reason: str = "") -> None:
     if job.finish_time is None:
         expire_if_idle(job, now)
         _end_if_over(job, now, latest_reason)
+        pause_if_spent(job)
     job.state = compute_state(job, now)
-    job.leasable = job.state in LEASABLE_STATES and job.slot_count > 0
+    job.leasable = job.state in LEASABLE_STATES and job.slot_count > 0 and may_lease(job)
     job.wake_time = None
     if not job.upload_open or job.stop_as:
         job.upload_expire_time = None

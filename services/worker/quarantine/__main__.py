@@ -9,6 +9,8 @@ from functools import partial
 from headrace.kinds import installed_kinds
 from headrace.worker.v1 import worker_pb2
 from services.shared.logging import configure_logging
+from services.shared.prices import read_prices
+from services.worker.allowance import Allowance
 from services.worker.cooldowns import open_cooldowns
 from services.worker.fault_outcome import fault_outcome
 from services.worker.item_runner import ItemOutcome, ItemRunner
@@ -38,7 +40,7 @@ class Child:
         """Does what a request asks for."""
         if request.HasField("item"):
             wanted = request.item
-            task = asyncio.create_task(self._runner.run(wanted.job, wanted.item))
+            task = asyncio.create_task(self._runner.run(wanted.job, wanted.item, _allowance_of(wanted)))
             self._tries[wanted.number] = task
             # Not told by the task itself: cancelled before its first step, it would run none of its code.
             task.add_done_callback(partial(self._report, wanted))
@@ -62,13 +64,22 @@ class Child:
         write_frame(self._writer, report)
 
 
+def _allowance_of(wanted: worker_pb2.ChildItem) -> Allowance | None:
+    if not wanted.HasField("allowance_micros"):
+        return None
+    return Allowance(wanted.allowance_micros, whole_rest=wanted.whole_rest)
+
+
 async def run(descriptor: int) -> None:
     """Serves the worker at the other end of a socket, and ends the process at once when it is closed."""
     reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=descriptor))
     setup = (await read_frame(reader, worker_pb2.ChildRequest)).setup
     configure_logging("worker", setup.log_level)
     cooldowns, provider = open_cooldowns(setup.redis_url), open_provider(CALL_LIMIT)
-    runner = ItemRunner(installed_kinds(), provider, setup.model, cooldowns, call_limit=CALL_LIMIT)
+    prices = read_prices(setup.prices_file or None)
+    runner = ItemRunner(
+        installed_kinds(), provider, setup.model, cooldowns, call_limit=CALL_LIMIT, prices=prices
+    )
     limit_memory(setup.memory_bytes)
     child = Child(runner, writer)
     life = asyncio.create_task(child.show_life())

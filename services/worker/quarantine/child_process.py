@@ -13,6 +13,7 @@ from google.protobuf.message import DecodeError
 from headrace.results.v1 import results_pb2
 from headrace.worker.v1 import worker_pb2
 from services.shared.logging import get_logger
+from services.worker.allowance import Allowance
 from services.worker.item_runner import ItemOutcome
 from services.worker.quarantine.frames import read_frame, write_frame
 from services.worker.quarantine.reports import outcome_of
@@ -92,8 +93,10 @@ class ChildProcess:
             raise ChildNotStartedError(f"exit code {self._process.returncode}") from None
         self._watch = asyncio.create_task(self._watch_over(reader, self._process), name="child_process")
 
-    async def run(self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem) -> ItemOutcome:
-        """Makes one try of an item in the child.
+    async def run(
+        self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, allowance: Allowance | None = None
+    ) -> ItemOutcome:
+        """Makes one try of an item in the child, which has all that is left of an allowance meanwhile.
 
         Raises:
             ChildDiedError: The child died in it.
@@ -106,9 +109,14 @@ class ChildProcess:
         number = next(self._numbers)
         ended = self._tries[number] = asyncio.get_running_loop().create_future()
         wanted = worker_pb2.ChildItem(number=number, job=spec, item=item)
+        cost_before, lent, usage = item.usage.cost_micros, 0, item.usage
+        if allowance is not None:
+            lent = wanted.allowance_micros = allowance.lend()
+            wanted.whole_rest = allowance.whole_rest
         write_frame(self._writer, worker_pb2.ChildRequest(item=wanted))
         try:
             await asyncio.wait([ended])
+            usage = ended.result().usage
         except asyncio.CancelledError:
             await self._break_off(number, ended)
             if ended.done() and not ended.cancelled() and ended.exception() is None:
@@ -116,6 +124,8 @@ class ChildProcess:
             raise
         finally:
             del self._tries[number]
+            if allowance is not None:
+                allowance.settle(lent, usage.cost_micros - cost_before)
         report = ended.result()
         if report.cancelled:
             raise ChildDiedError  # nobody asked for it: the child is being shut down by others

@@ -4,6 +4,7 @@ import asyncio
 
 from headrace.results.v1 import results_pb2
 from headrace.worker.v1 import worker_pb2
+from services.worker.allowance import Allowance
 from services.worker.item_runner import ItemOutcome
 from services.worker.quarantine.child_process import ChildProcess
 
@@ -25,7 +26,9 @@ class Quarantine:
         self._idle_timer: asyncio.TimerHandle | None = None
         self._endings: set[asyncio.Task[None]] = set()
 
-    async def run(self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem) -> ItemOutcome:
+    async def run(
+        self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, allowance: Allowance | None = None
+    ) -> ItemOutcome:
         """Makes one try of an item in the child process.
 
         Raises:
@@ -38,7 +41,7 @@ class Quarantine:
             self._idle_timer.cancel()
         try:
             child = await self._child()
-            return await child.run(spec, item)
+            return await child.run(spec, item, allowance)
         finally:
             self._running_count -= 1
             if not self._running_count:

@@ -15,6 +15,7 @@ def report_of(outcome: ItemOutcome) -> worker_pb2.ChildReport:
         usage=outcome.usage,
         failed_tries=outcome.failed_tries,
         work_time=duration_of(outcome.worked_seconds),
+        wanted_micros=outcome.wanted_micros,
     )
     if outcome.retry_delay is not None:
         report.retry_delay.CopyFrom(duration_of(outcome.retry_delay))
@@ -33,4 +34,5 @@ def outcome_of(report: worker_pb2.ChildReport) -> ItemOutcome:
         usage=report.usage,
         failed_tries=report.failed_tries,
         worked_seconds=seconds_of(report.work_time),
+        wanted_micros=report.wanted_micros,
     )

@@ -139,6 +139,7 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
     append_streams: list[AppendScript] = field(default_factory=list)
     result_streams: list[ResultScript] = field(default_factory=list)
     page_size: int = 2
+    item_micros: int | None = 7  # what an item is estimated to cost
     watch_cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     held: asyncio.Event = field(default_factory=asyncio.Event)
     append_ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -177,6 +178,12 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
 
     async def SubmitJob(self, request, context):
         await self._begin(request, context)
+        if request.validate_only:
+            count = len(request.items)
+            estimate = gateway_pb2.JobEstimate(call_count=count, input_tokens=10 * count, output_tokens=count)
+            if self.item_micros is not None:
+                estimate.cost_micros = self.item_micros * count
+            return gateway_pb2.SubmitJobResponse(estimate=estimate)
         if (first := self.submitted.get(request.request_id)) is not None:
             if first[0] != request:
                 await fail(context, AlreadyExistsError("the request_id was used with other content"))

@@ -10,11 +10,14 @@ from headrace.errors import InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import builtin_kinds
+from services.gateway.job_prices import JobPrices
 from services.gateway.request_rules import MAX_ITEM_COUNT
 from services.gateway.submission import new_job
+from services.shared.prices import read_prices
 
 MB = 1024 * 1024
 KINDS = builtin_kinds()
+PRICES = JobPrices(read_prices(), "gpt-4o-mini")
 
 
 def request(**fields) -> gateway_pb2.SubmitJobRequest:
@@ -23,12 +26,12 @@ def request(**fields) -> gateway_pb2.SubmitJobRequest:
 
 async def refusal(**fields) -> InvalidArgumentError:
     with pytest.raises(InvalidArgumentError) as caught:
-        await new_job(request(**fields), "default", KINDS)
+        await new_job(request(**fields), "default", KINDS, PRICES)
     return caught.value
 
 
 async def accepted(**fields):
-    return await new_job(request(**fields), "default", KINDS)
+    return await new_job(request(**fields), "default", KINDS, PRICES)
 
 
 def fields_of(error: InvalidArgumentError) -> list[str]:

@@ -64,7 +64,7 @@ class FakeRunner:
         self.cancelled: list[tuple[str, int]] = []
         self.cooldown = 0.0
 
-    async def run(self, spec, item):
+    async def run(self, spec, item, allowance=None):
         key = (spec.job_id, item.item_index)
         self.started.append(key)
         self.tries[key] = asyncio.get_running_loop().create_future()

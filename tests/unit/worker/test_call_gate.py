@@ -6,6 +6,8 @@ import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, Message, TryAgainError
+from services.shared.prices import read_prices
+from services.worker.call_costs import CallCosts, CallMeter
 from services.worker.call_gate import CallGate
 from services.worker.cooldowns import MemoryCooldowns
 from services.worker.item_context import CallingContext
@@ -57,7 +59,8 @@ class Items:
 
     async def start(self, *prompts: str) -> None:
         """Starts one more item, with these calls at once."""
-        context = CallingContext(self.gate, "m", jobs_pb2.Usage(), ItemAnswers())
+        meter = CallMeter(CallCosts(read_prices()), "job", jobs_pb2.Usage())
+        context = CallingContext(self.gate, "m", meter, ItemAnswers())
         for prompt in prompts:
             self.calls[prompt] = asyncio.create_task(context.complete([Message("user", prompt)]))
         await settle()

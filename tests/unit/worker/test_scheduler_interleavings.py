@@ -19,7 +19,7 @@ class Runner:
         self.tries = []
         self.cooldown = 0.0
 
-    async def run(self, spec, item):
+    async def run(self, spec, item, allowance=None):
         outcome = asyncio.get_running_loop().create_future()
         self.tries.append(outcome)
         try:

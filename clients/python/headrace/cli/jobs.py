@@ -10,7 +10,14 @@ import typer
 from headrace.cli.execution import DONE, execute
 from headrace.cli.following import follow_job
 from headrace.cli.json_lines import write_json
-from headrace.cli.options import CallOptions, JobIdArgument, JsonOption, TargetOption, TenantOption
+from headrace.cli.options import (
+    BudgetOption,
+    CallOptions,
+    JobIdArgument,
+    JsonOption,
+    TargetOption,
+    TenantOption,
+)
 from headrace.cli.text import JOB_HEADER, job_lines, job_row
 from headrace.client import Client
 from headrace.resources import Job
@@ -103,13 +110,14 @@ def resume(
     context: typer.Context,
     *,
     job_id: JobIdArgument,
+    budget: BudgetOption = None,
     target: TargetOption = None,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Let a paused job go on."""
+    """Let a paused job go on, with a higher budget where the old one is spent."""
     options = CallOptions.of(context, target, tenant, json)
-    _call_and_print(options, lambda client: client.resume(job_id))
+    _call_and_print(options, lambda client: client.resume(job_id, budget_micros=budget))
 
 
 def retry(

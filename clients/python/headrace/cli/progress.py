@@ -10,8 +10,9 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
+from headrace.cli.dollars import dollars
 from headrace.cli.rate import RateMeter
-from headrace.resources import Job, JobState
+from headrace.resources import Job, JobState, PauseReason
 
 SECONDS_BETWEEN_LINES = 1.0
 
@@ -124,7 +125,7 @@ def done_of_all(job: Job) -> str:
 
 
 def speed_and_costs(job: Job, rate: float | None) -> str:
-    """Returns in a line: items a second and time left where known, failed items, tokens in and out.
+    """Returns in a line: items a second and time left where known, failed items, tokens, their cost.
 
     While items are still uploaded, or the job stands still, nobody knows how long it takes.
     """
@@ -136,6 +137,10 @@ def speed_and_costs(job: Job, rate: float | None) -> str:
         parts.append(f"ETA {duration(left)}")
     parts.append(f"failed {job.progress.failed_count:,}")
     parts.append(f"tokens {job.usage.input_tokens + job.usage.output_tokens:,}")
+    if job.usage.cost_micros:
+        parts.append(f"cost ${dollars(job.usage.cost_micros)}")
+    if job.pause_reason is PauseReason.BUDGET:
+        parts.append("budget spent")
     return "  ".join(parts)
 
 

@@ -6,10 +6,11 @@ from typing import Annotated
 
 import typer
 
-from headrace.cli.execution import errors_told, execute
+from headrace.cli.estimate import print_estimate
+from headrace.cli.execution import DONE, errors_told, execute
 from headrace.cli.items_file import check_params, open_items
 from headrace.cli.lengths import read_length
-from headrace.cli.options import CallOptions, JsonOption, TargetOption, TenantOption
+from headrace.cli.options import BudgetOption, CallOptions, JsonOption, TargetOption, TenantOption
 from headrace.cli.submission import Submission
 from headrace.client import Client
 
@@ -83,6 +84,10 @@ def submit(
             help="Use answers to the very same calls again, of any such job of the tenant, for a day.",
         ),
     ] = False,
+    budget: BudgetOption = None,
+    validate_only: Annotated[
+        bool, typer.Option("--validate-only", help="Submit nothing; tell what the job would take and cost.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show its progress until it has ended.")] = False,
     target: TargetOption = None,
     tenant: TenantOption = None,
@@ -96,6 +101,10 @@ def submit(
 
     async def work(client: Client) -> int:
         with open_items(items) as source:
+            if validate_only:
+                estimate = await client.estimate(kind, source, params_text, budget_micros=budget)
+                print_estimate(estimate, options.json)
+                return DONE
             submission = Submission(
                 lambda on_open: client.submit(
                     kind,
@@ -110,6 +119,7 @@ def submit(
                     item_timeout=item_timeout,
                     call_timeout=call_timeout,
                     cache_answers=cache_answers,
+                    budget_micros=budget,
                     on_open=on_open,
                 ),
                 wanted_id,

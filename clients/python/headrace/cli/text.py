@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from itertools import groupby
 
+from headrace.cli.dollars import dollars
 from headrace.resources import Job, KindInfo, Result, WorkerInfo
 
 JOB_HEADER = f"{'JOB_ID':36}  {'KIND':20}  {'STATE':10}  {'DONE':>15}  {'FAILED':>8}  CREATED"
@@ -44,8 +45,9 @@ def job_lines(job: Job) -> Iterator[str]:
         f"{progress.failed_count:,} failed, {progress.cancelled_count:,} cancelled"
     )
     yield f"tokens     {usage.input_tokens:,} in, {usage.output_tokens:,} out, {usage.call_count:,} calls"
-    if usage.cost_micros:
-        yield f"cost       {usage.cost_micros / 1e6:,.4f} US dollars"
+    if usage.cost_micros or job.budget_micros is not None:
+        of_budget = "" if job.budget_micros is None else f" of {dollars(job.budget_micros)}"
+        yield f"cost       {dollars(usage.cost_micros)}{of_budget} US dollars"
     yield f"class      {job.job_class}"
     yield f"tenant     {job.tenant}"
     for name in ("create", "schedule", "start", "expire", "finish"):
@@ -62,6 +64,8 @@ def summary(job: Job) -> str:
         f"{progress.failed_count:,} failed",
         f"{usage.input_tokens + usage.output_tokens:,} tokens",
     ]
+    if usage.cost_micros:
+        parts.append(f"{dollars(usage.cost_micros)} US dollars")
     if job.create_time and job.finish_time:
         parts.append(f"{(job.finish_time - job.create_time).total_seconds():.1f} s")
     why = f" ({job.error.reason}: {printable(job.error.message)})" if job.error else ""

@@ -1,5 +1,6 @@
 """Kinds of work: what a job can name, and how to define one."""
 
+from headrace.kinds.estimate import CallEstimate, estimate_tokens
 from headrace.kinds.kind import (
     Completion,
     ItemContext,
@@ -14,6 +15,7 @@ from headrace.kinds.params import params_schema, validate_params
 from headrace.kinds.registry import builtin_kinds, installed_kinds
 
 __all__ = [
+    "CallEstimate",
     "Completion",
     "ItemContext",
     "ItemFailedError",
@@ -23,6 +25,7 @@ __all__ = [
     "Message",
     "TryAgainError",
     "builtin_kinds",
+    "estimate_tokens",
     "installed_kinds",
     "params_schema",
     "validate_params",

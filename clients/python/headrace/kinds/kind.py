@@ -10,6 +10,8 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel
 
+from headrace.kinds.estimate import CallEstimate
+
 JsonValue = Any  # None, bool, int, float, str, list or dict, as the json text of an item holds it
 
 
@@ -124,6 +126,8 @@ class Kind(Generic[P]):
         run: Works on one item: params, the item's JSON value, context; returns the output's JSON value.
         max_tries: Tries of an item in a round, the first included. Those that the provider turned away for
             its rate limit are not counted here.
+        estimate: Tells of params and an item which calls ``run`` will make, so that clients can ask what a
+            job will take; it may raise what ``run`` would raise before any call. None: it is not known.
     """
 
     name: str
@@ -131,3 +135,4 @@ class Kind(Generic[P]):
     params_model: type[P]
     run: Callable[[P, JsonValue, ItemContext], Awaitable[JsonValue]] = field(repr=False)
     max_tries: int = 5
+    estimate: Callable[[P, JsonValue], Sequence[CallEstimate]] | None = field(default=None, repr=False)

@@ -1,10 +1,12 @@
 """The kind ``llm.classify``: gives each item one of the job's labels."""
 
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from headrace.kinds.estimate import CallEstimate, estimate_tokens
 from headrace.kinds.kind import ItemContext, ItemFailedError, JsonValue, Kind, Message
 from headrace.kinds.labels import fold_labels, match_label
 from headrace.kinds.template import Template, parse_template
@@ -71,6 +73,16 @@ class LlmClassifyParams(BaseModel):
         """The first message of every call of the job: equal bytes, so that a provider's cache takes it."""
         return Message("system", _INSTRUCTION + "\n".join(self.labels))
 
+    @cached_property
+    def instruction_tokens(self) -> int:
+        """About how many tokens the instruction has."""
+        return estimate_tokens(self.instruction.content)
+
+    @cached_property
+    def label_tokens(self) -> int:
+        """About how many tokens the longest label has."""
+        return max(estimate_tokens(label) for label in self.labels)
+
 
 async def run_llm_classify(params: LlmClassifyParams, item: JsonValue, context: ItemContext) -> JsonValue:
     """Returns ``{"label": ...}`` with one of the params' labels, as it is written there.
@@ -94,6 +106,16 @@ async def run_llm_classify(params: LlmClassifyParams, item: JsonValue, context: 
     return {"label": label}
 
 
+def estimate_llm_classify(params: LlmClassifyParams, item: JsonValue) -> Sequence[CallEstimate]:
+    """Returns the one call of an item whose answer is a label; a model that thinks writes more.
+
+    Raises:
+        ItemFailedError: FIELD_MISSING: there will be no call.
+    """
+    user_tokens = estimate_tokens(params.parsed_template.render(item))
+    return [CallEstimate(params.model, params.instruction_tokens + user_tokens, params.label_tokens)]
+
+
 LLM_CLASSIFY = Kind(
     name="llm.classify",
     description=(
@@ -102,4 +124,5 @@ LLM_CLASSIFY = Kind(
     ),
     params_model=LlmClassifyParams,
     run=run_llm_classify,
+    estimate=estimate_llm_classify,
 )

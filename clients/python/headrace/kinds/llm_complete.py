@@ -8,6 +8,7 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from headrace.kinds.estimate import CallEstimate, estimate_tokens
 from headrace.kinds.kind import (
     Completion,
     ItemContext,
@@ -21,6 +22,8 @@ from headrace.kinds.kind import (
 from headrace.kinds.template import Template, parse_template
 
 MAX_PROMPT_COUNT = 20
+# Of an answer without a limit, where nothing is known of it.
+_EXPECTED_OUTPUT_TOKENS = 500
 _RATE_LIMITED = "RATE_LIMITED"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _PLACES = "{field} stands for that field of the item; {{ and }} are braces."
@@ -196,6 +199,20 @@ def _show(answer: Completion) -> JsonValue:
     }
 
 
+def estimate_llm_complete(params: LlmCompleteParams, item: JsonValue) -> Sequence[CallEstimate]:
+    """Returns the call of each prompt, with as long an answer as is allowed, or else 500 tokens.
+
+    Raises:
+        ItemFailedError: FIELD_MISSING: there will be no call.
+    """
+    system = [params.system] if params.system is not None else []
+    output_tokens = params.max_output_tokens or _EXPECTED_OUTPUT_TOKENS
+    return [
+        CallEstimate(params.model, estimate_tokens(*system, template.render(item)), output_tokens)
+        for template in params.templates.values()
+    ]
+
+
 LLM_COMPLETE = Kind(
     name="llm.complete",
     description=(
@@ -205,4 +222,5 @@ LLM_COMPLETE = Kind(
     ),
     params_model=LlmCompleteParams,
     run=run_llm_complete,
+    estimate=estimate_llm_complete,
 )

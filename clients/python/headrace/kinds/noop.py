@@ -33,4 +33,5 @@ NOOP = Kind(
     description="Does nothing with an item but wait sleep_ms; for trying and measuring.",
     params_model=NoopParams,
     run=run_noop,
+    estimate=lambda params, item: (),
 )

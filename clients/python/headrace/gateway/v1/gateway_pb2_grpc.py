@@ -109,7 +109,8 @@ class GatewayServiceServicer:
     def SubmitJob(self, request, context):
         """Stores a job and answers at once; the job survives any crash from then on.
         Safe to repeat with the same request_id: the first job is returned as it is now.
-        With upload set it only opens the job, for AppendItems to bring the items.
+        With upload set it only opens the job, for AppendItems to bring the items. With validate_only set the request is
+        checked as ever, but for its request_id, nothing is stored, and the answer says what the job would take.
         Errors: INVALID_ARGUMENT (INVALID_FIELD: correct the named field; UNKNOWN_KIND: the message lists the
         known ones; ITEM_TOO_LARGE: the item over 1 MB is named), ALREADY_EXISTS
         (REQUEST_ID_REUSED: same request_id, other content: use a new one).
@@ -207,8 +208,10 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResumeJob(self, request, context):
-        """Lets a paused job go on. Safe to repeat; a job that is not paused is returned unchanged.
-        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+        """Lets a paused job go on, with a new budget where one is given; a job that is not paused gets the new budget too.
+        Safe to repeat; a job that has ended, or is being ended, is returned unchanged.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (BUDGET_SPENT: its
+        budget does not suffice for another call, or the new one is not above what is spent: call with a higher one).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

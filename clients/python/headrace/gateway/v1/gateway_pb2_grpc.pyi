@@ -51,7 +51,8 @@ class GatewayServiceStub:
     SubmitJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.SubmitJobRequest, _gateway_pb2.SubmitJobResponse]
     """Stores a job and answers at once; the job survives any crash from then on.
     Safe to repeat with the same request_id: the first job is returned as it is now.
-    With upload set it only opens the job, for AppendItems to bring the items.
+    With upload set it only opens the job, for AppendItems to bring the items. With validate_only set the request is
+    checked as ever, but for its request_id, nothing is stored, and the answer says what the job would take.
     Errors: INVALID_ARGUMENT (INVALID_FIELD: correct the named field; UNKNOWN_KIND: the message lists the
     known ones; ITEM_TOO_LARGE: the item over 1 MB is named), ALREADY_EXISTS
     (REQUEST_ID_REUSED: same request_id, other content: use a new one).
@@ -113,8 +114,10 @@ class GatewayServiceStub:
     Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
     """
     ResumeJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ResumeJobRequest, _gateway_pb2.ResumeJobResponse]
-    """Lets a paused job go on. Safe to repeat; a job that is not paused is returned unchanged.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+    """Lets a paused job go on, with a new budget where one is given; a job that is not paused gets the new budget too.
+    Safe to repeat; a job that has ended, or is being ended, is returned unchanged.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (BUDGET_SPENT: its
+    budget does not suffice for another call, or the new one is not above what is spent: call with a higher one).
     """
     RetryJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.RetryJobRequest, _gateway_pb2.RetryJobResponse]
     """Starts a new round of every item without a success, of a finished job: failed ones and those that a
@@ -137,7 +140,8 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     SubmitJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.SubmitJobRequest, _gateway_pb2.SubmitJobResponse]  # type: ignore[assignment]
     """Stores a job and answers at once; the job survives any crash from then on.
     Safe to repeat with the same request_id: the first job is returned as it is now.
-    With upload set it only opens the job, for AppendItems to bring the items.
+    With upload set it only opens the job, for AppendItems to bring the items. With validate_only set the request is
+    checked as ever, but for its request_id, nothing is stored, and the answer says what the job would take.
     Errors: INVALID_ARGUMENT (INVALID_FIELD: correct the named field; UNKNOWN_KIND: the message lists the
     known ones; ITEM_TOO_LARGE: the item over 1 MB is named), ALREADY_EXISTS
     (REQUEST_ID_REUSED: same request_id, other content: use a new one).
@@ -199,8 +203,10 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
     """
     ResumeJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ResumeJobRequest, _gateway_pb2.ResumeJobResponse]  # type: ignore[assignment]
-    """Lets a paused job go on. Safe to repeat; a job that is not paused is returned unchanged.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+    """Lets a paused job go on, with a new budget where one is given; a job that is not paused gets the new budget too.
+    Safe to repeat; a job that has ended, or is being ended, is returned unchanged.
+    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (BUDGET_SPENT: its
+    budget does not suffice for another call, or the new one is not above what is spent: call with a higher one).
     """
     RetryJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.RetryJobRequest, _gateway_pb2.RetryJobResponse]  # type: ignore[assignment]
     """Starts a new round of every item without a success, of a finished job: failed ones and those that a
@@ -226,7 +232,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_gateway_pb2.SubmitJobResponse, _abc.Awaitable[_gateway_pb2.SubmitJobResponse]]:
         """Stores a job and answers at once; the job survives any crash from then on.
         Safe to repeat with the same request_id: the first job is returned as it is now.
-        With upload set it only opens the job, for AppendItems to bring the items.
+        With upload set it only opens the job, for AppendItems to bring the items. With validate_only set the request is
+        checked as ever, but for its request_id, nothing is stored, and the answer says what the job would take.
         Errors: INVALID_ARGUMENT (INVALID_FIELD: correct the named field; UNKNOWN_KIND: the message lists the
         known ones; ITEM_TOO_LARGE: the item over 1 MB is named), ALREADY_EXISTS
         (REQUEST_ID_REUSED: same request_id, other content: use a new one).
@@ -342,8 +349,10 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.ResumeJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.ResumeJobResponse, _abc.Awaitable[_gateway_pb2.ResumeJobResponse]]:
-        """Lets a paused job go on. Safe to repeat; a job that is not paused is returned unchanged.
-        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+        """Lets a paused job go on, with a new budget where one is given; a job that is not paused gets the new budget too.
+        Safe to repeat; a job that has ended, or is being ended, is returned unchanged.
+        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (BUDGET_SPENT: its
+        budget does not suffice for another call, or the new one is not above what is spent: call with a higher one).
         """
 
     @_abc_1.abstractmethod

@@ -291,18 +291,20 @@ class LeaseRef(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., chunk_index: _Optional[int] = ..., fence: _Optional[int] = ...) -> None: ...
 
 class Lease(_message.Message):
-    __slots__ = ("ref", "round", "items", "quarantined", "allowance_micros")
+    __slots__ = ("ref", "round", "items", "quarantined", "allowance_micros", "whole_rest")
     REF_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     QUARANTINED_FIELD_NUMBER: _ClassVar[int]
     ALLOWANCE_MICROS_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_REST_FIELD_NUMBER: _ClassVar[int]
     ref: LeaseRef
     round: int
     items: _containers.RepeatedCompositeFieldContainer[LeasedItem]
     quarantined: bool
     allowance_micros: int
-    def __init__(self, ref: _Optional[_Union[LeaseRef, _Mapping]] = ..., round: _Optional[int] = ..., items: _Optional[_Iterable[_Union[LeasedItem, _Mapping]]] = ..., quarantined: _Optional[bool] = ..., allowance_micros: _Optional[int] = ...) -> None: ...
+    whole_rest: bool
+    def __init__(self, ref: _Optional[_Union[LeaseRef, _Mapping]] = ..., round: _Optional[int] = ..., items: _Optional[_Iterable[_Union[LeasedItem, _Mapping]]] = ..., quarantined: _Optional[bool] = ..., allowance_micros: _Optional[int] = ..., whole_rest: _Optional[bool] = ...) -> None: ...
 
 class LeasedItem(_message.Message):
     __slots__ = ("item_index", "input", "try_count", "usage", "failed_tries", "work_time")

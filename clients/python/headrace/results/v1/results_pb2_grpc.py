@@ -231,8 +231,9 @@ class ResultsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ResumeJob(self, request, context):
-        """Lets a job that its owner paused go on. Safe to repeat; one that is not paused is returned unchanged.
-        Errors: NOT_FOUND (JOB_NOT_FOUND).
+        """Lets a paused job go on, with a new budget where one is given. Safe to repeat; one that has ended or is being
+        ended is returned unchanged.
+        Errors: NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (BUDGET_SPENT).
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -93,8 +93,9 @@ class ResultsServiceStub:
     Errors: NOT_FOUND (JOB_NOT_FOUND).
     """
     ResumeJob: _grpc.UnaryUnaryMultiCallable[_results_pb2.ResumeJobRequest, _results_pb2.ResumeJobResponse]
-    """Lets a job that its owner paused go on. Safe to repeat; one that is not paused is returned unchanged.
-    Errors: NOT_FOUND (JOB_NOT_FOUND).
+    """Lets a paused job go on, with a new budget where one is given. Safe to repeat; one that has ended or is being
+    ended is returned unchanged.
+    Errors: NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (BUDGET_SPENT).
     """
     RetryJob: _grpc.UnaryUnaryMultiCallable[_results_pb2.RetryJobRequest, _results_pb2.RetryJobResponse]
     """Starts a new round of every item without a success, on a terminal job; changes nothing on a live one.
@@ -165,8 +166,9 @@ class ResultsServiceAsyncStub(ResultsServiceStub):
     Errors: NOT_FOUND (JOB_NOT_FOUND).
     """
     ResumeJob: _aio.UnaryUnaryMultiCallable[_results_pb2.ResumeJobRequest, _results_pb2.ResumeJobResponse]  # type: ignore[assignment]
-    """Lets a job that its owner paused go on. Safe to repeat; one that is not paused is returned unchanged.
-    Errors: NOT_FOUND (JOB_NOT_FOUND).
+    """Lets a paused job go on, with a new budget where one is given. Safe to repeat; one that has ended or is being
+    ended is returned unchanged.
+    Errors: NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (BUDGET_SPENT).
     """
     RetryJob: _aio.UnaryUnaryMultiCallable[_results_pb2.RetryJobRequest, _results_pb2.RetryJobResponse]  # type: ignore[assignment]
     """Starts a new round of every item without a success, on a terminal job; changes nothing on a live one.
@@ -318,8 +320,9 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _results_pb2.ResumeJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_results_pb2.ResumeJobResponse, _abc.Awaitable[_results_pb2.ResumeJobResponse]]:
-        """Lets a job that its owner paused go on. Safe to repeat; one that is not paused is returned unchanged.
-        Errors: NOT_FOUND (JOB_NOT_FOUND).
+        """Lets a paused job go on, with a new budget where one is given. Safe to repeat; one that has ended or is being
+        ended is returned unchanged.
+        Errors: NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (BUDGET_SPENT).
         """
 
     @_abc_1.abstractmethod

@@ -70,29 +70,35 @@ class ChildRequest(_message.Message):
     def __init__(self, setup: _Optional[_Union[ChildSetup, _Mapping]] = ..., item: _Optional[_Union[ChildItem, _Mapping]] = ..., cancelled_number: _Optional[int] = ...) -> None: ...
 
 class ChildSetup(_message.Message):
-    __slots__ = ("log_level", "model", "redis_url", "memory_bytes")
+    __slots__ = ("log_level", "model", "redis_url", "memory_bytes", "prices_file")
     LOG_LEVEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     REDIS_URL_FIELD_NUMBER: _ClassVar[int]
     MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
+    PRICES_FILE_FIELD_NUMBER: _ClassVar[int]
     log_level: str
     model: str
     redis_url: str
     memory_bytes: int
-    def __init__(self, log_level: _Optional[str] = ..., model: _Optional[str] = ..., redis_url: _Optional[str] = ..., memory_bytes: _Optional[int] = ...) -> None: ...
+    prices_file: str
+    def __init__(self, log_level: _Optional[str] = ..., model: _Optional[str] = ..., redis_url: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., prices_file: _Optional[str] = ...) -> None: ...
 
 class ChildItem(_message.Message):
-    __slots__ = ("number", "job", "item")
+    __slots__ = ("number", "job", "item", "allowance_micros", "whole_rest")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     JOB_FIELD_NUMBER: _ClassVar[int]
     ITEM_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_MICROS_FIELD_NUMBER: _ClassVar[int]
+    WHOLE_REST_FIELD_NUMBER: _ClassVar[int]
     number: int
     job: _results_pb2.JobSpec
     item: _results_pb2.LeasedItem
-    def __init__(self, number: _Optional[int] = ..., job: _Optional[_Union[_results_pb2.JobSpec, _Mapping]] = ..., item: _Optional[_Union[_results_pb2.LeasedItem, _Mapping]] = ...) -> None: ...
+    allowance_micros: int
+    whole_rest: bool
+    def __init__(self, number: _Optional[int] = ..., job: _Optional[_Union[_results_pb2.JobSpec, _Mapping]] = ..., item: _Optional[_Union[_results_pb2.LeasedItem, _Mapping]] = ..., allowance_micros: _Optional[int] = ..., whole_rest: _Optional[bool] = ...) -> None: ...
 
 class ChildReport(_message.Message):
-    __slots__ = ("number", "cancelled", "output", "error", "retry_delay", "job_failed", "try_count", "usage", "failed_tries", "work_time")
+    __slots__ = ("number", "cancelled", "output", "error", "retry_delay", "job_failed", "try_count", "usage", "failed_tries", "work_time", "wanted_micros")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     CANCELLED_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
@@ -103,6 +109,7 @@ class ChildReport(_message.Message):
     USAGE_FIELD_NUMBER: _ClassVar[int]
     FAILED_TRIES_FIELD_NUMBER: _ClassVar[int]
     WORK_TIME_FIELD_NUMBER: _ClassVar[int]
+    WANTED_MICROS_FIELD_NUMBER: _ClassVar[int]
     number: int
     cancelled: bool
     output: str
@@ -113,4 +120,5 @@ class ChildReport(_message.Message):
     usage: _jobs_pb2.Usage
     failed_tries: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailedTry]
     work_time: _duration_pb2.Duration
-    def __init__(self, number: _Optional[int] = ..., cancelled: _Optional[bool] = ..., output: _Optional[str] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., job_failed: _Optional[bool] = ..., try_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., failed_tries: _Optional[_Iterable[_Union[_jobs_pb2.FailedTry, _Mapping]]] = ..., work_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    wanted_micros: int
+    def __init__(self, number: _Optional[int] = ..., cancelled: _Optional[bool] = ..., output: _Optional[str] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., job_failed: _Optional[bool] = ..., try_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., failed_tries: _Optional[_Iterable[_Union[_jobs_pb2.FailedTry, _Mapping]]] = ..., work_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., wanted_micros: _Optional[int] = ...) -> None: ...

@@ -1,0 +1,83 @@
+"""What a job would cost, before anything of it is stored."""
+
+import asyncio
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+from pydantic import BaseModel
+
+from headrace.gateway.v1 import gateway_pb2
+from headrace.kinds import CallEstimate, ItemFailedError, Kind, TryAgainError
+from services.shared.prices import Prices
+
+_SLICE_SECONDS = 0.01
+
+
+class JobPrices:
+    """Estimates jobs, and knows which can have a budget.
+
+    Args:
+        prices: Of models.
+        default_model: That workers call for jobs that name none.
+    """
+
+    def __init__(self, prices: Prices, default_model: str) -> None:
+        self._prices = prices
+        self._default_model = default_model
+
+    def model_without_price(self, params: BaseModel) -> str | None:
+        """Returns the model that a job's params mean where its price is not known.
+
+        A kind whose params have no ``model`` may call any model, or none: then workers have to find out.
+        """
+        if "model" not in type(params).model_fields:
+            return None
+        model = getattr(params, "model", None) or self._default_model
+        return model if self._prices.of(model) is None else None
+
+    async def estimate(
+        self, kind: Kind[Any], params: BaseModel, items: Sequence[str]
+    ) -> gateway_pb2.JobEstimate:
+        """Returns what a job would take; lets the loop go on while it looks at many items.
+
+        Each call is taken to be made once. An item that will fail before any call takes nothing. Of a kind
+        that does not say which calls it makes, all is 0 and the cost unset.
+
+        Args:
+            kind: Of the job.
+            params: As the kind takes them.
+            items: JSON texts.
+        """
+        estimate = gateway_pb2.JobEstimate()
+        if kind.estimate is None:
+            return estimate
+        cost: int | None = 0
+        slice_end = time.perf_counter() + _SLICE_SECONDS
+        for item in items:
+            for call in _calls_of(kind, params, item):
+                estimate.call_count += 1
+                estimate.input_tokens += call.input_tokens
+                estimate.output_tokens += call.output_tokens
+                cost = self._add_cost(cost, call)
+            if time.perf_counter() > slice_end:
+                await asyncio.sleep(0)
+                slice_end = time.perf_counter() + _SLICE_SECONDS
+        if cost is not None:
+            estimate.cost_micros = cost
+        return estimate
+
+    def _add_cost(self, cost: int | None, call: CallEstimate) -> int | None:
+        price = self._prices.of(call.model or self._default_model)
+        if cost is None or price is None:
+            return None
+        return cost + price.cost_micros(call.input_tokens, call.output_tokens)
+
+
+def _calls_of(kind: Kind[Any], params: BaseModel, item: str) -> Sequence[CallEstimate]:
+    assert kind.estimate is not None
+    try:
+        return kind.estimate(params, orjson.loads(item))
+    except (ItemFailedError, TryAgainError):
+        return ()

@@ -1,0 +1,117 @@
+"""What a job would take, and what it may cost, as a client asks for it."""
+
+import json
+
+import pytest
+
+from headrace.gateway.v1.gateway_pb2 import JobEstimate, PauseJobRequest, ResumeJobRequest, SubmitJobRequest
+from headrace.kinds import Kind, builtin_kinds, validate_params
+from headrace.kinds.noop import NoopParams
+from services.gateway.job_prices import JobPrices
+from services.shared.prices import Price, Prices, read_prices
+
+COMPLETE = builtin_kinds()["llm.complete"]
+# A token costs a millionth of a dollar.
+PRICES = JobPrices(Prices({"m": Price(1_000_000, 500_000, 1_000_000)}), "m")
+
+
+async def estimate(params, *items, kind=COMPLETE, prices=PRICES):
+    validated = validate_params(kind, json.dumps(params))
+    return await prices.estimate(kind, validated, [json.dumps(item) for item in items])
+
+
+def classify(**fields):
+    params = {"labels": ["a", "b"], "template": "{x}", "model": fields.pop("model", "gpt-4o-mini")}
+    return SubmitJobRequest(
+        kind="llm.classify", params=json.dumps(params), items=['{"x": "some text"}'] * 3, **fields
+    )
+
+
+async def test_an_estimate_has_the_calls_tokens_and_cost_of_all_items():
+    found = await estimate({"prompt": "{x}", "max_output_tokens": 50}, {"x": "y" * 40}, {"x": "y" * 80})
+    assert found == JobEstimate(
+        call_count=2, input_tokens=14 + 24, output_tokens=100, cost_micros=14 + 24 + 100
+    )
+
+
+async def test_every_prompt_of_an_item_is_a_call():
+    found = await estimate({"prompts": {"a": "{x}", "b": "{x}!"}, "system": "s"}, {"x": "y"})
+    assert found.call_count == 2
+
+
+async def test_an_item_that_will_fail_before_any_call_takes_nothing():
+    assert (await estimate({"prompt": "{x}"}, {"z": 1}, {"x": 1})).call_count == 1
+
+
+async def test_of_a_model_without_a_price_the_cost_is_unset_and_the_rest_is_told():
+    found = await estimate({"prompt": "{x}", "model": "theirs"}, {"x": 1})
+    assert not found.HasField("cost_micros")
+    assert found.call_count == 1
+    assert found.input_tokens > 0
+
+
+async def test_a_job_that_names_no_model_is_estimated_by_the_default_one():
+    prices = JobPrices(read_prices(), "gpt-4o")
+    cheap = await estimate({"prompt": "{x}", "model": "gpt-4o-mini"}, {"x": 1}, prices=prices)
+    default = await estimate({"prompt": "{x}"}, {"x": 1}, prices=prices)
+    assert default.cost_micros > cheap.cost_micros
+
+
+async def test_a_kind_that_does_not_know_its_calls_has_no_cost():
+    kind = Kind(name="theirs", description="", params_model=NoopParams, run=COMPLETE.run)
+    assert await estimate({}, 1, 2, kind=kind) == JobEstimate()
+
+
+async def test_a_job_without_calls_costs_nothing():
+    assert await estimate({}, 1, 2, kind=builtin_kinds()["noop"]) == JobEstimate(cost_micros=0)
+
+
+async def test_validating_only_stores_nothing_and_answers_the_estimate(gateway, results):
+    answer = await gateway.stub.SubmitJob(classify(validate_only=True))
+    assert not answer.HasField("job")
+    assert answer.estimate.call_count == 3
+    assert answer.estimate.cost_micros > 0
+    assert not results.requests["CreateJobs"]
+
+
+async def test_validating_only_names_wrong_fields_as_ever(gateway, failure_of):
+    request = SubmitJobRequest(kind="llm.classify", params="{}", items=["1"], validate_only=True)
+    failure = await failure_of(gateway.stub.SubmitJob(request))
+    assert [violation.field for violation in failure.violations] == ["params.labels", "params.template"]
+
+
+async def test_an_upload_cannot_be_validated_only(gateway, failure_of):
+    request = SubmitJobRequest(kind="noop", upload=True, validate_only=True)
+    failure = await failure_of(gateway.stub.SubmitJob(request))
+    assert [violation.field for violation in failure.violations] == ["validate_only"]
+
+
+async def test_a_budget_goes_to_the_store_and_is_part_of_the_content(gateway, results):
+    await gateway.stub.SubmitJob(classify(budget_micros=5_000))
+    await gateway.stub.SubmitJob(classify())
+    with_budget, without = (request.jobs[0] for request in results.requests["CreateJobs"])
+    assert with_budget.budget_micros == 5_000
+    assert not without.HasField("budget_micros")
+    assert with_budget.content_hash != without.content_hash
+
+
+@pytest.mark.parametrize("budget", [0, -1])
+async def test_a_budget_of_nothing_is_refused(gateway, failure_of, budget):
+    failure = await failure_of(gateway.stub.SubmitJob(classify(budget_micros=budget)))
+    assert [violation.field for violation in failure.violations] == ["budget_micros"]
+
+
+async def test_a_budget_is_refused_where_the_price_of_the_model_is_not_known(gateway, failure_of):
+    failure = await failure_of(gateway.stub.SubmitJob(classify(model="theirs", budget_micros=5_000)))
+    assert [violation.field for violation in failure.violations] == ["budget_micros"]
+    assert "theirs" in failure.message
+
+
+async def test_a_new_budget_goes_to_the_store_with_the_resume(gateway, results, submit):
+    job = await submit(gateway)
+    await gateway.stub.PauseJob(PauseJobRequest(job_id=job.job_id))
+    await gateway.stub.ResumeJob(ResumeJobRequest(job_id=job.job_id, budget_micros=70))
+    await gateway.stub.ResumeJob(ResumeJobRequest(job_id=job.job_id))
+    first, second = results.requests["ResumeJob"]
+    assert first.budget_micros == 70
+    assert not second.HasField("budget_micros")
