@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 
 log = get_logger(__name__)
 
-# The store takes leases back that heartbeats sent 5 s after them do not list: a reply must not come later. One
-# that waited in a socket while this process was frozen may do so all the same, and is not taken.
+# The store takes leases back that heartbeats sent 5 s after them do not list: a reply must not come later.
+# One that waited in a socket while this process was frozen may do so all the same, and is not taken.
 CALL_SECONDS = 5.0
 
 
