@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 log = get_logger(__name__)
 
 # The store takes leases back that heartbeats sent 5 s after them do not list: a reply must not come later.
+# One that waited in a socket while this process was frozen may do so all the same, and is not taken.
 CALL_SECONDS = 5.0
 
 
@@ -54,6 +56,7 @@ class LeaseDesk:
         incarnation: Of this worker.
         scheduler: Takes the chunks.
         carry_out: Takes the effects of each reply.
+        clock: Gives seconds that never go back.
     """
 
     def __init__(
@@ -63,7 +66,10 @@ class LeaseDesk:
         incarnation: str,
         scheduler: ItemScheduler,
         carry_out: Callable[[results_pb2.Effects], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
         self._job_class = job_class
         self._results = results
         self._incarnation = incarnation
@@ -103,13 +109,17 @@ class LeaseDesk:
             known_job_ids=known,
             excluded_job_ids=unwanted,
         )
+        send_time = self._clock()
         try:
             response = await self._results.LeaseChunks(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
             log.warning("chunks_not_leased", code=error.code().name)
             return NOTHING
-        self._call_id = ""
         self._carry_out(response.effects)
+        if self._clock() - send_time > CALL_SECONDS:
+            log.warning("chunks_leased_too_late", chunk_count=len(response.leases))
+            return NOTHING
+        self._call_id = ""
         self._scheduler.room.set_with_work(self._job_class, response.more_work)
         specs = known | {spec.job_id: spec for spec in response.jobs}
         self._scheduler.accept(specs, response.leases)

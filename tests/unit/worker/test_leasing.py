@@ -58,8 +58,8 @@ def store(unavailable):
 
 @pytest.fixture
 def make_desk(store):
-    def make(bench):
-        return LeaseDesk(DEFAULT, store, "i", bench.scheduler, lambda effects: None)
+    def make(bench, **options):
+        return LeaseDesk(DEFAULT, store, "i", bench.scheduler, lambda effects: None, **options)
 
     return make
 
@@ -97,6 +97,18 @@ async def test_callers_at_one_time_share_a_call_and_later_ones_share_the_next(
     store.hold.set()
     await asyncio.gather(*first, *later)
     assert len(store.requests) == 2
+
+
+async def test_an_answer_that_is_read_too_late_is_not_taken_and_asked_for_again(make_bench, make_desk, store):
+    """The worker was frozen: the store may have given the chunks to somebody else, or be about to."""
+    bench, times = make_bench(), iter([0.0, 5.1, 6.0, 6.1])
+    desk = make_desk(bench, clock=lambda: next(times))
+    store.chunks = [("j", 3), ("k", 3)]
+    assert not (await desk.lease()).answered
+    assert not bench.scheduler.held.leases()
+    store.chunks = [("j", 3)]
+    assert (await desk.lease()).chunk_count == 1
+    assert len({request.call_id for request in store.requests}) == 1
 
 
 async def test_a_failed_call_is_repeated_under_its_call_id_and_an_answered_one_is_not(
