@@ -50,6 +50,7 @@ class EmbeddedApp:
                 redis_url=settings.redis_url,
                 model=settings.model,
                 in_flight_limit=settings.in_flight_limit,
+                limits=settings.limits,
                 log_level=settings.log_level,
                 drain_seconds=drain_seconds,
             ),

@@ -15,12 +15,14 @@ from services.shared.queue.contract import QUEUE_BY_CLASS
 from services.shared.queue.publisher import QueuePublisher
 from services.shared.rpc_client import open_channel
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.shared.setting_types import read_limits
 from services.worker.consumer import Consumer
 from services.worker.cooldowns import open_cooldowns
 from services.worker.heartbeat import Heartbeat
 from services.worker.held_work import HeldWork
 from services.worker.item_runner import ItemRunner
 from services.worker.lease_desk import LeaseDesk
+from services.worker.limits import open_limits
 from services.worker.progress_hub import ProgressHub
 from services.worker.provider import open_provider
 from services.worker.quarantine import Quarantine
@@ -55,7 +57,12 @@ class WorkerApp:
         self._hub = ProgressHub(self.incarnation)
         self._cooldowns = open_cooldowns(settings.redis_url)
         self._provider = open_provider(settings.in_flight_limit)
-        self._heartbeat = Heartbeat(self._results, self.incarnation, self._carry_out)
+        self._limits = open_limits(
+            read_limits(settings.limits), settings.redis_url, lambda: self._heartbeat.live_worker_count
+        )
+        self._heartbeat = Heartbeat(
+            self._results, self.incarnation, self._carry_out, lambda: self._limits.are_apart
+        )
         self._recorder = Recorder(self._results, self.incarnation, self._carry_out)
         self._quarantine = Quarantine(
             worker_pb2.ChildSetup(
@@ -63,6 +70,7 @@ class WorkerApp:
                 model=settings.model,
                 redis_url=settings.redis_url,
                 memory_bytes=settings.quarantine_memory_mb * 1024 * 1024,
+                limits=settings.limits,
             )
         )
         limit = settings.in_flight_limit  # of items, and of the calls they make
@@ -74,6 +82,7 @@ class WorkerApp:
                 self._cooldowns,
                 call_limit=limit,
                 may_start=self._heartbeat.counts_as_live,
+                limits=self._limits,
             ),
             self._quarantine,
             self._recorder,
@@ -135,6 +144,7 @@ class WorkerApp:
         await self._server.stop(grace_seconds=1.0)
         await self._provider.close()
         await self._cooldowns.close()
+        await self._limits.close()
         await self._channel.close(None)
         log.info("worker_stopped", incarnation=self.incarnation, everything_recorded=flushed)
 

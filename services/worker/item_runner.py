@@ -20,6 +20,7 @@ from services.worker.item_context import CallingContext
 from services.worker.item_time import ItemTime, duration_of, seconds_of
 from services.worker.job_lines import note_failed_try, note_handler_error
 from services.worker.kept_answers import KeptAnswers
+from services.worker.limits import Limits
 from services.worker.payload import decode_input, encode_output
 from services.worker.provider.faults import RATE_LIMITED
 from services.worker.provider.provider import Provider
@@ -71,6 +72,7 @@ class ItemRunner:
         rng: Gives numbers from 0 to 1, for jitter.
         call_limit: Calls to the provider under way at most.
         may_start: Whether a call may begin now.
+        limits: Rate limits of calls; None: there are none.
     """
 
     def __init__(
@@ -83,9 +85,10 @@ class ItemRunner:
         *,
         call_limit: int = 100,
         may_start: Callable[[], bool] = lambda: True,
+        limits: Limits | None = None,
     ) -> None:
         self._kinds = kinds
-        self._gate = CallGate(provider, cooldowns, call_limit, may_start)
+        self._gate = CallGate(provider, cooldowns, call_limit, may_start, limits)
         self._default_model = default_model
         self._rng = rng
         self._prepared: dict[str, _PreparedJob] = {}
@@ -141,13 +144,18 @@ class ItemRunner:
             note_failed_try(spec, item, error, delay)
         return error, delay
 
-    def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
-        """Returns for how long no item of a job should be started, because its model cools down. 0: go on."""
+    @property
+    def limited_count(self) -> int:
+        """Calls that wait for a rate limit."""
+        return self._gate.limited_count
+
+    def wait_seconds(self, spec: results_pb2.JobSpec) -> float:
+        """Returns for how long no item of a job should be started: its model cools down, or is full. 0: go on."""
         try:
             prepared = self._prepare(spec)
         except Exception:  # running an item will say it
             return 0.0
-        return self._gate.cooldown_seconds(prepared.model) if prepared.model else 0.0
+        return self._gate.wait_seconds(prepared.model) if prepared.model else 0.0
 
     def forget(self, job_id: str) -> None:
         """Drops what is kept of a job. A job that comes again is prepared again."""

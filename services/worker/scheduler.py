@@ -53,8 +53,12 @@ class TryRunner(Protocol):
 class Runner(TryRunner, Protocol):
     """What the scheduler needs of the item runner."""
 
-    def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
-        """How long no call of the job should start; 0.0: it may."""
+    @property
+    def limited_count(self) -> int:
+        """How many items, at most, wait for a rate limit."""
+
+    def wait_seconds(self, spec: results_pb2.JobSpec) -> float:
+        """How long no item of the job should start; 0.0: it may."""
 
     def forget(self, job_id: str) -> None:
         """Lets go of what is kept for a job."""
@@ -122,9 +126,12 @@ class ItemScheduler:
         self.pump()
 
     def pump(self) -> None:
-        """Starts waiting items while there are places and nothing forbids it; call it at any change."""
+        """Starts waiting items while there are places and nothing forbids it; call it at any change.
+
+        What waits for a rate limit holds no place; for a job whose calls wait nothing more is started.
+        """
         while (
-            len(self._in_flight) < self.limit
+            len(self._in_flight) - self._runner.limited_count < self.limit
             and self._recorder.unacknowledged_count < UNACKNOWLEDGED_LIMIT
             and not self._draining
             and self._may_start()
@@ -201,15 +208,14 @@ class ItemScheduler:
         return [
             job_id
             for job_id, job in self.held.jobs.items()
-            if job.spec.job_class == job_class
-            and (job.stopped or self._runner.cooldown_seconds(job.spec) > 0)
+            if job.spec.job_class == job_class and (job.stopped or self._runner.wait_seconds(job.spec) > 0)
         ]
 
     def _job_ready(self, job_id: str) -> bool:
         job = self.held.jobs.get(job_id)
         if job is None:
             return True
-        wait = self._runner.cooldown_seconds(job.spec)
+        wait = self._runner.wait_seconds(job.spec)
         if wait <= 0:
             return True
         self._wake_after(min(wait, 1.0))

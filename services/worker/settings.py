@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from services.shared.setting_types import BrokerUrl, HostPort, RedisUrl, Target
+from services.shared.setting_types import BrokerUrl, HostPort, Limits, RedisUrl, Target
 from services.shared.settings import ServiceSettings
 
 
@@ -15,9 +15,10 @@ class WorkerSettings(ServiceSettings):
             0.0.0.0 or [::].
         results_target: Where results answers.
         rabbitmq_url: ``amqp://...``, or ``memory://`` in a single process.
-        redis_url: ``redis://...``, or ``memory://`` for cool-downs of this process alone.
+        redis_url: ``redis://...``, or ``memory://`` for cool-downs and limits of this process alone.
         model: Model of jobs that name none.
         in_flight_limit: Items worked on at once.
+        limits: Rate limits by model, as JSON or the path of a file; see ``read_limits``.
         quarantine_memory_mb: Memory for the child process of quarantined items, in MB; 0: no limit.
     """
 
@@ -28,4 +29,5 @@ class WorkerSettings(ServiceSettings):
     redis_url: RedisUrl = Field(default="memory://", repr=False)
     model: str = "gpt-4o-mini"
     in_flight_limit: int = Field(default=100, ge=1, le=10_000)
+    limits: Limits = ""
     quarantine_memory_mb: int = Field(default=512, ge=0)

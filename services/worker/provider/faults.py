@@ -28,6 +28,7 @@ from headrace.kinds import ItemFailedError, JobFailedError, TryAgainError
 from services.worker.provider.retry_after import read_retry_after
 
 RATE_LIMITED = "RATE_LIMITED"
+PROVIDER_TIMEOUT = "PROVIDER_TIMEOUT"
 _QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _TRY_AGAIN_STATUSES = {408, 409, 425}
 _CODE = re.compile(r"[A-Za-z0-9_.\[\]]{1,64}")
@@ -56,7 +57,7 @@ def status_fault(error: openai.APIStatusError) -> TryAgainError | ItemFailedErro
 
 def timeout_fault() -> TryAgainError:
     """Returns what a call without an answer in time means."""
-    return TryAgainError("PROVIDER_TIMEOUT", "the provider did not answer in time")
+    return TryAgainError(PROVIDER_TIMEOUT, "the provider did not answer in time")
 
 
 def connection_fault() -> TryAgainError:

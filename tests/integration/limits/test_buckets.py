@@ -60,7 +60,9 @@ async def test_a_request_gets_its_tokens_or_nothing(buckets):
     taken = await buckets.take("k", BOTH, [200, 200, 0], NONE)
     assert taken.count == 1
     assert 1.0 < taken.wait_seconds < 1.2  # for 100 tokens
-    assert (await buckets.take("k", BOTH, [0, 0, 0, 0], NONE)).count == 3  # the second took no request with it
+    assert (
+        await buckets.take("k", BOTH, [0, 0, 0, 0], NONE)
+    ).count == 3  # the second took no request with it
 
 
 async def test_requests_and_tokens_that_go_back_can_be_taken_again(buckets):

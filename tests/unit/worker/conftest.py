@@ -76,7 +76,9 @@ class FakeRunner:
         finally:
             del self.tries[key]
 
-    def cooldown_seconds(self, spec):
+    limited_count = 0
+
+    def wait_seconds(self, spec):
         return self.cooldown
 
     def forget(self, job_id):
