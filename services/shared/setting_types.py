@@ -113,8 +113,8 @@ def read_limits(value: str) -> dict[str, ModelLimit]:
         return _MODEL_LIMITS.validate_json(text)
     except (OSError, ValidationError):
         raise ValueError(
-            'must be JSON such as {"MODEL": {"requests_per_minute": 600, "tokens_per_minute": 200000}, "*": {...}}, '
-            "each number 1 or more, or the path of a file with it"
+            'must be JSON such as {"MODEL": {"requests_per_minute": 600, "tokens_per_minute": 200000}, '
+            '"*": {...}}, each number 1 or more, or the path of a file with it'
         ) from None
 
 

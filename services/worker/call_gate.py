@@ -26,9 +26,9 @@ class CallGate:
     """Lets calls through to a provider.
 
     An item in flight may make several calls at once; those beyond the limits wait here, so that waiting uses
-    up nothing of a call's time. First a call gets its request and its tokens of the rate limit, then a place: what
-    waits for the rate limit holds none. Both go to the call whose item has the fewest calls before it: an item
-    with one call never waits for all those of an item with twenty.
+    up nothing of a call's time. First a call gets its request and tokens of the rate limit, then a place:
+    what waits for the rate limit holds none. Both go to the call whose item has the fewest calls before it: an
+    item with one call never waits for all those of an item with twenty.
 
     Args:
         provider: Makes the calls.
@@ -124,7 +124,7 @@ class CallGate:
     async def _admitted(
         self, request: CompletionRequest, rank: int
     ) -> AsyncIterator[tuple[Reservation | None, bool]]:
-        """Holds a reservation and a place; gives the reservation, and whether anything had to be waited for."""
+        """Holds a reservation and a place; gives the reservation, and whether it waited for anything."""
         model, waited = request.model, False
         limiter = self._limits.of(self._provider.name, model, lambda: self._places.free_count(model))
         if limiter is None:

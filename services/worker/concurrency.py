@@ -4,7 +4,7 @@ from services.worker.metrics import CONCURRENCY_LIMIT, model_label
 
 
 class Concurrency:
-    """A limit that is halved when the provider turns calls away or does not answer, and grows by one a round trip.
+    """A limit that is halved when the provider turns calls away or does not answer, and grows again.
 
     Args:
         model: For metrics.

@@ -150,7 +150,7 @@ class ItemRunner:
         return self._gate.limited_count
 
     def wait_seconds(self, spec: results_pb2.JobSpec) -> float:
-        """Returns for how long no item of a job should be started: its model cools down, or is full. 0: go on."""
+        """Returns for how long no item of a job should be started: its model cools down or is full."""
         try:
             prepared = self._prepare(spec)
         except Exception:  # running an item will say it

@@ -105,6 +105,7 @@ def to_worker_info(message: jobs_pb2.Worker) -> WorkerInfo:
         in_flight_count=message.in_flight_count,
         in_flight_limit=message.in_flight_limit,
         leased_item_count=message.leased_item_count,
+        limits_apart=message.limits_apart,
     )
 
 

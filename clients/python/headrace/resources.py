@@ -219,7 +219,10 @@ class KindInfo:
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """One start of a worker process, as its last heartbeat told."""
+    """One start of a worker process, as its last heartbeat told.
+
+    limits_apart: Redis cannot be asked, so it takes its part of each rate limit, as one of the live workers.
+    """
 
     incarnation: str
     address: str
@@ -229,3 +232,4 @@ class WorkerInfo:
     in_flight_count: int
     in_flight_limit: int
     leased_item_count: int
+    limits_apart: bool = False

@@ -16,9 +16,9 @@ class Limits:
     """The limiters of a worker, made when a model is first called.
 
     Args:
-        limits: By model; ``*`` for those without an own entry. Empty: nothing is limited, and nobody is asked.
+        limits: By model; ``*`` for those without an own entry. Empty: nothing is limited, nobody is asked.
         buckets: Where requests and tokens are taken from.
-        account: Tells apart keys of a provider; it goes into names of keys, and so must not be the key itself.
+        account: Tells apart keys of a provider; a hash, not the key itself.
     """
 
     def __init__(self, limits: Mapping[str, ModelLimit], buckets: SharedBuckets, account: str = "") -> None:

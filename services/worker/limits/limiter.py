@@ -54,8 +54,8 @@ class Reservation:
 class Limiter:
     """Requests and tokens of one model for the calls of this worker.
 
-    At most one script call is under way; what comes meanwhile goes into the next. A block holds what waits and
-    what this worker is likely to use within 250 ms; what of it is not used within 1 s goes back.
+    At most one script call is under way; what comes meanwhile goes into the next. A block holds what waits
+    and what this worker is likely to use within 250 ms; what of it is not used within 1 s goes back.
 
     Args:
         buckets: Where they are taken from.
@@ -104,7 +104,7 @@ class Limiter:
         return max(self._next_seconds, 0.05) if self.waiting_count > max(1, recent_count) else 0.0
 
     async def reserve(self, token_count: int, rank: int) -> Reservation:
-        """Waits for a request and its tokens; those of the lowest rank come first, then those that came first."""
+        """Waits for a request and its tokens; the lowest rank comes first, then who came first."""
         loop = asyncio.get_running_loop()
         self._forget_recent(loop.time())
         with timing(self._waits.observe):
@@ -172,6 +172,7 @@ class Limiter:
             heapq.heapify(self._waiting)
             if self._waiting and (places := self._free_places()) > 0:
                 taken = await self._take_for(min(places, _MAX_COUNT))
+                await asyncio.sleep(0)  # the calls take their places
                 if taken.wait_seconds:  # not woken by what comes meanwhile: it has to wait too
                     self._next_seconds = min(taken.wait_seconds, 1.0) + random.random() * _APART_SECONDS
                     await asyncio.sleep(self._next_seconds)

@@ -9,8 +9,8 @@ from services.shared.setting_types import ModelLimit
 USABLE_SECONDS = 1.0
 # What goes back later than this after it was taken is not credited, in seconds.
 CREDITED_SECONDS = 1.2
-# In 60 s of calls there is what was taken in 61 s, and what others gave back of the 1.2 s before; so a limit of
-# a minute is spread over a little more than their sum.
+# In 60 s of calls there is what was taken in 61 s, and what others gave back of the 1.2 s before; so a limit
+# of a minute is spread over a little more than their sum.
 _MINUTE_SECONDS = 60.0 + USABLE_SECONDS + CREDITED_SECONDS + 0.1
 _REQUEST_BURST_PART = 200  # 0.5 % of a minute's requests may come at once, beside the one that is due
 _TOKEN_BURST_PART = 20
@@ -36,7 +36,7 @@ class Rates:
 def rates_of(limit: ModelLimit, worker_count: int = 1) -> Rates:
     """Returns the rates of one of so many workers that share a limit and cannot talk to each other.
 
-    In no 60 s are there more requests than the limit, and about 95.9 % of it where there is always one to make.
+    In no 60 s are there more requests than the limit, and about 95.9 % of it where there is always work.
 
     Args:
         limit: A minute's, of all.

@@ -34,7 +34,8 @@ for i = 8, #ARGV do
   tokens = tokens + time_of_tokens
   count = count + 1
 end
-redis.call('HSET', KEYS[1], 'requests', string.format('%.0f', requests), 'tokens', string.format('%.0f', tokens))
+redis.call('HSET', KEYS[1],
+  'requests', string.format('%.0f', requests), 'tokens', string.format('%.0f', tokens))
 redis.call('PEXPIRE', KEYS[1], math.ceil((math.max(requests, tokens) - now) / 1000) + 1000)
 return {count, string.format('%.0f', math.max(late, 0))}
 """

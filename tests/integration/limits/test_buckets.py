@@ -100,8 +100,8 @@ async def test_what_has_no_limit_is_given(buckets):
 
 
 async def test_ten_workers_stay_within_a_limit_of_600_in_any_minute_and_reach_95_percent(buckets, clock):
-    """Ten workers, always hungry, that use what they take late, and give some of it back, for many minutes."""
-    minutes = 30 if isinstance(buckets, MemoryBuckets) else 3
+    """Ten workers, always hungry, that use what they take late, and give some back, for many minutes."""
+    minutes = 30 if isinstance(buckets, MemoryBuckets) else 2
     rates, rng = rates_of(ModelLimit(requests_per_minute=600)), random.Random(7)
     start = clock.now
     calls: list[float] = []
