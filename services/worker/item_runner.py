@@ -149,13 +149,21 @@ class ItemRunner:
         """Calls that wait for a rate limit."""
         return self._gate.limited_count
 
+    def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
+        """Returns for how long the model of a job still cools down; 0: it does not."""
+        model = self._model_of(spec)
+        return self._gate.cooldown_seconds(model) if model else 0.0
+
     def wait_seconds(self, spec: results_pb2.JobSpec) -> float:
         """Returns for how long no item of a job should be started: its model cools down or is full."""
+        model = self._model_of(spec)
+        return self._gate.wait_seconds(model) if model else 0.0
+
+    def _model_of(self, spec: results_pb2.JobSpec) -> str | None:
         try:
-            prepared = self._prepare(spec)
+            return self._prepare(spec).model
         except Exception:  # running an item will say it
-            return 0.0
-        return self._gate.wait_seconds(prepared.model) if prepared.model else 0.0
+            return None
 
     def forget(self, job_id: str) -> None:
         """Drops what is kept of a job. A job that comes again is prepared again."""

@@ -83,6 +83,8 @@ def to_live_events(messages: Iterable[jobs_pb2.LiveEvent]) -> tuple[LiveEvent, .
             in_flight_count=message.in_flight_count,
             items_per_second=message.items_per_second,
             tokens_per_second=message.tokens_per_second,
+            limited_count=message.limited_count,
+            cooldown_seconds=message.cooldown_seconds,
         )
         for message in messages
     )

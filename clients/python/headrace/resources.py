@@ -153,6 +153,8 @@ class LiveEvent:
     in_flight_count: int
     items_per_second: float
     tokens_per_second: float
+    limited_count: int = 0
+    cooldown_seconds: float = 0.0
 
 
 @dataclass(frozen=True)

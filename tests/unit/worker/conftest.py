@@ -78,8 +78,10 @@ class FakeRunner:
 
     limited_count = 0
 
-    def wait_seconds(self, spec):
+    def cooldown_seconds(self, spec):
         return self.cooldown
+
+    wait_seconds = cooldown_seconds
 
     def forget(self, job_id):
         pass
