@@ -52,6 +52,7 @@ class EmbeddedApp:
                 cache_hours=settings.cache_hours,
                 prices_file=settings.prices_file,
                 in_flight_limit=settings.in_flight_limit,
+                limits=settings.limits,
                 log_level=settings.log_level,
                 drain_seconds=drain_seconds,
             ),

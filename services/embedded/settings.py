@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from services.shared.setting_types import DatabaseUrl, HostPort, PricesFile, RedisUrl
+from services.shared.setting_types import DatabaseUrl, HostPort, Limits, PricesFile, RedisUrl
 from services.shared.settings import ServiceSettings
 
 
@@ -12,11 +12,12 @@ class EmbeddedSettings(ServiceSettings):
     Attributes:
         listen: Where the gateway listens. The two other services take free loopback ports.
         database_url: SQLite or PostgreSQL; brought to the newest schema at each start.
-        redis_url: ``memory://``, or ``redis://...`` to share cool-downs and answers with other systems.
+        redis_url: ``memory://``, or ``redis://...`` to share limits and answers with other systems.
         model: Model of jobs that name none.
         cache_hours: How long answers are kept for jobs that use them again.
         prices_file: Prices of models, as JSON; unset: those that come with Headrace.
         in_flight_limit: Items worked on at once.
+        limits: Rate limits by model, as JSON or the path of a file; see ``read_limits``.
         gateway_resync_seconds: How often the gateway re-reads watched jobs it heard nothing of; 0: never.
         retention_hours: How long finished jobs are kept; 0: for ever.
     """
@@ -28,5 +29,6 @@ class EmbeddedSettings(ServiceSettings):
     cache_hours: float = Field(default=24.0, gt=0, le=8_760, allow_inf_nan=False)
     prices_file: PricesFile | None = None
     in_flight_limit: int = Field(default=100, ge=1, le=10_000)
+    limits: Limits = ""
     gateway_resync_seconds: float = Field(default=1.0, ge=0)
     retention_hours: float = Field(default=720.0, ge=0, le=1_000_000, allow_inf_nan=False)

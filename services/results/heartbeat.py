@@ -22,14 +22,14 @@ UNLISTED_AFTER = 8 * SECOND
 
 _BEAT = """
 INSERT INTO workers (incarnation, address, start_time, heartbeat_time, alive_until, ended, dead,
-    in_flight_count, in_flight_limit, leased_item_count)
+    in_flight_count, in_flight_limit, leased_item_count, limits_apart)
 SELECT :incarnation, :address, n.now, n.now, n.now + :alive_for, false, false,
-    :in_flight_count, :in_flight_limit, :leased_item_count
+    :in_flight_count, :in_flight_limit, :leased_item_count, :limits_apart
 FROM (SELECT NOW() AS now) n WHERE true
 ON CONFLICT (incarnation) DO UPDATE SET address = excluded.address, dead = false,
     heartbeat_time = excluded.heartbeat_time, alive_until = excluded.alive_until,
     in_flight_count = excluded.in_flight_count, in_flight_limit = excluded.in_flight_limit,
-    leased_item_count = excluded.leased_item_count
+    leased_item_count = excluded.leased_item_count, limits_apart = excluded.limits_apart
 RETURNING ended, start_time = heartbeat_time AS fresh, heartbeat_time AS now"""
 _REPLACE = """
 UPDATE workers SET ended = true
@@ -63,6 +63,7 @@ async def _beat_in(tx: Transaction, request: results_pb2.HeartbeatRequest) -> re
         "in_flight_count": request.in_flight_count,
         "in_flight_limit": request.in_flight_limit,
         "leased_item_count": request.leased_item_count,
+        "limits_apart": request.limits_apart,
     }
     worker = (await tx.run(_BEAT, {**names, **counts, "alive_for": ALIVE_FOR}))[0]
     if worker.ended:

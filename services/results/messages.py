@@ -135,6 +135,7 @@ def worker_message(row: Row[Any]) -> jobs_pb2.Worker:
         in_flight_count=row.in_flight_count,
         in_flight_limit=row.in_flight_limit,
         leased_item_count=row.leased_item_count,
+        limits_apart=row.limits_apart,
     )
 
 

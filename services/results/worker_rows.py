@@ -16,7 +16,7 @@ SILENT_AFTER = 5 * SECOND
 
 COLUMNS = (
     "w.incarnation, w.address, w.start_time, w.heartbeat_time, w.alive_until, w.ended, w.dead, "
-    "w.in_flight_count, w.in_flight_limit, w.leased_item_count"
+    "w.in_flight_count, w.in_flight_limit, w.leased_item_count, w.limits_apart"
 )
 LIVE = "NOT w.ended AND NOT w.dead"
 

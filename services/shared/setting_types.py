@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from services.shared.prices import read_prices
 
@@ -85,3 +86,49 @@ DatabaseUrl = Annotated[
         )
     ),
 ]
+
+
+class ModelLimit(BaseModel):
+    """What all workers together may ask of a model with one provider key in a minute; unset: no limit.
+
+    Attributes:
+        requests_per_minute: Calls.
+        tokens_per_minute: Tokens, in and out.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    requests_per_minute: int | None = Field(default=None, ge=1, le=1_000_000_000)
+    tokens_per_minute: int | None = Field(default=None, ge=1, le=1_000_000_000_000)
+
+
+_MODEL_LIMITS = TypeAdapter(dict[str, ModelLimit])
+
+
+def read_limits(value: str) -> dict[str, ModelLimit]:
+    """Returns the limits by model that a setting holds; ``*`` stands for every model without an own entry.
+
+    Args:
+        value: JSON text, or the path of a file that holds it; empty: no limits.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if not value.strip():
+        return {}
+    try:
+        text = value if value.lstrip().startswith("{") else Path(value).read_text()
+        return _MODEL_LIMITS.validate_json(text)
+    except (OSError, ValidationError):
+        raise ValueError(
+            'must be JSON such as {"MODEL": {"requests_per_minute": 600, "tokens_per_minute": 200000}, '
+            '"*": {...}}, each number 1 or more, or the path of a file with it'
+        ) from None
+
+
+def _check_limits(value: str) -> str:
+    read_limits(value)
+    return value
+
+
+Limits = Annotated[str, AfterValidator(_check_limits)]

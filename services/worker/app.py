@@ -16,6 +16,7 @@ from services.shared.queue.contract import QUEUE_BY_CLASS
 from services.shared.queue.publisher import QueuePublisher
 from services.shared.rpc_client import open_channel
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.shared.setting_types import read_limits
 from services.worker.answer_cache import open_answer_cache
 from services.worker.consumer import Consumer
 from services.worker.cooldowns import open_cooldowns
@@ -23,6 +24,7 @@ from services.worker.heartbeat import Heartbeat
 from services.worker.held_work import HeldWork
 from services.worker.item_runner import ItemRunner
 from services.worker.lease_desk import LeaseDesk
+from services.worker.limits import open_limits
 from services.worker.progress_hub import ProgressHub
 from services.worker.provider import open_provider
 from services.worker.quarantine import Quarantine
@@ -60,7 +62,12 @@ class WorkerApp:
         self._answer_cache = open_answer_cache(
             settings.redis_url, self.incarnation, self._provider.name, settings.cache_hours * 3600
         )
-        self._heartbeat = Heartbeat(self._results, self.incarnation, self._carry_out)
+        self._limits = open_limits(
+            read_limits(settings.limits), settings.redis_url, lambda: self._heartbeat.live_worker_count
+        )
+        self._heartbeat = Heartbeat(
+            self._results, self.incarnation, self._carry_out, lambda: self._limits.are_apart
+        )
         self._recorder = Recorder(self._results, self.incarnation, self._carry_out)
         self._quarantine = Quarantine(
             worker_pb2.ChildSetup(
@@ -69,6 +76,7 @@ class WorkerApp:
                 redis_url=settings.redis_url,
                 prices_file=settings.prices_file or "",
                 memory_bytes=settings.quarantine_memory_mb * 1024 * 1024,
+                limits=settings.limits,
             )
         )
         limit = settings.in_flight_limit  # of items, and of the calls they make
@@ -82,6 +90,7 @@ class WorkerApp:
                 may_start=self._heartbeat.counts_as_live,
                 answer_cache=self._answer_cache,
                 prices=read_prices(settings.prices_file),
+                limits=self._limits,
             ),
             self._quarantine,
             self._recorder,
@@ -145,6 +154,7 @@ class WorkerApp:
         await self._provider.close()
         await self._cooldowns.close()
         await self._answer_cache.close()
+        await self._limits.close()
         await self._channel.close(None)
         log.info("worker_stopped", incarnation=self.incarnation, everything_recorded=flushed)
 
@@ -166,7 +176,7 @@ class WorkerApp:
     async def _read_live_numbers(self) -> None:
         while True:
             await asyncio.sleep(LIVE_SECONDS)
-            self._hub.put_live_events(self._scheduler.live.read(self.incarnation, LIVE_SECONDS))
+            self._hub.put_live_events(self._scheduler.read_live_events(self.incarnation, LIVE_SECONDS))
             self._hub.forget(self._scheduler.held.jobs)
 
 

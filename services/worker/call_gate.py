@@ -1,35 +1,41 @@
-"""The one way of a worker's items to the provider: so many calls at once, none while its model cools down."""
+"""The one way of a worker's items to the provider: within its limits, and not while its model cools down."""
 
 import asyncio
-import heapq
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
-from itertools import count
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, TryAgainError
 from services.shared.metrics import timing
+from services.worker.call_places import CallPlaces
 from services.worker.cooldowns import Cooldowns
+from services.worker.limits import Limits, Reservation, open_limits
 from services.worker.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS, model_label
-from services.worker.provider.faults import RATE_LIMITED
+from services.worker.provider.faults import PROVIDER_TIMEOUT, RATE_LIMITED
 from services.worker.provider.provider import CompletionRequest, Provider
+from services.worker.token_estimates import TokenEstimates
 
 # Nothing may be started: the store may give what this worker holds to others.
 WORKER_CUT_OFF = "WORKER_CUT_OFF"
+# How soon an item of a model is looked at again whose calls wait for a place, in seconds.
+_CROWDED_SECONDS = 0.05
+_MEMORY = "memory://"
 
 
 class CallGate:
     """Lets calls through to a provider.
 
-    An item in flight may make several calls at once; those beyond the limit wait here, so that waiting uses
-    up nothing of a call's time. A place goes to the call whose item has the fewest calls before it: an item
-    with one call never waits for all those of an item with twenty.
+    An item in flight may make several calls at once; those beyond the limits wait here, so that waiting uses
+    up nothing of a call's time. First a call gets its request and tokens of the rate limit, then a place:
+    what waits for the rate limit holds none. Both go to the call whose item has the fewest calls before it:
+    an item with one call never waits for all those of an item with twenty.
 
     Args:
         provider: Makes the calls.
         cooldowns: Asked, and told of models that turned a call away.
-        limit: Calls under way at most.
+        limit: Calls under way at most, of all models; a model that is overloaded gets fewer.
         may_start: Whether a new call may begin (the worker counts as live).
+        limits: Rate limits; None: there are none.
     """
 
     def __init__(
@@ -38,20 +44,32 @@ class CallGate:
         cooldowns: Cooldowns,
         limit: int,
         may_start: Callable[[], bool] = lambda: True,
+        limits: Limits | None = None,
     ) -> None:
         self._provider = provider
         self._cooldowns = cooldowns
-        self._free_count = limit
+        self._places = CallPlaces(limit)
         self._may_start = may_start
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
-        self._arrivals = count()
+        self._limits = limits or open_limits({}, _MEMORY)
+        self._estimates = TokenEstimates()
+
+    @property
+    def limited_count(self) -> int:
+        """Calls that wait for a rate limit."""
+        return self._limits.waiting_count
 
     def cooldown_seconds(self, model: str) -> float:
         """Returns for how long a model should be left alone; 0: it may be called."""
         return self._cooldowns.remaining(self._key(model))
 
+    def wait_seconds(self, model: str) -> float:
+        """Returns how soon it is worth while to start further items with calls of a model; 0: now."""
+        limiter = self._limits.of(self._provider.name, model, lambda: self._places.free_count(model))
+        crowded = _CROWDED_SECONDS if self._places.is_crowded(model) else 0.0
+        return max(self.cooldown_seconds(model), crowded, limiter.wait_seconds if limiter else 0.0)
+
     async def complete(self, request: CompletionRequest, usage: jobs_pb2.Usage, rank: int) -> Completion:
-        """Makes one call once it has a place; see Provider.
+        """Makes one call once the rate limit and the places allow it; see Provider.
 
         Args:
             request: What to ask.
@@ -62,50 +80,71 @@ class CallGate:
             TryAgainError: Also where the model was told to be left alone while the call waited here, and
                 where nothing may be started now: then an item that is under way makes no further call.
         """
-        async with self._place(rank) as waited:
-            if not self._may_start():
-                raise TryAgainError(WORKER_CUT_OFF, "the worker has lost touch with the store")
-            wait = self.cooldown_seconds(request.model) if waited else 0.0
-            if wait > 0:
-                raise TryAgainError(RATE_LIMITED, "the provider's rate limit is reached", wait)
+        async with self._admitted(request, rank) as (reservation, waited):
             try:
-                with _counted(request.model):
-                    return await self._provider.complete(request, usage)
-            except TryAgainError as error:
-                if error.reason == RATE_LIMITED and error.retry_after:
-                    self._cooldowns.hold(self._key(request.model), error.retry_after)
+                self._check(request.model, waited)
+            except TryAgainError:
+                if reservation is not None:
+                    reservation.give_back()
                 raise
+            return await self._call(request, usage, reservation)
+
+    def _check(self, model: str, waited: bool) -> None:
+        if not self._may_start():
+            raise TryAgainError(WORKER_CUT_OFF, "the worker has lost touch with the store")
+        wait = self.cooldown_seconds(model) if waited else 0.0
+        if wait > 0:
+            raise TryAgainError(RATE_LIMITED, "the provider's rate limit is reached", wait)
+
+    async def _call(
+        self, request: CompletionRequest, usage: jobs_pb2.Usage, reservation: Reservation | None
+    ) -> Completion:
+        concurrency = self._places.of(request.model)
+        number = concurrency.begin()
+        try:
+            with _counted(request.model):
+                completion = await self._provider.complete(request, usage)
+        except TryAgainError as error:
+            if error.reason in (RATE_LIMITED, PROVIDER_TIMEOUT):
+                concurrency.overloaded(number)
+            if error.reason == RATE_LIMITED and reservation is not None:
+                reservation.settle(0)  # the request counts at the provider, its tokens do not
+            if error.reason == RATE_LIMITED and error.retry_after:
+                self._cooldowns.hold(self._key(request.model), error.retry_after)
+            raise
+        concurrency.succeeded(number)
+        used = completion.input_tokens + completion.output_tokens
+        if used:
+            self._estimates.learn(request, completion.output_tokens)
+            if reservation is not None:
+                reservation.settle(used)
+        return completion
 
     @asynccontextmanager
-    async def _place(self, rank: int) -> AsyncIterator[bool]:
-        """Holds a place; gives whether it had to be waited for."""
-        waits = self._free_count == 0
-        if waits:
-            await self._wait(rank)
-        else:
-            self._free_count -= 1
-        try:
-            yield waits
-        finally:
-            self._release()
-
-    async def _wait(self, rank: int) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting, (rank, next(self._arrivals), turn))
-        try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # got its place and was cancelled at once
-                self._release()
-            raise
-
-    def _release(self) -> None:
-        while self._waiting:
-            *_, turn = heapq.heappop(self._waiting)
-            if not turn.done():
-                turn.set_result(None)  # the place changes hands
-                return
-        self._free_count += 1
+    async def _admitted(
+        self, request: CompletionRequest, rank: int
+    ) -> AsyncIterator[tuple[Reservation | None, bool]]:
+        """Holds a reservation and a place; gives the reservation, and whether it waited for anything."""
+        model, waited = request.model, False
+        limiter = self._limits.of(self._provider.name, model, lambda: self._places.free_count(model))
+        if limiter is None:
+            async with self._places.take(model, rank) as waited:
+                yield None, waited
+            return
+        async with AsyncExitStack() as place:
+            place.callback(limiter.places_changed)
+            while True:
+                reservation = await limiter.reserve(self._estimates.of(request), rank)
+                try:
+                    async with asyncio.timeout(reservation.seconds_left):
+                        await place.enter_async_context(self._places.take(model, rank))
+                    break
+                except TimeoutError:
+                    reservation.give_back()
+                except asyncio.CancelledError:
+                    reservation.give_back()
+                    raise
+            yield reservation, True
 
     def _key(self, model: str) -> str:
         return f"{self._provider.name}/{model}"

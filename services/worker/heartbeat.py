@@ -31,6 +31,11 @@ class Heartbeat:
         results: Stub of results.
         incarnation: Of this worker.
         carry_out: Takes the effects of each reply.
+        limits_apart: Whether rate limits are kept by this worker's part of each.
+
+    Attributes:
+        live_worker_count: Of the last answer, this one included.
+        ended: Set when a newer worker has taken the address.
     """
 
     def __init__(
@@ -38,10 +43,13 @@ class Heartbeat:
         results: "ResultsServiceAsyncStub",
         incarnation: str,
         carry_out: Callable[[results_pb2.Effects], None],
+        limits_apart: Callable[[], bool] = lambda: False,
     ) -> None:
         self._results = results
         self._incarnation = incarnation
         self._carry_out = carry_out
+        self._limits_apart = limits_apart
+        self.live_worker_count = 1
         self._answered_send_time = float("-inf")
         self._task: asyncio.Task[None] | None = None
         self.ended = asyncio.Event()
@@ -93,6 +101,7 @@ class Heartbeat:
             in_flight_count=scheduler.in_flight_count,
             in_flight_limit=scheduler.limit,
             leased_item_count=scheduler.held.unfinished_count(),
+            limits_apart=self._limits_apart(),
         )
         try:
             response = await self._results.Heartbeat(request, timeout=CALL_SECONDS)
@@ -105,6 +114,7 @@ class Heartbeat:
             self.ended.set()
             return True
         self._answered_send_time = send_time
+        self.live_worker_count = max(1, response.live_worker_count)
         self._carry_out(response.effects)
         self._obey(response, scheduler, slices)
         return True

@@ -25,6 +25,7 @@ from services.worker.item_context import CallingContext
 from services.worker.item_time import ItemTime, duration_of, seconds_of
 from services.worker.job_lines import note_failed_try, note_handler_error
 from services.worker.kept_answers import KeptAnswers
+from services.worker.limits import Limits
 from services.worker.payload import decode_input, encode_output
 from services.worker.provider.faults import RATE_LIMITED
 from services.worker.provider.provider import Provider
@@ -81,6 +82,7 @@ class ItemRunner:
         may_start: Whether a call may begin now.
         answer_cache: For jobs that use answers again; None: their items make all of their calls.
         prices: Of models; None: those that come with Headrace.
+        limits: Rate limits of calls; None: there are none.
     """
 
     def __init__(
@@ -95,9 +97,10 @@ class ItemRunner:
         may_start: Callable[[], bool] = lambda: True,
         answer_cache: AnswerCache | None = None,
         prices: Prices | None = None,
+        limits: Limits | None = None,
     ) -> None:
         self._kinds = kinds
-        self._gate = CallGate(provider, cooldowns, call_limit, may_start)
+        self._gate = CallGate(provider, cooldowns, call_limit, may_start, limits)
         self._costs = CallCosts(prices or read_prices())
         self._default_model = default_model
         self._answer_cache = answer_cache
@@ -165,13 +168,26 @@ class ItemRunner:
             note_failed_try(spec, item, error, delay)
         return error, delay
 
+    @property
+    def limited_count(self) -> int:
+        """Calls that wait for a rate limit."""
+        return self._gate.limited_count
+
     def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
-        """Returns for how long no item of a job should be started, because its model cools down. 0: go on."""
+        """Returns for how long the model of a job still cools down; 0: it does not."""
+        model = self._model_of(spec)
+        return self._gate.cooldown_seconds(model) if model else 0.0
+
+    def wait_seconds(self, spec: results_pb2.JobSpec) -> float:
+        """Returns for how long no item of a job should be started: its model cools down or is full."""
+        model = self._model_of(spec)
+        return self._gate.wait_seconds(model) if model else 0.0
+
+    def _model_of(self, spec: results_pb2.JobSpec) -> str | None:
         try:
-            prepared = self._prepare(spec)
+            return self._prepare(spec).model
         except Exception:  # running an item will say it
-            return 0.0
-        return self._gate.cooldown_seconds(prepared.model) if prepared.model else 0.0
+            return None
 
     def forget(self, job_id: str) -> None:
         """Drops what is kept of a job. A job that comes again is prepared again."""

@@ -1,5 +1,6 @@
 """Numbers of running jobs that are worth seeing live and not worth storing."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -42,13 +43,18 @@ class LiveNumbers:
         numbers.token_count += outcome.usage.input_tokens - before.input_tokens
         numbers.token_count += outcome.usage.output_tokens - before.output_tokens
 
-    def read(self, incarnation: str, seconds: float) -> list[worker_pb2.JobLiveEvent]:
+    def read(
+        self, incarnation: str, seconds: float, also: Iterable[str] = ()
+    ) -> list[worker_pb2.JobLiveEvent]:
         """Returns an event for each job with tries since the last reading, and starts counting anew.
 
         Args:
             incarnation: Of this worker.
             seconds: Time since the last reading.
+            also: Jobs that get an event without tries.
         """
+        for job_id in also:
+            self._jobs.setdefault(job_id, _Numbers())
         now = Timestamp()
         now.GetCurrentTime()
         events = [

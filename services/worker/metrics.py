@@ -21,6 +21,18 @@ CACHED_ANSWERS = Counter(
     "the cache was unreachable.",
     ["outcome"],
 )
+LIMIT_WAIT_SECONDS = Histogram(
+    "headrace_limit_wait_seconds",
+    "How long calls waited for the rate limit of their model.",
+    ["model"],
+    buckets=WAIT_BUCKETS,
+)
+LIMITS_APART = Gauge(
+    "headrace_limits_apart", "1 while Redis cannot be asked and the worker takes its part of each rate limit."
+)
+CONCURRENCY_LIMIT = Gauge(
+    "headrace_concurrency_limit", "Calls of a model that may be under way on the worker now.", ["model"]
+)
 ITEM_RETRIES = Counter(
     "headrace_item_retries_total", "Tries of items that failed and are followed by another one.", ["reason"]
 )

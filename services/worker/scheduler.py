@@ -11,6 +11,7 @@ from typing import Protocol
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
+from headrace.worker.v1 import worker_pb2
 from services.shared.logging import get_logger
 from services.shared.queue.contract import WEIGHT_BY_CLASS
 from services.worker import entries
@@ -58,8 +59,15 @@ class TryRunner(Protocol):
 class Runner(TryRunner, Protocol):
     """What the scheduler needs of the item runner."""
 
+    @property
+    def limited_count(self) -> int:
+        """How many items, at most, wait for a rate limit."""
+
     def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
-        """How long no call of the job should start; 0.0: it may."""
+        """How long the job's model still cools down; 0.0: it does not."""
+
+    def wait_seconds(self, spec: results_pb2.JobSpec) -> float:
+        """How long no item of the job should start; 0.0: it may."""
 
     def forget(self, job_id: str) -> None:
         """Lets go of what is kept for a job."""
@@ -127,9 +135,12 @@ class ItemScheduler:
         self.pump()
 
     def pump(self) -> None:
-        """Starts waiting items while there are places and nothing forbids it; call it at any change."""
+        """Starts waiting items while there are places and nothing forbids it; call it at any change.
+
+        What waits for a rate limit holds no place; for a job whose calls wait nothing more is started.
+        """
         while (
-            len(self._in_flight) < self.limit
+            len(self._in_flight) - self._runner.limited_count < self.limit
             and self._recorder.unacknowledged_count < UNACKNOWLEDGED_LIMIT
             and not self._draining
             and self._may_start()
@@ -206,15 +217,35 @@ class ItemScheduler:
         return [
             job_id
             for job_id, job in self.held.jobs.items()
-            if job.spec.job_class == job_class
-            and (job.stopped or self._runner.cooldown_seconds(job.spec) > 0)
+            if job.spec.job_class == job_class and (job.stopped or self._runner.wait_seconds(job.spec) > 0)
         ]
+
+    def read_live_events(self, incarnation: str, seconds: float) -> list[worker_pb2.JobLiveEvent]:
+        """Returns an event for each job with tries since the last reading, or that waits for its model.
+
+        Args:
+            incarnation: Of this worker.
+            seconds: Time since the last reading.
+        """
+        waiting = {
+            job_id: job
+            for job_id, job in self.held.jobs.items()
+            if not job.stopped and self._runner.wait_seconds(job.spec) > 0
+        }
+        events = self.live.read(incarnation, seconds, also=waiting)
+        for event in events:
+            job = waiting.get(event.job_id)
+            if job is not None:
+                live = event.live_event
+                live.limited_count = max(0, job.unfinished_count - live.in_flight_count)
+                live.cooldown_seconds = self._runner.cooldown_seconds(job.spec)
+        return events
 
     def _job_ready(self, job_id: str) -> bool:
         job = self.held.jobs.get(job_id)
         if job is None:
             return True
-        wait = self._runner.cooldown_seconds(job.spec)
+        wait = self._runner.wait_seconds(job.spec)
         if wait <= 0:
             return True
         self._wake_after(min(wait, 1.0))

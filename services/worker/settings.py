@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from services.shared.setting_types import BrokerUrl, HostPort, PricesFile, RedisUrl, Target
+from services.shared.setting_types import BrokerUrl, HostPort, Limits, PricesFile, RedisUrl, Target
 from services.shared.settings import ServiceSettings
 
 
@@ -15,11 +15,12 @@ class WorkerSettings(ServiceSettings):
             0.0.0.0 or [::].
         results_target: Where results answers.
         rabbitmq_url: ``amqp://...``, or ``memory://`` in a single process.
-        redis_url: ``redis://...``, or ``memory://`` for cool-downs and cached answers of this process alone.
+        redis_url: ``redis://...``, or ``memory://`` for cool-downs, limits and answers of this process alone.
         model: Model of jobs that name none.
         cache_hours: How long answers are kept for jobs that use them again.
         prices_file: Prices of models, as JSON; unset: those that come with Headrace.
         in_flight_limit: Items worked on at once.
+        limits: Rate limits by model, as JSON or the path of a file; see ``read_limits``.
         quarantine_memory_mb: Memory for the child process of quarantined items, in MB; 0: no limit.
     """
 
@@ -32,4 +33,5 @@ class WorkerSettings(ServiceSettings):
     cache_hours: float = Field(default=24.0, gt=0, le=8_760, allow_inf_nan=False)
     prices_file: PricesFile | None = None
     in_flight_limit: int = Field(default=100, ge=1, le=10_000)
+    limits: Limits = ""
     quarantine_memory_mb: int = Field(default=512, ge=0)

@@ -32,6 +32,17 @@ async def test_a_heartbeat_tells_live_workers_and_classes_with_work(store):
     assert not (await one.beat()).classes_with_work
 
 
+async def test_a_worker_whose_limits_are_apart_is_listed_so_until_its_next_heartbeat(store):
+    worker = await store.worker()
+    for apart in (True, False):
+        request = pb.HeartbeatRequest(
+            incarnation=worker.incarnation, address=worker.address, limits_apart=apart
+        )
+        await store.stub.Heartbeat(request)
+        (listed,) = (await store.stub.ListWorkers(pb.ListWorkersRequest())).workers
+        assert listed.limits_apart is apart
+
+
 async def test_a_listed_lease_that_is_not_held_is_told_lost(store):
     await store.create(items=1)
     worker = await store.worker()

@@ -96,6 +96,8 @@ def to_live_events(messages: Iterable[jobs_pb2.LiveEvent]) -> tuple[LiveEvent, .
             in_flight_count=message.in_flight_count,
             items_per_second=message.items_per_second,
             tokens_per_second=message.tokens_per_second,
+            limited_count=message.limited_count,
+            cooldown_seconds=message.cooldown_seconds,
         )
         for message in messages
     )
@@ -118,6 +120,7 @@ def to_worker_info(message: jobs_pb2.Worker) -> WorkerInfo:
         in_flight_count=message.in_flight_count,
         in_flight_limit=message.in_flight_limit,
         leased_item_count=message.leased_item_count,
+        limits_apart=message.limits_apart,
     )
 
 

@@ -173,6 +173,8 @@ class LiveEvent:
     in_flight_count: int
     items_per_second: float
     tokens_per_second: float
+    limited_count: int = 0
+    cooldown_seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -239,7 +241,10 @@ class KindInfo:
 
 @dataclass(frozen=True)
 class WorkerInfo:
-    """One start of a worker process, as its last heartbeat told."""
+    """One start of a worker process, as its last heartbeat told.
+
+    limits_apart: Redis cannot be asked, so it takes its part of each rate limit, as one of the live workers.
+    """
 
     incarnation: str
     address: str
@@ -249,3 +254,4 @@ class WorkerInfo:
     in_flight_count: int
     in_flight_limit: int
     leased_item_count: int
+    limits_apart: bool = False

@@ -32,6 +32,7 @@ RATE_LIMITED = "RATE_LIMITED"
 PASSING_REASONS = frozenset(
     {RATE_LIMITED, "PROVIDER_ERROR", "PROVIDER_TIMEOUT", "PROVIDER_UNREACHABLE", "BROKEN_ANSWER"}
 )
+PROVIDER_TIMEOUT = "PROVIDER_TIMEOUT"
 _QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _TRY_AGAIN_STATUSES = {408, 409, 425}
 _CODE = re.compile(r"[A-Za-z0-9_.\[\]]{1,64}")
@@ -60,7 +61,7 @@ def status_fault(error: openai.APIStatusError) -> TryAgainError | ItemFailedErro
 
 def timeout_fault() -> TryAgainError:
     """Returns what a call without an answer in time means."""
-    return TryAgainError("PROVIDER_TIMEOUT", "the provider did not answer in time")
+    return TryAgainError(PROVIDER_TIMEOUT, "the provider did not answer in time")
 
 
 def connection_fault() -> TryAgainError:

@@ -10,10 +10,12 @@ from headrace.kinds import installed_kinds
 from headrace.worker.v1 import worker_pb2
 from services.shared.logging import configure_logging
 from services.shared.prices import read_prices
+from services.shared.setting_types import read_limits
 from services.worker.allowance import Allowance
 from services.worker.cooldowns import open_cooldowns
 from services.worker.fault_outcome import fault_outcome
 from services.worker.item_runner import ItemOutcome, ItemRunner
+from services.worker.limits import open_limits
 from services.worker.provider import open_provider
 from services.worker.quarantine.frames import read_frame, write_frame
 from services.worker.quarantine.limits import die_with_parent, limit_memory
@@ -76,9 +78,14 @@ async def run(descriptor: int) -> None:
     setup = (await read_frame(reader, worker_pb2.ChildRequest)).setup
     configure_logging("worker", setup.log_level)
     cooldowns, provider = open_cooldowns(setup.redis_url), open_provider(CALL_LIMIT)
-    prices = read_prices(setup.prices_file or None)
     runner = ItemRunner(
-        installed_kinds(), provider, setup.model, cooldowns, call_limit=CALL_LIMIT, prices=prices
+        installed_kinds(),
+        provider,
+        setup.model,
+        cooldowns,
+        call_limit=CALL_LIMIT,
+        prices=read_prices(setup.prices_file or None),
+        limits=open_limits(read_limits(setup.limits), setup.redis_url),
     )
     limit_memory(setup.memory_bytes)
     child = Child(runner, writer)

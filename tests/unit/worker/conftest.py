@@ -76,8 +76,12 @@ class FakeRunner:
         finally:
             del self.tries[key]
 
+    limited_count = 0
+
     def cooldown_seconds(self, spec):
         return self.cooldown
+
+    wait_seconds = cooldown_seconds
 
     def forget(self, job_id):
         pass

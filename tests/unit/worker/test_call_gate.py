@@ -7,11 +7,14 @@ import pytest
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, Message, TryAgainError
 from services.shared.prices import read_prices
+from services.shared.setting_types import ModelLimit
 from services.worker.call_costs import CallCosts, CallMeter
 from services.worker.call_gate import CallGate
 from services.worker.cooldowns import MemoryCooldowns
 from services.worker.item_context import CallingContext
 from services.worker.kept_answers import ItemAnswers
+from services.worker.limits import Limits
+from services.worker.limits.shared_buckets import SharedBuckets
 
 LIMITED = TryAgainError("RATE_LIMITED", "", retry_after=9.0)
 
@@ -51,10 +54,11 @@ async def settle() -> None:
 class Items:
     """Items that make calls through one gate."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, limits: Limits | None = None) -> None:
         self.provider = HeldProvider()
         self.may_start = True
-        self.gate = CallGate(self.provider, MemoryCooldowns(lambda: 0.0), limit, lambda: self.may_start)
+        cooldowns = MemoryCooldowns(lambda: 0.0)
+        self.gate = CallGate(self.provider, cooldowns, limit, lambda: self.may_start, limits)
         self.calls: dict[str, asyncio.Task[Completion]] = {}
 
     async def start(self, *prompts: str) -> None:
@@ -79,8 +83,8 @@ class Items:
 async def make_items():
     made: list[Items] = []
 
-    def make(limit: int) -> Items:
-        made.append(Items(limit))
+    def make(limit: int, limits: Limits | None = None) -> Items:
+        made.append(Items(limit, limits))
         return made[-1]
 
     yield make
@@ -157,3 +161,52 @@ async def test_a_worker_that_may_start_nothing_makes_no_further_call_of_an_item_
     items.may_start = True
     await items.start("a3")
     assert items.provider.started == ["a1", "a3"]
+
+
+def limited_to(requests_per_minute: int) -> Limits:
+    """Limits whose time stands still."""
+    buckets = SharedBuckets(None, lambda: 1, lambda: 0.0)
+    return Limits({"m": ModelLimit(requests_per_minute=requests_per_minute)}, buckets)
+
+
+async def test_a_call_over_the_rate_limit_waits_and_holds_no_place(make_items):
+    items = make_items(2, limited_to(60))
+    await items.start("a1")
+    await items.start("b1")
+    assert items.provider.started == ["a1"]
+    assert items.gate.limited_count == 1
+    assert items.gate.wait_seconds("other") == 0.0
+    await items.start("c1")
+    assert items.gate.wait_seconds("m") > 0.0  # nothing more of this model is worth starting
+
+
+async def test_a_call_that_may_not_be_made_gives_its_request_back(make_items):
+    items = make_items(2, limited_to(60))
+    items.may_start = False
+    await items.start("a1")
+    with pytest.raises(TryAgainError):
+        await items.calls["a1"]
+    items.may_start = True
+    await items.start("b1")
+    assert items.provider.started == ["b1"]
+
+
+async def test_a_model_that_turns_calls_away_gets_half_as_many_at_once_and_others_do_not(make_items):
+    items = make_items(4)
+    await items.start("a1", "a2", "a3", "a4")
+    for prompt in ("a1", "a2"):
+        await items.provider.answer(prompt, error=TryAgainError("RATE_LIMITED", ""))
+    await items.start("b1")
+    assert "b1" not in items.provider.started  # two are under way, and two are the limit now
+    assert items.gate.wait_seconds("m") > 0.0
+    assert items.gate.wait_seconds("other") == 0.0
+    await items.provider.answer("a3")
+    assert items.provider.started[-1] == "b1"
+
+
+async def test_a_call_without_an_answer_in_time_halves_them_too(make_items):
+    items = make_items(2)
+    await items.start("a1")
+    await items.provider.answer("a1", error=TryAgainError("PROVIDER_TIMEOUT", ""))
+    await items.start("b1", "b2")
+    assert items.provider.started == ["a1", "b1"]

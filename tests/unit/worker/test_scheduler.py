@@ -370,3 +370,23 @@ async def test_a_drain_gives_back_what_only_waits_before_the_calls_in_flight_end
     await eventually(lambda: bench.results.releases() == [("k", 0)])
     bench.runner.succeed("j", 0)
     await drain
+
+
+async def test_items_that_wait_for_a_rate_limit_hold_no_place(make_bench, eventually):
+    bench = make_bench(limit=2)
+    bench.lease("limited", 0, 2)
+    await bench.started(2)
+    bench.runner.limited_count = 1
+    bench.lease("other", 0, 2)
+    await eventually(lambda: ("other", 0) in bench.runner.started)
+    assert ("other", 1) not in bench.runner.started
+    bench.runner.succeed_all()
+
+
+async def test_live_events_tell_what_waits_for_a_model(make_bench):
+    bench = make_bench()
+    bench.runner.cooldown = 7.0
+    bench.lease("cooling", 0, 3)
+    (event,) = bench.scheduler.read_live_events("w", 1.0)
+    assert event.job_id == "cooling"
+    assert (event.live_event.limited_count, event.live_event.cooldown_seconds) == (3, 7.0)

@@ -27,7 +27,9 @@ class Runner:
         finally:
             self.tries.remove(outcome)
 
-    def cooldown_seconds(self, spec):
+    limited_count = 0
+
+    def wait_seconds(self, spec):
         return self.cooldown
 
     def forget(self, job_id):

@@ -109,6 +109,7 @@ def worker_row(worker: WorkerInfo) -> str:
     return (
         f"{worker.address:22}  {'yes' if worker.live else 'no':4}  {in_flight:>11}  "
         f"{worker.leased_item_count:>6}  {instant(worker.heartbeat_time)}  {worker.incarnation}"
+        f"{'  limits apart' if worker.limits_apart else ''}"
     )
 
 

@@ -259,12 +259,12 @@ async def test_a_rate_limit_cools_down_the_model_for_its_jobs_only():
     limited = TryAgainError("RATE_LIMITED", "", retry_after=4.0)
     runner = runner_of(provider=ScriptedProvider(limited))
     held, other = spec("llm.classify", CLASSIFY), spec("llm.classify", CLASSIFY.replace("m1", "m2"), "job-2")
-    assert runner.cooldown_seconds(held) == 0.0
+    assert runner.wait_seconds(held) == 0.0
     await runner.run(held, item())
-    assert runner.cooldown_seconds(held) == 4.0
-    assert runner.cooldown_seconds(other) == 0.0
-    assert runner.cooldown_seconds(spec("noop", "{}", "job-3")) == 0.0
-    assert runner.cooldown_seconds(spec("unheard-of", "{}", "job-4")) == 0.0
+    assert runner.wait_seconds(held) == 4.0
+    assert runner.wait_seconds(other) == 0.0
+    assert runner.wait_seconds(spec("noop", "{}", "job-3")) == 0.0
+    assert runner.wait_seconds(spec("unheard-of", "{}", "job-4")) == 0.0
 
 
 async def test_a_handler_that_raises_a_cancellation_of_its_own_fails_its_item():
@@ -292,5 +292,5 @@ async def test_params_that_break_their_kind_fail_its_items_and_hold_up_no_other_
         return None
 
     runner = runner_of([Kind(name="theirs", description="", params_model=Breaking, run=run)])
-    assert runner.cooldown_seconds(spec()) == 0.0
+    assert runner.wait_seconds(spec()) == 0.0
     assert (await runner.run(spec(), item())).error.reason == "HANDLER_ERROR"
