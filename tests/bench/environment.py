@@ -90,7 +90,9 @@ class Peer:
         self.stop()
 
 
-def run_peer(module: str, *arguments: str, timeout: float = 900.0) -> str:
+def run_peer(
+    module: str, *arguments: str, settings: Mapping[str, str] | None = None, timeout: float = 900.0
+) -> str:
     """Runs a module in the peers' environment and returns what it printed.
 
     Raises:
@@ -98,7 +100,7 @@ def run_peer(module: str, *arguments: str, timeout: float = 900.0) -> str:
     """
     result = subprocess.run(
         [peer_python(), "-m", module, *arguments],
-        env=_plain_environment(),
+        env=_plain_environment() | dict(settings or {}),
         cwd=REPOSITORY,
         capture_output=True,
         text=True,

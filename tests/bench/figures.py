@@ -113,3 +113,30 @@ def show(value: float) -> str:
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
+
+
+def drain_rate(finish_times: list[float]) -> float:
+    """Returns how many ended a second, from the first end to the last; 0.0 where that is no time."""
+    span = max(finish_times) - min(finish_times) if finish_times else 0.0
+    return (len(finish_times) - 1) / span if span else 0.0
+
+
+def staleness_ms(commits: list[tuple[int, float]], arrivals: list[tuple[int, float]]) -> list[float]:
+    """Returns how long a reader went without knowing of each commit, in milliseconds.
+
+    Args:
+        commits: Each seq with its time; those up to the reader's first seq are left out.
+        arrivals: Each seq that the reader got, with its time, in order; a later one tells of all before it.
+    """
+    if not arrivals:
+        return []
+    found, place = [], 0
+    for seq, commit_time in sorted(commits):
+        if seq <= arrivals[0][0]:
+            continue
+        while place < len(arrivals) and arrivals[place][0] < seq:
+            place += 1
+        if place == len(arrivals):
+            break
+        found.append(1000 * (arrivals[place][1] - commit_time))
+    return found
