@@ -146,7 +146,7 @@ class ItemScheduler:
         for item in job.in_flight():
             if item.task is not None:
                 item.task.cancel()
-        # A chunk all of whose items have an outcome ends with their records: the store has no wish to hear more.
+        # A chunk all of whose items have an outcome ends with their records.
         for chunk in [chunk for chunk in job.chunks.values() if chunk.unfinished]:
             self._returns.give_back_if_idle(chunk)
 
