@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory --no-builtin-rules
 WORKERS ?= 2
 GATEWAYS ?= 1
 SECONDS_ ?= 600
+ROUNDS ?= 3
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
@@ -17,7 +18,7 @@ STUBS := jobs gateway worker results
 COMPILE := .run/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
     --no-annotate
 
-.PHONY: help demo test chaos check up down clean setup images compose-test format protos lock \
+.PHONY: help demo test chaos bench check up down clean setup images compose-test format protos lock \
         check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs
 
 help: ## List the targets
@@ -35,6 +36,10 @@ chaos: $(READY) ## Break everything under load and check what holds: SEED=N SECO
 	@$(BIN)/python -m deploy.local install
 	@unset $${!OPENAI_@}; $(BIN)/python -m tests.chaos --seconds $(SECONDS_) $(if $(SEED),--seed $(SEED)) \
 	    $(if $(ONLY),--only "$(ONLY)")
+
+bench: $(READY) ## Measure beside FastAPI + Celery and plain asyncio: PARTS="A C" ROUNDS=3; half an hour
+	@$(BIN)/python -m deploy.local install
+	@unset $${!OPENAI_@}; $(BIN)/python -m tests.bench $(PARTS) --rounds $(ROUNDS)
 
 check: check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs ## Format, lint, types, import rules, protos (-k: all of them)
 
@@ -73,6 +78,7 @@ lock: $(READY) ## Remake the lock files from the pyproject files: for developmen
 	@test -x .run/tools/bin/uv || { $(BIN)/python -m venv .run/tools && .run/tools/bin/pip install -q uv; }
 	@$(COMPILE) --no-emit-package headrace --group dev pyproject.toml -o requirements.lock
 	@$(COMPILE) --no-emit-package headrace -c requirements.lock pyproject.toml -o deploy/docker/requirements.lock
+	@cd tests/bench/peers && ../../../$(COMPILE) requirements.in -o requirements.lock
 	@grep -o 'hatchling[^"]*' pyproject.toml | head -n 1 | $(COMPILE) -c requirements.lock - -o deploy/docker/build.lock
 
 $(READY): requirements.lock pyproject.toml clients/python/pyproject.toml

@@ -162,7 +162,8 @@ class ItemScheduler:
         for item in job.in_flight():
             if item.task is not None:
                 item.task.cancel()
-        for chunk in list(job.chunks.values()):
+        # A chunk all of whose items have an outcome ends with their records.
+        for chunk in [chunk for chunk in job.chunks.values() if chunk.unfinished]:
             self.returns.give_back_if_idle(chunk)
 
     def pause_job(self, job_id: str) -> None:

@@ -244,6 +244,19 @@ async def test_answers_that_say_stop_stop_the_job(make_bench, eventually):
     await eventually(lambda: not bench.scheduler.held.jobs)
 
 
+async def test_the_end_of_a_job_is_no_reason_to_give_its_finished_chunks_back(make_bench, eventually):
+    bench = make_bench()
+    bench.results.outcome = lambda job: results_pb2.JobRecordOutcome(job_id=job.job_id, stop=True)
+    for chunk in range(3):
+        bench.lease("j", chunk, 1, chunk=chunk)
+    await bench.started(3)
+    bench.runner.succeed_all()
+    await eventually(lambda: not bench.scheduler.held.jobs)
+    assert await bench.recorder.flush(5)
+    assert bench.results.releases() == []
+    assert len(bench.results.records) == 1
+
+
 async def test_answers_that_say_lost_forget_the_job(make_bench, eventually):
     bench = make_bench(limit=1)
     bench.results.outcome = lambda job: results_pb2.JobRecordOutcome(job_id=job.job_id, lost=True)

@@ -1,0 +1,90 @@
+"""A batch as it is written by hand: ``asyncio.gather`` over a client, so many calls at once.
+
+``python -m tests.bench.peers.gather CLIENT URL ITEMS CONCURRENCY`` prints what it cost as JSON. CLIENT is
+``openai`` (as the library comes), ``openai-aiohttp`` (over its aiohttp back end) or ``aiohttp`` (no library).
+"""
+
+import asyncio
+import json
+import resource
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from tests.bench.peers.chat import LABELS, MODEL, chat
+
+Complete = Callable[[int], Awaitable[str]]
+_WARM_UP_CALLS = 300
+
+
+@asynccontextmanager
+async def typed_client(url: str, concurrency: int, aiohttp_back_end: bool) -> AsyncIterator[Complete]:
+    """Gives one call through the openai library's typed client."""
+    import openai
+
+    limits: dict[str, Any] = {}
+    if aiohttp_back_end:
+        limits["http_client"] = openai.DefaultAioHttpClient()
+    async with openai.AsyncOpenAI(base_url=url, api_key="bench", max_retries=0, **limits) as client:
+
+        async def complete(number: int) -> str:
+            answer = await client.chat.completions.create(model=MODEL, messages=chat(number))  # type: ignore[arg-type]
+            return answer.choices[0].message.content or ""
+
+        yield complete
+
+
+@asynccontextmanager
+async def raw_client(url: str, concurrency: int) -> AsyncIterator[Complete]:
+    """Gives one call through aiohttp and orjson alone."""
+    import aiohttp
+    import orjson
+
+    connector = aiohttp.TCPConnector(limit=concurrency)
+    headers = {"authorization": "Bearer bench", "content-type": "application/json"}
+    async with aiohttp.ClientSession(connector=connector, headers=headers) as session:
+
+        async def complete(number: int) -> str:
+            body = orjson.dumps({"model": MODEL, "messages": chat(number)})
+            async with session.post(f"{url}/chat/completions", data=body) as response:
+                answer = orjson.loads(await response.read())
+            return str(answer["choices"][0]["message"]["content"])
+
+        yield complete
+
+
+def open_client(name: str, url: str, concurrency: int) -> Any:
+    """Returns the context of a client by its name."""
+    if name == "aiohttp":
+        return raw_client(url, concurrency)
+    return typed_client(url, concurrency, name == "openai-aiohttp")
+
+
+async def gather_all(complete: Complete, item_count: int, concurrency: int) -> list[str]:
+    """Returns the label of every item."""
+    places = asyncio.Semaphore(concurrency)
+
+    async def classify(number: int) -> str:
+        async with places:
+            text = await complete(number)
+        if text not in LABELS:
+            raise ValueError(f"not a label: {text}")
+        return text
+
+    return await asyncio.gather(*(classify(number) for number in range(item_count)))
+
+
+async def _measure(name: str, url: str, item_count: int, concurrency: int) -> None:
+    async with open_client(name, url, concurrency) as complete:
+        await gather_all(complete, _WARM_UP_CALLS, concurrency)
+        cpu_begin, begin = time.process_time(), time.perf_counter()
+        await gather_all(complete, item_count, concurrency)
+        seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu_begin
+    peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "peak_mb": peak_kb / 1024}))
+
+
+if __name__ == "__main__":
+    asyncio.run(_measure(sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])))

@@ -1,0 +1,82 @@
+"""What processes cost: their CPU time and their peak memory, read from /proc."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+MB = 1024 * 1024
+
+
+class ProcessCost:
+    """CPU time and peak memory of process trees from its making on.
+
+    Args:
+        pids: The root of each tree, by name.
+    """
+
+    def __init__(self, pids: Mapping[str, int]) -> None:
+        self._pids = dict(pids)
+        for pid in self._pids.values():
+            for member in _tree(pid):
+                _forget_peak(member)
+        self._begin = {name: cpu_seconds(pid) for name, pid in self._pids.items()}
+
+    def cpu(self) -> dict[str, float]:
+        """Returns the CPU seconds that each tree has used since."""
+        return {name: cpu_seconds(pid) - self._begin[name] for name, pid in self._pids.items()}
+
+    def peak_mb(self) -> dict[str, float]:
+        """Returns the peak memory of the largest process of each tree since."""
+        return {
+            name: max((_peak(member) for member in _tree(pid)), default=0) / MB
+            for name, pid in self._pids.items()
+        }
+
+
+def cpu_seconds(pid: int) -> float:
+    """Returns the CPU time of a process, its live descendants, and the ended children it has waited for."""
+    total = 0
+    for member in _tree(pid):
+        fields = _stat(member)
+        total += sum(int(field) for field in fields[11:15]) if fields else 0
+    return total / _TICKS
+
+
+def _tree(root: int) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*"):
+        fields = _stat(int(path.name))
+        if fields:
+            children.setdefault(int(fields[1]), []).append(int(path.name))
+    found, waiting = [], [root]
+    while waiting:
+        found.append(waiting.pop())
+        waiting += children.get(found[-1], [])
+    return found
+
+
+def _stat(pid: int) -> list[str]:
+    """Returns the fields of /proc/PID/stat from the state on; nothing of a process that is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    except OSError:
+        return []
+
+
+def _forget_peak(pid: int) -> None:
+    try:
+        Path(f"/proc/{pid}/clear_refs").write_text("5")
+    except OSError:
+        return  # then the peak is that of its whole life
+
+
+def _peak(pid: int) -> int:
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    for line in status.splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) * 1024
+    return 0
