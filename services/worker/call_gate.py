@@ -26,9 +26,9 @@ class CallGate:
     """Lets calls through to a provider.
 
     An item in flight may make several calls at once; those beyond the limits wait here, so that waiting uses
-    up nothing of a call's time. First a call gets its request and tokens of the rate limit, then a place:
-    what waits for the rate limit holds none. Both go to the call whose item has the fewest calls before it: an
-    item with one call never waits for all those of an item with twenty.
+    up nothing of a call's time. First a call gets its request and tokens of the rate limit, then a
+    place: what waits for the rate limit holds none. Both go to the call whose item has the fewest calls before
+    it: an item with one call never waits for all those of an item with twenty.
 
     Args:
         provider: Makes the calls.
@@ -112,7 +112,11 @@ class CallGate:
             if error.reason == RATE_LIMITED and error.retry_after:
                 self._cooldowns.hold(self._key(request.model), error.retry_after)
             raise
-        concurrency.succeeded(number)
+        remaining = self._provider.take_remaining(request.model)
+        if remaining is not None and remaining < concurrency.under_way_count:
+            concurrency.overloaded(number)  # before the provider has to turn calls away
+        else:
+            concurrency.succeeded(number)
         used = completion.input_tokens + completion.output_tokens
         if used:
             self._estimates.learn(request, completion.output_tokens)

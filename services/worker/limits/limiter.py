@@ -94,6 +94,11 @@ class Limiter:
         return sum(not turn.done() for *_, turn in self._waiting)
 
     @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing is to go back."""
+        return self._task is None or self._task.done()
+
+    @property
     def wait_seconds(self) -> float:
         """How soon it is worth while to start further items; 0: now.
 
