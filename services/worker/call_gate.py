@@ -27,8 +27,8 @@ class CallGate:
 
     An item in flight may make several calls at once; those beyond the limits wait here, so that waiting uses
     up nothing of a call's time. First a call gets its request and tokens of the rate limit, then a
-    place: what waits for the rate limit holds none. Both go to the call whose item has the fewest calls before
-    it: an item with one call never waits for all those of an item with twenty.
+    place: what waits for the rate limit holds none. Both go to the call whose item has the fewest calls
+    before it: an item with one call never waits for all those of an item with twenty.
 
     Args:
         provider: Makes the calls.
