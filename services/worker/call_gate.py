@@ -112,7 +112,11 @@ class CallGate:
             if error.reason == RATE_LIMITED and error.retry_after:
                 self._cooldowns.hold(self._key(request.model), error.retry_after)
             raise
-        concurrency.succeeded(number)
+        remaining = self._provider.take_remaining(request.model)
+        if remaining is not None and remaining < concurrency.under_way_count:
+            concurrency.overloaded(number)  # before the provider has to turn calls away
+        else:
+            concurrency.succeeded(number)
         used = completion.input_tokens + completion.output_tokens
         if used:
             self._estimates.learn(request, completion.output_tokens)

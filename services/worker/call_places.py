@@ -32,18 +32,22 @@ class CallPlaces:
         return found
 
     def free_count(self, model: str) -> int:
-        """Returns how many more calls of a model could begin at once; 0 where some wait already."""
-        concurrency = self.of(model)
-        return max(0, min(self._free_count, concurrency.limit - concurrency.under_way_count))
+        """Returns how many more calls of a model could begin at once."""
+        concurrency = self._models.get(model)
+        own = self._limit if concurrency is None else concurrency.limit - concurrency.under_way_count
+        return max(0, min(self._free_count, own))
 
     def is_crowded(self, model: str) -> bool:
         """Returns whether calls wait because the model's own limit is cut."""
-        concurrency = self.of(model)
-        return concurrency.limit < self._limit and any(not t.done() for *_, t in self._waiting[model])
+        concurrency = self._models.get(model)
+        if concurrency is None or concurrency.limit == self._limit:
+            return False
+        return any(not t.done() for *_, t in self._waiting[model])
 
     @asynccontextmanager
     async def take(self, model: str, rank: int) -> AsyncIterator[bool]:
         """Holds a place; gives whether it had to be waited for."""
+        self.of(model)
         waits = not self.free_count(model)
         if waits:
             await self._wait(model, rank)
@@ -76,6 +80,13 @@ class CallPlaces:
             if not turn.done():
                 self._occupy(following)  # the place changes hands
                 turn.set_result(None)
+        self._forget_idle(model)
+
+    def _forget_idle(self, model: str) -> None:
+        """Lets go of a model of which there is nothing to know: clients name as many as they like."""
+        concurrency = self._models.get(model)
+        if concurrency and concurrency.is_idle and not self._waiting[model]:
+            del self._models[model], self._waiting[model]
 
     def _next_model(self) -> str | None:
         """Returns the model of the call that is next, of those that may have more under way."""

@@ -29,6 +29,11 @@ class Concurrency:
         """Whether one more call may begin."""
         return self.under_way_count < self.limit
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is at its ceiling and unused."""
+        return not self.under_way_count and self.limit == self._ceiling
+
     def begin(self) -> int:
         """Takes note of a new call; returns its number, for succeeded and overloaded."""
         self._call_number += 1

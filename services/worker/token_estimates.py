@@ -5,6 +5,7 @@ from services.worker.provider.provider import CompletionRequest
 _CHARACTERS_PER_TOKEN = 4
 _TOKENS_BESIDE_TEXT = 4  # of each message
 _FIRST_ANSWER = 256  # of a model that has not answered yet
+_MAX_MODELS = 1000  # clients name models
 _WEIGHT = 0.05  # of the newest answer in the mean
 
 
@@ -28,5 +29,7 @@ class TokenEstimates:
 
     def learn(self, request: CompletionRequest, output_tokens: int) -> None:
         """Takes note of how long an answer was."""
+        if len(self._mean_answers) >= _MAX_MODELS:
+            self._mean_answers.clear()
         mean = self._mean_answers.setdefault(request.model, output_tokens)
         self._mean_answers[request.model] = mean + (output_tokens - mean) * _WEIGHT

@@ -106,6 +106,7 @@ class Behaviour:
 
     Attributes:
         latency_ms: How long every answer takes, in milliseconds.
+        headers: Sent with every completion.
         fail_next: Taken by the next calls, one each.
         fail_when_contains: By a text in the request's body.
         fail_all: Taken by every call.
@@ -115,6 +116,7 @@ class Behaviour:
     """
 
     latency_ms: float = 0.0
+    headers: dict[str, str] = field(default_factory=dict)
     fail_next: list[Fault] = field(default_factory=list)
     fail_when_contains: dict[str, Fault] = field(default_factory=dict)
     fail_all: Fault | None = None
@@ -137,6 +139,8 @@ class Behaviour:
             match name:
                 case "latency_ms":
                     self.latency_ms = float(value)
+                case "headers":
+                    self.headers = {name: str(text) for name, text in value.items()}
                 case "every":
                     self.every = int(value)
                 case "fail_next":

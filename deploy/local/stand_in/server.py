@@ -100,7 +100,7 @@ class StandIn:
             return await _misbehave(request, fault, call)
         text = fault.text if fault is not None and fault.text is not None else answer_text(chat["messages"])
         call.finish(ANSWERED)
-        return _json(completion(chat, text, call_number))
+        return _json(completion(chat, text, call_number), headers={"server": NAME, **behaviour.headers})
 
     async def _list_models(self, request: web.Request) -> web.Response:
         model = {"id": NAME, "object": "model", "created": 0, "owned_by": NAME}

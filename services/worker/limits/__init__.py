@@ -10,6 +10,7 @@ from services.worker.limits.redis_buckets import RedisBuckets
 from services.worker.limits.shared_buckets import SharedBuckets
 
 ANY_MODEL = "*"
+MAX_MODELS = 1000  # clients name models: beyond so many the idle ones are forgotten
 
 
 class Limits:
@@ -48,6 +49,8 @@ class Limits:
         limiter = self._limiters.get(model)
         limit = self._limits.get(model) or self._limits.get(ANY_MODEL)
         if limiter is None and limit is not None:
+            if len(self._limiters) >= MAX_MODELS:
+                self._limiters = {name: kept for name, kept in self._limiters.items() if not kept.is_idle}
             text = "\n".join((provider, self._account, model))
             key = hashlib.sha256(text.encode()).hexdigest()[:32]
             limiter = self._limiters[model] = Limiter(self._buckets, key, model, limit, free_places)

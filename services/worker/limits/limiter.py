@@ -19,6 +19,8 @@ AHEAD_SECONDS = 0.25
 # Workers that were told the same time come so far apart, in seconds.
 _APART_SECONDS = 0.01
 _REST_SECONDS = 0.25
+# Who was told to wait asks no sooner than this, in seconds: a bucket holds about six times as much.
+_PATIENCE_SECONDS = 0.05
 _MAX_COUNT = 1000  # requests of one script call
 
 
@@ -92,6 +94,11 @@ class Limiter:
     def waiting_count(self) -> int:
         """Calls that wait."""
         return sum(not turn.done() for *_, turn in self._waiting)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing waits and nothing is to go back."""
+        return self._task is None or self._task.done()
 
     @property
     def wait_seconds(self) -> float:
@@ -174,7 +181,10 @@ class Limiter:
                 taken = await self._take_for(min(places, _MAX_COUNT))
                 await asyncio.sleep(0)  # the calls take their places
                 if taken.wait_seconds:  # not woken by what comes meanwhile: it has to wait too
-                    self._next_seconds = min(taken.wait_seconds, 1.0) + random.random() * _APART_SECONDS
+                    self._next_seconds = (
+                        min(max(taken.wait_seconds, _PATIENCE_SECONDS), 1.0)
+                        + random.random() * _APART_SECONDS
+                    )
                     await asyncio.sleep(self._next_seconds)
             elif self._waiting or self._block_count or self._returned_count or self._returned_tokens:
                 await self._rest()

@@ -12,7 +12,8 @@ from services.worker.limits.rates import Rates
 
 # How long a script call may take, in seconds.
 CALL_SECONDS = 0.25
-# Times are microseconds by Redis's own clock. A bucket that is full again is forgotten.
+# Times are microseconds by Redis's own clock. A bucket that is full again is forgotten, but not by a clock that
+# is not the one its lifetime goes by.
 _TAKE = """
 local time = redis.call('TIME')
 local now = tonumber(ARGV[1]) or (time[1] * 1000000 + time[2])
@@ -36,7 +37,9 @@ for i = 8, #ARGV do
 end
 redis.call('HSET', KEYS[1],
   'requests', string.format('%.0f', requests), 'tokens', string.format('%.0f', tokens))
-redis.call('PEXPIRE', KEYS[1], math.ceil((math.max(requests, tokens) - now) / 1000) + 1000)
+if ARGV[1] == '' then
+  redis.call('PEXPIRE', KEYS[1], math.ceil((math.max(requests, tokens) - now) / 1000) + 1000)
+end
 return {count, string.format('%.0f', math.max(late, 0))}
 """
 
@@ -47,11 +50,14 @@ class RedisBuckets:
     Args:
         url: ``redis://host:port/db``.
         clock: Gives the time in place of Redis's own; for tests.
+        call_seconds: How long a script call may take.
     """
 
-    def __init__(self, url: str, clock: Callable[[], float] | None = None) -> None:
+    def __init__(
+        self, url: str, clock: Callable[[], float] | None = None, *, call_seconds: float = CALL_SECONDS
+    ) -> None:
         self._redis: Any = redis.asyncio.from_url(
-            url, socket_timeout=CALL_SECONDS, socket_connect_timeout=CALL_SECONDS, retry=Retry(NoBackoff(), 0)
+            url, socket_timeout=call_seconds, socket_connect_timeout=call_seconds, retry=Retry(NoBackoff(), 0)
         )
         self._script = self._redis.register_script(_TAKE)
         self._clock = clock

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,6 +16,7 @@ from headrace.kinds import Completion, ItemFailedError, JobFailedError, TryAgain
 from services.worker.provider.answer import read_completion, read_tokens
 from services.worker.provider.faults import connection_fault, status_fault, timeout_fault
 from services.worker.provider.provider import CompletionRequest
+from services.worker.provider.remaining import read_remaining
 
 _CONNECT_SECONDS = 10.0
 _KEEPALIVE_SECONDS = 60.0
@@ -48,6 +50,7 @@ class OpenAiProvider:
         self._name = _host(self._base_url) if self._base_url else "api.openai.com"
         self._timeout_seconds = timeout_seconds
         self._max_connections = max_connections
+        self._remaining: dict[str, int] = {}
         self._client: openai.AsyncOpenAI | None = None
 
     @property
@@ -60,10 +63,17 @@ class OpenAiProvider:
         body = _encode(request)
         client = self._open()
         usage.call_count += 1
-        answer = await self._post(client, body, request.timeout_seconds)
+        answer, headers = await self._post(client, body, request.timeout_seconds)
         tokens = read_tokens(answer)
         tokens.add_to(usage)
+        remaining = read_remaining(headers, tokens.input_tokens + tokens.output_tokens)
+        if remaining is not None:
+            self._remaining[request.model] = remaining
         return read_completion(answer, tokens)
+
+    def take_remaining(self, model: str) -> int | None:
+        """Returns how many more calls the last answer said it would take; see the protocol."""
+        return self._remaining.pop(model, None)
 
     async def close(self) -> None:
         """Lets go of all connections. Safe to repeat."""
@@ -90,13 +100,18 @@ class OpenAiProvider:
             )
         return self._client
 
-    async def _post(self, client: openai.AsyncOpenAI, body: bytes, timeout_seconds: float | None) -> Any:
+    async def _post(
+        self, client: openai.AsyncOpenAI, body: bytes, timeout_seconds: float | None
+    ) -> tuple[Any, Mapping[str, str]]:
         options: openai.RequestOptions = {}
         if timeout_seconds is not None:  # the library would break a longer one off at the client's own time
             options["timeout"] = _timeout(timeout_seconds)
         try:
             async with asyncio.timeout(timeout_seconds or self._timeout_seconds):
-                return await client.post("/chat/completions", cast_to=object, content=body, options=options)
+                response = await client.post(
+                    "/chat/completions", cast_to=httpx2.Response, content=body, options=options
+                )
+            return orjson.loads(response.content), response.headers
         except openai.APIStatusError as error:
             raise status_fault(error) from None
         except openai.APIConnectionError as error:

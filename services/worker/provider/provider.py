@@ -47,5 +47,11 @@ class Provider(Protocol):
             JobFailedError: No request of this job can succeed.
         """
 
+    def take_remaining(self, model: str) -> int | None:
+        """Returns how many more calls the provider's last answer said it would take, each answer's once.
+
+        None: it said nothing.
+        """
+
     async def close(self) -> None:
         """Lets go of all connections. Safe to repeat."""

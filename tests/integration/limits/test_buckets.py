@@ -36,7 +36,7 @@ async def buckets(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator
     if request.param == "memory":
         opened = MemoryBuckets(clock)
     else:
-        opened = RedisBuckets(request.getfixturevalue("redis_url"), clock)
+        opened = RedisBuckets(request.getfixturevalue("redis_url"), clock, call_seconds=30.0)
     yield opened
     await opened.close()
 

@@ -24,8 +24,12 @@ class HeldProvider:
 
     name = "held"
 
+    def take_remaining(self, model):
+        return self.remaining
+
     def __init__(self) -> None:
         self.started: list[str] = []
+        self.remaining: int | None = None
         self._answers: dict[str, asyncio.Future[Completion]] = {}
 
     async def complete(self, request, usage: jobs_pb2.Usage) -> Completion:
@@ -210,3 +214,14 @@ async def test_a_call_without_an_answer_in_time_halves_them_too(make_items):
     await items.provider.answer("a1", error=TryAgainError("PROVIDER_TIMEOUT", ""))
     await items.start("b1", "b2")
     assert items.provider.started == ["a1", "b1"]
+
+
+async def test_a_provider_with_few_calls_left_gets_fewer_before_it_turns_any_away(make_items):
+    items = make_items(4)
+    items.provider.remaining = 9
+    await items.start("a1", "a2", "a3", "a4", "a5", "a6", "a7")
+    await items.provider.answer("a1")
+    assert len(items.provider.started) == 5
+    items.provider.remaining = 2
+    await items.provider.answer("a2")
+    assert len(items.provider.started) == 5

@@ -108,3 +108,14 @@ async def test_a_fault_in_what_an_answer_asks_for_does_not_end_the_heartbeats(
     await heartbeat.start("host:1", make_bench().scheduler, FaultySlices())
     store.response = results_pb2.HeartbeatResponse(classes_with_work=[DEFAULT])
     await eventually(lambda: len(store.requests) >= 4)
+
+
+async def test_a_heartbeat_tells_of_limits_apart_and_hears_how_many_workers_live(make_bench, unavailable):
+    store = HeartbeatStore(unavailable)
+    store.response = results_pb2.HeartbeatResponse(live_worker_count=7)
+    heartbeat = Heartbeat(store, "i", lambda effects: None, lambda: True)
+    assert heartbeat.live_worker_count == 1
+    await heartbeat.start("host:1", make_bench().scheduler, FakeSlices())
+    assert store.requests[0].limits_apart
+    assert heartbeat.live_worker_count == 7
+    await heartbeat.stop()

@@ -25,6 +25,9 @@ class Answering:
 
     name = "answering"
 
+    def take_remaining(self, model):
+        return None
+
     def __init__(self, answer):
         self.answer = answer
         self.asked = asyncio.Event()

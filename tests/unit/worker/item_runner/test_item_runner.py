@@ -22,6 +22,9 @@ class ScriptedProvider:
 
     name = "scripted"
 
+    def take_remaining(self, model):
+        return None
+
     def __init__(self, *answers: str | Exception) -> None:
         self.answers = list(answers)
         self.models: list[str] = []

@@ -27,6 +27,9 @@ class NoProvider:
 
     name = "none"
 
+    def take_remaining(self, model):
+        return None
+
     async def complete(self, request, usage):
         usage.call_count += 1
         usage.input_tokens += 10

@@ -182,3 +182,25 @@ async def test_a_request_may_take_longer_than_the_usual_call(stand_in, usage):
     stand_in.behaviour.latency_ms = 200
     assert (await provider.complete(dataclasses.replace(ASK, timeout_seconds=30.0), usage)).text == "legal"
     await provider.close()
+
+
+@pytest.mark.parametrize(
+    ("headers", "remaining"),
+    [
+        ({}, None),
+        ({"x-ratelimit-remaining-requests": "5"}, 5),
+        ({"x-ratelimit-remaining-requests": "5", "x-ratelimit-remaining-tokens": "0"}, 0),
+        ({"x-ratelimit-remaining-requests": "-1"}, 0),
+    ],
+)
+async def test_the_calls_that_the_provider_would_take_are_read(provider, stand_in, usage, headers, remaining):
+    stand_in.behaviour.headers = headers
+    await provider.complete(ASK, usage)
+    assert provider.take_remaining("m") == remaining
+    assert provider.take_remaining("m") is None
+
+
+async def test_tokens_that_are_left_are_reckoned_in_calls_like_this_one(provider, stand_in, usage):
+    stand_in.behaviour.headers = {"x-ratelimit-remaining-tokens": "1000000"}
+    await provider.complete(ASK, usage)
+    assert provider.take_remaining("m") == 1_000_000 // (usage.input_tokens + usage.output_tokens)
