@@ -12,8 +12,8 @@ from services.worker.limits.rates import Rates
 
 # How long a script call may take, in seconds.
 CALL_SECONDS = 0.25
-# Times are microseconds by Redis's own clock. A bucket that is full again is forgotten, but not by a clock that
-# is not the one its lifetime goes by.
+# Times are microseconds by Redis's own clock. A bucket that is full again is forgotten, unless the clock is
+# another one than its lifetime goes by.
 _TAKE = """
 local time = redis.call('TIME')
 local now = tonumber(ARGV[1]) or (time[1] * 1000000 + time[2])

@@ -27,6 +27,9 @@ class Counting:
         usage.output_tokens += 10
         return Completion("ok")
 
+    def take_remaining(self, model):
+        return None
+
 
 def runner_of(provider):
     prices = Prices({"m": Price(0, 0, 1_000_000)})
