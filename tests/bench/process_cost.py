@@ -21,10 +21,15 @@ class ProcessCost:
             for member in _tree(pid):
                 _forget_peak(member)
         self._begin = {name: cpu_seconds(pid) for name, pid in self._pids.items()}
+        self._waited = {name: waited_seconds(pid) for name, pid in self._pids.items()}
 
     def cpu(self) -> dict[str, float]:
         """Returns the CPU seconds that each tree has used since."""
         return {name: cpu_seconds(pid) - self._begin[name] for name, pid in self._pids.items()}
+
+    def waited(self) -> dict[str, float]:
+        """Returns for how long the first thread of each root was ready to run and had no core since."""
+        return {name: waited_seconds(pid) - self._waited[name] for name, pid in self._pids.items()}
 
     def peak_mb(self) -> dict[str, float]:
         """Returns the peak memory of the largest process of each tree since."""
@@ -41,6 +46,14 @@ def cpu_seconds(pid: int) -> float:
         fields = _stat(member)
         total += sum(int(field) for field in fields[11:15]) if fields else 0
     return total / _TICKS
+
+
+def waited_seconds(pid: int) -> float:
+    """Returns for how long the first thread of a process was ready to run and had no core."""
+    try:
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    except (OSError, IndexError):  # gone, or a kernel without it
+        return 0.0
 
 
 def _tree(root: int) -> list[int]:

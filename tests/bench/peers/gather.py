@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from tests.bench.peers.chat import LABELS, MODEL, chat
@@ -76,14 +77,20 @@ async def gather_all(complete: Complete, item_count: int, concurrency: int) -> l
     return await asyncio.gather(*(classify(number) for number in range(item_count)))
 
 
+def _waited() -> float:
+    """Returns for how many seconds this thread was ready to run and had no core."""
+    return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
+
+
 async def _measure(name: str, url: str, item_count: int, concurrency: int) -> None:
     async with open_client(name, url, concurrency) as complete:
         await gather_all(complete, _WARM_UP_CALLS, concurrency)
-        cpu_begin, begin = time.process_time(), time.perf_counter()
+        cpu_begin, waited_begin, begin = time.process_time(), _waited(), time.perf_counter()
         await gather_all(complete, item_count, concurrency)
         seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu_begin
+        waited = _waited() - waited_begin
     peak_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "peak_mb": peak_kb / 1024}))
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu, "waited": waited, "peak_mb": peak_kb / 1024}))
 
 
 if __name__ == "__main__":
