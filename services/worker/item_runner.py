@@ -32,6 +32,7 @@ from services.worker.provider.provider import Provider
 
 # Tries that may be turned away before the item fails; with the backoff this takes over an hour.
 MAX_TURNED_AWAY_TRIES = 150
+_TURNED_AWAY = frozenset({RATE_LIMITED, WORKER_CUT_OFF})
 
 
 @dataclass(frozen=True)
@@ -107,8 +108,7 @@ class ItemRunner:
         self._rng = rng
         self._prepared: dict[str, _PreparedJob] = {}
         # Tries of unfinished items that a rate limit, or the want of a store, turned away: they do not count
-        # towards max_tries.
-        # Known to this process only: on another worker an item may have a few tries less.
+        # towards max_tries. Those on another worker before are known from the item's last failed tries alone.
         self._turned_away: dict[str, dict[int, int]] = {}
         self._kept_answers = KeptAnswers()
 
@@ -239,12 +239,13 @@ class ItemRunner:
         self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, error: TryAgainError, try_count: int
     ) -> float | None:
         turned_away = self._turned_away.setdefault(spec.job_id, {})
-        if error.reason in (RATE_LIMITED, WORKER_CUT_OFF):
-            turned_away[item.item_index] = turned_away.get(item.item_index, 0) + 1
+        told = sum(failed.error.reason in _TURNED_AWAY for failed in item.failed_tries)
+        known = max(told, turned_away.get(item.item_index, 0))
+        if error.reason in _TURNED_AWAY:
+            turned_away[item.item_index] = known + 1
             final = try_count >= MAX_TURNED_AWAY_TRIES
         else:
-            max_tries = self._kinds[spec.kind].max_tries
-            final = try_count - turned_away.get(item.item_index, 0) >= max_tries
+            final = try_count - known >= self._kinds[spec.kind].max_tries
         return None if final else retry_delay(try_count, error.retry_after, self._rng)
 
     def _finish(self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem) -> None:

@@ -132,6 +132,18 @@ async def test_tries_that_a_rate_limit_turned_away_do_not_use_up_an_items_tries(
     assert [outcome.retry_delay is None for outcome in outcomes] == [False] * 11 + [True]
 
 
+async def test_tries_turned_away_on_another_worker_do_not_use_up_an_items_tries_either():
+    runner = runner_of([raising(TryAgainError("PROVIDER_ERROR", ""))])
+    given = item(try_count=6)
+    for number in range(1, 7):
+        given.failed_tries.add(try_number=number, error={"reason": "RATE_LIMITED"})
+    assert (await runner.run(spec(), given)).retry_delay is not None
+    for failed in given.failed_tries[:4]:
+        failed.error.reason = "PROVIDER_ERROR"
+    other = runner_of([raising(TryAgainError("PROVIDER_ERROR", ""))])
+    assert (await other.run(spec(), given)).retry_delay is None
+
+
 async def test_an_item_that_a_rate_limit_always_turns_away_fails_in_the_end():
     runner = runner_of([raising(TryAgainError("RATE_LIMITED", ""))])
     outcome = await runner.run(spec(), item(try_count=149))
