@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from typing import NamedTuple
 
 from headrace.jobs.v1 import jobs_pb2
@@ -14,7 +15,7 @@ SETTLED_SECONDS = 2.0
 # Results that stay away for so long may have stopped; longer where they were further apart before.
 STALL_SECONDS = 5.0
 _STALL_GAPS = 1.5
-# Where the start was not seen the first results had been under way for nobody knows how long: more are needed.
+# Where the start was not seen nobody knows how long the first results had been under way: more are needed.
 _UNSURE_FACTOR = 1.25
 # Snapshots closer to each other are one sample; of more samples than these every second one goes.
 _SAMPLE_SECONDS = 0.25
@@ -47,7 +48,7 @@ class Pace:
         self._first = jobs_pb2.Job()  # from it on costs are counted
 
     def put(self, job: jobs_pb2.Job, now: float) -> None:
-        """Takes a snapshot that is newer than the one before; now in seconds of a clock that does not go back."""
+        """Takes a snapshot that is newer than the one before, at a moment in seconds."""
         known, self._job = self._job, job
         if not known.seq or done_count(job) < done_count(known):  # else a retry has taken failures back
             self._first = job
@@ -130,9 +131,7 @@ class Pace:
 
     def _is_stalled(self, now: float) -> bool:
         times = [sample.time for sample in self._samples]
-        longest = max(
-            (later - earlier for earlier, later in zip(times, times[1:], strict=False)), default=0.0
-        )
+        longest = max((later - earlier for earlier, later in pairwise(times)), default=0.0)
         return now - times[-1] > max(STALL_SECONDS, _STALL_GAPS * longest)
 
 

@@ -8,7 +8,7 @@ from services.shared.job_states import TERMINAL_STATES
 
 # Workers whose live events go out at once, at most: those that told last.
 MAX_LIVE_EVENTS = 64
-# Live numbers go out so often, in seconds, along with a snapshot; where none comes for a little longer, alone.
+# Live numbers go out so often, in seconds, along with a snapshot; or alone where none comes a little longer.
 LIVE_SECONDS = 1.0
 ALONE_AFTER_SECONDS = 1.25
 _NOTHING = jobs_pb2.JobOutlook()
@@ -68,7 +68,11 @@ class Topic:
         """Returns whether there are new live numbers from here on, for no snapshot has brought them."""
         if not self._live_events and self._told == _NOTHING:
             return False
-        return now - self._told_at >= ALONE_AFTER_SECONDS and not self._is_over() and self._tell(now)
+        if now - self._told_at < ALONE_AFTER_SECONDS or self._is_over():
+            return False
+        is_new = self._tell(now)
+        self._told_at = now
+        return is_new
 
     def news_after(self, seq: int, live_number: int) -> gateway_pb2.WatchJobResponse | None:
         """Returns what a watcher who has seen this much has not seen yet; None: nothing."""
