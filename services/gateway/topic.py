@@ -11,6 +11,8 @@ MAX_LIVE_EVENTS = 64
 # Live numbers go out so often, in seconds, along with a snapshot; or alone where none comes a little longer.
 LIVE_SECONDS = 1.0
 ALONE_AFTER_SECONDS = 1.25
+# The first wait so long for what workers tell: without it nothing would seem to be in flight.
+FIRST_SECONDS = 3.0
 _NOTHING = jobs_pb2.JobOutlook()
 
 
@@ -35,7 +37,7 @@ class Topic:
         self._live_events: dict[str, jobs_pb2.LiveEvent] = {}
         self._outlook = Outlook()
         self._told = _NOTHING
-        self._told_at = float("-inf")
+        self._told_at = now
         self._live: gateway_pb2.WatchJobResponse | None = None  # without a token
         self._both: gateway_pb2.WatchJobResponse | None = None
         self._alone: gateway_pb2.WatchJobResponse | None = None
@@ -53,7 +55,7 @@ class Topic:
         self._outlook.put_job(job, now)
         if job.state in TERMINAL_STATES:
             self._live = None
-        elif now - self._told_at >= LIVE_SECONDS:
+        elif now - self._told_at >= (LIVE_SECONDS if self._has_live_numbers() else FIRST_SECONDS):
             self._tell(now)
 
     def put_live_event(self, live_event: jobs_pb2.LiveEvent, now: float) -> None:
@@ -66,7 +68,7 @@ class Topic:
 
     def tell_alone(self, now: float) -> bool:
         """Returns whether there are new live numbers from here on, for no snapshot has brought them."""
-        if not self._live_events and self._told == _NOTHING:
+        if not self._has_live_numbers():
             return False
         if now - self._told_at < ALONE_AFTER_SECONDS or self._is_over():
             return False
@@ -97,6 +99,9 @@ class Topic:
         if seq == self.seq:
             self._alone = alone
         return alone
+
+    def _has_live_numbers(self) -> bool:
+        return bool(self._live_events) or self._told != _NOTHING
 
     def _is_over(self) -> bool:
         return self._newest is not None and self._newest.job.state in TERMINAL_STATES

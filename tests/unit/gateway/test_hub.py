@@ -89,6 +89,7 @@ async def test_live_events_of_many_workers_are_bounded_and_all_of_them_count(hub
     with hub.watch(JOB_ID, 3) as watcher:
         for number in range(MAX_LIVE_EVENTS + 10):
             hub.put_live_event(JOB_ID, live(f"w{number}", in_flight_count=2))
+        clock.now += ALONE_AFTER_SECONDS
         hub.check_live_numbers()
         response = await watcher.next()
         assert [event.incarnation for event in response.live_events] == [
@@ -103,7 +104,8 @@ async def test_of_each_worker_the_newest_live_event_counts(hub, clock):
     with hub.watch(JOB_ID, 3) as watcher:
         for number in (9, 4):
             hub.put_live_event(JOB_ID, live("w1", in_flight_count=number))
-        hub.put_live_event(JOB_ID, live("w2", in_flight_count=3, limited_count=5, cooldown_seconds=2.0))
+        hub.put_live_event(JOB_ID, live("w2", in_flight_count=3, limited_count=5, cooldown_seconds=3.25))
+        clock.now += ALONE_AFTER_SECONDS
         hub.check_live_numbers()
         response = await watcher.next()
     assert [event.in_flight_count for event in response.live_events] == [4, 3]
@@ -141,6 +143,18 @@ async def test_live_numbers_go_alone_where_no_snapshot_comes_and_once_for_all_wa
         clock.now += LIVE_SECONDS
         hub.put_jobs([job(2)])
         assert (await one.next()) is (await other.next())
+
+
+async def test_the_first_live_numbers_wait_for_what_workers_tell_but_not_for_ever(hub, clock):
+    running = jobs_pb2.JOB_STATE_RUNNING
+    with hub.watch(JOB_ID, 0) as watcher:
+        outlooks = []
+        for second in range(6):
+            progress = jobs_pb2.Progress(total_count=100, succeeded_count=10 * second)
+            hub.put_jobs([jobs_pb2.Job(job_id=JOB_ID, seq=second + 1, state=running, progress=progress)])
+            outlooks.append((await watcher.next()).HasField("outlook"))
+            clock.now += LIVE_SECONDS
+    assert outlooks == [False, False, False, True, True, True]
 
 
 async def test_a_job_that_stands_still_has_its_zeros_told_once(hub, clock):
