@@ -8,6 +8,7 @@ from headrace.errors import HeadraceError, NotFoundError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
+from services.gateway.recent_jobs import RecentJobs
 from services.gateway.stopping import gateway_stopping
 from services.gateway.topic import Topic
 
@@ -80,9 +81,12 @@ class Watcher:
 
 
 class Hub:
-    """The watched jobs of this gateway. News of other jobs pass through without a trace.
+    """The watched jobs of this gateway. News of other jobs pass through without a trace, but for new ones.
 
     Make it, and call it, on the loop; every method but tell_live_numbers returns at once.
+
+    Attributes:
+        recent: Jobs created here a moment ago, which are likely to be watched next.
     """
 
     def __init__(self) -> None:
@@ -90,6 +94,7 @@ class Hub:
         self._watchers: dict[str, set[Watcher]] = {}
         self._loop = asyncio.get_running_loop()
         self._closed = False
+        self.recent = RecentJobs(self._loop.time)
 
     @property
     def watched_job_count(self) -> int:
@@ -117,6 +122,7 @@ class Hub:
     def put_jobs(self, jobs: Iterable[jobs_pb2.Job]) -> None:
         """Takes snapshots; one that is no newer than the newest known changes nothing."""
         for job in jobs:
+            self.recent.update(job)
             topic = self._topics.get(job.job_id)
             if topic is None:
                 continue

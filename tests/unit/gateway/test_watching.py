@@ -44,8 +44,44 @@ async def test_a_watch_begins_with_the_present_snapshot_and_ends_with_the_termin
     await until_emptied(gateway.app.hub)
 
 
+async def test_a_job_that_was_just_submitted_is_watched_without_asking_the_store(
+    gateway, worker, results, submit, next_of
+):
+    job = await submit(gateway)
+    worker.send(results.advance(job.job_id, succeeded=1))
+    async with asyncio.timeout(10):
+        while gateway.app.hub.recent.find(job.job_id, "default").seq < 2:
+            await asyncio.sleep(0.01)
+    call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    assert (await next_of(call)).job.progress.succeeded_count == 1
+    worker.send(results.advance(job.job_id, SUCCEEDED, 3))
+    assert (await next_of(call)).job.state == SUCCEEDED
+    assert await call.read() is grpc.aio.EOF
+    assert results.calls["GetJobs"] == 0
+
+
+async def test_another_tenants_watch_of_a_new_job_is_no_different(gateway, submit, failure_of):
+    job = await submit(gateway)
+    other = gateway.stub.WatchJob(
+        WatchJobRequest(job_id=job.job_id), metadata=(("headrace-tenant", "other"),)
+    )
+    assert (await failure_of(other.read())).code is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_new_job_is_read_once_news_may_have_been_missed(gateway, worker, results, submit, next_of):
+    job = await submit(gateway)
+    results.advance(job.job_id, SUCCEEDED, 3)
+    worker.cut()
+    async with asyncio.timeout(10):
+        while gateway.app.hub.recent.find(job.job_id, "default"):
+            await asyncio.sleep(0.01)
+    call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    assert (await next_of(call)).job.state == SUCCEEDED
+
+
 async def test_a_terminal_job_is_answered_with_one_snapshot(gateway, results, submit, next_of):
     job = await submit(gateway)
+    gateway.app.hub.recent.clear()
     results.advance(job.job_id, SUCCEEDED, 3)
     call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id.upper()))
     assert (await next_of(call)).job.state == SUCCEEDED
@@ -56,6 +92,7 @@ async def test_what_changes_while_the_first_snapshot_is_read_is_not_missed(
     gateway, worker, results, submit, next_of
 ):
     job = await submit(gateway)
+    gateway.app.hub.recent.clear()
     results.gates["GetJobs"] = asyncio.Event()
     call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
     await results.until(lambda: results.calls["GetJobs"])
