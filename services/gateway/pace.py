@@ -15,6 +15,8 @@ SETTLED_SECONDS = 2.0
 # Results that stay away for so long may have stopped; longer where they were further apart before.
 STALL_SECONDS = 5.0
 _STALL_GAPS = 1.5
+# An end further away is none that anybody could tell.
+MAX_REMAINING_SECONDS = 366 * 86_400.0
 # Where the start was not seen nobody knows how long the first results had been under way: more are needed.
 _UNSURE_FACTOR = 1.25
 # Snapshots closer to each other are one sample; of more samples than these every second one goes.
@@ -78,7 +80,7 @@ class Pace:
         base, last = self._samples[0], self._samples[-1]
         per_second = (last.done_count - base.done_count) / (last.time - base.time)
         left = (self._job.progress.total_count - last.done_count) / per_second - (now - last.time)
-        return left if left > 0 else None
+        return left if 0 < left <= MAX_REMAINING_SECONDS else None
 
     def final_cost_micros(self, in_flight_count: int) -> int | None:
         """Returns what the job will have cost; None where nobody can tell."""

@@ -164,6 +164,13 @@ def test_rare_results_have_a_pace_too():
     assert job.left == pytest.approx(300, rel=0.1)
 
 
+def test_an_end_that_is_years_away_is_not_told():
+    job = WatchedJob(10_000_000)
+    job.run(100, per_second=0.3)
+    assert job.left is None
+    assert job.rates[0] == pytest.approx(0.3, rel=0.1)
+
+
 def test_a_pause_is_no_part_of_the_pace_and_has_no_end():
     job = WatchedJob(10_000)
     job.run(10, per_second=100)
