@@ -28,7 +28,7 @@ class SlowBroker(StubBroker):
         assert self.lets.acquire(timeout=10)
         if self.fails:
             raise ConnectionError
-        self.taken.append(message.args[0])
+        self.taken.append(message.kwargs["job_id"])
         return message
 
 
