@@ -83,6 +83,9 @@ class FakeRunner:
 
     wait_seconds = cooldown_seconds
 
+    def makes_calls(self, spec):
+        return True
+
     def forget(self, job_id):
         pass
 
