@@ -66,7 +66,7 @@ class TenantLimits:
                 holder=self._holder,
                 tenant=tenant,
                 limit=limit,
-                most=min(self._most, limit),
+                most=self._most,
                 demand=partial(self._demand_of, tenant),
                 changed=self._may_start_more,
             )

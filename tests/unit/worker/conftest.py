@@ -63,6 +63,7 @@ class FakeRunner:
         self.tries: dict[tuple[str, int], asyncio.Future[ItemOutcome]] = {}
         self.cancelled: list[tuple[str, int]] = []
         self.cooldown = 0.0
+        self.callless_jobs: set[str] = set()
 
     async def run(self, spec, item, allowance=None):
         key = (spec.job_id, item.item_index)
@@ -84,7 +85,7 @@ class FakeRunner:
     wait_seconds = cooldown_seconds
 
     def makes_calls(self, spec):
-        return True
+        return spec.job_id not in self.callless_jobs
 
     def forget(self, job_id):
         pass
@@ -134,7 +135,7 @@ class Bench:
 async def make_bench():
     benches = []
 
-    def make(limit=10):
+    def make(limit=10, tenants=None):
         results, runner = FakeResults(), FakeRunner()
         recorder = Recorder(results, "incarnation", lambda effects: None)
         recorder.start()
@@ -146,6 +147,7 @@ async def make_bench():
             held=HeldWork(),
             limit=limit,
             may_start=lambda: bench.live,
+            tenants=tenants,
         )
         benches.append(bench)
         return bench
