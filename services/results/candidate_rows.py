@@ -15,7 +15,8 @@ from services.results.messages import canonical_id
 from services.results.rules.fairness import Candidate, Choice, ChunkSize, Share
 
 MAX_TENANTS = 32
-MAX_JOBS_OF_TENANT = 256
+# More take the longer: meanwhile a job of another tenant waits for the next call.
+MAX_JOBS_OF_TENANT = 64
 
 _FREE = """p.job_class = s.job_class AND p.tenant = s.tenant AND p.leasable
     AND (p.wake_time IS NULL OR p.wake_time <= NOW())"""

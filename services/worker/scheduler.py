@@ -400,10 +400,10 @@ class ItemScheduler:
     def _record(self, item: HeldItem, outcome: ItemOutcome) -> None:
         chunk = item.chunk
         self.held.finish(item)
-        record = item_record(item, outcome)
+        spec, record = chunk.job.spec, item_record(item, outcome)
         chunk.unacknowledged_count += 1
         self._recorder.add(
-            entries.result_entry(chunk.job.spec.job_id, record, lambda o: self._acknowledged(chunk, o)),
+            entries.result_entry(spec.job_id, record, lambda o: self._acknowledged(chunk, o), spec.tenant),
             urgent=chunk.job.unfinished_count == 0,
         )
         self._release_if_over(chunk)
