@@ -39,7 +39,7 @@ def measure(options: Options) -> Figures:
             )
     figures.notes.append(
         f"Large: {options.scaled(LARGE_COUNT):,} items; small: {options.scaled(FLOOD_COUNT):,} jobs of "
-        f"{SMALL_ITEMS} items, submitted right before the first of {SAMPLES} jobs of B; the worker has 100 in flight."
+        f"{SMALL_ITEMS} items, submitted right before the first of {SAMPLES} jobs of B."
     )
     return figures
 
