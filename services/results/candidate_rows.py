@@ -16,7 +16,7 @@ from services.results.rules.fairness import Candidate, Choice, ChunkSize, Share
 
 MAX_TENANTS = 32
 # More take the longer: meanwhile a job of another tenant waits for the next call.
-MAX_JOBS_OF_TENANT = 64
+MAX_JOBS_OF_TENANT = 100
 
 _FREE = """p.job_class = s.job_class AND p.tenant = s.tenant AND p.leasable
     AND (p.wake_time IS NULL OR p.wake_time <= NOW())"""
