@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from services.shared.setting_types import read_tenant_concurrency
 from services.worker.limits.breaker import Breaker
 from services.worker.tenant_places import TenantLimits, open_tenant_limits
 from services.worker.tenant_places.places import TenantPlaces
@@ -210,3 +211,19 @@ async def test_without_a_limit_there_are_no_places():
     pools = SharedPools(GivenPools(), Breaker(), lambda: 1)
     assert not TenantLimits({}, pools, "h", 10)
     assert TenantLimits({"a": 1}, pools, "h", 10).of("b") is None
+
+
+def test_limits_are_read_from_text_or_a_file(tmp_path):
+    text = '{"search-team": 300, "*": 100}'
+    (tmp_path / "tenants.json").write_text(text)
+    expected = {"search-team": 300, "*": 100}
+    assert (
+        read_tenant_concurrency(text) == read_tenant_concurrency(str(tmp_path / "tenants.json")) == expected
+    )
+    assert read_tenant_concurrency("") == {}
+
+
+@pytest.mark.parametrize("value", ['{"a": 0}', '{"a": "5"}', '{"a": 1.5}', "[1]", "{", "/no/such/file"])
+def test_a_bad_limit_is_named_with_what_was_expected(value):
+    with pytest.raises(ValueError, match="must be JSON such as"):
+        read_tenant_concurrency(value)
