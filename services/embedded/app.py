@@ -53,6 +53,7 @@ class EmbeddedApp:
                 prices_file=settings.prices_file,
                 in_flight_limit=settings.in_flight_limit,
                 limits=settings.limits,
+                tenant_concurrency=settings.tenant_concurrency,
                 log_level=settings.log_level,
                 drain_seconds=drain_seconds,
             ),

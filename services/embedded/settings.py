@@ -2,7 +2,14 @@
 
 from pydantic import Field
 
-from services.shared.setting_types import DatabaseUrl, HostPort, Limits, PricesFile, RedisUrl
+from services.shared.setting_types import (
+    DatabaseUrl,
+    HostPort,
+    Limits,
+    PricesFile,
+    RedisUrl,
+    TenantConcurrency,
+)
 from services.shared.settings import ServiceSettings
 
 
@@ -18,6 +25,8 @@ class EmbeddedSettings(ServiceSettings):
         prices_file: Prices of models, as JSON; unset: those that come with Headrace.
         in_flight_limit: Items worked on at once.
         limits: Rate limits by model, as JSON or the path of a file; see ``read_limits``.
+        tenant_concurrency: Calls of each tenant at once, as JSON or the path of a file; see
+            ``read_tenant_concurrency``.
         gateway_resync_seconds: How often the gateway re-reads watched jobs it heard nothing of; 0: never.
         retention_hours: How long finished jobs are kept; 0: for ever.
     """
@@ -30,5 +39,6 @@ class EmbeddedSettings(ServiceSettings):
     prices_file: PricesFile | None = None
     in_flight_limit: int = Field(default=100, ge=1, le=10_000)
     limits: Limits = ""
+    tenant_concurrency: TenantConcurrency = ""
     gateway_resync_seconds: float = Field(default=1.0, ge=0)
     retention_hours: float = Field(default=720.0, ge=0, le=1_000_000, allow_inf_nan=False)

@@ -15,13 +15,15 @@ from services.results.messages import canonical_id
 from services.results.rules.fairness import Candidate, Choice, ChunkSize, Share
 
 MAX_TENANTS = 32
-MAX_JOBS_OF_TENANT = 256
+# More take the longer: meanwhile a job of another tenant waits for the next call.
+MAX_JOBS_OF_TENANT = 100
 
 _FREE = """p.job_class = s.job_class AND p.tenant = s.tenant AND p.leasable
     AND (p.wake_time IS NULL OR p.wake_time <= NOW())"""
 _TENANTS = f"""
 SELECT s.tenant, s.job_class, s.virtual_time, s.job_clock FROM tenant_shares s
 WHERE s.job_class = :job_class AND (s.tenant = '' OR EXISTS (SELECT 1 FROM job_progress p WHERE {_FREE}))
+    AND s.tenant NOT IN (SELECT left_out.tenant FROM ROWS(left_out: tenant text))
 ORDER BY s.tenant <> '', s.virtual_time, s.tenant LIMIT :most_tenants"""
 _FIRST_JOBS = f"FROM job_progress p WHERE {_FREE} ORDER BY p.virtual_time, p.job_id LIMIT :most_jobs"
 # Under the worker's lock its calls come one after the other, so that a repeated one is known by the leases
@@ -85,7 +87,8 @@ async def read_candidates(tx: Transaction, request: results_pb2.LeaseChunksReque
         "most_tenants": MAX_TENANTS + 1,
         "most_jobs": most_jobs,
     }
-    rows = await tx.run(_CANDIDATES_SQLITE if tx.sqlite else _CANDIDATES, plain)
+    excluded_tenants = [(tenant,) for tenant in request.excluded_tenants if tenant]
+    rows = await tx.run(_CANDIDATES_SQLITE if tx.sqlite else _CANDIDATES, plain, left_out=excluded_tenants)
     if not rows or rows[0].gone:
         raise FailedPreconditionError("send a heartbeat first", reason="WORKER_NOT_LIVE")
     shares = {row.tenant: Share(row.tenant, row.tenant_time, row.job_clock) for row in rows}

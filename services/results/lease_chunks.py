@@ -21,7 +21,8 @@ from services.results.worker_rows import SECOND
 from services.shared.metrics import CLASS_LABELS
 
 MAX_LEASED_BYTES = 8 * 1024 * 1024
-MAX_LEASED_CHUNKS = 1_000
+# More take the longer: meanwhile a job of another tenant waits for the next call.
+MAX_LEASED_CHUNKS = 100
 BUDGET_WAIT = SECOND // 2
 
 
@@ -55,7 +56,13 @@ async def _take(
     tx: Transaction, request: results_pb2.LeaseChunksRequest, found: Candidates, *, only_free: bool
 ) -> tuple[results_pb2.LeaseChunksResponse, bool]:
     likely = choose(
-        request.room, MAX_LEASED_BYTES, found.class_clock, found.shares, found.candidates, with_next=True
+        request.room,
+        MAX_LEASED_BYTES,
+        found.class_clock,
+        found.shares,
+        found.candidates,
+        most_chunks=MAX_LEASED_CHUNKS,
+        with_next=True,
     )
     transition = Transition(tx)
     await transition.lock(likely.counts, only_free=only_free)
@@ -73,7 +80,14 @@ async def _take(
     }
     chunks = {i: _affordable(jobs[i], part[: jobs[i].slot_count], tx.now) for i, part in chunks.items()}
     sizes = [_candidate(jobs[i], part) for i, part in chunks.items() if part]
-    choice = choose(request.room, MAX_LEASED_BYTES, found.class_clock, found.shares, sizes)
+    choice = choose(
+        request.room,
+        MAX_LEASED_BYTES,
+        found.class_clock,
+        found.shares,
+        sizes,
+        most_chunks=MAX_LEASED_CHUNKS,
+    )
     leased = [c for i, count in choice.counts.items() for c in chunks[i][:count]]
     items = await read_items(tx, transition.jobs, leased)
     _mark(transition, request, leased, choice)

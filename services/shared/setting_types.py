@@ -126,9 +126,39 @@ def read_limits(value: str) -> dict[str, ModelLimit]:
         ) from None
 
 
+_TENANT_LIMITS = TypeAdapter(dict[str, Annotated[int, Field(strict=True, ge=1, le=1_000_000)]])
+
+
+def read_tenant_concurrency(value: str) -> dict[str, int]:
+    """Returns how many calls of each tenant may be under way; ``*`` stands for those without an entry.
+
+    Args:
+        value: JSON text, or the path of a file that holds it; empty: no limits.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    if not value.strip():
+        return {}
+    try:
+        text = value if value.lstrip().startswith("{") else Path(value).read_text()
+        return _TENANT_LIMITS.validate_json(text)
+    except (OSError, ValidationError):
+        raise ValueError(
+            'must be JSON such as {"TENANT": 300, "*": 100}, each number from 1 to 1000000, or the path of a '
+            "file with it"
+        ) from None
+
+
+def _check_tenant_concurrency(value: str) -> str:
+    read_tenant_concurrency(value)
+    return value
+
+
 def _check_limits(value: str) -> str:
     read_limits(value)
     return value
 
 
 Limits = Annotated[str, AfterValidator(_check_limits)]
+TenantConcurrency = Annotated[str, AfterValidator(_check_tenant_concurrency)]

@@ -16,7 +16,7 @@ from services.shared.queue.contract import QUEUE_BY_CLASS
 from services.shared.queue.publisher import QueuePublisher
 from services.shared.rpc_client import open_channel
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
-from services.shared.setting_types import read_limits
+from services.shared.setting_types import read_limits, read_tenant_concurrency
 from services.worker.answer_cache import open_answer_cache
 from services.worker.consumer import Consumer
 from services.worker.cooldowns import open_cooldowns
@@ -24,7 +24,7 @@ from services.worker.heartbeat import Heartbeat
 from services.worker.held_work import HeldWork
 from services.worker.item_runner import ItemRunner
 from services.worker.lease_desk import LeaseDesk
-from services.worker.limits import open_limits
+from services.worker.limits import Breaker, open_limits
 from services.worker.progress_hub import ProgressHub
 from services.worker.provider import open_provider
 from services.worker.quarantine import Quarantine
@@ -33,6 +33,7 @@ from services.worker.scheduler import ItemScheduler
 from services.worker.servicer import WorkerServicer
 from services.worker.settings import WorkerSettings
 from services.worker.slices import Slices
+from services.worker.tenant_places import open_tenant_limits
 
 log = get_logger(__name__)
 
@@ -62,12 +63,19 @@ class WorkerApp:
         self._answer_cache = open_answer_cache(
             settings.redis_url, self.incarnation, self._provider.name, settings.cache_hours * 3600
         )
+        breaker = Breaker(self._count_workers)
         self._limits = open_limits(
-            read_limits(settings.limits), settings.redis_url, lambda: self._heartbeat.live_worker_count
+            read_limits(settings.limits), settings.redis_url, self._count_workers, breaker
         )
-        self._heartbeat = Heartbeat(
-            self._results, self.incarnation, self._carry_out, lambda: self._limits.are_apart
+        self._tenants = open_tenant_limits(
+            read_tenant_concurrency(settings.tenant_concurrency),
+            settings.redis_url,
+            self.incarnation,
+            settings.in_flight_limit,
+            worker_count=self._count_workers,
+            breaker=breaker,
         )
+        self._heartbeat = Heartbeat(self._results, self.incarnation, self._carry_out, lambda: breaker.is_open)
         self._recorder = Recorder(self._results, self.incarnation, self._carry_out)
         self._quarantine = Quarantine(
             worker_pb2.ChildSetup(
@@ -77,6 +85,7 @@ class WorkerApp:
                 prices_file=settings.prices_file or "",
                 memory_bytes=settings.quarantine_memory_mb * 1024 * 1024,
                 limits=settings.limits,
+                tenant_concurrency=settings.tenant_concurrency,
             )
         )
         limit = settings.in_flight_limit  # of items, and of the calls they make
@@ -91,12 +100,14 @@ class WorkerApp:
                 answer_cache=self._answer_cache,
                 prices=read_prices(settings.prices_file),
                 limits=self._limits,
+                tenants=self._tenants,
             ),
             self._quarantine,
             self._recorder,
             held=HeldWork(),
             limit=limit,
             may_start=self._heartbeat.counts_as_live,
+            tenants=self._tenants,
         )
         desks = {
             job_class: LeaseDesk(job_class, self._results, self.incarnation, self._scheduler, self._carry_out)
@@ -155,8 +166,12 @@ class WorkerApp:
         await self._cooldowns.close()
         await self._answer_cache.close()
         await self._limits.close()
+        await self._tenants.close()
         await self._channel.close(None)
         log.info("worker_stopped", incarnation=self.incarnation, everything_recorded=flushed)
+
+    def _count_workers(self) -> int:
+        return self._heartbeat.live_worker_count
 
     async def _say_goodbye(self) -> None:
         request = results_pb2.EndWorkerRequest(

@@ -14,6 +14,7 @@ from services.worker.limits import Limits, Reservation, open_limits
 from services.worker.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS, model_label
 from services.worker.provider.faults import PROVIDER_TIMEOUT, RATE_LIMITED
 from services.worker.provider.provider import CompletionRequest, Provider
+from services.worker.tenant_places import TenantLimits, open_tenant_limits
 from services.worker.token_estimates import TokenEstimates
 
 # Nothing may be started: the store may give what this worker holds to others.
@@ -27,9 +28,10 @@ class CallGate:
     """Lets calls through to a provider.
 
     An item in flight may make several calls at once; those beyond the limits wait here, so that waiting uses
-    up nothing of a call's time. First a call gets its request and tokens of the rate limit, then a place:
-    what waits for the rate limit holds none. Both go to the call whose item has the fewest calls before it:
-    an item with one call never waits for all those of an item with twenty.
+    up nothing of a call's time. First a call gets a place of its tenant, then its request and tokens of the
+    rate limit, then a place of this worker: what waits for an earlier one holds none of the later. All go to
+    the call whose item has the fewest calls before it: an item with one call never waits for all those of an
+    item with twenty.
 
     Args:
         provider: Makes the calls.
@@ -37,6 +39,7 @@ class CallGate:
         limit: Calls under way at most, of all models; a model that is overloaded gets fewer.
         may_start: Whether a new call may begin (the worker counts as live).
         limits: Rate limits; None: there are none.
+        tenants: Limits of tenants; None: there are none.
     """
 
     def __init__(
@@ -46,22 +49,25 @@ class CallGate:
         limit: int,
         may_start: Callable[[], bool] = lambda: True,
         limits: Limits | None = None,
+        *,
+        tenants: TenantLimits | None = None,
     ) -> None:
         self._provider = provider
         self._cooldowns = cooldowns
         self._places = CallPlaces(limit)
         self._may_start = may_start
         self._limits = limits or open_limits({}, _MEMORY)
+        self._tenants = tenants or open_tenant_limits({}, _MEMORY, "", limit)
         self._estimates = TokenEstimates()
         self._limited: Counter[str] = Counter()
 
     @property
     def limited_count(self) -> int:
-        """Calls that wait for a rate limit."""
-        return self._limits.waiting_count
+        """Calls that wait for a rate limit, or for a place of their tenant."""
+        return self._limits.waiting_count + self._tenants.waiting_count
 
     def limited_count_of(self, job_id: str) -> int:
-        """Returns how many calls of a job wait for a rate limit."""
+        """Returns how many calls of a job wait for a rate limit or for a place of their tenant."""
         return self._limited[job_id]
 
     @property
@@ -80,23 +86,33 @@ class CallGate:
         return max(self.cooldown_seconds(model), crowded, limiter.wait_seconds if limiter else 0.0)
 
     async def complete(
-        self, request: CompletionRequest, usage: jobs_pb2.Usage, rank: int, job_id: str = ""
+        self,
+        request: CompletionRequest,
+        usage: jobs_pb2.Usage,
+        rank: int,
+        *,
+        tenant: str = "",
+        job_id: str = "",
     ) -> Completion:
-        """Makes one call once the rate limit and the places allow it; see Provider.
+        """Makes one call once its tenant's limit, the rate limit and the places allow it; see Provider.
 
         Args:
             request: What to ask.
             usage: The call and its tokens are added to it.
             rank: Unfinished calls of the same item that were there before this one.
-            job_id: Whose call it is, for those who ask what waits.
+            tenant: Whose call it is.
+            job_id: Of which job, for those who ask what waits.
 
         Raises:
             TryAgainError: Also where the model was told to be left alone while the call waited here, and
                 where nothing may be started now: then an item that is under way makes no further call.
         """
-        async with self._admitted(request, rank, job_id) as (reservation, waited):
+        async with (
+            self._tenant_place(tenant, rank, job_id) as waited_before,
+            self._admitted(request, rank, job_id) as (reservation, waited),
+        ):
             try:
-                self._check(request.model, waited)
+                self._check(request.model, waited or waited_before)
             except TryAgainError:
                 if reservation is not None:
                     reservation.give_back()
@@ -137,6 +153,18 @@ class CallGate:
             if reservation is not None:
                 reservation.settle(used)
         return completion
+
+    @asynccontextmanager
+    async def _tenant_place(self, tenant: str, rank: int, job_id: str) -> AsyncIterator[bool]:
+        """Holds a place of a tenant, where there is a limit; gives whether it had to be waited for."""
+        places = self._tenants.of(tenant)
+        if places is None:
+            yield False
+            return
+        async with AsyncExitStack() as place:
+            with self._counted_as_limited(job_id):
+                waited = await place.enter_async_context(places.take(rank))
+            yield waited
 
     @asynccontextmanager
     async def _admitted(

@@ -17,6 +17,7 @@ class Entry:
         acknowledged: Called with the job's outcome.
         byte_count: About how much it adds to a message.
         is_result: Whether it counts as finished and not acknowledged.
+        tenant: Whose job it is; tenants take turns where there is much to say.
     """
 
     job_id: str
@@ -24,12 +25,14 @@ class Entry:
     acknowledged: Callable[[results_pb2.JobRecordOutcome], None]
     byte_count: int = 100
     is_result: bool = False
+    tenant: str = ""
 
 
 def result_entry(
     job_id: str,
     record: results_pb2.ItemRecord,
     acknowledged: Callable[[results_pb2.JobRecordOutcome], None],
+    tenant: str = "",
 ) -> Entry:
     """Returns the entry of a finished item."""
     return Entry(
@@ -38,6 +41,7 @@ def result_entry(
         acknowledged,
         byte_count=100 + record.ByteSize(),
         is_result=True,
+        tenant=tenant,
     )
 
 

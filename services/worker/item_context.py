@@ -21,6 +21,7 @@ class CallingContext:
         answers: Of the item's calls so far: a request answered in an earlier try is not made again.
         call_timeout: Seconds that each call may take; None: as long as the provider's adapter has it.
         cached: Answers calls with those of other items; None: every call is made.
+        tenant: Whose calls they are.
 
     Attributes:
         call_failed: A call of this try may succeed in another one.
@@ -35,6 +36,7 @@ class CallingContext:
         call_timeout: float | None = None,
         *,
         cached: CachedCalls | None = None,
+        tenant: str = "",
     ) -> None:
         self._gate = gate
         self._default_model = default_model
@@ -42,6 +44,7 @@ class CallingContext:
         self._answers = answers
         self._call_timeout = call_timeout
         self._cached = cached
+        self._tenant = tenant
         self._unfinished_count = 0
         self.call_failed = False
 
@@ -76,4 +79,6 @@ class CallingContext:
 
     async def _call(self, request: CompletionRequest, rank: int) -> Completion:
         with self._meter.counted(request) as usage:
-            return await self._gate.complete(request, usage, rank, self._meter.job_id)
+            return await self._gate.complete(
+                request, usage, rank, tenant=self._tenant, job_id=self._meter.job_id
+            )

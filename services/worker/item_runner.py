@@ -29,6 +29,7 @@ from services.worker.limits import Limits
 from services.worker.payload import decode_input, encode_output
 from services.worker.provider.faults import RATE_LIMITED
 from services.worker.provider.provider import Provider
+from services.worker.tenant_places import TenantLimits
 
 # Tries that may be turned away before the item fails; with the backoff this takes over an hour.
 MAX_TURNED_AWAY_TRIES = 150
@@ -84,6 +85,7 @@ class ItemRunner:
         answer_cache: For jobs that use answers again; None: their items make all of their calls.
         prices: Of models; None: those that come with Headrace.
         limits: Rate limits of calls; None: there are none.
+        tenants: Limits of tenants; None: there are none.
     """
 
     def __init__(
@@ -99,9 +101,10 @@ class ItemRunner:
         answer_cache: AnswerCache | None = None,
         prices: Prices | None = None,
         limits: Limits | None = None,
+        tenants: TenantLimits | None = None,
     ) -> None:
         self._kinds = kinds
-        self._gate = CallGate(provider, cooldowns, call_limit, may_start, limits)
+        self._gate = CallGate(provider, cooldowns, call_limit, may_start, limits, tenants=tenants)
         self._costs = CallCosts(prices or read_prices())
         self._default_model = default_model
         self._answer_cache = answer_cache
@@ -170,7 +173,7 @@ class ItemRunner:
 
     @property
     def limited_count(self) -> int:
-        """Calls that wait for a rate limit."""
+        """Calls that wait for a rate limit, or for a place of their tenant."""
         return self._gate.limited_count
 
     def limited_count_of(self, job_id: str) -> int:
@@ -192,6 +195,10 @@ class ItemRunner:
         model = self._model_of(spec)
         return self._gate.wait_seconds(model) if model else 0.0
 
+    def makes_calls(self, spec: results_pb2.JobSpec) -> bool:
+        """Returns whether the items of a job are known to call a model."""
+        return self._model_of(spec) is not None
+
     def _model_of(self, spec: results_pb2.JobSpec) -> str | None:
         try:
             return self._prepare(spec).model
@@ -212,7 +219,9 @@ class ItemRunner:
         call_timeout = seconds_of(spec.call_timeout) if spec.HasField("call_timeout") else None
         value = decode_input(item.input)
         with self._cached_calls(spec, item) as cached:
-            context = CallingContext(self._gate, model, meter, answers, call_timeout, cached=cached)
+            context = CallingContext(
+                self._gate, model, meter, answers, call_timeout, cached=cached, tenant=spec.tenant
+            )
             try:
                 return encode_output(await prepared.kind.run(prepared.params, value, context))
             except TryAgainError:

@@ -31,7 +31,7 @@ class Leased:
     Attributes:
         chunk_count: Chunks leased.
         more_work: Whether leasable chunks of the class are left.
-        unwanted: Whether jobs were left out, such as those whose provider cools down.
+        unwanted: Whether jobs or tenants were left out, such as those whose provider cools down.
         answered: False where results could not be asked.
     """
 
@@ -77,6 +77,7 @@ class LeaseDesk:
         self._carry_out = carry_out
         self._call_numbers = itertools.count(1)
         self._call_id = ""
+        self._unwanted_tenants: list[str] = []
         self._current: asyncio.Task[Leased] | None = None
         self._next: asyncio.Task[Leased] | None = None
 
@@ -85,6 +86,12 @@ class LeaseDesk:
         if self._next is None:
             self._next = asyncio.create_task(self._lease_after(self._current))
         return await asyncio.shield(self._next)
+
+    def wants_again(self) -> bool:
+        """Returns whether a tenant is wanted that the last call left out."""
+        if not self._unwanted_tenants:
+            return False
+        return not set(self._unwanted_tenants) <= set(self._scheduler.tenant_work.unwanted_tenants())
 
     async def _lease_after(self, running: asyncio.Task[Leased] | None) -> Leased:
         if running is not None:
@@ -100,6 +107,7 @@ class LeaseDesk:
         if room <= 0:
             return Leased(0, more_work=True)
         unwanted = self._scheduler.unwanted_job_ids(self._job_class)
+        self._unwanted_tenants = self._scheduler.tenant_work.unwanted_tenants()
         known = {job_id: job.spec for job_id, job in held.jobs.items()}
         request = results_pb2.LeaseChunksRequest(
             job_class=self._job_class,
@@ -108,6 +116,7 @@ class LeaseDesk:
             call_id=self._call_id,
             known_job_ids=known,
             excluded_job_ids=unwanted,
+            excluded_tenants=self._unwanted_tenants,
         )
         send_time = self._clock()
         try:
@@ -123,4 +132,5 @@ class LeaseDesk:
         self._scheduler.room.set_with_work(self._job_class, response.more_work)
         specs = known | {spec.job_id: spec for spec in response.jobs}
         self._scheduler.accept(specs, response.leases)
-        return Leased(len(response.leases), response.more_work, unwanted=bool(unwanted))
+        left_out = bool(unwanted or self._unwanted_tenants)
+        return Leased(len(response.leases), response.more_work, unwanted=left_out)

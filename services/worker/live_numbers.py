@@ -23,7 +23,7 @@ class ModelWaits(Protocol):
         """How long the model that cools down for longest still does; 0.0: none does."""
 
     def limited_count_of(self, job_id: str) -> int:
-        """How many calls of a job's items wait for a rate limit."""
+        """How many calls of a job's items wait for a rate limit or a place of their tenant."""
 
     def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
         """How long the job's model still cools down; 0.0: it does not."""
@@ -54,13 +54,20 @@ class LiveNumbers:
         held: The jobs that are held.
         waits: Tells which of them wait.
         clock: Gives seconds that never go back.
+        also_waiting: Tells of a job whether items of it wait for something else.
     """
 
     def __init__(
-        self, held: HeldWork, waits: ModelWaits, clock: Callable[[], float] = time.monotonic
+        self,
+        held: HeldWork,
+        waits: ModelWaits,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        also_waiting: Callable[[results_pb2.JobSpec], bool] = lambda spec: False,
     ) -> None:
         self._held = held
         self._waits = waits
+        self._also_waiting = also_waiting
         self._clock = clock
         self._jobs: dict[str, _Numbers] = {}
         self._finished_count = self._token_count = 0
@@ -91,7 +98,7 @@ class LiveNumbers:
         self._token_count += tokens
 
     def read(self, incarnation: str, seconds: float) -> list[worker_pb2.JobLiveEvent]:
-        """Returns an event for each job with tries since the last reading, or that waits for its model.
+        """Returns an event for each job with tries since the last reading, or that has to wait.
 
         Counting starts anew.
 
@@ -158,7 +165,7 @@ class LiveNumbers:
         return {
             job_id: job
             for job_id, job in self._held.jobs.items()
-            if not job.stopped and self._waits.wait_seconds(job.spec) > 0
+            if not job.stopped and (self._waits.wait_seconds(job.spec) > 0 or self._also_waiting(job.spec))
         }
 
 

@@ -28,7 +28,13 @@ LIMIT_WAIT_SECONDS = Histogram(
     buckets=WAIT_BUCKETS,
 )
 LIMITS_APART = Gauge(
-    "headrace_limits_apart", "1 while Redis cannot be asked and the worker takes its part of each rate limit."
+    "headrace_limits_apart", "1 while Redis cannot be asked and the worker takes its part of each limit."
+)
+TENANT_PLACES = Gauge(
+    "headrace_tenant_places", "Calls of a tenant that this worker may have under way now.", ["tenant"]
+)
+TENANT_LIMIT = Gauge(
+    "headrace_tenant_limit", "Calls of a tenant that all workers may have under way together.", ["tenant"]
 )
 CONCURRENCY_LIMIT = Gauge(
     "headrace_concurrency_limit", "Calls of a model that may be under way on the worker now.", ["model"]
@@ -54,4 +60,5 @@ RECORD_SECONDS = Histogram(
 
 # Clients name models, and kinds of other teams name reasons.
 model_label = LabelCap()
+tenant_label = LabelCap()
 reason_label = LabelCap()

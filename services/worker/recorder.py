@@ -23,6 +23,8 @@ T = TypeVar("T")
 FULL_BATCH_COUNT = 100
 MAX_BATCH_COUNT = 1_000
 MAX_BATCH_BYTES = 4 * 1024 * 1024
+# A batch of several tenants has so many jobs at most: a small job is not to wait for a thousand others.
+SHARED_BATCH_JOBS = 50
 BATCH_WAIT_SECONDS = 0.25
 CALL_SECONDS = 30.0
 RETRY_SECONDS = (0.1, 0.25, 0.5, 1.0, 2.0)
@@ -122,10 +124,15 @@ class Recorder:
                     timer.cancel()
 
     def _take(self) -> list[Entry]:
-        entries, byte_count = self._waiting.entries, 0
+        entries, byte_count, job_ids = self._waiting.entries, 0, set[str]()
+        most_jobs = MAX_BATCH_COUNT
+        if len({entry.tenant for entry in entries}) > 1:
+            entries, most_jobs = _in_turns(entries), SHARED_BATCH_JOBS
         for count, entry in enumerate(entries):
             byte_count += entry.byte_count
-            if count == MAX_BATCH_COUNT or (count and byte_count > MAX_BATCH_BYTES):
+            job_ids.add(entry.job_id)
+            is_full = count == MAX_BATCH_COUNT or len(job_ids) > most_jobs
+            if is_full or (count and byte_count > MAX_BATCH_BYTES):
                 batch = entries[:count]
                 self._waiting.entries = entries[count:]  # still urgent, if it was
                 return batch
@@ -161,3 +168,12 @@ class Recorder:
             what_follows(news)
         except Exception:  # the other entries, and all later ones, still have to be told and sent
             log.exception("acknowledgement_failed")
+
+
+def _in_turns(entries: list[Entry]) -> list[Entry]:
+    """Returns entries so that tenants take turns, a job each time; those of a job stay together, in order."""
+    places: dict[str, dict[str, int]] = {}
+    for entry in entries:
+        of_tenant = places.setdefault(entry.tenant, {})
+        of_tenant.setdefault(entry.job_id, len(of_tenant))
+    return sorted(entries, key=lambda entry: places[entry.tenant][entry.job_id])

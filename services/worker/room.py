@@ -1,6 +1,8 @@
 """How many more items a worker should lease, of each class."""
 
 import asyncio
+from collections.abc import Callable
+from contextlib import suppress
 
 from headrace.jobs.v1 import jobs_pb2
 from services.shared.queue.contract import WEIGHT_BY_CLASS
@@ -8,6 +10,8 @@ from services.worker.held_work import HeldWork
 
 # Leased ahead of what is in flight: the largest chunk, so that one always fits an idle worker.
 AHEAD_COUNT = 100
+# Of what waits for places of its tenant, so many times the capacity takes up no room.
+_PARKED_PART = 3
 
 
 class Room:
@@ -21,10 +25,18 @@ class Room:
     Args:
         held: What the worker holds.
         limit: Items in flight at most.
+        parked_count: Gives how many held items, of a class or of all, wait for places of their tenants: they
+            keep no place busy, so that others are leased beside them.
     """
 
-    def __init__(self, held: HeldWork, limit: int) -> None:
+    def __init__(
+        self,
+        held: HeldWork,
+        limit: int,
+        parked_count: Callable[[jobs_pb2.JobClass | None], int] = lambda job_class: 0,
+    ) -> None:
         self._held = held
+        self._parked_count = parked_count
         self._capacity = limit + AHEAD_COUNT
         self._with_work: set[jobs_pb2.JobClass] = set()
         self._changed = asyncio.Event()
@@ -39,16 +51,21 @@ class Room:
 
     def of(self, job_class: jobs_pb2.JobClass) -> int:
         """Items of the class to lease now; 0 or less: none."""
-        free = self._capacity - self._held.unfinished_count()
-        rivals = {c for c in self.classes if c in self._with_work or self._held.unfinished_count(c)}
+        free = self._capacity - self._count()
+        rivals = {c for c in self.classes if c in self._with_work or self._count(c)}
         rivals.discard(job_class)
         if not rivals:
             return free
         weights = sum(WEIGHT_BY_CLASS[c] for c in rivals | {job_class})
         share = self._capacity * WEIGHT_BY_CLASS[job_class] // weights
-        held = self._held.unfinished_count(job_class)
+        held = self._count(job_class)
         own = max(share, AHEAD_COUNT) if held == 0 else share - held
         return own if rivals & self._with_work else max(own, free)
+
+    def _count(self, job_class: jobs_pb2.JobClass | None = None) -> int:
+        """Returns how many items of a class, or of all, take up room."""
+        parked = min(self._parked_count(job_class), _PARKED_PART * self._capacity)
+        return self._held.unfinished_count(job_class) - parked
 
     def changed(self) -> None:
         """Wakes those who wait for room."""
@@ -56,12 +73,14 @@ class Room:
 
     async def wait(self, job_class: jobs_pb2.JobClass, wanted: int, timeout_seconds: float) -> int:
         """Waits until there is room for so many items, or the time is over; returns the room there is."""
+        await self.wait_until(lambda: self.of(job_class) >= wanted, timeout_seconds)
+        return self.of(job_class)
+
+    async def wait_until(self, condition: Callable[[], bool], timeout_seconds: float) -> None:
+        """Waits until a condition on what is held is true, or the time is over."""
         loop = asyncio.get_running_loop()
         end = loop.time() + timeout_seconds
-        while (room := self.of(job_class)) < wanted and (left := end - loop.time()) > 0:
+        while not condition() and (left := end - loop.time()) > 0:
             self._changed.clear()
-            try:
+            with suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), left)
-            except TimeoutError:
-                return self.of(job_class)
-        return room

@@ -13,6 +13,7 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
 from services.shared.queue.contract import WEIGHT_BY_CLASS
+from services.shared.setting_types import MEMORY
 from services.worker import entries
 from services.worker.allowance import Allowance
 from services.worker.fair_queue import FairQueue
@@ -28,6 +29,8 @@ from services.worker.recorder import Recorder
 from services.worker.records import item_record
 from services.worker.returns import ChunkReturns
 from services.worker.room import Room
+from services.worker.tenant_places import TenantLimits, open_tenant_limits
+from services.worker.tenant_work import TenantWork
 
 log = get_logger(__name__)
 
@@ -60,7 +63,10 @@ class Runner(TryRunner, ModelWaits, Protocol):
 
     @property
     def limited_count(self) -> int:
-        """How many items, at most, wait for a rate limit."""
+        """How many items, at most, wait for a rate limit or for a place of their tenant."""
+
+    def makes_calls(self, spec: results_pb2.JobSpec) -> bool:
+        """Whether the items of the job call a model."""
 
     def forget(self, job_id: str) -> None:
         """Lets go of what is kept for a job."""
@@ -76,6 +82,7 @@ class ItemScheduler:
         held: What is held; shared with the heartbeat.
         limit: Items in flight at most.
         may_start: Whether new items may start now (the worker counts as live).
+        tenants: Limits of tenants; None: there are none.
     """
 
     def __init__(
@@ -87,6 +94,7 @@ class ItemScheduler:
         held: HeldWork,
         limit: int,
         may_start: Callable[[], bool],
+        tenants: TenantLimits | None = None,
     ) -> None:
         self._runner = runner
         self._quarantine = quarantine
@@ -100,8 +108,10 @@ class ItemScheduler:
         self._draining = False
         self.held = held
         self.limit = limit
-        self.room = Room(held, limit)
-        self.live = LiveNumbers(held, runner)
+        no_limits = open_tenant_limits({}, MEMORY, "", limit)
+        self.tenant_work = TenantWork(held, tenants or no_limits, runner.makes_calls, self._places_came)
+        self.room = Room(held, limit, self.tenant_work.parked_count)
+        self.live = LiveNumbers(held, runner, also_waiting=self.tenant_work.is_waiting)
         self.returns = ChunkReturns(recorder, held, self._queue, runner.forget, self.room.changed)
 
     @property
@@ -220,11 +230,15 @@ class ItemScheduler:
             return True
         wait = self._runner.wait_seconds(job.spec)
         if wait <= 0:
-            return True
+            return self.tenant_work.may_start(job.spec)  # where not, it tells when that changes
         self._wake_after(min(wait, 1.0))
         if wait > SLICE_SECONDS:
             asyncio.get_running_loop().call_soon(self._give_back_cooling, job, wait)
         return False
+
+    def _places_came(self) -> None:
+        self.room.changed()
+        self.pump()
 
     def _wake_after(self, seconds: float) -> None:
         if self._wake_timer is None:
@@ -250,6 +264,8 @@ class ItemScheduler:
                 return
             self._quarantined_count += 1
             runner = self._quarantine
+        else:
+            self.tenant_work.started(item.chunk.job.spec)
         spec = item.chunk.job.spec
         task = asyncio.create_task(runner.run(spec, item.leased, item.chunk.allowance))
         item.task = task
@@ -269,6 +285,8 @@ class ItemScheduler:
             behind, self._behind_quarantined = self._behind_quarantined, []
             for other in behind:
                 self._wait(other)
+        else:
+            self.tenant_work.ended(item.chunk.job.spec)
         job, chunk = item.chunk.job, item.chunk
         self.live.ended(job.spec.job_id, outcome, item.leased.usage)
         if outcome is not None:
@@ -353,10 +371,10 @@ class ItemScheduler:
     def _record(self, item: HeldItem, outcome: ItemOutcome) -> None:
         chunk = item.chunk
         self.held.finish(item)
-        record = item_record(item, outcome)
+        spec, record = chunk.job.spec, item_record(item, outcome)
         chunk.unacknowledged_count += 1
         self._recorder.add(
-            entries.result_entry(chunk.job.spec.job_id, record, lambda o: self._acknowledged(chunk, o)),
+            entries.result_entry(spec.job_id, record, lambda o: self._acknowledged(chunk, o), spec.tenant),
             urgent=chunk.job.unfinished_count == 0,
         )
         self._release_if_over(chunk)

@@ -2,7 +2,15 @@
 
 from pydantic import Field
 
-from services.shared.setting_types import BrokerUrl, HostPort, Limits, PricesFile, RedisUrl, Target
+from services.shared.setting_types import (
+    BrokerUrl,
+    HostPort,
+    Limits,
+    PricesFile,
+    RedisUrl,
+    Target,
+    TenantConcurrency,
+)
 from services.shared.settings import ServiceSettings
 
 
@@ -21,6 +29,8 @@ class WorkerSettings(ServiceSettings):
         prices_file: Prices of models, as JSON; unset: those that come with Headrace.
         in_flight_limit: Items worked on at once.
         limits: Rate limits by model, as JSON or the path of a file; see ``read_limits``.
+        tenant_concurrency: Calls of each tenant at once, as JSON or the path of a file; see
+            ``read_tenant_concurrency``.
         quarantine_memory_mb: Memory for the child process of quarantined items, in MB; 0: no limit.
     """
 
@@ -34,4 +44,5 @@ class WorkerSettings(ServiceSettings):
     prices_file: PricesFile | None = None
     in_flight_limit: int = Field(default=100, ge=1, le=10_000)
     limits: Limits = ""
+    tenant_concurrency: TenantConcurrency = ""
     quarantine_memory_mb: int = Field(default=512, ge=0)

@@ -91,7 +91,7 @@ class Slices:
 
     async def _wait_for_better(self, job_class: jobs_pb2.JobClass, leased: Leased) -> None:
         if not leased.more_work:
-            await asyncio.sleep(UNWANTED_SECONDS)
+            await self._room.wait_until(self._desks[job_class].wants_again, UNWANTED_SECONDS)
         elif self._room.of(job_class) >= AHEAD_COUNT:
             await asyncio.sleep(LOCKED_SECONDS)
         else:

@@ -1,4 +1,4 @@
-"""Measures Headrace beside what one would write without it: python -m tests.bench [A B C D E] [--rounds N].
+"""Measures Headrace beside what one would write without it: python -m tests.bench [A B C D E F] [--rounds N].
 
 It prints a table and writes ``.run/bench.json`` and plots below ``.run/bench``.
 """
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 
 from deploy.local.paths import run_directory
-from tests.bench import batch, growth, small_jobs, time_to_know, watchers
+from tests.bench import batch, fairness, growth, small_jobs, time_to_know, watchers
 from tests.bench.environment import peer_python, run_peer
 from tests.bench.figures import Figures
 from tests.bench.machine import describe_machine, read_versions
@@ -23,6 +23,7 @@ _PARTS: dict[str, Callable[[Options], Figures]] = {
     "C": time_to_know.measure,
     "D": watchers.measure,
     "E": growth.measure,
+    "F": fairness.measure,
 }
 
 

@@ -119,6 +119,32 @@ async def test_excluded_jobs_are_passed_over(store):
     assert not response.more_work
 
 
+async def test_excluded_tenants_are_passed_over_and_are_no_work_left(store):
+    await store.create(tenant="full", items=1_600)
+    other = await store.create(tenant="other")
+    worker = await store.worker()
+    response = await worker.lease(excluded_tenants=["full", "unknown"])
+    assert [lease.ref.job_id for lease in response.leases] == [other.job_id]
+    assert not response.more_work
+    response = await worker.lease(excluded_tenants=["full"])
+    assert not response.leases
+    assert not response.more_work
+    assert (await worker.lease()).leases
+
+
+async def test_a_tenant_that_was_excluded_has_saved_up_no_turns_and_lost_none(store):
+    full = await store.create(tenant="full", items=1_600)
+    other = await store.create(tenant="other", items=3_200)
+    worker = await store.worker()
+    await worker.lease(room=200)
+    await worker.lease(room=1_000, excluded_tenants=["full"])
+    counts = {full.job_id: 0, other.job_id: 0}
+    for _ in range(8):
+        for lease in (await worker.lease(room=100)).leases:
+            counts[lease.ref.job_id] += 1
+    assert sorted(counts.values()) in ([3, 5], [4, 4])  # to a chunk
+
+
 async def test_only_the_wanted_class_is_leased(store):
     bulk = await store.create(job_class=jobs_pb2.JOB_CLASS_BULK)
     await store.create()

@@ -86,6 +86,7 @@ def choose(
     shares: Mapping[str, Share],
     candidates: Sequence[Candidate],
     *,
+    most_chunks: int = 1_000,
     with_next: bool = False,
 ) -> Choice:
     """Returns the chunks to lease, in strict order: the first that does not fit ends the choice.
@@ -96,6 +97,7 @@ def choose(
         class_clock: Virtual time of the class.
         shares: Of each tenant among the candidates.
         candidates: Jobs with chunks to lease.
+        most_chunks: Chunks in all.
         with_next: Whether the chunk that did not fit is taken too.
     """
     choice = Choice(class_clock=class_clock)
@@ -103,8 +105,8 @@ def choose(
     tenants = [(shares[tenant].virtual_time, tenant) for tenant in jobs]
     heapq.heapify(tenants)
     clocks = {tenant: shares[tenant].job_clock for tenant in jobs}
-    used_items, used_bytes, ended = 0, 0, False
-    while tenants and not ended:
+    used_items, used_bytes, used_chunks, ended = 0, 0, 0, False
+    while tenants and not ended and used_chunks < most_chunks:
         tenant_time, tenant = heapq.heappop(tenants)
         job_time, job_id, candidate = heapq.heappop(jobs[tenant])
         taken = choice.counts.get(job_id, 0)
@@ -117,6 +119,7 @@ def choose(
             if not with_next:
                 break
         used_items, used_bytes = used_items + size.items, used_bytes + size.input_bytes
+        used_chunks += 1
         choice.counts[job_id] = taken + 1
         start = max(tenant_time, choice.class_clock)
         choice.class_clock = start

@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 
 from services.shared.setting_types import MEMORY, ModelLimit
+from services.worker.limits.breaker import Breaker
 from services.worker.limits.limiter import Limiter, Reservation
 from services.worker.limits.redis_buckets import RedisBuckets
 from services.worker.limits.shared_buckets import SharedBuckets
@@ -27,11 +28,6 @@ class Limits:
         self._buckets = buckets
         self._account = account
         self._limiters: dict[str, Limiter] = {}
-
-    @property
-    def are_apart(self) -> bool:
-        """Whether this worker takes its part of each limit, because Redis cannot be asked."""
-        return self._buckets.are_apart
 
     @property
     def waiting_count(self) -> int:
@@ -64,7 +60,10 @@ class Limits:
 
 
 def open_limits(
-    limits: Mapping[str, ModelLimit], redis_url: str, worker_count: Callable[[], int] = lambda: 1
+    limits: Mapping[str, ModelLimit],
+    redis_url: str,
+    worker_count: Callable[[], int] = lambda: 1,
+    breaker: Breaker | None = None,
 ) -> Limits:
     """Returns the limits of a worker; a connection is made when first needed.
 
@@ -72,11 +71,12 @@ def open_limits(
         limits: By model.
         redis_url: ``memory://`` (this process alone) or ``redis://...`` (shared).
         worker_count: Gives how many workers live: each takes its part where Redis cannot be asked.
+        breaker: Knows whether Redis can be asked; None: one of its own.
     """
     shared = None if redis_url == MEMORY or not limits else RedisBuckets(redis_url)
     provider_key = os.environ.get("OPENAI_API_KEY", "")
     account = hashlib.sha256(b"headrace\n" + provider_key.encode()).hexdigest()
-    return Limits(limits, SharedBuckets(shared, worker_count), account)
+    return Limits(limits, SharedBuckets(shared, worker_count, breaker=breaker), account)
 
 
-__all__ = ["Limiter", "Limits", "Reservation", "open_limits"]
+__all__ = ["Breaker", "Limiter", "Limits", "Reservation", "open_limits"]

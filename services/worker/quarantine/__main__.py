@@ -6,11 +6,13 @@ import socket
 import sys
 from functools import partial
 
+import uuid_utils
+
 from headrace.kinds import installed_kinds
 from headrace.worker.v1 import worker_pb2
 from services.shared.logging import configure_logging
 from services.shared.prices import read_prices
-from services.shared.setting_types import read_limits
+from services.shared.setting_types import read_limits, read_tenant_concurrency
 from services.worker.allowance import Allowance
 from services.worker.cooldowns import open_cooldowns
 from services.worker.fault_outcome import fault_outcome
@@ -20,9 +22,12 @@ from services.worker.provider import open_provider
 from services.worker.quarantine.frames import read_frame, write_frame
 from services.worker.quarantine.limits import die_with_parent, limit_memory
 from services.worker.quarantine.reports import report_of
+from services.worker.tenant_places import open_tenant_limits
 
 SIGN_OF_LIFE_SECONDS = 5.0
 CALL_LIMIT = 20
+# Where nothing is known of a tenant's other calls, the child makes one at a time beside those of workers.
+MANY = 1_000_000
 
 
 class Child:
@@ -86,6 +91,13 @@ async def run(descriptor: int) -> None:
         call_limit=CALL_LIMIT,
         prices=read_prices(setup.prices_file or None),
         limits=open_limits(read_limits(setup.limits), setup.redis_url),
+        tenants=open_tenant_limits(
+            read_tenant_concurrency(setup.tenant_concurrency),
+            setup.redis_url,
+            str(uuid_utils.uuid7()),
+            CALL_LIMIT,
+            worker_count=lambda: MANY,
+        ),
     )
     limit_memory(setup.memory_bytes)
     child = Child(runner, writer)

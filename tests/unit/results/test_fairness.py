@@ -84,3 +84,13 @@ def test_bytes_bound_a_choice_but_for_its_first_chunk():
     choice = choose(100, 8 * MB, 0, shares_of([big]), [big])
     assert choice.counts == {"1": 1}
     assert choice.more
+
+
+def test_a_choice_ends_at_so_many_chunks_shared_by_tenants_in_turn_and_says_that_there_is_more():
+    candidates = [
+        Candidate("large", "a", 0, [ChunkSize(1)] * 500),
+        Candidate("small", "b", 0, [ChunkSize(1)] * 3),
+    ]
+    choice = choose(1_000, 8 * MB, 0, shares_of(candidates), candidates, most_chunks=20)
+    assert choice.counts == {"large": 17, "small": 3}
+    assert choice.more

@@ -64,6 +64,7 @@ class FakeRunner:
         self.cancelled: list[tuple[str, int]] = []
         self.cooldown = 0.0
         self.limited: dict[str, int] = {}
+        self.callless_jobs: set[str] = set()
 
     async def run(self, spec, item, allowance=None):
         key = (spec.job_id, item.item_index)
@@ -90,6 +91,9 @@ class FakeRunner:
         return self.cooldown
 
     wait_seconds = cooldown_seconds
+
+    def makes_calls(self, spec):
+        return spec.job_id not in self.callless_jobs
 
     def forget(self, job_id):
         pass
@@ -139,7 +143,7 @@ class Bench:
 async def make_bench():
     benches = []
 
-    def make(limit=10):
+    def make(limit=10, tenants=None):
         results, runner = FakeResults(), FakeRunner()
         recorder = Recorder(results, "incarnation", lambda effects: None)
         recorder.start()
@@ -151,6 +155,7 @@ async def make_bench():
             held=HeldWork(),
             limit=limit,
             may_start=lambda: bench.live,
+            tenants=tenants,
         )
         benches.append(bench)
         return bench

@@ -15,6 +15,7 @@ from services.worker.item_context import CallingContext
 from services.worker.kept_answers import ItemAnswers
 from services.worker.limits import Limits
 from services.worker.limits.shared_buckets import SharedBuckets
+from services.worker.tenant_places import TenantLimits, open_tenant_limits
 
 LIMITED = TryAgainError("RATE_LIMITED", "", retry_after=9.0)
 
@@ -58,17 +59,17 @@ async def settle() -> None:
 class Items:
     """Items that make calls through one gate."""
 
-    def __init__(self, limit: int, limits: Limits | None = None) -> None:
+    def __init__(self, limit: int, limits: Limits | None = None, tenants: TenantLimits | None = None) -> None:
         self.provider = HeldProvider()
         self.may_start = True
         cooldowns = MemoryCooldowns(lambda: 0.0)
-        self.gate = CallGate(self.provider, cooldowns, limit, lambda: self.may_start, limits)
+        self.gate = CallGate(self.provider, cooldowns, limit, lambda: self.may_start, limits, tenants=tenants)
         self.calls: dict[str, asyncio.Task[Completion]] = {}
 
-    async def start(self, *prompts: str) -> None:
+    async def start(self, *prompts: str, tenant: str = "") -> None:
         """Starts one more item, with these calls at once."""
         meter = CallMeter(CallCosts(read_prices()), "job", jobs_pb2.Usage())
-        context = CallingContext(self.gate, "m", meter, ItemAnswers())
+        context = CallingContext(self.gate, "m", meter, ItemAnswers(), tenant=tenant)
         for prompt in prompts:
             self.calls[prompt] = asyncio.create_task(context.complete([Message("user", prompt)]))
         await settle()
@@ -87,8 +88,8 @@ class Items:
 async def make_items():
     made: list[Items] = []
 
-    def make(limit: int, limits: Limits | None = None) -> Items:
-        made.append(Items(limit, limits))
+    def make(limit: int, limits: Limits | None = None, tenants: TenantLimits | None = None) -> Items:
+        made.append(Items(limit, limits, tenants))
         return made[-1]
 
     yield make
@@ -229,3 +230,18 @@ async def test_a_provider_with_few_calls_left_gets_fewer_before_it_turns_any_awa
     items.provider.remaining = 2
     await items.provider.answer("a2")
     assert len(items.provider.started) == 5
+
+
+async def test_a_call_that_waits_for_its_tenant_holds_no_place_and_nothing_of_the_rate_limit(make_items):
+    tenants = open_tenant_limits({"narrow": 1}, "memory://", "h", 2)
+    items = make_items(2, limited_to(300), tenants)  # of which two are given at once
+    await items.start("a1", tenant="narrow")
+    await items.start("a2", tenant="narrow")
+    await items.start("b1", tenant="other")
+    assert items.provider.started == ["a1", "b1"]
+    assert items.gate.limited_count == 1
+    await items.cancel("a1")
+    assert tenants.of("narrow").waiting_count == 0  # a2 has the place now, and waits for the rate limit
+    assert items.provider.started == ["a1", "b1"]
+    await items.cancel("a2")
+    await tenants.close()

@@ -3,11 +3,12 @@ import asyncio
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
 from services.worker import entries
+from services.worker.recorder import SHARED_BATCH_JOBS
 
 
-def result(bench, index, job_id="j", output="1", acknowledged=lambda outcome: None):
+def result(bench, index, job_id="j", output="1", acknowledged=lambda outcome: None, tenant=""):
     record = results_pb2.ItemRecord(item_index=index, output=output)
-    return entries.result_entry(job_id, record, acknowledged)
+    return entries.result_entry(job_id, record, acknowledged, tenant)
 
 
 async def test_an_urgent_result_is_sent_at_once_and_acknowledged(make_bench, eventually):
@@ -121,3 +122,24 @@ async def test_a_batch_is_measured_in_bytes_not_in_characters(make_bench):
         bench.recorder.add(result(bench, index, output="\N{GRINNING FACE}" * 700_000))
     assert await bench.recorder.flush(5)
     assert [len(r.jobs[0].items) for r in bench.results.records] == [1, 1, 1, 1]
+
+
+async def test_a_small_job_does_not_wait_for_all_the_many_of_another_tenant(make_bench):
+    bench = make_bench()
+    for number in range(SHARED_BATCH_JOBS + 30):
+        bench.recorder.add(result(bench, 0, f"a{number}", tenant="a"), urgent=True)
+    for index in range(3):
+        bench.recorder.add(result(bench, index, "b", tenant="b"), urgent=True)
+    assert await bench.recorder.flush(5)
+    first, second = bench.results.records
+    assert len(first.jobs) == SHARED_BATCH_JOBS
+    assert [item.item_index for job in first.jobs if job.job_id == "b" for item in job.items] == [0, 1, 2]
+    assert len(second.jobs) == 31
+
+
+async def test_many_jobs_of_one_tenant_alone_go_together(make_bench):
+    bench = make_bench()
+    for number in range(SHARED_BATCH_JOBS + 30):
+        bench.recorder.add(result(bench, 0, f"a{number}", tenant="a"), urgent=True)
+    assert await bench.recorder.flush(5)
+    assert [len(request.jobs) for request in bench.results.records] == [SHARED_BATCH_JOBS + 30]

@@ -32,6 +32,9 @@ class Runner:
     def wait_seconds(self, spec):
         return self.cooldown
 
+    def makes_calls(self, spec):
+        return True
+
     def forget(self, job_id):
         pass
 

@@ -231,20 +231,22 @@ class ListRecordedResultsResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[_jobs_pb2.Result, _Mapping]]] = ..., next: _Optional[_Union[RecordPlace, _Mapping]] = ..., more: _Optional[bool] = ..., job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ...) -> None: ...
 
 class LeaseChunksRequest(_message.Message):
-    __slots__ = ("job_class", "room", "incarnation", "call_id", "known_job_ids", "excluded_job_ids")
+    __slots__ = ("job_class", "room", "incarnation", "call_id", "known_job_ids", "excluded_job_ids", "excluded_tenants")
     JOB_CLASS_FIELD_NUMBER: _ClassVar[int]
     ROOM_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
     KNOWN_JOB_IDS_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_JOB_IDS_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_TENANTS_FIELD_NUMBER: _ClassVar[int]
     job_class: _jobs_pb2.JobClass
     room: int
     incarnation: str
     call_id: str
     known_job_ids: _containers.RepeatedScalarFieldContainer[str]
     excluded_job_ids: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., room: _Optional[int] = ..., incarnation: _Optional[str] = ..., call_id: _Optional[str] = ..., known_job_ids: _Optional[_Iterable[str]] = ..., excluded_job_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+    excluded_tenants: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., room: _Optional[int] = ..., incarnation: _Optional[str] = ..., call_id: _Optional[str] = ..., known_job_ids: _Optional[_Iterable[str]] = ..., excluded_job_ids: _Optional[_Iterable[str]] = ..., excluded_tenants: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class LeaseChunksResponse(_message.Message):
     __slots__ = ("leases", "jobs", "more_work", "effects")

@@ -70,20 +70,22 @@ class ChildRequest(_message.Message):
     def __init__(self, setup: _Optional[_Union[ChildSetup, _Mapping]] = ..., item: _Optional[_Union[ChildItem, _Mapping]] = ..., cancelled_number: _Optional[int] = ...) -> None: ...
 
 class ChildSetup(_message.Message):
-    __slots__ = ("log_level", "model", "redis_url", "memory_bytes", "prices_file", "limits")
+    __slots__ = ("log_level", "model", "redis_url", "memory_bytes", "prices_file", "limits", "tenant_concurrency")
     LOG_LEVEL_FIELD_NUMBER: _ClassVar[int]
     MODEL_FIELD_NUMBER: _ClassVar[int]
     REDIS_URL_FIELD_NUMBER: _ClassVar[int]
     MEMORY_BYTES_FIELD_NUMBER: _ClassVar[int]
     PRICES_FILE_FIELD_NUMBER: _ClassVar[int]
     LIMITS_FIELD_NUMBER: _ClassVar[int]
+    TENANT_CONCURRENCY_FIELD_NUMBER: _ClassVar[int]
     log_level: str
     model: str
     redis_url: str
     memory_bytes: int
     prices_file: str
     limits: str
-    def __init__(self, log_level: _Optional[str] = ..., model: _Optional[str] = ..., redis_url: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., prices_file: _Optional[str] = ..., limits: _Optional[str] = ...) -> None: ...
+    tenant_concurrency: str
+    def __init__(self, log_level: _Optional[str] = ..., model: _Optional[str] = ..., redis_url: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., prices_file: _Optional[str] = ..., limits: _Optional[str] = ..., tenant_concurrency: _Optional[str] = ...) -> None: ...
 
 class ChildItem(_message.Message):
     __slots__ = ("number", "job", "item", "allowance_micros", "whole_rest")

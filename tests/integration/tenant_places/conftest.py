@@ -1,0 +1,32 @@
+"""Pools in memory and on Redis, by a clock of the test's own."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from services.worker.tenant_places.memory_pools import MemoryPools
+from services.worker.tenant_places.pools import Pools
+from services.worker.tenant_places.redis_pools import RedisPools
+
+
+class Clock:
+    now = 1_700_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture(params=["memory", "redis"])
+async def pools(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[Pools]:
+    opened: Pools
+    if request.param == "memory":
+        opened = MemoryPools(clock)
+    else:
+        opened = RedisPools(request.getfixturevalue("redis_url"), clock, call_seconds=30.0)
+    yield opened
+    await opened.close()
