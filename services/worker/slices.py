@@ -15,8 +15,11 @@ log = get_logger(__name__)
 
 # A task that found no room for so long is published again, in seconds.
 NO_ROOM_SECONDS = 0.2
-# How soon results is asked again when the next chunk did not fit and the room has hardly grown, in seconds.
+# How soon results is asked again when the next chunk did not fit, it is not known by how much, and the room has
+# hardly grown, in seconds.
 NO_FIT_SECONDS = 0.1
+# How soon a slice that waits for room asks what comes next by now, in seconds.
+LOOK_AGAIN_SECONDS = 2.0
 # How soon results is asked again when the next chunk was under lock, in seconds.
 LOCKED_SECONDS = 0.02
 # How soon results is asked again when nothing is left but jobs that are not wanted now, in seconds.
@@ -83,11 +86,25 @@ class Slices:
                 return False
             if leased.chunk_count:
                 last_leased = loop.time()
+            if leased.needed_room > self._room.of(job_class):
+                if not await self._wait_for_room(job_class, leased.needed_room, patient):
+                    return True
+            elif leased.chunk_count:
+                continue
             elif leased.more_work and loop.time() - last_leased > NO_ROOM_SECONDS and not patient:
                 return True
             else:
                 await self._wait_for_better(job_class, leased)
         return True
+
+    async def _wait_for_room(self, job_class: jobs_pb2.JobClass, wanted: int, patient: bool) -> bool:
+        """Returns whether to go on: there is room for the next chunk, or it is time to look what is next now.
+
+        Until then every place is taken, for room is short by at most the chunk that is leased ahead. What comes
+        new meanwhile has a task of its own, which asks.
+        """
+        seconds = LOOK_AGAIN_SECONDS if patient else NO_ROOM_SECONDS
+        return await self._room.wait(job_class, wanted, seconds) >= wanted or patient
 
     async def _wait_for_better(self, job_class: jobs_pb2.JobClass, leased: Leased) -> None:
         if not leased.more_work:

@@ -69,6 +69,7 @@ class Choice:
         job_clocks: Of the same tenants, the new job clock.
         class_clock: The new virtual time of the class.
         more: Whether a candidate has chunks left.
+        needed_room: Items of the first chunk that did not fit; 0: all did.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -77,6 +78,7 @@ class Choice:
     job_clocks: dict[str, int] = field(default_factory=dict)
     class_clock: int = 0
     more: bool = False
+    needed_room: int = 0
 
 
 def choose(
@@ -113,7 +115,7 @@ def choose(
         fits = used_items + size.items <= room or (first and room >= FULL_ROOM)
         fits = fits and (first or used_bytes + size.input_bytes <= max_bytes)
         if not fits:
-            choice.more, ended = True, True
+            choice.more, choice.needed_room, ended = True, size.items, True
             if not with_next:
                 break
         used_items, used_bytes = used_items + size.items, used_bytes + size.input_bytes
