@@ -42,6 +42,8 @@ class Fleet:
     Attributes:
         observer: Has seen everything.
         workers: By incarnation, the dead included.
+        ports_refuse: Whether the ports of dead workers refuse connections; else nothing answers there.
+        live_counts: How many workers lived at each sweep, with its time.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Fleet:
         store = StoreClient.__new__(StoreClient)
         store._stub = cast("Any", self.stub)
         self.dispatcher = Dispatcher(store, cast("Any", self), cast("Any", self))
+        self.ports_refuse = True
         self.live_counts: list[tuple[float, int]] = []
 
     async def start(self) -> None:
@@ -93,7 +96,7 @@ class Fleet:
 
     async def port_is_closed(self, address: str) -> bool:
         """Whether the process at an address is gone."""
-        return self.workers[address.partition(":")[0]].dead
+        return self.ports_refuse and self.workers[address.partition(":")[0]].dead
 
     async def submit(
         self, tenant: str, item_count: int, job_class: jobs_pb2.JobClass = jobs_pb2.JOB_CLASS_DEFAULT

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from headrace.results.v1 import results_pb2
@@ -14,6 +15,7 @@ class Observer:
     Attributes:
         tenants: Of each job, its owner.
         leased: Items leased, by tenant, in each whole second.
+        started_items: Tries started, by tenant, in each whole second.
         lease_times: Of each chunk (job id, chunk index), when it was leased and to whom.
         starts: Of each item (job id, item index) how often a try of it was started.
         end_times: Of each job that has ended, when that was first seen.
@@ -24,6 +26,7 @@ class Observer:
     def __init__(self) -> None:
         self.tenants: dict[str, str] = {}
         self.leased: dict[int, Counter[str]] = {}
+        self.started_items: dict[int, Counter[str]] = {}
         self.lease_times: dict[tuple[str, int], list[tuple[float, str]]] = {}
         self.starts: Counter[tuple[str, int]] = Counter()
         self.first_starts: dict[str, float] = {}
@@ -43,8 +46,10 @@ class Observer:
 
     def started(self, job_id: str, item_index: int) -> None:
         """Notes that a try of an item was started."""
+        now = asyncio.get_running_loop().time()
         self.starts[job_id, item_index] += 1
-        self.first_starts.setdefault(job_id, asyncio.get_running_loop().time())
+        self.started_items.setdefault(int(now), Counter())[self.tenants[job_id]] += 1
+        self.first_starts.setdefault(job_id, now)
 
     def seen(self, effects: results_pb2.Effects) -> None:
         """Notes which jobs have ended."""
@@ -53,9 +58,12 @@ class Observer:
                 self.end_times[job.job_id] = asyncio.get_running_loop().time()
                 self.states[job.job_id] = job.state
 
-    def leased_between(self, begin: float, end: float) -> Counter[str]:
-        """Returns the items leased in whole seconds, by tenant."""
-        total: Counter[str] = Counter()
-        for second in range(int(begin), int(end)):
-            total += self.leased.get(second, Counter())
-        return total
+    @property
+    def repeated_count(self) -> int:
+        """Tries beyond the first of an item."""
+        return self.starts.total() - len(self.starts)
+
+
+def between(counts: Mapping[int, Counter[str]], begin: float, end: float) -> Counter[str]:
+    """Returns the sum over whole seconds, by tenant."""
+    return sum((counts.get(second, Counter()) for second in range(int(begin), int(end))), Counter())
