@@ -210,3 +210,43 @@ async def try_outage(size: Size, seconds: float = 60.0) -> Outage:
             min(second for second in seen.started_items if second >= int(back)) - back,
             set(seen.states.values()),
         )
+
+
+@dataclass(frozen=True)
+class Load:
+    """What a full fleet with a backlog asks of the store and of the queue, a second.
+
+    Attributes:
+        items: Items begun.
+        calls: Calls by name.
+        statements: Statements by call.
+        rows: Rows inserted, updated and deleted by call.
+        messages: Wake-ups published.
+    """
+
+    items: float
+    calls: dict[str, float]
+    statements: dict[str, float]
+    rows: dict[str, float]
+    messages: float
+
+
+async def try_load(size: Size) -> Load:
+    """Counts what is done in the second half of work_seconds, with four large jobs of two tenants."""
+    async with size.open() as fleet:
+        meter, seen = fleet.meter, fleet.observer
+        for number in range(4):
+            await fleet.submit(f"tenant-{number % 2}", size.item_count)
+        await asyncio.sleep(size.work_seconds / 2)
+        counts = [Counter(c) for c in (meter.calls, meter.statements, meter.rows, fleet.queues.published)]
+        begun, seconds = seen.starts.total(), size.work_seconds / 2
+        await asyncio.sleep(seconds)
+        now = (meter.calls, meter.statements, meter.rows, fleet.queues.published)
+        rates = [
+            {name: (count - old[name]) / seconds for name, count in new.items() if count > old[name]}
+            for old, new in zip(counts, now, strict=True)
+        ]
+        calls, statements, rows, messages = rates
+        return Load(
+            (seen.starts.total() - begun) / seconds, calls, statements, rows, sum(messages.values())
+        )
