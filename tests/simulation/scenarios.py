@@ -151,7 +151,7 @@ async def try_deaths(size: Size, *, ports_refuse: bool) -> Recovery:
         fleet.ports_refuse = ports_refuse
         job_id = await fleet.submit("tenant", size.item_count)
         await asyncio.sleep(size.work_seconds / 3)
-        dead = fleet.rng.sample(sorted(fleet.workers), size.workers // 10)
+        dead = fleet.rng.sample(sorted(fleet.workers), max(1, size.workers // 10))
         time = asyncio.get_running_loop().time()
         lost, in_flight = set[tuple[str, int]](), 0
         for worker in (fleet.workers[name] for name in dead):

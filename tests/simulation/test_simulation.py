@@ -7,14 +7,15 @@ from tests.simulation import scenarios
 from tests.simulation.scenarios import Size
 from tests.simulation.virtual_time import run_virtually
 
-SIZE = Size(workers=12, limit=50, call_seconds=4.0, work_seconds=24.0)
+SIZE = Size(workers=8, limit=40, call_seconds=4.0, work_seconds=20.0)
 SUCCEEDED = {jobs_pb2.JOB_STATE_SUCCEEDED}
 
 
-def test_tenants_share_a_full_fleet_and_a_late_small_job_is_begun_at_once():
+def test_tenants_share_a_full_fleet_and_a_late_small_job_waits_for_about_one_item():
     found = run_virtually(scenarios.try_tenants(SIZE))
     assert found.shares["large"] == pytest.approx(0.5, abs=0.1)
     assert found.late.start < 1.0
+    assert found.late.end < found.idle.end + SIZE.call_seconds
     assert found.states == SUCCEEDED
 
 
