@@ -40,8 +40,9 @@ def main() -> None:
 
 def _tenants(size: Size) -> Iterator[Line]:
     found = run_virtually(scenarios.try_tenants(size))
-    yield "share of the tenant with one large job, of the one with small ones", " : ".join(
-        f"{share:.2f}" for share in found.shares.values()
+    yield (
+        "share of the tenant with one large job, of the one with small ones",
+        " : ".join(f"{share:.2f}" for share in found.shares.values()),
     )
     yield "job of 10 items, nothing else to do: starts, ends after", _wait(found.idle)
     yield "job of 10 items of a new tenant on a full fleet: starts, ends after", _wait(found.late)
@@ -61,11 +62,13 @@ def _deaths(size: Size) -> Iterator[Line]:
     for how, ports_refuse in (("ports refuse", True), ("only silent", False)):
         found = run_virtually(scenarios.try_deaths(size, ports_refuse=ports_refuse))
         middle = found.again[len(found.again) // 2]
-        yield f"{how}: a lost chunk runs again after, median and longest", (
-            f"{middle:.1f} s, {found.again[-1]:.1f} s ({len(found.again)} of {found.lost_count})"
+        yield (
+            f"{how}: a lost chunk runs again after, median and longest",
+            (f"{middle:.1f} s, {found.again[-1]:.1f} s ({len(found.again)} of {found.lost_count})"),
         )
-        yield f"{how}: items begun twice, of those in flight", (
-            f"{found.repeated_count} of {found.in_flight_count}, {found.missing_count} missing"
+        yield (
+            f"{how}: items begun twice, of those in flight",
+            (f"{found.repeated_count} of {found.in_flight_count}, {found.missing_count} missing"),
         )
 
 
@@ -80,8 +83,11 @@ def _load(size: Size) -> Iterator[Line]:
     found = run_virtually(scenarios.try_load(size))
     yield "items begun a second; wake-ups published", f"{found.items:,.0f}; {found.messages:,.1f}"
     for name, rate in sorted(found.calls.items()):
-        yield f"{name} a second; statements, rows of each", (
-            f"{rate:,.1f}; {found.statements.get(name, 0) / rate:.1f}, {found.rows.get(name, 0) / rate:.1f}"
+        yield (
+            f"{name} a second; statements, rows of each",
+            (
+                f"{rate:,.1f}; {found.statements.get(name, 0) / rate:.1f}, {found.rows.get(name, 0) / rate:.1f}"
+            ),
         )
 
 

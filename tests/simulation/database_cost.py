@@ -9,6 +9,7 @@ tests, which does not wait for the disk.
 import argparse
 import asyncio
 import os
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
@@ -29,10 +30,13 @@ from services.results.migrations import migrate
 from services.results.record_results import record_results
 from services.results.sweep import sweep
 
-INPUT = '"' + 498 * "x" + '"'
-OUTPUT = '"' + 498 * "y" + '"'
 TABLES = ("item_blocks", "chunks", "results")
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
+
+
+def _text() -> str:
+    """Returns 500 bytes of JSON that cannot be compressed much."""
+    return f'"{secrets.token_urlsafe(374)[:498]}"'
 
 
 class Costs:
@@ -54,7 +58,8 @@ class Costs:
         cpu_ms = (await self._cpu_ms() - cpu) / count
         wal_bytes = (await self._wal() - wal) / count
         print(
-            f"{name:36} {cpu_ms:7.2f} {own_ms:8.2f} {seconds * 1000 / count:8.2f} {wal_bytes:10,.0f}", flush=True
+            f"{name:36} {cpu_ms:7.2f} {own_ms:8.2f} {seconds * 1000 / count:8.2f} {wal_bytes:10,.0f}",
+            flush=True,
         )
 
     async def ask(self, query: str) -> Any:
@@ -90,7 +95,7 @@ class Costs:
         job_id = str(uuid_utils.uuid7())
         job = pb.NewJob(
             job_id=job_id, tenant="bench", request_id=job_id, content_hash=b"h", kind="noop", params="{}",
-            items=[INPUT] * item_count, job_class=job_class, max_failed_ratio=0.5,
+            items=[_text() for _ in range(item_count)], job_class=job_class, max_failed_ratio=0.5,
         )  # fmt: skip
         await self._creator.create_jobs(pb.CreateJobsRequest(jobs=[job]))
         return job_id
@@ -98,7 +103,10 @@ class Costs:
     async def lease(self, number: int, room: int, job_class: jobs_pb2.JobClass) -> list[pb.Lease]:
         """Returns what a worker leases."""
         request = pb.LeaseChunksRequest(
-            job_class=job_class, room=room, incarnation=self.incarnations[number], call_id=str(uuid_utils.uuid7())
+            job_class=job_class,
+            room=room,
+            incarnation=self.incarnations[number],
+            call_id=str(uuid_utils.uuid7()),
         )
         return list((await lease_chunks(self.database, request)).leases)
 
@@ -111,7 +119,7 @@ class Costs:
                 chunk_index=lease.ref.chunk_index,
                 fence=lease.ref.fence,
                 round=lease.round,
-                output=OUTPUT,
+                output=_text(),
                 try_count=1,
                 usage=jobs_pb2.Usage(call_count=1, input_tokens=100, output_tokens=20, cost_micros=30),
             )

@@ -4,7 +4,7 @@ import asyncio
 import random
 import tempfile
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -47,7 +47,13 @@ class Fleet:
     """
 
     def __init__(
-        self, database: InlineDatabase, meter: Meter, *, seed: int, worker_count: int, limit: int,
+        self,
+        database: InlineDatabase,
+        meter: Meter,
+        *,
+        seed: int,
+        worker_count: int,
+        limit: int,
         call_seconds: float,
     ) -> None:
         self.rng = random.Random(seed)
@@ -104,8 +110,15 @@ class Fleet:
         """Returns the id of a new job."""
         job_id = str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
         job = results_pb2.NewJob(
-            job_id=job_id, tenant=tenant, request_id=job_id, content_hash=b"h" * 32, kind="noop", params="{}",
-            items=["{}"] * item_count, job_class=job_class, max_failed_ratio=0.5,
+            job_id=job_id,
+            tenant=tenant,
+            request_id=job_id,
+            content_hash=b"h" * 32,
+            kind="noop",
+            params="{}",
+            items=["{}"] * item_count,
+            job_class=job_class,
+            max_failed_ratio=0.5,
         )
         self.observer.tenants[job_id] = tenant
         response = await self.stub.CreateJobs(results_pb2.CreateJobsRequest(jobs=[job]))

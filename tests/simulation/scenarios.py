@@ -247,6 +247,4 @@ async def try_load(size: Size) -> Load:
             for old, new in zip(counts, now, strict=True)
         ]
         calls, statements, rows, messages = rates
-        return Load(
-            (seen.starts.total() - begun) / seconds, calls, statements, rows, sum(messages.values())
-        )
+        return Load((seen.starts.total() - begun) / seconds, calls, statements, rows, sum(messages.values()))
