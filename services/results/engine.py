@@ -14,8 +14,6 @@ SQLITE_BUSY_SECONDS = 10
 # its indexes, and not again at every call, which would take longer than running it.
 _POSTGRESQL_SETTINGS = {
     "application_name": "headrace-results",
-    # A join that goes through a whole index and keeps it looks cheap while the table is empty.
-    "enable_material": "off",
     "enable_seqscan": "off",
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",

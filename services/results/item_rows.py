@@ -91,8 +91,8 @@ class ItemRange(NamedTuple):
     end_index: int
 
 
-# Not NOT EXISTS: PostgreSQL makes a join of that, and where it plans it while the table is empty one that goes
-# through all results at every call, until the table is analysed again.
+# Not NOT EXISTS: PostgreSQL makes a join of that, and where it plans it while the table is empty, one that
+# goes through all results at every call, until the table is analysed again.
 _INSERT = f"""
 INSERT INTO results (job_id, item_index, round, seq, state, output, output_bytes, error_reason,
     error_message, try_count, {_USAGE_NAMES}, finish_time, failed_tries)

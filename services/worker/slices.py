@@ -15,8 +15,8 @@ log = get_logger(__name__)
 
 # A task that found no room for so long is published again, in seconds.
 NO_ROOM_SECONDS = 0.2
-# How soon results is asked again when the next chunk did not fit, it is not known by how much, and the room has
-# hardly grown, in seconds.
+# How soon results is asked again when the next chunk did not fit, it is not known by how much, and the room
+# has hardly grown, in seconds.
 NO_FIT_SECONDS = 0.1
 # For how long what a heartbeat said of a class counts, in seconds: until the next one, and a little.
 TOLD_SECONDS = 2.5
@@ -116,8 +116,8 @@ class Slices:
     async def _wait_for_room(self, job_class: jobs_pb2.JobClass, wanted: int, patient: bool) -> bool:
         """Returns whether to go on: there is room for the next chunk, or it is time to look what is next now.
 
-        Until then every place is taken, for room is short by at most the chunk that is leased ahead. What comes
-        new meanwhile has a task of its own, which asks.
+        Until then every place is taken, for room is short by at most the chunk that is leased ahead. What
+        comes new meanwhile has a task of its own, which asks.
         """
         seconds = LOOK_AGAIN_SECONDS if patient else NO_ROOM_SECONDS
         return await self._room.wait(job_class, wanted, seconds) >= wanted or patient

@@ -8,6 +8,7 @@ from services.results.clock import Clock
 from services.results.engine import open_engine
 from services.results.migrations import migrate
 
+
 @pytest.fixture(scope="module")
 async def explain(make_database):
     """Plans a statement by statistics that say that every table is empty, as after a purge of everything."""

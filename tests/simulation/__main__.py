@@ -86,7 +86,8 @@ def _load(size: Size) -> Iterator[Line]:
         yield (
             f"{name} a second; statements, rows of each",
             (
-                f"{rate:,.1f}; {found.statements.get(name, 0) / rate:.1f}, {found.rows.get(name, 0) / rate:.1f}"
+                f"{rate:,.1f}; {found.statements.get(name, 0) / rate:.1f},"
+                f" {found.rows.get(name, 0) / rate:.1f}"
             ),
         )
 

@@ -1,14 +1,16 @@
 """What a fleet needs, from the unit costs that were measured: python -m tests.simulation.capacity.
 
-The costs stand below as constants, with where they come from; the table in services/README.md is its output. Feed
-it anew with the options, and with the figures of ``tests.simulation`` and ``tests.simulation.database_cost``.
+The costs stand below as constants, with where they come from; the table in services/README.md is its output.
+Feed it anew with the options, and with figures of ``tests.simulation`` and of its ``database_cost``.
 """
+
+# ruff: noqa: RUF001  # the table is for people
 
 import argparse
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# CPU of PostgreSQL and of the store, in ms a call; bytes of write-ahead log a call (database_cost, 1,000 workers).
+# CPU of PostgreSQL and of the store, in ms a call; bytes of write-ahead log a call. From database_cost.
 HEARTBEAT = (0.6, 1.3, 249)
 LEASE = (1.1, 2.6, 1_513)
 EMPTY_LEASE = (0.5, 1.5, 152)

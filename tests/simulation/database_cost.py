@@ -1,7 +1,7 @@
 """Measures what each call of the store costs PostgreSQL: python -m tests.simulation.database_cost.
 
 One process holds the store, as a results service does, beside 1,000 registered workers. Printed are, for each
-kind of call, the CPU of PostgreSQL and of the store, the write-ahead log, and the statements; then the bytes an
+kind of call, the CPU of PostgreSQL and of the store, the time and the write-ahead log; then the bytes that an
 item leaves behind, and how many records a second go into one job and into many. The server is that of the
 tests, which does not wait for the disk.
 """

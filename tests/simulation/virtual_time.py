@@ -1,4 +1,4 @@
-"""Time that jumps: an asyncio loop whose clock moves on to the next timer as soon as nothing is left to do."""
+"""Time that jumps: a loop whose clock moves on to the next timer as soon as nothing is left to do."""
 
 import asyncio
 import selectors

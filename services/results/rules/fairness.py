@@ -92,9 +92,9 @@ def choose(
 ) -> Choice:
     """Returns the chunks to lease, in the order of fairness.
 
-    Where a tenant's chunk does not fit, others with smaller ones may go before it, as long as none of them gets
-    further ahead of it than one full chunk: so it waits for room, but not for ever, and a small job does not wait
-    for a worker that has room for a large one's chunk.
+    Where a tenant's chunk does not fit, others with smaller ones may go before it, as long as none of them
+    gets further ahead of it than one full chunk: so it waits for room, but not for ever, and a small job does
+    not wait for a worker that has room for a large one's chunk.
 
     Args:
         room: Items there is room for. From 100 on, a first chunk always fits.
