@@ -84,7 +84,8 @@ class GatewayApp:
         gateway_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, self._server.server)
         await self._server.start([_SERVICE])
         self._dispatcher = Dispatcher(store, effects, self._streams)
-        self._background = [asyncio.create_task(resync.run()), asyncio.create_task(self._dispatcher.run())]
+        runs = (resync.run(), self._dispatcher.run(), self.hub.tell_live_numbers())
+        self._background = [asyncio.create_task(run) for run in runs]
         log.info("gateway_started", target=self.target)
 
     async def drain(self) -> None:

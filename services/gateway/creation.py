@@ -76,6 +76,7 @@ class _Lane:
         for member, outcome in zip(batch, response.outcomes, strict=True):
             if outcome.job.job_id == member.job.job_id:  # else it is the first one with its request_id
                 _note_submitted(member.job)
+                self._effects.note_new(outcome.job)
             if member.stored.done():
                 continue
             if outcome.HasField("error"):

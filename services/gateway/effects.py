@@ -1,5 +1,6 @@
 """Carrying out what a transition of the store asks for."""
 
+from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
 from services.gateway.hub import Hub
 from services.gateway.progress_streams import ProgressStreams
@@ -13,6 +14,10 @@ class EffectRunner:
         self._publisher = publisher
         self._hub = hub
         self._streams = streams
+
+    def note_new(self, job: jobs_pb2.Job) -> None:
+        """Takes note of a job that the store has just created: it may be watched next."""
+        self._hub.recent.add(job)
 
     def carry_out(self, effects: results_pb2.Effects) -> None:
         """Starts everything and returns at once. Doing it twice is harmless."""

@@ -1,7 +1,6 @@
 """Who watches which job: news come in once and go out to every watcher."""
 
 import asyncio
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -9,48 +8,38 @@ from headrace.errors import HeadraceError, NotFoundError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
-from services.gateway.resume_tokens import resume_token
+from services.gateway.recent_jobs import RecentJobs
 from services.gateway.stopping import gateway_stopping
+from services.gateway.topic import Topic
 
-MAX_WAITING_LIVE_EVENTS = 64
+# How often is looked for live numbers to send alone, in seconds.
+LIVE_CHECK_SECONDS = 0.25
 # A watched job that was not seen for so long, in seconds, is asked for whatever its seq: it may have been
 # purged. So many in one reading, at most.
 UNSEEN_SECONDS = 30.0
 MAX_UNSEEN_ASKED = 200
 
 
-class _Topic:
-    """A watched job: its newest snapshot, wrapped once for all watchers, and who watches."""
-
-    def __init__(self, job_id: str, now: float) -> None:
-        self.job_id = job_id
-        self.newest: gateway_pb2.WatchJobResponse | None = None
-        self.watchers: set[Watcher] = set()
-        self.heard_at = self.seen_at = now
-
-    @property
-    def seq(self) -> int:
-        return self.newest.job.seq if self.newest is not None else 0
-
-
 class Watcher:
     """One watch of one job.
 
-    What it has not read yet is bounded: one snapshot, the newest, and the last live events.
+    What it has not read yet is kept by the topic, for all watchers: the newest snapshot and live numbers.
 
     Attributes:
         seen_seq: Only snapshots with a greater seq are returned.
     """
 
-    def __init__(self, topic: _Topic, after_seq: int) -> None:
+    def __init__(self, topic: Topic, after_seq: int) -> None:
         self._topic = topic
         self.seen_seq = after_seq
-        self._live_events: deque[jobs_pb2.LiveEvent] = deque(maxlen=MAX_WAITING_LIVE_EVENTS)
+        self._seen_live = topic.live_number
         self._news = asyncio.Event()
         self._error: HeadraceError | None = None
 
     async def next(self) -> gateway_pb2.WatchJobResponse:
-        """Waits for news and returns the newest of them: a snapshot, live events, or both.
+        """Waits for news and returns the newest of them: a snapshot, live numbers, or both.
+
+        Watchers who have seen the same get the same message; nobody must change it.
 
         Raises:
             UnavailableError: GATEWAY_STOPPING: watch at another gateway.
@@ -78,43 +67,34 @@ class Watcher:
         """Tells that there is something new to read; for the hub."""
         self._news.set()
 
-    def put_live_event(self, live_event: jobs_pb2.LiveEvent) -> None:
-        """Takes a live event, in place of the oldest unread one if there are many; for the hub."""
-        self._live_events.append(live_event)
-        self._news.set()
-
     def end(self, error: HeadraceError) -> None:
         """Has ``next`` raise an error, from now on; for the hub."""
         self._error = error
         self._news.set()
 
     def _unread(self) -> gateway_pb2.WatchJobResponse | None:
-        live_events = list(self._live_events)
-        self._live_events.clear()
-        newest = self._topic.newest
-        if newest is None or newest.job.seq <= self.seen_seq:
-            if not live_events:
-                return None
-            token = resume_token(self._topic.job_id, self.seen_seq)
-            return gateway_pb2.WatchJobResponse(resume_token=token, live_events=live_events)
-        self.seen_seq = newest.job.seq
-        if not live_events:
-            return newest
-        return gateway_pb2.WatchJobResponse(
-            job=newest.job, resume_token=newest.resume_token, live_events=live_events
-        )
+        response = self._topic.news_after(self.seen_seq, self._seen_live)
+        self._seen_live = self._topic.live_number
+        if response is not None and response.HasField("job"):
+            self.seen_seq = response.job.seq
+        return response
 
 
 class Hub:
-    """The watched jobs of this gateway. News of other jobs pass through without a trace.
+    """The watched jobs of this gateway. News of other jobs pass through without a trace, but for new ones.
 
-    Make it, and call it, on the loop; every method returns at once.
+    Make it, and call it, on the loop; every method but tell_live_numbers returns at once.
+
+    Attributes:
+        recent: Jobs created here a moment ago, which are likely to be watched next.
     """
 
     def __init__(self) -> None:
-        self._topics: dict[str, _Topic] = {}
+        self._topics: dict[str, Topic] = {}
+        self._watchers: dict[str, set[Watcher]] = {}
         self._loop = asyncio.get_running_loop()
         self._closed = False
+        self.recent = RecentJobs(self._loop.time)
 
     @property
     def watched_job_count(self) -> int:
@@ -124,38 +104,55 @@ class Hub:
     @contextmanager
     def watch(self, job_id: str, after_seq: int) -> Iterator[Watcher]:
         """Gives a watcher of the snapshots with a greater seq; after it nothing is left in the hub."""
-        topic = self._topics.setdefault(job_id, _Topic(job_id, self._loop.time()))
+        topic = self._topics.setdefault(job_id, Topic(job_id, self._loop.time()))
+        watchers = self._watchers.setdefault(job_id, set())
         watcher = Watcher(topic, after_seq)
         if self._closed:
             watcher.end(gateway_stopping())
         elif topic.seq > after_seq:
             watcher.wake()
-        topic.watchers.add(watcher)
+        watchers.add(watcher)
         try:
             yield watcher
         finally:
-            topic.watchers.discard(watcher)
-            if not topic.watchers:
-                del self._topics[job_id]
+            watchers.discard(watcher)
+            if not watchers:
+                del self._topics[job_id], self._watchers[job_id]
 
     def put_jobs(self, jobs: Iterable[jobs_pb2.Job]) -> None:
         """Takes snapshots; one that is no newer than the newest known changes nothing."""
         for job in jobs:
+            self.recent.update(job)
             topic = self._topics.get(job.job_id)
             if topic is None:
                 continue
             topic.heard_at = topic.seen_at = self._loop.time()
             if job.seq > topic.seq:
-                token = resume_token(job.job_id, job.seq)
-                topic.newest = gateway_pb2.WatchJobResponse(job=job, resume_token=token)
-                for watcher in topic.watchers:
-                    watcher.wake()
+                topic.put_job(job, self._loop.time())
+                self._wake(job.job_id)
 
     def put_live_event(self, job_id: str, live_event: jobs_pb2.LiveEvent) -> None:
-        """Takes a live event of a job."""
+        """Takes a live event of a job; it goes out with the next live numbers."""
         topic = self._topics.get(job_id)
-        for watcher in topic.watchers if topic is not None else ():
-            watcher.put_live_event(live_event)
+        if topic is not None:
+            topic.put_live_event(live_event, self._loop.time())
+
+    async def tell_live_numbers(self) -> None:
+        """Sends live numbers that no snapshot took along, until cancelled."""
+        while True:
+            await asyncio.sleep(LIVE_CHECK_SECONDS)
+            self.check_live_numbers()
+
+    def check_live_numbers(self) -> None:
+        """Sends live numbers that no snapshot took along."""
+        now = self._loop.time()
+        for job_id, topic in self._topics.items():
+            if topic.tell_alone(now):
+                self._wake(job_id)
+
+    def _wake(self, job_id: str) -> None:
+        for watcher in self._watchers[job_id]:
+            watcher.wake()
 
     def quiet_jobs(self, quiet_seconds: float) -> list[results_pb2.KnownJob]:
         """Returns the watched jobs that nothing was heard of for so long; they count as heard of now.
@@ -180,14 +177,13 @@ class Hub:
         self.put_jobs(found)
         there = {job.job_id for job in found}
         for known in asked:
-            topic = self._topics.get(known.job_id)
-            if topic is not None and not known.known_seq and known.job_id not in there:
-                for watcher in topic.watchers:
+            if not known.known_seq and known.job_id not in there:
+                for watcher in self._watchers.get(known.job_id, ()):
                     watcher.end(NotFoundError("there is no such job"))
 
     def close(self) -> None:
         """Ends every watch, those to come included, with GATEWAY_STOPPING."""
         self._closed = True
-        for topic in self._topics.values():
-            for watcher in topic.watchers:
+        for watchers in self._watchers.values():
+            for watcher in watchers:
                 watcher.end(gateway_stopping())

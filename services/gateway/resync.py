@@ -29,6 +29,7 @@ class Resync:
 
     def read_all_soon(self) -> None:
         """Has every watched job read again at once: a stream of news broke or began."""
+        self._hub.recent.clear()
         self._asked.set()
 
     async def run(self) -> None:

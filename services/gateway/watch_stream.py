@@ -22,7 +22,7 @@ async def watch_job(
 
     Args:
         hub: Where news of jobs arrive.
-        store: Where the first snapshot is read.
+        store: Where the first snapshot is read, unless the job was created here just now.
         job_id: The job, in canonical form.
         tenant: Its owner.
         after_seq: What the reader has seen; 0: nothing. A terminal job's snapshot is yielded all the same.
@@ -34,7 +34,9 @@ async def watch_job(
     """
     # Watched first and read second: what changes in between is heard of.
     with hub.watch(job_id, after_seq) as watcher:
-        job = await store.get_job(job_id, tenant)
+        job = None if after_seq else hub.recent.find(job_id, tenant)
+        if job is None:
+            job = await store.get_job(job_id, tenant)
         await on_found()
         if job.state in TERMINAL_STATES:
             token = resume_token(job_id, job.seq)

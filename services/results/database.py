@@ -4,14 +4,14 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import Connection, Row
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy import Connection
 
 from services.results import sql
 from services.results.clock import Clock
-from services.results.engine import open_engine, without_begin
+from services.results.engine import open_engine
 from services.results.failures import DATABASE_ERRORS, is_repeatable, translate
 from services.results.metrics import TRANSACTION_SECONDS, TRANSACTIONS_REPEATED
+from services.results.sessions import Session, Sessions
 from services.shared.metrics import timing
 
 T = TypeVar("T")
@@ -37,8 +37,8 @@ class Transaction:
         sqlite: Whether the database is SQLite.
     """
 
-    def __init__(self, connection: AsyncConnection, sqlite: bool, clock: Clock) -> None:
-        self._connection = connection
+    def __init__(self, session: Session, sqlite: bool, clock: Clock) -> None:
+        self._session = session
         self._clock = clock
         self._queue: list[_Queued] = []
         self._notes: list[Callable[[], None]] = []
@@ -50,7 +50,7 @@ class Transaction:
         template: str,
         plain: Mapping[str, Any] | None = None,
         **rows: Sequence[Sequence[Any]],
-    ) -> Sequence[Row[Any]]:
+    ) -> Sequence[Any]:
         """Returns the rows that a statement gives; none where it gives none.
 
         It sees everything that was written before, what is queued included.
@@ -104,7 +104,7 @@ class Transaction:
         template: str,
         plain: Mapping[str, Any] | None = None,
         **rows: Sequence[Sequence[Any]],
-    ) -> Sequence[Row[Any]]:
+    ) -> Sequence[Any]:
         """Returns the rows of a statement that goes together with what is queued, and need not see it."""
         queue, self._queue = self._queue, []
         if self.sqlite:
@@ -121,13 +121,12 @@ class Transaction:
 
     async def _run(
         self, template: str, plain: Mapping[str, Any], rows: Mapping[str, Sequence[Sequence[Any]]]
-    ) -> Sequence[Row[Any]]:
+    ) -> Sequence[Any]:
         statement = sql.prepare(template, self.sqlite)
         given = sql.parameters(statement, self.sqlite, self._clock, plain, rows)
-        result = await self._connection.execute(statement.clause, given)
-        found = result.fetchall() if result.returns_rows else []
-        if not self.now and found and statement.tells_time and "now" in found[0]._fields:
-            self.now = found[0].now
+        found = await self._session.run(statement, given)
+        if not self.now and found and statement.tells_time:
+            self.now = getattr(found[0], "now", 0)
         return found
 
 
@@ -143,7 +142,7 @@ class Database:
         self.clock = clock or Clock()
         self.sqlite = url.startswith("sqlite")
         self.engine = open_engine(url)
-        self._readers = without_begin(self.engine, self.sqlite)
+        self._sessions = Sessions(self.engine, self.sqlite)
         self._one_writer = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
 
@@ -206,8 +205,8 @@ class Database:
             try:
                 if self.sqlite:
                     async with self._one_writer:
-                        return await self._write_once(work, self.engine)
-                return await self._write_once(work, self._readers if one_statement else self.engine)
+                        return await self._write_once(work, one_statement)
+                return await self._write_once(work, one_statement)
             except DATABASE_ERRORS as error:
                 if attempt == ATTEMPTS - 1 or not is_repeatable(error):
                     raise translate(error) from None
@@ -215,10 +214,10 @@ class Database:
                 await asyncio.sleep(0.005 * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _write_once(self, work: Callable[[Transaction], Awaitable[T]], engine: AsyncEngine) -> T:
+    async def _write_once(self, work: Callable[[Transaction], Awaitable[T]], one_statement: bool) -> T:
         with timing(_WRITE_SECONDS):
-            async with engine.begin() as connection:
-                transaction = Transaction(connection, self.sqlite, self.clock)
+            async with self._sessions.write(one_statement=one_statement) as session:
+                transaction = Transaction(session, self.sqlite, self.clock)
                 result = await work(transaction)
                 await transaction.flush()
         transaction.committed()
@@ -226,8 +225,8 @@ class Database:
 
     async def _read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         with timing(_READ_SECONDS):
-            async with self._readers.connect() as connection:
-                return await work(Transaction(connection, self.sqlite, self.clock))
+            async with self._sessions.read() as session:
+                return await work(Transaction(session, self.sqlite, self.clock))
 
 
 async def _guard(work: Awaitable[T]) -> T:

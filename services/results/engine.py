@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy import Connection, event
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 POOL_SIZE = 20
@@ -31,14 +32,23 @@ def open_engine(url: str) -> AsyncEngine:
     What statements are run with is shown in no error: it may be an item's content.
     """
     if not url.startswith("sqlite"):
-        return create_async_engine(
+        engine = create_async_engine(
             re.sub("^postgresql://", "postgresql+asyncpg://", url),
             hide_parameters=True,
             pool_size=POOL_SIZE,
             max_overflow=0,
             pool_timeout=10,
-            connect_args={"timeout": 5, "command_timeout": 65, "server_settings": _POSTGRESQL_SETTINGS},
+            connect_args={
+                "timeout": 5,
+                "command_timeout": 65,
+                # All that there are, and those for many rows at once are long.
+                "statement_cache_size": 500,
+                "max_cacheable_statement_size": 0,
+                "server_settings": _POSTGRESQL_SETTINGS,
+            },
         )
+        event.listen(engine.sync_engine, "checkout", _pass_over_closed)
+        return engine
     engine = create_async_engine(
         re.sub("^sqlite://", "sqlite+aiosqlite://", url),
         hide_parameters=True,
@@ -61,6 +71,12 @@ def without_begin(engine: AsyncEngine, sqlite: bool) -> AsyncEngine:
     if sqlite:
         return engine.execution_options(**{_WITHOUT_BEGIN: True})
     return engine.execution_options(isolation_level="AUTOCOMMIT")
+
+
+def _pass_over_closed(connection: Any, record: Any, proxy: Any) -> None:
+    """Has the pool open new connections where the server has closed one: then it has closed them all."""
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
 
 
 def _set_up_sqlite(connection: Any, record: Any) -> None:

@@ -2,7 +2,9 @@
 
 import re
 
-from sqlalchemy.exc import DBAPIError, InterfaceError
+import asyncpg
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import InterfaceError as WrappedInterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from headrace.errors import HeadraceError, InternalError, UnavailableError
@@ -10,8 +12,15 @@ from services.shared.logging import get_logger
 
 log = get_logger(__name__)
 
-# What a database, its driver or the pool of connections raises.
-DATABASE_ERRORS = (DBAPIError, OSError, PoolTimeoutError)
+# What a database, its driver (by itself or wrapped by SQLAlchemy) or the pool of connections raises.
+DATABASE_ERRORS = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    DBAPIError,
+    OSError,
+    PoolTimeoutError,
+)
 
 # Deadlock, serialization failure, lock not available, unique violation: the same again may succeed.
 _REPEATABLE = re.compile("40P01|40001|55P03|23505")
@@ -30,24 +39,16 @@ class RefusedError(Exception):
 
 def is_repeatable(error: Exception) -> bool:
     """Returns whether the same transaction may succeed when it is run again."""
-    if not isinstance(error, DBAPIError):
-        return False
-    state = _state_of(error)
-    return bool(_REPEATABLE.match(state) if state else _REPEATABLE_ON_SQLITE.search(str(error.orig)))
+    state, cause = _state_of(error), _cause_of(error)
+    return bool(_REPEATABLE.match(state) if state else _REPEATABLE_ON_SQLITE.search(str(cause)))
 
 
 def translate(error: Exception) -> HeadraceError | RefusedError:
     """Returns what to raise for one of DATABASE_ERRORS; its text holds no content and no address."""
-    if not isinstance(error, DBAPIError):
+    if isinstance(error, (OSError, PoolTimeoutError)) or is_repeatable(error) or _is_lost(error):
         return _unavailable(error)
-    state, cause = _state_of(error), str(error.orig)
-    name = f"{type(error.orig).__name__} {state}".strip()
-    if (
-        error.connection_invalidated
-        or is_repeatable(error)
-        or (isinstance(error, InterfaceError) and not state)
-    ):
-        return _unavailable(error)
+    state, cause = _state_of(error), str(_cause_of(error))
+    name = f"{type(_cause_of(error)).__name__} {state}".strip()
     if _UNAVAILABLE.match(state) if state else _UNAVAILABLE_ON_SQLITE.search(cause):
         return _unavailable(error)
     if _REFUSED.match(state) if state else _REFUSED_ON_SQLITE.search(cause):
@@ -58,11 +59,25 @@ def translate(error: Exception) -> HeadraceError | RefusedError:
     return InternalError("the store failed; its log has the details")
 
 
-def _state_of(error: DBAPIError) -> str:
-    return getattr(error.orig, "sqlstate", None) or ""
+def _cause_of(error: Exception) -> BaseException:
+    return (error.orig if isinstance(error, DBAPIError) else None) or error
+
+
+def _state_of(error: Exception) -> str:
+    return getattr(_cause_of(error), "sqlstate", None) or ""
+
+
+def _is_lost(error: Exception) -> bool:
+    """Returns whether the driver says that the connection is of no use, without a word from the server."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return True
+    is_drivers = isinstance(
+        error, (WrappedInterfaceError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+    )
+    return is_drivers and not _state_of(error)
 
 
 def _unavailable(error: Exception) -> UnavailableError:
-    cause = getattr(error, "orig", None) or error
-    log.warning("store_unreachable", error=f"{type(cause).__name__} {getattr(cause, 'sqlstate', '') or ''}")
+    name = f"{type(_cause_of(error)).__name__} {_state_of(error)}".strip()
+    log.warning("store_unreachable", error=name)
     return UnavailableError("the store cannot answer now; repeat the call", reason="STORE_UNAVAILABLE")

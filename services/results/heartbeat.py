@@ -20,16 +20,26 @@ from services.results.worker_rows import ALIVE_FOR, LIVE, SECOND
 # A heartbeat that left 5 s after a lease was given would name it; one may take 3 s to arrive.
 UNLISTED_AFTER = 8 * SECOND
 
-_BEAT = """
+# What a heartbeat tells of its worker is kept as it is, column by field.
+_TOLD = (
+    "in_flight_count",
+    "in_flight_limit",
+    "leased_item_count",
+    "limits_apart",
+    "items_per_second",
+    "tokens_per_second",
+    "limited_count",
+    "cooldown_seconds",
+)
+_BEAT = f"""
 INSERT INTO workers (incarnation, address, start_time, heartbeat_time, alive_until, ended, dead,
-    in_flight_count, in_flight_limit, leased_item_count, limits_apart)
+    {", ".join(_TOLD)})
 SELECT :incarnation, :address, n.now, n.now, n.now + :alive_for, false, false,
-    :in_flight_count, :in_flight_limit, :leased_item_count, :limits_apart
+    {", ".join(f":{name}" for name in _TOLD)}
 FROM (SELECT NOW() AS now) n WHERE true
 ON CONFLICT (incarnation) DO UPDATE SET address = excluded.address, dead = false,
     heartbeat_time = excluded.heartbeat_time, alive_until = excluded.alive_until,
-    in_flight_count = excluded.in_flight_count, in_flight_limit = excluded.in_flight_limit,
-    leased_item_count = excluded.leased_item_count, limits_apart = excluded.limits_apart
+    {", ".join(f"{name} = excluded.{name}" for name in _TOLD)}
 RETURNING ended, start_time = heartbeat_time AS fresh, heartbeat_time AS now"""
 _REPLACE = """
 UPDATE workers SET ended = true
@@ -59,13 +69,8 @@ async def heartbeat(
 
 async def _beat_in(tx: Transaction, request: results_pb2.HeartbeatRequest) -> results_pb2.HeartbeatResponse:
     names = {"incarnation": request.incarnation, "address": request.address}
-    counts = {
-        "in_flight_count": request.in_flight_count,
-        "in_flight_limit": request.in_flight_limit,
-        "leased_item_count": request.leased_item_count,
-        "limits_apart": request.limits_apart,
-    }
-    worker = (await tx.run(_BEAT, {**names, **counts, "alive_for": ALIVE_FOR}))[0]
+    told = {name: getattr(request, name) for name in _TOLD}
+    worker = (await tx.run(_BEAT, {**names, **told, "alive_for": ALIVE_FOR}))[0]
     if worker.ended:
         return results_pb2.HeartbeatResponse(ended=True, lost_leases=request.leases)
     transition = Transition(tx)

@@ -136,6 +136,10 @@ def worker_message(row: Row[Any]) -> jobs_pb2.Worker:
         in_flight_limit=row.in_flight_limit,
         leased_item_count=row.leased_item_count,
         limits_apart=row.limits_apart,
+        items_per_second=row.items_per_second,
+        tokens_per_second=row.tokens_per_second,
+        limited_count=row.limited_count,
+        cooldown_seconds=row.cooldown_seconds,
     )
 
 

@@ -17,11 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import TextClause, text
-
 from services.results.clock import Clock
 
 _ROWS = re.compile(r"ROWS\((\w+): ([^()]*)\)")
+_PARAMETER = re.compile(r"(?<![:\w]):(\w+)")
 _LOCK = re.compile(r"\bFOR UPDATE( OF \w+)?( SKIP LOCKED)?")
 _POSTGRESQL_NOW = (
     "(CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) + CAST(:clock_offset AS bigint))"
@@ -33,12 +32,14 @@ class Statement:
     """A statement of one dialect.
 
     Attributes:
-        clause: What SQLAlchemy runs.
+        text: As its driver runs it: on PostgreSQL with ``$1`` for a parameter, on SQLite with ``:name``.
+        names: The names of the parameters, in the order of their numbers.
         columns: Of each table of rows, by its name, the names of its columns.
         tells_time: Whether NOW() is in it.
     """
 
-    clause: TextClause
+    text: str
+    names: tuple[str, ...]
     columns: Mapping[str, tuple[str, ...]]
     tells_time: bool
 
@@ -60,7 +61,11 @@ def prepare(template: str, sqlite: bool) -> Statement:
         sql = sql.replace("GREATEST(", "max(").replace("LEAST(", "min(")
     else:
         sql = sql.replace("NOW()", _POSTGRESQL_NOW)
-    return Statement(text(sql), columns, tells_time)
+    names = tuple(dict.fromkeys(_PARAMETER.findall(sql)))
+    if not sqlite:
+        numbers = {name: f"${number}" for number, name in enumerate(names, start=1)}
+        sql = _PARAMETER.sub(lambda match: numbers[match[1]], sql)
+    return Statement(sql, names, columns, tells_time)
 
 
 def parameters(

@@ -16,7 +16,8 @@ SILENT_AFTER = 5 * SECOND
 
 COLUMNS = (
     "w.incarnation, w.address, w.start_time, w.heartbeat_time, w.alive_until, w.ended, w.dead, "
-    "w.in_flight_count, w.in_flight_limit, w.leased_item_count, w.limits_apart"
+    "w.in_flight_count, w.in_flight_limit, w.leased_item_count, w.limits_apart, "
+    "w.items_per_second, w.tokens_per_second, w.limited_count, w.cooldown_seconds"
 )
 LIVE = "NOT w.ended AND NOT w.dead"
 

@@ -176,7 +176,7 @@ class WorkerApp:
     async def _read_live_numbers(self) -> None:
         while True:
             await asyncio.sleep(LIVE_SECONDS)
-            self._hub.put_live_events(self._scheduler.read_live_events(self.incarnation, LIVE_SECONDS))
+            self._hub.put_live_events(self._scheduler.live.read(self.incarnation, LIVE_SECONDS))
             self._hub.forget(self._scheduler.held.jobs)
 
 

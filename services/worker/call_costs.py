@@ -59,6 +59,7 @@ class CallMeter:
         allowance: Of the item's chunk; None: the job has no budget.
 
     Attributes:
+        job_id: The item's job.
         wanted_micros: The price of a call that was held back; 0: none was.
     """
 
@@ -66,6 +67,7 @@ class CallMeter:
         self, costs: CallCosts, job_id: str, usage: jobs_pb2.Usage, allowance: Allowance | None = None
     ) -> None:
         self._costs = costs
+        self.job_id = job_id
         self._usage = usage
         self._allowance = allowance
         self._history = costs.history_of(job_id) if allowance is not None else JobHistory()

@@ -1,6 +1,7 @@
 """The one way of a worker's items to the provider: within its limits, and not while its model cools down."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
@@ -52,11 +53,21 @@ class CallGate:
         self._may_start = may_start
         self._limits = limits or open_limits({}, _MEMORY)
         self._estimates = TokenEstimates()
+        self._limited: Counter[str] = Counter()
 
     @property
     def limited_count(self) -> int:
         """Calls that wait for a rate limit."""
         return self._limits.waiting_count
+
+    def limited_count_of(self, job_id: str) -> int:
+        """Returns how many calls of a job wait for a rate limit."""
+        return self._limited[job_id]
+
+    @property
+    def longest_cooldown_seconds(self) -> float:
+        """For how long the model that cools down for longest still does; 0: none does."""
+        return self._cooldowns.longest()
 
     def cooldown_seconds(self, model: str) -> float:
         """Returns for how long a model should be left alone; 0: it may be called."""
@@ -68,19 +79,22 @@ class CallGate:
         crowded = _CROWDED_SECONDS if self._places.is_crowded(model) else 0.0
         return max(self.cooldown_seconds(model), crowded, limiter.wait_seconds if limiter else 0.0)
 
-    async def complete(self, request: CompletionRequest, usage: jobs_pb2.Usage, rank: int) -> Completion:
+    async def complete(
+        self, request: CompletionRequest, usage: jobs_pb2.Usage, rank: int, job_id: str = ""
+    ) -> Completion:
         """Makes one call once the rate limit and the places allow it; see Provider.
 
         Args:
             request: What to ask.
             usage: The call and its tokens are added to it.
             rank: Unfinished calls of the same item that were there before this one.
+            job_id: Whose call it is, for those who ask what waits.
 
         Raises:
             TryAgainError: Also where the model was told to be left alone while the call waited here, and
                 where nothing may be started now: then an item that is under way makes no further call.
         """
-        async with self._admitted(request, rank) as (reservation, waited):
+        async with self._admitted(request, rank, job_id) as (reservation, waited):
             try:
                 self._check(request.model, waited)
             except TryAgainError:
@@ -126,7 +140,7 @@ class CallGate:
 
     @asynccontextmanager
     async def _admitted(
-        self, request: CompletionRequest, rank: int
+        self, request: CompletionRequest, rank: int, job_id: str
     ) -> AsyncIterator[tuple[Reservation | None, bool]]:
         """Holds a reservation and a place; gives the reservation, and whether it waited for anything."""
         model, waited = request.model, False
@@ -138,7 +152,8 @@ class CallGate:
         async with AsyncExitStack() as place:
             place.callback(limiter.places_changed)
             while True:
-                reservation = await limiter.reserve(self._estimates.of(request), rank)
+                with self._counted_as_limited(job_id):
+                    reservation = await limiter.reserve(self._estimates.of(request), rank)
                 try:
                     async with asyncio.timeout(reservation.seconds_left):
                         await place.enter_async_context(self._places.take(model, rank))
@@ -149,6 +164,16 @@ class CallGate:
                     reservation.give_back()
                     raise
             yield reservation, True
+
+    @contextmanager
+    def _counted_as_limited(self, job_id: str) -> Iterator[None]:
+        self._limited[job_id] += 1
+        try:
+            yield
+        finally:
+            self._limited[job_id] -= 1
+            if not self._limited[job_id]:
+                del self._limited[job_id]
 
     def _key(self, model: str) -> str:
         return f"{self._provider.name}/{model}"

@@ -98,11 +98,11 @@ class Heartbeat:
             incarnation=self._incarnation,
             address=address,
             leases=scheduler.held.leases(),
-            in_flight_count=scheduler.in_flight_count,
             in_flight_limit=scheduler.limit,
             leased_item_count=scheduler.held.unfinished_count(),
             limits_apart=self._limits_apart(),
         )
+        scheduler.live.tell(request)
         try:
             response = await self._results.Heartbeat(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:

@@ -76,4 +76,4 @@ class CallingContext:
 
     async def _call(self, request: CompletionRequest, rank: int) -> Completion:
         with self._meter.counted(request) as usage:
-            return await self._gate.complete(request, usage, rank)
+            return await self._gate.complete(request, usage, rank, self._meter.job_id)

@@ -173,6 +173,15 @@ class ItemRunner:
         """Calls that wait for a rate limit."""
         return self._gate.limited_count
 
+    def limited_count_of(self, job_id: str) -> int:
+        """Returns how many calls of a job wait for a rate limit."""
+        return self._gate.limited_count_of(job_id)
+
+    @property
+    def longest_cooldown_seconds(self) -> float:
+        """For how long the model that cools down for longest still does; 0: none does."""
+        return self._gate.longest_cooldown_seconds
+
     def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
         """Returns for how long the model of a job still cools down; 0: it does not."""
         model = self._model_of(spec)

@@ -11,7 +11,6 @@ from typing import Protocol
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
-from headrace.worker.v1 import worker_pb2
 from services.shared.logging import get_logger
 from services.shared.queue.contract import WEIGHT_BY_CLASS
 from services.worker import entries
@@ -22,7 +21,7 @@ from services.worker.held_work import HeldChunk, HeldItem, HeldJob, HeldWork
 from services.worker.item_runner import ItemOutcome
 from services.worker.item_time import duration_of
 from services.worker.job_lines import fields_of
-from services.worker.live_numbers import LiveNumbers
+from services.worker.live_numbers import LiveNumbers, ModelWaits
 from services.worker.metrics import ITEMS_IN_FLIGHT
 from services.worker.quarantine import ChildDiedError, ChildNotStartedError
 from services.worker.recorder import Recorder
@@ -56,18 +55,12 @@ class TryRunner(Protocol):
         """Makes one try of an item, within what the calls of its chunk may still cost."""
 
 
-class Runner(TryRunner, Protocol):
+class Runner(TryRunner, ModelWaits, Protocol):
     """What the scheduler needs of the item runner."""
 
     @property
     def limited_count(self) -> int:
         """How many items, at most, wait for a rate limit."""
-
-    def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
-        """How long the job's model still cools down; 0.0: it does not."""
-
-    def wait_seconds(self, spec: results_pb2.JobSpec) -> float:
-        """How long no item of the job should start; 0.0: it may."""
 
     def forget(self, job_id: str) -> None:
         """Lets go of what is kept for a job."""
@@ -108,7 +101,7 @@ class ItemScheduler:
         self.held = held
         self.limit = limit
         self.room = Room(held, limit)
-        self.live = LiveNumbers()
+        self.live = LiveNumbers(held, runner)
         self.returns = ChunkReturns(recorder, held, self._queue, runner.forget, self.room.changed)
 
     @property
@@ -220,27 +213,6 @@ class ItemScheduler:
             for job_id, job in self.held.jobs.items()
             if job.spec.job_class == job_class and (job.stopped or self._runner.wait_seconds(job.spec) > 0)
         ]
-
-    def read_live_events(self, incarnation: str, seconds: float) -> list[worker_pb2.JobLiveEvent]:
-        """Returns an event for each job with tries since the last reading, or that waits for its model.
-
-        Args:
-            incarnation: Of this worker.
-            seconds: Time since the last reading.
-        """
-        waiting = {
-            job_id: job
-            for job_id, job in self.held.jobs.items()
-            if not job.stopped and self._runner.wait_seconds(job.spec) > 0
-        }
-        events = self.live.read(incarnation, seconds, also=waiting)
-        for event in events:
-            job = waiting.get(event.job_id)
-            if job is not None:
-                live = event.live_event
-                live.limited_count = max(0, job.unfinished_count - live.in_flight_count)
-                live.cooldown_seconds = self._runner.cooldown_seconds(job.spec)
-        return events
 
     def _job_ready(self, job_id: str) -> bool:
         job = self.held.jobs.get(job_id)

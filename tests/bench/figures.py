@@ -63,14 +63,17 @@ class Figures:
     def compare(
         self, one: str, other: str, measure: str, target: str = "", met: Callable[[float], bool] | None = None
     ) -> None:
-        """Divides one contender's rounds by the other's of the same number; nothing where one is missing."""
-        try:
-            pairs = zip(self.values[one][measure], self.values[other][measure], strict=True)
-        except KeyError:
+        """Divides one contender's rounds by the other's of the same number; nothing where one is missing.
+
+        Where they had other numbers of rounds, the medians are divided.
+        """
+        mine, theirs = (self.values.get(name, {}).get(measure, []) for name in (one, other))
+        if not mine or not theirs or not all(theirs):
             return
-        rounds = [mine / theirs for mine, theirs in pairs if theirs]
-        if rounds:
-            self._judge(f"{one} / {other}, {measure}", rounds, target, met)
+        if len(mine) != len(theirs):
+            mine, theirs = [statistics.median(mine)], [statistics.median(theirs)]
+        rounds = [value / beside for value, beside in zip(mine, theirs, strict=True)]
+        self._judge(f"{one} / {other}, {measure}", rounds, target, met)
 
     def judge(self, contender: str, measure: str, target: str, met: Callable[[float], bool]) -> None:
         """Holds one measure against a target."""

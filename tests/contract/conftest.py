@@ -19,6 +19,7 @@ from services.results.engine import open_engine
 from services.results.migrations import migrate
 from services.results.purger import Purger
 from services.results.settings import ResultsSettings
+from services.results.sql import Statement
 
 if TYPE_CHECKING:
     from headrace.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
@@ -204,11 +205,12 @@ class Store:
                 text(f"UPDATE job_progress SET {places} WHERE job_id = :job_id"), {"job_id": job_id} | facts
             )
 
-    async def explain(self, statement: str, parameters: dict[str, Any]) -> str:
+    async def explain(self, statement: Statement, given: dict[str, Any]) -> str:
         """How the database would run a statement."""
         explain = "EXPLAIN QUERY PLAN " if self.sqlite else "EXPLAIN "
+        parameters = given if self.sqlite else tuple(given[name] for name in statement.names)
         async with self._engine.connect() as connection:
-            rows = await connection.execute(text(explain + statement), parameters)
+            rows = await connection.exec_driver_sql(explain + statement.text, parameters)
             return "\n".join(str(tuple(row)) for row in rows)
 
     async def sweep(self) -> pb.SweepResponse:

@@ -193,5 +193,5 @@ async def test_workers_are_told_the_time_that_items_and_calls_have(store):
 async def test_the_index_of_deadlines_is_used(store):
     statement = sql.prepare(job_rows._LOCK_DUE, store.sqlite)
     given = sql.parameters(statement, store.sqlite, store.clock, {"most": 200}, {})
-    plan = await store.explain(statement.clause.text, given)
+    plan = await store.explain(statement, given)
     assert "job_progress_expiring" in plan

@@ -24,8 +24,11 @@ async def explain(make_database):
         rows = {alias: [[None] * len(names)] * 10 for alias, names in statement.columns.items()}
         given = sql.parameters(statement, False, Clock(), {}, rows)
         async with engine.connect() as connection:
-            lines = (await connection.execute(text(f"EXPLAIN {statement.clause.text}"), given)).scalars()
-            return [line.strip() for line in lines]
+            driver = (await connection.get_raw_connection()).driver_connection
+            lines = await driver.fetch(
+                f"EXPLAIN {statement.text}", *(given[name] for name in statement.names)
+            )
+            return [line[0].strip() for line in lines]
 
     yield plan
     await engine.dispose()

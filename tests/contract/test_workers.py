@@ -43,6 +43,24 @@ async def test_a_worker_whose_limits_are_apart_is_listed_so_until_its_next_heart
         assert listed.limits_apart is apart
 
 
+async def test_workers_are_listed_with_the_numbers_of_their_last_heartbeat(store):
+    worker = await store.worker()
+    told = {
+        "in_flight_count": 96,
+        "in_flight_limit": 100,
+        "leased_item_count": 196,
+        "items_per_second": 210.25,
+        "tokens_per_second": 41_000.5,
+        "limited_count": 12,
+        "cooldown_seconds": 1.75,
+    }
+    names = {"incarnation": worker.incarnation, "address": worker.address}
+    for numbers in (told, {}):  # a worker of an older release sends none
+        await store.stub.Heartbeat(pb.HeartbeatRequest(**names, **numbers))
+        (listed,) = (await store.stub.ListWorkers(pb.ListWorkersRequest())).workers
+        assert {name: getattr(listed, name) for name in told} == {**dict.fromkeys(told, 0), **numbers}
+
+
 async def test_a_listed_lease_that_is_not_held_is_told_lost(store):
     await store.create(items=1)
     worker = await store.worker()

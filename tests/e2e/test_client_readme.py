@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(180)
 README = (Path(__file__).parents[2] / "clients" / "python" / "README.md").read_text()
 PROGRAMS = re.findall(r"<!-- tested -->\n```python\n(.*?)```", README, re.DOTALL)
 # What tells the programs whose output is known from any others.
-MARKS = ("async for result", "range(100)", '"llm.complete"', "job_timeout")
+MARKS = ("async for result", "range(100)", '"llm.complete"', "job_timeout", "event.outlook")
 
 
 async def run(program: str, target: str) -> str:
@@ -33,11 +33,14 @@ async def run(program: str, target: str) -> str:
 async def test_the_programs_of_the_clients_readme_work_as_they_stand(make_embedded):
     embedded = await asyncio.to_thread(make_embedded)
     printed = {program: await run(program, embedded.gateway_target) for program in PROGRAMS}
-    classified, waited, completed, limited = (
+    classified, waited, completed, limited, live = (
         text for (text,) in ([printed[p] for p in PROGRAMS if mark in p] for mark in MARKS)
     )
     assert "SUCCEEDED 2 2" in classified
     assert "1 {'label': '" in classified
+    assert re.search(
+        r"^\d+ of 1000, \d+ items/s,\n\d+ in flight, 0 waiting for a limit,\nleft: ", live, re.MULTILINE
+    )
     assert waited.endswith("100 results\n")
     assert len(re.findall(r"^[01] (?:sentiment|summary|keywords) .* \d+$", completed, re.MULTILINE)) == 6
     assert re.search(r"^20\d\d-.*\+00:00$", limited, re.MULTILINE)

@@ -32,9 +32,12 @@ async def test_two_workers_make_no_more_calls_together_than_the_limit_allows(mak
         job = await client.submit(
             "llm.classify", items=[{"title": f"Counsel {n}"} for n in range(36)], params=PARAMS
         )
+        limited_counts = set()
         async with asyncio.timeout(60):
             async for event in client.watch(job.job_id):
+                limited_counts.add(event.outlook.limited_count if event.outlook else 0)
                 final = event
+        assert max(limited_counts) > 0
         assert final.progress.succeeded_count == 36
         times = await read_call_times(stack.stand_in_url)
         assert len(times) == 36  # a wait for the limit is no failed try

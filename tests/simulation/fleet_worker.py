@@ -33,6 +33,7 @@ class CallRunner:
     """
 
     limited_count = 0
+    longest_cooldown_seconds = 0.0
 
     def __init__(self, rng: random.Random, seconds: float, started: Callable[[str, int], None]) -> None:
         self._rng = rng
@@ -50,6 +51,9 @@ class CallRunner:
         return 0.0
 
     wait_seconds = cooldown_seconds
+
+    def limited_count_of(self, job_id: str) -> int:
+        return 0
 
     def forget(self, job_id: str) -> None: ...
 

@@ -1,15 +1,16 @@
 """The store's database on SQLite without threads: a transaction is over in no time of the loop."""
 
-from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+import functools
+import sqlite3
+from collections import Counter, namedtuple
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from contextvars import ContextVar
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, CursorResult, TextClause, create_engine, event
-from sqlalchemy.pool import StaticPool
-
-from services.results.database import Database, T, Transaction
-from services.results.engine import _begin_sqlite
+from services.results.database import Database
+from services.results.sessions import Session
+from services.results.sql import Statement
 from tests.simulation.virtual_time import VirtualClock
 
 
@@ -32,17 +33,51 @@ class Meter:
         self.rows: Counter[str] = Counter()
 
 
-class _InlineConnection:
-    """Looks like an asynchronous connection, and has answered before it is awaited."""
+class _InlineSession:
+    """A session that has its answer before anybody waits for it."""
 
-    def __init__(self, connection: Connection, meter: Meter) -> None:
+    def __init__(self, connection: sqlite3.Connection, meter: Meter) -> None:
         self._connection = connection
         self._meter = meter
 
-    async def execute(self, clause: TextClause, given: Mapping[str, Any]) -> CursorResult[Any]:
-        result = self._connection.execute(clause, given)
+    async def run(self, statement: Statement, given: Mapping[str, Any]) -> Sequence[Any]:
+        cursor = self._connection.execute(statement.text, dict(given))
         self._meter.statements[self._meter.call.get()] += 1
-        return result
+        if cursor.description is None:
+            return []
+        row = _row_of(tuple(column[0] for column in cursor.description))
+        return [row._make(values) for values in cursor.fetchall()]
+
+
+class InlineSessions:
+    """Opens sessions on one connection of SQLite; a transaction is over before another begins."""
+
+    def __init__(self, path: str, meter: Meter) -> None:
+        self._connection = sqlite3.connect(path, isolation_level=None)
+        self._meter = meter
+        for pragma in ("journal_mode=MEMORY", "synchronous=OFF", "cache_size=-200000"):
+            self._connection.execute(f"PRAGMA {pragma}")
+
+    @asynccontextmanager
+    async def write(self, **_: Any) -> AsyncIterator[Session]:
+        connection, call = self._connection, self._meter.call.get()
+        changes = connection.total_changes
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            yield _InlineSession(connection, self._meter)
+        except BaseException:
+            connection.rollback()
+            raise
+        connection.commit()
+        self._meter.transactions[call] += 1
+        self._meter.rows[call] += connection.total_changes - changes
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Session]:
+        yield _InlineSession(self._connection, self._meter)
+
+    def close(self) -> None:
+        self._connection.close()
 
 
 class InlineDatabase(Database):
@@ -55,35 +90,14 @@ class InlineDatabase(Database):
 
     def __init__(self, path: str, meter: Meter) -> None:
         super().__init__(f"sqlite:///{path}", VirtualClock())
-        self._meter = meter
-        self._inline = create_engine(
-            f"sqlite:///{path}", poolclass=StaticPool, connect_args={"isolation_level": None}
-        )
-        with self._inline.connect() as connection:
-            self._driver: Any = connection.connection.dbapi_connection
-            for pragma in ("journal_mode=MEMORY", "synchronous=OFF", "cache_size=-200000"):
-                connection.exec_driver_sql(f"PRAGMA {pragma}")
-        event.listen(self._inline, "begin", _begin_sqlite)
-
-    async def _write_once(self, work: Callable[[Transaction], Awaitable[T]], engine: Any) -> T:
-        driver = self._driver
-        changes = driver.total_changes
-        with self._inline.begin() as connection:
-            transaction = Transaction(_InlineConnection(connection, self._meter), True, self.clock)  # type: ignore[arg-type]
-            result = await work(transaction)
-            await transaction.flush()
-        call = self._meter.call.get()
-        self._meter.transactions[call] += 1
-        self._meter.rows[call] += driver.total_changes - changes
-        transaction.committed()
-        return result
-
-    async def _read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        with self._inline.connect() as connection:
-            inline: Any = _InlineConnection(connection, self._meter)
-            return await work(Transaction(inline, True, self.clock))
+        self._inline = InlineSessions(path, meter)
+        self._sessions = cast("Any", self._inline)
 
     async def close(self) -> None:
-        """Closes the connection."""
-        self._inline.dispose()
+        self._inline.close()
         await super().close()
+
+
+@functools.cache
+def _row_of(names: tuple[str, ...]) -> Any:
+    return namedtuple("Row", names, rename=True)

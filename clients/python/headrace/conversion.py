@@ -19,6 +19,7 @@ from headrace.resources import (
     Job,
     JobClass,
     JobEstimate,
+    JobOutlook,
     JobState,
     KindInfo,
     LiveEvent,
@@ -103,6 +104,20 @@ def to_live_events(messages: Iterable[jobs_pb2.LiveEvent]) -> tuple[LiveEvent, .
     )
 
 
+def to_outlook(message: jobs_pb2.JobOutlook) -> JobOutlook:
+    """Returns the outlook that a message holds."""
+    has_end, has_cost = message.HasField("estimated_remaining"), message.HasField("estimated_cost_micros")
+    return JobOutlook(
+        items_per_second=message.items_per_second,
+        tokens_per_second=message.tokens_per_second,
+        in_flight_count=message.in_flight_count,
+        limited_count=message.limited_count,
+        cooldown_seconds=message.cooldown_seconds,
+        estimated_remaining=message.estimated_remaining.ToTimedelta() if has_end else None,
+        estimated_cost_micros=message.estimated_cost_micros if has_cost else None,
+    )
+
+
 def to_kind_info(message: jobs_pb2.Kind) -> KindInfo:
     """Returns the kind that a message describes, its schema decoded."""
     schema = decode(message.params_schema) if message.params_schema else {}
@@ -121,6 +136,10 @@ def to_worker_info(message: jobs_pb2.Worker) -> WorkerInfo:
         in_flight_limit=message.in_flight_limit,
         leased_item_count=message.leased_item_count,
         limits_apart=message.limits_apart,
+        items_per_second=message.items_per_second,
+        tokens_per_second=message.tokens_per_second,
+        limited_count=message.limited_count,
+        cooldown_seconds=message.cooldown_seconds,
     )
 
 

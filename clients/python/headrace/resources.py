@@ -1,7 +1,7 @@
 """What clients get to see: jobs, events, results, kinds, workers. Field names are those of the protos."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -178,18 +178,47 @@ class LiveEvent:
 
 
 @dataclass(frozen=True)
+class JobOutlook:
+    """How fast a running job moves, over all workers, and what is likely to come.
+
+    Attributes:
+        items_per_second: Items that got a result, over the last 10 s, or longer where results are rare; 0:
+            none came lately, or too little was seen yet.
+        tokens_per_second: Tokens, in and out, over the same time.
+        in_flight_count: Items being worked on.
+        limited_count: Items that wait for a rate limit or a cool-down.
+        cooldown_seconds: How long the job's model is still left alone; 0: it is not.
+        estimated_remaining: How long until every item has a result; None where nobody can tell: the job is
+            uploaded, does not run, began a moment ago, gets no results, cools down, or its budget ends first.
+        estimated_cost_micros: What the job will have cost in the end, in millionths of a US dollar; None
+            where nobody can tell.
+    """
+
+    items_per_second: float
+    tokens_per_second: float
+    in_flight_count: int
+    limited_count: int
+    cooldown_seconds: float
+    estimated_remaining: timedelta | None
+    estimated_cost_micros: int | None
+
+
+@dataclass(frozen=True)
 class JobEvent:
     """One step of a watch.
 
     Attributes:
-        job: The newest snapshot; that of the event before where only live events came.
+        job: The newest snapshot; that of the event before where only live numbers came.
         resume_token: Continues the watch after this event, at any gateway and in any process.
-        live_events: Numbers that workers took since the last event.
+        live_events: Numbers that workers took since the last event, about once a second.
+        outlook: How fast the job moves and when it is likely to end: the newest of this watch, taken about
+            once a second; None before the first, once the job has ended, and from an older gateway.
     """
 
     job: Job
     resume_token: str
     live_events: tuple[LiveEvent, ...] = ()
+    outlook: JobOutlook | None = None
 
     @property
     def progress(self) -> Progress:
@@ -243,7 +272,16 @@ class KindInfo:
 class WorkerInfo:
     """One start of a worker process, as its last heartbeat told.
 
-    limits_apart: Redis cannot be asked, so it takes its part of each rate limit, as one of the live workers.
+    Attributes:
+        in_flight_count: Items being worked on.
+        in_flight_limit: So many at most.
+        leased_item_count: Items under lease and unfinished, those in flight included.
+        limits_apart: Redis cannot be asked, so it takes its part of each rate limit, as one of the live
+            workers.
+        items_per_second: Items that it finished, over 10 s; 0 from a worker of an older release.
+        tokens_per_second: Tokens, in and out, of the tries that it ended, over the same time.
+        limited_count: Items that wait on it for a rate limit or a cool-down.
+        cooldown_seconds: How long a model is still left alone, the longest; 0: none is.
     """
 
     incarnation: str
@@ -255,3 +293,7 @@ class WorkerInfo:
     in_flight_limit: int
     leased_item_count: int
     limits_apart: bool = False
+    items_per_second: float = 0.0
+    tokens_per_second: float = 0.0
+    limited_count: int = 0
+    cooldown_seconds: float = 0.0

@@ -4,10 +4,10 @@ from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
 from headrace.connection import GatewayConnection, is_passing
-from headrace.conversion import to_job, to_live_events
+from headrace.conversion import to_job, to_live_events, to_outlook
 from headrace.errors import HeadraceError, UnavailableError
 from headrace.gateway.v1 import gateway_pb2
-from headrace.resources import Job, JobEvent
+from headrace.resources import Job, JobEvent, JobOutlook
 from headrace.resumption import Resumption
 
 
@@ -17,6 +17,11 @@ class WatchPosition:
     def __init__(self, resume_token: str = "") -> None:
         self.resume_token = resume_token
         self._job: Job | None = None
+        self._outlook: JobOutlook | None = None
+
+    def begin_stream(self) -> None:
+        """Lets go of what was live in the stream before."""
+        self._outlook = None
 
     def advance(self, response: gateway_pb2.WatchJobResponse) -> JobEvent | None:
         """Returns the event that a message makes, or None where it brings nothing new."""
@@ -25,10 +30,13 @@ class WatchPosition:
             self._job = to_job(response.job)
         if response.resume_token:
             self.resume_token = response.resume_token
-        live_events = to_live_events(response.live_events)
-        if self._job is None or not (is_newer or live_events):
+        live_events, has_outlook = to_live_events(response.live_events), response.HasField("outlook")
+        if has_outlook:
+            self._outlook = to_outlook(response.outlook)
+        if self._job is None or not (is_newer or live_events or has_outlook):
             return None
-        return JobEvent(self._job, self.resume_token, live_events)
+        outlook = None if self._job.state.is_terminal else self._outlook
+        return JobEvent(self._job, self.resume_token, live_events, outlook)
 
     def may_continue(self, error: HeadraceError) -> bool:
         """Returns whether to call again after an error; forgets a token that another gateway refuses."""
@@ -73,6 +81,7 @@ async def _read_stream(
 ) -> AsyncGenerator[JobEvent, None]:
     request.resume_token = position.resume_token
     resumption.begin_stream()
+    position.begin_stream()
     call = connection.stub.WatchJob(request, metadata=connection.metadata)
     try:
         with connection.errors_of_calls():

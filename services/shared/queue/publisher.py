@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import dramatiq
 from prometheus_client import Counter
@@ -33,29 +34,35 @@ class QueuePublisher:
         self._broker = broker
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="publisher")
         self._waiting: dict[tuple[str, jobs_pb2.JobClass], int] = {}
-        self._drain: asyncio.Task[None] | None = None
+        self._under_way: asyncio.Future[None] | None = None
         self._failing = False
+        self._closed = False
 
     def publish(self, tasks: Iterable[results_pb2.TaskToPublish]) -> None:
-        """Takes wake-ups and returns at once. Call it on the loop."""
+        """Takes wake-ups and returns at once; once closed it drops them. Call it on the loop."""
         for task in tasks:
             key = (task.job_id, task.job_class)
             self._waiting[key] = max(self._waiting.get(key, 0), task.count)
-        if self._waiting and (self._drain is None or self._drain.done()):
-            loop = asyncio.get_running_loop()
-            self._drain = loop.create_task(self._publish_waiting(), context=nobodys_context())
+        if self._under_way is None:
+            self._publish_waiting()
 
     async def close(self) -> None:
         """Publishes what waits, for at most a second, then lets go of the thread."""
-        if self._drain is not None:
-            await asyncio.wait([self._drain], timeout=1.0)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(1.0):
+                while self._under_way is not None:
+                    await asyncio.wait([self._under_way])
+        self._closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    async def _publish_waiting(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._waiting:
+    def _publish_waiting(self, last: asyncio.Future[None] | None = None) -> None:
+        # Straight to the thread, without a task in between: whoever submitted waits for the work to begin.
+        self._under_way = None
+        if self._waiting and not self._closed:
             batch, self._waiting = self._waiting, {}
-            await loop.run_in_executor(self._thread, self._publish_batch, batch)
+            loop = asyncio.get_running_loop()
+            self._under_way = loop.run_in_executor(self._thread, self._publish_batch, batch)
+            self._under_way.add_done_callback(self._publish_waiting, context=nobodys_context())
 
     def _publish_batch(self, batch: dict[tuple[str, jobs_pb2.JobClass], int]) -> None:
         left_count = sum(batch.values())

@@ -26,6 +26,10 @@ class MemoryCooldowns:
             return 0.0
         return left
 
+    def longest(self) -> float:
+        """Returns the seconds of the longest cool-down; 0: there is none."""
+        return max((self.remaining(key) for key in list(self._until)), default=0.0)
+
     def hold(self, key: str, seconds: float) -> None:
         """Starts a cool-down. It never shortens one that lasts longer already."""
         self._until[key] = max(self._clock() + seconds, self._until.get(key, 0.0))

@@ -59,6 +59,10 @@ class RedisCooldowns:
         self._ensure_running()
         return self._known.remaining(key)
 
+    def longest(self) -> float:
+        """Returns the seconds of the longest cool-down that this process knows of; 0: it knows of none."""
+        return self._known.longest()
+
     def hold(self, key: str, seconds: float) -> None:
         """Starts a cool-down here at once and for the others soon. It never shortens a longer one."""
         self._known.hold(key, seconds)

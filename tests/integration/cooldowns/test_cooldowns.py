@@ -48,6 +48,16 @@ async def test_a_held_model_is_held_at_once_and_no_other(cooldowns):
     assert cooldowns.remaining("p/other") == 0.0
 
 
+async def test_of_all_cooldowns_the_longest_is_known(cooldowns, clock):
+    assert cooldowns.longest() == 0.0
+    cooldowns.hold("p/m", 5.0)
+    cooldowns.hold("p/other", 3.0)
+    clock.now += 1.0
+    assert cooldowns.longest() == 4.0
+    clock.now += 5.0
+    assert cooldowns.longest() == 0.0
+
+
 async def test_a_cooldown_ends_by_itself(cooldowns, clock):
     cooldowns.hold("p/m", 5.0)
     clock.now += 4.0

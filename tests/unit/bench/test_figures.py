@@ -27,6 +27,15 @@ def test_a_contender_that_was_not_measured_is_compared_with_nothing():
     assert figures.comparisons == []
 
 
+def test_contenders_with_other_numbers_of_rounds_are_compared_by_their_medians():
+    figures = Figures("")
+    for rate in (1.0, 2.0, 9.0):
+        figures.add("small", rate=rate)
+    figures.add("large", rate=3.0)
+    figures.compare("large", "small", "rate")
+    assert figures.comparisons[0].rounds == [1.5]
+
+
 def test_a_drain_counts_from_the_first_end_to_the_last():
     assert drain_rate([13.0, 10.0, 12.0, 11.0]) == 1.0
     assert drain_rate([10.0]) == drain_rate([]) == 0.0

@@ -50,15 +50,19 @@ async def test_the_json_form_has_all_fields_of_the_protos(cli, gateway, make_job
     def names(message):
         return {member.name for member in message.DESCRIPTOR.fields}
 
-    live = jobs_pb2.LiveEvent(incarnation="w1")
+    live, outlook = jobs_pb2.LiveEvent(incarnation="w1"), jobs_pb2.JobOutlook()
+    outlook.estimated_remaining.FromMilliseconds(31_500)
     gateway.jobs, gateway.recorded = [make_job()], [(1, make_result(0))]
     gateway.kinds, gateway.workers = [jobs_pb2.Kind(name="noop")], [jobs_pb2.Worker(incarnation="w")]
-    gateway.script(gateway_pb2.WatchJobResponse(job=make_job(1, "SUCCEEDED"), live_events=[live]))
+    gateway.script(
+        gateway_pb2.WatchJobResponse(job=make_job(1), live_events=[live], outlook=outlook),
+        make_job(2, "SUCCEEDED"),
+    )
     (job,) = (await cli.run("get", job_id, "--json")).objects
     (result,) = (await cli.run("results", job_id, "--json")).objects
     (kind,) = (await cli.run("kinds", "--json")).objects
     (worker,) = (await cli.run("workers", "--json")).objects
-    (event,) = (await cli.run("watch", job_id, "--json")).objects
+    event, last = (await cli.run("watch", job_id, "--json")).objects
     assert set(job) == names(jobs_pb2.Job)
     assert set(job["progress"]) == names(jobs_pb2.Progress)
     assert set(result) == names(jobs_pb2.Result)
@@ -67,6 +71,10 @@ async def test_the_json_form_has_all_fields_of_the_protos(cli, gateway, make_job
     assert set(worker) == names(jobs_pb2.Worker)
     assert set(event) == names(gateway_pb2.WatchJobResponse)
     assert set(event["live_events"][0]) == names(jobs_pb2.LiveEvent)
+    assert set(event["outlook"]) == names(jobs_pb2.JobOutlook)
+    assert event["outlook"]["estimated_remaining"] == "31.500s"
+    assert event["outlook"]["estimated_cost_micros"] is None
+    assert last["outlook"] is None
 
 
 async def test_get_tells_people_what_went_wrong(cli, gateway, make_job, job_id):
@@ -295,13 +303,30 @@ async def test_kinds_and_workers_are_listed(cli, gateway):
     schema = '{"type":"object","properties":{"sleep_ms":{"type":"integer"}}}'
     gateway.kinds = [jobs_pb2.Kind(name="noop", description="Nothing, slowly.", params_schema=schema)]
     gateway.workers = [
-        jobs_pb2.Worker(incarnation="w1", address="127.0.0.1:50061", live=True, in_flight_limit=100)
+        jobs_pb2.Worker(
+            incarnation="w1",
+            address="127.0.0.1:50061",
+            live=True,
+            in_flight_count=96,
+            in_flight_limit=100,
+            leased_item_count=196,
+            items_per_second=210.42,
+            tokens_per_second=41_000.4,
+            limited_count=12,
+            cooldown_seconds=3.2,
+        ),
+        jobs_pb2.Worker(incarnation="w2", address="127.0.0.1:50062"),
     ]
     kinds, workers = await cli.run("kinds", "--json"), await cli.run("workers", "--json")
     assert kinds.objects[0]["params_schema"]["properties"] == {"sleep_ms": {"type": "integer"}}
     assert workers.objects[0]["live"] is True
     assert (await cli.run("kinds")).out == "noop                  Nothing, slowly.\n"
-    assert "127.0.0.1:50061" in (await cli.run("workers")).out.splitlines()[1]
+    header, busy, idle = (await cli.run("workers")).out.splitlines()
+    numbers = ["127.0.0.1:50061", "yes", "96/100", "196", "210.4", "41000", "12", "0:03"]
+    assert (busy.split()[:8], busy.split()[-1]) == (numbers, "w1")
+    assert idle.split()[:8] == ["127.0.0.1:50062", "no", "0/0", "0", "0.0", "0", "0", "-"]
+    assert header.index("INCARNATION") == busy.index("w1")
+    assert header.index("  HEARTBEAT") == 80  # all numbers of a worker fit on a terminal
 
 
 @pytest.mark.parametrize("command", ["get", "watch", "results", "cancel", "pause", "resume", "retry"])

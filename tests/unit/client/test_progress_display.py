@@ -1,10 +1,16 @@
 import io
+import re
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
-from headrace.cli.progress import ProgressDisplay, done_of_all, duration, speed_and_costs
+from headrace.cli.lengths import duration
+from headrace.cli.progress import ProgressDisplay, time_left
+from headrace.cli.progress_text import done_of_all, live_lines, speed_and_costs
 from headrace.cli.rate import RateMeter
 from headrace.conversion import to_job
+from headrace.resources import JobOutlook, Usage
 
 
 class Clock:
@@ -44,13 +50,91 @@ def test_durations_are_short(seconds, shown):
 def test_numbers_tell_done_rate_time_left_failed_and_tokens(make_job):
     job = to_job(make_job(total=10_000, succeeded=1_200, failed=34))
     assert done_of_all(job) == "1,234/10,000"
-    assert speed_and_costs(job, 100.0) == "100.0 items/s  ETA 1:28  failed 34  tokens 13,200"
+    assert time_left(job, 100.0) == pytest.approx(87.66)
+    assert speed_and_costs(job, 100.0, 87.66) == "100.0 items/s  ETA 1:28  failed 34  tokens 13,200"
 
 
 @pytest.mark.parametrize("state", ["UPLOADING", "PAUSED", "SCHEDULED", "CANCELLING"])
 def test_no_time_left_is_told_where_nobody_knows_it(make_job, state):
     job = to_job(make_job(2, state, total=10, succeeded=1))
-    assert speed_and_costs(job, 100.0) == "100.0 items/s  failed 0  tokens 11"
+    assert time_left(job, 100.0) is None
+    assert speed_and_costs(job, 100.0, None) == "100.0 items/s  failed 0  tokens 11"
+
+
+def make_outlook(**fields):
+    usual = {
+        "items_per_second": 210.4,
+        "tokens_per_second": 41_000.4,
+        "in_flight_count": 96,
+        "limited_count": 0,
+        "cooldown_seconds": 0.0,
+        "estimated_remaining": timedelta(seconds=31.4),
+        "estimated_cost_micros": 1_230_000,
+    }
+    return JobOutlook(**{**usual, **fields})
+
+
+def test_live_numbers_tell_speed_what_waits_the_end_and_the_costs(make_job):
+    job = to_job(make_job(total=10_000, succeeded=3_412))
+    job = replace(job, usage=Usage(input_tokens=600_000, output_tokens=40_000, cost_micros=421_300))
+    assert live_lines(job, make_outlook(limited_count=12, cooldown_seconds=3.2)).splitlines() == [
+        "210.4 items/s  41,000 tokens/s  96 in flight  12 limited  cooling 0:03",
+        "ETA 0:31  failed 0  tokens 640,000  cost $0.4213 of about $1.2300",
+    ]
+
+
+def test_live_numbers_leave_out_what_nobody_knows(make_job):
+    job = to_job(make_job(total=10, succeeded=1))
+    outlook = make_outlook(estimated_remaining=None, estimated_cost_micros=None)
+    assert live_lines(job, outlook).splitlines() == [
+        "210.4 items/s  41,000 tokens/s  96 in flight",
+        "failed 0  tokens 11",
+    ]
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def test_on_80_columns_the_bar_and_the_largest_numbers_keep_their_lines(make_job, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    monkeypatch.setenv("TERM", "xterm")
+    stream, clock = Terminal(), Clock()
+    job = to_job(make_job(5, "UPLOADING", total=10_000_000, succeeded=1_234_567))
+    job = replace(job, usage=Usage(input_tokens=9_876_543_210, cost_micros=12_345_678_900))
+    outlook = make_outlook(
+        items_per_second=1234.5,
+        tokens_per_second=987_654.3,
+        in_flight_count=10_000,
+        limited_count=1_234,
+        cooldown_seconds=61,
+        estimated_remaining=timedelta(hours=99, minutes=59),
+        estimated_cost_micros=98_765_432_100,
+    )
+    with ProgressDisplay(stream, clock) as display:
+        display.show(job, outlook)
+    shown = [line for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue()).splitlines() if line]
+    assert max(len(line.strip("\r").rstrip()) for line in shown) <= 80
+    assert any("1,234,567/10,000,000" in line for line in shown)
+    assert any("1,234.5 items/s" in line for line in shown)
+    assert any("ETA 99:59:00" in line for line in shown)
+
+
+def test_a_pipe_tells_rate_and_end_as_the_gateway_does(make_job):
+    stream = io.StringIO()
+    with ProgressDisplay(stream, Clock()) as display:
+        display.show(to_job(make_job(2, "RUNNING", total=30, succeeded=3)), make_outlook())
+    assert stream.getvalue() == "RUNNING    3/30  210.4 items/s  ETA 0:31  failed 0  tokens 33\n"
+
+
+def test_an_older_gateway_has_its_end_guessed_after_a_while(make_job):
+    clock, stream = Clock(), io.StringIO()
+    with ProgressDisplay(stream, clock) as display:
+        for second in range(5):
+            clock.now = 100.0 + second
+            display.show(to_job(make_job(second + 1, "RUNNING", total=30, succeeded=3 * second)))
+    assert ["ETA" in line for line in stream.getvalue().splitlines()] == [False] * 3 + [True] * 2
 
 
 def test_lines_come_at_each_change_of_state_and_once_a_second(make_job):

@@ -1,11 +1,20 @@
 import asyncio
+from datetime import timedelta
 
 import grpc
 import pytest
 
 import headrace.backoff
 import headrace.resumption
-from headrace import CancelledError, Client, InvalidArgumentError, JobState, NotFoundError, UnavailableError
+from headrace import (
+    CancelledError,
+    Client,
+    InvalidArgumentError,
+    JobOutlook,
+    JobState,
+    NotFoundError,
+    UnavailableError,
+)
 from headrace.errors import InternalError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
@@ -129,6 +138,34 @@ async def test_live_events_come_with_the_snapshot_before_them(client, gateway, m
     assert [event.job.seq for event in events] == [1, 1, 2]
     assert events[1].live_events[0].in_flight_count == 7
     assert events[1].resume_token == "token-live"
+
+
+async def test_an_outlook_stays_with_later_events_until_a_newer_one_and_the_end(
+    client, gateway, make_job, job_id
+):
+    first = jobs_pb2.JobOutlook(items_per_second=2.5, in_flight_count=7, limited_count=1)
+    second = jobs_pb2.JobOutlook(tokens_per_second=40.0, cooldown_seconds=1.5, estimated_cost_micros=99)
+    second.estimated_remaining.FromMilliseconds(31_500)
+    gateway.script(
+        make_job(1),
+        gateway_pb2.WatchJobResponse(resume_token="t", outlook=first),
+        make_job(2, succeeded=1),
+        gateway_pb2.WatchJobResponse(job=make_job(3, succeeded=2), resume_token="t", outlook=second),
+        make_job(4, "SUCCEEDED"),
+    )
+    events = await collect(client.watch(job_id))
+    early = JobOutlook(2.5, 0.0, 7, 1, 0.0, None, None)
+    late = JobOutlook(0.0, 40.0, 0, 0, 1.5, timedelta(seconds=31.5), 99)
+    assert [event.outlook for event in events] == [None, early, early, late, None]
+
+
+async def test_an_outlook_is_forgotten_where_the_stream_breaks(client, gateway, make_job, job_id):
+    outlook = jobs_pb2.JobOutlook(items_per_second=2.5)
+    told = gateway_pb2.WatchJobResponse(job=make_job(1), resume_token="token-1", outlook=outlook)
+    gateway.script(told, end=grpc.StatusCode.UNAVAILABLE)
+    gateway.script(make_job(2, succeeded=1), make_job(3, "SUCCEEDED"))
+    events = await collect(client.watch(job_id))
+    assert [event.outlook is not None for event in events] == [True, False, False]
 
 
 async def test_leaving_a_watch_ends_it_on_the_server(client, gateway, make_job, job_id):

@@ -6,7 +6,8 @@ import pytest
 from headrace.errors import NotFoundError, UnavailableError
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2 as pb
-from services.gateway.hub import MAX_WAITING_LIVE_EVENTS, UNSEEN_SECONDS, Hub
+from services.gateway.hub import UNSEEN_SECONDS, Hub
+from services.gateway.topic import ALONE_AFTER_SECONDS, LIVE_SECONDS, MAX_LIVE_EVENTS
 
 JOB_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
@@ -72,26 +73,131 @@ async def test_the_hub_empties_when_the_last_watcher_goes(hub):
     assert hub.watched_job_count == 0
 
 
-async def test_unread_live_events_are_bounded_and_the_newest_stay(hub):
+@pytest.fixture
+def clock(hub, monkeypatch):
+    """The hub's clock; set its ``now``."""
+    clock = SimpleNamespace(now=100.0)
+    monkeypatch.setattr(hub, "_loop", SimpleNamespace(time=lambda: clock.now))
+    return clock
+
+
+def live(incarnation="w1", **numbers):
+    return jobs_pb2.LiveEvent(incarnation=incarnation, **numbers)
+
+
+async def test_live_events_of_many_workers_are_bounded_and_all_of_them_count(hub, clock):
     with hub.watch(JOB_ID, 3) as watcher:
-        for number in range(MAX_WAITING_LIVE_EVENTS + 10):
-            hub.put_live_event(JOB_ID, jobs_pb2.LiveEvent(in_flight_count=number))
+        for number in range(MAX_LIVE_EVENTS + 10):
+            hub.put_live_event(JOB_ID, live(f"w{number}", in_flight_count=2))
+        clock.now += ALONE_AFTER_SECONDS
+        hub.check_live_numbers()
         response = await watcher.next()
-        assert len(response.live_events) == MAX_WAITING_LIVE_EVENTS
-        assert response.live_events[-1].in_flight_count == MAX_WAITING_LIVE_EVENTS + 9
+        assert [event.incarnation for event in response.live_events] == [
+            f"w{number}" for number in range(10, MAX_LIVE_EVENTS + 10)
+        ]
+        assert response.outlook.in_flight_count == 2 * (MAX_LIVE_EVENTS + 10)
         assert not response.HasField("job")
         assert response.resume_token
 
 
-async def test_live_events_travel_with_a_snapshot_that_waits(hub):
-    with hub.watch(JOB_ID, 0) as watcher, hub.watch(JOB_ID, 0) as other:
+async def test_of_each_worker_the_newest_live_event_counts(hub, clock):
+    with hub.watch(JOB_ID, 3) as watcher:
+        for number in (9, 4):
+            hub.put_live_event(JOB_ID, live("w1", in_flight_count=number))
+        hub.put_live_event(JOB_ID, live("w2", in_flight_count=3, limited_count=5, cooldown_seconds=3.25))
+        clock.now += ALONE_AFTER_SECONDS
+        hub.check_live_numbers()
+        response = await watcher.next()
+    assert [event.in_flight_count for event in response.live_events] == [4, 3]
+    outlook = response.outlook
+    assert (outlook.in_flight_count, outlook.limited_count, outlook.cooldown_seconds) == (7, 5, 2.0)
+
+
+async def test_live_numbers_go_along_with_a_snapshot_and_not_once_more_alone(hub, clock):
+    with hub.watch(JOB_ID, 0) as watcher:
         hub.put_jobs([job(1)])
-        await other.next()
-        hub.put_live_event(JOB_ID, jobs_pb2.LiveEvent(in_flight_count=4))
+        await watcher.next()
+        hub.put_live_event(JOB_ID, live(in_flight_count=4))
+        clock.now += LIVE_SECONDS
+        hub.put_jobs([job(2)])
         both = await watcher.next()
-        assert (both.job.seq, both.live_events[0].in_flight_count) == (1, 4)
-        only_live = await other.next()
-        assert (only_live.HasField("job"), only_live.live_events[0].in_flight_count) == (False, 4)
+        assert (both.job.seq, both.live_events[0].in_flight_count, both.outlook.in_flight_count) == (2, 4, 4)
+        hub.check_live_numbers()
+        hub.put_jobs([job(3)])
+        only_job = await watcher.next()
+        assert (only_job.job.seq, len(only_job.live_events), only_job.HasField("outlook")) == (3, 0, False)
+
+
+async def test_live_numbers_go_alone_where_no_snapshot_comes_and_once_for_all_watchers(hub, clock):
+    with hub.watch(JOB_ID, 0) as one, hub.watch(JOB_ID, 0) as other:
+        hub.put_jobs([job(1)])
+        await one.next()
+        await other.next()
+        hub.put_live_event(JOB_ID, live(in_flight_count=4))
+        clock.now += ALONE_AFTER_SECONDS
+        hub.check_live_numbers()
+        alone = await one.next()
+        assert (alone.HasField("job"), alone.outlook.in_flight_count) == (False, 4)
+        assert alone is await other.next()
+        hub.put_live_event(JOB_ID, live(in_flight_count=5))
+        clock.now += LIVE_SECONDS
+        hub.put_jobs([job(2)])
+        assert (await one.next()) is (await other.next())
+
+
+async def test_the_first_live_numbers_wait_for_what_workers_tell_but_not_for_ever(hub, clock):
+    running = jobs_pb2.JOB_STATE_RUNNING
+    with hub.watch(JOB_ID, 0) as watcher:
+        outlooks = []
+        for second in range(6):
+            progress = jobs_pb2.Progress(total_count=100, succeeded_count=10 * second)
+            hub.put_jobs([jobs_pb2.Job(job_id=JOB_ID, seq=second + 1, state=running, progress=progress)])
+            outlooks.append((await watcher.next()).HasField("outlook"))
+            clock.now += LIVE_SECONDS
+    assert outlooks == [False, False, False, True, True, True]
+
+
+async def test_a_job_that_stands_still_has_its_zeros_told_once(hub, clock):
+    with hub.watch(JOB_ID, 0) as watcher:
+        hub.put_jobs([job(1)])
+        await watcher.next()
+        hub.put_live_event(JOB_ID, live(in_flight_count=4))
+        told = []
+        for _ in range(80):
+            hub.check_live_numbers()
+            if watcher._news.is_set():
+                told.append((await watcher.next()).outlook)
+            clock.now += 0.25
+        assert [outlook.in_flight_count for outlook in told] == [4, 0]
+
+
+async def test_a_cool_down_runs_down_between_what_workers_tell(hub, clock):
+    with hub.watch(JOB_ID, 3) as watcher:
+        hub.put_live_event(JOB_ID, live(cooldown_seconds=9.0))
+        clock.now += 2.0
+        hub.check_live_numbers()
+        assert (await watcher.next()).outlook.cooldown_seconds == pytest.approx(7.0)
+
+
+async def test_the_terminal_snapshot_comes_without_live_numbers(hub, clock):
+    with hub.watch(JOB_ID, 0) as watcher:
+        hub.put_jobs([job(1)])
+        hub.put_live_event(JOB_ID, live(in_flight_count=4))
+        clock.now += LIVE_SECONDS
+        hub.put_jobs([job(2)])
+        hub.put_jobs([jobs_pb2.Job(job_id=JOB_ID, seq=3, state=jobs_pb2.JOB_STATE_SUCCEEDED)])
+        last = await watcher.next()
+        assert (last.job.seq, len(last.live_events), last.HasField("outlook")) == (3, 0, False)
+
+
+async def test_a_watcher_who_joins_is_told_nothing_old(hub, clock):
+    with hub.watch(JOB_ID, 0):
+        hub.put_jobs([job(1)])
+        hub.put_live_event(JOB_ID, live(in_flight_count=4))
+        clock.now += LIVE_SECONDS
+        hub.put_jobs([job(2)])
+        with hub.watch(JOB_ID, 0) as late:
+            assert not (await late.next()).live_events
 
 
 async def test_quiet_jobs_are_named_once_a_period_with_what_is_known_of_them(hub):

@@ -19,6 +19,9 @@ class NoEffects:
     def carry_out(self, effects):
         pass
 
+    def note_new(self, job):
+        pass
+
 
 class TracedStore:
     """Stores every job, and keeps what trace each call was made in."""

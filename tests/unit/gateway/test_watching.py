@@ -44,8 +44,44 @@ async def test_a_watch_begins_with_the_present_snapshot_and_ends_with_the_termin
     await until_emptied(gateway.app.hub)
 
 
+async def test_a_job_that_was_just_submitted_is_watched_without_asking_the_store(
+    gateway, worker, results, submit, next_of
+):
+    job = await submit(gateway)
+    worker.send(results.advance(job.job_id, succeeded=1))
+    async with asyncio.timeout(10):
+        while gateway.app.hub.recent.find(job.job_id, "default").seq < 2:
+            await asyncio.sleep(0.01)
+    call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    assert (await next_of(call)).job.progress.succeeded_count == 1
+    worker.send(results.advance(job.job_id, SUCCEEDED, 3))
+    assert (await next_of(call)).job.state == SUCCEEDED
+    assert await call.read() is grpc.aio.EOF
+    assert results.calls["GetJobs"] == 0
+
+
+async def test_another_tenants_watch_of_a_new_job_is_no_different(gateway, submit, failure_of):
+    job = await submit(gateway)
+    other = gateway.stub.WatchJob(
+        WatchJobRequest(job_id=job.job_id), metadata=(("headrace-tenant", "other"),)
+    )
+    assert (await failure_of(other.read())).code is grpc.StatusCode.NOT_FOUND
+
+
+async def test_a_new_job_is_read_once_news_may_have_been_missed(gateway, worker, results, submit, next_of):
+    job = await submit(gateway)
+    results.advance(job.job_id, SUCCEEDED, 3)
+    worker.cut()
+    async with asyncio.timeout(10):
+        while gateway.app.hub.recent.find(job.job_id, "default"):
+            await asyncio.sleep(0.01)
+    call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    assert (await next_of(call)).job.state == SUCCEEDED
+
+
 async def test_a_terminal_job_is_answered_with_one_snapshot(gateway, results, submit, next_of):
     job = await submit(gateway)
+    gateway.app.hub.recent.clear()
     results.advance(job.job_id, SUCCEEDED, 3)
     call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id.upper()))
     assert (await next_of(call)).job.state == SUCCEEDED
@@ -56,6 +92,7 @@ async def test_what_changes_while_the_first_snapshot_is_read_is_not_missed(
     gateway, worker, results, submit, next_of
 ):
     job = await submit(gateway)
+    gateway.app.hub.recent.clear()
     results.gates["GetJobs"] = asyncio.Event()
     call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
     await results.until(lambda: results.calls["GetJobs"])
@@ -172,7 +209,39 @@ async def test_live_events_reach_watchers_with_a_token_that_resumes(
     response = await next_of(call)
     assert not response.HasField("job")
     assert [event.in_flight_count for event in response.live_events] == [7]
+    assert response.outlook.in_flight_count == 7
     assert response.resume_token == token
+    call.cancel()
+
+
+async def test_watchers_are_told_the_pace_of_a_job_its_end_and_what_it_will_cost(
+    gateway, worker, start_worker, results, submit, next_of, monkeypatch
+):
+    monkeypatch.setattr("services.gateway.pace.SETTLED_SECONDS", 0.05)
+    monkeypatch.setattr("services.gateway.topic.LIVE_SECONDS", 0.02)
+    other = await start_worker()
+    await other.until(lambda: other.streams)
+    job = results.jobs[(await submit(gateway, item_count=1000)).job_id]
+    call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
+    await next_of(call)
+    outlook, done = jobs_pb2.JobOutlook(), 0
+    while not outlook.HasField("estimated_remaining"):
+        done += 1
+        assert done < 1000
+        job.usage.cost_micros, job.usage.input_tokens = 20 * done, 5 * done
+        for each in (other, worker):
+            live = jobs_pb2.LiveEvent(incarnation=each.incarnation, in_flight_count=1, limited_count=3)
+            each.send(live=(job.job_id, live))
+        worker.send(results.advance(job.job_id, succeeded=done))
+        response = await next_of(call)
+        while response.job.progress.succeeded_count < done:
+            response = await next_of(call)
+        outlook = response.outlook
+    assert outlook.items_per_second > 0
+    assert outlook.tokens_per_second == pytest.approx(5 * outlook.items_per_second)
+    assert (outlook.in_flight_count, outlook.limited_count) == (2, 6)
+    assert outlook.estimated_cost_micros == 20 * 1000
+    assert outlook.estimated_remaining.ToMicroseconds() > 0
     call.cancel()
 
 

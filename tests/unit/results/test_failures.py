@@ -1,3 +1,4 @@
+import asyncpg
 import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
@@ -24,6 +25,7 @@ def failure(sqlstate="", message=SECRET, error_class=DBAPIError):
         failure("40001"),
         failure("55P03"),
         failure("23505"),
+        asyncpg.DeadlockDetectedError(SECRET),
         failure(message="database is locked"),
         failure(message="UNIQUE constraint failed: jobs.tenant, jobs.request_id"),
     ],
@@ -40,6 +42,9 @@ def test_lost_races_are_repeated_and_then_told_as_unavailable(error):
         failure("53300"),
         failure("57P01"),
         failure("28P01"),
+        asyncpg.AdminShutdownError(SECRET),
+        asyncpg.ConnectionDoesNotExistError(SECRET),
+        asyncpg.InterfaceError(SECRET),
         failure(message="disk I/O error", error_class=OperationalError),
         ConnectionRefusedError(SECRET),
         TimeoutError(SECRET),
@@ -60,6 +65,7 @@ def test_a_database_that_cannot_answer_is_unavailable(error):
         failure("22021"),
         failure("23514", error_class=IntegrityError),
         failure("54000"),
+        asyncpg.DataError(SECRET),
         failure(message="string or blob too big"),
     ],
 )

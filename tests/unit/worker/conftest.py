@@ -63,6 +63,7 @@ class FakeRunner:
         self.tries: dict[tuple[str, int], asyncio.Future[ItemOutcome]] = {}
         self.cancelled: list[tuple[str, int]] = []
         self.cooldown = 0.0
+        self.limited: dict[str, int] = {}
 
     async def run(self, spec, item, allowance=None):
         key = (spec.job_id, item.item_index)
@@ -77,6 +78,13 @@ class FakeRunner:
             del self.tries[key]
 
     limited_count = 0
+
+    @property
+    def longest_cooldown_seconds(self):
+        return self.cooldown
+
+    def limited_count_of(self, job_id):
+        return self.limited.get(job_id, 0)
 
     def cooldown_seconds(self, spec):
         return self.cooldown

@@ -178,10 +178,14 @@ async def test_a_call_over_the_rate_limit_waits_and_holds_no_place(make_items):
     await items.start("a1")
     await items.start("b1")
     assert items.provider.started == ["a1"]
-    assert items.gate.limited_count == 1
+    assert items.gate.limited_count == items.gate.limited_count_of("job") == 1
+    assert items.gate.limited_count_of("other") == 0
     assert items.gate.wait_seconds("other") == 0.0
     await items.start("c1")
     assert items.gate.wait_seconds("m") > 0.0  # nothing more of this model is worth starting
+    await items.cancel("b1")
+    await items.cancel("c1")
+    assert items.gate.limited_count_of("job") == 0
 
 
 async def test_a_call_that_may_not_be_made_gives_its_request_back(make_items):

@@ -400,6 +400,6 @@ async def test_live_events_tell_what_waits_for_a_model(make_bench):
     bench = make_bench()
     bench.runner.cooldown = 7.0
     bench.lease("cooling", 0, 3)
-    (event,) = bench.scheduler.read_live_events("w", 1.0)
+    (event,) = bench.scheduler.live.read("w", 1.0)
     assert event.job_id == "cooling"
     assert (event.live_event.limited_count, event.live_event.cooldown_seconds) == (3, 7.0)

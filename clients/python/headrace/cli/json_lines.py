@@ -2,16 +2,19 @@
 
 import sys
 from dataclasses import fields
+from datetime import timedelta
 from typing import Any
 
 import orjson
+from google.protobuf.duration_pb2 import Duration
 
 from headrace.resources import JobEvent, Result
 
 
 def write_json(value: Any) -> None:
     """Writes one object to stdout, as a line."""
-    sys.stdout.buffer.write(orjson.dumps(_plain(value), option=orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE))
+    option = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+    sys.stdout.buffer.write(orjson.dumps(_plain(value), default=_written, option=option))
 
 
 def write_json_now(value: Any) -> None:
@@ -22,10 +25,19 @@ def write_json_now(value: Any) -> None:
 
 def _plain(value: Any) -> Any:
     if isinstance(value, JobEvent):
-        return {"job": value.job, "resume_token": value.resume_token, "live_events": value.live_events}
+        return {member.name: getattr(value, member.name) for member in fields(value)}
     if isinstance(value, Result):
         return _plain_result(value)
     return value
+
+
+def _written(value: object) -> str:
+    """Returns a length of time as protobuf's JSON has it, such as ``31.500s``."""
+    if not isinstance(value, timedelta):
+        raise TypeError(type(value).__name__)
+    duration = Duration()
+    duration.FromTimedelta(value)
+    return duration.ToJsonString()
 
 
 def _plain_result(result: Result) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Lengths of time as they are written on the command line: 90, 90s, 500ms, 1.5m, 2h, 7d."""
+"""Lengths of time as people write them, 90, 90s, 500ms, 1.5m, 2h, 7d, and as they are shown to them: 1:30."""
 
 import re
 from datetime import timedelta
@@ -22,3 +22,10 @@ def read_length(text: str) -> timedelta:
     except OverflowError:
         pass
     raise typer.BadParameter("it is no length of time: write 90 or 90s, 500ms, 15m, 2h, 7d")
+
+
+def duration(seconds: float) -> str:
+    """Returns a duration as ``m:ss``, or ``h:mm:ss`` from an hour on."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -10,17 +10,19 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from headrace.cli.dollars import dollars
+from headrace.cli.progress_text import done_of_all, live_lines, speed_and_costs
 from headrace.cli.rate import RateMeter
-from headrace.resources import Job, JobState, PauseReason
+from headrace.resources import Job, JobOutlook, JobState
 
 SECONDS_BETWEEN_LINES = 1.0
+# A gateway that told no outlook for so long is of an older release: then time left is guessed here.
+PATIENCE_SECONDS = 3.0
 
 
 class ProgressDisplay:
-    """Shows items done of all, items a second, time left, failed items and tokens.
+    """Shows items done of all, how fast they are done, what waits, time left, failed items, tokens and costs.
 
-    Use it as a context manager and give it each snapshot of a watch.
+    Use it as a context manager and give it each event of a watch.
 
     Args:
         stream: Where to show; default: stdout. Only a terminal gets a bar; anything else gets a line for
@@ -32,6 +34,7 @@ class ProgressDisplay:
         stream = stream or sys.stdout
         self._clock = clock
         self._rate = RateMeter()
+        self._start: float | None = None
         self._view: _View = _Bar(stream) if stream.isatty() else _Lines(stream)
 
     def __enter__(self) -> Self:
@@ -43,16 +46,26 @@ class ProgressDisplay:
     ) -> None:
         self._view.close()
 
-    def show(self, job: Job) -> None:
-        """Shows a snapshot."""
+    def show(self, job: Job, outlook: JobOutlook | None = None) -> None:
+        """Shows a snapshot, with the outlook that came with it or last before it; None: there is none."""
         now = self._clock()
         self._rate.add(now, job.progress.done_count)
-        self._view.show(job, self._rate.per_second(now), now)
+        self._start = now if self._start is None else self._start
+        self._view.show(job, outlook, self._line(job, outlook, now), now)
+
+    def _line(self, job: Job, outlook: JobOutlook | None, now: float) -> str:
+        if outlook is not None:
+            left = outlook.estimated_remaining
+            seconds = None if left is None else left.total_seconds()
+            return speed_and_costs(job, outlook.items_per_second, seconds)
+        rate = self._rate.per_second(now)
+        is_of_old_release = self._start is not None and now - self._start >= PATIENCE_SECONDS
+        return speed_and_costs(job, rate, time_left(job, rate) if is_of_old_release else None)
 
 
 class _View(Protocol):
     def open(self) -> None: ...
-    def show(self, job: Job, rate: float | None, now: float) -> None: ...
+    def show(self, job: Job, outlook: JobOutlook | None, line: str, now: float) -> None: ...
     def close(self) -> None: ...
 
 
@@ -71,10 +84,10 @@ class _Bar:
     def open(self) -> None:
         self._progress.start()
 
-    def show(self, job: Job, rate: float | None, now: float) -> None:
+    def show(self, job: Job, outlook: JobOutlook | None, line: str, now: float) -> None:
         if self._task is None:
             self._task = self._progress.add_task("", state="", done="")
-        self._progress.numbers = speed_and_costs(job, rate)
+        self._progress.numbers = line if outlook is None else live_lines(job, outlook)
         self._progress.update(
             self._task,
             completed=job.progress.done_count,
@@ -89,7 +102,7 @@ class _Bar:
 
 
 class _BarOverNumbers(Progress):
-    """A bar with a line of numbers under it: beside it they would leave it no room on 80 columns."""
+    """A bar with lines of numbers under it: beside it they would leave it no room on 80 columns."""
 
     numbers = ""
 
@@ -106,46 +119,20 @@ class _Lines:
     def open(self) -> None:
         pass
 
-    def show(self, job: Job, rate: float | None, now: float) -> None:
+    def show(self, job: Job, outlook: JobOutlook | None, line: str, now: float) -> None:
         if job.state.is_terminal:  # told in full by the summary
             return
         if self._shown and self._shown[0] == job.state and now - self._shown[1] < SECONDS_BETWEEN_LINES:
             return
         self._shown = (job.state, now)
-        line = f"{job.state:10} {done_of_all(job)}  {speed_and_costs(job, rate)}"
-        print(line, file=self._stream, flush=True)
+        print(f"{job.state:10} {done_of_all(job)}  {line}", file=self._stream, flush=True)
 
     def close(self) -> None:
         pass
 
 
-def done_of_all(job: Job) -> str:
-    """Returns how many items are done, of how many."""
-    return f"{job.progress.done_count:,}/{job.progress.total_count:,}"
-
-
-def speed_and_costs(job: Job, rate: float | None) -> str:
-    """Returns in a line: items a second and time left where known, failed items, tokens, their cost.
-
-    While items are still uploaded, or the job stands still, nobody knows how long it takes.
-    """
-    parts = []
-    if rate and not job.state.is_terminal:
-        parts = [f"{rate:,.1f} items/s"]
-    if rate and job.state is JobState.RUNNING:
-        left = (job.progress.total_count - job.progress.done_count) / rate
-        parts.append(f"ETA {duration(left)}")
-    parts.append(f"failed {job.progress.failed_count:,}")
-    parts.append(f"tokens {job.usage.input_tokens + job.usage.output_tokens:,}")
-    if job.usage.cost_micros:
-        parts.append(f"cost ${dollars(job.usage.cost_micros)}")
-    if job.pause_reason is PauseReason.BUDGET:
-        parts.append("budget spent")
-    return "  ".join(parts)
-
-
-def duration(seconds: float) -> str:
-    """Returns a duration as ``m:ss``, or ``h:mm:ss`` from an hour on."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+def time_left(job: Job, rate: float | None) -> float | None:
+    """Returns the seconds until the end at a rate; None where nobody knows: the job does not run."""
+    if not rate or job.state is not JobState.RUNNING:
+        return None
+    return (job.progress.total_count - job.progress.done_count) / rate

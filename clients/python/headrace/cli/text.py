@@ -5,10 +5,14 @@ from datetime import datetime
 from itertools import groupby
 
 from headrace.cli.dollars import dollars
+from headrace.cli.lengths import duration
 from headrace.resources import Job, KindInfo, Result, WorkerInfo
 
 JOB_HEADER = f"{'JOB_ID':36}  {'KIND':20}  {'STATE':10}  {'DONE':>15}  {'FAILED':>8}  CREATED"
-WORKER_HEADER = f"{'ADDRESS':22}  {'LIVE':4}  {'IN FLIGHT':>11}  {'LEASED':>6}  {'HEARTBEAT':20}  INCARNATION"
+WORKER_HEADER = (
+    f"{'ADDRESS':18}  {'LIVE':4}  {'IN FLIGHT':>9}  {'LEASED':>6}  {'ITEMS/S':>7}  {'TOKENS/S':>8}  "
+    f"{'LIMITED':>7}  {'COOLING':>7}  {'HEARTBEAT':20}  INCARNATION"
+)
 
 REASON_HEADER = f"{'ITEMS':>10}  {'REASON':24}  {'FIRST ITEM':>10}  MESSAGE"
 
@@ -106,9 +110,11 @@ def kind_row(kind: KindInfo) -> str:
 def worker_row(worker: WorkerInfo) -> str:
     """Returns a worker as a line under WORKER_HEADER."""
     in_flight = f"{worker.in_flight_count}/{worker.in_flight_limit}"
+    cooling = duration(worker.cooldown_seconds) if worker.cooldown_seconds else "-"
     return (
-        f"{worker.address:22}  {'yes' if worker.live else 'no':4}  {in_flight:>11}  "
-        f"{worker.leased_item_count:>6}  {instant(worker.heartbeat_time)}  {worker.incarnation}"
+        f"{worker.address:18}  {'yes' if worker.live else 'no':4}  {in_flight:>9}  "
+        f"{worker.leased_item_count:>6}  {worker.items_per_second:>7.1f}  {worker.tokens_per_second:>8.0f}  "
+        f"{worker.limited_count:>7}  {cooling:>7}  {instant(worker.heartbeat_time):20}  {worker.incarnation}"
         f"{'  limits apart' if worker.limits_apart else ''}"
     )
 

@@ -132,14 +132,16 @@ class WatchJobRequest(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class WatchJobResponse(_message.Message):
-    __slots__ = ("job", "resume_token", "live_events")
+    __slots__ = ("job", "resume_token", "live_events", "outlook")
     JOB_FIELD_NUMBER: _ClassVar[int]
     RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     LIVE_EVENTS_FIELD_NUMBER: _ClassVar[int]
+    OUTLOOK_FIELD_NUMBER: _ClassVar[int]
     job: _jobs_pb2.Job
     resume_token: str
     live_events: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.LiveEvent]
-    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., resume_token: _Optional[str] = ..., live_events: _Optional[_Iterable[_Union[_jobs_pb2.LiveEvent, _Mapping]]] = ...) -> None: ...
+    outlook: _jobs_pb2.JobOutlook
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., resume_token: _Optional[str] = ..., live_events: _Optional[_Iterable[_Union[_jobs_pb2.LiveEvent, _Mapping]]] = ..., outlook: _Optional[_Union[_jobs_pb2.JobOutlook, _Mapping]] = ...) -> None: ...
 
 class GetResultsRequest(_message.Message):
     __slots__ = ("job_id", "page_size", "page_token", "item_state")

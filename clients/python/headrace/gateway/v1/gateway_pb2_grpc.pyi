@@ -84,6 +84,8 @@ class GatewayServiceStub:
     WatchJob: _grpc.UnaryStreamMultiCallable[_gateway_pb2.WatchJobRequest, _gateway_pb2.WatchJobResponse]
     """Streams a job's snapshots: first the present one, then each change, merged when they come faster than
     the reader reads; seq never falls; the last is terminal, and then the stream ends OK.
+    About once a second live numbers go along, or come alone where no snapshot does; they carry no seq and may be
+    missing.
     After a break call again, at any gateway, with the last resume_token: the stream goes on with the next
     snapshot that is newer (for a job that is terminal: the terminal one, and ends).
     Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_RESUME_TOKEN), NOT_FOUND (JOB_NOT_FOUND);
@@ -173,6 +175,8 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     WatchJob: _aio.UnaryStreamMultiCallable[_gateway_pb2.WatchJobRequest, _gateway_pb2.WatchJobResponse]  # type: ignore[assignment]
     """Streams a job's snapshots: first the present one, then each change, merged when they come faster than
     the reader reads; seq never falls; the last is terminal, and then the stream ends OK.
+    About once a second live numbers go along, or come alone where no snapshot does; they carry no seq and may be
+    missing.
     After a break call again, at any gateway, with the last resume_token: the stream goes on with the next
     snapshot that is newer (for a job that is terminal: the terminal one, and ends).
     Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_RESUME_TOKEN), NOT_FOUND (JOB_NOT_FOUND);
@@ -289,6 +293,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_abc.Iterator[_gateway_pb2.WatchJobResponse], _abc.AsyncIterator[_gateway_pb2.WatchJobResponse]]:
         """Streams a job's snapshots: first the present one, then each change, merged when they come faster than
         the reader reads; seq never falls; the last is terminal, and then the stream ends OK.
+        About once a second live numbers go along, or come alone where no snapshot does; they carry no seq and may be
+        missing.
         After a break call again, at any gateway, with the last resume_token: the stream goes on with the next
         snapshot that is newer (for a job that is terminal: the terminal one, and ends).
         Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_RESUME_TOKEN), NOT_FOUND (JOB_NOT_FOUND);

@@ -22,40 +22,43 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bheadrace/jobs/v1/jobs.proto\x12\x10headrace.jobs.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x01\n\x08Progress\x12\x1f\n\x0btotal_count\x18\x01 \x01(\x03R\ntotalCount\x12\'\n\x0fsucceeded_count\x18\x02 \x01(\x03R\x0esucceededCount\x12!\n\x0c\x66\x61iled_count\x18\x03 \x01(\x03R\x0b\x66\x61iledCount\x12\'\n\x0f\x63\x61ncelled_count\x18\x04 \x01(\x03R\x0e\x63\x61ncelledCount\"\xb4\x01\n\x05Usage\x12\x1d\n\ncall_count\x18\x01 \x01(\x03R\tcallCount\x12!\n\x0cinput_tokens\x18\x02 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x03 \x01(\x03R\x0coutputTokens\x12#\n\rcached_tokens\x18\x04 \x01(\x03R\x0c\x63\x61\x63hedTokens\x12\x1f\n\x0b\x63ost_micros\x18\x05 \x01(\x03R\ncostMicros\"9\n\x05\x45rror\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"\x8c\x06\n\x03Job\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n\x04kind\x18\x02 \x01(\tR\x04kind\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32\x1a.headrace.jobs.v1.JobStateR\x05state\x12\x37\n\tjob_class\x18\x04 \x01(\x0e\x32\x1a.headrace.jobs.v1.JobClassR\x08jobClass\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12?\n\rschedule_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0cscheduleTime\x12\x39\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12;\n\x0b\x66inish_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nfinishTime\x12\x36\n\x08progress\x18\t \x01(\x0b\x32\x1a.headrace.jobs.v1.ProgressR\x08progress\x12-\n\x05usage\x18\n \x01(\x0b\x32\x17.headrace.jobs.v1.UsageR\x05usage\x12-\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x17.headrace.jobs.v1.ErrorR\x05\x65rror\x12@\n\x0cpause_reason\x18\x0c \x01(\x0e\x32\x1d.headrace.jobs.v1.PauseReasonR\x0bpauseReason\x12\x10\n\x03seq\x18\r \x01(\x03R\x03seq\x12\x16\n\x06tenant\x18\x0e \x01(\tR\x06tenant\x12;\n\x0b\x65xpire_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12(\n\rbudget_micros\x18\x10 \x01(\x03H\x00R\x0c\x62udgetMicros\x88\x01\x01\x42\x10\n\x0e_budget_micros\"\xea\x02\n\x06Result\x12\x1d\n\nitem_index\x18\x01 \x01(\x03R\titemIndex\x12\x31\n\x05state\x18\x02 \x01(\x0e\x32\x1b.headrace.jobs.v1.ItemStateR\x05state\x12\x16\n\x06output\x18\x03 \x01(\tR\x06output\x12-\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x17.headrace.jobs.v1.ErrorR\x05\x65rror\x12\x1b\n\ttry_count\x18\x05 \x01(\x05R\x08tryCount\x12-\n\x05usage\x18\x06 \x01(\x0b\x32\x17.headrace.jobs.v1.UsageR\x05usage\x12;\n\x0b\x66inish_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nfinishTime\x12>\n\x0c\x66\x61iled_tries\x18\x08 \x03(\x0b\x32\x1b.headrace.jobs.v1.FailedTryR\x0b\x66\x61iledTries\"Y\n\tFailedTry\x12\x1d\n\ntry_number\x18\x01 \x01(\x05R\ttryNumber\x12-\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x17.headrace.jobs.v1.ErrorR\x05\x65rror\"a\n\x04Kind\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12#\n\rparams_schema\x18\x03 \x01(\tR\x0cparamsSchema\"\xf5\x02\n\x06Worker\x12 \n\x0bincarnation\x18\x01 \x01(\tR\x0bincarnation\x12\x18\n\x07\x61\x64\x64ress\x18\x02 \x01(\tR\x07\x61\x64\x64ress\x12\x39\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x41\n\x0eheartbeat_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\rheartbeatTime\x12\x12\n\x04live\x18\x05 \x01(\x08R\x04live\x12&\n\x0fin_flight_count\x18\x06 \x01(\x05R\rinFlightCount\x12&\n\x0fin_flight_limit\x18\x07 \x01(\x05R\rinFlightLimit\x12*\n\x11leased_item_count\x18\x08 \x01(\x05R\x0fleasedItemCount\x12!\n\x0climits_apart\x18\t \x01(\x08R\x0blimitsApart\"\xb6\x02\n\tLiveEvent\x12\x39\n\nevent_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\teventTime\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\x12&\n\x0fin_flight_count\x18\x03 \x01(\x05R\rinFlightCount\x12(\n\x10items_per_second\x18\x04 \x01(\x01R\x0eitemsPerSecond\x12*\n\x11tokens_per_second\x18\x05 \x01(\x01R\x0ftokensPerSecond\x12#\n\rlimited_count\x18\x06 \x01(\x05R\x0climitedCount\x12)\n\x10\x63ooldown_seconds\x18\x07 \x01(\x01R\x0f\x63ooldownSeconds*\xab\x02\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_STATE_PENDING\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_UPLOADING\x10\x03\x12\x15\n\x11JOB_STATE_BLOCKED\x10\x04\x12\x17\n\x13JOB_STATE_SCHEDULED\x10\x05\x12\x14\n\x10JOB_STATE_PAUSED\x10\x06\x12\x18\n\x14JOB_STATE_CANCELLING\x10\x07\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x08\x12\x14\n\x10JOB_STATE_FAILED\x10\t\x12\x17\n\x13JOB_STATE_CANCELLED\x10\n\x12\x15\n\x11JOB_STATE_EXPIRED\x10\x0b*k\n\x08JobClass\x12\x19\n\x15JOB_CLASS_UNSPECIFIED\x10\x00\x12\x19\n\x15JOB_CLASS_INTERACTIVE\x10\x01\x12\x15\n\x11JOB_CLASS_DEFAULT\x10\x02\x12\x12\n\x0eJOB_CLASS_BULK\x10\x03*[\n\x0bPauseReason\x12\x1c\n\x18PAUSE_REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11PAUSE_REASON_USER\x10\x01\x12\x17\n\x13PAUSE_REASON_BUDGET\x10\x02*X\n\tItemState\x12\x1a\n\x16ITEM_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14ITEM_STATE_SUCCEEDED\x10\x01\x12\x15\n\x11ITEM_STATE_FAILED\x10\x02\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1bheadrace/jobs/v1/jobs.proto\x12\x10headrace.jobs.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa0\x01\n\x08Progress\x12\x1f\n\x0btotal_count\x18\x01 \x01(\x03R\ntotalCount\x12\'\n\x0fsucceeded_count\x18\x02 \x01(\x03R\x0esucceededCount\x12!\n\x0c\x66\x61iled_count\x18\x03 \x01(\x03R\x0b\x66\x61iledCount\x12\'\n\x0f\x63\x61ncelled_count\x18\x04 \x01(\x03R\x0e\x63\x61ncelledCount\"\xb4\x01\n\x05Usage\x12\x1d\n\ncall_count\x18\x01 \x01(\x03R\tcallCount\x12!\n\x0cinput_tokens\x18\x02 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x03 \x01(\x03R\x0coutputTokens\x12#\n\rcached_tokens\x18\x04 \x01(\x03R\x0c\x63\x61\x63hedTokens\x12\x1f\n\x0b\x63ost_micros\x18\x05 \x01(\x03R\ncostMicros\"9\n\x05\x45rror\x12\x16\n\x06reason\x18\x01 \x01(\tR\x06reason\x12\x18\n\x07message\x18\x02 \x01(\tR\x07message\"\x8c\x06\n\x03Job\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12\x12\n\x04kind\x18\x02 \x01(\tR\x04kind\x12\x30\n\x05state\x18\x03 \x01(\x0e\x32\x1a.headrace.jobs.v1.JobStateR\x05state\x12\x37\n\tjob_class\x18\x04 \x01(\x0e\x32\x1a.headrace.jobs.v1.JobClassR\x08jobClass\x12;\n\x0b\x63reate_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\ncreateTime\x12?\n\rschedule_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0cscheduleTime\x12\x39\n\nstart_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12;\n\x0b\x66inish_time\x18\x08 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nfinishTime\x12\x36\n\x08progress\x18\t \x01(\x0b\x32\x1a.headrace.jobs.v1.ProgressR\x08progress\x12-\n\x05usage\x18\n \x01(\x0b\x32\x17.headrace.jobs.v1.UsageR\x05usage\x12-\n\x05\x65rror\x18\x0b \x01(\x0b\x32\x17.headrace.jobs.v1.ErrorR\x05\x65rror\x12@\n\x0cpause_reason\x18\x0c \x01(\x0e\x32\x1d.headrace.jobs.v1.PauseReasonR\x0bpauseReason\x12\x10\n\x03seq\x18\r \x01(\x03R\x03seq\x12\x16\n\x06tenant\x18\x0e \x01(\tR\x06tenant\x12;\n\x0b\x65xpire_time\x18\x0f \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nexpireTime\x12(\n\rbudget_micros\x18\x10 \x01(\x03H\x00R\x0c\x62udgetMicros\x88\x01\x01\x42\x10\n\x0e_budget_micros\"\xea\x02\n\x06Result\x12\x1d\n\nitem_index\x18\x01 \x01(\x03R\titemIndex\x12\x31\n\x05state\x18\x02 \x01(\x0e\x32\x1b.headrace.jobs.v1.ItemStateR\x05state\x12\x16\n\x06output\x18\x03 \x01(\tR\x06output\x12-\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x17.headrace.jobs.v1.ErrorR\x05\x65rror\x12\x1b\n\ttry_count\x18\x05 \x01(\x05R\x08tryCount\x12-\n\x05usage\x18\x06 \x01(\x0b\x32\x17.headrace.jobs.v1.UsageR\x05usage\x12;\n\x0b\x66inish_time\x18\x07 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\nfinishTime\x12>\n\x0c\x66\x61iled_tries\x18\x08 \x03(\x0b\x32\x1b.headrace.jobs.v1.FailedTryR\x0b\x66\x61iledTries\"Y\n\tFailedTry\x12\x1d\n\ntry_number\x18\x01 \x01(\x05R\ttryNumber\x12-\n\x05\x65rror\x18\x02 \x01(\x0b\x32\x17.headrace.jobs.v1.ErrorR\x05\x65rror\"a\n\x04Kind\x12\x12\n\x04name\x18\x01 \x01(\tR\x04name\x12 \n\x0b\x64\x65scription\x18\x02 \x01(\tR\x0b\x64\x65scription\x12#\n\rparams_schema\x18\x03 \x01(\tR\x0cparamsSchema\"\x9b\x04\n\x06Worker\x12 \n\x0bincarnation\x18\x01 \x01(\tR\x0bincarnation\x12\x18\n\x07\x61\x64\x64ress\x18\x02 \x01(\tR\x07\x61\x64\x64ress\x12\x39\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\tstartTime\x12\x41\n\x0eheartbeat_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\rheartbeatTime\x12\x12\n\x04live\x18\x05 \x01(\x08R\x04live\x12&\n\x0fin_flight_count\x18\x06 \x01(\x05R\rinFlightCount\x12&\n\x0fin_flight_limit\x18\x07 \x01(\x05R\rinFlightLimit\x12*\n\x11leased_item_count\x18\x08 \x01(\x05R\x0fleasedItemCount\x12!\n\x0climits_apart\x18\t \x01(\x08R\x0blimitsApart\x12(\n\x10items_per_second\x18\n \x01(\x01R\x0eitemsPerSecond\x12*\n\x11tokens_per_second\x18\x0b \x01(\x01R\x0ftokensPerSecond\x12#\n\rlimited_count\x18\x0c \x01(\x05R\x0climitedCount\x12)\n\x10\x63ooldown_seconds\x18\r \x01(\x01R\x0f\x63ooldownSeconds\"\xb6\x02\n\tLiveEvent\x12\x39\n\nevent_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.TimestampR\teventTime\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\x12&\n\x0fin_flight_count\x18\x03 \x01(\x05R\rinFlightCount\x12(\n\x10items_per_second\x18\x04 \x01(\x01R\x0eitemsPerSecond\x12*\n\x11tokens_per_second\x18\x05 \x01(\x01R\x0ftokensPerSecond\x12#\n\rlimited_count\x18\x06 \x01(\x05R\x0climitedCount\x12)\n\x10\x63ooldown_seconds\x18\x07 \x01(\x01R\x0f\x63ooldownSeconds\"\xf9\x02\n\nJobOutlook\x12(\n\x10items_per_second\x18\x01 \x01(\x01R\x0eitemsPerSecond\x12*\n\x11tokens_per_second\x18\x02 \x01(\x01R\x0ftokensPerSecond\x12&\n\x0fin_flight_count\x18\x03 \x01(\x05R\rinFlightCount\x12#\n\rlimited_count\x18\x04 \x01(\x05R\x0climitedCount\x12)\n\x10\x63ooldown_seconds\x18\x05 \x01(\x01R\x0f\x63ooldownSeconds\x12J\n\x13\x65stimated_remaining\x18\x06 \x01(\x0b\x32\x19.google.protobuf.DurationR\x12\x65stimatedRemaining\x12\x37\n\x15\x65stimated_cost_micros\x18\x07 \x01(\x03H\x00R\x13\x65stimatedCostMicros\x88\x01\x01\x42\x18\n\x16_estimated_cost_micros*\xab\x02\n\x08JobState\x12\x19\n\x15JOB_STATE_UNSPECIFIED\x10\x00\x12\x15\n\x11JOB_STATE_PENDING\x10\x01\x12\x15\n\x11JOB_STATE_RUNNING\x10\x02\x12\x17\n\x13JOB_STATE_UPLOADING\x10\x03\x12\x15\n\x11JOB_STATE_BLOCKED\x10\x04\x12\x17\n\x13JOB_STATE_SCHEDULED\x10\x05\x12\x14\n\x10JOB_STATE_PAUSED\x10\x06\x12\x18\n\x14JOB_STATE_CANCELLING\x10\x07\x12\x17\n\x13JOB_STATE_SUCCEEDED\x10\x08\x12\x14\n\x10JOB_STATE_FAILED\x10\t\x12\x17\n\x13JOB_STATE_CANCELLED\x10\n\x12\x15\n\x11JOB_STATE_EXPIRED\x10\x0b*k\n\x08JobClass\x12\x19\n\x15JOB_CLASS_UNSPECIFIED\x10\x00\x12\x19\n\x15JOB_CLASS_INTERACTIVE\x10\x01\x12\x15\n\x11JOB_CLASS_DEFAULT\x10\x02\x12\x12\n\x0eJOB_CLASS_BULK\x10\x03*[\n\x0bPauseReason\x12\x1c\n\x18PAUSE_REASON_UNSPECIFIED\x10\x00\x12\x15\n\x11PAUSE_REASON_USER\x10\x01\x12\x17\n\x13PAUSE_REASON_BUDGET\x10\x02*X\n\tItemState\x12\x1a\n\x16ITEM_STATE_UNSPECIFIED\x10\x00\x12\x18\n\x14ITEM_STATE_SUCCEEDED\x10\x01\x12\x15\n\x11ITEM_STATE_FAILED\x10\x02\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'headrace.jobs.v1.jobs_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_JOBSTATE']._serialized_start=2515
-  _globals['_JOBSTATE']._serialized_end=2814
-  _globals['_JOBCLASS']._serialized_start=2816
-  _globals['_JOBCLASS']._serialized_end=2923
-  _globals['_PAUSEREASON']._serialized_start=2925
-  _globals['_PAUSEREASON']._serialized_end=3016
-  _globals['_ITEMSTATE']._serialized_start=3018
-  _globals['_ITEMSTATE']._serialized_end=3106
-  _globals['_PROGRESS']._serialized_start=83
-  _globals['_PROGRESS']._serialized_end=243
-  _globals['_USAGE']._serialized_start=246
-  _globals['_USAGE']._serialized_end=426
-  _globals['_ERROR']._serialized_start=428
-  _globals['_ERROR']._serialized_end=485
-  _globals['_JOB']._serialized_start=488
-  _globals['_JOB']._serialized_end=1268
-  _globals['_RESULT']._serialized_start=1271
-  _globals['_RESULT']._serialized_end=1633
-  _globals['_FAILEDTRY']._serialized_start=1635
-  _globals['_FAILEDTRY']._serialized_end=1724
-  _globals['_KIND']._serialized_start=1726
-  _globals['_KIND']._serialized_end=1823
-  _globals['_WORKER']._serialized_start=1826
-  _globals['_WORKER']._serialized_end=2199
-  _globals['_LIVEEVENT']._serialized_start=2202
-  _globals['_LIVEEVENT']._serialized_end=2512
+  _globals['_JOBSTATE']._serialized_start=3093
+  _globals['_JOBSTATE']._serialized_end=3392
+  _globals['_JOBCLASS']._serialized_start=3394
+  _globals['_JOBCLASS']._serialized_end=3501
+  _globals['_PAUSEREASON']._serialized_start=3503
+  _globals['_PAUSEREASON']._serialized_end=3594
+  _globals['_ITEMSTATE']._serialized_start=3596
+  _globals['_ITEMSTATE']._serialized_end=3684
+  _globals['_PROGRESS']._serialized_start=115
+  _globals['_PROGRESS']._serialized_end=275
+  _globals['_USAGE']._serialized_start=278
+  _globals['_USAGE']._serialized_end=458
+  _globals['_ERROR']._serialized_start=460
+  _globals['_ERROR']._serialized_end=517
+  _globals['_JOB']._serialized_start=520
+  _globals['_JOB']._serialized_end=1300
+  _globals['_RESULT']._serialized_start=1303
+  _globals['_RESULT']._serialized_end=1665
+  _globals['_FAILEDTRY']._serialized_start=1667
+  _globals['_FAILEDTRY']._serialized_end=1756
+  _globals['_KIND']._serialized_start=1758
+  _globals['_KIND']._serialized_end=1855
+  _globals['_WORKER']._serialized_start=1858
+  _globals['_WORKER']._serialized_end=2397
+  _globals['_LIVEEVENT']._serialized_start=2400
+  _globals['_LIVEEVENT']._serialized_end=2710
+  _globals['_JOBOUTLOOK']._serialized_start=2713
+  _globals['_JOBOUTLOOK']._serialized_end=3090
 # @@protoc_insertion_point(module_scope)

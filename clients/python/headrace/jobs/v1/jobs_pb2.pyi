@@ -1,5 +1,6 @@
 import datetime
 
+from google.protobuf import duration_pb2 as _duration_pb2
 from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -175,7 +176,7 @@ class Kind(_message.Message):
     def __init__(self, name: _Optional[str] = ..., description: _Optional[str] = ..., params_schema: _Optional[str] = ...) -> None: ...
 
 class Worker(_message.Message):
-    __slots__ = ("incarnation", "address", "start_time", "heartbeat_time", "live", "in_flight_count", "in_flight_limit", "leased_item_count", "limits_apart")
+    __slots__ = ("incarnation", "address", "start_time", "heartbeat_time", "live", "in_flight_count", "in_flight_limit", "leased_item_count", "limits_apart", "items_per_second", "tokens_per_second", "limited_count", "cooldown_seconds")
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     START_TIME_FIELD_NUMBER: _ClassVar[int]
@@ -185,6 +186,10 @@ class Worker(_message.Message):
     IN_FLIGHT_LIMIT_FIELD_NUMBER: _ClassVar[int]
     LEASED_ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
     LIMITS_APART_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    LIMITED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    COOLDOWN_SECONDS_FIELD_NUMBER: _ClassVar[int]
     incarnation: str
     address: str
     start_time: _timestamp_pb2.Timestamp
@@ -194,7 +199,11 @@ class Worker(_message.Message):
     in_flight_limit: int
     leased_item_count: int
     limits_apart: bool
-    def __init__(self, incarnation: _Optional[str] = ..., address: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., heartbeat_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., live: _Optional[bool] = ..., in_flight_count: _Optional[int] = ..., in_flight_limit: _Optional[int] = ..., leased_item_count: _Optional[int] = ..., limits_apart: _Optional[bool] = ...) -> None: ...
+    items_per_second: float
+    tokens_per_second: float
+    limited_count: int
+    cooldown_seconds: float
+    def __init__(self, incarnation: _Optional[str] = ..., address: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., heartbeat_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., live: _Optional[bool] = ..., in_flight_count: _Optional[int] = ..., in_flight_limit: _Optional[int] = ..., leased_item_count: _Optional[int] = ..., limits_apart: _Optional[bool] = ..., items_per_second: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., limited_count: _Optional[int] = ..., cooldown_seconds: _Optional[float] = ...) -> None: ...
 
 class LiveEvent(_message.Message):
     __slots__ = ("event_time", "incarnation", "in_flight_count", "items_per_second", "tokens_per_second", "limited_count", "cooldown_seconds")
@@ -213,3 +222,21 @@ class LiveEvent(_message.Message):
     limited_count: int
     cooldown_seconds: float
     def __init__(self, event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., incarnation: _Optional[str] = ..., in_flight_count: _Optional[int] = ..., items_per_second: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., limited_count: _Optional[int] = ..., cooldown_seconds: _Optional[float] = ...) -> None: ...
+
+class JobOutlook(_message.Message):
+    __slots__ = ("items_per_second", "tokens_per_second", "in_flight_count", "limited_count", "cooldown_seconds", "estimated_remaining", "estimated_cost_micros")
+    ITEMS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    LIMITED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    COOLDOWN_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_REMAINING_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_COST_MICROS_FIELD_NUMBER: _ClassVar[int]
+    items_per_second: float
+    tokens_per_second: float
+    in_flight_count: int
+    limited_count: int
+    cooldown_seconds: float
+    estimated_remaining: _duration_pb2.Duration
+    estimated_cost_micros: int
+    def __init__(self, items_per_second: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., in_flight_count: _Optional[int] = ..., limited_count: _Optional[int] = ..., cooldown_seconds: _Optional[float] = ..., estimated_remaining: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., estimated_cost_micros: _Optional[int] = ...) -> None: ...

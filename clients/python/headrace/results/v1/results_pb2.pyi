@@ -435,7 +435,7 @@ class JobRecordOutcome(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., lost: _Optional[bool] = ..., stop: _Optional[bool] = ..., pause: _Optional[bool] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
-    __slots__ = ("incarnation", "address", "leases", "in_flight_count", "in_flight_limit", "leased_item_count", "limits_apart")
+    __slots__ = ("incarnation", "address", "leases", "in_flight_count", "in_flight_limit", "leased_item_count", "limits_apart", "items_per_second", "tokens_per_second", "limited_count", "cooldown_seconds")
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     LEASES_FIELD_NUMBER: _ClassVar[int]
@@ -443,6 +443,10 @@ class HeartbeatRequest(_message.Message):
     IN_FLIGHT_LIMIT_FIELD_NUMBER: _ClassVar[int]
     LEASED_ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
     LIMITS_APART_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    LIMITED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    COOLDOWN_SECONDS_FIELD_NUMBER: _ClassVar[int]
     incarnation: str
     address: str
     leases: _containers.RepeatedCompositeFieldContainer[LeaseRef]
@@ -450,7 +454,11 @@ class HeartbeatRequest(_message.Message):
     in_flight_limit: int
     leased_item_count: int
     limits_apart: bool
-    def __init__(self, incarnation: _Optional[str] = ..., address: _Optional[str] = ..., leases: _Optional[_Iterable[_Union[LeaseRef, _Mapping]]] = ..., in_flight_count: _Optional[int] = ..., in_flight_limit: _Optional[int] = ..., leased_item_count: _Optional[int] = ..., limits_apart: _Optional[bool] = ...) -> None: ...
+    items_per_second: float
+    tokens_per_second: float
+    limited_count: int
+    cooldown_seconds: float
+    def __init__(self, incarnation: _Optional[str] = ..., address: _Optional[str] = ..., leases: _Optional[_Iterable[_Union[LeaseRef, _Mapping]]] = ..., in_flight_count: _Optional[int] = ..., in_flight_limit: _Optional[int] = ..., leased_item_count: _Optional[int] = ..., limits_apart: _Optional[bool] = ..., items_per_second: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., limited_count: _Optional[int] = ..., cooldown_seconds: _Optional[float] = ...) -> None: ...
 
 class HeartbeatResponse(_message.Message):
     __slots__ = ("ended", "lost_leases", "stop_job_ids", "classes_with_work", "live_worker_count", "effects", "pause_job_ids")

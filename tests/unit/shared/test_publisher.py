@@ -1,0 +1,92 @@
+import asyncio
+import threading
+
+import dramatiq
+import pytest
+from dramatiq.brokers.stub import StubBroker
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
+from services.shared.queue.contract import QUEUE_BY_CLASS
+from services.shared.queue.publisher import QueuePublisher
+
+DEFAULT = jobs_pb2.JOB_CLASS_DEFAULT
+
+
+class SlowBroker(StubBroker):
+    """A broker that takes a message when a test lets it."""
+
+    def __init__(self):
+        super().__init__(middleware=[])
+        self.lets = threading.Semaphore(0)
+        self.begun = threading.Event()
+        self.taken = []
+        self.fails = False
+
+    def enqueue(self, message: dramatiq.Message, *, delay=None):
+        self.begun.set()
+        assert self.lets.acquire(timeout=10)
+        if self.fails:
+            raise ConnectionError
+        self.taken.append(message.kwargs["job_id"])
+        return message
+
+
+@pytest.fixture
+def broker():
+    broker = SlowBroker()
+    for queue in QUEUE_BY_CLASS.values():
+        broker.declare_queue(queue)
+    yield broker
+    broker.lets.release(100)
+
+
+@pytest.fixture
+async def publisher(broker):
+    publisher = QueuePublisher(broker)
+    yield publisher
+    broker.lets.release(100)
+    await publisher.close()
+
+
+def task(job_id, count=1):
+    return results_pb2.TaskToPublish(job_id=job_id, job_class=DEFAULT, count=count)
+
+
+async def until(condition):
+    async with asyncio.timeout(10):
+        while not condition():
+            await asyncio.sleep(0.001)
+
+
+async def test_wake_ups_are_published_in_order_and_equal_ones_that_wait_are_merged(publisher, broker):
+    publisher.publish([task("a")])
+    await asyncio.to_thread(broker.begun.wait, 10)
+    publisher.publish([task("b"), task("c", 2)])
+    publisher.publish([task("c", 3), task("b")])
+    broker.lets.release(100)
+    await until(lambda: len(broker.taken) == 5)
+    await publisher.close()
+    assert broker.taken == ["a", "b", "c", "c", "c"]
+
+
+async def test_wake_ups_after_a_fault_of_the_broker_are_published(publisher, broker):
+    broker.fails = True
+    broker.lets.release()
+    publisher.publish([task("a", 2)])
+    await until(lambda: publisher._failing)
+    broker.fails = False
+    broker.lets.release()
+    publisher.publish([task("b")])
+    await until(lambda: broker.taken)
+    assert broker.taken == ["b"]
+
+
+async def test_closing_publishes_what_waits_and_later_ones_are_dropped(publisher, broker):
+    publisher.publish([task("a")])
+    await asyncio.to_thread(broker.begun.wait, 10)
+    publisher.publish([task("b")])
+    broker.lets.release(100)
+    await publisher.close()
+    publisher.publish([task("c")])
+    assert broker.taken == ["a", "b"]
