@@ -11,13 +11,13 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 # CPU of PostgreSQL and of the store, in ms a call; bytes of write-ahead log a call. From database_cost.
-HEARTBEAT = (0.6, 1.3, 249)
-LEASE = (1.1, 2.6, 1_513)
-EMPTY_LEASE = (0.5, 1.5, 152)
-RECORD = (0.75, 2.2, 720)
-SWEEP = (2.7, 21.5, 177)
+HEARTBEAT = (0.33, 0.58, 249)
+LEASE = (0.63, 1.3, 1_513)
+EMPTY_LEASE = (0.4, 0.75, 152)
+RECORD = (0.55, 1.15, 720)
+SWEEP = (2.3, 17.7, 174)
 # Each further item of a record: CPU of both in ms, and write-ahead log; items as they are created.
-RECORD_ITEM = (0.01, 0.025, 1_060)
+RECORD_ITEM = (0.012, 0.025, 1_060)
 CREATE_ITEM = (0.004, 0.007, 550)
 # Bytes an item leaves behind, with 500 bytes of input and of output, of which nothing can be compressed.
 ITEM_BYTES = 920 + 543 + 10

@@ -207,7 +207,7 @@ async def try_outage(size: Size, seconds: float = 60.0) -> Outage:
             min(count for _, count in fleet.live_counts),
             sum(len(times) > 1 for times in seen.lease_times.values()),
             seen.repeated_count,
-            min(second for second in seen.started_items if second >= int(back)) - back,
+            max(0.0, min(second for second in seen.started_items if second >= int(back)) - back),
             set(seen.states.values()),
         )
 
