@@ -18,7 +18,7 @@ STUBS := jobs gateway worker results
 COMPILE := .run/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
     --no-annotate
 
-.PHONY: help demo test chaos bench check up down clean setup images compose-test format protos lock \
+.PHONY: help demo test chaos bench simulate check up down clean setup images compose-test format protos lock \
         check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs
 
 help: ## List the targets
@@ -40,6 +40,9 @@ chaos: $(READY) ## Break everything under load and check what holds: SEED=N SECO
 bench: $(READY) ## Measure beside FastAPI + Celery and plain asyncio: PARTS="A C" ROUNDS=3; half an hour
 	@$(BIN)/python -m deploy.local install
 	@unset $${!OPENAI_@}; $(BIN)/python -m tests.bench $(PARTS) --rounds $(ROUNDS)
+
+simulate: $(READY) ## 1,000 workers on a virtual clock: fairness, recovery, load: PARTS="tenants load"; half an hour
+	@$(BIN)/python -m tests.simulation $(PARTS)
 
 check: check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs ## Format, lint, types, import rules, protos (-k: all of them)
 

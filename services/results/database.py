@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from services.results import sql
 from services.results.clock import Clock
-from services.results.engine import open_engine
+from services.results.engine import SIGNS_OF_LIFE_POOL_SIZE, open_engine
 from services.results.failures import DATABASE_ERRORS, is_repeatable, translate
 from services.results.metrics import TRANSACTION_SECONDS, TRANSACTIONS_REPEATED
 from services.results.sessions import Session, Sessions
@@ -143,10 +143,18 @@ class Database:
         self.sqlite = url.startswith("sqlite")
         self.engine = open_engine(url)
         self._sessions = Sessions(self.engine, self.sqlite)
+        self._engine_for_life = None if self.sqlite else open_engine(url, SIGNS_OF_LIFE_POOL_SIZE)
+        self._sessions_for_life = Sessions(self._engine_for_life or self.engine, self.sqlite)
         self._one_writer = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
 
-    async def write(self, work: Callable[[Transaction], Awaitable[T]], *, one_statement: bool = False) -> T:
+    async def write(
+        self,
+        work: Callable[[Transaction], Awaitable[T]],
+        *,
+        one_statement: bool = False,
+        sign_of_life: bool = False,
+    ) -> T:
         """Returns what the work returned, once its transaction is committed.
 
         A deadlock or a lost race runs the work again from the start, so it must change nothing outside of
@@ -156,12 +164,13 @@ class Database:
             work: What to do.
             one_statement: The work writes with a single statement on PostgreSQL, so that it needs no BEGIN
                 and no COMMIT there; each takes a round trip.
+            sign_of_life: It has connections of its own, and so never waits behind those that wait for a job.
 
         Raises:
             RefusedError: The database refuses the content.
             UnavailableError: The database cannot be reached or cannot answer now.
         """
-        return await self._finish(self._write(work, one_statement))
+        return await self._finish(self._write(work, one_statement, sign_of_life))
 
     async def read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Returns what the work returned; it must not write, and each statement sees the newest data.
@@ -188,6 +197,8 @@ class Database:
         """Ends all connections, after the running transactions."""
         await asyncio.gather(*self._running, return_exceptions=True)
         await self.engine.dispose()
+        if self._engine_for_life is not None:
+            await self._engine_for_life.dispose()
 
     async def _finish(self, work: Awaitable[T]) -> T:
         task: asyncio.Task[T] = asyncio.ensure_future(work)
@@ -200,13 +211,16 @@ class Database:
         if not task.cancelled():
             task.exception()  # seen, even where the caller is gone
 
-    async def _write(self, work: Callable[[Transaction], Awaitable[T]], one_statement: bool) -> T:
+    async def _write(
+        self, work: Callable[[Transaction], Awaitable[T]], one_statement: bool, sign_of_life: bool
+    ) -> T:
+        sessions = self._sessions_for_life if sign_of_life and not self.sqlite else self._sessions
         for attempt in range(ATTEMPTS):
             try:
                 if self.sqlite:
                     async with self._one_writer:
-                        return await self._write_once(work, one_statement)
-                return await self._write_once(work, one_statement)
+                        return await self._write_once(work, sessions, one_statement)
+                return await self._write_once(work, sessions, one_statement)
             except DATABASE_ERRORS as error:
                 if attempt == ATTEMPTS - 1 or not is_repeatable(error):
                     raise translate(error) from None
@@ -214,9 +228,11 @@ class Database:
                 await asyncio.sleep(0.005 * 2**attempt)
         raise AssertionError("the last attempt returns or raises")
 
-    async def _write_once(self, work: Callable[[Transaction], Awaitable[T]], one_statement: bool) -> T:
+    async def _write_once(
+        self, work: Callable[[Transaction], Awaitable[T]], sessions: Sessions, one_statement: bool
+    ) -> T:
         with timing(_WRITE_SECONDS):
-            async with self._sessions.write(one_statement=one_statement) as session:
+            async with sessions.write(one_statement=one_statement) as session:
                 transaction = Transaction(session, self.sqlite, self.clock)
                 result = await work(transaction)
                 await transaction.flush()

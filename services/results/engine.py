@@ -10,6 +10,8 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 POOL_SIZE = 20
+# Apart, for what tells that workers live: it must not wait behind calls that wait for a job.
+SIGNS_OF_LIFE_POOL_SIZE = 4
 SQLITE_BUSY_SECONDS = 10
 # Each statement finds few rows by a key, however large its tables have become. So it is planned once, for
 # its indexes, and not again at every call, which would take longer than running it.
@@ -26,16 +28,20 @@ _POSTGRESQL_SETTINGS = {
 _WITHOUT_BEGIN = "headrace_without_begin"
 
 
-def open_engine(url: str) -> AsyncEngine:
+def open_engine(url: str, pool_size: int = POOL_SIZE) -> AsyncEngine:
     """Returns an engine for PostgreSQL (asyncpg) or SQLite (aiosqlite, write-ahead log).
 
     What statements are run with is shown in no error: it may be an item's content.
+
+    Args:
+        url: Of the database.
+        pool_size: Connections to PostgreSQL at most.
     """
     if not url.startswith("sqlite"):
         engine = create_async_engine(
             re.sub("^postgresql://", "postgresql+asyncpg://", url),
             hide_parameters=True,
-            pool_size=POOL_SIZE,
+            pool_size=pool_size,
             max_overflow=0,
             pool_timeout=10,
             connect_args={

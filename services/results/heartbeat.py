@@ -64,7 +64,7 @@ async def heartbeat(
     database: Database, request: results_pb2.HeartbeatRequest
 ) -> results_pb2.HeartbeatResponse:
     """Returns what a worker should know; a worker declared dead is live again from here, holding nothing."""
-    return await database.write(lambda tx: _beat_in(tx, request))
+    return await database.write(lambda tx: _beat_in(tx, request), sign_of_life=True)
 
 
 async def _beat_in(tx: Transaction, request: results_pb2.HeartbeatRequest) -> results_pb2.HeartbeatResponse:

@@ -91,6 +91,8 @@ class ItemRange(NamedTuple):
     end_index: int
 
 
+# Not NOT EXISTS: PostgreSQL makes a join of that, and where it plans it while the table is empty, one that
+# goes through all results at every call, until the table is analysed again.
 _INSERT = f"""
 INSERT INTO results (job_id, item_index, round, seq, state, output, output_bytes, error_reason,
     error_message, try_count, {_USAGE_NAMES}, finish_time, failed_tries)
@@ -100,8 +102,8 @@ SELECT r.job_id, r.item_index, r.round, r.seq, r.state, r.output, r.output_bytes
 FROM ROWS(r: job_id text, item_index bigint, round bigint, current_round bigint, seq bigint, state bigint,
     output text, output_bytes bigint, error_reason text, error_message text, try_count bigint, {_USAGE},
     finish_time bigint, failed_tries text)
-WHERE NOT EXISTS (SELECT 1 FROM results e WHERE e.job_id = r.job_id AND e.item_index = r.item_index
-                  AND e.round IN (0, r.current_round))
+WHERE (SELECT 1 FROM results e WHERE e.job_id = r.job_id AND e.item_index = r.item_index
+       AND e.round IN (0, r.current_round) LIMIT 1) IS NULL
 ON CONFLICT DO NOTHING RETURNING job_id, item_index"""
 _RANGES = "ROWS(k: job_id text, round bigint, first_index bigint, end_index bigint)"
 _FINISHED = f"""

@@ -95,6 +95,7 @@ async def _take(
     save_shares(tx, request.job_class, choice)
     response = await answer(tx, request, transition.jobs, leased, items)
     response.effects.CopyFrom(effects)
+    response.needed_room = choice.needed_room
     is_risky = found.is_risky or any(chunk.quarantined for chunk in leased)
     response.more_work = (
         found.more

@@ -32,7 +32,7 @@ _DEAD = f"SELECT w.incarnation FROM workers w WHERE {LIVE} AND w.alive_until < :
 async def sweep(database: Database) -> results_pb2.SweepResponse:
     """Returns what was due, each repair to one caller, and which workers live or are silent."""
     parts = []
-    for incarnation in await database.write(_begin):
+    for incarnation in await database.write(_begin, sign_of_life=True):
         log.warning("worker_lost", incarnation=incarnation)
         parts.append(await declare_dead(database, incarnation, port_closed=False))
     for _ in range(MAX_ROUNDS):

@@ -12,6 +12,7 @@ import grpc
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
+from services.worker.room import AHEAD_COUNT
 from services.worker.scheduler import ItemScheduler
 
 if TYPE_CHECKING:
@@ -22,6 +23,8 @@ log = get_logger(__name__)
 # The store takes leases back that heartbeats sent 5 s after them do not list: a reply must not come later.
 # One that waited in a socket while this process was frozen may do so all the same, and is not taken.
 CALL_SECONDS = 5.0
+# A chunk that did not fit is taken to be the next one still for so long, in seconds.
+SAME_ANSWER_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
@@ -33,12 +36,14 @@ class Leased:
         more_work: Whether leasable chunks of the class are left.
         unwanted: Whether jobs or tenants were left out, such as those whose provider cools down.
         answered: False where results could not be asked.
+        needed_room: Room that the next chunk needs, which did not fit; 0: not known.
     """
 
     chunk_count: int
     more_work: bool
     unwanted: bool = False
     answered: bool = True
+    needed_room: int = 0
 
 
 NOTHING = Leased(0, False, answered=False)
@@ -78,6 +83,8 @@ class LeaseDesk:
         self._call_numbers = itertools.count(1)
         self._call_id = ""
         self._unwanted_tenants: list[str] = []
+        self._needed_room = 0
+        self._answer_time = float("-inf")
         self._current: asyncio.Task[Leased] | None = None
         self._next: asyncio.Task[Leased] | None = None
 
@@ -106,6 +113,8 @@ class LeaseDesk:
         room = self._scheduler.room.of(self._job_class)
         if room <= 0:
             return Leased(0, more_work=True)
+        if room < self._needed_room and self._clock() - self._answer_time < SAME_ANSWER_SECONDS:
+            return Leased(0, more_work=True, needed_room=self._needed_room)
         unwanted = self._scheduler.unwanted_job_ids(self._job_class)
         self._unwanted_tenants = self._scheduler.tenant_work.unwanted_tenants()
         known = {job_id: job.spec for job_id, job in held.jobs.items()}
@@ -129,8 +138,13 @@ class LeaseDesk:
             log.warning("chunks_leased_too_late", chunk_count=len(response.leases))
             return NOTHING
         self._call_id = ""
+        self._answer_time, self._needed_room = self._clock(), min(response.needed_room, AHEAD_COUNT)
         self._scheduler.room.set_with_work(self._job_class, response.more_work)
         specs = known | {spec.job_id: spec for spec in response.jobs}
         self._scheduler.accept(specs, response.leases)
-        left_out = bool(unwanted or self._unwanted_tenants)
-        return Leased(len(response.leases), response.more_work, unwanted=left_out)
+        return Leased(
+            len(response.leases),
+            response.more_work,
+            unwanted=bool(unwanted or self._unwanted_tenants),
+            needed_room=self._needed_room,
+        )

@@ -226,3 +226,11 @@ async def test_workers_are_told_which_jobs_use_answers_again(store):
     specs = {spec.job_id: spec for spec in (await (await store.worker()).lease()).jobs}
     assert specs[cached.job_id].cache_answers
     assert not specs[plain.job_id].cache_answers
+
+
+async def test_what_did_not_fit_says_how_much_room_it_needs(store):
+    await store.create(items=480)  # chunks of 30
+    worker = await store.worker()
+    assert [(await worker.lease(room=room)).needed_room for room in (40, 29, 30)] == [30, 30, 30]
+    rest = await worker.lease()
+    assert (len(rest.leases), rest.needed_room, rest.more_work) == (14, 0, False)

@@ -1,8 +1,12 @@
+import asyncio
+
 import grpc
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2 as pb
+from services.results.engine import POOL_SIZE
+from services.results.heartbeat import heartbeat
 
 DRAINED = pb.EndWorkerRequest.CAUSE_DRAINED
 PORT_CLOSED = pb.EndWorkerRequest.CAUSE_PORT_CLOSED
@@ -268,3 +272,26 @@ async def test_workers_are_listed_live_ones_first_then_by_start(store):
     ]
     store.advance(3_601)
     assert not (await store.stub.ListWorkers(pb.ListWorkersRequest())).workers
+
+
+@pytest.mark.parametrize("database_name", ["postgresql"])
+async def test_heartbeats_are_answered_while_every_connection_waits_for_a_job(store):
+    """Many workers of one job: their records wait for its row, and they must not count as dead for that."""
+    worker, all_taken, let_go, taken = await store.worker(), asyncio.Event(), asyncio.Event(), []
+
+    async def hold(tx):
+        taken.append(tx)
+        if len(taken) == POOL_SIZE:
+            all_taken.set()
+        await let_go.wait()
+
+    waiting = [asyncio.create_task(store.database.write(hold)) for _ in range(POOL_SIZE)]
+    try:
+        await asyncio.wait_for(all_taken.wait(), 10.0)
+        beat = heartbeat(
+            store.database, pb.HeartbeatRequest(incarnation=worker.incarnation, address=worker.address)
+        )
+        assert (await asyncio.wait_for(beat, 3.0)).live_worker_count == 1
+    finally:
+        let_go.set()
+        await asyncio.gather(*waiting)

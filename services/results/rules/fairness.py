@@ -69,6 +69,7 @@ class Choice:
         job_clocks: Of the same tenants, the new job clock.
         class_clock: The new virtual time of the class.
         more: Whether a candidate has chunks left.
+        needed_room: Items of the smallest chunk that did not fit; 0: all did.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -77,6 +78,7 @@ class Choice:
     job_clocks: dict[str, int] = field(default_factory=dict)
     class_clock: int = 0
     more: bool = False
+    needed_room: int = 0
 
 
 def choose(
@@ -89,7 +91,11 @@ def choose(
     most_chunks: int = 1_000,
     with_next: bool = False,
 ) -> Choice:
-    """Returns the chunks to lease, in strict order: the first that does not fit ends the choice.
+    """Returns the chunks to lease, in the order of fairness.
+
+    Where a tenant's chunk does not fit, others with smaller ones may go before it, as long as none of them
+    gets further ahead of it than one full chunk: so it waits for room, but not for ever, and a small job does
+    not wait for a worker that has room for a large one's chunk.
 
     Args:
         room: Items there is room for. From 100 on, a first chunk always fits.
@@ -98,31 +104,37 @@ def choose(
         shares: Of each tenant among the candidates.
         candidates: Jobs with chunks to lease.
         most_chunks: Chunks in all.
-        with_next: Whether the chunk that did not fit is taken too.
+        with_next: Whether the first chunk that did not fit is taken too.
     """
     choice = Choice(class_clock=class_clock)
     jobs = _order_jobs(candidates)
     tenants = [(shares[tenant].virtual_time, tenant) for tenant in jobs]
     heapq.heapify(tenants)
     clocks = {tenant: shares[tenant].job_clock for tenant in jobs}
-    used_items, used_bytes, used_chunks, ended = 0, 0, 0, False
-    while tenants and not ended and used_chunks < most_chunks:
+    used_items, used_bytes, used_chunks = 0, 0, 0
+    passed_over: int | None = None  # the virtual time of the first tenant whose chunk did not fit
+    while tenants and used_chunks < most_chunks:
         tenant_time, tenant = heapq.heappop(tenants)
         job_time, job_id, candidate = heapq.heappop(jobs[tenant])
         taken = choice.counts.get(job_id, 0)
         size = candidate.chunks[taken]
-        first = not choice.counts
+        first = not used_items
         fits = used_items + size.items <= room or (first and room >= FULL_ROOM)
         fits = fits and (first or used_bytes + size.input_bytes <= max_bytes)
+        start = max(tenant_time, choice.class_clock)
+        if passed_over is not None and start + size.items > passed_over + FULL_ROOM:
+            continue
         if not fits:
-            choice.more, ended = True, True
-            if not with_next:
-                break
+            choice.needed_room = min(choice.needed_room or size.items, size.items)
+            if passed_over is None:
+                passed_over = start
+                choice.counts[job_id] = taken + with_next
+            continue
         used_items, used_bytes = used_items + size.items, used_bytes + size.input_bytes
         used_chunks += 1
         choice.counts[job_id] = taken + 1
-        start = max(tenant_time, choice.class_clock)
-        choice.class_clock = start
+        if passed_over is None:  # who was passed over keeps its place
+            choice.class_clock = start
         floor, tenant_taken = choice.shares.get(tenant, (start, 0))
         choice.shares[tenant] = (floor, tenant_taken + size.items)
         job_start = max(job_time, clocks[tenant])
@@ -132,7 +144,8 @@ def choose(
             heapq.heappush(jobs[tenant], (job_start + size.items, job_id, candidate))
         if jobs[tenant]:
             heapq.heappush(tenants, (start + size.items, tenant))
-    choice.more = choice.more or bool(tenants)
+    choice.counts = {job_id: count for job_id, count in choice.counts.items() if count}
+    choice.more = any(len(c.chunks) > choice.counts.get(c.job_id, 0) for c in candidates)
     return choice
 
 

@@ -94,3 +94,18 @@ def test_a_choice_ends_at_so_many_chunks_shared_by_tenants_in_turn_and_says_that
     choice = choose(1_000, 8 * MB, 0, shares_of(candidates), candidates, most_chunks=20)
     assert choice.counts == {"large": 17, "small": 3}
     assert choice.more
+
+
+def test_small_chunks_of_others_go_before_a_large_one_that_does_not_fit():
+    large, small = candidate("large", "a", 0, [100] * 3), candidate("small", "b", 0, [1] * 30)
+    choice = choose(20, 8 * MB, 500, {"a": Share("a", 500, 0), "b": Share("b", 500, 0)}, [large, small])
+    assert choice.counts == {"small": 20}
+    assert choice.class_clock == 500  # the large one keeps its place
+    assert (choice.needed_room, choice.more) == (1, True)
+
+
+def test_a_large_chunk_that_does_not_fit_is_passed_over_for_no_more_than_its_like():
+    large, small = candidate("large", "a", 0, [100] * 3), candidate("small", "b", 0, [1] * 30)
+    choice = choose(20, 8 * MB, 500, {"a": Share("a", 500, 0), "b": Share("b", 590, 0)}, [large, small])
+    assert choice.counts == {"small": 10}
+    assert (choice.needed_room, choice.more) == (100, True)

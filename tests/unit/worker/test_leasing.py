@@ -23,6 +23,7 @@ class LeaseStore:
         self.chunks = []
         self.failures = 0
         self.hold = None
+        self.tells_room = False  # as a store of an older release
         self._unavailable = unavailable
 
     async def LeaseChunks(self, request, timeout):
@@ -40,7 +41,10 @@ class LeaseStore:
             items = [results_pb2.LeasedItem(item_index=i, input="{}") for i in range(count)]
             leases.append(results_pb2.Lease(ref=ref, round=1, items=items))
             jobs.append(results_pb2.JobSpec(job_id=job_id, tenant="t", job_class=request.job_class))
-        return results_pb2.LeaseChunksResponse(leases=leases, jobs=jobs, more_work=bool(self.chunks))
+        needed = self.chunks[0][1] if self.chunks and self.tells_room else 0
+        return results_pb2.LeaseChunksResponse(
+            leases=leases, jobs=jobs, more_work=bool(self.chunks), needed_room=needed
+        )
 
 
 class Publisher:
@@ -101,7 +105,7 @@ async def test_callers_at_one_time_share_a_call_and_later_ones_share_the_next(
 
 async def test_an_answer_that_is_read_too_late_is_not_taken_and_asked_for_again(make_bench, make_desk, store):
     """The worker was frozen: the store may have given the chunks to somebody else, or be about to."""
-    bench, times = make_bench(), iter([0.0, 5.1, 6.0, 6.1])
+    bench, times = make_bench(), iter([0.0, 5.1, 6.0, 6.1, 6.1])
     desk = make_desk(bench, clock=lambda: next(times))
     store.chunks = [("j", 3), ("k", 3)]
     assert not (await desk.lease()).answered
@@ -278,3 +282,49 @@ async def test_a_worker_that_was_full_when_a_heartbeat_woke_it_leases_once_it_ha
     await asyncio.sleep(0)
     bench.runner.succeed("full", 0)
     await eventually(lambda: store.chunks == [])
+
+
+async def test_a_worker_that_knows_how_much_room_the_next_chunk_needs_asks_when_it_has_it(
+    make_bench, make_desk, store, eventually, monkeypatch
+):
+    monkeypatch.setattr("services.worker.slices.NO_FIT_SECONDS", 0.001)
+    bench = make_bench(limit=20)
+    slices = Slices({DEFAULT: make_desk(bench)}, bench.scheduler.room, Publisher())
+    store.tells_room, store.chunks = True, [("next", 40)]
+    bench.lease("held", 0, 100)
+    slices.wake(DEFAULT)
+    await eventually(lambda: len(store.requests) == 1)
+    for index in range(20):
+        assert len(store.requests) == 1
+        await bench.started(index + 1)
+        bench.runner.succeed("held", index)
+    await eventually(lambda: store.chunks == [])
+    assert len(store.requests) == 2
+
+
+async def test_tasks_that_come_while_the_next_chunk_is_known_not_to_fit_make_no_calls(
+    make_bench, make_desk, store
+):
+    bench, times = make_bench(limit=20), [0.0]
+    desk = make_desk(bench, clock=lambda: times[0])
+    store.tells_room, store.chunks = True, [("next", 40)]
+    bench.lease("held", 0, 100)
+    for times[0] in (0.0, 0.05, 0.09, 0.11):
+        leased = await desk.lease()
+        assert (leased.needed_room, leased.more_work) == (40, True)
+    assert len(store.requests) == 2  # the last, for something smaller may have come
+
+
+async def test_a_task_without_room_is_not_published_again_where_all_workers_were_told_of_the_work(
+    make_bench, make_desk, store, eventually
+):
+    bench, publisher = make_bench(limit=1), Publisher()
+    slices = Slices({DEFAULT: make_desk(bench)}, bench.scheduler.room, publisher)
+    bench.lease("full", 0, 101)
+    await bench.started(1)
+    slices.wake(DEFAULT)
+    await slices.run_task("j", DEFAULT)
+    assert publisher.tasks == []
+    store.chunks = [("j", 1)]
+    bench.runner.succeed("full", 0)
+    await eventually(lambda: store.chunks == [])  # the slice that the heartbeat woke has waited for room

@@ -249,16 +249,18 @@ class LeaseChunksRequest(_message.Message):
     def __init__(self, job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., room: _Optional[int] = ..., incarnation: _Optional[str] = ..., call_id: _Optional[str] = ..., known_job_ids: _Optional[_Iterable[str]] = ..., excluded_job_ids: _Optional[_Iterable[str]] = ..., excluded_tenants: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class LeaseChunksResponse(_message.Message):
-    __slots__ = ("leases", "jobs", "more_work", "effects")
+    __slots__ = ("leases", "jobs", "more_work", "effects", "needed_room")
     LEASES_FIELD_NUMBER: _ClassVar[int]
     JOBS_FIELD_NUMBER: _ClassVar[int]
     MORE_WORK_FIELD_NUMBER: _ClassVar[int]
     EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    NEEDED_ROOM_FIELD_NUMBER: _ClassVar[int]
     leases: _containers.RepeatedCompositeFieldContainer[Lease]
     jobs: _containers.RepeatedCompositeFieldContainer[JobSpec]
     more_work: bool
     effects: Effects
-    def __init__(self, leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobSpec, _Mapping]]] = ..., more_work: _Optional[bool] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
+    needed_room: int
+    def __init__(self, leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobSpec, _Mapping]]] = ..., more_work: _Optional[bool] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ..., needed_room: _Optional[int] = ...) -> None: ...
 
 class JobSpec(_message.Message):
     __slots__ = ("job_id", "tenant", "kind", "params", "job_class", "trace_id", "item_timeout", "call_timeout", "cache_answers")

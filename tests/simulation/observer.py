@@ -1,0 +1,69 @@
+"""What is seen of a fleet from outside: leases, starts of items, ends of jobs."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+from headrace.results.v1 import results_pb2
+from services.shared.job_states import TERMINAL_STATES
+
+
+class Observer:
+    """Keeps what happened, by the loop's time.
+
+    Attributes:
+        tenants: Of each job, its owner.
+        leased: Items leased, by tenant, in each whole second.
+        started_items: Tries started, by tenant, in each whole second.
+        lease_times: Of each chunk (job id, chunk index), when it was leased and to whom.
+        starts: Of each item (job id, item index) how often a try of it was started.
+        end_times: Of each job that has ended, when that was first seen.
+        states: Of each job that has ended, its state.
+        first_starts: Of each job, when its first item was started.
+    """
+
+    def __init__(self) -> None:
+        self.tenants: dict[str, str] = {}
+        self.leased: dict[int, Counter[str]] = {}
+        self.started_items: dict[int, Counter[str]] = {}
+        self.lease_times: dict[tuple[str, int], list[tuple[float, str]]] = {}
+        self.starts: Counter[tuple[str, int]] = Counter()
+        self.first_starts: dict[str, float] = {}
+        self.end_times: dict[str, float] = {}
+        self.states: dict[str, int] = {}
+
+    def answered(self, name: str, request: Any, response: Any) -> None:
+        """Notes what a call of the store answered."""
+        if name != "LeaseChunks":
+            return
+        now = asyncio.get_running_loop().time()
+        counts = self.leased.setdefault(int(now), Counter())
+        for lease in response.leases:
+            counts[self.tenants[lease.ref.job_id]] += len(lease.items)
+            times = self.lease_times.setdefault((lease.ref.job_id, lease.ref.chunk_index), [])
+            times.append((now, request.incarnation))
+
+    def started(self, job_id: str, item_index: int) -> None:
+        """Notes that a try of an item was started."""
+        now = asyncio.get_running_loop().time()
+        self.starts[job_id, item_index] += 1
+        self.started_items.setdefault(int(now), Counter())[self.tenants[job_id]] += 1
+        self.first_starts.setdefault(job_id, now)
+
+    def seen(self, effects: results_pb2.Effects) -> None:
+        """Notes which jobs have ended."""
+        for job in effects.changed_jobs:
+            if job.state in TERMINAL_STATES and job.job_id not in self.end_times:
+                self.end_times[job.job_id] = asyncio.get_running_loop().time()
+                self.states[job.job_id] = job.state
+
+    @property
+    def repeated_count(self) -> int:
+        """Tries beyond the first of an item."""
+        return self.starts.total() - len(self.starts)
+
+
+def between(counts: Mapping[int, Counter[str]], begin: float, end: float) -> Counter[str]:
+    """Returns the sum over whole seconds, by tenant."""
+    return sum((counts.get(second, Counter()) for second in range(int(begin), int(end))), Counter())
