@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 
 import dramatiq
 from prometheus_client import Counter
@@ -16,12 +17,19 @@ from services.shared.tracing import nobodys_context
 
 log = get_logger(__name__)
 
+# Wake-ups that go to the thread together: those of a job that comes new wait for no more than these.
+BATCH_COUNT = 20
+
+_Key = tuple[str, jobs_pb2.JobClass]
+
 TASKS_PUBLISHED = Counter("headrace_tasks_published_total", "Wake-ups that the broker took.")
 TASKS_NOT_PUBLISHED = Counter("headrace_tasks_not_published_total", "Wake-ups dropped: the broker was away.")
 
 
 class QueuePublisher:
-    """Publishes wake-ups from one thread of its own, in the order asked; equal ones that wait are merged.
+    """Publishes wake-ups from one thread of its own, of all waiting jobs in turn; equal ones are merged.
+
+    A large job has two for each worker, and the one of a small job does not wait behind all of them.
 
     A broker that cannot be reached costs the wake-ups of that time: they are dropped, said once in the log,
     and the heartbeats of the workers find the work instead.
@@ -33,8 +41,8 @@ class QueuePublisher:
     def __init__(self, broker: dramatiq.Broker) -> None:
         self._broker = broker
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="publisher")
-        self._waiting: dict[tuple[str, jobs_pb2.JobClass], int] = {}
-        self._under_way: asyncio.Future[None] | None = None
+        self._waiting: dict[_Key, int] = {}
+        self._under_way: asyncio.Future[bool] | None = None
         self._failing = False
         self._closed = False
 
@@ -55,29 +63,45 @@ class QueuePublisher:
         self._closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
 
-    def _publish_waiting(self, last: asyncio.Future[None] | None = None) -> None:
+    def _publish_waiting(self) -> None:
         # Straight to the thread, without a task in between: whoever submitted waits for the work to begin.
-        self._under_way = None
         if self._waiting and not self._closed:
-            batch, self._waiting = self._waiting, {}
-            loop = asyncio.get_running_loop()
+            batch, loop = self._take_batch(), asyncio.get_running_loop()
             self._under_way = loop.run_in_executor(self._thread, self._publish_batch, batch)
-            self._under_way.add_done_callback(self._publish_waiting, context=nobodys_context())
+            self._under_way.add_done_callback(partial(self._go_on, batch), context=nobodys_context())
 
-    def _publish_batch(self, batch: dict[tuple[str, jobs_pb2.JobClass], int]) -> None:
-        left_count = sum(batch.values())
+    def _go_on(self, batch: list[_Key], published: asyncio.Future[bool]) -> None:
+        self._under_way = None
+        if published.cancelled() or not published.result():
+            for key in batch:  # what is left of these jobs fails as well, each after a while
+                TASKS_NOT_PUBLISHED.inc(self._waiting.pop(key, 0))
+        self._publish_waiting()
+
+    def _take_batch(self) -> list[_Key]:
+        batch: list[_Key] = []
+        while self._waiting and len(batch) < BATCH_COUNT:
+            key = next(iter(self._waiting))
+            count = self._waiting.pop(key)
+            if count > 1:
+                self._waiting[key] = count - 1  # behind the others
+            batch.append(key)
+        return batch
+
+    def _publish_batch(self, batch: list[_Key]) -> bool:
+        """Returns whether the broker took all of them."""
+        left_count = len(batch)
         try:
-            for (job_id, job_class), count in batch.items():
-                for _ in range(count):
-                    self._broker.enqueue(advance_job_message(job_id, job_class))
-                    TASKS_PUBLISHED.inc()
-                    left_count -= 1
+            for job_id, job_class in batch:
+                self._broker.enqueue(advance_job_message(job_id, job_class))
+                TASKS_PUBLISHED.inc()
+                left_count -= 1
         except Exception as error:  # any fault of the broker costs delay only
             TASKS_NOT_PUBLISHED.inc(left_count)
             if not self._failing:
-                log.warning("tasks_not_published", job_count=len(batch), error=type(error).__name__)
+                log.warning("tasks_not_published", job_count=len(set(batch)), error=type(error).__name__)
             self._failing = True
-        else:
-            if self._failing:
-                log.info("tasks_published_again")
-            self._failing = False
+            return False
+        if self._failing:
+            log.info("tasks_published_again")
+        self._failing = False
+        return True

@@ -8,7 +8,7 @@ from dramatiq.brokers.stub import StubBroker
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
 from services.shared.queue.contract import QUEUE_BY_CLASS
-from services.shared.queue.publisher import QueuePublisher
+from services.shared.queue.publisher import BATCH_COUNT, TASKS_NOT_PUBLISHED, QueuePublisher
 
 DEFAULT = jobs_pb2.JOB_CLASS_DEFAULT
 
@@ -68,6 +68,23 @@ async def test_wake_ups_are_published_in_order_and_equal_ones_that_wait_are_merg
     await until(lambda: len(broker.taken) == 5)
     await publisher.close()
     assert broker.taken == ["a", "b", "c", "c", "c"]
+
+
+async def test_the_wake_up_of_a_small_job_does_not_wait_for_all_those_of_a_large_one(publisher, broker):
+    publisher.publish([task("large", 200)])
+    await asyncio.to_thread(broker.begun.wait, 10)
+    publisher.publish([task("small")])
+    broker.lets.release(300)
+    await until(lambda: len(broker.taken) == 201)
+    assert broker.taken.index("small") <= 2 * BATCH_COUNT
+
+
+async def test_what_is_left_of_a_job_is_dropped_with_a_fault_of_the_broker(publisher, broker):
+    before = TASKS_NOT_PUBLISHED._value.get()
+    broker.fails = True
+    publisher.publish([task("a", 200)])
+    broker.lets.release()
+    await until(lambda: TASKS_NOT_PUBLISHED._value.get() == before + 200)
 
 
 async def test_wake_ups_after_a_fault_of_the_broker_are_published(publisher, broker):
