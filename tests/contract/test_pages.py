@@ -93,7 +93,7 @@ async def test_a_page_of_jobs_ends_at_1_mb_of_messages(store):
     error = jobs_pb2.Error(reason="BAD_KEY", message="\u00e9" * 4_000)
     jobs = [(await store.create()).job_id for _ in range(150)]
     worker = await store.worker()
-    leased = (await worker.lease()).leases
+    leased = [lease for _ in range(2) for lease in (await worker.lease()).leases]
     await worker.record(*(pb.JobRecord(job_id=lease.ref.job_id, job_error=error) for lease in leased))
     page = await store.stub.ListJobs(pb.ListJobsRequest(tenant="default", page_size=1000))
     assert page.more
