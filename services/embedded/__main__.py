@@ -8,7 +8,7 @@ from services.embedded.app import EmbeddedApp
 from services.embedded.settings import EmbeddedSettings
 from services.shared.logging import configure_logging, get_logger
 from services.shared.metrics_server import serve_metrics
-from services.shared.process import stop_on_signals
+from services.shared.process import collect_garbage_rarely, stop_on_signals
 from services.shared.settings import read_settings
 
 log = get_logger(__name__)
@@ -40,6 +40,7 @@ def main() -> None:
     """Reads settings, sets logging up, runs."""
     settings = read_settings(EmbeddedSettings)
     configure_logging("embedded", settings.log_level)
+    collect_garbage_rarely()
     with serve_metrics(settings.metrics_listen):
         sys.exit(asyncio.run(run(settings)))
 

@@ -7,7 +7,7 @@ from services.gateway.app import GatewayApp
 from services.gateway.settings import GatewaySettings
 from services.shared.logging import configure_logging, get_logger
 from services.shared.metrics_server import serve_metrics
-from services.shared.process import end_process, stop_on_signals
+from services.shared.process import collect_garbage_rarely, end_process, stop_on_signals
 from services.shared.queue.brokers import open_broker
 from services.shared.settings import read_settings
 
@@ -34,6 +34,7 @@ def main() -> None:
     """Reads the settings and runs a gateway."""
     settings = read_settings(GatewaySettings)
     configure_logging("gateway", settings.log_level)
+    collect_garbage_rarely()
     with serve_metrics(settings.metrics_listen):
         sys.exit(asyncio.run(run(settings)))
 

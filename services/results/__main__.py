@@ -9,7 +9,7 @@ from services.results.migrations import migrate
 from services.results.settings import ResultsSettings
 from services.shared.logging import configure_logging, get_logger
 from services.shared.metrics_server import serve_metrics
-from services.shared.process import end_process, stop_on_signals
+from services.shared.process import collect_garbage_rarely, end_process, stop_on_signals
 from services.shared.settings import read_settings
 
 log = get_logger(__name__)
@@ -35,6 +35,7 @@ def main() -> None:
         sys.exit("usage: python -m services.results [migrate]")
     settings = read_settings(ResultsSettings)
     configure_logging("results", settings.log_level)
+    collect_garbage_rarely()
     try:
         if sys.argv[1:]:
             asyncio.run(migrate(settings.database_url))

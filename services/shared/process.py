@@ -1,9 +1,21 @@
 """The life of a service's process: until a signal asks it to stop."""
 
 import asyncio
+import gc
 import os
 import signal
 from typing import NoReturn
+
+# Objects made and not freed before the youngest are looked through for cycles. What a service makes for a
+# call is freed without it, and with Python's own 700 a worker spends a quarter of its time on looking.
+_GARBAGE_THRESHOLD = 50_000
+
+
+def collect_garbage_rarely() -> None:
+    """Has Python look for garbage less often, and never among what is there now; call it before the work."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_GARBAGE_THRESHOLD, 20, 50)
 
 
 def stop_on_signals() -> asyncio.Event:

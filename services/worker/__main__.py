@@ -5,7 +5,7 @@ import sys
 
 from services.shared.logging import configure_logging, get_logger
 from services.shared.metrics_server import serve_metrics
-from services.shared.process import stop_on_signals
+from services.shared.process import collect_garbage_rarely, stop_on_signals
 from services.shared.queue.brokers import open_broker
 from services.shared.settings import read_settings
 from services.worker.app import WorkerApp
@@ -41,6 +41,7 @@ def main() -> None:
     """Reads settings, sets logging up, runs."""
     settings = read_settings(WorkerSettings)
     configure_logging("worker", settings.log_level)
+    collect_garbage_rarely()
     with serve_metrics(settings.metrics_listen):
         sys.exit(asyncio.run(run(settings)))
 

@@ -108,8 +108,12 @@ class OpenAiProvider:
             options["timeout"] = _timeout(timeout_seconds)
         try:
             async with asyncio.timeout(timeout_seconds or self._timeout_seconds):
+                # A whole URL: the client takes a relative one apart and puts it together at every call.
                 response = await client.post(
-                    "/chat/completions", cast_to=httpx2.Response, content=body, options=options
+                    f"{client.base_url}chat/completions",
+                    cast_to=httpx2.Response,
+                    content=body,
+                    options=options,
                 )
             return orjson.loads(response.content), response.headers
         except openai.APIStatusError as error:
