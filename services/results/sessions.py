@@ -9,6 +9,8 @@ from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
 from asyncpg import Connection, Record
+from sqlalchemy import PoolProxiedConnection
+from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from sqlalchemy.util import greenlet_spawn
 
@@ -77,13 +79,22 @@ class Sessions:
 
     @asynccontextmanager
     async def _postgresql(self) -> AsyncIterator["Connection[Row]"]:
-        connection = await self._engine.raw_connection()
+        connection = await self._connect()
         driver = connection.driver_connection
         assert driver is not None
         try:
             yield driver
         finally:
             await greenlet_spawn(connection.invalidate if driver.is_closed() else connection.close)
+
+    async def _connect(self) -> PoolProxiedConnection:
+        try:
+            return await self._engine.raw_connection()
+        except self._engine.dialect.loaded_dbapi.Error as error:
+            # SQLAlchemy's double of what asyncpg raised, which it wraps elsewhere and not here.
+            raise (error.__cause__ or error) from None
+        except InvalidRequestError:
+            raise ConnectionResetError("new connections are closed at once") from None
 
 
 class _PostgresqlSession:
