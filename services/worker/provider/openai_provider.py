@@ -110,7 +110,7 @@ class OpenAiProvider:
             async with asyncio.timeout(timeout_seconds or self._timeout_seconds):
                 # A whole URL: the client takes a relative one apart and puts it together at every call.
                 response = await client.post(
-                    f"{client.base_url}chat/completions",
+                    str(client.base_url).rstrip("/") + "/chat/completions",
                     cast_to=httpx2.Response,
                     content=body,
                     options=options,
