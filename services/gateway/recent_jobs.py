@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 
 from headrace.jobs.v1 import jobs_pb2
+from services.shared.job_states import TERMINAL_STATES
 
 KEPT_SECONDS = 5.0
 MAX_KEPT = 2_000
@@ -37,9 +38,15 @@ class RecentJobs:
             self._kept[job.job_id] = (kept[0], job)
 
     def find(self, job_id: str, tenant: str) -> jobs_pb2.Job | None:
-        """Returns a job of a tenant, None where the store has to be asked."""
+        """Returns a job of a tenant that has not ended, None where the store has to be asked.
+
+        An end is not told from here: a retry at another gateway may have undone it, and nothing is read again
+        for a watch that is over.
+        """
         end_time, job = self._kept.get(job_id, (0.0, None))
-        return job if job is not None and job.tenant == tenant and self._clock() < end_time else None
+        if job is None or job.tenant != tenant or self._clock() >= end_time:
+            return None
+        return None if job.state in TERMINAL_STATES else job
 
     def clear(self) -> None:
         """Forgets all: news of them may have been missed."""

@@ -59,6 +59,14 @@ def test_no_more_than_so_many_are_kept(recent, clock):
     assert len(recent._kept) == 1
 
 
+def test_the_end_of_a_job_is_asked_of_the_store(recent):
+    recent.add(job())
+    ended = job(seq=2)
+    ended.state = jobs_pb2.JOB_STATE_SUCCEEDED
+    recent.update(ended)
+    assert recent.find("a", "default") is None
+
+
 def test_nothing_is_found_once_news_may_have_been_missed(recent):
     recent.add(job())
     recent.clear()
