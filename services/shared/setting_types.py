@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
@@ -12,6 +12,7 @@ from services.shared.prices import read_prices
 
 _HOST_PORT = re.compile(r"(?:\[[0-9a-fA-F:]+\]|[^:\s/\[\]]+):(\d{1,5})")
 _MAX_PORT = 65_535
+T = TypeVar("T")
 MEMORY = "memory://"
 
 
@@ -102,6 +103,21 @@ class ModelLimit(BaseModel):
     tokens_per_minute: int | None = Field(default=None, ge=1, le=1_000_000_000_000)
 
 
+def _read_mapping(value: str, adapter: TypeAdapter[dict[str, T]], form: str) -> dict[str, T]:
+    """Returns what JSON text, or a file that it names, holds; nothing where the text is empty.
+
+    Raises:
+        ValueError: It is neither; tells the form that was expected.
+    """
+    if not value.strip():
+        return {}
+    try:
+        text = value if value.lstrip().startswith("{") else Path(value).read_text()
+        return adapter.validate_json(text)
+    except (OSError, ValidationError):
+        raise ValueError(f"must be JSON such as {form}, or the path of a file with it") from None
+
+
 _MODEL_LIMITS = TypeAdapter(dict[str, ModelLimit])
 
 
@@ -114,16 +130,8 @@ def read_limits(value: str) -> dict[str, ModelLimit]:
     Raises:
         ValueError: It is neither.
     """
-    if not value.strip():
-        return {}
-    try:
-        text = value if value.lstrip().startswith("{") else Path(value).read_text()
-        return _MODEL_LIMITS.validate_json(text)
-    except (OSError, ValidationError):
-        raise ValueError(
-            'must be JSON such as {"MODEL": {"requests_per_minute": 600, "tokens_per_minute": 200000}, '
-            '"*": {...}}, each number 1 or more, or the path of a file with it'
-        ) from None
+    form = '{"MODEL": {"requests_per_minute": 600, "tokens_per_minute": 200000}, "*": {...}}'
+    return _read_mapping(value, _MODEL_LIMITS, f"{form}, each number 1 or more")
 
 
 _TENANT_LIMITS = TypeAdapter(dict[str, Annotated[int, Field(strict=True, ge=1, le=1_000_000)]])
@@ -138,16 +146,7 @@ def read_tenant_concurrency(value: str) -> dict[str, int]:
     Raises:
         ValueError: It is neither.
     """
-    if not value.strip():
-        return {}
-    try:
-        text = value if value.lstrip().startswith("{") else Path(value).read_text()
-        return _TENANT_LIMITS.validate_json(text)
-    except (OSError, ValidationError):
-        raise ValueError(
-            'must be JSON such as {"TENANT": 300, "*": 100}, each number from 1 to 1000000, or the path of a '
-            "file with it"
-        ) from None
+    return _read_mapping(value, _TENANT_LIMITS, '{"TENANT": 300, "*": 100}, each number from 1 to 1000000')
 
 
 def _check_tenant_concurrency(value: str) -> str:

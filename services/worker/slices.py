@@ -43,14 +43,13 @@ class Slices:
         self._desks = desks
         self._room = room
         self._publisher = publisher
-        self._running_count = dict.fromkeys(desks, 0)
         self._woken: dict[jobs_pb2.JobClass, asyncio.Task[bool]] = {}
         self._told_time: dict[jobs_pb2.JobClass, float] = {}
         self._draining = False
 
     async def run_task(self, job_id: str, job_class: jobs_pb2.JobClass) -> None:
         """Runs a slice for a task; publishes the task again where it ended with work left."""
-        if await self._run(job_class) and not self._all_were_told(job_class):
+        if await self._lease_while_there_is_work(job_class) and not self._all_were_told(job_class):
             self._publisher.publish([results_pb2.TaskToPublish(job_id=job_id, job_class=job_class, count=1)])
 
     def wake(self, job_class: jobs_pb2.JobClass) -> None:
@@ -58,7 +57,9 @@ class Slices:
         self._told_time[job_class] = asyncio.get_running_loop().time()
         running = self._woken.get(job_class)
         if (running is None or running.done()) and not self._draining:
-            self._woken[job_class] = asyncio.create_task(self._run(job_class, patient=True))
+            self._woken[job_class] = asyncio.create_task(
+                self._lease_while_there_is_work(job_class, patient=True)
+            )
 
     def _all_were_told(self, job_class: jobs_pb2.JobClass) -> bool:
         """Whether every worker has heard lately that the class has work, and takes it when it has room.
@@ -74,14 +75,9 @@ class Slices:
         self._draining = True
         self._room.changed()
 
-    async def _run(self, job_class: jobs_pb2.JobClass, *, patient: bool = False) -> bool:
-        self._running_count[job_class] += 1
-        try:
-            return await self._lease_while_there_is_work(job_class, patient)
-        finally:
-            self._running_count[job_class] -= 1
-
-    async def _lease_while_there_is_work(self, job_class: jobs_pb2.JobClass, patient: bool) -> bool:
+    async def _lease_while_there_is_work(
+        self, job_class: jobs_pb2.JobClass, *, patient: bool = False
+    ) -> bool:
         """Returns whether work was left when it ended.
 
         A task gives up where there is no room: another worker may have some. A patient slice stands for no

@@ -3,12 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from services.worker.answer_cache.answer_store import Claim, Command, Drop, Put, Renew, StoreAwayError
+from services.worker.redis_client import open_redis
 
 # How long a connection may take to answer, in seconds; the caller bounds a whole exchange.
 SOCKET_SECONDS = 0.25
@@ -34,12 +32,7 @@ class RedisAnswerStore:
     """
 
     def __init__(self, url: str) -> None:
-        self._redis: Any = redis.asyncio.from_url(
-            url,
-            socket_timeout=SOCKET_SECONDS,
-            socket_connect_timeout=SOCKET_SECONDS,
-            retry=Retry(NoBackoff(), 0),
-        )
+        self._redis = open_redis(url, SOCKET_SECONDS)
 
     async def run(self, commands: Sequence[Command]) -> list[bytes | None]:
         """Carries commands out in their order, in one pipeline; see the protocol."""

@@ -4,15 +4,12 @@ import asyncio
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
 
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 
 from services.shared.logging import get_logger
 from services.worker.cooldowns.memory_cooldowns import MemoryCooldowns
+from services.worker.redis_client import open_redis
 
 log = get_logger(__name__)
 
@@ -39,9 +36,7 @@ class RedisCooldowns:
     """
 
     def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
-        self._redis: Any = redis.asyncio.from_url(
-            url, socket_timeout=1.0, socket_connect_timeout=1.0, retry=Retry(NoBackoff(), 0)
-        )
+        self._redis = open_redis(url, 1.0)
         self._known = MemoryCooldowns(clock)
         self._clock = clock
         self._last_use: dict[str, float] = {}

@@ -1,14 +1,10 @@
 """What is left of the limits that all workers of a Redis share."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
-
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from services.worker.limits.buckets import Returned, Taken
 from services.worker.limits.rates import Rates
+from services.worker.redis_client import open_redis
 
 # How long a script call may take, in seconds.
 CALL_SECONDS = 0.25
@@ -56,9 +52,7 @@ class RedisBuckets:
     def __init__(
         self, url: str, clock: Callable[[], float] | None = None, *, call_seconds: float = CALL_SECONDS
     ) -> None:
-        self._redis: Any = redis.asyncio.from_url(
-            url, socket_timeout=call_seconds, socket_connect_timeout=call_seconds, retry=Retry(NoBackoff(), 0)
-        )
+        self._redis = open_redis(url, call_seconds)
         self._script = self._redis.register_script(_TAKE)
         self._clock = clock
 

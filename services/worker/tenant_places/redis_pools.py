@@ -1,13 +1,9 @@
 """Pools of places that all workers of a Redis share."""
 
 from collections.abc import Callable
-from typing import Any
-
-import redis.asyncio
-from redis.asyncio.retry import Retry
-from redis.backoff import NoBackoff
 
 from services.worker.limits.redis_buckets import CALL_SECONDS
+from services.worker.redis_client import open_redis
 from services.worker.tenant_places.pools import (
     CAREFUL_SECONDS,
     EXPIRY_SECONDS,
@@ -97,9 +93,7 @@ class RedisPools:
     def __init__(
         self, url: str, clock: Callable[[], float] | None = None, *, call_seconds: float = CALL_SECONDS
     ) -> None:
-        self._redis: Any = redis.asyncio.from_url(
-            url, socket_timeout=call_seconds, socket_connect_timeout=call_seconds, retry=Retry(NoBackoff(), 0)
-        )
+        self._redis = open_redis(url, call_seconds)
         self._script = self._redis.register_script(_ASK)
         self._clock = clock
 

@@ -201,7 +201,7 @@ async def test_a_heartbeat_wakes_a_class_unless_a_slice_of_it_runs(make_bench, m
     await eventually(lambda: len(store.requests) == 1)
     slices.wake(DEFAULT)
     store.hold.set()
-    await eventually(lambda: slices._running_count[DEFAULT] == 0)
+    await eventually(slices._woken[DEFAULT].done)
     assert len(store.requests) == 1
 
 
