@@ -3,12 +3,15 @@
 import json
 import random
 import socket
+from collections import deque
 from pathlib import Path
 
 from deploy.local.errors import LocalStackError
 
 # Below the range that the kernel gives to outgoing connections, so that none of those takes a port of ours.
 _FIRST, _LAST = 20_000, 29_999
+# Whoever asks for a port listens on it later, or not for a while; nobody else is to get it meanwhile.
+_recent: deque[int] = deque(maxlen=1_000)
 
 
 def is_free(port: int) -> bool:
@@ -23,14 +26,15 @@ def is_free(port: int) -> bool:
 
 
 def spare_port() -> int:
-    """Returns a port between 20000 and 29999 on which nothing listens.
+    """Returns a port between 20000 and 29999 on which nothing listens; not one given lately.
 
     Raises:
         LocalStackError: None found in 200 tries.
     """
     for _ in range(200):
         port = random.randint(_FIRST, _LAST)
-        if is_free(port):
+        if port not in _recent and is_free(port):
+            _recent.append(port)
             return port
     raise LocalStackError("no free port found between 20000 and 29999 on 127.0.0.1")
 

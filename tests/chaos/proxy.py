@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-import socket
+
+from deploy.local.ports import spare_port
 
 _PIECE_BYTES = 64 * 1024
 
@@ -27,8 +28,7 @@ class Link:
         self._back.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
-        with socket.create_server(("127.0.0.1", 0)) as place:
-            self.port: int = place.getsockname()[1]
+        self.port = spare_port()  # no outgoing connection takes it while this refuses
 
     async def open(self) -> None:
         """Listens; a second call does nothing."""

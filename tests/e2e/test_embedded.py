@@ -10,16 +10,11 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.ports import spare_port
 from deploy.local.stand_in import StandIn
 from headrace import Client, JobState
 
 pytestmark = pytest.mark.timeout(180)
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def is_link_to(link, path):
@@ -33,7 +28,7 @@ class Embedded:
     """Starts and kills one embedded system on one database."""
 
     def __init__(self, folder, provider_url):
-        self._port = free_port()
+        self._port = spare_port()
         self.target = f"127.0.0.1:{self._port}"
         self._log = folder / "embedded.log"
         self._environment = {

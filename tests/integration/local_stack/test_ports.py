@@ -3,6 +3,8 @@
 import socket
 from pathlib import Path
 
+import pytest
+
 from deploy.local.ports import PortBook, is_free, spare_port
 
 
@@ -30,6 +32,13 @@ def test_a_port_that_another_program_took_is_chosen_anew(tmp_path: Path) -> None
 def test_spare_ports_lie_below_those_of_outgoing_connections() -> None:
     first = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     assert spare_port() < max(first, 30_000)
+
+
+def test_a_spare_port_is_not_given_twice_though_nothing_listens_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("deploy.local.ports._FIRST", 29_900)
+    monkeypatch.setattr("deploy.local.ports._LAST", 29_909)
+    given = [spare_port() for _ in range(5)]
+    assert len(set(given)) == 5
 
 
 def test_a_broken_book_is_begun_anew(tmp_path: Path) -> None:
