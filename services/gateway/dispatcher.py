@@ -63,6 +63,7 @@ class Dispatcher:
             response = await self._store.sweep()
             self._effects.carry_out(response.effects)
             LIVE_WORKERS.set(len(response.live_workers))
+            self._effects.set_worker_count(len(response.live_workers))
             self._streams.follow(response.live_workers)
             self._probe(response.silent_workers)
         except HeadraceError as error:

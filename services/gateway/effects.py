@@ -15,6 +15,10 @@ class EffectRunner:
         self._hub = hub
         self._streams = streams
 
+    def set_worker_count(self, count: int) -> None:
+        """Takes note of how many workers there are to wake."""
+        self._publisher.set_worker_count(count)
+
     def note_new(self, job: jobs_pb2.Job) -> None:
         """Takes note of a job that the store has just created: it may be watched next."""
         self._hub.recent.add(job)

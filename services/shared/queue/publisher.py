@@ -1,6 +1,8 @@
 """Publishing wake-ups without ever holding up the caller."""
 
 import asyncio
+import sys
+from collections import Counter as Counts
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -29,7 +31,8 @@ TASKS_NOT_PUBLISHED = Counter("headrace_tasks_not_published_total", "Wake-ups dr
 class QueuePublisher:
     """Publishes wake-ups from one thread of its own, of all waiting jobs in turn; equal ones are merged.
 
-    A large job has two for each worker, and the one of a small job does not wait behind all of them.
+    A large job has two for each worker, and the one of a small job does not wait behind all of them. Jobs
+    that come faster than wake-ups can be published share them.
 
     A broker that cannot be reached costs the wake-ups of that time: they are dropped, said once in the log,
     and the heartbeats of the workers find the work instead.
@@ -42,6 +45,8 @@ class QueuePublisher:
         self._broker = broker
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="publisher")
         self._waiting: dict[_Key, int] = {}
+        self._waiting_counts: Counts[jobs_pb2.JobClass] = Counts()
+        self._enough_count = sys.maxsize
         self._under_way: asyncio.Future[bool] | None = None
         self._failing = False
         self._closed = False
@@ -50,9 +55,21 @@ class QueuePublisher:
         """Takes wake-ups and returns at once; once closed it drops them. Call it on the loop."""
         for task in tasks:
             key = (task.job_id, task.job_class)
-            self._waiting[key] = max(self._waiting.get(key, 0), task.count)
+            missing_count = self._enough_count - self._waiting_counts[task.job_class]
+            more_count = min(task.count - self._waiting.get(key, 0), missing_count)
+            if more_count > 0:
+                self._waiting[key] = self._waiting.get(key, 0) + more_count
+                self._waiting_counts[task.job_class] += more_count
         if self._under_way is None:
             self._publish_waiting()
+
+    def set_worker_count(self, count: int) -> None:
+        """Lets no more wake-ups of a class wait than two for each worker, of all its jobs together.
+
+        A wake-up that still waits finds all that was stored before: whoever it wakes leases what there is of
+        the class, of any job.
+        """
+        self._enough_count = 2 * max(1, count)
 
     async def close(self) -> None:
         """Publishes what waits, for at most a second, then lets go of the thread."""
@@ -74,18 +91,25 @@ class QueuePublisher:
         self._under_way = None
         if published.cancelled() or not published.result():
             for key in batch:  # what is left of these jobs fails as well, each after a while
-                TASKS_NOT_PUBLISHED.inc(self._waiting.pop(key, 0))
+                TASKS_NOT_PUBLISHED.inc(self._forget(key))
         self._publish_waiting()
 
     def _take_batch(self) -> list[_Key]:
         batch: list[_Key] = []
         while self._waiting and len(batch) < BATCH_COUNT:
             key = next(iter(self._waiting))
-            count = self._waiting.pop(key)
-            if count > 1:
-                self._waiting[key] = count - 1  # behind the others
+            count = self._forget(key) - 1
+            if count:  # behind the others
+                self._waiting[key] = count
+                self._waiting_counts[key[1]] += count
             batch.append(key)
         return batch
+
+    def _forget(self, key: _Key) -> int:
+        """Returns how many wake-ups of a job waited."""
+        count = self._waiting.pop(key, 0)
+        self._waiting_counts[key[1]] -= count
+        return count
 
     def _publish_batch(self, batch: list[_Key]) -> bool:
         """Returns whether the broker took all of them."""
