@@ -18,9 +18,10 @@ class Room:
     """Free room, shared 16:4:1 between the classes that have work.
 
     A worker alone with one class may fill up with it. Where other classes are held or have work in the
-    store, each may hold its share even while another holds more than its own, so a small job never waits
-    for a big one to make room; and a class that holds nothing may always lease one chunk. More than its
-    share it may hold only of what no other class with work in the store could take.
+    store, each may hold its share of the places and a chunk ahead, even while another holds more than its
+    own: so a small job never waits for a big one to make room, and the share of a class whose chunks are
+    large is full until the next one is there. More it may hold only of what no other class with work in the
+    store could take.
 
     Args:
         held: What the worker holds.
@@ -37,6 +38,7 @@ class Room:
     ) -> None:
         self._held = held
         self._parked_count = parked_count
+        self._limit = limit
         self._capacity = limit + AHEAD_COUNT
         self._with_work: set[jobs_pb2.JobClass] = set()
         self._changed = asyncio.Event()
@@ -57,9 +59,8 @@ class Room:
         if not rivals:
             return free
         weights = sum(WEIGHT_BY_CLASS[c] for c in rivals | {job_class})
-        share = self._capacity * WEIGHT_BY_CLASS[job_class] // weights
-        held = self._count(job_class)
-        own = max(share, AHEAD_COUNT) if held == 0 else share - held
+        share = self._limit * WEIGHT_BY_CLASS[job_class] // weights
+        own = share + AHEAD_COUNT - self._count(job_class)
         return own if rivals & self._with_work else max(own, free)
 
     def _count(self, job_class: jobs_pb2.JobClass | None = None) -> int:
@@ -78,9 +79,10 @@ class Room:
 
     async def wait_until(self, condition: Callable[[], bool], timeout_seconds: float) -> None:
         """Waits until a condition on what is held is true, or the time is over."""
-        loop = asyncio.get_running_loop()
-        end = loop.time() + timeout_seconds
-        while not condition() and (left := end - loop.time()) > 0:
-            self._changed.clear()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), left)
+        if condition():
+            return
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_seconds):
+                while not condition():
+                    self._changed.clear()
+                    await self._changed.wait()

@@ -96,6 +96,10 @@ class Fleet:
         self._publisher.publish(effects.tasks_to_publish)
         self.observer.seen(effects)
 
+    def set_worker_count(self, count: int) -> None:
+        """Lets no more wake-ups wait than that many workers need, as a gateway does."""
+        self._publisher.set_worker_count(count)
+
     def follow(self, live_workers: Any) -> None:
         """Notes how many workers count as live."""
         self.live_counts.append((asyncio.get_running_loop().time(), len(live_workers)))

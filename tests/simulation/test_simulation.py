@@ -19,6 +19,11 @@ def test_tenants_share_a_full_fleet_and_a_late_small_job_waits_for_about_one_ite
     assert found.states == SUCCEEDED
 
 
+def test_classes_with_work_get_starts_by_their_weights_though_their_chunks_are_larger_than_their_places():
+    found = run_virtually(scenarios.try_classes(SIZE))
+    assert found == pytest.approx({"interactive": 16 / 21, "default": 4 / 21, "bulk": 1 / 21}, abs=0.01)
+
+
 @pytest.mark.parametrize(("ports_refuse", "seconds"), [(True, 12.0), (False, 38.0)])
 def test_chunks_of_dead_workers_run_again_and_only_what_was_in_flight_is_repeated(ports_refuse, seconds):
     found = run_virtually(scenarios.try_deaths(SIZE, ports_refuse=ports_refuse))

@@ -49,8 +49,8 @@ async def publisher(broker):
     await publisher.close()
 
 
-def task(job_id, count=1):
-    return results_pb2.TaskToPublish(job_id=job_id, job_class=DEFAULT, count=count)
+def task(job_id, count=1, job_class=DEFAULT):
+    return results_pb2.TaskToPublish(job_id=job_id, job_class=job_class, count=count)
 
 
 async def until(condition):
@@ -77,6 +77,37 @@ async def test_the_wake_up_of_a_small_job_does_not_wait_for_all_those_of_a_large
     broker.lets.release(300)
     await until(lambda: len(broker.taken) == 201)
     assert broker.taken.index("small") <= 2 * BATCH_COUNT
+
+
+async def test_jobs_that_come_while_others_wait_share_their_wake_ups_two_for_each_worker(publisher, broker):
+    publisher.set_worker_count(3)
+    publisher.publish([task("first")])
+    await asyncio.to_thread(broker.begun.wait, 10)
+    for number in range(100):
+        publisher.publish([task(f"job-{number}")])
+    publisher.publish([task("large", 6)])
+    broker.lets.release(200)
+    await until(lambda: publisher._under_way is None)
+    assert broker.taken == ["first", *(f"job-{number}" for number in range(6))]
+
+
+async def test_wake_ups_of_one_class_are_none_of_another(publisher, broker):
+    publisher.set_worker_count(0)  # as if there were one: it may be about to come
+    publisher.publish([task("first")])
+    await asyncio.to_thread(broker.begun.wait, 10)
+    publisher.publish([task("bulk", 8, jobs_pb2.JOB_CLASS_BULK), task("default", 8)])
+    broker.lets.release(200)
+    await until(lambda: publisher._under_way is None)
+    assert sorted(broker.taken) == ["bulk", "bulk", "default", "default", "first"]
+
+
+async def test_a_job_that_comes_when_nothing_waits_has_wake_ups_of_its_own(publisher, broker):
+    publisher.set_worker_count(1)
+    broker.lets.release(200)
+    for name in ("a", "b", "c"):
+        publisher.publish([task(name, 2)])
+        await until(lambda: publisher._under_way is None)
+    assert broker.taken == ["a", "a", "b", "b", "c", "c"]
 
 
 async def test_what_is_left_of_a_job_is_dropped_with_a_fault_of_the_broker(publisher, broker):

@@ -75,18 +75,31 @@ async def test_a_worker_alone_with_a_class_has_the_limit_and_a_chunk_of_room(mak
     assert bench.scheduler.room.of(DEFAULT) == 20 + AHEAD_COUNT
 
 
-async def test_classes_with_work_share_the_room_by_weight_and_none_is_shut_out(make_bench):
-    bench = make_bench(limit=110)
+async def test_classes_with_work_share_the_places_by_weight_with_a_chunk_ahead_each(make_bench):
+    bench = make_bench(limit=105)
     room = bench.scheduler.room
     for job_class in (INTERACTIVE, DEFAULT, BULK):
         room.set_with_work(job_class, True)
-    assert room.of(INTERACTIVE) == 160
-    assert room.of(DEFAULT) == 100  # holds nothing: may always lease one chunk
+    assert [room.of(c) for c in (INTERACTIVE, DEFAULT, BULK)] == [80 + 100, 20 + 100, 5 + 100]
     bench.lease("j", 0, 30)
-    assert room.of(DEFAULT) == 40 - 30
+    assert room.of(DEFAULT) == 20 + 100 - 30
     bench.lease("k", 0, 100)
     assert room.of(DEFAULT) < 0
-    assert room.of(BULK) == 100
+    assert room.of(BULK) == 5 + 100
+
+
+async def test_a_class_may_lease_its_next_large_chunk_while_the_last_one_still_fills_its_places(
+    make_bench, eventually
+):
+    bench = make_bench(limit=42)
+    room = bench.scheduler.room
+    for job_class in (DEFAULT, INTERACTIVE):
+        room.set_with_work(job_class, True)
+    bench.lease("j", 0, 9)  # its share is 8 places
+    assert room.of(DEFAULT) == AHEAD_COUNT - 1
+    await bench.started(9)
+    bench.runner.succeed("j", 0)
+    await eventually(lambda: room.of(DEFAULT) == AHEAD_COUNT)
 
 
 async def test_callers_at_one_time_share_a_call_and_later_ones_share_the_next(
