@@ -14,7 +14,7 @@ from tests.chaos.proxy import Link
 
 # What the provider does by chance; the rest is answered.
 PROVIDER_FAULTS = [
-    {"probability": 0.05, "status": 429, "retry_after": "0.2"},
+    {"probability": 0.05, "status": 429, "retry_after": "0.05"},
     {"probability": 0.05, "status": 500},
     {"probability": 0.01, "hang": True, "hang_seconds": 3.0},
     {"probability": 0.01, "status": 200, "body": '{"choices": [{'},

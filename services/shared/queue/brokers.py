@@ -2,14 +2,16 @@
 
 from collections import defaultdict, deque
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import dramatiq
 from dramatiq.broker import Consumer
-from dramatiq.brokers.rabbitmq import RabbitmqBroker
+from dramatiq.brokers.rabbitmq import RabbitmqBroker, _RabbitmqConsumer
 from dramatiq.brokers.stub import StubBroker
+from pika.exceptions import AMQPError  # type: ignore[import-untyped]
 
 from services.shared.queue.contract import QUEUE_BY_CLASS
 from services.shared.queue.encoding import TaskEncoder
@@ -43,8 +45,29 @@ class EmbeddedBroker(StubBroker):
         return super().enqueue(message, delay=delay)
 
 
+class _TaskConsumer(_RabbitmqConsumer):
+    """A consumer whose connection ends with it, also where its channel has ended before.
+
+    Dramatiq's own leaves the connection of a queue that was deleted to Python's search for garbage.
+    """
+
+    def close(self) -> None:
+        """Ends consuming."""
+        try:
+            super().close()  # type: ignore[no-untyped-call]
+        finally:
+            if self.connection.is_open:
+                with suppress(AMQPError):
+                    self.connection.close()
+
+
 class TaskBroker(RabbitmqBroker):
     """RabbitMQ. Tasks that cannot be read go to ``QUEUE.XQ``, which keeps them for seven days."""
+
+    @property
+    def consumer_class(self) -> type[_TaskConsumer]:
+        """What consumes a queue."""
+        return _TaskConsumer
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
         """Returns a consumer of the queue's readable tasks."""
