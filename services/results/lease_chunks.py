@@ -1,7 +1,7 @@
 """LeaseChunks: the store chooses what a worker gets."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from copy import copy
 from functools import partial
 
 from headrace.results.v1 import results_pb2
@@ -119,7 +119,7 @@ def _affordable(job: Job, chunks: list[Chunk], now: int) -> list[Chunk]:
     """
     if job.budget_micros is None:
         return chunks
-    trial = replace(job)
+    trial = copy(job)
     found = [chunk for chunk in chunks if _reserve(trial, chunk) is not None]
     if chunks and not found:
         job.not_before = now + BUDGET_WAIT

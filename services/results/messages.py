@@ -1,6 +1,7 @@
 """Where rows and messages meet."""
 
 import uuid
+from functools import lru_cache
 from typing import Any, cast
 
 from google.protobuf.duration_pb2 import Duration
@@ -20,6 +21,7 @@ MAX_COUNT = 2**40
 MAX_MICROSECONDS = 2**50
 
 
+@lru_cache(10_000)  # what is under way is named in each call of its workers
 def canonical_id(job_id: str) -> str:
     """Returns a job id as it is stored, or an empty text for what is no UUID, which no job has."""
     try:

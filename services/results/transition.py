@@ -3,6 +3,7 @@
 import dataclasses
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from copy import copy
 from functools import partial
 from typing import cast
 
@@ -52,7 +53,7 @@ class Transition:
     def adopt(self, jobs: dict[str, Job]) -> None:
         """Takes jobs that are locked already."""
         self.jobs |= jobs
-        self._jobs_before |= {job_id: dataclasses.replace(job) for job_id, job in jobs.items()}
+        self._jobs_before |= {job_id: copy(job) for job_id, job in jobs.items()}
 
     def watch_chunks(self, chunks: Iterable[Chunk]) -> list[Chunk]:
         """Returns the chunks, known from now on: what is changed of them is written in the end.
@@ -64,7 +65,7 @@ class Transition:
             name = (chunk.job_id, chunk.chunk_index)
             if name not in self._chunks:
                 self._chunks[name] = chunk
-                self._chunks_before[name] = dataclasses.replace(chunk)
+                self._chunks_before[name] = copy(chunk)
             found.append(self._chunks[name])
         return found
 
