@@ -13,7 +13,7 @@ from services.results.lease_answer import answer, read_items
 from services.results.metrics import QUEUE_WAIT_SECONDS
 from services.results.rules.budgets import choose_allowance, may_lease
 from services.results.rules.deadlines import is_late
-from services.results.rules.fairness import Candidate, Choice, ChunkSize, choose
+from services.results.rules.fairness import TURN_ITEMS, Candidate, Choice, ChunkSize, choose
 from services.results.rules.settling import is_leasable_now
 from services.results.rules.state import LEASABLE_STATES
 from services.results.transition import Transition
@@ -163,7 +163,8 @@ def _mark(
             job.leased_chunk_count += 1
         else:
             chunk.allowance_micros = _reserve(job, chunk) or 0
-        job.virtual_time = choice.job_times[job.job_id]
+        if job.total_count > TURN_ITEMS:  # else it is one turn, and what is left of it comes next
+            job.virtual_time = choice.job_times[job.job_id]
         if job.start_time is None:
             job.start_time = transition.now
 

@@ -178,6 +178,15 @@ async def test_a_small_job_does_not_wait_for_a_large_one(store):
     assert (small.job_id, 0) in indexes(await worker.lease(room=100 + 1))
 
 
+async def test_what_is_left_of_a_small_job_comes_before_others_that_came_later(store):
+    jobs = [await store.create(items=10) for _ in range(3)]
+    worker = await store.worker()
+    taken = [[lease.ref.job_id for lease in (await worker.lease(room=room)).leases] for room in (15, 10)]
+    first, second, third = sorted(job.job_id for job in jobs)  # by age
+    assert sorted(taken[0]) == sorted([first] * 10 + [second] * 5)
+    assert sorted(taken[1]) == sorted([second] * 5 + [third] * 5)
+
+
 async def test_tenants_share_whatever_the_number_of_their_jobs(store):
     for _ in range(20):
         await store.create(items=16, tenant="many")

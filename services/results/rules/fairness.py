@@ -3,6 +3,9 @@
 A tenant and a job each have a virtual time that moves on by the items leased. The one behind comes first.
 Whoever comes new, or comes back, is taken at once, and goes on from where the others stand: so nobody saves
 up turns, and a large job never starves a small one.
+
+Tenants take turns chunk by chunk, jobs of a tenant by several chunks where those are small: a job of ten
+items, cut into ten chunks, is leased and recorded as a whole, not one item of it beside one of each other
 """
 
 import heapq
@@ -11,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 FULL_ROOM = 100  # no chunk is larger: from this much room on, a first chunk always fits
+TURN_ITEMS = 16  # a job's turn ends once it got so many; up to so many items a job has a chunk for each
 
 
 @dataclass
@@ -81,6 +85,16 @@ class Choice:
     needed_room: int = 0
 
 
+class _Place(NamedTuple):
+    """Of a job in its tenant's order: by where it stood when its turn began, then by age."""
+
+    turn_time: int
+    job_id: str
+    job_time: int
+    turn_items: int
+    candidate: Candidate
+
+
 def choose(
     room: int,
     max_bytes: int,
@@ -115,7 +129,7 @@ def choose(
     passed_over: int | None = None  # the virtual time of the first tenant whose chunk did not fit
     while tenants and used_chunks < most_chunks:
         tenant_time, tenant = heapq.heappop(tenants)
-        job_time, job_id, candidate = heapq.heappop(jobs[tenant])
+        turn_time, job_id, job_time, turn_items, candidate = heapq.heappop(jobs[tenant])
         taken = choice.counts.get(job_id, 0)
         size = candidate.chunks[taken]
         first = not used_items
@@ -137,11 +151,15 @@ def choose(
             choice.class_clock = start
         floor, tenant_taken = choice.shares.get(tenant, (start, 0))
         choice.shares[tenant] = (floor, tenant_taken + size.items)
-        job_start = max(job_time, clocks[tenant])
-        choice.job_clocks[tenant] = clocks[tenant] = job_start
-        choice.job_times[job_id] = job_start + size.items
+        if not turn_items:
+            job_time = clocks[tenant] = max(job_time, clocks[tenant])
+        choice.job_clocks[tenant] = clocks[tenant]
+        choice.job_times[job_id] = job_time = job_time + size.items
+        turn_items += size.items
         if taken + 1 < len(candidate.chunks):
-            heapq.heappush(jobs[tenant], (job_start + size.items, job_id, candidate))
+            if turn_items >= TURN_ITEMS:
+                turn_time, turn_items = job_time, 0
+            heapq.heappush(jobs[tenant], _Place(turn_time, job_id, job_time, turn_items, candidate))
         if jobs[tenant]:
             heapq.heappush(tenants, (start + size.items, tenant))
     choice.counts = {job_id: count for job_id, count in choice.counts.items() if count}
@@ -149,12 +167,12 @@ def choose(
     return choice
 
 
-def _order_jobs(candidates: Sequence[Candidate]) -> dict[str, list[tuple[int, str, Candidate]]]:
-    jobs: dict[str, list[tuple[int, str, Candidate]]] = {}
+def _order_jobs(candidates: Sequence[Candidate]) -> dict[str, list[_Place]]:
+    jobs: dict[str, list[_Place]] = {}
     for candidate in candidates:
         if candidate.chunks:
-            entry = (candidate.virtual_time, candidate.job_id, candidate)
-            jobs.setdefault(candidate.tenant, []).append(entry)
+            time = candidate.virtual_time
+            jobs.setdefault(candidate.tenant, []).append(_Place(time, candidate.job_id, time, 0, candidate))
     for heap in jobs.values():
         heapq.heapify(heap)
     return jobs

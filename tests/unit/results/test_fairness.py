@@ -79,6 +79,25 @@ def test_jobs_that_are_level_go_by_age():
     assert choice.more
 
 
+def test_small_jobs_of_a_tenant_are_taken_one_after_the_other_not_a_chunk_of_each():
+    small = [candidate(name, sizes=[1] * 10) for name in ("a", "b", "c")]
+    choice = choose(15, 10**9, 0, shares_of(small), small)
+    assert choice.counts == {"a": 10, "b": 5}
+    assert choice.job_clocks == {"t": 0}  # the next one starts where these did
+
+
+def test_a_larger_job_takes_chunks_of_sixteen_items_or_more_in_a_turn():
+    jobs = [candidate(name, sizes=[5] * 16) for name in ("a", "b")]
+    choice = choose(50, 10**9, 0, shares_of(jobs), jobs)
+    assert choice.counts == {"a": 6, "b": 4}
+    assert choice.job_times == {"a": 30, "b": 20}
+
+
+def test_tenants_take_turns_chunk_by_chunk_though_their_jobs_do_not():
+    jobs = [candidate(f"{tenant}{n}", tenant, sizes=[1] * 10) for tenant in "xy" for n in range(2)]
+    assert choose(20, 10**9, 0, shares_of(jobs), jobs).counts == {"x0": 10, "y0": 10}
+
+
 def test_bytes_bound_a_choice_but_for_its_first_chunk():
     big = Candidate("1", "t", 0, [ChunkSize(1, 9 * MB), ChunkSize(1, 1)])
     choice = choose(100, 8 * MB, 0, shares_of([big]), [big])
