@@ -79,8 +79,6 @@ class Room:
 
     async def wait_until(self, condition: Callable[[], bool], timeout_seconds: float) -> None:
         """Waits until a condition on what is held is true, or the time is over."""
-        if condition():
-            return
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_seconds):
                 while not condition():

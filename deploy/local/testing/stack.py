@@ -1,6 +1,9 @@
 """The services as real processes, on the servers of a test run and with nothing shared with other tests."""
 
+import json
+import urllib.request
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from deploy.local.ports import spare_port
 from deploy.local.processes import stop_all
@@ -104,6 +107,11 @@ class TestStack:
             service.start()
         for service in (*self.gateways, *self.workers):
             service.wait_ready()
+
+    def control_stand_in(self, **behaviour: Any) -> None:
+        """Tells the stand-in how to behave; see its ``/control``."""
+        body = json.dumps(behaviour).encode()
+        urllib.request.urlopen(f"{self.stand_in_url}/control", body, timeout=10).close()  # noqa: S310  # loopback
 
     def add_worker(self) -> ServiceProcess:
         """Returns one more worker, ready."""

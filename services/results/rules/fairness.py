@@ -5,7 +5,7 @@ Whoever comes new, or comes back, is taken at once, and goes on from where the o
 up turns, and a large job never starves a small one.
 
 Tenants take turns chunk by chunk, jobs of a tenant by several chunks where those are small: a job of ten
-items, cut into ten chunks, is leased and recorded as a whole, not one item of it beside one of each other
+items, cut into ten chunks, is leased and recorded as a whole, not an item of it beside one of each other job.
 """
 
 import heapq
@@ -90,7 +90,6 @@ class _Place(NamedTuple):
 
     turn_time: int
     job_id: str
-    job_time: int
     turn_items: int
     candidate: Candidate
 
@@ -129,7 +128,7 @@ def choose(
     passed_over: int | None = None  # the virtual time of the first tenant whose chunk did not fit
     while tenants and used_chunks < most_chunks:
         tenant_time, tenant = heapq.heappop(tenants)
-        turn_time, job_id, job_time, turn_items, candidate = heapq.heappop(jobs[tenant])
+        turn_time, job_id, turn_items, candidate = heapq.heappop(jobs[tenant])
         taken = choice.counts.get(job_id, 0)
         size = candidate.chunks[taken]
         first = not used_items
@@ -151,15 +150,14 @@ def choose(
             choice.class_clock = start
         floor, tenant_taken = choice.shares.get(tenant, (start, 0))
         choice.shares[tenant] = (floor, tenant_taken + size.items)
-        if not turn_items:
-            job_time = clocks[tenant] = max(job_time, clocks[tenant])
-        choice.job_clocks[tenant] = clocks[tenant]
-        choice.job_times[job_id] = job_time = job_time + size.items
         turn_items += size.items
+        turn_start = max(turn_time, clocks[tenant])
+        choice.job_clocks[tenant] = clocks[tenant] = turn_start
+        choice.job_times[job_id] = job_time = turn_start + turn_items
         if taken + 1 < len(candidate.chunks):
             if turn_items >= TURN_ITEMS:
                 turn_time, turn_items = job_time, 0
-            heapq.heappush(jobs[tenant], _Place(turn_time, job_id, job_time, turn_items, candidate))
+            heapq.heappush(jobs[tenant], _Place(turn_time, job_id, turn_items, candidate))
         if jobs[tenant]:
             heapq.heappush(tenants, (start + size.items, tenant))
     choice.counts = {job_id: count for job_id, count in choice.counts.items() if count}
@@ -171,8 +169,8 @@ def _order_jobs(candidates: Sequence[Candidate]) -> dict[str, list[_Place]]:
     jobs: dict[str, list[_Place]] = {}
     for candidate in candidates:
         if candidate.chunks:
-            time = candidate.virtual_time
-            jobs.setdefault(candidate.tenant, []).append(_Place(time, candidate.job_id, time, 0, candidate))
+            place = _Place(candidate.virtual_time, candidate.job_id, 0, candidate)
+            jobs.setdefault(candidate.tenant, []).append(place)
     for heap in jobs.values():
         heapq.heapify(heap)
     return jobs

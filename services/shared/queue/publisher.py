@@ -58,8 +58,7 @@ class QueuePublisher:
             missing_count = self._enough_count - self._waiting_counts[task.job_class]
             more_count = min(task.count - self._waiting.get(key, 0), missing_count)
             if more_count > 0:
-                self._waiting[key] = self._waiting.get(key, 0) + more_count
-                self._waiting_counts[task.job_class] += more_count
+                self._add(key, more_count)
         if self._under_way is None:
             self._publish_waiting()
 
@@ -99,11 +98,14 @@ class QueuePublisher:
         while self._waiting and len(batch) < BATCH_COUNT:
             key = next(iter(self._waiting))
             count = self._forget(key) - 1
-            if count:  # behind the others
-                self._waiting[key] = count
-                self._waiting_counts[key[1]] += count
+            if count:
+                self._add(key, count)  # behind the others
             batch.append(key)
         return batch
+
+    def _add(self, key: _Key, count: int) -> None:
+        self._waiting[key] = self._waiting.get(key, 0) + count
+        self._waiting_counts[key[1]] += count
 
     def _forget(self, key: _Key) -> int:
         """Returns how many wake-ups of a job waited."""

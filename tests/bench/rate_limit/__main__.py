@@ -11,7 +11,6 @@ import json
 import urllib.request
 from collections import Counter, deque
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from deploy.local.paths import run_directory
 from deploy.local.testing.run import TestRun
@@ -42,7 +41,7 @@ def main() -> None:
         worker.settings["OPENAI_PROJECT_ID"] = worker.name  # the log tells them apart by it
     try:
         stack.start()
-        _post(f"{stack.stand_in_url}/control", {"keep_log": True})
+        stack.control_stand_in(keep_log=True)
         asyncio.run(_drive(stack, int(limit * (arguments.minutes + 1)), arguments.minutes * _MINUTE))
         times, callers = _read_calls(stack.stand_in_url)
     finally:
@@ -60,11 +59,6 @@ async def _drive(stack: TestStack, item_count: int, seconds: float) -> None:
         job = await client.submit("llm.classify", [{"n": n} for n in range(item_count)], _PARAMS)
         await asyncio.sleep(seconds)
         await client.cancel(job.job_id)
-
-
-def _post(url: str, control: dict[str, Any]) -> None:
-    request = urllib.request.Request(url, json.dumps(control).encode(), {"Content-Type": "application/json"})
-    urllib.request.urlopen(request).close()
 
 
 def _read_calls(url: str) -> tuple[list[float], Counter[str]]:

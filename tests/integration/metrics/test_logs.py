@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-import urllib.request
 from contextlib import suppress
 from itertools import chain
 
@@ -55,11 +54,6 @@ def processes(stack):
     return [stack.results, *stack.gateways, *stack.workers]
 
 
-def misbehave(stack, **behaviour):
-    request = urllib.request.Request(f"{stack.stand_in_url}/control", json.dumps(behaviour).encode())
-    urllib.request.urlopen(request, timeout=10).close()
-
-
 async def run_job(target, kind, items, params, traceparent=TRACEPARENT):
     """Submits a job as any gRPC client may, and returns it when it has ended."""
     async with grpc.aio.insecure_channel(target) as channel:
@@ -85,7 +79,7 @@ async def until(condition):
 
 
 async def test_the_trace_of_a_client_is_on_the_lines_of_every_service_about_its_job(stack, log_lines):
-    misbehave(stack, fail_next=[{"status": 503}], fail_when_contains={"refused": {"status": 400}})
+    stack.control_stand_in(fail_next=[{"status": 503}], fail_when_contains={"refused": {"status": 400}})
     items = [{"title": title} for title in ("fine", "refused", "good")]
     job = await run_job(stack.gateway_target, "llm.classify", items, params())
 
@@ -122,13 +116,15 @@ async def test_no_log_holds_secrets_or_contents_of_items_whatever_goes_wrong(sta
         "item-gone": {"disconnect": True},
         "item-401": {"status": 401, "message": ECHO, "code": "invalid_api_key"},
     }
-    misbehave(stack, fail_when_contains=faults)
+    stack.control_stand_in(fail_when_contains=faults)
     target = stack.gateway_target
     good = [{"title": f"item-{name}"} for name in ("400", "text", "fine")]
     job = await run_job(target, "llm.classify", [*good, {"other": CONTENT}, CONTENT], params())
     assert job.progress.failed_count > 0
     assert (await run_job(target, "llm.classify", [{"title": "item-401"}], params())).error.reason
-    misbehave(stack, reset=True, fail_next=[faults["item-500"], faults["item-body"], faults["item-gone"]])
+    stack.control_stand_in(
+        reset=True, fail_next=[faults["item-500"], faults["item-body"], faults["item-gone"]]
+    )
     job = await run_job(target, "llm.classify", [{"title": str(n)} for n in range(4)], params())
     assert job.progress.succeeded_count == 4
     await submit_nonsense(target)

@@ -1,7 +1,5 @@
 """What a scrape of each service shows: real processes, on RabbitMQ, Redis and PostgreSQL."""
 
-import json
-import urllib.request
 from contextlib import aclosing
 
 import pytest
@@ -43,11 +41,6 @@ def results(stack, metrics_of):
 @pytest.fixture
 def worker(stack, metrics_of):
     return metrics_of(stack.workers[0])
-
-
-def misbehave(stack, **behaviour):
-    request = urllib.request.Request(f"{stack.stand_in_url}/control", json.dumps(behaviour).encode())
-    urllib.request.urlopen(request, timeout=10).close()
 
 
 async def test_a_job_is_counted_where_it_is_submitted_and_where_it_ends(stack, gateway, results, finish):
@@ -107,15 +100,14 @@ async def test_a_watch_is_open_until_its_job_ends(stack, gateway, worker):
 
 
 async def test_calls_to_the_provider_are_counted_by_what_became_of_them(stack, worker, results, finish):
-    misbehave(
-        stack,
+    stack.control_stand_in(
         reset=True,
         fail_next=[{"status": 503}],
         fail_when_contains={"refused": {"status": 400}},
     )
     items = [{"title": "fine"}, {"title": "refused"}, {"title": "good"}]
     job = await finish(stack.gateway_target, "llm.classify", items, PARAMS)
-    misbehave(stack, reset=True)
+    stack.control_stand_in(reset=True)
     assert (job.progress.succeeded_count, job.progress.failed_count) == (2, 1)
     for outcome, count in (("succeeded", 2), ("PROVIDER_ERROR", 1), ("PROVIDER_REFUSED_INPUT", 1)):
         await worker.reaches(count, "headrace_provider_calls_total", model="stand-in", outcome=outcome)

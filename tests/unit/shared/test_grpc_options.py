@@ -23,9 +23,13 @@ def options_set_in(*folders: str) -> list[tuple[str, str]]:
 OPTIONS = options_set_in("services", "clients/python/headrace", "deploy")
 
 
+@pytest.fixture(scope="module")
+def library() -> bytes:
+    return Path(cygrpc.__file__).read_bytes()
+
+
 @pytest.mark.parametrize(("file", "name"), OPTIONS)
-def test_grpc_knows_an_option_that_is_set(file: str, name: str) -> None:
-    library = Path(cygrpc.__file__).read_bytes()
+def test_grpc_knows_an_option_that_is_set(library: bytes, file: str, name: str) -> None:
     assert name.encode() + b"\0" in library, f"{file} sets {name}, which gRPC does not know"
 
 
