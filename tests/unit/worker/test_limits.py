@@ -13,6 +13,7 @@ from services.worker.limits.buckets import Returned, Taken
 from services.worker.limits.shared_buckets import SharedBuckets
 from services.worker.provider.provider import CompletionRequest
 from services.worker.token_estimates import TokenEstimates
+from tests.simulation.virtual_time import run_virtually
 
 LIMIT = ModelLimit(requests_per_minute=600, tokens_per_minute=100_000)
 
@@ -178,6 +179,24 @@ async def test_without_redis_a_worker_takes_its_part_says_so_once_and_comes_back
         assert (await buckets.take("k", LIMIT, [0] * 9, Returned())).count == 9
     assert not buckets.are_apart
     assert [entry["event"] for entry in logs] == ["limits_not_shared", "limits_shared_again"]
+
+
+def test_a_redis_that_does_not_answer_is_waited_for_250_ms_and_then_left_alone():
+    class Silent(GivenBuckets):
+        async def take(self, key, rates, costs, returned):
+            await asyncio.Event().wait()
+
+    async def take_twice():
+        loop = asyncio.get_running_loop()
+        buckets = SharedBuckets(Silent(), lambda: 10, loop.time)
+        waits = []
+        for _ in range(2):
+            begin = loop.time()
+            await buckets.take("k", ModelLimit(requests_per_minute=600), [0], Returned())
+            waits.append(loop.time() - begin)
+        return waits, buckets.are_apart
+
+    assert run_virtually(take_twice()) == ([0.25, 0.0], True)
 
 
 async def test_a_model_without_an_entry_has_the_limit_of_all_or_none():
