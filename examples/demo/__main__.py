@@ -24,7 +24,7 @@ from examples.demo.provider import (
 )
 from examples.demo.summary import print_summary
 from headrace import Client, Job, JobState
-from headrace.cli.progress import ProgressDisplay
+from headrace._cli.progress import ProgressDisplay
 from headrace.errors import HeadraceError
 
 TEMPLATE = "Title: {title}\nCompany: {company}\nDepartment: {department}\nLocation: {location}"

@@ -4,7 +4,7 @@ from services.embedded.settings import EmbeddedSettings
 from services.gateway.app import GatewayApp
 from services.gateway.settings import GatewaySettings
 from services.results.app import ResultsApp
-from services.results.migrations import migrate
+from services.results.database.migrations import migrate
 from services.results.settings import ResultsSettings
 from services.shared.queue.brokers import MEMORY_URL, open_broker
 from services.worker.app import WorkerApp

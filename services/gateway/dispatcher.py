@@ -11,7 +11,7 @@ from headrace.results.v1 import results_pb2
 from services.gateway.effects import EffectRunner
 from services.gateway.metrics import LIVE_WORKERS, SWEEPS_FAILED
 from services.gateway.port_probe import port_is_closed
-from services.gateway.progress_streams import ProgressStreams
+from services.gateway.watching.progress_streams import ProgressStreams
 from services.gateway.store import StoreClient
 from services.shared.logging import get_logger
 

@@ -2,8 +2,8 @@
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
-from services.gateway.hub import Hub
-from services.gateway.progress_streams import ProgressStreams
+from services.gateway.watching.hub import Hub
+from services.gateway.watching.progress_streams import ProgressStreams
 from services.shared.queue.publisher import QueuePublisher
 
 

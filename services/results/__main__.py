@@ -5,7 +5,7 @@ import sys
 
 from headrace.errors import HeadraceError
 from services.results.app import ResultsApp
-from services.results.migrations import migrate
+from services.results.database.migrations import migrate
 from services.results.settings import ResultsSettings
 from services.shared.logging import configure_logging, get_logger
 from services.shared.metrics_server import serve_metrics

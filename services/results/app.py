@@ -1,10 +1,10 @@
 """The results service, from start to stop."""
 
 from headrace.results.v1 import results_pb2, results_pb2_grpc
-from services.results.clock import Clock
-from services.results.database import Database
-from services.results.migrations import check_schema
-from services.results.purger import Purger
+from services.results.database.clock import Clock
+from services.results.database.database import Database
+from services.results.database.migrations import check_schema
+from services.results.purging.purger import Purger
 from services.results.servicer import ResultsServicer
 from services.results.settings import ResultsSettings
 from services.shared.logging import get_logger

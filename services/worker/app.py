@@ -17,23 +17,23 @@ from services.shared.queue.publisher import QueuePublisher
 from services.shared.rpc_client import open_channel
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
 from services.shared.setting_types import read_limits, read_tenant_concurrency
-from services.worker.answer_cache import open_answer_cache
-from services.worker.consumer import Consumer
-from services.worker.cooldowns import open_cooldowns
-from services.worker.heartbeat import Heartbeat
-from services.worker.held_work import HeldWork
-from services.worker.item_runner import ItemRunner
-from services.worker.lease_desk import LeaseDesk
-from services.worker.limits import Breaker, open_limits
-from services.worker.progress_hub import ProgressHub
-from services.worker.provider import open_provider
-from services.worker.quarantine import Quarantine
-from services.worker.recorder import Recorder
-from services.worker.scheduler import ItemScheduler
-from services.worker.servicer import WorkerServicer
+from services.worker.calls.response_cache import open_answer_cache
+from services.worker.intake.consumer import Consumer
+from services.worker.calls.cooldowns import open_cooldowns
+from services.worker.intake.heartbeat import Heartbeat
+from services.worker.items.leased_work import HeldWork
+from services.worker.items.item_runner import ItemRunner
+from services.worker.intake.lease_client import LeaseDesk
+from services.worker.calls.rate_limits import Breaker, open_limits
+from services.worker.intake.progress_hub import ProgressHub
+from services.worker.calls.provider import open_provider
+from services.worker.items.quarantine import Quarantine
+from services.worker.items.recorder import Recorder
+from services.worker.items.scheduler import ItemScheduler
+from services.worker.intake.servicer import WorkerServicer
 from services.worker.settings import WorkerSettings
-from services.worker.slices import Slices
-from services.worker.tenant_places import open_tenant_limits
+from services.worker.intake.lease_loop import Slices
+from services.worker.calls.tenant_slots import open_tenant_limits
 
 log = get_logger(__name__)
 

@@ -13,13 +13,13 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2 as pb
 from headrace.results.v1 import results_pb2_grpc
 from services.results.app import ResultsApp
-from services.results.clock import Clock
-from services.results.database import Database
-from services.results.engine import open_engine
-from services.results.migrations import migrate
-from services.results.purger import Purger
+from services.results.database.clock import Clock
+from services.results.database.database import Database
+from services.results.database.engine import open_engine
+from services.results.database.migrations import migrate
+from services.results.purging.purger import Purger
 from services.results.settings import ResultsSettings
-from services.results.sql import Statement
+from services.results.database.sql import Statement
 
 if TYPE_CHECKING:
     from headrace.results.v1.results_pb2_grpc import ResultsServiceAsyncStub

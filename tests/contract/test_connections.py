@@ -6,7 +6,7 @@ from sqlalchemy.exc import InvalidRequestError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from headrace.errors import UnavailableError
-from services.results.database import Database
+from services.results.database.database import Database
 
 
 async def ask(tx):

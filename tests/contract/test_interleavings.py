@@ -27,21 +27,22 @@ from sqlalchemy import text
 from headrace.errors import FailedPreconditionError, HeadraceError
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2 as pb
-from services.results import pages, recorded_pages
-from services.results.append_items import append_items
-from services.results.cancel_job import cancel_job
-from services.results.clock import Clock
-from services.results.create_jobs import JobCreator
-from services.results.database import Database
-from services.results.end_worker import end_worker
-from services.results.heartbeat import heartbeat
-from services.results.lease_chunks import lease_chunks
-from services.results.migrations import migrate
-from services.results.pause_job import pause_job, resume_job
-from services.results.record_results import record_results
-from services.results.recorded_pages import list_recorded_results
-from services.results.retry_job import retry_job
-from services.results.sweep import sweep
+from services.results.pages.listed_pages import listed_pages as pages
+from services.results.pages.listed_pages import recorded_pages
+from services.results.transitions.append_items import append_items
+from services.results.transitions.cancel_job import cancel_job
+from services.results.database.clock import Clock
+from services.results.transitions.create_jobs import JobCreator
+from services.results.database.database import Database
+from services.results.transitions.end_worker import end_worker
+from services.results.transitions.heartbeat import heartbeat
+from services.results.transitions.lease_chunks import lease_chunks
+from services.results.database.migrations import migrate
+from services.results.transitions.pause_job import pause_job, resume_job
+from services.results.transitions.record_results import record_results
+from services.results.pages.recorded_pages import list_recorded_results
+from services.results.transitions.retry_job import retry_job
+from services.results.transitions.sweep import sweep
 
 TERMINAL = {
     jobs_pb2.JOB_STATE_SUCCEEDED,

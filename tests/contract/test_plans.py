@@ -3,10 +3,12 @@
 import pytest
 from sqlalchemy import text
 
-from services.results import item_rows, sql
-from services.results.clock import Clock
-from services.results.engine import open_engine
-from services.results.migrations import migrate
+from services.results.rows import item_rows
+
+from services.results.database.database import sql
+from services.results.database.clock import Clock
+from services.results.database.engine import open_engine
+from services.results.database.migrations import migrate
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import pytest
 from headrace.errors import from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2 as pb
-from services.results import recorded_pages
+from services.results.pages.listed_pages import recorded_pages
 
 SUCCEEDED, FAILED = jobs_pb2.ITEM_STATE_SUCCEEDED, jobs_pb2.ITEM_STATE_FAILED
 

@@ -10,10 +10,10 @@ from headrace.errors import FailedPreconditionError, UnavailableError
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2 as pb
 from services.results.app import ResultsApp
-from services.results.database import Database
-from services.results.engine import open_engine
-from services.results.migrations import migrate
-from services.results.recorded_pages import list_recorded_results
+from services.results.database.database import Database
+from services.results.database.engine import open_engine
+from services.results.database.migrations import migrate
+from services.results.pages.recorded_pages import list_recorded_results
 from services.results.settings import ResultsSettings
 
 

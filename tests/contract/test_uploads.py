@@ -8,8 +8,8 @@ import pytest
 from headrace.errors import from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2 as pb
-from services.results import chunk_rows
-from services.results.failures import RefusedError
+from services.results.rows import chunk_rows
+from services.results.database.failures import RefusedError
 
 HOUR = 3_600
 

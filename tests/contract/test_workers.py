@@ -5,8 +5,8 @@ import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2 as pb
-from services.results.engine import POOL_SIZE
-from services.results.heartbeat import heartbeat
+from services.results.database.engine import POOL_SIZE
+from services.results.transitions.heartbeat import heartbeat
 
 DRAINED = pb.EndWorkerRequest.CAUSE_DRAINED
 PORT_CLOSED = pb.EndWorkerRequest.CAUSE_PORT_CLOSED

@@ -9,7 +9,7 @@ from deploy.local.paths import REPOSITORY
 from services.embedded.settings import EmbeddedSettings
 from services.gateway.settings import GatewaySettings
 from services.results.settings import ResultsSettings
-from services.worker.provider.openai_provider import OpenAiProvider
+from services.worker.calls.provider.openai_provider import OpenAiProvider
 from services.worker.settings import WorkerSettings
 
 PREFIX = "HEADRACE_"

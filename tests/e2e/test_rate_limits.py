@@ -8,7 +8,7 @@ import aiohttp
 
 from headrace import Client
 from services.shared.setting_types import ModelLimit
-from services.worker.limits.rates import rates_of
+from services.worker.calls.rate_limits.gcra import rates_of
 
 LIMIT = {"requests_per_minute": 600}
 RATES = rates_of(ModelLimit(**LIMIT))

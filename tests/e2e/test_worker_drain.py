@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from deploy.local.testing.stack import TestStack
 from headrace import JobState
-from services.results.engine import open_engine
+from services.results.database.engine import open_engine
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -22,13 +22,13 @@ from deploy.local.paths import run_directory
 from deploy.local.testing.run import TestRun
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2 as pb
-from services.results.create_jobs import JobCreator
-from services.results.database import Database
-from services.results.heartbeat import heartbeat
-from services.results.lease_chunks import lease_chunks
-from services.results.migrations import migrate
-from services.results.record_results import record_results
-from services.results.sweep import sweep
+from services.results.transitions.create_jobs import JobCreator
+from services.results.database.database import Database
+from services.results.transitions.heartbeat import heartbeat
+from services.results.transitions.lease_chunks import lease_chunks
+from services.results.database.migrations import migrate
+from services.results.transitions.record_results import record_results
+from services.results.transitions.sweep import sweep
 
 TABLES = ("item_blocks", "chunks", "results")
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")

@@ -18,7 +18,7 @@ from headrace.results.v1 import results_pb2
 from services.gateway import dispatcher
 from services.gateway.dispatcher import Dispatcher
 from services.gateway.store import StoreClient
-from services.results.migrations import _config
+from services.results.database.migrations import _config
 from services.shared.queue.publisher import QueuePublisher
 from tests.simulation.fleet_worker import CallRunner, FleetWorker
 from tests.simulation.inline_database import InlineDatabase, Meter

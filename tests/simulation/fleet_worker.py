@@ -9,15 +9,15 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
 from services.shared.queue.contract import QUEUE_BY_CLASS
 from services.shared.queue.publisher import QueuePublisher
-from services.worker.allowance import Allowance
-from services.worker.consumer import QUEUE_PREFETCH
-from services.worker.heartbeat import Heartbeat
-from services.worker.held_work import HeldWork
-from services.worker.item_runner import ItemOutcome
-from services.worker.lease_desk import LeaseDesk
-from services.worker.recorder import Recorder
-from services.worker.scheduler import ItemScheduler
-from services.worker.slices import Slices
+from services.worker.calls.allowance import Allowance
+from services.worker.intake.consumer import QUEUE_PREFETCH
+from services.worker.intake.heartbeat import Heartbeat
+from services.worker.items.leased_work import HeldWork
+from services.worker.items.item_runner import ItemOutcome
+from services.worker.intake.lease_client import LeaseDesk
+from services.worker.items.recorder import Recorder
+from services.worker.items.scheduler import ItemScheduler
+from services.worker.intake.lease_loop import Slices
 from tests.simulation.wire import PublishingEnd, Queues, StoreStub
 
 _USAGE = jobs_pb2.Usage(call_count=1, input_tokens=200, output_tokens=20)

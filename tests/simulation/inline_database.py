@@ -8,9 +8,9 @@ from contextlib import asynccontextmanager
 from contextvars import ContextVar
 from typing import Any, cast
 
-from services.results.database import Database
-from services.results.sessions import Session
-from services.results.sql import Statement
+from services.results.database.database import Database
+from services.results.database.sessions import Session
+from services.results.database.sql import Statement
 from tests.simulation.virtual_time import VirtualClock
 
 

@@ -5,7 +5,7 @@ import selectors
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from services.results.clock import Clock
+from services.results.database.clock import Clock
 
 T = TypeVar("T")
 BEGIN_SECONDS = 1_800_000_000

@@ -16,7 +16,7 @@ from headrace.errors import (
     UnavailableError,
     UnimplementedError,
 )
-from headrace.json_text import JsonText
+from headrace._messages.json_text import JsonText
 from headrace.resources import (
     FailedTry,
     Failure,

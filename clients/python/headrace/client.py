@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from headrace.connection import GatewayConnection
-from headrace.conversion import (
+from headrace._transport.connection import GatewayConnection
+from headrace._messages.conversion import (
     from_item_state,
     from_job_class,
     from_job_states,
@@ -17,12 +17,12 @@ from headrace.conversion import (
     to_kind_info,
     to_worker_info,
 )
-from headrace.durations import from_duration
-from headrace.estimation import estimate_job
+from headrace._messages.durations import from_duration
+from headrace._submitting.estimation import estimate_job
 from headrace.gateway.v1 import gateway_pb2
-from headrace.job_listing import list_jobs
-from headrace.json_text import encode
-from headrace.request_building import build_request
+from headrace._reading.job_listing import list_jobs
+from headrace._messages.json_text import encode
+from headrace._messages.request_building import build_request
 from headrace.resources import (
     ItemState,
     Job,
@@ -34,10 +34,10 @@ from headrace.resources import (
     Result,
     WorkerInfo,
 )
-from headrace.result_following import follow_results
-from headrace.result_reading import read_results
-from headrace.submission import submit_job
-from headrace.watching import watch_job
+from headrace._reading.result_following import follow_results
+from headrace._reading.result_reading import read_results
+from headrace._submitting.submission import submit_job
+from headrace._reading.watching import watch_job
 
 DEFAULT_TARGET = "localhost:50051"
 

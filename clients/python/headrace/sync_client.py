@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from types import TracebackType
 from typing import Any, Self
 
-from headrace.background_loop import BackgroundLoop
-from headrace.caller_items import CallerItems, is_read_by_caller
+from headrace._transport.background_loop import BackgroundLoop
+from headrace._submitting.caller_items import CallerItems, is_read_by_caller
 from headrace.client import Client
 from headrace.resources import (
     ItemState,

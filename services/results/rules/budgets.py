@@ -6,7 +6,7 @@ that is recorded moves from reserved to spent; the end of a lease gives the rest
 """
 
 from headrace.jobs.v1 import jobs_pb2
-from services.results.facts import Chunk, Job
+from services.results.rules.facts import Chunk, Job
 
 # Of what items cost so far, in hundredths: some cost more than the mean, and some are tried again.
 _ALLOWANCE_PERCENT = 150

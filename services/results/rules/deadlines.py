@@ -1,7 +1,7 @@
 """When the time of a job is up."""
 
 from headrace.jobs.v1 import jobs_pb2
-from services.results.facts import Job
+from services.results.rules.facts import Job
 
 
 def begin_deadline(job: Job, now: int) -> None:

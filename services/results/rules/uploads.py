@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from headrace.errors import AbortedError, FailedPreconditionError
 from headrace.jobs.v1 import jobs_pb2
-from services.results.facts import Job
+from services.results.rules.facts import Job
 
 # Microseconds without a new item, after which an open upload expires.
 IDLE_FOR = 3600 * 1_000_000

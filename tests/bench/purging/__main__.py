@@ -19,13 +19,13 @@ from deploy.local.paths import run_directory
 from deploy.local.testing.run import TestRun
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
-from services.results.create_jobs import JobCreator
-from services.results.database import Database
-from services.results.heartbeat import heartbeat
-from services.results.lease_chunks import lease_chunks
-from services.results.migrations import migrate
-from services.results.purger import Purger
-from services.results.record_results import record_results
+from services.results.transitions.create_jobs import JobCreator
+from services.results.database.database import Database
+from services.results.transitions.heartbeat import heartbeat
+from services.results.transitions.lease_chunks import lease_chunks
+from services.results.database.migrations import migrate
+from services.results.purging.purger import Purger
+from services.results.transitions.record_results import record_results
 
 ALONE_SECONDS = 10.0
 OUTPUT = '"' + 500 * "x" + '"'

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from headrace.kinds import Completion, TryAgainError
-from services.worker.answer_cache import Exchange, Flights, MemoryAnswerStore, RedisAnswerStore
-from services.worker.answer_cache.answer_store import AnswerStore, Claim
-from services.worker.answer_cache.flights import FlightTimes, Outcome
+from services.worker.calls.response_cache import Exchange, Flights, MemoryAnswerStore, RedisAnswerStore
+from services.worker.calls.response_cache.response_store import AnswerStore, Claim
+from services.worker.calls.response_cache.single_flight import FlightTimes, Outcome
 
 Workers = Callable[..., Flights]
 

@@ -2,8 +2,8 @@
 
 import pytest
 
-from services.worker.answer_cache import MemoryAnswerStore, RedisAnswerStore, open_answer_store
-from services.worker.answer_cache.answer_store import Claim, Drop, Put, Renew, StoreAwayError
+from services.worker.calls.response_cache import MemoryAnswerStore, RedisAnswerStore, open_answer_store
+from services.worker.calls.response_cache.response_store import Claim, Drop, Put, Renew, StoreAwayError
 
 MARK, OTHER = b"@me", b"@you"
 LONG = 60.0

@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from headrace.kinds import Completion, TryAgainError
-from services.worker.answer_cache.answer_store import Drop, Put
-from services.worker.answer_cache.encoding import MAX_ANSWER_BYTES, encode_answer, mark_of
-from services.worker.answer_cache.flights import Outcome
+from services.worker.calls.response_cache.response_store import Drop, Put
+from services.worker.calls.response_cache.encoding import MAX_ANSWER_BYTES, encode_answer, mark_of
+from services.worker.calls.response_cache.single_flight import Outcome
 
 YES = Completion("yes", "stop", 7, 2, 1)
 NO = Completion("no")

@@ -6,9 +6,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.worker.answer_cache import Exchange, RedisAnswerStore
-from services.worker.answer_cache.answer_store import Claim, Put
-from services.worker.answer_cache.exchange import AWAY, REST_SECONDS
+from services.worker.calls.response_cache import Exchange, RedisAnswerStore
+from services.worker.calls.response_cache.response_store import Claim, Put
+from services.worker.calls.response_cache.exchange import AWAY, REST_SECONDS
 
 
 class Clock:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 from structlog.testing import capture_logs
 
-from services.worker.cooldowns import Cooldowns, MemoryCooldowns, RedisCooldowns, open_cooldowns
+from services.worker.calls.cooldowns import Cooldowns, MemoryCooldowns, RedisCooldowns, open_cooldowns
 
 
 class Clock:

@@ -15,7 +15,7 @@ from headrace.results.v1 import results_pb2, results_pb2_grpc
 from services.gateway.app import GatewayApp
 from services.gateway.settings import GatewaySettings
 from services.results.app import ResultsApp
-from services.results.migrations import migrate
+from services.results.database.migrations import migrate
 from services.results.settings import ResultsSettings
 from services.shared.queue.brokers import open_broker
 

@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from services.shared.setting_types import ModelLimit
-from services.worker.limits.buckets import Buckets, Returned
-from services.worker.limits.memory_buckets import MemoryBuckets
-from services.worker.limits.rates import USABLE_SECONDS, rates_of
-from services.worker.limits.redis_buckets import RedisBuckets
+from services.worker.calls.rate_limits.buckets import Buckets, Returned
+from services.worker.calls.rate_limits.memory_buckets import MemoryBuckets
+from services.worker.calls.rate_limits.gcra import USABLE_SECONDS, rates_of
+from services.worker.calls.rate_limits.redis_buckets import RedisBuckets
 
 NONE = Returned()
 TEN_A_MINUTE = rates_of(ModelLimit(requests_per_minute=10))

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from headrace import Client, JobState, NotFoundError
-from services.results.engine import open_engine
+from services.results.database.engine import open_engine
 
 pytestmark = pytest.mark.timeout(120)
 

@@ -9,7 +9,7 @@ import pytest
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
 from headrace.worker.v1 import worker_pb2
-from services.worker.quarantine import Quarantine
+from services.worker.items.quarantine import Quarantine
 
 KIND = """
 import asyncio, ctypes, os, time

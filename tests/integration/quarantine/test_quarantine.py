@@ -9,8 +9,8 @@ import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
-from services.worker.quarantine import ChildDiedError, child_process
-from services.worker.quarantine import quarantine as module
+from services.worker.items.quarantine import ChildDiedError, child_process
+from services.worker.items.quarantine import quarantine as module
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -124,7 +124,7 @@ async def test_closing_ends_the_child_and_what_is_at_work_in_it(run, begin, quar
 async def test_a_child_dies_with_its_worker_even_while_it_is_stuck():
     """The kernel sees to it: such a child would not notice the end of its socket."""
     child = (
-        "import os, sys, time; from services.worker.quarantine.limits import die_with_parent; "
+        "import os, sys, time; from services.worker.items.quarantine.limits import die_with_parent; "
         "die_with_parent(int(sys.argv[1])); print(os.getpid(), flush=True); time.sleep(3600)"
     )
     parent = (

@@ -13,7 +13,7 @@ from prometheus_client import REGISTRY
 from headrace.jobs.v1 import jobs_pb2
 from services.shared.queue.brokers import open_broker
 from services.shared.queue.contract import advance_job_message
-from services.worker.consumer import QUEUE_PREFETCH, WORKER_THREADS, Consumer
+from services.worker.intake.consumer import QUEUE_PREFETCH, WORKER_THREADS, Consumer
 
 CLASS = jobs_pb2.JOB_CLASS_DEFAULT
 QUEUE = "headrace.default"

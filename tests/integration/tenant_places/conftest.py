@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.worker.tenant_places.memory_pools import MemoryPools
-from services.worker.tenant_places.pools import Pools
-from services.worker.tenant_places.redis_pools import RedisPools
+from services.worker.calls.tenant_slots.memory_pools import MemoryPools
+from services.worker.calls.tenant_slots.pools import Pools
+from services.worker.calls.tenant_slots.redis_pools import RedisPools
 
 
 class Clock:

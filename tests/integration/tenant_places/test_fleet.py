@@ -6,10 +6,10 @@ import random
 import pytest
 import redis
 
-from services.worker.tenant_places.places import TenantPlaces
-from services.worker.tenant_places.pools import Ask, Granted
-from services.worker.tenant_places.redis_pools import _ASK
-from services.worker.tenant_places.shared_pools import SharedPools
+from services.worker.calls.tenant_slots.slots import TenantPlaces
+from services.worker.calls.tenant_slots.pools import Ask, Granted
+from services.worker.calls.tenant_slots.redis_pools import _ASK
+from services.worker.calls.tenant_slots.shared_pools import SharedPools
 
 LIMIT, WORKERS, SECONDS, WARM_SECONDS = 40, 10, 240.0, 10.0
 

@@ -5,15 +5,15 @@ from itertools import count
 
 import pytest
 
-from services.worker.tenant_places.memory_pools import MemoryPools
-from services.worker.tenant_places.pools import (
+from services.worker.calls.tenant_slots.memory_pools import MemoryPools
+from services.worker.calls.tenant_slots.pools import (
     CAREFUL_SECONDS,
     EXPIRY_SECONDS,
     TURN_SECONDS,
     Ask,
     Granted,
 )
-from services.worker.tenant_places.redis_pools import RedisPools
+from services.worker.calls.tenant_slots.redis_pools import RedisPools
 
 
 @pytest.fixture

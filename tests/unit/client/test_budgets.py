@@ -6,7 +6,7 @@ import pytest
 import typer
 
 from headrace import JobEstimate, PauseReason, submission
-from headrace.cli.dollars import read_dollars
+from headrace._cli.dollars import read_dollars
 from headrace.errors import InvalidArgumentError
 
 
@@ -26,7 +26,7 @@ async def test_an_estimate_is_asked_for_and_nothing_is_submitted(client, gateway
 
 
 async def test_items_that_no_request_can_carry_are_estimated_in_several(client, gateway, monkeypatch):
-    monkeypatch.setattr("headrace.estimation.MAX_REQUEST_ITEMS", 2)
+    monkeypatch.setattr("headrace._submitting.estimation.MAX_REQUEST_ITEMS", 2)
     found = await client.estimate("noop", (item for item in range(5)))
     assert (found.call_count, found.cost_micros) == (5, 35)
     assert [list(request.items) for request in gateway.requests] == [["0", "1"], ["2", "3"], ["4"]]

@@ -5,7 +5,7 @@ from datetime import timedelta
 import pytest
 import typer
 
-from headrace.cli.lengths import read_length
+from headrace._cli.lengths import read_length
 
 
 @pytest.mark.parametrize(

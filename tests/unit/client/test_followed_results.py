@@ -3,8 +3,8 @@ import asyncio
 import grpc
 import pytest
 
-import headrace.backoff
-import headrace.resumption
+import headrace._transport.backoff
+import headrace._transport.resumption
 from headrace import Client, InvalidArgumentError, NotFoundError, UnavailableError
 from headrace.errors import InternalError
 from headrace.gateway.v1 import gateway_pb2
@@ -155,7 +155,7 @@ async def test_a_break_after_hours_without_results_is_a_new_outage(
     gateway, record, ended, job_id, monkeypatch
 ):
     clock = [1000.0]
-    for module in (headrace.backoff, headrace.resumption):
+    for module in (headrace._transport.backoff, headrace._transport.resumption):
         monkeypatch.setattr(module, "monotonic", lambda: clock[0])
     record([0, 1])
     gateway.script_results(1, end=grpc.StatusCode.UNAVAILABLE)

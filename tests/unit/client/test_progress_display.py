@@ -5,11 +5,11 @@ from datetime import timedelta
 
 import pytest
 
-from headrace.cli.lengths import duration
-from headrace.cli.progress import ProgressDisplay, time_left
-from headrace.cli.progress_text import done_of_all, live_lines, speed_and_costs
-from headrace.cli.rate import RateMeter
-from headrace.conversion import to_job
+from headrace._cli.lengths import duration
+from headrace._cli.progress import ProgressDisplay, time_left
+from headrace._cli.progress_text import done_of_all, live_lines, speed_and_costs
+from headrace._cli.rate import RateMeter
+from headrace._messages.conversion import to_job
 from headrace.resources import JobOutlook, Usage
 
 

@@ -23,7 +23,7 @@ from headrace import (
     SyncClient,
     UnavailableError,
 )
-from headrace.batch_reading import BatchReader
+from headrace._submitting.batch_reading import BatchReader
 from headrace.jobs.v1 import jobs_pb2
 
 

@@ -368,7 +368,7 @@ async def test_cancelling_a_submit_ends_its_upload_on_the_server(client, gateway
 
 
 async def test_a_job_holds_10_000_000_items_and_no_more(client, upload, monkeypatch):
-    monkeypatch.setattr("headrace.item_reading.MAX_ITEM_COUNT", 100)
+    monkeypatch.setattr("headrace._submitting.item_reading.MAX_ITEM_COUNT", 100)
     with pytest.raises(InvalidArgumentError) as caught:
         await client.submit("noop", rows(101))
     assert caught.value.violations[0].field == "items[100]"

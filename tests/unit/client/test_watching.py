@@ -4,8 +4,8 @@ from datetime import timedelta
 import grpc
 import pytest
 
-import headrace.backoff
-import headrace.resumption
+import headrace._transport.backoff
+import headrace._transport.resumption
 from headrace import (
     CancelledError,
     Client,
@@ -216,7 +216,7 @@ async def test_a_watch_gives_up_when_no_gateway_comes_back_in_time(gateway, make
 
 async def test_a_break_after_hours_without_news_is_a_new_outage(gateway, make_job, job_id, monkeypatch):
     clock = [1000.0]
-    for module in (headrace.backoff, headrace.resumption):
+    for module in (headrace._transport.backoff, headrace._transport.resumption):
         monkeypatch.setattr(module, "monotonic", lambda: clock[0])
     gate = asyncio.Event()
     gateway.script(make_job(1, "SCHEDULED"), end=grpc.StatusCode.UNAVAILABLE)

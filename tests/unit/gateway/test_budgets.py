@@ -7,7 +7,7 @@ import pytest
 from headrace.gateway.v1.gateway_pb2 import JobEstimate, PauseJobRequest, ResumeJobRequest, SubmitJobRequest
 from headrace.kinds import Kind, builtin_kinds, validate_params
 from headrace.kinds.noop import NoopParams
-from services.gateway.job_prices import JobPrices
+from services.gateway.requests.job_prices import JobPrices
 from services.shared.prices import Price, Prices, read_prices
 
 COMPLETE = builtin_kinds()["llm.complete"]

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from services.gateway.byte_budget import ByteBudget
+from services.gateway.uploads.byte_budget import ByteBudget
 
 
 @pytest.fixture

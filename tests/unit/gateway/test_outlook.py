@@ -3,7 +3,7 @@
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from services.gateway.outlook import TOLD_SECONDS, Outlook
+from services.gateway.watching.forecast import TOLD_SECONDS, Outlook
 
 RUNNING = jobs_pb2.JOB_STATE_RUNNING
 

@@ -3,7 +3,7 @@
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from services.gateway.pace import MIN_RESULTS, STALL_SECONDS, Pace
+from services.gateway.watching.pace import MIN_RESULTS, STALL_SECONDS, Pace
 
 RUNNING, PAUSED = jobs_pb2.JOB_STATE_RUNNING, jobs_pb2.JOB_STATE_PAUSED
 UPLOADING, PENDING = jobs_pb2.JOB_STATE_UPLOADING, jobs_pb2.JOB_STATE_PENDING

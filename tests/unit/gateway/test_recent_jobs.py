@@ -1,7 +1,7 @@
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from services.gateway.recent_jobs import KEPT_SECONDS, MAX_KEPT, RecentJobs
+from services.gateway.watching.recent_jobs import KEPT_SECONDS, MAX_KEPT, RecentJobs
 
 
 class Clock:

@@ -8,7 +8,7 @@ from google.protobuf.duration_pb2 import Duration
 
 from headrace.errors import InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
-from services.gateway.request_rules import MAX_ITEM_COUNT, check_rules, violations_of
+from services.gateway.requests.request_rules import MAX_ITEM_COUNT, check_rules, violations_of
 
 MB = 1024 * 1024
 JOB_ID = "01890a5d-ac96-774b-bcce-b302099a8057"

@@ -10,9 +10,9 @@ from headrace.errors import InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import builtin_kinds
-from services.gateway.job_prices import JobPrices
-from services.gateway.request_rules import MAX_ITEM_COUNT
-from services.gateway.submission import new_job
+from services.gateway.requests.job_prices import JobPrices
+from services.gateway.requests.request_rules import MAX_ITEM_COUNT
+from services.gateway.requests.submission import new_job
 from services.shared.prices import read_prices
 
 MB = 1024 * 1024

@@ -5,7 +5,7 @@ import pytest
 
 from headrace.gateway.v1.gateway_pb2 import StreamResultsRequest, WatchJobRequest
 from headrace.jobs.v1 import jobs_pb2
-from services.gateway.resume_tokens import resume_token
+from services.gateway.requests.resume_tokens import resume_token
 
 SUCCEEDED = jobs_pb2.JOB_STATE_SUCCEEDED
 
@@ -217,8 +217,8 @@ async def test_live_events_reach_watchers_with_a_token_that_resumes(
 async def test_watchers_are_told_the_pace_of_a_job_its_end_and_what_it_will_cost(
     gateway, worker, start_worker, results, submit, next_of, monkeypatch
 ):
-    monkeypatch.setattr("services.gateway.pace.SETTLED_SECONDS", 0.05)
-    monkeypatch.setattr("services.gateway.topic.LIVE_SECONDS", 0.02)
+    monkeypatch.setattr("services.gateway.watching.pace.SETTLED_SECONDS", 0.05)
+    monkeypatch.setattr("services.gateway.watching.topic.LIVE_SECONDS", 0.02)
     other = await start_worker()
     await other.until(lambda: other.streams)
     job = results.jobs[(await submit(gateway, item_count=1000)).job_id]
@@ -317,7 +317,7 @@ async def test_a_stopping_gateway_ends_watches_so_that_clients_go_on_elsewhere(
 async def test_a_stream_on_a_job_that_is_purged_ends_as_not_found(
     start_gateway, results, submit, monkeypatch, call_name
 ):
-    monkeypatch.setattr("services.gateway.hub.UNSEEN_SECONDS", 0.0)
+    monkeypatch.setattr("services.gateway.watching.hub.UNSEEN_SECONDS", 0.0)
     gateway = await start_gateway(gateway_resync_seconds=0.1)
     job = await submit(gateway)
     request = {"WatchJob": WatchJobRequest, "StreamResults": StreamResultsRequest}[call_name]

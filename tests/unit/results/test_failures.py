@@ -3,7 +3,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from headrace.errors import InternalError, UnavailableError
-from services.results.failures import RefusedError, is_repeatable, translate
+from services.results.database.failures import RefusedError, is_repeatable, translate
 
 SECRET = "the content of an item"
 

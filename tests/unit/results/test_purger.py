@@ -3,8 +3,8 @@ import asyncio
 import pytest
 
 from headrace.errors import UnavailableError
-from services.results import purger as module
-from services.results.purger import Purger
+from services.results.purging import purger as module
+from services.results.purging.purger import Purger
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 import pytest
 
-from services.results import sql
-from services.results.clock import Clock
+from services.results.database.database import sql
+from services.results.database.clock import Clock
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.jobs.v1 import jobs_pb2
-from services.results.facts import Job
+from services.results.rules.facts import Job
 from services.results.rules.settling import is_leasable_now, is_news, settle
 from services.results.rules.state import LEASABLE_STATES, compute_state, has_failed
 

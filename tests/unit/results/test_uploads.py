@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from headrace.errors import AbortedError, FailedPreconditionError, HeadraceError
 from headrace.jobs.v1 import jobs_pb2
-from services.results.facts import Job
+from services.results.rules.facts import Job
 from services.results.rules.settling import settle
 from services.results.rules.uploads import IDLE_FOR, Addition, Batch, judge_batch
 

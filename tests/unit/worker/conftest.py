@@ -9,10 +9,10 @@ import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
-from services.worker.held_work import HeldWork
-from services.worker.item_runner import ItemOutcome
-from services.worker.recorder import Recorder
-from services.worker.scheduler import ItemScheduler
+from services.worker.items.leased_work import HeldWork
+from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.recorder import Recorder
+from services.worker.items.scheduler import ItemScheduler
 
 
 async def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:

@@ -7,9 +7,9 @@ import pytest
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import JobFailedError, Message, TryAgainError
 from services.shared.prices import Price, Prices
-from services.worker.allowance import Allowance
-from services.worker.call_costs import CallCosts, CallMeter
-from services.worker.provider.provider import CompletionRequest
+from services.worker.calls.allowance import Allowance
+from services.worker.calls.costs import CallCosts, CallMeter
+from services.worker.calls.provider.provider import CompletionRequest
 
 # A token costs a millionth of a dollar.
 PRICES = Prices({"m": Price(1_000_000, 500_000, 1_000_000), "free": Price(0, 0, 0)})

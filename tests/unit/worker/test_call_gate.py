@@ -8,14 +8,14 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, Message, TryAgainError
 from services.shared.prices import read_prices
 from services.shared.setting_types import ModelLimit
-from services.worker.call_costs import CallCosts, CallMeter
-from services.worker.call_gate import CallGate
-from services.worker.cooldowns import MemoryCooldowns
-from services.worker.item_context import CallingContext
-from services.worker.kept_answers import ItemAnswers
-from services.worker.limits import Limits
-from services.worker.limits.shared_buckets import SharedBuckets
-from services.worker.tenant_places import TenantLimits, open_tenant_limits
+from services.worker.calls.costs import CallCosts, CallMeter
+from services.worker.calls.admission import CallGate
+from services.worker.calls.cooldowns import MemoryCooldowns
+from services.worker.items.item_context import CallingContext
+from services.worker.items.attempt_responses import ItemAnswers
+from services.worker.calls.rate_limits import Limits
+from services.worker.calls.rate_limits.shared_buckets import SharedBuckets
+from services.worker.calls.tenant_slots import TenantLimits, open_tenant_limits
 
 LIMITED = TryAgainError("RATE_LIMITED", "", retry_after=9.0)
 

@@ -1,6 +1,6 @@
 """The limit of calls under way follows what the provider can take."""
 
-from services.worker.concurrency import Concurrency
+from services.worker.calls.concurrency_limit import Concurrency
 
 
 def answer_all(concurrency: Concurrency) -> None:

@@ -6,7 +6,7 @@ import uuid_utils
 from headrace.jobs.v1 import jobs_pb2
 from services.shared.queue.brokers import open_broker
 from services.shared.queue.contract import QUEUE_BY_CLASS, advance_job_message
-from services.worker.consumer import Consumer
+from services.worker.intake.consumer import Consumer
 
 BAD, GOOD = str(uuid_utils.uuid7()), str(uuid_utils.uuid7())
 JOB_IDS = {job_class: str(uuid_utils.uuid7()) for job_class in QUEUE_BY_CLASS}

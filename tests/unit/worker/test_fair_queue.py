@@ -3,7 +3,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.worker.fair_queue import FairQueue
+from services.worker.items.fair_queue import FairQueue
 
 WEIGHTS = {"fast": 16, "usual": 4, "slow": 1}
 

@@ -4,7 +4,7 @@ import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
-from services.worker.heartbeat import START_LIMIT_SECONDS, Heartbeat
+from services.worker.intake.heartbeat import START_LIMIT_SECONDS, Heartbeat
 
 DEFAULT = jobs_pb2.JOB_CLASS_DEFAULT
 
@@ -99,7 +99,7 @@ async def test_a_fault_in_what_an_answer_asks_for_does_not_end_the_heartbeats(
     make_bench, beat, eventually, monkeypatch
 ):
     store, heartbeat, _ = beat
-    monkeypatch.setattr("services.worker.heartbeat.INTERVAL_SECONDS", 0.01)
+    monkeypatch.setattr("services.worker.intake.heartbeat.INTERVAL_SECONDS", 0.01)
 
     class FaultySlices:
         def wake(self, job_class):

@@ -4,8 +4,8 @@ import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
-from services.worker.lease_desk import LeaseDesk
-from services.worker.slices import Slices
+from services.worker.intake.lease_client import LeaseDesk
+from services.worker.intake.lease_loop import Slices
 
 DEFAULT = jobs_pb2.JOB_CLASS_DEFAULT
 
@@ -183,7 +183,7 @@ async def test_a_slice_that_a_heartbeat_woke_goes_on_when_there_is_room_again(
     make_bench, make_desk, store, eventually, monkeypatch
 ):
     # Where all tasks were lost, nothing else brings the work of the next seconds.
-    monkeypatch.setattr("services.worker.slices.NO_ROOM_SECONDS", 0.01)
+    monkeypatch.setattr("services.worker.intake.lease_loop.NO_ROOM_SECONDS", 0.01)
     bench = make_bench(limit=1)
     slices = Slices({DEFAULT: make_desk(bench)}, bench.scheduler.room, Publisher())
     store.chunks = [("first", 100), ("second", 100)]
@@ -245,7 +245,7 @@ async def test_a_worker_that_was_full_when_a_heartbeat_woke_it_leases_once_it_ha
 async def test_a_worker_that_knows_how_much_room_the_next_chunk_needs_asks_when_it_has_it(
     make_bench, make_desk, store, eventually, monkeypatch
 ):
-    monkeypatch.setattr("services.worker.slices.NO_FIT_SECONDS", 0.001)
+    monkeypatch.setattr("services.worker.intake.lease_loop.NO_FIT_SECONDS", 0.001)
     bench = make_bench(limit=20)
     slices = Slices({DEFAULT: make_desk(bench)}, bench.scheduler.room, Publisher())
     store.tells_room, store.chunks = True, [("next", 40)]

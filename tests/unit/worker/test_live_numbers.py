@@ -4,9 +4,9 @@ import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
-from services.worker.held_work import HeldWork
-from services.worker.item_runner import ItemOutcome
-from services.worker.live_numbers import RATE_SECONDS, LiveNumbers
+from services.worker.items.leased_work import HeldWork
+from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.live_numbers import RATE_SECONDS, LiveNumbers
 
 NOTHING = jobs_pb2.Usage()
 

@@ -10,11 +10,11 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, Message, TryAgainError
 from headrace.results.v1 import results_pb2
 from services.shared.metrics import LabelCap
-from services.worker import call_gate
-from services.worker.call_gate import CallGate
-from services.worker.cooldowns import MemoryCooldowns
-from services.worker.job_lines import note_failed_try, note_handler_error
-from services.worker.provider.provider import CompletionRequest
+from services.worker.calls import admission as call_gate
+from services.worker.calls.admission import CallGate
+from services.worker.calls.cooldowns import MemoryCooldowns
+from services.worker.items.job_logging import note_failed_try, note_handler_error
+from services.worker.calls.provider.provider import CompletionRequest
 
 SPEC = results_pb2.JobSpec(job_id="j", tenant="t", kind="theirs", trace_id="a" * 32)
 ITEM = results_pb2.LeasedItem(item_index=7, input='"secret"')

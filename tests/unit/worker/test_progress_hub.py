@@ -5,8 +5,8 @@ import pytest
 from headrace.errors import UnavailableError
 from headrace.jobs.v1 import jobs_pb2
 from headrace.worker.v1 import worker_pb2
-from services.worker import progress_hub
-from services.worker.progress_hub import LIVE_EVENT_LIMIT, ProgressHub
+from services.worker.intake import progress_hub
+from services.worker.intake.progress_hub import LIVE_EVENT_LIMIT, ProgressHub
 
 RUNNING, SUCCEEDED = jobs_pb2.JOB_STATE_RUNNING, jobs_pb2.JOB_STATE_SUCCEEDED
 
@@ -105,7 +105,7 @@ async def test_closing_sends_what_waits_first():
 
 
 async def test_a_gateway_that_does_not_read_is_let_go_of_before_it_costs_memory(monkeypatch):
-    monkeypatch.setattr("services.worker.progress_hub.JOB_LIMIT", 3)
+    monkeypatch.setattr("services.worker.intake.progress_hub.JOB_LIMIT", 3)
     hub = ProgressHub("i")
     stream = hub.subscribe()
     await anext(stream)

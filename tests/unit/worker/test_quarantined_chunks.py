@@ -3,8 +3,8 @@
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from services.worker import scheduler
-from services.worker.quarantine import ChildDiedError, ChildNotStartedError
+from services.worker.items import scheduler
+from services.worker.items.quarantine import ChildDiedError, ChildNotStartedError
 
 LIMIT = scheduler.QUARANTINED_LIMIT
 

@@ -2,8 +2,8 @@ import asyncio
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
-from services.worker import entries
-from services.worker.recorder import SHARED_BATCH_JOBS
+from services.worker.items import report_entries as entries
+from services.worker.items.recorder import SHARED_BATCH_JOBS
 
 
 def result(bench, index, job_id="j", output="1", acknowledged=lambda outcome: None, tenant=""):

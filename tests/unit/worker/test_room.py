@@ -1,7 +1,7 @@
 """How many more items a worker should lease, of each class."""
 
 from headrace.jobs.v1 import jobs_pb2
-from services.worker.room import AHEAD_COUNT
+from services.worker.items.capacity import AHEAD_COUNT
 
 INTERACTIVE, DEFAULT, BULK = (
     jobs_pb2.JOB_CLASS_INTERACTIVE,

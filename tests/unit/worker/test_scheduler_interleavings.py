@@ -6,8 +6,8 @@ import random
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from services.worker.item_runner import ItemOutcome
-from services.worker.quarantine import ChildDiedError
+from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.quarantine import ChildDiedError
 
 ERROR = jobs_pb2.Error(reason="PROVIDER_ERROR")
 
@@ -141,8 +141,8 @@ class Chaos:
 
 @pytest.mark.parametrize("seed", range(40))
 async def test_every_lease_ends_and_every_item_is_told_once(make_bench, seed, monkeypatch):
-    monkeypatch.setattr("services.worker.recorder.RETRY_SECONDS", (0.001,))
-    monkeypatch.setattr("services.worker.recorder.BATCH_WAIT_SECONDS", 0.002)
+    monkeypatch.setattr("services.worker.items.recorder.RETRY_SECONDS", (0.001,))
+    monkeypatch.setattr("services.worker.items.recorder.BATCH_WAIT_SECONDS", 0.002)
     chaos = Chaos(make_bench(limit=3), seed)
     for _ in range(150):
         await chaos.step()
@@ -152,7 +152,7 @@ async def test_every_lease_ends_and_every_item_is_told_once(make_bench, seed, mo
 
 @pytest.mark.parametrize("seed", range(40))
 async def test_a_drain_in_the_middle_of_everything_gives_everything_back(make_bench, seed, monkeypatch):
-    monkeypatch.setattr("services.worker.recorder.RETRY_SECONDS", (0.001,))
+    monkeypatch.setattr("services.worker.items.recorder.RETRY_SECONDS", (0.001,))
     chaos = Chaos(make_bench(limit=3), seed)
     for _ in range(100):
         await chaos.step()

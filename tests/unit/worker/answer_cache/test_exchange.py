@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from services.worker.answer_cache import Exchange, MemoryAnswerStore
-from services.worker.answer_cache.answer_store import Claim, Drop, Put, StoreAwayError
-from services.worker.answer_cache.exchange import AWAY, MAX_COMMANDS, REST_SECONDS
+from services.worker.calls.response_cache import Exchange, MemoryAnswerStore
+from services.worker.calls.response_cache.response_store import Claim, Drop, Put, StoreAwayError
+from services.worker.calls.response_cache.exchange import AWAY, MAX_COMMANDS, REST_SECONDS
 
 
 class Clock:

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from headrace.kinds import Completion
-from services.worker.answer_cache import Exchange, Flights, MemoryAnswerStore
-from services.worker.answer_cache.answer_store import Put, StoreAwayError
-from services.worker.answer_cache.encoding import mark_of
-from services.worker.answer_cache.flights import FlightTimes, Outcome
+from services.worker.calls.response_cache import Exchange, Flights, MemoryAnswerStore
+from services.worker.calls.response_cache.response_store import Put, StoreAwayError
+from services.worker.calls.response_cache.encoding import mark_of
+from services.worker.calls.response_cache.single_flight import FlightTimes, Outcome
 
 YES = Completion("yes")
 

@@ -10,13 +10,13 @@ from deploy.local.stand_in import Fault, StandIn
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, Kind, Message, TryAgainError, builtin_kinds
 from headrace.results.v1 import results_pb2
-from services.worker.answer_cache import AnswerCache, Exchange, Flights, MemoryAnswerStore
-from services.worker.answer_cache.answer_store import Drop
-from services.worker.answer_cache.flights import Outcome
-from services.worker.cooldowns import MemoryCooldowns
-from services.worker.item_runner import ItemRunner
+from services.worker.calls.response_cache import AnswerCache, Exchange, Flights, MemoryAnswerStore
+from services.worker.calls.response_cache.response_store import Drop
+from services.worker.calls.response_cache.single_flight import Outcome
+from services.worker.calls.cooldowns import MemoryCooldowns
+from services.worker.items.item_runner import ItemRunner
 from services.worker.metrics import CACHED_ANSWERS
-from services.worker.provider import OpenAiProvider
+from services.worker.calls.provider import OpenAiProvider
 
 HOUR = 3600.0
 PROMPTS = {"summary": "Summarise: {text}", "mood": "Mood of: {text}"}

@@ -6,10 +6,10 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, builtin_kinds
 from headrace.results.v1 import results_pb2
 from services.shared.prices import Price, Prices
-from services.worker.allowance import Allowance
-from services.worker.cooldowns import MemoryCooldowns
-from services.worker.item_runner import ItemRunner
-from services.worker.quarantine.reports import outcome_of, report_of
+from services.worker.calls.allowance import Allowance
+from services.worker.calls.cooldowns import MemoryCooldowns
+from services.worker.items.item_runner import ItemRunner
+from services.worker.items.quarantine.reports import outcome_of, report_of
 
 TWO_PROMPTS = {"prompts": {"a": "{x}", "b": "{x}!"}, "model": "m", "max_output_tokens": 10}
 SPEC = results_pb2.JobSpec(job_id="j", kind="llm.complete", params=json.dumps(TWO_PROMPTS))

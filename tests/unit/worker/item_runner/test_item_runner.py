@@ -11,8 +11,8 @@ from pydantic import BaseModel
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, JobFailedError, Kind, TryAgainError, builtin_kinds
 from headrace.results.v1 import results_pb2
-from services.worker.cooldowns import MemoryCooldowns
-from services.worker.item_runner import ItemRunner
+from services.worker.calls.cooldowns import MemoryCooldowns
+from services.worker.items.item_runner import ItemRunner
 
 CLASSIFY = json.dumps({"labels": ["a", "b"], "template": "{x}", "model": "m1"})
 

@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from deploy.local.stand_in import Fault, StandIn
 from headrace.kinds import Completion, Kind, Message, TryAgainError, builtin_kinds
 from headrace.results.v1 import results_pb2
-from services.worker.cooldowns import MemoryCooldowns
-from services.worker.item_runner import ItemOutcome, ItemRunner
-from services.worker.kept_answers import ItemAnswers, KeptAnswers
-from services.worker.provider import CompletionRequest, OpenAiProvider
+from services.worker.calls.cooldowns import MemoryCooldowns
+from services.worker.items.item_runner import ItemOutcome, ItemRunner
+from services.worker.items.attempt_responses import ItemAnswers, KeptAnswers
+from services.worker.calls.provider import CompletionRequest, OpenAiProvider
 
 PROMPTS = {"summary": "Summarise: {text}", "mood": "Mood of: {text}", "tags": "Tags of: {text}"}
 

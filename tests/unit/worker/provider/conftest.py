@@ -6,7 +6,7 @@ import pytest
 
 from deploy.local.stand_in import StandIn
 from headrace.jobs.v1 import jobs_pb2
-from services.worker.provider import OpenAiProvider
+from services.worker.calls.provider import OpenAiProvider
 
 
 @pytest.fixture

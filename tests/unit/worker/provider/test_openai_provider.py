@@ -11,7 +11,7 @@ import pytest
 from deploy.local.stand_in import Fault
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, JobFailedError, Message, TryAgainError
-from services.worker.provider import CompletionRequest, OpenAiProvider
+from services.worker.calls.provider import CompletionRequest, OpenAiProvider
 
 ASK = CompletionRequest(
     "m", [Message("system", "Choose.\n\nLabels:\nsales\nlegal"), Message("user", "Title: General Counsel")]

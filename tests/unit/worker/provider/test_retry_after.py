@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.worker.provider.retry_after import read_retry_after
+from services.worker.calls.provider.retry_after import read_retry_after
 
 DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
 

@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from services.shared.setting_types import read_tenant_concurrency
-from services.worker.limits.breaker import Breaker
-from services.worker.tenant_places import TenantLimits, open_tenant_limits
-from services.worker.tenant_places.places import TenantPlaces
-from services.worker.tenant_places.pools import EXPIRY_SECONDS, Granted
-from services.worker.tenant_places.shared_pools import SharedPools
+from services.worker.calls.rate_limits.breaker import Breaker
+from services.worker.calls.tenant_slots import TenantLimits, open_tenant_limits
+from services.worker.calls.tenant_slots.slots import TenantPlaces
+from services.worker.calls.tenant_slots.pools import EXPIRY_SECONDS, Granted
+from services.worker.calls.tenant_slots.shared_pools import SharedPools
 
 
 class GivenPools:

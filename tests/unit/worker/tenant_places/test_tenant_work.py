@@ -6,9 +6,9 @@ import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
-from services.worker.lease_desk import LeaseDesk
-from services.worker.slices import Slices
-from services.worker.tenant_places import open_tenant_limits
+from services.worker.intake.lease_client import LeaseDesk
+from services.worker.intake.lease_loop import Slices
+from services.worker.calls.tenant_slots import open_tenant_limits
 
 DEFAULT = jobs_pb2.JOB_CLASS_DEFAULT
 
@@ -93,7 +93,7 @@ class LeaseStore:
 async def test_a_tenant_is_leased_again_as_soon_as_no_more_waits_than_is_at_work(
     bench, eventually, monkeypatch
 ):
-    monkeypatch.setattr("services.worker.slices.UNWANTED_SECONDS", 60.0)
+    monkeypatch.setattr("services.worker.intake.lease_loop.UNWANTED_SECONDS", 60.0)
     store = LeaseStore()
     desk = LeaseDesk(DEFAULT, store, "i", bench.scheduler, lambda effects: None)
     slices = Slices({DEFAULT: desk}, bench.scheduler.room, publisher=None)

@@ -1,0 +1,58 @@
+"""The commands, put together."""
+
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+
+from headrace._cli.jobs import cancel, get, list_jobs, pause, resume, retry, watch
+from headrace._cli.listings import kinds, workers
+from headrace._cli.options import GlobalOptions, JsonOption, TargetOption, TenantOption, TimeoutOption
+from headrace._cli.results import results
+from headrace._cli.submitting import submit
+
+app = typer.Typer(
+    name="headrace",
+    help="Background jobs made of many LLM calls: submit them, watch them, read their results.",
+    epilog="Exit codes: 0 done; 1 a watched job did not succeed; 2 bad use; 3 the gateway cannot be reached; "
+    "4 the gateway answered with an error; 130 Ctrl-C (a watched job goes on).",
+    no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(version("headrace"))
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    context: typer.Context,
+    target: TargetOption = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+    timeout: TimeoutOption = 30.0,
+    _version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Takes the options that hold for every command."""
+    context.obj = GlobalOptions(target, tenant, json, timeout)
+
+
+app.command()(submit)
+app.command()(get)
+app.command("list")(list_jobs)
+app.command()(watch)
+app.command()(results)
+app.command()(cancel)
+app.command()(pause)
+app.command()(resume)
+app.command()(retry)
+app.command()(kinds)
+app.command()(workers)

@@ -1,0 +1,56 @@
+"""Watching a job from the command line."""
+
+import asyncio
+from contextlib import aclosing
+
+import typer
+
+from headrace._cli.execution import DONE, JOB_DID_NOT_SUCCEED
+from headrace._cli.json_lines import write_json_now
+from headrace._cli.progress import ProgressDisplay
+from headrace._cli.text import summary
+from headrace.client import Client
+from headrace.resources import Job, JobState
+
+
+async def follow_job(client: Client, job_id: str, json: bool) -> int:
+    """Shows a job until it has ended and returns the exit code; Ctrl-C leaves the job running."""
+    try:
+        return await show_job(client, job_id, json)
+    except asyncio.CancelledError:
+        tell_detached(job_id, json)
+        raise
+
+
+async def show_job(client: Client, job_id: str, json: bool) -> int:
+    """Shows a job until it has ended and returns the exit code."""
+    job = await (_print_events(client, job_id) if json else _show_progress(client, job_id))
+    return DONE if job is not None and job.state is JobState.SUCCEEDED else JOB_DID_NOT_SUCCEED
+
+
+def tell_detached(job_id: str, json: bool) -> None:
+    """Tells that a job that was watched goes on, and how to watch it again."""
+    if not json:
+        typer.echo(job_id)
+    typer.echo(f"detached; the job goes on. To watch it again: headrace watch {job_id}", err=True)
+
+
+async def _print_events(client: Client, job_id: str) -> Job | None:
+    job = None
+    async with aclosing(client.watch(job_id)) as events:
+        async for event in events:
+            write_json_now(event)
+            job = event.job
+    return job
+
+
+async def _show_progress(client: Client, job_id: str) -> Job | None:
+    job = None
+    with ProgressDisplay() as display:
+        async with aclosing(client.watch(job_id)) as events:
+            async for event in events:
+                display.show(event.job, event.outlook)
+                job = event.job
+    if job is not None:
+        typer.echo(summary(job))
+    return job

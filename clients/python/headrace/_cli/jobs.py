@@ -1,0 +1,152 @@
+"""The commands about jobs that exist."""
+
+from collections.abc import Callable, Coroutine
+from contextlib import aclosing
+from itertools import count
+from typing import Annotated
+
+import typer
+
+from headrace._cli.execution import DONE, execute
+from headrace._cli.following import follow_job
+from headrace._cli.json_lines import write_json
+from headrace._cli.options import (
+    BudgetOption,
+    CallOptions,
+    JobIdArgument,
+    JsonOption,
+    TargetOption,
+    TenantOption,
+)
+from headrace._cli.text import JOB_HEADER, job_lines, job_row
+from headrace.client import Client
+from headrace.resources import Job
+
+
+def get(
+    context: typer.Context,
+    *,
+    job_id: JobIdArgument,
+    target: TargetOption = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Print a job as it is now."""
+    options = CallOptions.of(context, target, tenant, json)
+    _call_and_print(options, lambda client: client.get(job_id))
+
+
+def list_jobs(
+    context: typer.Context,
+    *,
+    state: Annotated[
+        list[str] | None, typer.Option("--state", help="Only jobs in this state; may be given again.")
+    ] = None,
+    kind: Annotated[str, typer.Option("--kind", help="Only jobs of this kind.")] = "",
+    limit: Annotated[int, typer.Option("--limit", min=0, help="Jobs at most; 0: all.")] = 0,
+    target: TargetOption = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """List jobs, newest first."""
+    options = CallOptions.of(context, target, tenant, json)
+
+    async def work(client: Client) -> int:
+        numbers = count(1)
+        jobs = client.list(states=state or (), kind=kind, page_size=min(limit, 1000) or 1000)
+        async with aclosing(jobs):
+            async for job in jobs:
+                number = next(numbers)
+                if number == 1 and not options.json:
+                    typer.echo(JOB_HEADER)
+                write_json(job) if options.json else typer.echo(job_row(job))
+                if number == limit:
+                    break
+        return DONE
+
+    execute(options, work)
+
+
+def watch(
+    context: typer.Context,
+    *,
+    job_id: JobIdArgument,
+    target: TargetOption = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show a job's progress until it has ended. Exits 0 if it succeeded and 1 if not; Ctrl-C detaches."""
+    options = CallOptions.of(context, target, tenant, json)
+    execute(options, lambda client: follow_job(client, job_id, options.json))
+
+
+def cancel(
+    context: typer.Context,
+    *,
+    job_id: JobIdArgument,
+    target: TargetOption = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """End a job; a finished one stays as it is. Recorded results stay."""
+    options = CallOptions.of(context, target, tenant, json)
+    _call_and_print(options, lambda client: client.cancel(job_id))
+
+
+def pause(
+    context: typer.Context,
+    *,
+    job_id: JobIdArgument,
+    target: TargetOption = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Start nothing more of a job; calls under way end. Resume lets it go on."""
+    options = CallOptions.of(context, target, tenant, json)
+    _call_and_print(options, lambda client: client.pause(job_id))
+
+
+def resume(
+    context: typer.Context,
+    *,
+    job_id: JobIdArgument,
+    budget: BudgetOption = None,
+    target: TargetOption = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Let a paused job go on, with a higher budget where the old one is spent."""
+    options = CallOptions.of(context, target, tenant, json)
+    _call_and_print(options, lambda client: client.resume(job_id, budget_micros=budget))
+
+
+def retry(
+    context: typer.Context,
+    *,
+    job_id: JobIdArgument,
+    request_id: Annotated[
+        str | None, typer.Option("--request-id", help="Names the wanted round: never starts a second one.")
+    ] = None,
+    target: TargetOption = None,
+    tenant: TenantOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Start a new round of a finished job: of every item without a success."""
+    options = CallOptions.of(context, target, tenant, json)
+    _call_and_print(options, lambda client: client.retry(job_id, request_id=request_id))
+
+
+def _call_and_print(options: CallOptions, call: Callable[[Client], Coroutine[None, None, Job]]) -> None:
+    async def work(client: Client) -> int:
+        _print_job(await call(client), options.json)
+        return DONE
+
+    execute(options, work)
+
+
+def _print_job(job: Job, json: bool) -> None:
+    if json:
+        write_json(job)
+        return
+    for line in job_lines(job):
+        typer.echo(line)

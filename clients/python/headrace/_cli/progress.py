@@ -1,0 +1,138 @@
+"""A job's progress while it runs: a bar on a terminal, lines elsewhere."""
+
+import sys
+import time
+from collections.abc import Callable, Iterable
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from rich.console import Console, RenderableType
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
+
+from headrace._cli.progress_text import done_of_all, live_lines, speed_and_costs
+from headrace._cli.rate import RateMeter
+from headrace.resources import Job, JobOutlook, JobState
+
+SECONDS_BETWEEN_LINES = 1.0
+# A gateway that told no outlook for so long is of an older release: then time left is guessed here.
+PATIENCE_SECONDS = 3.0
+
+
+class ProgressDisplay:
+    """Shows items done of all, how fast they are done, what waits, time left, failed items, tokens and costs.
+
+    Use it as a context manager and give it each event of a watch.
+
+    Args:
+        stream: Where to show; default: stdout. Only a terminal gets a bar; anything else gets a line for
+            each change of state, and between them one a second at most.
+        clock: Seconds of a clock that does not go back.
+    """
+
+    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        stream = stream or sys.stdout
+        self._clock = clock
+        self._rate = RateMeter()
+        self._start: float | None = None
+        self._view: _View = _Bar(stream) if stream.isatty() else _Lines(stream)
+
+    def __enter__(self) -> Self:
+        self._view.open()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._view.close()
+
+    def show(self, job: Job, outlook: JobOutlook | None = None) -> None:
+        """Shows a snapshot, with the outlook that came with it or last before it; None: there is none."""
+        now = self._clock()
+        self._rate.add(now, job.progress.done_count)
+        self._start = now if self._start is None else self._start
+        self._view.show(job, outlook, self._line(job, outlook, now), now)
+
+    def _line(self, job: Job, outlook: JobOutlook | None, now: float) -> str:
+        if outlook is not None:
+            left = outlook.estimated_remaining
+            seconds = None if left is None else left.total_seconds()
+            return speed_and_costs(job, outlook.items_per_second, seconds)
+        rate = self._rate.per_second(now)
+        is_of_old_release = self._start is not None and now - self._start >= PATIENCE_SECONDS
+        return speed_and_costs(job, rate, time_left(job, rate) if is_of_old_release else None)
+
+
+class _View(Protocol):
+    def open(self) -> None: ...
+    def show(self, job: Job, outlook: JobOutlook | None, line: str, now: float) -> None: ...
+    def close(self) -> None: ...
+
+
+class _Bar:
+    def __init__(self, stream: TextIO) -> None:
+        self._progress = _BarOverNumbers(
+            TextColumn("{task.fields[state]}", markup=False),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[done]}", markup=False),
+            TimeElapsedColumn(),
+            console=Console(file=stream, force_terminal=True, highlight=False),
+            expand=True,
+        )
+        self._task: TaskID | None = None
+
+    def open(self) -> None:
+        self._progress.start()
+
+    def show(self, job: Job, outlook: JobOutlook | None, line: str, now: float) -> None:
+        if self._task is None:
+            self._task = self._progress.add_task("", state="", done="")
+        self._progress.numbers = line if outlook is None else live_lines(job, outlook)
+        self._progress.update(
+            self._task,
+            completed=job.progress.done_count,
+            total=max(job.progress.total_count, 1),
+            state=str(job.state),
+            done=done_of_all(job),
+            refresh=job.state.is_terminal,
+        )
+
+    def close(self) -> None:
+        self._progress.stop()
+
+
+class _BarOverNumbers(Progress):
+    """A bar with lines of numbers under it: beside it they would leave it no room on 80 columns."""
+
+    numbers = ""
+
+    def get_renderables(self) -> Iterable[RenderableType]:
+        yield self.make_tasks_table(self.tasks)
+        yield Text(self.numbers)
+
+
+class _Lines:
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._shown: tuple[str, float] | None = None
+
+    def open(self) -> None:
+        pass
+
+    def show(self, job: Job, outlook: JobOutlook | None, line: str, now: float) -> None:
+        if job.state.is_terminal:  # told in full by the summary
+            return
+        if self._shown and self._shown[0] == job.state and now - self._shown[1] < SECONDS_BETWEEN_LINES:
+            return
+        self._shown = (job.state, now)
+        print(f"{job.state:10} {done_of_all(job)}  {line}", file=self._stream, flush=True)
+
+    def close(self) -> None:
+        pass
+
+
+def time_left(job: Job, rate: float | None) -> float | None:
+    """Returns the seconds until the end at a rate; None where nobody knows: the job does not run."""
+    if not rate or job.state is not JobState.RUNNING:
+        return None
+    return (job.progress.total_count - job.progress.done_count) / rate

@@ -1,0 +1,53 @@
+"""A job's progress in words: what its snapshots count, how fast it moves, what is likely to come."""
+
+from headrace._cli.dollars import dollars
+from headrace._cli.lengths import duration
+from headrace.resources import Job, JobOutlook, PauseReason
+
+
+def done_of_all(job: Job) -> str:
+    """Returns how many items are done, of how many."""
+    return f"{job.progress.done_count:,}/{job.progress.total_count:,}"
+
+
+def speed_and_costs(job: Job, rate: float | None, left: float | None) -> str:
+    """Returns in a line: items a second and time left where known, failed items, tokens, their cost.
+
+    Args:
+        job: A snapshot.
+        rate: Items a second.
+        left: Seconds until the end.
+    """
+    parts = []
+    if rate and not job.state.is_terminal:
+        parts.append(f"{rate:,.1f} items/s")
+    if left is not None and not job.state.is_terminal:
+        parts.append(f"ETA {duration(left)}")
+    return "  ".join([*parts, *_counts(job)])
+
+
+def live_lines(job: Job, outlook: JobOutlook) -> str:
+    """Returns in two lines: how fast the job moves and what waits, then when it ends and what it costs."""
+    speed = [
+        f"{outlook.items_per_second:,.1f} items/s",
+        f"{outlook.tokens_per_second:,.0f} tokens/s",
+        f"{outlook.in_flight_count:,} in flight",
+    ]
+    if outlook.limited_count:
+        speed.append(f"{outlook.limited_count:,} limited")
+    if outlook.cooldown_seconds:
+        speed.append(f"cooling {duration(outlook.cooldown_seconds)}")
+    left = outlook.estimated_remaining
+    end = [] if left is None else [f"ETA {duration(left.total_seconds())}"]
+    return "  ".join(speed) + "\n" + "  ".join([*end, *_counts(job, outlook.estimated_cost_micros)])
+
+
+def _counts(job: Job, final_cost_micros: int | None = None) -> list[str]:
+    parts = [f"failed {job.progress.failed_count:,}"]
+    parts.append(f"tokens {job.usage.input_tokens + job.usage.output_tokens:,}")
+    if job.usage.cost_micros:
+        final = "" if final_cost_micros is None else f" of about ${dollars(final_cost_micros)}"
+        parts.append(f"cost ${dollars(job.usage.cost_micros)}{final}")
+    if job.pause_reason is PauseReason.BUDGET:
+        parts.append("budget spent")
+    return parts

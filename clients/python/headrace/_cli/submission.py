@@ -1,0 +1,111 @@
+"""A submit from the command line, whose job is known and watched while its items are still uploaded."""
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import typer
+
+from headrace._cli.execution import DONE, BadInputError
+from headrace._cli.following import show_job, tell_detached
+from headrace._cli.json_lines import write_json
+from headrace.client import Client
+from headrace.errors import HeadraceError
+from headrace.resources import Job
+
+Submit = Callable[[Callable[[Job], None]], Coroutine[Any, Any, Job]]
+
+
+class Submission:
+    """One submit, and what there is to tell of it.
+
+    Args:
+        submit: Submits the job, and calls what it is given as soon as that is stored.
+        request_id: Names the job, so that the same command can go on.
+        json: Whether stdout is JSON alone.
+    """
+
+    def __init__(self, submit: Submit, request_id: str, json: bool) -> None:
+        self._submit = submit
+        self._request_id = request_id
+        self._json = json
+        self._job: Job | None = None
+        self._is_stored = False
+        self._opened = asyncio.Event()
+
+    async def run(self) -> int:
+        """Submits the job, prints it, and returns the exit code."""
+        with self._told_how_to_go_on():
+            job = await self._store()
+        if self._json:
+            write_json(job)
+        return DONE
+
+    async def run_watched(self, client: Client) -> int:
+        """Submits the job, shows it until it has ended, and returns the exit code.
+
+        A job that ends badly while its items are uploaded is given no more of them.
+        """
+        tasks: list[asyncio.Task[Any]] = []
+        with self._told_how_to_go_on():
+            try:
+                return await self._store_and_show(client, tasks)
+            finally:
+                for task in tasks:
+                    task.cancel()
+                await asyncio.wait(tasks)
+
+    async def _store_and_show(self, client: Client, tasks: list[asyncio.Task[Any]]) -> int:
+        storing = asyncio.create_task(self._store())
+        tasks += [storing, asyncio.create_task(self._opened.wait())]
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        if self._job is None:
+            await storing
+        assert self._job is not None
+        showing = asyncio.create_task(show_job(client, self._job.job_id, self._json))
+        tasks.append(showing)
+        await asyncio.wait([storing, showing], return_when=asyncio.FIRST_COMPLETED)
+        if not showing.done() or showing.result() == DONE:
+            await storing
+        return await showing
+
+    async def _store(self) -> Job:
+        job = await self._submit(self._on_open)
+        self._is_stored = True
+        return job
+
+    def _on_open(self, job: Job) -> None:
+        self._job = job
+        if not self._json:
+            typer.echo(job.job_id)
+        self._opened.set()
+
+    @contextmanager
+    def _told_how_to_go_on(self) -> Iterator[None]:
+        try:
+            yield
+        except BadInputError as error:
+            raise BadInputError(f"{error}; {self._after_bad_input()}") from None
+        except HeadraceError:
+            if self._job is not None and not self._is_stored:
+                typer.echo(self._unfinished(self._job), err=True)
+            raise
+        except asyncio.CancelledError:
+            if self._job is None:
+                again = f"to learn its job, submit again with --request-id {self._request_id}"
+                typer.echo(f"interrupted; {again}", err=True)
+            elif self._is_stored:
+                tell_detached(self._job.job_id, self._json)
+            else:
+                typer.echo(f"interrupted; {self._unfinished(self._job)}", err=True)
+            raise
+
+    def _after_bad_input(self) -> str:
+        if self._job is None:
+            return "nothing was submitted"
+        return f"the items before it are stored; {self._unfinished(self._job)}"
+
+    def _unfinished(self, job: Job) -> str:
+        again = f"submit the same again with --request-id {self._request_id}"
+        return f"job {job.job_id} waits an hour for the rest of its items: {again}"

@@ -1,0 +1,124 @@
+"""The form for people: lines of plain text."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import groupby
+
+from headrace._cli.dollars import dollars
+from headrace._cli.lengths import duration
+from headrace.resources import Job, KindInfo, Result, WorkerInfo
+
+JOB_HEADER = f"{'JOB_ID':36}  {'KIND':20}  {'STATE':10}  {'DONE':>15}  {'FAILED':>8}  CREATED"
+WORKER_HEADER = (
+    f"{'ADDRESS':18}  {'LIVE':4}  {'IN FLIGHT':>9}  {'LEASED':>6}  {'ITEMS/S':>7}  {'TOKENS/S':>8}  "
+    f"{'LIMITED':>7}  {'COOLING':>7}  {'HEARTBEAT':20}  INCARNATION"
+)
+
+REASON_HEADER = f"{'ITEMS':>10}  {'REASON':24}  {'FIRST ITEM':>10}  MESSAGE"
+
+
+def printable(text: str) -> str:
+    """Returns a text of others as one line that no terminal takes for a command."""
+    return "".join(
+        c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
+    )
+
+
+def job_row(job: Job) -> str:
+    """Returns a job as a line under JOB_HEADER."""
+    progress = job.progress
+    done = f"{progress.done_count}/{progress.total_count}"
+    created = instant(job.create_time)
+    return (
+        f"{job.job_id:36}  {job.kind:20}  {job.state:10}  {done:>15}  {progress.failed_count:>8}  {created}"
+    )
+
+
+def job_lines(job: Job) -> Iterator[str]:
+    """Yields a job in full, a field a line."""
+    progress, usage = job.progress, job.usage
+    yield f"job        {job.job_id}"
+    yield f"kind       {job.kind}"
+    yield f"state      {job.state}"
+    if job.pause_reason != "UNSPECIFIED":
+        yield f"paused by  {job.pause_reason}"
+    if job.error:
+        yield f"error      {job.error.reason}: {printable(job.error.message)}"
+    yield (
+        f"items      {progress.total_count:,} in all, {progress.succeeded_count:,} succeeded, "
+        f"{progress.failed_count:,} failed, {progress.cancelled_count:,} cancelled"
+    )
+    yield f"tokens     {usage.input_tokens:,} in, {usage.output_tokens:,} out, {usage.call_count:,} calls"
+    if usage.cost_micros or job.budget_micros is not None:
+        of_budget = "" if job.budget_micros is None else f" of {dollars(job.budget_micros)}"
+        yield f"cost       {dollars(usage.cost_micros)}{of_budget} US dollars"
+    yield f"class      {job.job_class}"
+    yield f"tenant     {job.tenant}"
+    for name in ("create", "schedule", "start", "expire", "finish"):
+        moment = getattr(job, f"{name}_time")
+        if moment:
+            yield f"{name:9}  {instant(moment)}"
+
+
+def summary(job: Job) -> str:
+    """Returns in a line how a job stands: state, counts, tokens, duration."""
+    progress, usage = job.progress, job.usage
+    parts = [
+        f"{progress.done_count:,} of {progress.total_count:,} items done",
+        f"{progress.failed_count:,} failed",
+        f"{usage.input_tokens + usage.output_tokens:,} tokens",
+    ]
+    if usage.cost_micros:
+        parts.append(f"{dollars(usage.cost_micros)} US dollars")
+    if job.create_time and job.finish_time:
+        parts.append(f"{(job.finish_time - job.create_time).total_seconds():.1f} s")
+    why = f" ({job.error.reason}: {printable(job.error.message)})" if job.error else ""
+    return f"{job.state}{why}: {', '.join(parts)}"
+
+
+def result_row(result: Result) -> str:
+    """Returns a result as a line: index, state, and its output's JSON or its error, with tabs between.
+
+    A failed item that was tried more than once tells how often, and why its earlier tries failed.
+    """
+    if result.error:
+        what = f"{result.error.reason}: {printable(result.error.message)}{_earlier_tries(result)}"
+    else:
+        what = printable(result.output_text)
+    return f"{result.item_index}\t{result.state}\t{what}"
+
+
+def _earlier_tries(result: Result) -> str:
+    if result.try_count < 2:
+        return ""
+    reasons = (each.error.reason for each in result.failed_tries if each.try_number < result.try_count)
+    runs = ((reason, len(list(run))) for reason, run in groupby(reasons))
+    before = ", ".join(f"{count} times {reason}" if count > 1 else reason for reason, count in runs)
+    return f" (try {result.try_count}{f', after {printable(before)}' if before else ''})"
+
+
+def reason_row(reason: str, item_count: int, item_index: int, message: str) -> str:
+    """Returns a reason as a line under REASON_HEADER: how many items it failed, and one of them."""
+    return f"{item_count:>10}  {printable(reason):24}  {item_index:>10}  {printable(message)}"
+
+
+def kind_row(kind: KindInfo) -> str:
+    """Returns a kind as a line: name and description."""
+    return f"{kind.name:20}  {printable(kind.description)}"
+
+
+def worker_row(worker: WorkerInfo) -> str:
+    """Returns a worker as a line under WORKER_HEADER."""
+    in_flight = f"{worker.in_flight_count}/{worker.in_flight_limit}"
+    cooling = duration(worker.cooldown_seconds) if worker.cooldown_seconds else "-"
+    return (
+        f"{worker.address:18}  {'yes' if worker.live else 'no':4}  {in_flight:>9}  "
+        f"{worker.leased_item_count:>6}  {worker.items_per_second:>7.1f}  {worker.tokens_per_second:>8.0f}  "
+        f"{worker.limited_count:>7}  {cooling:>7}  {instant(worker.heartbeat_time):20}  {worker.incarnation}"
+        f"{'  limits apart' if worker.limits_apart else ''}"
+    )
+
+
+def instant(moment: datetime | None) -> str:
+    """Returns a moment in UTC to the second, or a dash."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ") if moment else "-"

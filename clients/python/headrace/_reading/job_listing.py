@@ -1,0 +1,26 @@
+"""Jobs of a tenant, page after page."""
+
+from collections.abc import AsyncGenerator
+
+from headrace._transport.connection import GatewayConnection
+from headrace._messages.conversion import to_job
+from headrace.gateway.v1 import gateway_pb2
+from headrace.resources import Job
+
+
+async def list_jobs(
+    connection: GatewayConnection, request: gateway_pb2.ListJobsRequest
+) -> AsyncGenerator[Job, None]:
+    """Yields all jobs of a query, newest first.
+
+    Args:
+        connection: Where to read.
+        request: Which jobs; its page_token is set here.
+    """
+    while True:
+        page = await connection.call(connection.stub.ListJobs, request)
+        for job in page.jobs:
+            yield to_job(job)
+        if not page.next_page_token:
+            return
+        request.page_token = page.next_page_token

@@ -1,0 +1,97 @@
+"""A watch of a job that outlives its connections."""
+
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+
+from headrace._transport.connection import GatewayConnection, is_passing
+from headrace._messages.conversion import to_job, to_live_events, to_outlook
+from headrace.errors import HeadraceError, UnavailableError
+from headrace.gateway.v1 import gateway_pb2
+from headrace.resources import Job, JobEvent, JobOutlook
+from headrace._transport.resumption import Resumption
+
+
+class WatchPosition:
+    """How far a watch has come: the newest snapshot seen and the token that continues after it."""
+
+    def __init__(self, resume_token: str = "") -> None:
+        self.resume_token = resume_token
+        self._job: Job | None = None
+        self._outlook: JobOutlook | None = None
+
+    def begin_stream(self) -> None:
+        """Lets go of what was live in the stream before."""
+        self._outlook = None
+
+    def advance(self, response: gateway_pb2.WatchJobResponse) -> JobEvent | None:
+        """Returns the event that a message makes, or None where it brings nothing new."""
+        is_newer = response.HasField("job") and (self._job is None or response.job.seq > self._job.seq)
+        if is_newer:
+            self._job = to_job(response.job)
+        if response.resume_token:
+            self.resume_token = response.resume_token
+        live_events, has_outlook = to_live_events(response.live_events), response.HasField("outlook")
+        if has_outlook:
+            self._outlook = to_outlook(response.outlook)
+        if self._job is None or not (is_newer or live_events or has_outlook):
+            return None
+        outlook = None if self._job.state.is_terminal else self._outlook
+        return JobEvent(self._job, self.resume_token, live_events, outlook)
+
+    def may_continue(self, error: HeadraceError) -> bool:
+        """Returns whether to call again after an error; forgets a token that another gateway refuses."""
+        if error.reason == "INVALID_RESUME_TOKEN" and self._job is not None and self.resume_token:
+            self.resume_token = ""
+            return True
+        return is_passing(error)
+
+
+async def watch_job(
+    connection: GatewayConnection, request: gateway_pb2.WatchJobRequest
+) -> AsyncGenerator[JobEvent, None]:
+    """Yields a job's events up to its terminal snapshot; a broken stream is continued where it broke.
+
+    Args:
+        connection: Where to watch.
+        request: Which job, and from where; its resume_token is moved on here.
+
+    Raises:
+        HeadraceError: The gateway refused the watch, or none answered for the connection's resume_timeout.
+    """
+    position = WatchPosition(request.resume_token)
+    resumption = Resumption(connection)
+    while True:
+        try:
+            async with aclosing(_read_stream(connection, request, position, resumption)) as events:
+                async for event in events:
+                    yield event
+                    if event.state.is_terminal:
+                        return
+            raise UnavailableError("the stream ended before the job did")
+        except HeadraceError as error:
+            if not position.may_continue(error) or not await resumption.wait():
+                raise
+
+
+async def _read_stream(
+    connection: GatewayConnection,
+    request: gateway_pb2.WatchJobRequest,
+    position: WatchPosition,
+    resumption: Resumption,
+) -> AsyncGenerator[JobEvent, None]:
+    request.resume_token = position.resume_token
+    resumption.begin_stream()
+    position.begin_stream()
+    call = connection.stub.WatchJob(request, metadata=connection.metadata)
+    try:
+        with connection.errors_of_calls():
+            await call.initial_metadata()
+            if not call.done():  # a call that failed has metadata too: none
+                resumption.open_stream()
+            async for response in call:
+                event = position.advance(response)
+                if event is not None:
+                    resumption.note_news()
+                    yield event
+    finally:
+        call.cancel()  # leaving the loop does not end the call on the server

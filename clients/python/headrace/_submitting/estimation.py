@@ -1,0 +1,64 @@
+"""What a job would take, asked of a gateway: in one call, or in several where one cannot carry its items."""
+
+from collections.abc import AsyncIterable, Iterable
+from contextlib import aclosing
+from typing import Any
+
+from headrace._transport.connection import GatewayConnection
+from headrace._messages.conversion import to_estimate
+from headrace.gateway.v1 import gateway_pb2
+from headrace._submitting.item_reading import check_items, encode_item, read_items
+from headrace.resources import JobEstimate
+from headrace._submitting.submission import MAX_REQUEST_BYTES, MAX_REQUEST_ITEMS, check_params
+
+
+async def estimate_job(
+    connection: GatewayConnection,
+    request: gateway_pb2.SubmitJobRequest,
+    items: Iterable[Any] | AsyncIterable[Any],
+) -> JobEstimate:
+    """Returns the sum of what all items would take; nothing is stored.
+
+    Args:
+        connection: Where to call.
+        request: All of the job but its items.
+        items: JSON values.
+
+    Raises:
+        HeadraceError: As ``Client.estimate`` says.
+    """
+    check_items(items)
+    check_params(request.params)
+    request.validate_only = True
+    base_size = size = request.ByteSize()
+    parts: list[JobEstimate] = []
+    index = 0
+    async with aclosing(read_items(items)) as source:
+        async for item in source:
+            text, item_size = encode_item(item, index)
+            index += 1
+            is_full = size + item_size > MAX_REQUEST_BYTES or len(request.items) == MAX_REQUEST_ITEMS
+            if request.items and is_full:
+                parts.append(await _ask(connection, request))
+                del request.items[:]
+                size = base_size
+            request.items.append(text)
+            size += item_size
+    if request.items or not parts:
+        parts.append(await _ask(connection, request))
+    return _sum(parts)
+
+
+async def _ask(connection: GatewayConnection, request: gateway_pb2.SubmitJobRequest) -> JobEstimate:
+    response = await connection.call(connection.stub.SubmitJob, request)
+    return to_estimate(response.estimate)
+
+
+def _sum(parts: list[JobEstimate]) -> JobEstimate:
+    costs = [part.cost_micros for part in parts if part.cost_micros is not None]
+    return JobEstimate(
+        call_count=sum(part.call_count for part in parts),
+        input_tokens=sum(part.input_tokens for part in parts),
+        output_tokens=sum(part.output_tokens for part in parts),
+        cost_micros=sum(costs) if len(costs) == len(parts) else None,
+    )

@@ -1,0 +1,79 @@
+"""A submit: items that fit in one request go with it, more go as an upload."""
+
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from contextlib import aclosing
+from typing import Any
+
+from headrace._transport.connection import GatewayConnection
+from headrace._messages.conversion import to_job
+from headrace.errors import FieldViolation, InvalidArgumentError
+from headrace.gateway.v1 import gateway_pb2
+from headrace._submitting.item_reading import check_items, encode_item, is_stream, read_items
+from headrace._messages.json_text import JsonText, utf8_size
+from headrace.resources import Job
+from headrace._submitting.uploading import upload_items
+
+MAX_REQUEST_BYTES = 4 * 1024 * 1024
+MAX_REQUEST_ITEMS = 100_000
+_MAX_PARAMS_BYTES = 1024 * 1024
+
+
+async def submit_job(
+    connection: GatewayConnection,
+    request: gateway_pb2.SubmitJobRequest,
+    items: Iterable[Any] | AsyncIterable[Any],
+    on_open: Callable[[Job], object] | None,
+) -> Job:
+    """Stores a job with its items and returns its snapshot once all of them are stored.
+
+    Which way items go depends on what they are alone, so that a repeated submit makes the same request:
+    those that arrive over time are always uploaded, others where one request cannot carry them.
+
+    Args:
+        connection: Where to call.
+        request: All of the job but its items.
+        items: JSON values.
+        on_open: Told the job as soon as it is stored, before the rest of its items is.
+
+    Raises:
+        HeadraceError: As ``Client.submit`` says.
+    """
+    check_items(items)
+    check_params(request.params)
+    async with aclosing(read_items(items)) as source:
+        gathered, is_all = await _gather(request, source, only_first=is_stream(items))
+        if is_all:
+            request.items.extend(gathered)
+        else:
+            request.upload = True
+        response = await connection.call(connection.stub.SubmitJob, request)
+        job = to_job(response.job)
+        if on_open is not None:
+            on_open(job)
+        return job if is_all else await upload_items(connection, job.job_id, gathered, source)
+
+
+async def _gather(
+    request: gateway_pb2.SubmitJobRequest, source: AsyncGenerator[Any, None], only_first: bool
+) -> tuple[list[JsonText], bool]:
+    """Returns the first items, and whether they are all and fit in the request.
+
+    Reads one item more than fit in a request, or with ``only_first`` one in all: that one is there.
+    """
+    gathered: list[JsonText] = []
+    size = request.ByteSize()
+    async for item in source:
+        text, item_size = encode_item(item, len(gathered))
+        gathered.append(JsonText(text))
+        size += item_size
+        if only_first or size > MAX_REQUEST_BYTES or len(gathered) > MAX_REQUEST_ITEMS:
+            return gathered, False
+    return gathered, True
+
+
+def check_params(text: str) -> None:
+    """Raises an InvalidArgumentError for params that are larger than a job may have."""
+    size = utf8_size(text, "params")
+    if size > _MAX_PARAMS_BYTES:
+        violation = FieldViolation("params", f"holds {size:,} bytes, and may hold {_MAX_PARAMS_BYTES:,}")
+        raise InvalidArgumentError("params is too large: it holds at most 1 MB", violations=[violation])

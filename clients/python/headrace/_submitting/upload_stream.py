@@ -1,0 +1,133 @@
+"""One stream of an upload: batches out, counts of what is stored in."""
+
+import asyncio
+from contextlib import suppress
+
+import grpc
+
+from headrace._transport.connection import GatewayConnection
+from headrace._messages.conversion import to_job
+from headrace.errors import AbortedError, UnavailableError
+from headrace.gateway.v1 import gateway_pb2
+from headrace.jobs.v1 import jobs_pb2
+from headrace.resources import Job
+from headrace._transport.resumption import Resumption
+from headrace._transport.server_status import ServerStatus
+from headrace._submitting.upload_window import UploadWindow
+
+# An open upload is UPLOADING rather than any of these, so a job in one of them has all its items.
+_CLOSED_STATES = frozenset(
+    {jobs_pb2.JOB_STATE_PENDING, jobs_pb2.JOB_STATE_RUNNING, jobs_pb2.JOB_STATE_SUCCEEDED}
+)
+
+
+class UploadStream:
+    """One AppendItems call, from the first request to the end or a break. Runs once.
+
+    Args:
+        connection: Where to call; its timeout bounds the wait for each answer that is owed.
+        job_id: A job submitted with upload.
+        window: Where batches are taken, and what is stored is told.
+        resumption: Told of the stream's health.
+
+    Attributes:
+        closed_job: The job, once it has all its items and the upload is closed.
+    """
+
+    def __init__(
+        self, connection: GatewayConnection, job_id: str, window: UploadWindow, resumption: Resumption
+    ) -> None:
+        self.closed_job: Job | None = None
+        self._connection = connection
+        self._job_id = job_id
+        self._window = window
+        self._resumption = resumption
+        self._call = connection.stub.AppendItems(metadata=connection.metadata)
+        self._status = ServerStatus(self._call)
+        self._silence = asyncio.timeout(connection.timeout)
+        self._is_half_closed = False
+
+    async def run(self) -> None:
+        """Sends what there is to send, until the upload is closed, or all is stored that could be read.
+
+        Raises:
+            HeadraceError: The gateway refused something, or the stream broke.
+        """
+        self._resumption.begin_stream()
+        try:
+            async with self._silence:
+                with self._connection.errors_of_calls():
+                    await self._talk()
+        except TimeoutError:
+            seconds = self._connection.timeout
+            raise UnavailableError(f"no answer to an upload within {seconds:g} s") from None
+        finally:
+            self._call.cancel()
+
+    async def _talk(self) -> None:
+        try:
+            await self._begin()
+            await self._exchange()
+        except grpc.aio.AioRpcError as error:
+            raise await self._status.error_behind(error) from None
+
+    async def _begin(self) -> None:
+        await self._write(gateway_pb2.AppendItemsRequest(job_id=self._job_id))
+        answer = await self._call.read()
+        if not isinstance(answer, gateway_pb2.AppendItemsResponse):
+            raise UnavailableError("the stream ended before its first answer")
+        self._resumption.open_stream()
+        if not self._window.rewind(answer.stored_count, answer.job.state in _CLOSED_STATES):
+            raise AbortedError(
+                f"{self._window.stored_count:,} items were stored, and only {answer.stored_count:,} are now: "
+                "submit again with the same request_id",
+                reason="UPLOAD_OFFSET",
+                metadata={"stored_count": str(answer.stored_count)},
+            )
+        self._settle()
+
+    async def _exchange(self) -> None:
+        sending = asyncio.create_task(self._send())
+        try:
+            await self._read_answers()
+        finally:
+            sending.cancel()
+            await asyncio.wait([sending])
+
+    async def _send(self) -> None:
+        while (batch := await self._window.take()) is not None:
+            self._owe()
+            await self._write(batch)
+        self._is_half_closed = True
+        self._owe()
+        if self._window.error is None:
+            finish = gateway_pb2.UploadFinish(total_count=self._window.read_count)
+            await self._write(gateway_pb2.AppendItemsRequest(finish=finish))
+        await self._call.done_writing()
+
+    async def _write(self, request: gateway_pb2.AppendItemsRequest) -> None:
+        with suppress(grpc.aio.AioRpcError, asyncio.InvalidStateError):  # the next read tells why it broke
+            await self._call.write(request)
+
+    async def _read_answers(self) -> None:
+        while isinstance(answer := await self._call.read(), gateway_pb2.AppendItemsResponse):
+            if answer.stored_count > self._window.stored_count:
+                self._resumption.note_news()
+            self._window.acknowledge(answer.stored_count)
+            if answer.HasField("job") and self._is_half_closed and self._window.error is None:
+                self.closed_job = to_job(answer.job)
+            self._settle()
+        if self.closed_job is None and self._window.error is None:
+            raise UnavailableError("the stream ended before the upload did")
+
+    def _owe(self) -> None:
+        """Takes note that an answer is owed: from now on silence counts, unless it counts already."""
+        if self._silence.when() is None:
+            self._resumption.expect_news()
+            self._silence.reschedule(asyncio.get_running_loop().time() + self._connection.timeout)
+
+    def _settle(self) -> None:
+        """Takes note of an answer: silence counts anew, if another one is owed."""
+        is_owed = self._window.has_sent or self._is_half_closed
+        wait_end = asyncio.get_running_loop().time() + self._connection.timeout
+        self._silence.reschedule(wait_end if is_owed else None)

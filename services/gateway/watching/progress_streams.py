@@ -1,0 +1,124 @@
+"""One stream of progress from every live worker, and the way to tell a worker something."""
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine, Iterable
+from typing import TYPE_CHECKING
+
+import grpc
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
+from headrace.worker.v1 import worker_pb2, worker_pb2_grpc
+from services.gateway.watching.hub import Hub
+from services.shared.logging import get_logger
+from services.shared.rpc_client import open_channel
+
+if TYPE_CHECKING:
+    from headrace.worker.v1.worker_pb2_grpc import WorkerServiceAsyncStub
+
+log = get_logger(__name__)
+
+_FIRST_BACKOFF_SECONDS = 0.1
+_MAX_BACKOFF_SECONDS = 2.0
+_TELL_SECONDS = 2.0
+
+
+class _Link:
+    """The stream from one incarnation of a worker; it is opened again after every break until closed."""
+
+    def __init__(self, worker: jobs_pb2.Worker, gateway: str, hub: Hub, on_gap: Callable[[], None]) -> None:
+        self._incarnation = worker.incarnation
+        self._hub = hub
+        self._on_gap = on_gap
+        self._channel = open_channel(worker.address)
+        self._stub: WorkerServiceAsyncStub = worker_pb2_grpc.WorkerServiceStub(self._channel)
+        self._request = worker_pb2.StreamProgressRequest(gateway=gateway)
+        self._backoff_seconds = _FIRST_BACKOFF_SECONDS
+        self._follower = asyncio.create_task(self._follow())
+
+    async def close(self) -> None:
+        self._follower.cancel()
+        await asyncio.wait([self._follower])
+        await self._channel.close(None)
+
+    async def _follow(self) -> None:
+        while True:
+            await self._read_stream()
+            self._on_gap()
+            await asyncio.sleep(self._backoff_seconds * random.uniform(0.5, 1.0))
+            self._backoff_seconds = min(2 * self._backoff_seconds, _MAX_BACKOFF_SECONDS)
+
+    async def _read_stream(self) -> None:
+        call = self._stub.StreamProgress(self._request)
+        first = True
+        try:
+            async for response in call:
+                if response.incarnation != self._incarnation:
+                    return  # another process listens there now; a sweep will name it
+                if first:
+                    self._backoff_seconds = _FIRST_BACKOFF_SECONDS
+                    self._on_gap()
+                    first = False
+                self._hub.put_jobs(response.jobs)
+                for event in response.live_events:
+                    self._hub.put_live_event(event.job_id, event.live_event)
+        except grpc.aio.AioRpcError as error:
+            log.debug("progress_stream_broken", incarnation=self._incarnation, code=error.code().name)
+        finally:
+            call.cancel()
+
+
+class ProgressStreams:
+    """Streams from all live workers to the hub.
+
+    Args:
+        gateway: A name of this gateway for the workers' logs.
+        hub: Takes the news.
+        on_gap: Called when a stream begins or breaks: news may have been missed until then.
+    """
+
+    def __init__(self, gateway: str, hub: Hub, on_gap: Callable[[], None]) -> None:
+        self._gateway = gateway
+        self._hub = hub
+        self._on_gap = on_gap
+        self._links: dict[tuple[str, str], _Link] = {}
+        self._running: set[asyncio.Task[None]] = set()
+
+    def follow(self, live_workers: Iterable[jobs_pb2.Worker]) -> None:
+        """Opens streams to the workers that are new and ends those to the workers that are gone."""
+        live = {(worker.incarnation, worker.address): worker for worker in live_workers}
+        for key in self._links.keys() - live.keys():
+            log.info("worker_left", incarnation=key[0])
+            self._start(self._links.pop(key).close())
+        for key in live.keys() - self._links.keys():
+            log.info("worker_joined", incarnation=key[0])
+            self._links[key] = _Link(live[key], self._gateway, self._hub, self._on_gap)
+
+    def tell(self, workers: Iterable[results_pb2.WorkerToTell]) -> None:
+        """Has workers end or pause jobs, and returns at once. One not reached hears it by heartbeat."""
+        for worker in workers:
+            self._start(self._tell(worker))
+
+    async def close(self) -> None:
+        """Ends all streams."""
+        self.follow(())
+        while self._running:
+            await asyncio.wait(self._running)
+
+    def _start(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _tell(self, worker: results_pb2.WorkerToTell) -> None:
+        try:
+            async with open_channel(worker.address) as channel:  # shares the connection of the stream
+                stub: WorkerServiceAsyncStub = worker_pb2_grpc.WorkerServiceStub(channel)
+                names = {"job_id": worker.job_id, "incarnation": worker.incarnation}
+                if worker.pause:
+                    await stub.PauseJob(worker_pb2.PauseJobRequest(**names), timeout=_TELL_SECONDS)
+                else:
+                    await stub.CancelJob(worker_pb2.CancelJobRequest(**names), timeout=_TELL_SECONDS)
+        except grpc.aio.AioRpcError as error:
+            log.debug("worker_not_told", incarnation=worker.incarnation, code=error.code().name)

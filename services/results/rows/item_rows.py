@@ -1,0 +1,151 @@
+"""Reading and writing rows of results and item_tries, under the lock of their jobs."""
+
+# ruff: noqa: S608  # statements are put together from constants alone
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row
+
+from services.results.database.database import Transaction
+
+_USAGE = (
+    "call_count bigint, input_tokens bigint, output_tokens bigint, cached_tokens bigint, cost_micros bigint"
+)
+_USAGE_NAMES = "call_count, input_tokens, output_tokens, cached_tokens, cost_micros"
+
+
+class Usage(NamedTuple):
+    """What calls to the provider have used."""
+
+    call_count: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cost_micros: int = 0
+
+
+class NewResult(NamedTuple):
+    """A result to insert.
+
+    Attributes:
+        current_round: The job's round; a failure has it as round too, a success 0.
+        failed_tries: Text, as ``kept_tries`` has it.
+    """
+
+    job_id: str
+    item_index: int
+    round: int
+    current_round: int
+    seq: int
+    state: int
+    output: str
+    output_bytes: int
+    error_reason: str
+    error_message: str
+    try_count: int
+    call_count: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cost_micros: int
+    finish_time: int
+    failed_tries: str = ""
+
+
+class Tries(NamedTuple):
+    """The tries of an item that waits for another one.
+
+    Attributes:
+        failed_tries: Text, as ``kept_tries`` has it.
+        work_time: How long it was worked on in them, in microseconds.
+    """
+
+    job_id: str
+    item_index: int
+    round: int
+    try_count: int
+    due_time: int
+    call_count: int
+    input_tokens: int
+    output_tokens: int
+    cached_tokens: int
+    cost_micros: int
+    error_reason: str
+    error_message: str
+    failed_tries: str = ""
+    work_time: int = 0
+
+    @property
+    def usage(self) -> Usage:
+        """What these tries have used."""
+        return Usage(*self[5:10])
+
+
+class ItemRange(NamedTuple):
+    """Items of a job in its present round, from first_index up to but not end_index."""
+
+    job_id: str
+    round: int
+    first_index: int
+    end_index: int
+
+
+# Not NOT EXISTS: PostgreSQL makes a join of that, and where it plans it while the table is empty, one that
+# goes through all results at every call, until the table is analysed again.
+_INSERT = f"""
+INSERT INTO results (job_id, item_index, round, seq, state, output, output_bytes, error_reason,
+    error_message, try_count, {_USAGE_NAMES}, finish_time, failed_tries)
+SELECT r.job_id, r.item_index, r.round, r.seq, r.state, r.output, r.output_bytes, r.error_reason,
+    r.error_message, r.try_count, r.call_count, r.input_tokens, r.output_tokens, r.cached_tokens,
+    r.cost_micros, r.finish_time, r.failed_tries
+FROM ROWS(r: job_id text, item_index bigint, round bigint, current_round bigint, seq bigint, state bigint,
+    output text, output_bytes bigint, error_reason text, error_message text, try_count bigint, {_USAGE},
+    finish_time bigint, failed_tries text)
+WHERE (SELECT 1 FROM results e WHERE e.job_id = r.job_id AND e.item_index = r.item_index
+       AND e.round IN (0, r.current_round) LIMIT 1) IS NULL
+ON CONFLICT DO NOTHING RETURNING job_id, item_index"""
+_RANGES = "ROWS(k: job_id text, round bigint, first_index bigint, end_index bigint)"
+_FINISHED = f"""
+SELECT e.job_id, e.item_index FROM {_RANGES} JOIN results e ON e.job_id = k.job_id
+AND e.item_index >= k.first_index AND e.item_index < k.end_index AND (e.round = 0 OR e.round = k.round)"""
+_TRIES = f"""
+SELECT {", ".join("t." + name for name in Tries._fields)} FROM {_RANGES}
+JOIN item_tries t ON t.job_id = k.job_id AND t.round = k.round
+AND t.item_index >= k.first_index AND t.item_index < k.end_index"""
+_DEFER = f"""
+INSERT INTO item_tries ({", ".join(Tries._fields)}) SELECT {", ".join(Tries._fields)}
+FROM ROWS(tried: job_id text, item_index bigint, round bigint, try_count bigint, due_time bigint, {_USAGE},
+    error_reason text, error_message text, failed_tries text, work_time bigint) WHERE true
+ON CONFLICT (job_id, item_index) DO UPDATE SET
+{", ".join(f"{name} = excluded.{name}" for name in Tries._fields[2:])}"""
+
+
+async def insert_results(tx: Transaction, results: Sequence[NewResult]) -> set[tuple[str, int]]:
+    """Returns the items (job id, item index) whose result went in: those that had none yet."""
+    rows: Sequence[Row[Any]] = await tx.run(_INSERT, r=results) if results else []
+    return {(row.job_id, row.item_index) for row in rows}
+
+
+async def read_finished(tx: Transaction, ranges: Sequence[ItemRange]) -> set[tuple[str, int]]:
+    """Returns the items (job id, item index) in these ranges that have a result in the present round."""
+    rows: Sequence[Row[Any]] = await tx.run(_FINISHED, k=ranges) if ranges else []
+    return {(row.job_id, row.item_index) for row in rows}
+
+
+async def read_tries(tx: Transaction, ranges: Sequence[ItemRange]) -> dict[tuple[str, int], Tries]:
+    """Returns, by job id and item index, what the store knows of tries in these ranges."""
+    rows: Sequence[Row[Any]] = await tx.run(_TRIES, k=ranges) if ranges else []
+    return {(row.job_id, row.item_index): Tries(*tuple(row)) for row in rows}
+
+
+def save_tries(tx: Transaction, tries: Iterable[Tries]) -> None:
+    """Queues the newest tries of items."""
+    rows = list({(entry.job_id, entry.item_index): entry for entry in tries}.values())
+    if rows:
+        tx.later(_DEFER, tried=rows)
+
+
+async def forget_tries(tx: Transaction, job_id: str) -> None:
+    """Forgets all tries of a job."""
+    await tx.run("DELETE FROM item_tries WHERE job_id = :job_id", {"job_id": job_id})

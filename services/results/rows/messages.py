@@ -1,0 +1,162 @@
+"""Where rows and messages meet."""
+
+import uuid
+from functools import lru_cache
+from typing import Any, cast
+
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from sqlalchemy import Row
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
+from services.results.rules.facts import Chunk, Job
+from services.results.rows.item_rows import Usage
+from services.results.rows.failed_attempts import decode_tries
+from services.shared.job_states import TERMINAL_STATES
+
+MAX_COUNT = 2**40
+# A length of time beyond this, some 35 years, is a mistake.
+MAX_MICROSECONDS = 2**50
+
+
+@lru_cache(10_000)  # what is under way is named in each call of its workers
+def canonical_id(job_id: str) -> str:
+    """Returns a job id as it is stored, or an empty text for what is no UUID, which no job has."""
+    try:
+        return str(uuid.UUID(job_id))
+    except ValueError:
+        return ""
+
+
+def timestamp(microseconds: int | None) -> Timestamp | None:
+    """Returns an instant; None for none."""
+    if microseconds is None:
+        return None
+    return Timestamp(seconds=microseconds // 1_000_000, nanos=microseconds % 1_000_000 * 1000)
+
+
+def microseconds(instant: Timestamp) -> int:
+    """Returns an instant in microseconds."""
+    return instant.seconds * 1_000_000 + instant.nanos // 1000
+
+
+def duration(microseconds: int | None) -> Duration | None:
+    """Returns a length of time; None for none."""
+    if microseconds is None:
+        return None
+    return Duration(seconds=microseconds // 1_000_000, nanos=microseconds % 1_000_000 * 1000)
+
+
+def duration_of(message: Message, field: str) -> int | None:
+    """Returns the length of time in a field, in microseconds and never below 0; None where it is not set."""
+    if not message.HasField(field):
+        return None
+    length: Duration = getattr(message, field)
+    return min(max(0, length.ToMicroseconds()), MAX_MICROSECONDS)
+
+
+def job_message(job: Job) -> jobs_pb2.Job:
+    """Returns a job's snapshot."""
+    is_terminal = job.state in TERMINAL_STATES
+    finished_count = job.succeeded_count + job.failed_count
+    return jobs_pb2.Job(
+        job_id=job.job_id,
+        kind=job.kind,
+        state=cast("jobs_pb2.JobState", job.state),
+        job_class=cast("jobs_pb2.JobClass", job.job_class),
+        create_time=timestamp(job.create_time),
+        schedule_time=timestamp(job.schedule_time),
+        start_time=timestamp(job.start_time),
+        finish_time=timestamp(job.finish_time),
+        progress=jobs_pb2.Progress(
+            total_count=job.total_count,
+            succeeded_count=job.succeeded_count,
+            failed_count=job.failed_count,
+            cancelled_count=job.total_count - finished_count if is_terminal else 0,
+        ),
+        usage=usage_message(job),
+        error=jobs_pb2.Error(reason=job.error_reason, message=job.error_message)
+        if job.error_reason
+        else None,
+        pause_reason=cast("jobs_pb2.PauseReason", job.pause_reason),
+        seq=job.seq,
+        tenant=job.tenant,
+        expire_time=timestamp(job.expire_time),
+        budget_micros=job.budget_micros,
+    )
+
+
+def usage_message(used: Any) -> jobs_pb2.Usage:
+    """Returns the usage of anything that has its counts."""
+    return jobs_pb2.Usage(
+        call_count=used.call_count,
+        input_tokens=used.input_tokens,
+        output_tokens=used.output_tokens,
+        cached_tokens=used.cached_tokens,
+        cost_micros=used.cost_micros,
+    )
+
+
+def usage_of(message: jobs_pb2.Usage) -> Usage:
+    """Returns the usage in a message, each count at least 0 and small enough to be summed."""
+    counts = (
+        message.call_count,
+        message.input_tokens,
+        message.output_tokens,
+        message.cached_tokens,
+        message.cost_micros,
+    )
+    return Usage(*(max(0, min(count, MAX_COUNT)) for count in counts))
+
+
+def result_message(row: Row[Any]) -> jobs_pb2.Result:
+    """Returns a result."""
+    failed = row.state == jobs_pb2.ITEM_STATE_FAILED
+    return jobs_pb2.Result(
+        item_index=row.item_index,
+        state=cast("jobs_pb2.ItemState", row.state),
+        output=row.output,
+        error=jobs_pb2.Error(reason=row.error_reason, message=row.error_message) if failed else None,
+        try_count=row.try_count,
+        usage=usage_message(row),
+        finish_time=timestamp(row.finish_time),
+        failed_tries=decode_tries(row.failed_tries),
+    )
+
+
+def worker_message(row: Row[Any]) -> jobs_pb2.Worker:
+    """Returns a worker."""
+    return jobs_pb2.Worker(
+        incarnation=row.incarnation,
+        address=row.address,
+        start_time=timestamp(row.start_time),
+        heartbeat_time=timestamp(row.heartbeat_time),
+        live=not row.ended and not row.dead,
+        in_flight_count=row.in_flight_count,
+        in_flight_limit=row.in_flight_limit,
+        leased_item_count=row.leased_item_count,
+        limits_apart=row.limits_apart,
+        items_per_second=row.items_per_second,
+        tokens_per_second=row.tokens_per_second,
+        limited_count=row.limited_count,
+        cooldown_seconds=row.cooldown_seconds,
+    )
+
+
+def lease_ref(chunk: Chunk) -> results_pb2.LeaseRef:
+    """Returns the name of a chunk's lease."""
+    return results_pb2.LeaseRef(job_id=chunk.job_id, chunk_index=chunk.chunk_index, fence=chunk.fence)
+
+
+def merge_effects(parts: list[results_pb2.Effects]) -> results_pb2.Effects:
+    """Returns the effects of several transactions, in their order, as those of one."""
+    merged = results_pb2.Effects()
+    newest: dict[str, jobs_pb2.Job] = {}
+    for part in parts:
+        merged.tasks_to_publish.extend(part.tasks_to_publish)
+        merged.workers_to_tell.extend(part.workers_to_tell)
+        newest.update((job.job_id, job) for job in part.changed_jobs)
+    merged.changed_jobs.extend(newest.values())
+    return merged

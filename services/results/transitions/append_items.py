@@ -1,0 +1,71 @@
+"""AppendItems: items for an upload, and its end."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from headrace.errors import InternalError
+from headrace.results.v1 import results_pb2
+from services.results.rows import chunk_rows
+from services.results.transitions.cancel_job import lock_owned_job
+from services.results.rows.chunk_rows import new_chunk
+from services.results.database.database import Database, Transaction
+from services.results.rules.facts import Job
+from services.results.database.failures import RefusedError
+from services.results.rows.messages import job_message
+from services.results.metrics import ITEMS_APPENDED
+from services.results.rules.chunks import chunk_size, cut_chunks
+from services.results.rules.uploads import IDLE_FOR, Batch, judge_batch
+from services.results.transitions.transition import Transition
+
+
+async def append_items(
+    database: Database, request: results_pb2.AppendItemsRequest
+) -> results_pb2.AppendItemsResponse:
+    """Returns how many items a job has, with those of the request; what is stored already is not again.
+
+    A request without items and without an end only asks, which is allowed in every state.
+
+    Raises:
+        NotFoundError: The tenant has no such job.
+        AbortedError: The request is beyond the stored items (UPLOAD_OFFSET).
+        FailedPreconditionError: The upload is closed (UPLOAD_CLOSED), has another total (UPLOAD_TOTAL), or
+            its job began to end before it was finished (JOB_ENDED).
+        InternalError: The database refuses these items for good (STORE_REFUSED).
+    """
+    try:
+        return await database.write(lambda tx: _append_in(tx, request))
+    except RefusedError as refusal:
+        raise InternalError(f"the database refuses these items: {refusal}", reason="STORE_REFUSED") from None
+
+
+async def _append_in(
+    tx: Transaction, request: results_pb2.AppendItemsRequest
+) -> results_pb2.AppendItemsResponse:
+    transition = Transition(tx)
+    job = await lock_owned_job(transition, request.job_id, request.tenant)
+    total = request.finish_total_count if request.HasField("finish_total_count") else None
+    addition = judge_batch(job, Batch(request.first_item_index, len(request.items), total))
+    response = results_pb2.AppendItemsResponse()
+    if addition.new_count or addition.closes:
+        _add(transition, job, request.items[addition.skipped_count :])
+        job.upload_open = not addition.closes
+        tx.after_commit(partial(ITEMS_APPENDED.inc, addition.new_count))
+        response.effects.CopyFrom(await transition.finish())
+    response.stored_count = job.total_count
+    response.job.CopyFrom(job_message(job))
+    return response
+
+
+def _add(transition: Transition, job: Job, items: Sequence[str]) -> None:
+    """Gives a job more items, in chunks of a size for as many as it has then."""
+    if not items:
+        return
+    stored = job.total_count
+    job.total_count += len(items)
+    job.chunk_size = max(job.chunk_size, chunk_size(job.total_count))
+    job.upload_expire_time = transition.now + IDLE_FOR
+    blocks = []
+    for cut in cut_chunks([len(item.encode()) for item in items], job.chunk_size, stored):
+        transition.add_chunk(new_chunk(job.job_id, job.chunk_count, cut))
+        blocks.append((job.job_id, cut.first_index, items[cut.first_index - stored : cut.end_index - stored]))
+    chunk_rows.insert_blocks(transition.tx, blocks)

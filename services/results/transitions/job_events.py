@@ -1,0 +1,57 @@
+"""What is told of jobs once a transition is committed: log lines, and the count of jobs that ended."""
+
+from typing import Any
+
+from headrace.jobs.v1 import jobs_pb2
+from services.results.rules.facts import Job
+from services.results.metrics import JOBS_ENDED
+from services.results.rows.worker_rows import SECOND
+from services.shared.logging import get_logger, job_fields
+from services.shared.metrics import JOB_STATE_LABELS
+
+log = get_logger(__name__)
+
+PAUSE_REASON_LABELS = {
+    number: name.removeprefix("PAUSE_REASON_") for name, number in jobs_pb2.PauseReason.items()
+}
+
+
+def job_ended(job: Job) -> None:
+    """Tells that a job has become terminal: once for each round of it."""
+    state = JOB_STATE_LABELS[job.state]
+    JOBS_ENDED.labels(state).inc()
+    log.info(
+        "job_ended",
+        kind=job.kind,
+        state=state,
+        reason=job.error_reason,
+        succeeded_count=job.succeeded_count,
+        failed_count=job.failed_count,
+        total_count=job.total_count,
+        seconds=((job.finish_time or 0) - job.create_time) / SECOND,
+        **_fields(job),
+    )
+
+
+def job_cancelled(job: Job) -> None:
+    """Tells that a job is to end at its owner's wish."""
+    log.info("job_cancelled", **_fields(job))
+
+
+def job_paused(job: Job) -> None:
+    """Tells that nothing more of a job is started, at its owner's wish or because its budget is spent."""
+    log.info("job_paused", reason=PAUSE_REASON_LABELS[job.pause_reason], **_fields(job))
+
+
+def job_resumed(job: Job) -> None:
+    """Tells that a paused job goes on."""
+    log.info("job_resumed", **_fields(job))
+
+
+def job_retried(job: Job) -> None:
+    """Tells that a new round of a job has begun."""
+    log.info("job_retried", round=job.round, **_fields(job))
+
+
+def _fields(job: Job) -> dict[str, Any]:
+    return job_fields(job.job_id, job.tenant, job.trace_id)

@@ -1,0 +1,75 @@
+"""PauseJob and ResumeJob: nothing of a job is started for a while, at its owner's wish."""
+
+from functools import partial
+
+from headrace.errors import FailedPreconditionError
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
+from services.results.transitions.cancel_job import lock_owned_job
+from services.results.database.database import Database, Transaction
+from services.results.rules.facts import Job
+from services.results.transitions.job_events import job_paused, job_resumed
+from services.results.rows.messages import job_message
+from services.results.rules.budgets import is_paused_for_budget, is_spent
+from services.results.transitions.transition import Transition
+
+
+async def pause_job(database: Database, request: results_pb2.PauseJobRequest) -> results_pb2.PauseJobResponse:
+    """Returns the job, PAUSED; one that was paused before, or ends or has ended, is returned unchanged.
+
+    Raises:
+        NotFoundError: The tenant has no such job.
+    """
+    return await database.write(lambda tx: _pause_in(tx, request))
+
+
+async def resume_job(
+    database: Database, request: results_pb2.ResumeJobRequest
+) -> results_pb2.ResumeJobResponse:
+    """Returns the job, which goes on, with its new budget if there is one; one that ends is unchanged.
+
+    Raises:
+        NotFoundError: The tenant has no such job.
+        FailedPreconditionError: BUDGET_SPENT: the job has spent its budget, or the new one.
+    """
+    return await database.write(lambda tx: _resume_in(tx, request))
+
+
+async def _pause_in(tx: Transaction, request: results_pb2.PauseJobRequest) -> results_pb2.PauseJobResponse:
+    transition = Transition(tx)
+    job = await lock_owned_job(transition, request.job_id, request.tenant)
+    if job.finish_time is None and not job.stop_as:
+        if not job.pause_reason:
+            job.pause_reason = jobs_pb2.PAUSE_REASON_USER
+            tx.after_commit(partial(job_paused, job))
+        if job.leased_chunk_count:  # told again: the first call may have reached nobody
+            transition.tell_holders(job.job_id)
+    effects = await transition.finish()
+    return results_pb2.PauseJobResponse(job=job_message(job), effects=effects)
+
+
+async def _resume_in(tx: Transaction, request: results_pb2.ResumeJobRequest) -> results_pb2.ResumeJobResponse:
+    transition = Transition(tx)
+    job = await lock_owned_job(transition, request.job_id, request.tenant)
+    if job.finish_time is None and not job.stop_as:
+        _change_budget(job, request)
+        if job.pause_reason:
+            job.pause_reason = jobs_pb2.PAUSE_REASON_UNSPECIFIED
+            tx.after_commit(partial(job_resumed, job))
+    effects = await transition.finish()
+    return results_pb2.ResumeJobResponse(job=job_message(job), effects=effects)
+
+
+def _change_budget(job: Job, request: results_pb2.ResumeJobRequest) -> None:
+    if request.HasField("budget_micros"):
+        if is_spent(job, request.budget_micros):
+            raise _spent(job, "the new budget is not above it")
+        job.budget_micros = request.budget_micros
+    elif is_paused_for_budget(job) or (job.pause_reason and is_spent(job, job.budget_micros)):
+        raise _spent(job, f"its budget of {job.budget_micros} does not suffice; resume it with a higher one")
+
+
+def _spent(job: Job, problem: str) -> FailedPreconditionError:
+    return FailedPreconditionError(
+        f"the job has cost {job.cost_micros} millionths of a US dollar, and {problem}", reason="BUDGET_SPENT"
+    )

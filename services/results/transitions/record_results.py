@@ -1,0 +1,63 @@
+"""RecordResults: what became of items."""
+
+from collections.abc import Sequence
+
+from headrace.results.v1 import results_pb2
+from services.results.database.database import Database
+from services.results.database.failures import RefusedError
+from services.results.rows.messages import merge_effects
+from services.results.transitions.record_transaction import record_in
+from services.results.rows.unstorable import fail_item, refuse_unstorable
+
+Response = results_pb2.RecordResultsResponse
+
+
+async def record_results(database: Database, request: results_pb2.RecordResultsRequest) -> Response:
+    """Returns the outcome of each job's records.
+
+    All go into one transaction. Where the database refuses it, the jobs are tried one by one, then the
+    items of the job; what is refused even alone becomes that item's failure.
+    """
+    for record in request.jobs:
+        refuse_unstorable(record)
+    parts = await _record(database, request.incarnation, list(request.jobs))
+    return Response(
+        outcomes=[outcome for part in parts for outcome in part.outcomes],
+        effects=merge_effects([part.effects for part in parts]),
+    )
+
+
+async def _record(
+    database: Database, incarnation: str, records: Sequence[results_pb2.JobRecord]
+) -> list[Response]:
+    try:
+        return [await _record_once(database, incarnation, *records)]
+    except RefusedError:
+        if len(records) == 1 and not records[0].items:
+            raise
+    if len(records) > 1:
+        return [part for record in records for part in await _record(database, incarnation, [record])]
+    return await _record_items_alone(database, incarnation, records[0])
+
+
+async def _record_items_alone(
+    database: Database, incarnation: str, record: results_pb2.JobRecord
+) -> list[Response]:
+    parts = []
+    for item in record.items:
+        alone = results_pb2.JobRecord(job_id=record.job_id, items=[item])
+        try:
+            part = await _record_once(database, incarnation, alone)
+        except RefusedError:
+            fail_item(alone.items[0], "OUTPUT_REFUSED", "the store cannot keep what this item gave")
+            part = await _record_once(database, incarnation, alone)
+        del part.outcomes[:]  # one outcome a job: the last says how it stands after all
+        parts.append(part)
+    rest = results_pb2.JobRecord()
+    rest.CopyFrom(record)
+    del rest.items[:]
+    return [*parts, await _record_once(database, incarnation, rest)]
+
+
+async def _record_once(database: Database, incarnation: str, *records: results_pb2.JobRecord) -> Response:
+    return await database.write(lambda tx: record_in(tx, incarnation, records))

@@ -1,0 +1,177 @@
+"""The transaction of RecordResults."""
+
+from collections.abc import Iterator, Sequence
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
+from services.results.rows import item_rows
+from services.results.transitions.chunk_finder import ChunkFinder
+from services.results.database.database import Transaction
+from services.results.rules.facts import Chunk, Job
+from services.results.rows.item_rows import NewResult, Tries
+from services.results.rows.job_usage import count_tries
+from services.results.rows.failed_attempts import encode_failure, encode_tries
+from services.results.transitions.lost_chunks import bury_chunk
+from services.results.rows.messages import MAX_COUNT, canonical_id, duration_of, usage_of
+from services.results.metrics import LEASES_LOST
+from services.results.rules.budgets import holds_whole_rest, pause_if_spent
+from services.results.transitions.transition import Transition
+
+MILLISECOND = 1_000
+MAX_DELAY_MS = 366 * 86_400_000
+
+
+async def record_in(
+    tx: Transaction, incarnation: str, records: Sequence[results_pb2.JobRecord]
+) -> results_pb2.RecordResultsResponse:
+    """Returns the outcome of each record, with all applied: items, then deferrals, deaths, releases.
+
+    A success is taken from any lease and any round, where its item has no result yet: it was paid for. All
+    else is taken only under a lease that is held.
+    """
+    transition = Transition(tx)
+    await transition.lock(canonical_id(record.job_id) for record in records)
+    known = [record for record in records if canonical_id(record.job_id) in transition.jobs]
+    finder = await ChunkFinder.open(transition, incarnation, known)
+    await _add_items(transition, finder, known)
+    await _save_tries(transition, finder, known)
+    for record in known:
+        _fail_job(transition, finder, record)
+        await _bury(transition, finder, record)
+        _release(transition, finder, record)
+    response = results_pb2.RecordResultsResponse(effects=await transition.finish())
+    for record in records:
+        job = transition.jobs.get(canonical_id(record.job_id))
+        stop = job is not None and bool(job.stop_as or job.finish_time is not None)
+        pause = job is not None and bool(job.pause_reason) and not stop
+        response.outcomes.add(job_id=record.job_id, lost=job is None, stop=stop, pause=pause)
+    return response
+
+
+async def _add_items(
+    transition: Transition, finder: ChunkFinder, records: Sequence[results_pb2.JobRecord]
+) -> None:
+    wanted: dict[tuple[str, int], NewResult] = {}
+    payers: dict[tuple[str, int], Chunk | None] = {}
+    for record in records:
+        job = transition.jobs[canonical_id(record.job_id)]
+        for item in record.items:
+            if _is_acceptable(job, finder, item):
+                name = (job.job_id, item.item_index)
+                if name not in wanted or wanted[name].state == jobs_pb2.ITEM_STATE_FAILED:
+                    wanted[name] = _new_result(job, item, transition.now)
+                    payers[name] = finder.held(job.job_id, item.chunk_index, item.fence)
+    for name, cost in (await transition.add_results(list(wanted.values()))).items():
+        chunk, payer = finder.around(*name), payers[name]
+        assert chunk is not None
+        if payer is not None:  # else nothing is reserved for it any more
+            transition.move_allowance(payer, -cost)
+        transition.finish_item(chunk)
+
+
+async def _save_tries(
+    transition: Transition, finder: ChunkFinder, records: Sequence[results_pb2.JobRecord]
+) -> None:
+    payers = {entry[:2]: (entry, c) for r in records for entry, c in _tries_of(transition, finder, r)}
+    tries = [entry for entry, _ in payers.values()]
+    for name, cost in (await count_tries(transition.tx, transition.jobs, tries)).items():
+        transition.move_allowance(payers[name][1], -cost)
+    item_rows.save_tries(transition.tx, tries)
+
+
+def _is_acceptable(job: Job, finder: ChunkFinder, item: results_pb2.ItemRecord) -> bool:
+    chunk = finder.around(job.job_id, item.item_index)
+    if chunk is None or not item.HasField("error"):
+        return chunk is not None
+    return chunk is finder.held(job.job_id, item.chunk_index, item.fence) and item.round == job.round
+
+
+def _new_result(job: Job, item: results_pb2.ItemRecord, now: int) -> NewResult:
+    failed = item.HasField("error")
+    return NewResult(
+        job.job_id,
+        item.item_index,
+        job.round if failed else 0,
+        job.round,
+        job.seq + 1,
+        jobs_pb2.ITEM_STATE_FAILED if failed else jobs_pb2.ITEM_STATE_SUCCEEDED,
+        "" if failed else item.output,
+        0 if failed else len(item.output.encode()),
+        item.error.reason,
+        item.error.message,
+        item.try_count,
+        *usage_of(item.usage),
+        now,
+        encode_failure(item.failed_tries, item.try_count, item.error)
+        if failed
+        else encode_tries(item.failed_tries),
+    )
+
+
+def _tries_of(
+    transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord
+) -> Iterator[tuple[Tries, Chunk]]:
+    job = transition.jobs[canonical_id(record.job_id)]
+    for deferral in record.deferrals:
+        chunk = finder.held(job.job_id, deferral.chunk_index, deferral.fence)
+        if chunk is None or not chunk.first_index <= deferral.item_index < chunk.end_index:
+            continue
+        job.has_deferrals = True
+        yield _new_tries(job, deferral, transition.now), chunk
+
+
+def _new_tries(job: Job, deferral: results_pb2.ItemDeferral, now: int) -> Tries:
+    return Tries(
+        job.job_id,
+        deferral.item_index,
+        job.round,
+        deferral.try_count,
+        now + _delay(deferral.delay_ms),
+        *usage_of(deferral.usage),
+        deferral.error.reason,
+        deferral.error.message,
+        encode_tries(deferral.failed_tries),
+        duration_of(deferral, "work_time") or 0,
+    )
+
+
+def _fail_job(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:
+    job = transition.jobs[canonical_id(record.job_id)]
+    if not record.HasField("job_error") or not finder.holds_any(job.job_id):
+        return
+    if not job.stop_as and job.finish_time is None:
+        job.stop_as = jobs_pb2.JOB_STATE_FAILED
+        job.error_reason = record.job_error.reason or "JOB_FAILED"
+        job.error_message = record.job_error.message
+
+
+async def _bury(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:
+    job_id = canonical_id(record.job_id)
+    for death in record.deaths:
+        chunk = finder.held(job_id, death.chunk_index, death.fence)
+        if chunk is None:
+            continue
+        transition.end_lease(chunk)
+        if chunk.quarantined:
+            transition.tx.after_commit(LEASES_LOST.labels("child_died").inc)
+            await bury_chunk(transition, chunk, set(death.suspect_item_indexes))
+
+
+def _release(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:
+    job = transition.jobs[canonical_id(record.job_id)]
+    for release in record.releases:
+        chunk = finder.held(job.job_id, release.chunk_index, release.fence)
+        if chunk is None:
+            continue
+        had_whole_rest = holds_whole_rest(job)
+        transition.end_lease(chunk)
+        if release.wanted_micros > 0 and job.budget_micros is not None:
+            chunk.allowance_micros = min(release.wanted_micros, MAX_COUNT)
+            if had_whole_rest:
+                pause_if_spent(job, chunk.allowance_micros)
+        if release.not_before_ms > 0:
+            job.not_before = max(job.not_before, transition.now + _delay(release.not_before_ms))
+
+
+def _delay(milliseconds: int) -> int:
+    return max(0, min(milliseconds, MAX_DELAY_MS)) * MILLISECOND

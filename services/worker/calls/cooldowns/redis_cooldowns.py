@@ -1,0 +1,120 @@
+"""Cool-downs that all workers of a Redis share."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+
+from redis.exceptions import RedisError
+
+from services.shared.logging import get_logger
+from services.worker.calls.cooldowns.memory_cooldowns import MemoryCooldowns
+from services.worker.calls.redis_client import open_redis
+
+log = get_logger(__name__)
+
+READ_SECONDS = 0.25
+_IDLE_SECONDS = 2.0
+_PREFIX = "headrace:cooldown:"
+_HOLD = """
+if redis.call('PTTL', KEYS[1]) < tonumber(ARGV[1]) then
+  redis.call('SET', KEYS[1], '1', 'PX', ARGV[1])
+end
+"""
+
+
+class RedisCooldowns:
+    """Cool-downs shared through Redis: set at once, and seen by the others within 250 ms.
+
+    What is asked never waits for Redis: one task reads the keys in use every 250 ms and ends when none has
+    been asked for in 2 s. While Redis cannot be reached, this process goes on with what it knows itself;
+    the log says it once.
+
+    Args:
+        url: ``redis://host:port/db``.
+        clock: Gives seconds that never go back.
+    """
+
+    def __init__(self, url: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._redis = open_redis(url, 1.0)
+        self._known = MemoryCooldowns(clock)
+        self._clock = clock
+        self._last_use: dict[str, float] = {}
+        self._unpublished: dict[str, float] = {}  # until when, by key
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._failing = False
+        self._closed = False
+
+    def remaining(self, key: str) -> float:
+        """Returns the seconds still to wait, as far as this process knows; 0 where it knows nothing."""
+        if key not in self._last_use:
+            self._wake.set()
+        self._last_use[key] = self._clock()
+        self._ensure_running()
+        return self._known.remaining(key)
+
+    def longest(self) -> float:
+        """Returns the seconds of the longest cool-down that this process knows of; 0: it knows of none."""
+        return self._known.longest()
+
+    def hold(self, key: str, seconds: float) -> None:
+        """Starts a cool-down here at once and for the others soon. It never shortens a longer one."""
+        self._known.hold(key, seconds)
+        self._unpublished[key] = max(self._clock() + seconds, self._unpublished.get(key, 0.0))
+        self._wake.set()
+        self._ensure_running()
+
+    async def close(self) -> None:
+        """Ends the task and the connection. Safe to repeat."""
+        self._closed = True
+        self._wake.set()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+            self._task = None
+        await self._redis.aclose()
+
+    def _ensure_running(self) -> None:
+        if not self._closed and (self._task is None or self._task.done()):
+            self._task = asyncio.get_running_loop().create_task(self._exchange_while_used())
+
+    async def _exchange_while_used(self) -> None:
+        while not self._closed and (self._last_use or self._unpublished):
+            self._wake.clear()
+            try:
+                await self._exchange()
+            except (RedisError, OSError) as error:
+                self._say_failing(error)
+                await asyncio.sleep(READ_SECONDS)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._wake.wait(), READ_SECONDS)
+            oldest = self._clock() - _IDLE_SECONDS
+            self._last_use = {key: used for key, used in self._last_use.items() if used > oldest}
+
+    async def _exchange(self) -> None:
+        now = self._clock()
+        self._unpublished = {key: until for key, until in self._unpublished.items() if until > now}
+        published, keys = dict(self._unpublished), list(self._last_use)
+        if not published and not keys:
+            return
+        async with self._redis.pipeline(transaction=False) as pipeline:
+            for key, until in published.items():
+                pipeline.eval(_HOLD, 1, _PREFIX + key, max(1, round((until - now) * 1000)))
+            for key in keys:
+                pipeline.pttl(_PREFIX + key)
+            answers = await pipeline.execute()
+        for key, left_ms in zip(keys, answers[len(published) :], strict=True):
+            if left_ms > 0:
+                self._known.hold(key, left_ms / 1000)
+        for key, until in published.items():
+            if self._unpublished.get(key) == until:
+                del self._unpublished[key]
+        if self._failing:
+            self._failing = False
+            log.info("cooldowns_shared_again")
+
+    def _say_failing(self, error: Exception) -> None:
+        if not self._failing:
+            self._failing = True
+            log.warning("cooldowns_not_shared", error=type(error).__name__)

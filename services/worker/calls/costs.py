@@ -1,0 +1,118 @@
+"""Counting what calls cost, and holding those back that an allowance does not suffice for."""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.kinds import JobFailedError, TryAgainError
+from services.shared.logging import get_logger
+from services.shared.prices import Price, Prices
+from services.worker.calls.allowance import Allowance
+from services.worker.calls.prices import JobHistory
+from services.worker.calls.provider.provider import CompletionRequest
+
+log = get_logger(__name__)
+
+# What is left of the lease's allowance does not suffice for a call.
+ALLOWANCE_SPENT = "ALLOWANCE_SPENT"
+MAX_HISTORIES = 1_000
+MAX_MODELS_TOLD = 100
+
+
+class CallCosts:
+    """The prices of a worker, and what it has learned of its jobs that have a budget.
+
+    Args:
+        prices: Of models.
+    """
+
+    def __init__(self, prices: Prices) -> None:
+        self._prices = prices
+        self._histories: OrderedDict[str, JobHistory] = OrderedDict()
+        self._told: set[str] = set()
+
+    def price_of(self, model: str) -> Price | None:
+        """Returns a model's price; None where it is not known, which is logged once a model."""
+        price = self._prices.of(model)
+        if price is None and model not in self._told and len(self._told) < MAX_MODELS_TOLD:
+            self._told.add(model)
+            log.warning("price_unknown", model=model)
+        return price
+
+    def history_of(self, job_id: str) -> JobHistory:
+        """Returns what is known of a job's calls; it outlasts the job's leases."""
+        history = self._histories.setdefault(job_id, JobHistory())
+        self._histories.move_to_end(job_id)
+        if len(self._histories) > MAX_HISTORIES:
+            self._histories.popitem(last=False)
+        return history
+
+
+class CallMeter:
+    """Counts the calls of one try of an item.
+
+    Args:
+        costs: Of the worker.
+        job_id: The item's job.
+        usage: The calls are added to it.
+        allowance: Of the item's chunk; None: the job has no budget.
+
+    Attributes:
+        job_id: The item's job.
+        wanted_micros: The price of a call that was held back; 0: none was.
+    """
+
+    def __init__(
+        self, costs: CallCosts, job_id: str, usage: jobs_pb2.Usage, allowance: Allowance | None = None
+    ) -> None:
+        self._costs = costs
+        self.job_id = job_id
+        self._usage = usage
+        self._allowance = allowance
+        self._history = costs.history_of(job_id) if allowance is not None else JobHistory()
+        self.wanted_micros = 0
+
+    @contextmanager
+    def counted(self, request: CompletionRequest) -> Iterator[jobs_pb2.Usage]:
+        """Gives the usage that the call of the block is to fill in; its cost is added to it.
+
+        A call that ended without an answer costs what the provider told of its tokens: nothing, mostly.
+
+        Raises:
+            TryAgainError: ALLOWANCE_SPENT: it may not begin.
+            JobFailedError: PRICE_UNKNOWN: the job has a budget and the model no price.
+        """
+        price = self._costs.price_of(request.model)
+        taken = self._take(request, price)
+        spent = jobs_pb2.Usage()
+        try:
+            yield spent
+        finally:
+            if price is not None:
+                spent.cost_micros = price.cost_micros(
+                    spent.input_tokens, spent.output_tokens, spent.cached_tokens
+                )
+            self._add(spent)
+            if self._allowance is not None:
+                self._allowance.settle(taken, spent.cost_micros)
+                self._history.note(request, spent)
+
+    def _take(self, request: CompletionRequest, price: Price | None) -> int:
+        if self._allowance is None:
+            return 0
+        if price is None:
+            raise JobFailedError(
+                "PRICE_UNKNOWN", f"the job has a budget, and the price of {request.model} is not known"
+            )
+        highest, likely = self._history.price_of(request, price)
+        taken = self._allowance.take(highest, likely)
+        if taken is None:
+            wanted = likely if self._allowance.whole_rest else highest
+            self.wanted_micros = min(wanted, self.wanted_micros or wanted)
+            raise TryAgainError(ALLOWANCE_SPENT, "what is left of the job's budget does not suffice")
+        return taken
+
+    def _add(self, spent: jobs_pb2.Usage) -> None:
+        for field, value in spent.ListFields():
+            setattr(self._usage, field.name, getattr(self._usage, field.name) + value)

@@ -1,0 +1,16 @@
+"""The way to a provider of language models: the seam, and the adapter over the openai library."""
+
+from services.worker.calls.provider.openai_provider import OpenAiProvider
+from services.worker.calls.provider.provider import CompletionRequest, Provider
+
+
+def open_provider(in_flight_limit: int) -> Provider:
+    """Returns the provider that OPENAI_API_KEY and OPENAI_BASE_URL name; it connects when first used.
+
+    Args:
+        in_flight_limit: Items that may call it at once.
+    """
+    return OpenAiProvider(max_connections=in_flight_limit)
+
+
+__all__ = ["CompletionRequest", "OpenAiProvider", "Provider", "open_provider"]

@@ -1,0 +1,77 @@
+"""What a failed call means: for the item, for the job, or for another try.
+
+=========================================  ===========  ==============================================
+the provider                               then         reason
+=========================================  ===========  ==============================================
+429                                        again        RATE_LIMITED, not before Retry-After
+429 insufficient_quota, 402                job fails    PROVIDER_QUOTA_EXHAUSTED
+401, 403                                   job fails    PROVIDER_KEY_REFUSED
+404, or the code model_not_found           job fails    MODEL_UNKNOWN
+404 without an error object                job fails    PROVIDER_URL_WRONG
+408, 409, 425, 3xx, 5xx                    again        PROVIDER_ERROR, not before Retry-After
+any other 4xx (also context too long)      item fails   PROVIDER_REFUSED_INPUT
+no answer in time                          again        PROVIDER_TIMEOUT
+no connection, or it broke                 again        PROVIDER_UNREACHABLE
+200 without a completion in it             again        BROKEN_ANSWER
+200, but the model or a filter refused     item fails   PROVIDER_REFUSED_INPUT
+no key and no base URL, or a bad URL        job fails    PROVIDER_NOT_CONFIGURED
+=========================================  ===========  ==============================================
+
+A provider's own words are never passed on: they repeat parts of keys and of inputs. Its error codes are.
+"""
+
+import re
+
+import openai
+
+from headrace.kinds import ItemFailedError, JobFailedError, TryAgainError
+from services.worker.calls.provider.retry_after import read_retry_after
+
+RATE_LIMITED = "RATE_LIMITED"
+# Those of calls that may succeed in another try.
+PASSING_REASONS = frozenset(
+    {RATE_LIMITED, "PROVIDER_ERROR", "PROVIDER_TIMEOUT", "PROVIDER_UNREACHABLE", "BROKEN_ANSWER"}
+)
+PROVIDER_TIMEOUT = "PROVIDER_TIMEOUT"
+_QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
+_TRY_AGAIN_STATUSES = {408, 409, 425}
+_CODE = re.compile(r"[A-Za-z0-9_.\[\]]{1,64}")
+
+
+def status_fault(error: openai.APIStatusError) -> TryAgainError | ItemFailedError:
+    """Returns what an answer with an error status means; see the table above."""
+    status = error.status_code
+    retry_after = read_retry_after(error.response.headers)
+    if status == 402 or (status < 500 and {error.code, error.type} & _QUOTA_CODES):
+        return JobFailedError("PROVIDER_QUOTA_EXHAUSTED", "the quota at the provider is spent")
+    if status == 429:
+        return TryAgainError(RATE_LIMITED, "the provider's rate limit is reached", retry_after)
+    if status in (401, 403):
+        return JobFailedError("PROVIDER_KEY_REFUSED", f"the provider refused the key (HTTP {status})")
+    if error.code == "model_not_found" or (status == 404 and isinstance(error.body, dict) and error.type):
+        return JobFailedError("MODEL_UNKNOWN", "the provider does not know the model")
+    if status == 404:
+        return JobFailedError("PROVIDER_URL_WRONG", "nothing answers chat completions there (HTTP 404)")
+    if status in _TRY_AGAIN_STATUSES or not 400 <= status < 500:
+        return TryAgainError("PROVIDER_ERROR", f"the provider failed (HTTP {status})", retry_after)
+    return ItemFailedError(
+        "PROVIDER_REFUSED_INPUT", f"the provider refused the request ({_describe(status, error)})"
+    )
+
+
+def timeout_fault() -> TryAgainError:
+    """Returns what a call without an answer in time means."""
+    return TryAgainError(PROVIDER_TIMEOUT, "the provider did not answer in time")
+
+
+def connection_fault() -> TryAgainError:
+    """Returns what a failed or broken connection means."""
+    return TryAgainError("PROVIDER_UNREACHABLE", "the provider cannot be reached, or the connection broke")
+
+
+def _describe(status: int, error: openai.APIStatusError) -> str:
+    parts = [f"HTTP {status}"]
+    for name, value in (("code", error.code), ("param", error.param)):
+        if isinstance(value, str) and _CODE.fullmatch(value):
+            parts.append(f"{name} {value}")
+    return ", ".join(parts)

@@ -1,0 +1,173 @@
+"""Numbers of running jobs that are worth seeing live and not worth storing."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.results.v1 import results_pb2
+from headrace.worker.v1 import worker_pb2
+from services.worker.items.leased_work import HeldJob, HeldWork
+from services.worker.items.item_runner import ItemOutcome
+
+# Heartbeats tell rates of so many seconds.
+RATE_SECONDS = 10.0
+
+
+class ModelWaits(Protocol):
+    """What keeps items of a job from starting, or from going on."""
+
+    @property
+    def longest_cooldown_seconds(self) -> float:
+        """How long the model that cools down for longest still does; 0.0: none does."""
+
+    def limited_count_of(self, job_id: str) -> int:
+        """How many calls of a job's items wait for a rate limit or a place of their tenant."""
+
+    def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
+        """How long the job's model still cools down; 0.0: it does not."""
+
+    def wait_seconds(self, spec: results_pb2.JobSpec) -> float:
+        """How long no item of the job should start; 0.0: it may."""
+
+
+@dataclass
+class _Numbers:
+    in_flight_count: int = 0
+    finished_count: int = 0
+    token_count: int = 0
+
+
+class _Totals(NamedTuple):
+    """Of all jobs since this worker started, at a moment."""
+
+    time: float
+    finished_count: int
+    token_count: int
+
+
+class LiveNumbers:
+    """Counts tries of each job between two readings.
+
+    Args:
+        held: The jobs that are held.
+        waits: Tells which of them wait.
+        clock: Gives seconds that never go back.
+        also_waiting: Tells of a job whether items of it wait for something else.
+    """
+
+    def __init__(
+        self,
+        held: HeldWork,
+        waits: ModelWaits,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        also_waiting: Callable[[results_pb2.JobSpec], bool] = lambda spec: False,
+    ) -> None:
+        self._held = held
+        self._waits = waits
+        self._also_waiting = also_waiting
+        self._clock = clock
+        self._jobs: dict[str, _Numbers] = {}
+        self._finished_count = self._token_count = 0
+        self._beats: list[_Totals] = []
+
+    def started(self, job_id: str) -> None:
+        """A try of the job began."""
+        self._jobs.setdefault(job_id, _Numbers()).in_flight_count += 1
+
+    def ended(self, job_id: str, outcome: ItemOutcome | None, before: jobs_pb2.Usage) -> None:
+        """A try of the job ended.
+
+        Args:
+            job_id: The job.
+            outcome: None where it was broken off.
+            before: What the item had used before this try.
+        """
+        numbers = self._jobs.setdefault(job_id, _Numbers(in_flight_count=1))
+        numbers.in_flight_count -= 1
+        if outcome is None:
+            return
+        is_finished = outcome.retry_delay is None
+        tokens = outcome.usage.input_tokens - before.input_tokens
+        tokens += outcome.usage.output_tokens - before.output_tokens
+        numbers.finished_count += is_finished
+        numbers.token_count += tokens
+        self._finished_count += is_finished
+        self._token_count += tokens
+
+    def read(self, incarnation: str, seconds: float) -> list[worker_pb2.JobLiveEvent]:
+        """Returns an event for each job with tries since the last reading, or that has to wait.
+
+        Counting starts anew.
+
+        Args:
+            incarnation: Of this worker.
+            seconds: Time since the last reading.
+        """
+        waiting = self._waiting_jobs()
+        for job_id in waiting:
+            self._jobs.setdefault(job_id, _Numbers())
+        common = jobs_pb2.LiveEvent(incarnation=incarnation)
+        common.event_time.GetCurrentTime()
+        events = []
+        for job_id, numbers in self._jobs.items():
+            event = worker_pb2.JobLiveEvent(job_id=job_id, live_event=common)
+            self._fill(event.live_event, job_id, numbers, seconds)
+            if job_id in waiting:
+                event.live_event.limited_count += _unstarted_count(waiting[job_id], numbers)
+                event.live_event.cooldown_seconds = self._waits.cooldown_seconds(waiting[job_id].spec)
+            events.append(event)
+        self._jobs = {
+            job_id: _Numbers(numbers.in_flight_count)
+            for job_id, numbers in self._jobs.items()
+            if numbers.in_flight_count
+        }
+        return events
+
+    def tell(self, request: results_pb2.HeartbeatRequest) -> None:
+        """Puts the numbers of all jobs together into a heartbeat; rates are of the last ten seconds."""
+        limited_count = in_flight_count = 0
+        for job_id, numbers in self._jobs.items():
+            limited_count += self._limited_count(job_id, numbers)
+            in_flight_count += numbers.in_flight_count
+        request.in_flight_count = in_flight_count - limited_count
+        for job_id, job in self._waiting_jobs().items():
+            limited_count += _unstarted_count(job, self._jobs.get(job_id, _Numbers()))
+        request.limited_count = limited_count
+        request.cooldown_seconds = self._waits.longest_cooldown_seconds
+        request.items_per_second, request.tokens_per_second = self._rates_since_earlier_beats()
+
+    def _rates_since_earlier_beats(self) -> tuple[float, float]:
+        now = _Totals(self._clock(), self._finished_count, self._token_count)
+        recent = [beat for beat in self._beats if now.time - beat.time <= RATE_SECONDS]
+        base = (recent or self._beats[-1:] or [now])[0]
+        self._beats = [*recent, now]
+        seconds = now.time - base.time
+        if seconds <= 0:
+            return 0.0, 0.0
+        finished_count = now.finished_count - base.finished_count
+        return finished_count / seconds, (now.token_count - base.token_count) / seconds
+
+    def _fill(self, event: jobs_pb2.LiveEvent, job_id: str, numbers: _Numbers, seconds: float) -> None:
+        event.limited_count = self._limited_count(job_id, numbers)
+        event.in_flight_count = numbers.in_flight_count - event.limited_count
+        event.items_per_second = numbers.finished_count / seconds
+        event.tokens_per_second = numbers.token_count / seconds
+
+    def _limited_count(self, job_id: str, numbers: _Numbers) -> int:
+        """Returns how many items under way wait for a rate limit; one with several calls may count often."""
+        return min(self._waits.limited_count_of(job_id), numbers.in_flight_count)
+
+    def _waiting_jobs(self) -> dict[str, HeldJob]:
+        """Returns the held jobs of which nothing should be started now."""
+        return {
+            job_id: job
+            for job_id, job in self._held.jobs.items()
+            if not job.stopped and (self._waits.wait_seconds(job.spec) > 0 or self._also_waiting(job.spec))
+        }
+
+
+def _unstarted_count(job: HeldJob, numbers: _Numbers) -> int:
+    return max(0, job.unfinished_count - numbers.in_flight_count)

@@ -1,0 +1,119 @@
+"""The child process: ``python -m services.worker.items.quarantine FD PARENT_PID``, started by a worker."""
+
+import asyncio
+import os
+import socket
+import sys
+from functools import partial
+
+import uuid_utils
+
+from headrace.kinds import installed_kinds
+from headrace.worker.v1 import worker_pb2
+from services.shared.logging import configure_logging
+from services.shared.prices import read_prices
+from services.shared.setting_types import read_limits, read_tenant_concurrency
+from services.worker.calls.allowance import Allowance
+from services.worker.calls.cooldowns import open_cooldowns
+from services.worker.items.fault_outcome import fault_outcome
+from services.worker.items.item_runner import ItemOutcome, ItemRunner
+from services.worker.calls.rate_limits import open_limits
+from services.worker.calls.provider import open_provider
+from services.worker.items.quarantine.frames import read_frame, write_frame
+from services.worker.items.quarantine.limits import die_with_parent, limit_memory
+from services.worker.items.quarantine.reports import report_of
+from services.worker.calls.tenant_slots import open_tenant_limits
+
+SIGN_OF_LIFE_SECONDS = 5.0
+CALL_LIMIT = 20
+# Where nothing is known of a tenant's other calls, the child makes one at a time beside those of workers.
+MANY = 1_000_000
+
+
+class Child:
+    """Runs the items that its worker sends, until the worker goes away.
+
+    Args:
+        runner: Makes the tries.
+        writer: To the worker.
+    """
+
+    def __init__(self, runner: ItemRunner, writer: asyncio.StreamWriter) -> None:
+        self._runner = runner
+        self._writer = writer
+        self._tries: dict[int, asyncio.Task[ItemOutcome]] = {}
+
+    def take(self, request: worker_pb2.ChildRequest) -> None:
+        """Does what a request asks for."""
+        if request.HasField("item"):
+            wanted = request.item
+            task = asyncio.create_task(self._runner.run(wanted.job, wanted.item, _allowance_of(wanted)))
+            self._tries[wanted.number] = task
+            # Not told by the task itself: cancelled before its first step, it would run none of its code.
+            task.add_done_callback(partial(self._report, wanted))
+        elif request.cancelled_number in self._tries:
+            self._tries[request.cancelled_number].cancel()
+
+    async def show_life(self) -> None:
+        """Tells the worker every 5 s that the loop still turns."""
+        while True:
+            write_frame(self._writer, worker_pb2.ChildReport())
+            await asyncio.sleep(SIGN_OF_LIFE_SECONDS)
+
+    def _report(self, wanted: worker_pb2.ChildItem, task: asyncio.Task[ItemOutcome]) -> None:
+        del self._tries[wanted.number]
+        if task.cancelled():
+            report = worker_pb2.ChildReport(cancelled=True, usage=wanted.item.usage)
+        else:
+            fault = task.exception()
+            report = report_of(fault_outcome(wanted.job, wanted.item, fault) if fault else task.result())
+        report.number = wanted.number
+        write_frame(self._writer, report)
+
+
+def _allowance_of(wanted: worker_pb2.ChildItem) -> Allowance | None:
+    if not wanted.HasField("allowance_micros"):
+        return None
+    return Allowance(wanted.allowance_micros, whole_rest=wanted.whole_rest)
+
+
+async def run(descriptor: int) -> None:
+    """Serves the worker at the other end of a socket, and ends the process at once when it is closed."""
+    reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=descriptor))
+    setup = (await read_frame(reader, worker_pb2.ChildRequest)).setup
+    configure_logging("worker", setup.log_level)
+    cooldowns, provider = open_cooldowns(setup.redis_url), open_provider(CALL_LIMIT)
+    runner = ItemRunner(
+        installed_kinds(),
+        provider,
+        setup.model,
+        cooldowns,
+        call_limit=CALL_LIMIT,
+        prices=read_prices(setup.prices_file or None),
+        limits=open_limits(read_limits(setup.limits), setup.redis_url),
+        tenants=open_tenant_limits(
+            read_tenant_concurrency(setup.tenant_concurrency),
+            setup.redis_url,
+            str(uuid_utils.uuid7()),
+            CALL_LIMIT,
+            worker_count=lambda: MANY,
+        ),
+    )
+    limit_memory(setup.memory_bytes)
+    child = Child(runner, writer)
+    life = asyncio.create_task(child.show_life())
+    try:
+        while not life.done():
+            child.take(await read_frame(reader, worker_pb2.ChildRequest))
+    except (asyncio.IncompleteReadError, ConnectionError):
+        os._exit(0)  # what is under way is of no use to anybody, and may not let itself be cancelled
+
+
+def main() -> None:
+    """Ties its life to that of its worker, and runs."""
+    die_with_parent(int(sys.argv[2]))
+    asyncio.run(run(int(sys.argv[1])))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,202 @@
+"""The worker's end of its child process."""
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from contextlib import suppress
+from itertools import count
+
+from google.protobuf.message import DecodeError
+
+from headrace.results.v1 import results_pb2
+from headrace.worker.v1 import worker_pb2
+from services.shared.logging import get_logger
+from services.worker.calls.allowance import Allowance
+from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.quarantine.frames import read_frame, write_frame
+from services.worker.items.quarantine.reports import outcome_of
+
+log = get_logger(__name__)
+
+# A child that takes longer to get ready is given up, in seconds.
+READY_SECONDS = 60.0
+# A child from which nothing was heard twice for so long is stuck, in seconds: it tells its life every 5 s.
+# Twice, for a worker that was frozen itself finds the time over before it finds what came meanwhile.
+SILENCE_SECONDS = 15.0
+# How long a try that is broken off has to end, in seconds; then the child is killed.
+BREAK_OFF_SECONDS = 2.0
+# How long what a dead child has sent may take to arrive, in seconds.
+LAST_WORDS_SECONDS = 1.0
+
+
+class ChildDiedError(Exception):
+    """The child process died, or was stuck, while the item was at work in it."""
+
+
+class ChildNotStartedError(Exception):
+    """The child process could not be started, or died before it could take an item."""
+
+
+class ChildProcess:
+    """One child process, which runs items until it dies or is closed.
+
+    It is a new program, not a fork: a process with gRPC threads must not be forked.
+
+    Args:
+        setup: What it needs to know.
+    """
+
+    def __init__(self, setup: worker_pb2.ChildSetup) -> None:
+        self._setup = setup
+        self._numbers = count(1)
+        self._tries: dict[int, asyncio.Future[worker_pb2.ChildReport]] = {}
+        self._process: asyncio.subprocess.Process | None = None
+        self._writer: asyncio.StreamWriter | None = None
+        self._watch: asyncio.Task[None] | None = None
+        self.is_dead = False
+
+    @property
+    def pid(self) -> int:
+        """Of the process; 0 before it was started."""
+        return self._process.pid if self._process else 0
+
+    async def start(self) -> None:
+        """Starts the process and waits until it is ready.
+
+        Raises:
+            ChildNotStartedError: It cannot be started, or does not get ready.
+        """
+        ours, theirs = socket.socketpair()
+        with theirs:
+            try:
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable,
+                    "-m",
+                    "services.worker.items.quarantine",
+                    str(theirs.fileno()),
+                    str(os.getpid()),
+                    stdin=asyncio.subprocess.DEVNULL,
+                    pass_fds=[theirs.fileno()],
+                    env=os.environ | {"PYTHONPATH": os.pathsep.join(path for path in sys.path if path)},
+                )
+            except OSError as error:
+                ours.close()
+                raise ChildNotStartedError(type(error).__name__) from None
+        reader, self._writer = await asyncio.open_connection(sock=ours)
+        write_frame(self._writer, worker_pb2.ChildRequest(setup=self._setup))
+        try:
+            await asyncio.wait_for(read_frame(reader, worker_pb2.ChildReport), READY_SECONDS)
+        except (TimeoutError, asyncio.IncompleteReadError, ConnectionError, DecodeError):
+            await self.close()
+            raise ChildNotStartedError(f"exit code {self._process.returncode}") from None
+        self._watch = asyncio.create_task(self._watch_over(reader, self._process), name="child_process")
+
+    async def run(
+        self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, allowance: Allowance | None = None
+    ) -> ItemOutcome:
+        """Makes one try of an item in the child, which has all that is left of an allowance meanwhile.
+
+        Raises:
+            ChildDiedError: The child died in it.
+            ChildNotStartedError: The child was dead before.
+            asyncio.CancelledError: The try was broken off; it has ended in the child, or the child has. What
+                it used, as far as the child told it, is added to the item's own usage.
+        """
+        if self.is_dead or self._writer is None:
+            raise ChildNotStartedError
+        number = next(self._numbers)
+        ended = self._tries[number] = asyncio.get_running_loop().create_future()
+        wanted = worker_pb2.ChildItem(number=number, job=spec, item=item)
+        cost_before, lent, usage = item.usage.cost_micros, 0, item.usage
+        if allowance is not None:
+            lent = wanted.allowance_micros = allowance.lend()
+            wanted.whole_rest = allowance.whole_rest
+        write_frame(self._writer, worker_pb2.ChildRequest(item=wanted))
+        try:
+            await asyncio.wait([ended])
+            usage = ended.result().usage
+        except asyncio.CancelledError:
+            await self._break_off(number, ended)
+            if ended.done() and not ended.cancelled() and ended.exception() is None:
+                item.usage.CopyFrom(ended.result().usage)
+            raise
+        finally:
+            del self._tries[number]
+            if allowance is not None:
+                allowance.settle(lent, usage.cost_micros - cost_before)
+        report = ended.result()
+        if report.cancelled:
+            raise ChildDiedError  # nobody asked for it: the child is being shut down by others
+        return outcome_of(report)
+
+    async def close(self) -> None:
+        """Ends the process at once."""
+        self.is_dead = True
+        if self._writer is not None:
+            self._writer.close()
+        if self._process is not None:
+            _kill(self._process)
+            await self._process.wait()
+        if self._watch is not None:
+            await self._watch
+
+    async def _break_off(self, number: int, ended: asyncio.Future[worker_pb2.ChildReport]) -> None:
+        assert self._writer is not None
+        assert self._process is not None
+        write_frame(self._writer, worker_pb2.ChildRequest(cancelled_number=number))
+        await asyncio.wait([ended], timeout=BREAK_OFF_SECONDS)
+        if not ended.done():
+            log.warning("quarantine_child_stuck", pid=self.pid)
+            self.is_dead = True  # takes no further item
+            _kill(self._process)
+        elif not ended.cancelled():
+            ended.exception()  # seen
+
+    async def _watch_over(self, reader: asyncio.StreamReader, process: asyncio.subprocess.Process) -> None:
+        reading = asyncio.create_task(self._read(reader))
+        exiting = asyncio.create_task(process.wait())
+        await asyncio.wait([reading, exiting], return_when=asyncio.FIRST_COMPLETED)
+        is_expected, self.is_dead = self.is_dead, True
+        await asyncio.wait([reading, exiting], timeout=LAST_WORDS_SECONDS)
+        reading.cancel()
+        if not exiting.done():
+            _kill(process)
+        await exiting
+        if not is_expected:
+            log.warning("quarantine_child_died", pid=process.pid, exit_code=process.returncode)
+        assert self._writer is not None
+        self._writer.close()
+        for ended in self._tries.values():
+            if not ended.done():
+                ended.set_exception(ChildDiedError())
+
+    async def _read(self, reader: asyncio.StreamReader) -> None:
+        silence_count = 0
+        reading = asyncio.create_task(read_frame(reader, worker_pb2.ChildReport))
+        try:
+            while silence_count < 2:
+                await asyncio.wait([reading], timeout=SILENCE_SECONDS)
+                if not reading.done():
+                    silence_count += 1
+                    continue
+                silence_count = 0
+                self._take(reading.result())
+                reading = asyncio.create_task(read_frame(reader, worker_pb2.ChildReport))
+            log.warning("quarantine_child_stuck", pid=self.pid)
+        except (asyncio.IncompleteReadError, ConnectionError, DecodeError):
+            pass  # it is gone, or out of its mind
+        finally:
+            reading.cancel()
+
+    def _take(self, report: worker_pb2.ChildReport) -> None:
+        ended = self._tries.get(report.number)
+        if ended is not None and not ended.done():
+            ended.set_result(report)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    # Not process.kill(): that may take the exit code away from the loop, which waits for it.
+    with suppress(ProcessLookupError):
+        os.kill(process.pid, signal.SIGKILL)

@@ -1,0 +1,38 @@
+"""Outcomes of tries, on their way from a child process to its worker."""
+
+from headrace.worker.v1 import worker_pb2
+from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.item_time import duration_of, seconds_of
+
+
+def report_of(outcome: ItemOutcome) -> worker_pb2.ChildReport:
+    """Returns the report of an outcome, without a number."""
+    report = worker_pb2.ChildReport(
+        output=outcome.output or "",
+        error=outcome.error,
+        job_failed=outcome.job_failed,
+        try_count=outcome.try_count,
+        usage=outcome.usage,
+        failed_tries=outcome.failed_tries,
+        work_time=duration_of(outcome.worked_seconds),
+        wanted_micros=outcome.wanted_micros,
+    )
+    if outcome.retry_delay is not None:
+        report.retry_delay.CopyFrom(duration_of(outcome.retry_delay))
+    return report
+
+
+def outcome_of(report: worker_pb2.ChildReport) -> ItemOutcome:
+    """Returns the outcome that a report tells."""
+    failed = report.HasField("error")
+    return ItemOutcome(
+        output=None if failed else report.output,
+        error=report.error if failed else None,
+        retry_delay=seconds_of(report.retry_delay) if report.HasField("retry_delay") else None,
+        job_failed=report.job_failed,
+        try_count=report.try_count,
+        usage=report.usage,
+        failed_tries=report.failed_tries,
+        worked_seconds=seconds_of(report.work_time),
+        wanted_micros=report.wanted_micros,
+    )
