@@ -29,7 +29,7 @@ def spare_port() -> int:
     """Returns a port between 20000 and 29999 on which nothing listens; not one given lately.
 
     Raises:
-        LocalStackError: None found in 200 tries.
+        LocalStackError: None found in 200 attempts.
     """
     for _ in range(200):
         port = random.randint(_FIRST, _LAST)

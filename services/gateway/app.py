@@ -84,7 +84,7 @@ class GatewayApp:
         gateway_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, self._server.server)
         await self._server.start([_SERVICE])
         self._dispatcher = Dispatcher(store, effects, self._streams)
-        runs = (resync.run(), self._dispatcher.run(), self.hub.tell_live_numbers())
+        runs = (resync.run(), self._dispatcher.run(), self.hub.notify_live_numbers())
         self._background = [asyncio.create_task(run) for run in runs]
         log.info("gateway_started", target=self.target)
 

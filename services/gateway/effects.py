@@ -27,4 +27,4 @@ class EffectRunner:
         """Starts everything and returns at once. Doing it twice is harmless."""
         self._publisher.publish(effects.tasks_to_publish)
         self._hub.put_jobs(effects.changed_jobs)
-        self._streams.tell(effects.workers_to_tell)
+        self._streams.tell(effects.workers_to_notify)

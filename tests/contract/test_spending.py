@@ -97,7 +97,7 @@ class Fleet:
             if taken is not None:
                 work.taken[work.waiting.pop()] = taken
             elif not work.taken:
-                await self.give_back(work, likely if work.allowance.whole_rest else self.highest)
+                await self.give_back(work, likely if work.allowance.is_remainder else self.highest)
         elif work.taken:
             item = self.rng.choice(list(work.taken))
             await self.end_call(work, item)
@@ -113,13 +113,13 @@ class Fleet:
         self.clock.offset += 100_000
         request = pb.LeaseChunksRequest(
             job_class=jobs_pb2.JOB_CLASS_DEFAULT,
-            room=self.rng.choice([1, 5, 40]),
+            capacity=self.rng.choice([1, 5, 40]),
             incarnation=incarnation,
             call_id=str(uuid_utils.uuid7()),
         )
         for lease in (await lease_chunks(self.database, request)).leases:
-            assert not (lease.whole_rest and self.works), "the whole rest beside another lease"
-            allowance = Allowance(lease.allowance_micros, whole_rest=lease.whole_rest)
+            assert not (lease.is_remainder and self.works), "the whole rest beside another lease"
+            allowance = Allowance(lease.allowance_micros, is_remainder=lease.is_remainder)
             self.works.append(
                 Work(incarnation, lease, allowance, [item.item_index for item in lease.items], {})
             )
@@ -137,7 +137,7 @@ class Fleet:
             chunk_index=work.lease.ref.chunk_index,
             fence=work.lease.ref.fence,
             round=work.lease.round,
-            try_count=1,
+            attempt_count=1,
             output="1",
             usage=jobs_pb2.Usage(call_count=1, cost_micros=price),
         )

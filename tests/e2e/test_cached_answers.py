@@ -36,10 +36,10 @@ async def run(client, items, params, **options):
 async def test_many_equal_items_on_two_workers_make_one_call_and_the_next_job_makes_none(
     hr, stand_in, classify
 ):
-    first, outputs = await run(hr, EQUAL, classify, cache_answers=True)
+    first, outputs = await run(hr, EQUAL, classify, cache_responses=True)
     assert (await stand_in.calls())["call_count"] == first.usage.call_count == 1
     assert outputs == [{"label": "Engineering"}] * 400
-    second, outputs = await run(hr, EQUAL[:3], classify, cache_answers=True)
+    second, outputs = await run(hr, EQUAL[:3], classify, cache_responses=True)
     assert (await stand_in.calls())["call_count"] == 1
     assert (second.usage.call_count, second.usage.input_tokens) == (0, 0)
     assert outputs == [{"label": "Engineering"}] * 3
@@ -49,11 +49,11 @@ async def test_a_job_without_the_wish_and_one_of_another_tenant_make_their_own_c
     hr, two_gateways, open_client, stand_in, classify
 ):
     items = [{"number": "apart", "title": "Software Engineer"}] * 3
-    await run(hr, items, classify, cache_answers=True)
+    await run(hr, items, classify, cache_responses=True)
     plain, _ = await run(hr, items, classify)
     assert plain.usage.call_count == 3
     stranger = open_client(two_gateways.gateway_target, tenant="stranger")
-    theirs, _ = await run(stranger, items, classify, cache_answers=True)
+    theirs, _ = await run(stranger, items, classify, cache_responses=True)
     assert theirs.usage.call_count == 1
     assert (await stand_in.calls())["call_count"] == 5
 
@@ -62,11 +62,11 @@ async def test_cancelling_the_job_that_makes_the_call_lets_another_job_make_it(h
     items = [{"number": "taken over", "title": "Controller"}]
     hang = {"hang": True}
     await stand_in.set(fail_next=[hang])
-    stopped = await hr.submit("llm.classify", items, classify, cache_answers=True)
+    stopped = await hr.submit("llm.classify", items, classify, cache_responses=True)
     async with asyncio.timeout(30):
         while not (await stand_in.calls())["in_flight_count"]:
             await asyncio.sleep(0.02)
-        waiting = asyncio.create_task(run(hr, items, classify, cache_answers=True))
+        waiting = asyncio.create_task(run(hr, items, classify, cache_responses=True))
         while (await hr.get(stopped.job_id)).state is not JobState.RUNNING:
             await asyncio.sleep(0.02)
         await hr.cancel(stopped.job_id)

@@ -100,11 +100,11 @@ class Costs:
         await self._creator.create_jobs(pb.CreateJobsRequest(jobs=[job]))
         return job_id
 
-    async def lease(self, number: int, room: int, job_class: jobs_pb2.JobClass) -> list[pb.Lease]:
+    async def lease(self, number: int, capacity: int, job_class: jobs_pb2.JobClass) -> list[pb.Lease]:
         """Returns what a worker leases."""
         request = pb.LeaseChunksRequest(
             job_class=job_class,
-            room=room,
+            capacity=capacity,
             incarnation=self.incarnations[number],
             call_id=str(uuid_utils.uuid7()),
         )
@@ -120,7 +120,7 @@ class Costs:
                 fence=lease.ref.fence,
                 round=lease.round,
                 output=_text(),
-                try_count=1,
+                attempt_count=1,
                 usage=jobs_pb2.Usage(call_count=1, input_tokens=100, output_tokens=20, cost_micros=30),
             )
         request = pb.RecordResultsRequest(incarnation=self.incarnations[number], jobs=[record])

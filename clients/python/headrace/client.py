@@ -99,7 +99,7 @@ class Client:
         job_timeout: timedelta | float | None = None,
         item_timeout: timedelta | float | None = None,
         call_timeout: timedelta | float | None = None,
-        cache_answers: bool = False,
+        cache_responses: bool = False,
         budget_micros: int | None = None,
         on_open: Callable[[Job], object] | None = None,
     ) -> Job:
@@ -129,11 +129,11 @@ class Client:
             schedule_time: When it shall start, with its time zone, up to a year ahead; default: at once.
             job_timeout: It ends as EXPIRED (JOB_TIMED_OUT) when it has not ended so long after its submit, or
                 after its schedule_time: a timedelta or seconds, 1 s to 366 days. Default: never.
-            item_timeout: An item fails (ITEM_TIMED_OUT) when it was worked on for so long, all its tries of a
+            item_timeout: An item fails (ITEM_TIMED_OUT) when it was worked on for so long, all its attempts of a
                 round together, without the waits between them: 1 ms to a day. Default: never.
             call_timeout: A call to the provider without an answer for so long is broken off
                 (PROVIDER_TIMEOUT), and its item tried again: 1 ms to an hour; default: 120 s.
-            cache_answers: The very same call that an item of a job with this flag made before, of this tenant
+            cache_responses: The very same call that an item of a job with this flag made before, of this tenant
                 and within a day, is not made again: its answer is used, with no call and no tokens counted;
                 and of equal calls under way one is made. Default: every item makes its own calls.
             budget_micros: What it may cost, in millionths of a US dollar, 1 or more: spending stops within
@@ -166,7 +166,7 @@ class Client:
             job_timeout=from_duration(job_timeout),
             item_timeout=from_duration(item_timeout),
             call_timeout=from_duration(call_timeout),
-            cache_answers=cache_answers,
+            cache_responses=cache_responses,
             budget_micros=budget_micros,
         )
         return await submit_job(self._connection, request, items, on_open)

@@ -70,7 +70,7 @@ async def new_job(
         max_parallelism=request.max_parallelism,
         schedule_time=request.schedule_time if request.HasField("schedule_time") else None,
         upload_open=request.upload,
-        cache_answers=request.cache_answers,
+        cache_responses=request.cache_responses,
         budget_micros=request.budget_micros if request.HasField("budget_micros") else None,
         trace_id=current_trace_id(),  # no part of the content: a repeated call has another one
         **{name: getattr(request, name) for name in _TIMEOUTS if request.HasField(name)},
@@ -127,7 +127,7 @@ def _content_hash(job: results_pb2.NewJob, items_digest: bytes) -> bytes:
         options += " upload"
     if job.HasField("schedule_time"):
         options += f" start {job.schedule_time.seconds} {job.schedule_time.nanos}"
-    if job.cache_answers:
+    if job.cache_responses:
         options += " cache"
     if job.HasField("budget_micros"):
         options += f" budget {job.budget_micros}"

@@ -95,7 +95,7 @@ class ProgressStreams:
             log.info("worker_joined", incarnation=key[0])
             self._links[key] = _Link(live[key], self._gateway, self._hub, self._on_gap)
 
-    def tell(self, workers: Iterable[results_pb2.WorkerToTell]) -> None:
+    def tell(self, workers: Iterable[results_pb2.WorkerToNotify]) -> None:
         """Has workers end or pause jobs, and returns at once. One not reached hears it by heartbeat."""
         for worker in workers:
             self._start(self._tell(worker))
@@ -111,7 +111,7 @@ class ProgressStreams:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _tell(self, worker: results_pb2.WorkerToTell) -> None:
+    async def _tell(self, worker: results_pb2.WorkerToNotify) -> None:
         try:
             async with open_channel(worker.address) as channel:  # shares the connection of the stream
                 stub: WorkerServiceAsyncStub = worker_pb2_grpc.WorkerServiceStub(channel)

@@ -20,7 +20,7 @@ _RANGE = """FROM results e WHERE e.job_id = :job_id AND e.item_index >= 0
 AND (e.seq, e.item_index) > (:seq, :item_index) AND (e.seq, e.item_index) <= (:end_seq, :end_index)"""
 _IN_ORDER = " ORDER BY e.seq, e.item_index"
 _KEYS = f"""
-SELECT e.seq, e.item_index, e.round, {ROOM} AS room {_RANGE} AND (e.round = 0 OR e.round = :round)"""
+SELECT e.seq, e.item_index, e.round, {ROOM} AS capacity {_RANGE} AND (e.round = 0 OR e.round = :round)"""
 _OF_ITEM_STATE = " AND e.state = :state"
 _MOST = " LIMIT :most"
 # The last row to look at, and whether there is one after it; the index alone tells.

@@ -13,7 +13,7 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
 from services.results.rules.facts import Chunk, Job
 from services.results.rows.item_rows import Usage
-from services.results.rows.failed_attempts import decode_tries
+from services.results.rows.failed_attempts import decode_attempts
 from services.shared.job_states import TERMINAL_STATES
 
 MAX_COUNT = 2**40
@@ -119,10 +119,10 @@ def result_message(row: Row[Any]) -> jobs_pb2.Result:
         state=cast("jobs_pb2.ItemState", row.state),
         output=row.output,
         error=jobs_pb2.Error(reason=row.error_reason, message=row.error_message) if failed else None,
-        try_count=row.try_count,
+        attempt_count=row.attempt_count,
         usage=usage_message(row),
         finish_time=timestamp(row.finish_time),
-        failed_tries=decode_tries(row.failed_tries),
+        failed_attempts=decode_attempts(row.failed_attempts),
     )
 
 
@@ -137,7 +137,7 @@ def worker_message(row: Row[Any]) -> jobs_pb2.Worker:
         in_flight_count=row.in_flight_count,
         in_flight_limit=row.in_flight_limit,
         leased_item_count=row.leased_item_count,
-        limits_apart=row.limits_apart,
+        limits_degraded=row.limits_degraded,
         items_per_second=row.items_per_second,
         tokens_per_second=row.tokens_per_second,
         limited_count=row.limited_count,
@@ -156,7 +156,7 @@ def merge_effects(parts: list[results_pb2.Effects]) -> results_pb2.Effects:
     newest: dict[str, jobs_pb2.Job] = {}
     for part in parts:
         merged.tasks_to_publish.extend(part.tasks_to_publish)
-        merged.workers_to_tell.extend(part.workers_to_tell)
+        merged.workers_to_notify.extend(part.workers_to_notify)
         newest.update((job.job_id, job) for job in part.changed_jobs)
     merged.changed_jobs.extend(newest.values())
     return merged

@@ -28,14 +28,14 @@ JOIN jobs j ON j.tenant = k.tenant AND j.request_id = k.request_id
 JOIN job_progress p ON p.job_id = j.job_id"""
 _INSERT_JOBS = """
 INSERT INTO jobs (job_id, tenant, request_id, content_hash, kind, params, job_class, max_failed_ratio,
-    max_parallelism, schedule_time, trace_id, job_timeout, item_timeout, call_timeout, cache_answers,
+    max_parallelism, schedule_time, trace_id, job_timeout, item_timeout, call_timeout, cache_responses,
     create_time)
 SELECT job_id, tenant, request_id, content_hash, kind, params, job_class, max_failed_ratio,
     max_parallelism, schedule_time, trace_id, job_timeout, item_timeout, call_timeout,
-    cache_answers, COALESCE(create_time, NOW())
+    cache_responses, COALESCE(create_time, NOW())
 FROM ROWS(new: job_id text, tenant text, request_id text, content_hash text, kind text, params text,
     job_class bigint, max_failed_ratio double precision, max_parallelism bigint, schedule_time bigint,
-    trace_id text, job_timeout bigint, item_timeout bigint, call_timeout bigint, cache_answers boolean,
+    trace_id text, job_timeout bigint, item_timeout bigint, call_timeout bigint, cache_responses boolean,
     create_time bigint)
 WHERE true ON CONFLICT (tenant, request_id) DO NOTHING RETURNING job_id, create_time"""
 # A row that is there is not touched: a conflict with it would wait for a lease that moves it.
@@ -161,7 +161,7 @@ def _new_job(new: results_pb2.NewJob, now: int) -> Job:
         job_timeout=duration_of(new, "job_timeout"),
         item_timeout=duration_of(new, "item_timeout"),
         call_timeout=duration_of(new, "call_timeout"),
-        cache_answers=new.cache_answers,
+        cache_responses=new.cache_responses,
         budget_micros=new.budget_micros if new.HasField("budget_micros") else None,
     )
     begin_deadline(job, now)
@@ -230,6 +230,6 @@ def _jobs_row(job: Job, new: results_pb2.NewJob) -> tuple[object, ...]:
         job.job_timeout,
         job.item_timeout,
         job.call_timeout,
-        job.cache_answers,
+        job.cache_responses,
         job.create_time or None,  # where the time was not told before, the statement has it
     )

@@ -64,7 +64,7 @@ class SmallJobs:
     def _lease_request(self) -> results_pb2.LeaseChunksRequest:
         return results_pb2.LeaseChunksRequest(
             job_class=jobs_pb2.JOB_CLASS_DEFAULT,
-            room=1_000,
+            capacity=1_000,
             incarnation=self._incarnation,
             call_id=str(uuid_utils.uuid7()),
         )
@@ -81,7 +81,7 @@ def _record(lease: results_pb2.Lease) -> results_pb2.JobRecord:
     items = [
         results_pb2.ItemRecord(
             item_index=item.item_index, chunk_index=ref.chunk_index, fence=ref.fence, round=lease.round,
-            output=OUTPUT, try_count=1,
+            output=OUTPUT, attempt_count=1,
         )
         for item in lease.items
     ]  # fmt: skip

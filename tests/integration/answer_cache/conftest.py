@@ -5,12 +5,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from headrace.kinds import Completion, TryAgainError
-from services.worker.calls.response_cache import Exchange, Flights, MemoryAnswerStore, RedisAnswerStore
-from services.worker.calls.response_cache.response_store import AnswerStore, Claim
+from headrace.kinds import Completion, RetryableError
+from services.worker.calls.response_cache import Exchange, SingleFlight, MemoryResponseStore, RedisResponseStore
+from services.worker.calls.response_cache.response_store import ResponseStore, Claim
 from services.worker.calls.response_cache.single_flight import FlightTimes, Outcome
 
-Workers = Callable[..., Flights]
+Workers = Callable[..., SingleFlight]
 
 
 class Call:
@@ -27,7 +27,7 @@ class Call:
             self._begun.notify_all()
         end = await self._ends.get()
         if isinstance(end, str):
-            raise TryAgainError(end, "it failed")
+            raise RetryableError(end, "it failed")
         return end
 
     async def begun(self, count: int = 1) -> None:
@@ -44,14 +44,14 @@ def call() -> Call:
 
 
 @pytest.fixture(params=["memory", "redis"])
-async def make_store(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[], AnswerStore]]:
+async def make_store(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[], ResponseStore]]:
     """Each call gives one more worker's way to the one store."""
-    stores: list[AnswerStore] = []
-    memory = MemoryAnswerStore()
+    stores: list[ResponseStore] = []
+    memory = MemoryResponseStore()
     url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
 
-    def make() -> AnswerStore:
-        stores.append(RedisAnswerStore(url) if url else memory)
+    def make() -> ResponseStore:
+        stores.append(RedisResponseStore(url) if url else memory)
         return stores[-1]
 
     yield make
@@ -60,15 +60,15 @@ async def make_store(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[
 
 
 @pytest.fixture
-async def make_worker(make_store: Callable[[], AnswerStore]) -> AsyncIterator[Workers]:
-    """Each call gives the flights of one more worker; takes times as FlightTimes does."""
+async def make_worker(make_store: Callable[[], ResponseStore]) -> AsyncIterator[Workers]:
+    """Each call gives the single_flight of one more worker; takes times as FlightTimes does."""
     exchanges: list[Exchange] = []
 
-    def make(**times: float) -> Flights:
+    def make(**times: float) -> SingleFlight:
         # Patient: a busy machine is no store that is away.
         exchanges.append(Exchange(make_store(), seconds=10.0))
         quick = {"polled": 0.01} | times
-        return Flights(exchanges[-1], f"worker-{len(exchanges)}", FlightTimes(**quick))
+        return SingleFlight(exchanges[-1], f"worker-{len(exchanges)}", FlightTimes(**quick))
 
     yield make
     for exchange in exchanges:
@@ -80,7 +80,7 @@ def ask(call: Call) -> Callable[..., "asyncio.Task[tuple[Completion, Outcome]]"]
     """Begins to ask a worker for the answer of one and the same call."""
 
     def begin(
-        worker: Flights, key: str = "k", patience: float = 60.0
+        worker: SingleFlight, key: str = "k", patience: float = 60.0
     ) -> "asyncio.Task[tuple[Completion, Outcome]]":
         return asyncio.create_task(worker.answer(key, call.make, patience))
 
@@ -88,10 +88,10 @@ def ask(call: Call) -> Callable[..., "asyncio.Task[tuple[Completion, Outcome]]"]
 
 
 @pytest.fixture
-def until_gone() -> Callable[[AnswerStore, str], Awaitable[None]]:
+def until_gone() -> Callable[[ResponseStore, str], Awaitable[None]]:
     """Returns once nothing is at a key of a store any more."""
 
-    async def wait(store: AnswerStore, key: str) -> None:
+    async def wait(store: ResponseStore, key: str) -> None:
         async with asyncio.timeout(10):
             while await store.run([Claim(key, b"@probe", 0.001)]) != [None]:
                 await asyncio.sleep(0.01)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.worker.calls.response_cache import MemoryAnswerStore, RedisAnswerStore, open_answer_store
+from services.worker.calls.response_cache import MemoryResponseStore, RedisResponseStore, open_response_store
 from services.worker.calls.response_cache.response_store import Claim, Drop, Put, Renew, StoreAwayError
 
 MARK, OTHER = b"@me", b"@you"
@@ -72,14 +72,14 @@ async def test_closing_twice_is_fine(store):
 
 
 async def test_a_redis_that_cannot_be_reached_is_away():
-    store = RedisAnswerStore("redis://127.0.0.1:1/0")
+    store = RedisResponseStore("redis://127.0.0.1:1/0")
     with pytest.raises(StoreAwayError):
         await store.run([Claim("a", MARK, LONG)])
     await store.close()
 
 
 async def test_in_memory_those_not_used_for_longest_go_when_there_is_too_much():
-    store = MemoryAnswerStore(max_bytes=25_000)
+    store = MemoryResponseStore(max_bytes=25_000)
     value = b"=" + b"x" * 10_000
     await store.run([Put("a", value, LONG), Put("b", value, LONG), Claim("a", MARK, LONG)])
     await store.run([Put("c", value, LONG)])
@@ -88,7 +88,7 @@ async def test_in_memory_those_not_used_for_longest_go_when_there_is_too_much():
 
 
 async def test_a_url_names_which_store(redis_url):
-    memory, shared = open_answer_store("memory://"), open_answer_store(redis_url)
-    assert isinstance(memory, MemoryAnswerStore)
-    assert isinstance(shared, RedisAnswerStore)
+    memory, shared = open_response_store("memory://"), open_response_store(redis_url)
+    assert isinstance(memory, MemoryResponseStore)
+    assert isinstance(shared, RedisResponseStore)
     await shared.close()

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from headrace.kinds import Completion, TryAgainError
+from headrace.kinds import Completion, RetryableError
 from services.worker.calls.response_cache.response_store import Drop, Put
-from services.worker.calls.response_cache.encoding import MAX_ANSWER_BYTES, encode_answer, mark_of
+from services.worker.calls.response_cache.encoding import MAX_ANSWER_BYTES, encode_response, mark_of
 from services.worker.calls.response_cache.single_flight import Outcome
 
 YES = Completion("yes", "stop", 7, 2, 1)
@@ -54,7 +54,7 @@ async def test_a_call_that_fails_is_handed_over_to_another_worker_at_once(make_w
     await call.begun()
     waiting = ask(second)
     call.end(FAULT)
-    with pytest.raises(TryAgainError):
+    with pytest.raises(RetryableError):
         await failing
     await call.begun(2)  # long before the mark would be gone, after 10 s
     call.end(YES)
@@ -149,7 +149,7 @@ async def test_equal_calls_to_a_provider_that_fails_do_not_wait_for_each_other_f
     for _ in range(8):
         call.end(FAULT)
     ends = await asyncio.gather(*asked, return_exceptions=True)
-    assert [type(end) for end in ends] == [TryAgainError] * 10
+    assert [type(end) for end in ends] == [RetryableError] * 10
 
 
 async def test_an_answer_too_large_to_cache_is_shared_on_its_worker_alone(make_worker, ask, call):
@@ -165,7 +165,7 @@ async def test_an_answer_too_large_to_cache_is_shared_on_its_worker_alone(make_w
     assert (await all_of([there]))[0] == (large, Outcome.CALLED)
 
 
-@pytest.mark.parametrize("value", [b'=["half', encode_answer("other", NO)])
+@pytest.mark.parametrize("value", [b'=["half', encode_response("other", NO)])
 async def test_a_value_that_cannot_be_read_or_is_another_keys_is_replaced(
     make_store, make_worker, ask, call, value
 ):

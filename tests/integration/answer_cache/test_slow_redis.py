@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from services.worker.calls.response_cache import Exchange, RedisAnswerStore
+from services.worker.calls.response_cache import Exchange, RedisResponseStore
 from services.worker.calls.response_cache.response_store import Claim, Put
 from services.worker.calls.response_cache.exchange import AWAY, REST_SECONDS
 
@@ -60,11 +60,11 @@ async def proxy(redis_url):
 
 
 async def test_answers_that_come_too_late_are_never_taken_for_those_of_later_questions(redis_url, proxy):
-    direct, clock = RedisAnswerStore(redis_url), Clock()
+    direct, clock = RedisResponseStore(redis_url), Clock()
     keys = [f"k{number}" for number in range(20)]
     await direct.run([Put(key, key.encode(), 60.0) for key in keys])
     url = f"redis://127.0.0.1:{await proxy.start()}{urlsplit(redis_url).path}"
-    exchange = Exchange(RedisAnswerStore(url), clock)
+    exchange = Exchange(RedisResponseStore(url), clock)
 
     async def ask(asked):
         return await asyncio.gather(*(exchange.ask(Claim(key, b"@me", 10.0)) for key in asked))

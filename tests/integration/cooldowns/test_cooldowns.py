@@ -113,7 +113,7 @@ async def test_without_redis_a_worker_goes_on_with_what_it_knows_and_says_so_onc
         assert alone.remaining("p/m") > 50.0
         assert alone.remaining("p/n") > 50.0
         await alone.close()
-    assert [entry["event"] for entry in logs] == ["cooldowns_not_shared"]
+    assert [entry["event"] for entry in logs] == ["cooldowns_degraded"]
 
 
 async def test_a_url_names_which_cooldowns(redis_url):

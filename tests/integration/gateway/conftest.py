@@ -115,7 +115,7 @@ def record(store) -> Callable[..., Awaitable[None]]:
         items = [
             results_pb2.ItemRecord(
                 item_index=item.item_index, chunk_index=ref.chunk_index, fence=ref.fence, round=lease.round,
-                output=item.input, try_count=1,
+                output=item.input, attempt_count=1,
             )
             for item in lease.items
         ]  # fmt: skip

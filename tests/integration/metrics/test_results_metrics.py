@@ -84,7 +84,7 @@ def records(leases, failing=False):
             items=[
                 pb.ItemRecord(
                     item_index=item.item_index, chunk_index=lease.ref.chunk_index, fence=lease.ref.fence,
-                    round=lease.round, output="" if failing else "1", error=error, try_count=1,
+                    round=lease.round, output="" if failing else "1", error=error, attempt_count=1,
                 )
                 for item in lease.items
             ],

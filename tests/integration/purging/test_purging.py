@@ -18,7 +18,7 @@ TABLES = (
     "item_blocks",
     "chunks",
     "results",
-    "item_tries",
+    "item_attempts",
     "retry_requests",
     "purges",
 )

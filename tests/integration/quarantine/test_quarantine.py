@@ -36,7 +36,7 @@ async def test_items_of_one_child_run_at_once_and_in_another_process(run):
 
 async def test_an_item_is_run_as_in_the_worker(run):
     outcome = await run('{"a": [1, "ä"]}')
-    assert (outcome.output, outcome.error, outcome.try_count) == ('{"a":[1,"ä"]}', None, 1)
+    assert (outcome.output, outcome.error, outcome.attempt_count) == ('{"a":[1,"ä"]}', None, 1)
 
 
 async def test_a_failed_call_says_when_to_try_again(run, monkeypatch):

@@ -1,4 +1,4 @@
-"""Ten workers share the places of a tenant through the real script; the time is the test's own."""
+"""Ten workers share the slots of a tenant through the real script; the time is the test's own."""
 
 import asyncio
 import random
@@ -6,7 +6,7 @@ import random
 import pytest
 import redis
 
-from services.worker.calls.tenant_slots.slots import TenantPlaces
+from services.worker.calls.tenant_slots.slots import TenantSlots
 from services.worker.calls.tenant_slots.pools import Ask, Granted
 from services.worker.calls.tenant_slots.redis_pools import _ASK
 from services.worker.calls.tenant_slots.shared_pools import SharedPools
@@ -89,7 +89,7 @@ class SimulatedWorker:
         self.runs.set()
         shared = SharedPools(self, Patience(), lambda: WORKERS)
         name = f"worker-{next(fleet.numbers)}"
-        self.places = TenantPlaces(
+        self.slots = TenantSlots(
             shared, "t", holder=name, tenant="t", limit=LIMIT, most=size,
             demand=lambda: len(self.items), changed=lambda: None,
         )  # fmt: skip
@@ -107,7 +107,7 @@ class SimulatedWorker:
     async def _work(self):
         while not self.is_leaving:
             await self.runs.wait()
-            async with self.places.take(0):
+            async with self.slots.take(0):
                 if self.runs.is_set() and not self.is_leaving:
                     call = asyncio.create_task(self.fleet.call())
                     self.calls.add(call)
@@ -118,11 +118,11 @@ class SimulatedWorker:
         self.is_leaving = True
         await asyncio.gather(*self.calls)
         await self._end()
-        await self.places.close()
+        await self.slots.close()
 
     async def die(self):
-        if self.places._task is not None:
-            self.places._task.cancel()
+        if self.slots._task is not None:
+            self.slots._task.cancel()
         await self._end()
 
     async def freeze(self, seconds):

@@ -18,7 +18,7 @@ from services.worker.calls.tenant_slots.redis_pools import RedisPools
 
 @pytest.fixture
 async def ask(pools, clock):
-    """Asks a pool of 10 places that is known for long."""
+    """Asks a pool of 10 slots that is known for long."""
 
     numbers = count(1)
 
@@ -58,7 +58,7 @@ async def test_who_wants_little_gets_all_of_it_and_the_rest_is_shared_equally(as
     assert (await ask("small", 2, 2)).target == 2
 
 
-async def test_who_leaves_or_says_nothing_for_long_has_no_places(ask, clock):
+async def test_who_leaves_or_says_nothing_for_long_has_no_slots(ask, clock):
     await ask("a", 0, 6)
     await ask("b", 0, 6)
     assert await ask("b", 0, 0) == Granted(0, 0)
@@ -81,7 +81,7 @@ async def test_an_ask_that_arrives_after_a_later_one_of_its_holder_changes_nothi
     assert (await ask("b", 0, 10)).count == 2
 
 
-async def test_fewer_places_than_holders_go_round(ask, clock):
+async def test_fewer_slots_than_holders_go_round(ask, clock):
     holders = ["a", "b", "c"]
     got = set()
     for _ in range(3):
@@ -101,7 +101,7 @@ async def test_in_a_pool_that_is_new_nobody_gets_more_than_its_part_or_what_it_h
     assert (await ask("c", 3, 10, part=3, key="newer")).count == 10
 
 
-async def test_another_tenant_has_places_of_its_own(ask):
+async def test_another_tenant_has_slots_of_its_own(ask):
     await ask("a", 0, 10)
     await ask("a", 0, 0, key="other")
     assert (await ask("b", 0, 10, key="other", part=10)).count == 10

@@ -50,7 +50,7 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         )
         self.live_workers: list[jobs_pb2.Worker] = []
         self.silent_workers: list[jobs_pb2.Worker] = []
-        self.workers_to_tell: list[results_pb2.WorkerToTell] = []
+        self.workers_to_notify: list[results_pb2.WorkerToNotify] = []
         self.sweep_effects = results_pb2.Effects()
         self.recorded_page_size = 0  # what ends a page of the real store early: its bytes
 
@@ -207,7 +207,7 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         if job.state not in TERMINAL:
             self.advance(job.job_id, jobs_pb2.JOB_STATE_CANCELLED)
             response.effects.changed_jobs.append(job)
-            response.effects.workers_to_tell.extend(self.workers_to_tell)
+            response.effects.workers_to_notify.extend(self.workers_to_notify)
         response.job.CopyFrom(job)
         return response
 
@@ -217,7 +217,7 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         if job.state in allowed:
             self.advance(job.job_id, state)
             response.effects.changed_jobs.append(job)
-            response.effects.workers_to_tell.extend(self.workers_to_tell)
+            response.effects.workers_to_notify.extend(self.workers_to_notify)
             response.effects.tasks_to_publish.add(job_id=job.job_id, job_class=job.job_class, count=1)
         response.job.CopyFrom(job)
 

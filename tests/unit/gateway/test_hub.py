@@ -95,7 +95,7 @@ async def test_live_events_of_many_workers_are_bounded_and_all_of_them_count(hub
         assert [event.incarnation for event in response.live_events] == [
             f"w{number}" for number in range(10, MAX_LIVE_EVENTS + 10)
         ]
-        assert response.outlook.in_flight_count == 2 * (MAX_LIVE_EVENTS + 10)
+        assert response.forecast.in_flight_count == 2 * (MAX_LIVE_EVENTS + 10)
         assert not response.HasField("job")
         assert response.resume_token
 
@@ -109,8 +109,8 @@ async def test_of_each_worker_the_newest_live_event_counts(hub, clock):
         hub.check_live_numbers()
         response = await watcher.next()
     assert [event.in_flight_count for event in response.live_events] == [4, 3]
-    outlook = response.outlook
-    assert (outlook.in_flight_count, outlook.limited_count, outlook.cooldown_seconds) == (7, 5, 2.0)
+    forecast = response.forecast
+    assert (forecast.in_flight_count, forecast.limited_count, forecast.cooldown_seconds) == (7, 5, 2.0)
 
 
 async def test_live_numbers_go_along_with_a_snapshot_and_not_once_more_alone(hub, clock):
@@ -121,11 +121,11 @@ async def test_live_numbers_go_along_with_a_snapshot_and_not_once_more_alone(hub
         clock.now += LIVE_SECONDS
         hub.put_jobs([job(2)])
         both = await watcher.next()
-        assert (both.job.seq, both.live_events[0].in_flight_count, both.outlook.in_flight_count) == (2, 4, 4)
+        assert (both.job.seq, both.live_events[0].in_flight_count, both.forecast.in_flight_count) == (2, 4, 4)
         hub.check_live_numbers()
         hub.put_jobs([job(3)])
         only_job = await watcher.next()
-        assert (only_job.job.seq, len(only_job.live_events), only_job.HasField("outlook")) == (3, 0, False)
+        assert (only_job.job.seq, len(only_job.live_events), only_job.HasField("forecast")) == (3, 0, False)
 
 
 async def test_live_numbers_go_alone_where_no_snapshot_comes_and_once_for_all_watchers(hub, clock):
@@ -137,7 +137,7 @@ async def test_live_numbers_go_alone_where_no_snapshot_comes_and_once_for_all_wa
         clock.now += ALONE_AFTER_SECONDS
         hub.check_live_numbers()
         alone = await one.next()
-        assert (alone.HasField("job"), alone.outlook.in_flight_count) == (False, 4)
+        assert (alone.HasField("job"), alone.forecast.in_flight_count) == (False, 4)
         assert alone is await other.next()
         hub.put_live_event(JOB_ID, live(in_flight_count=5))
         clock.now += LIVE_SECONDS
@@ -148,13 +148,13 @@ async def test_live_numbers_go_alone_where_no_snapshot_comes_and_once_for_all_wa
 async def test_the_first_live_numbers_wait_for_what_workers_tell_but_not_for_ever(hub, clock):
     running = jobs_pb2.JOB_STATE_RUNNING
     with hub.watch(JOB_ID, 0) as watcher:
-        outlooks = []
+        forecasts = []
         for second in range(6):
             progress = jobs_pb2.Progress(total_count=100, succeeded_count=10 * second)
             hub.put_jobs([jobs_pb2.Job(job_id=JOB_ID, seq=second + 1, state=running, progress=progress)])
-            outlooks.append((await watcher.next()).HasField("outlook"))
+            forecasts.append((await watcher.next()).HasField("forecast"))
             clock.now += LIVE_SECONDS
-    assert outlooks == [False, False, False, True, True, True]
+    assert forecasts == [False, False, False, True, True, True]
 
 
 async def test_a_job_that_stands_still_has_its_zeros_told_once(hub, clock):
@@ -166,9 +166,9 @@ async def test_a_job_that_stands_still_has_its_zeros_told_once(hub, clock):
         for _ in range(80):
             hub.check_live_numbers()
             if watcher._news.is_set():
-                told.append((await watcher.next()).outlook)
+                told.append((await watcher.next()).forecast)
             clock.now += 0.25
-        assert [outlook.in_flight_count for outlook in told] == [4, 0]
+        assert [forecast.in_flight_count for forecast in told] == [4, 0]
 
 
 async def test_a_cool_down_runs_down_between_what_workers_tell(hub, clock):
@@ -176,7 +176,7 @@ async def test_a_cool_down_runs_down_between_what_workers_tell(hub, clock):
         hub.put_live_event(JOB_ID, live(cooldown_seconds=9.0))
         clock.now += 2.0
         hub.check_live_numbers()
-        assert (await watcher.next()).outlook.cooldown_seconds == pytest.approx(7.0)
+        assert (await watcher.next()).forecast.cooldown_seconds == pytest.approx(7.0)
 
 
 async def test_the_terminal_snapshot_comes_without_live_numbers(hub, clock):
@@ -187,7 +187,7 @@ async def test_the_terminal_snapshot_comes_without_live_numbers(hub, clock):
         hub.put_jobs([job(2)])
         hub.put_jobs([jobs_pb2.Job(job_id=JOB_ID, seq=3, state=jobs_pb2.JOB_STATE_SUCCEEDED)])
         last = await watcher.next()
-        assert (last.job.seq, len(last.live_events), last.HasField("outlook")) == (3, 0, False)
+        assert (last.job.seq, len(last.live_events), last.HasField("forecast")) == (3, 0, False)
 
 
 async def test_a_watcher_who_joins_is_told_nothing_old(hub, clock):

@@ -36,8 +36,8 @@ async def test_a_pause_is_told_to_the_workers_as_a_pause(start_worker, start_gat
     gateway = await start_gateway()
     await worker.until(lambda: worker.streams)
     job = await submit(gateway)
-    results.workers_to_tell.append(
-        results_pb2.WorkerToTell(
+    results.workers_to_notify.append(
+        results_pb2.WorkerToNotify(
             incarnation=worker.incarnation, address=worker.row.address, job_id=job.job_id, pause=True
         )
     )

@@ -266,7 +266,7 @@ async def test_a_timeout_that_is_no_duration_is_named(nanos):
 
 
 async def test_the_wish_for_cached_answers_is_handed_on_and_is_part_of_the_content():
-    plain, cached = await accepted(), await accepted(cache_answers=True)
-    assert (plain.cache_answers, cached.cache_answers) == (False, True)
+    plain, cached = await accepted(), await accepted(cache_responses=True)
+    assert (plain.cache_responses, cached.cache_responses) == (False, True)
     assert plain.content_hash != cached.content_hash
-    assert plain.content_hash == (await accepted(cache_answers=False)).content_hash
+    assert plain.content_hash == (await accepted(cache_responses=False)).content_hash

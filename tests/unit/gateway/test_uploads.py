@@ -292,7 +292,7 @@ async def test_a_store_that_stays_away_ends_the_stream(
     await upload.send(0, "1")
     error = await failure_of(rest_of(upload.call))
     assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
-    assert results.calls["AppendItems"] == 4  # the question, and three tries
+    assert results.calls["AppendItems"] == 4  # the question, and three attempts
 
 
 async def test_a_request_over_4_mb_is_refused_and_what_came_before_stays(

@@ -209,7 +209,7 @@ async def test_live_events_reach_watchers_with_a_token_that_resumes(
     response = await next_of(call)
     assert not response.HasField("job")
     assert [event.in_flight_count for event in response.live_events] == [7]
-    assert response.outlook.in_flight_count == 7
+    assert response.forecast.in_flight_count == 7
     assert response.resume_token == token
     call.cancel()
 
@@ -224,8 +224,8 @@ async def test_watchers_are_told_the_pace_of_a_job_its_end_and_what_it_will_cost
     job = results.jobs[(await submit(gateway, item_count=1000)).job_id]
     call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
     await next_of(call)
-    outlook, done = jobs_pb2.JobOutlook(), 0
-    while not outlook.HasField("estimated_remaining"):
+    forecast, done = jobs_pb2.JobForecast(), 0
+    while not forecast.HasField("estimated_remaining"):
         done += 1
         assert done < 1000
         job.usage.cost_micros, job.usage.input_tokens = 20 * done, 5 * done
@@ -236,12 +236,12 @@ async def test_watchers_are_told_the_pace_of_a_job_its_end_and_what_it_will_cost
         response = await next_of(call)
         while response.job.progress.succeeded_count < done:
             response = await next_of(call)
-        outlook = response.outlook
-    assert outlook.items_per_second > 0
-    assert outlook.tokens_per_second == pytest.approx(5 * outlook.items_per_second)
-    assert (outlook.in_flight_count, outlook.limited_count) == (2, 6)
-    assert outlook.estimated_cost_micros == 20 * 1000
-    assert outlook.estimated_remaining.ToMicroseconds() > 0
+        forecast = response.forecast
+    assert forecast.items_per_second > 0
+    assert forecast.tokens_per_second == pytest.approx(5 * forecast.items_per_second)
+    assert (forecast.in_flight_count, forecast.limited_count) == (2, 6)
+    assert forecast.estimated_cost_micros == 20 * 1000
+    assert forecast.estimated_remaining.ToMicroseconds() > 0
     call.cancel()
 
 

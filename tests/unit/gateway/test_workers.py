@@ -73,8 +73,8 @@ async def test_a_cancel_is_told_to_the_workers_without_waiting_for_them(
     await worker.until(lambda: worker.streams)
     worker.cancel_gate.clear()
     job = await submit(gateway)
-    results.workers_to_tell.append(
-        results_pb2.WorkerToTell(
+    results.workers_to_notify.append(
+        results_pb2.WorkerToNotify(
             incarnation=worker.incarnation, address=worker.row.address, job_id=job.job_id
         )
     )
@@ -93,8 +93,8 @@ async def test_a_worker_that_no_sweep_named_yet_is_told_all_the_same(
     results.live_workers.clear()
     gateway = await start_gateway()
     job = await submit(gateway)
-    results.workers_to_tell.append(
-        results_pb2.WorkerToTell(
+    results.workers_to_notify.append(
+        results_pb2.WorkerToNotify(
             incarnation=worker.incarnation, address=worker.row.address, job_id=job.job_id
         )
     )

@@ -23,22 +23,22 @@ candidate_lists = st.lists(
 
 
 @given(candidate_lists, st.integers(0, 500), st.dictionaries(st.sampled_from("abc"), st.integers(0, 500)))
-def test_a_choice_fits_in_the_room_and_stops_only_for_want_of_it(candidates, room, times):
-    choice = choose(room, 8 * MB, 0, shares_of(candidates, **times), candidates)
+def test_a_choice_fits_in_the_room_and_stops_only_for_want_of_it(candidates, capacity, times):
+    choice = choose(capacity, 8 * MB, 0, shares_of(candidates, **times), candidates)
     taken = sum(chunk.items for c in candidates for chunk in c.chunks[: choice.counts.get(c.job_id, 0)])
-    assert taken <= max(room, 100 if room >= 100 else 0)
+    assert taken <= max(capacity, 100 if capacity >= 100 else 0)
     left = sum(len(c.chunks) for c in candidates) - sum(choice.counts.values())
     assert choice.more == (left > 0)
-    if room >= 100 and candidates:
+    if capacity >= 100 and candidates:
         assert choice.counts
     assert sum(taken for _, taken in choice.shares.values()) == taken
 
 
 @given(candidate_lists, st.integers(1, 500))
-def test_with_the_next_one_nothing_of_the_choice_is_missing(candidates, room):
+def test_with_the_next_one_nothing_of_the_choice_is_missing(candidates, capacity):
     shares = shares_of(candidates)
-    exact = choose(room, 8 * MB, 0, shares, candidates)
-    likely = choose(room, 8 * MB, 0, shares, candidates, with_next=True)
+    exact = choose(capacity, 8 * MB, 0, shares, candidates)
+    likely = choose(capacity, 8 * MB, 0, shares, candidates, with_next=True)
     extra = sum(likely.counts.values()) - sum(exact.counts.values())
     assert extra in (0, 1)
     assert all(likely.counts[job_id] >= count for job_id, count in exact.counts.items())
@@ -120,11 +120,11 @@ def test_small_chunks_of_others_go_before_a_large_one_that_does_not_fit():
     choice = choose(20, 8 * MB, 500, {"a": Share("a", 500, 0), "b": Share("b", 500, 0)}, [large, small])
     assert choice.counts == {"small": 20}
     assert choice.class_clock == 500  # the large one keeps its place
-    assert (choice.needed_room, choice.more) == (1, True)
+    assert (choice.needed_capacity, choice.more) == (1, True)
 
 
 def test_a_large_chunk_that_does_not_fit_is_passed_over_for_no_more_than_its_like():
     large, small = candidate("large", "a", 0, [100] * 3), candidate("small", "b", 0, [1] * 30)
     choice = choose(20, 8 * MB, 500, {"a": Share("a", 500, 0), "b": Share("b", 590, 0)}, [large, small])
     assert choice.counts == {"small": 10}
-    assert (choice.needed_room, choice.more) == (100, True)
+    assert (choice.needed_capacity, choice.more) == (100, True)

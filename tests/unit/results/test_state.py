@@ -15,7 +15,7 @@ NOW = 1_000
 @dataclass
 class Facts:
     finish_time: int | None = None
-    stop_as: int = 0
+    stopping_to: int = 0
     pause_reason: int = 0
     schedule_time: int | None = None
     waiting_parent_count: int = 0
@@ -25,7 +25,7 @@ class Facts:
 
 PRECEDENCE = [
     (jobs_pb2.JOB_STATE_SUCCEEDED, {"finish_time": 1}),
-    (jobs_pb2.JOB_STATE_CANCELLING, {"stop_as": jobs_pb2.JOB_STATE_CANCELLED}),
+    (jobs_pb2.JOB_STATE_CANCELLING, {"stopping_to": jobs_pb2.JOB_STATE_CANCELLED}),
     (jobs_pb2.JOB_STATE_PAUSED, {"pause_reason": jobs_pb2.PAUSE_REASON_USER}),
     (jobs_pb2.JOB_STATE_SCHEDULED, {"schedule_time": NOW + 1}),
     (jobs_pb2.JOB_STATE_BLOCKED, {"waiting_parent_count": 1}),
@@ -41,15 +41,15 @@ def test_the_first_fact_that_holds_gives_the_state(place):
     for _, fact in reversed(PRECEDENCE[place:]):
         facts |= fact
     if place == 0:
-        del facts["stop_as"]
+        del facts["stopping_to"]
     assert compute_state(Facts(**facts), NOW) == PRECEDENCE[place][0]
 
 
 @pytest.mark.parametrize(
-    "stop_as", [jobs_pb2.JOB_STATE_FAILED, jobs_pb2.JOB_STATE_CANCELLED, jobs_pb2.JOB_STATE_EXPIRED]
+    "stopping_to", [jobs_pb2.JOB_STATE_FAILED, jobs_pb2.JOB_STATE_CANCELLED, jobs_pb2.JOB_STATE_EXPIRED]
 )
-def test_a_finished_job_has_the_state_it_was_ended_as(stop_as):
-    assert compute_state(Facts(finish_time=1, stop_as=stop_as, pause_reason=1), NOW) == stop_as
+def test_a_finished_job_has_the_state_it_was_ended_as(stopping_to):
+    assert compute_state(Facts(finish_time=1, stopping_to=stopping_to, pause_reason=1), NOW) == stopping_to
 
 
 def test_a_scheduled_job_is_pending_from_its_time_on():
@@ -90,7 +90,7 @@ jobs = st.builds(
     upload_expire_time=st.sampled_from([None, NOW, NOW + 1]),
     pause_reason=st.integers(0, 2),
     waiting_parent_count=st.integers(0, 1),
-    stop_as=st.sampled_from([0, jobs_pb2.JOB_STATE_CANCELLED]),
+    stopping_to=st.sampled_from([0, jobs_pb2.JOB_STATE_CANCELLED]),
     not_before=st.sampled_from([0, 10, NOW + 20]),
     open_chunk_count=st.integers(2, 5),
     leased_chunk_count=st.integers(0, 2),
@@ -105,10 +105,10 @@ def test_settling_leaves_a_job_in_order(job, first_due):
     settle(job, NOW, first_due)
     if job.leasable:
         assert job.state in LEASABLE_STATES
-        assert not job.stop_as
+        assert not job.stopping_to
         assert job.slot_count > 0
         assert is_leasable_now(job) == (max(job.not_before, first_due) <= NOW)
-    if job.stop_as and not job.leased_chunk_count:
+    if job.stopping_to and not job.leased_chunk_count:
         assert job.finish_time == NOW
     if job.succeeded_count + job.failed_count == job.total_count and not job.upload_open:
         assert job.finish_time == NOW
@@ -120,11 +120,11 @@ def test_settling_leaves_a_job_in_order(job, first_due):
         assert job.upload_open
         assert job.finish_time is None
     if job.expire_time == NOW:
-        assert job.stop_as or job.finish_time is not None
+        assert job.stopping_to or job.finish_time is not None
         assert not job.leasable
     if job.error_reason == "JOB_TIMED_OUT":
         assert job.expire_time == NOW
-        assert job.stop_as == jobs_pb2.JOB_STATE_EXPIRED
+        assert job.stopping_to == jobs_pb2.JOB_STATE_EXPIRED
 
 
 def late_job(**facts):
@@ -142,8 +142,8 @@ def late_job(**facts):
         ({"succeeded_count": 2}, jobs_pb2.JOB_STATE_SUCCEEDED, ""),
         ({"succeeded_count": 2, "upload_open": True}, jobs_pb2.JOB_STATE_EXPIRED, "JOB_TIMED_OUT"),
         ({"failed_count": 2}, jobs_pb2.JOB_STATE_FAILED, "TOO_MANY_FAILED_ITEMS"),
-        ({"stop_as": jobs_pb2.JOB_STATE_CANCELLED}, jobs_pb2.JOB_STATE_CANCELLED, ""),
-        ({"finish_time": 5, "stop_as": jobs_pb2.JOB_STATE_FAILED}, jobs_pb2.JOB_STATE_FAILED, ""),
+        ({"stopping_to": jobs_pb2.JOB_STATE_CANCELLED}, jobs_pb2.JOB_STATE_CANCELLED, ""),
+        ({"finish_time": 5, "stopping_to": jobs_pb2.JOB_STATE_FAILED}, jobs_pb2.JOB_STATE_FAILED, ""),
         ({"pause_reason": jobs_pb2.PAUSE_REASON_BUDGET}, jobs_pb2.JOB_STATE_EXPIRED, "JOB_TIMED_OUT"),
     ],
 )
@@ -165,9 +165,9 @@ def test_settling_again_changes_nothing(job, first_due):
 
 @given(jobs)
 def test_an_open_upload_is_not_judged_and_not_done(job):
-    job.upload_open, job.upload_expire_time, job.stop_as = True, NOW + 1, 0
+    job.upload_open, job.upload_expire_time, job.stopping_to = True, NOW + 1, 0
     job.expire_time = None
     job.failed_count = job.total_count
     settle(job, NOW, 0)
     assert job.finish_time is None
-    assert not job.stop_as
+    assert not job.stopping_to

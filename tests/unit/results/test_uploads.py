@@ -11,13 +11,13 @@ from services.results.rules.uploads import IDLE_FOR, Addition, Batch, judge_batc
 CANCELLED = jobs_pb2.JOB_STATE_CANCELLED
 
 
-def job_of(stored_count, upload_open=True, stop_as=0):
+def job_of(stored_count, upload_open=True, stopping_to=0):
     return Job(
-        "j", "t", "noop", 2, 0.5, 0, 1, None, stored_count, 1, upload_open=upload_open, stop_as=stop_as
+        "j", "t", "noop", 2, 0.5, 0, 1, None, stored_count, 1, upload_open=upload_open, stopping_to=stopping_to
     )
 
 
-OPEN, CLOSED, ENDED = job_of(5), job_of(5, upload_open=False), job_of(5, stop_as=CANCELLED)
+OPEN, CLOSED, ENDED = job_of(5), job_of(5, upload_open=False), job_of(5, stopping_to=CANCELLED)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ OPEN, CLOSED, ENDED = job_of(5), job_of(5, upload_open=False), job_of(5, stop_as
         (OPEN, Batch(0, 0, 5), Addition(0, 0, True)),
         (CLOSED, Batch(1, 4, 5), Addition(4, 0, False)),
         (CLOSED, Batch(0, 0, 5), Addition(0, 0, False)),
-        (job_of(5, upload_open=False, stop_as=CANCELLED), Batch(4, 1, 5), Addition(1, 0, False)),
+        (job_of(5, upload_open=False, stopping_to=CANCELLED), Batch(4, 1, 5), Addition(1, 0, False)),
         *((job, Batch(99, 0, None), Addition(0, 0, False)) for job in (OPEN, CLOSED, ENDED)),
     ],
 )
@@ -89,7 +89,7 @@ def test_an_upload_expires_at_its_time(late, state):
     assert (job.upload_expire_time is None) == (state == "EXPIRED")
 
 
-@pytest.mark.parametrize("facts", [{"upload_open": False}, {"stop_as": CANCELLED}])
+@pytest.mark.parametrize("facts", [{"upload_open": False}, {"stopping_to": CANCELLED}])
 def test_what_is_no_open_upload_waits_for_no_expiry(facts):
     job = job_of(5, **facts)
     job.upload_expire_time = IDLE_FOR
@@ -98,7 +98,7 @@ def test_what_is_no_open_upload_waits_for_no_expiry(facts):
 
 
 def test_an_upload_that_is_being_ended_does_not_expire_on_top():
-    job = job_of(1, stop_as=CANCELLED)
+    job = job_of(1, stopping_to=CANCELLED)
     job.leased_chunk_count, job.upload_expire_time = 1, 1
     settle(job, 2, 0)
-    assert (job.stop_as, job.error_reason) == (CANCELLED, "")
+    assert (job.stopping_to, job.error_reason) == (CANCELLED, "")

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import JobFailedError, Message, TryAgainError
+from headrace.kinds import JobFailedError, Message, RetryableError
 from services.shared.prices import Price, Prices
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.costs import CallCosts, CallMeter
@@ -22,13 +22,13 @@ def ask(text="x" * 40, model="m", max_output_tokens=None):
 class Job:
     """Calls of one job on one worker."""
 
-    def __init__(self, micros: int | None = None, *, whole_rest: bool = False) -> None:
+    def __init__(self, micros: int | None = None, *, is_remainder: bool = False) -> None:
         self.costs = CallCosts(PRICES)
-        self.allowance = None if micros is None else Allowance(micros, whole_rest=whole_rest)
+        self.allowance = None if micros is None else Allowance(micros, is_remainder=is_remainder)
         self.usage = jobs_pb2.Usage()
-        self.begin_try()
+        self.begin_attempt()
 
-    def begin_try(self) -> None:
+    def begin_attempt(self) -> None:
         self.meter = CallMeter(self.costs, "job", self.usage, self.allowance)
 
     def call(self, request=None, input_tokens=20, output_tokens=10, cached_tokens=0):
@@ -85,7 +85,7 @@ def test_a_call_that_failed_is_counted_and_gives_back_what_it_did_not_cost():
 def test_calls_under_way_together_take_no_more_than_the_allowance_by_their_highest_prices():
     job = Job(400)
     request = ask("x" * 84, max_output_tokens=100)  # at most 100 tokens in
-    with job.meter.counted(request), job.meter.counted(request), pytest.raises(TryAgainError) as held_back:
+    with job.meter.counted(request), job.meter.counted(request), pytest.raises(RetryableError) as held_back:
         job.call(request)
     assert held_back.value.reason == "ALLOWANCE_SPENT"
     assert job.meter.wanted_micros == 200
@@ -93,7 +93,7 @@ def test_calls_under_way_together_take_no_more_than_the_allowance_by_their_highe
 
 def test_what_answers_took_makes_guesses_narrower():
     job = Job(1_100)
-    with job.meter.counted(ask()), pytest.raises(TryAgainError):
+    with job.meter.counted(ask()), pytest.raises(RetryableError):
         job.call()  # each may take 1,000 tokens out
     job.call()
     with job.meter.counted(ask()) as first, job.meter.counted(ask()) as second:
@@ -105,34 +105,34 @@ def test_an_answer_with_a_limit_is_taken_to_reach_it_whatever_others_did():
     job = Job(150)
     job.call(ask(max_output_tokens=50), output_tokens=1)
     assert job.left == 150 - 21
-    with pytest.raises(TryAgainError):
+    with pytest.raises(RetryableError):
         job.call(ask(max_output_tokens=130))
 
 
 def test_with_the_whole_rest_one_call_at_a_time_may_begin_by_its_likely_price():
-    job = Job(30, whole_rest=True)
+    job = Job(30, is_remainder=True)
     with job.meter.counted(ask()) as usage:
-        with pytest.raises(TryAgainError):
+        with pytest.raises(RetryableError):
             job.call()
         usage.input_tokens, usage.output_tokens = 14, 10
     assert job.left == 6
-    job.begin_try()
-    with pytest.raises(TryAgainError):
+    job.begin_attempt()
+    with pytest.raises(RetryableError):
         job.call()
     assert job.meter.wanted_micros == 24
 
 
-def test_one_call_at_most_goes_beyond_the_whole_rest():
-    job = Job(30, whole_rest=True)
+def test_one_call_at_most_goes_beyond_the_remainder():
+    job = Job(30, is_remainder=True)
     job.call(output_tokens=500)
     assert job.left == 30 - 520
-    with pytest.raises(TryAgainError):
+    with pytest.raises(RetryableError):
         job.call()
     assert job.usage.call_count == 1
 
 
 def test_a_part_of_the_rest_is_never_passed_by_a_guess():
     job = Job(30)
-    with pytest.raises(TryAgainError):
+    with pytest.raises(RetryableError):
         job.call()
     assert job.usage.call_count == 0

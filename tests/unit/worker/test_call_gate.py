@@ -5,19 +5,19 @@ import asyncio
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, Message, TryAgainError
+from headrace.kinds import Completion, Message, RetryableError
 from services.shared.prices import read_prices
 from services.shared.setting_types import ModelLimit
 from services.worker.calls.costs import CallCosts, CallMeter
-from services.worker.calls.admission import CallGate
+from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.items.item_context import CallingContext
-from services.worker.items.attempt_responses import ItemAnswers
+from services.worker.items.attempt_responses import ItemResponses
 from services.worker.calls.rate_limits import Limits
 from services.worker.calls.rate_limits.shared_buckets import SharedBuckets
-from services.worker.calls.tenant_slots import TenantLimits, open_tenant_limits
+from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
 
-LIMITED = TryAgainError("RATE_LIMITED", "", retry_after=9.0)
+LIMITED = RetryableError("RATE_LIMITED", "", retry_after=9.0)
 
 
 class HeldProvider:
@@ -57,19 +57,19 @@ async def settle() -> None:
 
 
 class Items:
-    """Items that make calls through one gate."""
+    """Items that make calls through one admission."""
 
-    def __init__(self, limit: int, limits: Limits | None = None, tenants: TenantLimits | None = None) -> None:
+    def __init__(self, limit: int, limits: Limits | None = None, tenants: TenantSlotRegistry | None = None) -> None:
         self.provider = HeldProvider()
         self.may_start = True
         cooldowns = MemoryCooldowns(lambda: 0.0)
-        self.gate = CallGate(self.provider, cooldowns, limit, lambda: self.may_start, limits, tenants=tenants)
+        self.admission = CallAdmission(self.provider, cooldowns, limit, lambda: self.may_start, limits, tenants=tenants)
         self.calls: dict[str, asyncio.Task[Completion]] = {}
 
     async def start(self, *prompts: str, tenant: str = "") -> None:
         """Starts one more item, with these calls at once."""
         meter = CallMeter(CallCosts(read_prices()), "job", jobs_pb2.Usage())
-        context = CallingContext(self.gate, "m", meter, ItemAnswers(), tenant=tenant)
+        context = CallingContext(self.admission, "m", meter, ItemResponses(), tenant=tenant)
         for prompt in prompts:
             self.calls[prompt] = asyncio.create_task(context.complete([Message("user", prompt)]))
         await settle()
@@ -88,7 +88,7 @@ class Items:
 async def make_items():
     made: list[Items] = []
 
-    def make(limit: int, limits: Limits | None = None, tenants: TenantLimits | None = None) -> Items:
+    def make(limit: int, limits: Limits | None = None, tenants: TenantSlotRegistry | None = None) -> Items:
         made.append(Items(limit, limits, tenants))
         return made[-1]
 
@@ -148,7 +148,7 @@ async def test_calls_that_wait_while_the_model_is_told_to_cool_down_are_not_made
     await items.provider.answer("a1", error=LIMITED)
     assert items.provider.started == ["a1"]
     for prompt in ("a1", "a2", "a3"):
-        with pytest.raises(TryAgainError) as raised:
+        with pytest.raises(RetryableError) as raised:
             await items.calls[prompt]
         assert (raised.value.reason, raised.value.retry_after) == ("RATE_LIMITED", 9.0)
 
@@ -159,7 +159,7 @@ async def test_a_worker_that_may_start_nothing_makes_no_further_call_of_an_item_
     items.may_start = False
     await items.provider.answer("a1")
     assert (await items.calls["a1"]).text == "ok"  # it was under way, and is paid for
-    with pytest.raises(TryAgainError) as raised:
+    with pytest.raises(RetryableError) as raised:
         await items.calls["a2"]
     assert raised.value.reason == "WORKER_CUT_OFF"
     assert items.provider.started == ["a1"]
@@ -179,21 +179,21 @@ async def test_a_call_over_the_rate_limit_waits_and_holds_no_place(make_items):
     await items.start("a1")
     await items.start("b1")
     assert items.provider.started == ["a1"]
-    assert items.gate.limited_count == items.gate.limited_count_of("job") == 1
-    assert items.gate.limited_count_of("other") == 0
-    assert items.gate.wait_seconds("other") == 0.0
+    assert items.admission.limited_count == items.admission.limited_count_of("job") == 1
+    assert items.admission.limited_count_of("other") == 0
+    assert items.admission.wait_seconds("other") == 0.0
     await items.start("c1")
-    assert items.gate.wait_seconds("m") > 0.0  # nothing more of this model is worth starting
+    assert items.admission.wait_seconds("m") > 0.0  # nothing more of this model is worth starting
     await items.cancel("b1")
     await items.cancel("c1")
-    assert items.gate.limited_count_of("job") == 0
+    assert items.admission.limited_count_of("job") == 0
 
 
 async def test_a_call_that_may_not_be_made_gives_its_request_back(make_items):
     items = make_items(2, limited_to(60))
     items.may_start = False
     await items.start("a1")
-    with pytest.raises(TryAgainError):
+    with pytest.raises(RetryableError):
         await items.calls["a1"]
     items.may_start = True
     await items.start("b1")
@@ -204,11 +204,11 @@ async def test_a_model_that_turns_calls_away_gets_half_as_many_at_once_and_other
     items = make_items(4)
     await items.start("a1", "a2", "a3", "a4")
     for prompt in ("a1", "a2"):
-        await items.provider.answer(prompt, error=TryAgainError("RATE_LIMITED", ""))
+        await items.provider.answer(prompt, error=RetryableError("RATE_LIMITED", ""))
     await items.start("b1")
     assert "b1" not in items.provider.started  # two are under way, and two are the limit now
-    assert items.gate.wait_seconds("m") > 0.0
-    assert items.gate.wait_seconds("other") == 0.0
+    assert items.admission.wait_seconds("m") > 0.0
+    assert items.admission.wait_seconds("other") == 0.0
     await items.provider.answer("a3")
     assert items.provider.started[-1] == "b1"
 
@@ -216,7 +216,7 @@ async def test_a_model_that_turns_calls_away_gets_half_as_many_at_once_and_other
 async def test_a_call_without_an_answer_in_time_halves_them_too(make_items):
     items = make_items(2)
     await items.start("a1")
-    await items.provider.answer("a1", error=TryAgainError("PROVIDER_TIMEOUT", ""))
+    await items.provider.answer("a1", error=RetryableError("PROVIDER_TIMEOUT", ""))
     await items.start("b1", "b2")
     assert items.provider.started == ["a1", "b1"]
 
@@ -233,13 +233,13 @@ async def test_a_provider_with_few_calls_left_gets_fewer_before_it_turns_any_awa
 
 
 async def test_a_call_that_waits_for_its_tenant_holds_no_place_and_nothing_of_the_rate_limit(make_items):
-    tenants = open_tenant_limits({"narrow": 1}, "memory://", "h", 2)
+    tenants = open_tenant_slots({"narrow": 1}, "memory://", "h", 2)
     items = make_items(2, limited_to(300), tenants)  # of which two are given at once
     await items.start("a1", tenant="narrow")
     await items.start("a2", tenant="narrow")
     await items.start("b1", tenant="other")
     assert items.provider.started == ["a1", "b1"]
-    assert items.gate.limited_count == 1
+    assert items.admission.limited_count == 1
     await items.cancel("a1")
     assert tenants.of("narrow").waiting_count == 0  # a2 has the place now, and waits for the rate limit
     assert items.provider.started == ["a1", "b1"]

@@ -61,4 +61,4 @@ def test_one_call_may_always_be_under_way():
     for _ in range(5):
         concurrency.overloaded(concurrency.begin())
     assert concurrency.limit == 1
-    assert concurrency.has_room
+    assert concurrency.has_capacity

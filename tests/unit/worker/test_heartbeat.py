@@ -24,7 +24,7 @@ class HeartbeatStore:
         return self.response
 
 
-class FakeSlices:
+class FakeLeaseLoop:
     def __init__(self):
         self.woken = []
 
@@ -44,7 +44,7 @@ async def test_starting_waits_until_results_has_answered(make_bench, beat):
     store, heartbeat, _ = beat
     store.failures = 1
     assert not heartbeat.counts_as_live()
-    await heartbeat.start("host:1", make_bench().scheduler, FakeSlices())
+    await heartbeat.start("host:1", make_bench().scheduler, FakeLeaseLoop())
     assert len(store.requests) == 2
     assert heartbeat.counts_as_live()
 
@@ -53,7 +53,7 @@ async def test_a_heartbeat_lists_every_lease(make_bench, beat):
     store, heartbeat, _ = beat
     bench = make_bench(limit=1)
     bench.lease("j", 0, 3, chunk=4, fence=9)
-    await heartbeat.start("host:1", bench.scheduler, FakeSlices())
+    await heartbeat.start("host:1", bench.scheduler, FakeLeaseLoop())
     (request,) = store.requests
     assert [(r.job_id, r.chunk_index, r.fence) for r in request.leases] == [("j", 4, 9)]
     assert (request.address, request.in_flight_count, request.leased_item_count) == ("host:1", 1, 3)
@@ -61,7 +61,7 @@ async def test_a_heartbeat_lists_every_lease(make_bench, beat):
 
 async def test_the_answer_is_obeyed(make_bench, beat, eventually):
     store, heartbeat, effects = beat
-    bench, slices = make_bench(limit=1), FakeSlices()
+    bench, lease_loop = make_bench(limit=1), FakeLeaseLoop()
     bench.lease("lost", 0, 2)
     bench.lease("stopped", 0, 2)
     store.response = results_pb2.HeartbeatResponse(
@@ -69,17 +69,17 @@ async def test_the_answer_is_obeyed(make_bench, beat, eventually):
         stop_job_ids=["stopped"],
         classes_with_work=[DEFAULT],
     )
-    await heartbeat.start("host:1", bench.scheduler, slices)
-    assert "lost" not in bench.scheduler.held.jobs
+    await heartbeat.start("host:1", bench.scheduler, lease_loop)
+    assert "lost" not in bench.scheduler.leased.jobs
     await eventually(lambda: bench.results.releases() == [("stopped", 0)])
-    assert slices.woken == [DEFAULT]
+    assert lease_loop.woken == [DEFAULT]
     assert len(effects) == 1
 
 
 async def test_an_incarnation_that_was_replaced_ends(make_bench, beat):
     store, heartbeat, _ = beat
     store.response = results_pb2.HeartbeatResponse(ended=True)
-    await heartbeat.start("host:1", make_bench().scheduler, FakeSlices())
+    await heartbeat.start("host:1", make_bench().scheduler, FakeLeaseLoop())
     assert heartbeat.ended.is_set()
     assert not heartbeat.counts_as_live()
 
@@ -88,7 +88,7 @@ async def test_a_worker_whose_heartbeats_are_not_answered_stops_counting_as_live
     make_bench, beat, monkeypatch
 ):
     _store, heartbeat, _ = beat
-    await heartbeat.start("host:1", make_bench().scheduler, FakeSlices())
+    await heartbeat.start("host:1", make_bench().scheduler, FakeLeaseLoop())
     loop = asyncio.get_running_loop()
     now = loop.time()
     monkeypatch.setattr(loop, "time", lambda: now + START_LIMIT_SECONDS + 1)
@@ -115,7 +115,7 @@ async def test_a_heartbeat_tells_of_limits_apart_and_hears_how_many_workers_live
     store.response = results_pb2.HeartbeatResponse(live_worker_count=7)
     heartbeat = Heartbeat(store, "i", lambda effects: None, lambda: True)
     assert heartbeat.live_worker_count == 1
-    await heartbeat.start("host:1", make_bench().scheduler, FakeSlices())
-    assert store.requests[0].limits_apart
+    await heartbeat.start("host:1", make_bench().scheduler, FakeLeaseLoop())
+    assert store.requests[0].limits_degraded
     assert heartbeat.live_worker_count == 7
     await heartbeat.stop()

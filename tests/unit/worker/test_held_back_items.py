@@ -8,7 +8,7 @@ def hold_back(bench, index, wanted, **usage):
         "j",
         index,
         retry_delay=0.0,
-        try_count=0,
+        attempt_count=0,
         error=jobs_pb2.Error(reason="ALLOWANCE_SPENT"),
         usage=jobs_pb2.Usage(**usage),
         wanted_micros=wanted,
@@ -57,7 +57,7 @@ async def test_a_chunk_of_which_nothing_can_go_on_is_given_back_with_the_least_p
     hold_back(bench, 1, 600)
     await eventually(lambda: bool(releases(bench)))
     assert [release.wanted_micros for release in releases(bench)] == [600]
-    assert not bench.scheduler.held.jobs
+    assert not bench.scheduler.leased.jobs
 
 
 async def test_an_item_whose_call_fits_after_all_is_tried_again_at_once(make_bench):
@@ -76,7 +76,7 @@ async def test_what_a_held_back_item_has_used_goes_back_with_its_chunk(make_benc
     hold_back(bench, 0, 600, call_count=2, cost_micros=40)
     await eventually(lambda: bool(releases(bench)))
     deferrals = [d for r in bench.results.records for j in r.jobs for d in j.deferrals]
-    assert [(d.item_index, d.try_count, d.usage.cost_micros, d.delay_ms) for d in deferrals] == [
+    assert [(d.item_index, d.attempt_count, d.usage.cost_micros, d.delay_ms) for d in deferrals] == [
         (0, 0, 40, 0)
     ]
 

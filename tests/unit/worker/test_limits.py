@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from headrace.kinds import Message
 from services.shared.setting_types import ModelLimit, read_limits
-from services.worker.calls.rate_limits import Limiter, Limits, open_limits
+from services.worker.calls.rate_limits import Limiter, Limits, open_rate_limits
 from services.worker.calls.rate_limits.buckets import Returned, Taken
 from services.worker.calls.rate_limits.shared_buckets import SharedBuckets
 from services.worker.calls.provider.provider import CompletionRequest
@@ -44,7 +44,7 @@ class GivenBuckets:
 
 
 class Bench:
-    """One limiter, whose calls find so many places."""
+    """One limiter, whose calls find so many slots."""
 
     def __init__(self) -> None:
         self.buckets = GivenBuckets()
@@ -103,7 +103,7 @@ async def test_no_more_is_taken_than_finds_a_place(bench):
     await bench.until(lambda: len(bench.order) == 2)
     assert bench.buckets.asked == [[10, 10]]
     bench.place_count = 3
-    bench.limiter.places_changed()
+    bench.limiter.slots_changed()
     await bench.until(lambda: len(bench.order) == 3)
 
 
@@ -178,7 +178,7 @@ async def test_without_redis_a_worker_takes_its_part_says_so_once_and_comes_back
         now[0] += 2.0
         assert (await buckets.take("k", LIMIT, [0] * 9, Returned())).count == 9
     assert not buckets.are_apart
-    assert [entry["event"] for entry in logs] == ["limits_not_shared", "limits_shared_again"]
+    assert [entry["event"] for entry in logs] == ["limits_degraded", "limits_restored"]
 
 
 def test_a_redis_that_does_not_answer_is_waited_for_250_ms_and_then_left_alone():
@@ -208,7 +208,7 @@ async def test_a_model_without_an_entry_has_the_limit_of_all_or_none():
 
 
 async def test_without_limits_nobody_is_asked():
-    limits = open_limits({}, "redis://127.0.0.1:1/0")
+    limits = open_rate_limits({}, "redis://127.0.0.1:1/0")
     assert limits.of("p", "m", lambda: 1) is None
     await limits.close()
 

@@ -4,7 +4,7 @@ import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
-from services.worker.items.leased_work import HeldWork
+from services.worker.items.leased_work import LeasedWork
 from services.worker.items.item_runner import ItemOutcome
 from services.worker.items.live_numbers import RATE_SECONDS, LiveNumbers
 
@@ -49,7 +49,7 @@ def clock():
 
 @pytest.fixture
 def held():
-    return HeldWork()
+    return LeasedWork()
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def live(held, waits, clock):
 def lease(held, job_id, count):
     items = [results_pb2.LeasedItem(item_index=index, input="1") for index in range(count)]
     ref = results_pb2.LeaseRef(job_id=job_id, chunk_index=0, fence=1)
-    held.add(results_pb2.JobSpec(job_id=job_id), results_pb2.Lease(ref=ref, round=1, items=items))
+    leased.add(results_pb2.JobSpec(job_id=job_id), results_pb2.Lease(ref=ref, round=1, items=items))
 
 
 def outcome(retry_delay=None, tokens=40):
@@ -90,7 +90,7 @@ def test_an_item_with_many_waiting_calls_counts_as_no_more_than_is_under_way(liv
     assert (event.live_event.in_flight_count, event.live_event.limited_count) == (0, 1)
 
 
-def test_items_that_are_held_and_may_not_start_wait_too(live, waits, held):
+def test_items_that_are_held_and_may_not_start_wait_too(live, waits, leased):
     lease(held, "j", 7)
     live.started("j")
     assert (live.read("w", 1.0)[0].live_event.limited_count, beat(live).limited_count) == (0, 0)
@@ -123,7 +123,7 @@ def test_a_worker_without_work_comes_to_rest(live, clock):
     assert beat(live).items_per_second == 0.0
 
 
-def test_a_try_that_will_be_repeated_counts_its_tokens_and_no_item(live, clock):
+def test_an_attempt_that_will_be_repeated_counts_its_tokens_and_no_item(live, clock):
     beat(live)
     live.started("j")
     live.ended("j", outcome(retry_delay=1.0, tokens=30), jobs_pb2.Usage(input_tokens=10))

@@ -30,7 +30,7 @@ def deaths_of(bench):
 
 
 def die(bench, fault=ChildDiedError):
-    for ended in bench.quarantine.tries.values():
+    for ended in bench.quarantine.attempts.values():
         if not ended.done():
             ended.set_exception(fault())
 
@@ -61,7 +61,7 @@ async def test_a_death_makes_suspects_of_the_items_at_work(bench, in_quarantine,
     ]
     assert bench.results.recorded_indexes() == [1, 4]
     assert not bench.results.releases()
-    await eventually(lambda: not bench.scheduler.held.leases())
+    await eventually(lambda: not bench.scheduler.leased.leases())
     assert len(bench.quarantine.started) == LIMIT + 2
 
 
@@ -108,7 +108,7 @@ async def test_without_a_child_the_items_are_tried_again_and_nobody_is_suspected
 async def test_a_chunk_that_was_lost_meanwhile_tells_of_no_death(bench, in_quarantine, eventually):
     bench.lease("j", 0, 1, quarantined=True)
     await in_quarantine(1)
-    bench.scheduler.lose(bench.scheduler.held.leases())
+    bench.scheduler.lose(bench.scheduler.leased.leases())
     die(bench)
     await eventually(lambda: bench.scheduler.in_flight_count == 0)
     bench.lease("k", 0, 1)

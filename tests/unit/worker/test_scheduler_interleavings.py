@@ -13,19 +13,19 @@ ERROR = jobs_pb2.Error(reason="PROVIDER_ERROR")
 
 
 class Runner:
-    """Holds every try until it is ended; an item may be tried twice at once, under two leases."""
+    """Holds every attempt until it is ended; an item may be tried twice at once, under two leases."""
 
     def __init__(self):
-        self.tries = []
+        self.attempts = []
         self.cooldown = 0.0
 
     async def run(self, spec, item, allowance=None):
         outcome = asyncio.get_running_loop().create_future()
-        self.tries.append(outcome)
+        self.attempts.append(outcome)
         try:
             return await outcome
         finally:
-            self.tries.remove(outcome)
+            self.attempts.remove(outcome)
 
     limited_count = 0
 
@@ -39,11 +39,11 @@ class Runner:
         pass
 
     def end(self, outcome, **fields):
-        values = {"output": None, "error": None, "retry_delay": None, "job_failed": False, "try_count": 1}
+        values = {"output": None, "error": None, "retry_delay": None, "job_failed": False, "attempt_count": 1}
         outcome.set_result(ItemOutcome(**{**values, "usage": jobs_pb2.Usage(call_count=1), **fields}))
 
     def running(self):
-        return [outcome for outcome in self.tries if not outcome.done()]
+        return [outcome for outcome in self.attempts if not outcome.done()]
 
 
 class Chaos:
@@ -61,8 +61,8 @@ class Chaos:
         self.count += 1
         job_id, chunk = f"j{self.random.randrange(4)}", self.random.randrange(6)
         fence = 1 + max((f for j, c, f in self.leased if (j, c) == (job_id, chunk)), default=0)
-        held = {(r.job_id, r.chunk_index): r.fence for r in self.bench.scheduler.held.leases()}
-        if (job_id, chunk) in held:
+        held = {(r.job_id, r.chunk_index): r.fence for r in self.bench.scheduler.leased.leases()}
+        if (job_id, chunk) in leased:
             self.lost.add((job_id, chunk, held[job_id, chunk]))  # the store gave it away: it took it back
         size = self.random.randrange(0, 5)
         self.leased[job_id, chunk, fence] = range(chunk * 10, chunk * 10 + size)
@@ -70,7 +70,7 @@ class Chaos:
             job_id, chunk * 10, size, chunk=chunk, fence=fence, quarantined=self.random.random() < 0.2
         )
 
-    def end_try(self):
+    def end_attempt(self):
         running = self.runner.running()
         if not running:
             return
@@ -90,7 +90,7 @@ class Chaos:
         self.bench.scheduler.stop_job(f"j{self.random.randrange(4)}")
 
     def lose(self):
-        refs = [r for r in self.bench.scheduler.held.leases() if self.random.random() < 0.2]
+        refs = [r for r in self.bench.scheduler.leased.leases() if self.random.random() < 0.2]
         self.lost |= {(r.job_id, r.chunk_index, r.fence) for r in refs}
         self.bench.scheduler.lose(refs)
 
@@ -103,7 +103,7 @@ class Chaos:
     async def step(self):
         act = self.random.choice(
             [self.lease] * 4
-            + [self.end_try] * 8
+            + [self.end_attempt] * 8
             + [self.stop_job, self.lose, self.cool_down, self.break_connection]
         )
         act()
@@ -115,7 +115,7 @@ class Chaos:
         self.bench.results.failures = 0
         self.bench.scheduler.pump()
         async with asyncio.timeout(10):
-            while self.bench.scheduler.held.jobs or self.bench.scheduler.in_flight_count:
+            while self.bench.scheduler.leased.jobs or self.bench.scheduler.in_flight_count:
                 for outcome in self.runner.running():
                     self.runner.end(outcome, output="1")
                 await asyncio.sleep(0.001)
@@ -135,7 +135,7 @@ class Chaos:
             assert len(told) == len(set(told))
             over = (job_id, chunk, fence) in released or (job_id, chunk, fence) in self.lost
             assert over or sorted(told) == list(indexes)
-        assert self.bench.scheduler.room.of(jobs_pb2.JOB_CLASS_DEFAULT) == 3 + 100
+        assert self.bench.scheduler.capacity.of(jobs_pb2.JOB_CLASS_DEFAULT) == 3 + 100
         assert self.bench.recorder.unacknowledged_count == 0
 
 
@@ -163,5 +163,5 @@ async def test_a_drain_in_the_middle_of_everything_gives_everything_back(make_be
     chaos.bench.results.failures = 0
     assert await chaos.bench.recorder.flush(5)
     assert chaos.bench.scheduler.in_flight_count == 0
-    assert not chaos.bench.scheduler.held.jobs
+    assert not chaos.bench.scheduler.leased.jobs
     chaos.check()

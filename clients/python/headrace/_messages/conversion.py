@@ -13,13 +13,13 @@ from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from headrace._messages.json_text import decode
 from headrace.resources import (
-    FailedTry,
+    FailedAttempt,
     Failure,
     ItemState,
     Job,
     JobClass,
     JobEstimate,
-    JobOutlook,
+    JobForecast,
     JobState,
     KindInfo,
     LiveEvent,
@@ -77,13 +77,13 @@ def to_result(message: jobs_pb2.Result) -> Result:
         state=_name(ItemState, jobs_pb2.ItemState, "ITEM_STATE_", message.state),
         output=decode(message.output) if message.output else None,
         error=_to_failure(message),
-        try_count=message.try_count,
+        attempt_count=message.attempt_count,
         usage=_to_usage(message.usage),
         finish_time=_instant(message, "finish_time"),
         output_text=message.output,
-        failed_tries=tuple(
-            FailedTry(each.try_number, Failure(each.error.reason, each.error.message))
-            for each in message.failed_tries
+        failed_attempts=tuple(
+            FailedAttempt(each.attempt_number, Failure(each.error.reason, each.error.message))
+            for each in message.failed_attempts
         ),
     )
 
@@ -104,10 +104,10 @@ def to_live_events(messages: Iterable[jobs_pb2.LiveEvent]) -> tuple[LiveEvent, .
     )
 
 
-def to_outlook(message: jobs_pb2.JobOutlook) -> JobOutlook:
-    """Returns the outlook that a message holds."""
+def to_forecast(message: jobs_pb2.JobForecast) -> JobForecast:
+    """Returns the forecast that a message holds."""
     has_end, has_cost = message.HasField("estimated_remaining"), message.HasField("estimated_cost_micros")
-    return JobOutlook(
+    return JobForecast(
         items_per_second=message.items_per_second,
         tokens_per_second=message.tokens_per_second,
         in_flight_count=message.in_flight_count,
@@ -135,7 +135,7 @@ def to_worker_info(message: jobs_pb2.Worker) -> WorkerInfo:
         in_flight_count=message.in_flight_count,
         in_flight_limit=message.in_flight_limit,
         leased_item_count=message.leased_item_count,
-        limits_apart=message.limits_apart,
+        limits_degraded=message.limits_degraded,
         items_per_second=message.items_per_second,
         tokens_per_second=message.tokens_per_second,
         limited_count=message.limited_count,

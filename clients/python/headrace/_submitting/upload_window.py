@@ -91,7 +91,7 @@ class UploadWindow:
         if len(batch.request.items) >= MAX_BATCH_ITEMS:
             self._seal()
 
-    async def wait_for_room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         """Waits until the window is not full."""
         while self.is_full:
             self._room.clear()

@@ -51,7 +51,7 @@ async def _fill(window: UploadWindow, gathered: Sequence[Any], rest: AsyncGenera
         async for item in rest:
             _put(window, item)
             if window.is_full:
-                await window.wait_for_room()
+                await window.wait_for_capacity()
     except BaseException as error:
         window.end(error)
     else:

@@ -24,7 +24,7 @@ end
 """
 
 
-class RedisAnswerStore:
+class RedisResponseStore:
     """Values in Redis 7.0 or newer, an exchange a pipeline; it connects when first used.
 
     Args:

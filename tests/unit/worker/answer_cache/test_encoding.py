@@ -7,8 +7,8 @@ import pytest
 from headrace.kinds import Completion, Message
 from services.worker.calls.response_cache.encoding import (
     MAX_ANSWER_BYTES,
-    decode_answer,
-    encode_answer,
+    decode_response,
+    encode_response,
     is_mark,
     key_of,
     mark_of,
@@ -52,16 +52,16 @@ def test_a_request_that_is_no_valid_unicode_has_no_key():
     [Completion(""), Completion("Zoë \N{GRINNING FACE}\n", "length", 10**12, 2, 3), Completion("@x", "=")],
 )
 def test_an_answer_comes_back_as_it_was(answer):
-    value = encode_answer("k", answer)
+    value = encode_response("k", answer)
     assert value is not None
     assert not is_mark(value)
-    assert decode_answer("k", value) == answer
+    assert decode_response("k", value) == answer
 
 
 def test_what_is_too_large_or_no_valid_unicode_is_not_cached():
-    assert encode_answer("k", Completion("x" * MAX_ANSWER_BYTES)) is None
-    assert encode_answer("k", Completion("x" * (MAX_ANSWER_BYTES - 100))) is not None
-    assert encode_answer("k", Completion("\ud800")) is None
+    assert encode_response("k", Completion("x" * MAX_ANSWER_BYTES)) is None
+    assert encode_response("k", Completion("x" * (MAX_ANSWER_BYTES - 100))) is not None
+    assert encode_response("k", Completion("\ud800")) is None
 
 
 @pytest.mark.parametrize(
@@ -69,13 +69,13 @@ def test_what_is_too_large_or_no_valid_unicode_is_not_cached():
     [b"", b"=", b"={}", b"=[]", b"=null", b'=["k","a","stop",1,2]', b'=["k",1,"stop",1,2,3]', mark_of("w")],
 )
 def test_a_value_that_holds_no_answer_is_none(value):
-    assert decode_answer("k", value) is None
+    assert decode_response("k", value) is None
 
 
 def test_the_answer_of_another_key_is_none():
-    value = encode_answer("other", Completion("yes"))
+    value = encode_response("other", Completion("yes"))
     assert value is not None
-    assert decode_answer("k", value) is None
+    assert decode_response("k", value) is None
 
 
 def test_a_mark_is_no_answer():

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from services.worker.calls.response_cache import Exchange, MemoryAnswerStore
+from services.worker.calls.response_cache import Exchange, MemoryResponseStore
 from services.worker.calls.response_cache.response_store import Claim, Drop, Put, StoreAwayError
 from services.worker.calls.response_cache.exchange import AWAY, MAX_COMMANDS, REST_SECONDS
 
@@ -17,7 +17,7 @@ class Clock:
         return self.now
 
 
-class Store(MemoryAnswerStore):
+class Store(MemoryResponseStore):
     """Notes its exchanges, and fails or hangs when told to."""
 
     def __init__(self):
@@ -97,7 +97,7 @@ async def test_a_store_that_failed_is_left_alone_for_a_while_and_the_log_says_it
         clock.now += REST_SECONDS + 0.1
         assert await exchange.ask(claim()) is AWAY
         assert store.exchanges == [2, 1]
-    assert [entry["event"] for entry in logs] == ["answers_not_shared"]
+    assert [entry["event"] for entry in logs] == ["response_cache_degraded"]
 
 
 async def test_a_store_that_is_back_is_used_again(exchange, store, clock):
@@ -107,7 +107,7 @@ async def test_a_store_that_is_back_is_used_again(exchange, store, clock):
     clock.now += REST_SECONDS + 0.1
     with capture_logs() as logs:
         assert await exchange.ask(claim()) is None
-    assert [entry["event"] for entry in logs] == ["answers_shared_again"]
+    assert [entry["event"] for entry in logs] == ["response_cache_restored"]
 
 
 async def test_a_store_that_hangs_holds_up_nobody_for_longer_than_the_time_of_an_exchange(exchange, store):

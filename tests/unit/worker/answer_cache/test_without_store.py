@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from headrace.kinds import Completion
-from services.worker.calls.response_cache import Exchange, Flights, MemoryAnswerStore
+from services.worker.calls.response_cache import Exchange, SingleFlight, MemoryResponseStore
 from services.worker.calls.response_cache.response_store import Put, StoreAwayError
 from services.worker.calls.response_cache.encoding import mark_of
 from services.worker.calls.response_cache.single_flight import FlightTimes, Outcome
@@ -13,7 +13,7 @@ from services.worker.calls.response_cache.single_flight import FlightTimes, Outc
 YES = Completion("yes")
 
 
-class Store(MemoryAnswerStore):
+class Store(MemoryResponseStore):
     """Counts its exchanges, and is away when told so."""
 
     def __init__(self):
@@ -46,9 +46,9 @@ def store():
 
 
 @pytest.fixture
-async def flights(store):
+async def single_flight(store):
     exchange = Exchange(store)
-    yield Flights(exchange, "w", FlightTimes(polled=0.01, renewed=0.01))
+    yield SingleFlight(exchange, "w", FlightTimes(polled=0.01, renewed=0.01))
     await exchange.close()
 
 
@@ -57,10 +57,10 @@ async def turns(count=20):
         await asyncio.sleep(0)
 
 
-async def test_equal_calls_of_a_worker_are_still_made_once(flights, store):
+async def test_equal_calls_of_a_worker_are_still_made_once(single_flight, store):
     store.is_away = True
     call = Call()
-    asked = [asyncio.create_task(flights.answer("k", call.make, 60.0)) for _ in range(5)]
+    asked = [asyncio.create_task(single_flight.answer("k", call.make, 60.0)) for _ in range(5)]
     await turns()
     call.may_end.set()
     answers = await asyncio.gather(*asked)
@@ -69,11 +69,11 @@ async def test_equal_calls_of_a_worker_are_still_made_once(flights, store):
     assert store.run_count == 1
 
 
-async def test_one_that_waits_for_another_worker_makes_its_call_when_the_store_goes_away(flights, store):
+async def test_one_that_waits_for_another_worker_makes_its_call_when_the_store_goes_away(single_flight, store):
     await store.run([Put("k", mark_of("other"), 60.0)])
     call = Call()
     call.may_end.set()
-    asked = asyncio.create_task(flights.answer("k", call.make, 60.0))
+    asked = asyncio.create_task(single_flight.answer("k", call.make, 60.0))
     async with asyncio.timeout(5):
         while store.run_count < 4:  # it looks again and again
             await asyncio.sleep(0.005)
@@ -82,9 +82,9 @@ async def test_one_that_waits_for_another_worker_makes_its_call_when_the_store_g
         assert await asked == (YES, Outcome.UNREACHABLE)
 
 
-async def test_a_store_that_goes_away_during_a_call_harms_nobody(flights, store):
+async def test_a_store_that_goes_away_during_a_call_harms_nobody(single_flight, store):
     call = Call()
-    asked = asyncio.create_task(flights.answer("k", call.make, 60.0))
+    asked = asyncio.create_task(single_flight.answer("k", call.make, 60.0))
     async with asyncio.timeout(5):
         while not call.count:
             await asyncio.sleep(0.001)

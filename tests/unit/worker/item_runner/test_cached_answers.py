@@ -8,14 +8,14 @@ from pydantic import BaseModel
 
 from deploy.local.stand_in import Fault, StandIn
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import ItemFailedError, Kind, Message, TryAgainError, builtin_kinds
+from headrace.kinds import ItemFailedError, Kind, Message, RetryableError, builtin_kinds
 from headrace.results.v1 import results_pb2
-from services.worker.calls.response_cache import AnswerCache, Exchange, Flights, MemoryAnswerStore
+from services.worker.calls.response_cache import ResponseCache, Exchange, SingleFlight, MemoryResponseStore
 from services.worker.calls.response_cache.response_store import Drop
 from services.worker.calls.response_cache.single_flight import Outcome
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.items.item_runner import ItemRunner
-from services.worker.metrics import CACHED_ANSWERS
+from services.worker.metrics import CACHED_RESPONSES
 from services.worker.calls.provider import OpenAiProvider
 
 HOUR = 3600.0
@@ -33,7 +33,7 @@ class Clock:
         return self.now
 
 
-class CountingStore(MemoryAnswerStore):
+class CountingStore(MemoryResponseStore):
     run_count = 0
 
     async def run(self, commands):
@@ -81,11 +81,11 @@ def make_worker(provider, exchanges):
 
     def make(*kinds, call_limit=100):
         number, exchange = next(free)
-        cache = AnswerCache(exchange, Flights(exchange, f"worker-{number}"), provider.name, 24 * HOUR)
+        cache = ResponseCache(exchange, SingleFlight(exchange, f"worker-{number}"), provider.name, 24 * HOUR)
         by_name = builtin_kinds() | {kind.name: kind for kind in kinds}
         cooldowns = MemoryCooldowns(lambda: 0.0)
         return ItemRunner(
-            by_name, provider, "m", cooldowns, lambda: 1.0, call_limit=call_limit, answer_cache=cache
+            by_name, provider, "m", cooldowns, lambda: 1.0, call_limit=call_limit, response_cache=cache
         )
 
     return make
@@ -103,10 +103,10 @@ def pass_time(exchanges, clock):
     return move
 
 
-def job(kind="llm.complete", *, cache_answers=True, tenant="t", job_id="job-1", params=None):
+def job(kind="llm.complete", *, cache_responses=True, tenant="t", job_id="job-1", params=None):
     given = {"prompts": PROMPTS} if params is None else params
     return results_pb2.JobSpec(
-        job_id=job_id, tenant=tenant, kind=kind, params=json.dumps(given), cache_answers=cache_answers
+        job_id=job_id, tenant=tenant, kind=kind, params=json.dumps(given), cache_responses=cache_responses
     )
 
 
@@ -130,7 +130,7 @@ async def test_without_the_wish_every_item_makes_its_calls_and_the_store_is_not_
     make_worker, stand_in, store
 ):
     worker = make_worker()
-    plain = job(cache_answers=False)
+    plain = job(cache_responses=False)
     for index in range(2):
         outcome = await worker.run(plain, item(index))
         assert outcome.usage.call_count == 2
@@ -193,7 +193,7 @@ async def test_the_same_request_twice_in_an_item_has_two_answers_for_the_next_it
     assert second.usage.call_count == 0
 
 
-@pytest.mark.parametrize("fault", [TryAgainError("ODD", "odd"), ItemFailedError("ODD", "odd"), ValueError()])
+@pytest.mark.parametrize("fault", [RetryableError("ODD", "odd"), ItemFailedError("ODD", "odd"), ValueError()])
 async def test_an_answer_that_the_handler_rejects_is_not_given_again(make_worker, stand_in, fault):
     async def run(params, value, context):
         await context.complete([Message("user", "hello")])
@@ -210,13 +210,13 @@ async def test_an_answer_that_the_handler_rejects_is_not_given_again(make_worker
     assert stand_in.counts.prompts == {"hello": 3}
 
 
-async def test_a_try_that_the_handler_asked_for_gets_fresh_answers_and_one_that_a_call_did_does_not(
+async def test_an_attempt_that_the_handler_asked_for_gets_fresh_answers_and_one_that_a_call_did_does_not(
     make_worker, stand_in
 ):
     worker = make_worker()
     await worker.run(job(), item())
     by_handler, by_call = (
-        item(try_count=1, failed_tries=[jobs_pb2.FailedTry(try_number=1, error={"reason": reason})])
+        item(attempt_count=1, failed_attempts=[jobs_pb2.FailedAttempt(attempt_number=1, error={"reason": reason})])
         for reason in ("ODD", "PROVIDER_TIMEOUT")
     )
     assert (await worker.run(job(), by_handler)).usage.call_count == 2
@@ -237,7 +237,7 @@ async def test_answers_of_an_item_that_failed_with_a_call_are_neither_kept_nor_f
     assert stand_in.counts.prompts == {"Summarise: fine": 1, "Mood of: fine": 2}
 
 
-async def test_answers_of_earlier_tries_of_an_item_are_kept_once_it_has_succeeded(
+async def test_answers_of_earlier_attempts_of_an_item_are_kept_once_it_has_succeeded(
     make_worker, stand_in, pass_time
 ):
     worker = make_worker()
@@ -245,7 +245,7 @@ async def test_answers_of_earlier_tries_of_an_item_are_kept_once_it_has_succeede
     failed = await worker.run(job(), item())
     await pass_time(HOUR)
     stand_in.behaviour.fail_when_contains = {}
-    tried = item(try_count=1, failed_tries=failed.failed_tries, usage=failed.usage)
+    tried = item(attempt_count=1, failed_attempts=failed.failed_attempts, usage=failed.usage)
     assert (await worker.run(job(), tried)).error is None
     await pass_time(HOUR)
     assert (await worker.run(job(), item(1))).usage.call_count == 0
@@ -273,7 +273,7 @@ async def test_a_cancelled_item_hands_its_call_over_to_another_job(make_worker, 
 
 async def test_what_became_of_each_call_is_counted(make_worker, stand_in):
     def counted():
-        return {outcome: CACHED_ANSWERS.labels(outcome)._value.get() for outcome in Outcome}
+        return {outcome: CACHED_RESPONSES.labels(outcome)._value.get() for outcome in Outcome}
 
     before = counted()
     stand_in.behaviour.latency_ms = 50

@@ -1,4 +1,4 @@
-"""A try whose call the allowance does not suffice for: it counts as none, and loses nothing."""
+"""An attempt whose call the allowance does not suffice for: it counts as none, and loses nothing."""
 
 import json
 
@@ -38,13 +38,13 @@ def runner_of(provider):
     )
 
 
-async def test_a_try_that_was_held_back_counts_as_none_and_says_what_it_wants():
+async def test_an_attempt_that_was_held_back_counts_as_none_and_says_what_it_wants():
     provider = Counting()
-    item = results_pb2.LeasedItem(input='{"x": "y"}', try_count=2)
+    item = results_pb2.LeasedItem(input='{"x": "y"}', attempt_count=2)
     outcome = await runner_of(provider).run(SPEC, item, Allowance(15))
-    assert (outcome.wanted_micros, outcome.try_count, outcome.job_failed) == (10, 2, False)
+    assert (outcome.wanted_micros, outcome.attempt_count, outcome.job_failed) == (10, 2, False)
     assert (outcome.usage.call_count, outcome.usage.cost_micros) == (1, 10)
-    assert not outcome.failed_tries
+    assert not outcome.failed_attempts
     assert outcome_of(report_of(outcome)).wanted_micros == 10
 
 

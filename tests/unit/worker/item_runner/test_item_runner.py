@@ -1,4 +1,4 @@
-"""One try of an item: its outcome says everything, and it never raises."""
+"""One attempt of an item: its outcome says everything, and it never raises."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, ItemFailedError, JobFailedError, Kind, TryAgainError, builtin_kinds
+from headrace.kinds import Completion, ItemFailedError, JobFailedError, Kind, RetryableError, builtin_kinds
 from headrace.results.v1 import results_pb2
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.items.item_runner import ItemRunner
@@ -47,7 +47,7 @@ class NoParams(BaseModel):
 
 
 def kind_that(run, name: str = "theirs") -> Kind:
-    return Kind(name=name, description="", params_model=NoParams, run=run, max_tries=3)
+    return Kind(name=name, description="", params_model=NoParams, run=run, max_attempts=3)
 
 
 def raising(error: Exception) -> Kind:
@@ -73,21 +73,21 @@ def spec(kind: str = "theirs", params: str = "{}", job_id: str = "job-1") -> res
     return results_pb2.JobSpec(job_id=job_id, kind=kind, params=params)
 
 
-def item(text: str = '{"x": 1}', try_count: int = 0, index: int = 0, **usage: int) -> results_pb2.LeasedItem:
+def item(text: str = '{"x": 1}', attempt_count: int = 0, index: int = 0, **usage: int) -> results_pb2.LeasedItem:
     return results_pb2.LeasedItem(
-        item_index=index, input=text, try_count=try_count, usage=jobs_pb2.Usage(**usage)
+        item_index=index, input=text, attempt_count=attempt_count, usage=jobs_pb2.Usage(**usage)
     )
 
 
-async def test_a_success_has_output_tries_and_usage_of_all_tries():
+async def test_a_success_has_output_attempts_and_usage_of_all_attempts():
     runner = runner_of(provider=ScriptedProvider("b"))
     outcome = await runner.run(
-        spec("llm.classify", CLASSIFY), item(try_count=1, call_count=2, input_tokens=5)
+        spec("llm.classify", CLASSIFY), item(attempt_count=1, call_count=2, input_tokens=5)
     )
     assert outcome.output == '{"label":"b"}'
     assert outcome.error is None
     assert outcome.retry_delay is None
-    assert outcome.try_count == 2
+    assert outcome.attempt_count == 2
     assert (outcome.usage.call_count, outcome.usage.input_tokens) == (3, 15)
 
 
@@ -98,55 +98,55 @@ async def test_the_item_it_was_given_is_not_changed():
 
 
 async def test_a_fault_that_may_pass_is_tried_again_after_a_growing_delay():
-    runner = runner_of([raising(TryAgainError("PROVIDER_ERROR", "busy"))])
-    delays = [(await runner.run(spec(), item(try_count=tries))).retry_delay for tries in (0, 1)]
+    runner = runner_of([raising(RetryableError("PROVIDER_ERROR", "busy"))])
+    delays = [(await runner.run(spec(), item(attempt_count=attempts))).retry_delay for attempts in (0, 1)]
     assert delays == [0.5, 1.0]
 
 
 async def test_the_last_try_is_final_with_the_last_error():
-    runner = runner_of([raising(TryAgainError("PROVIDER_ERROR", "busy"))])
-    outcome = await runner.run(spec(), item(try_count=2))
+    runner = runner_of([raising(RetryableError("PROVIDER_ERROR", "busy"))])
+    outcome = await runner.run(spec(), item(attempt_count=2))
     assert outcome.retry_delay is None
     assert (outcome.error.reason, outcome.error.message) == ("PROVIDER_ERROR", "busy")
-    assert outcome.try_count == 3
+    assert outcome.attempt_count == 3
     assert not outcome.job_failed
 
 
 @pytest.mark.parametrize("luck", [0.0, 1.0])
 async def test_a_delay_is_never_below_what_the_provider_asked_for(luck):
-    runner = runner_of([raising(TryAgainError("RATE_LIMITED", "", retry_after=9.0))], rng=lambda: luck)
+    runner = runner_of([raising(RetryableError("RATE_LIMITED", "", retry_after=9.0))], rng=lambda: luck)
     assert (await runner.run(spec(), item())).retry_delay == 9.0 + luck * 0.5
 
 
 async def test_a_delay_grows_to_a_minute_at_most():
-    runner = runner_of([raising(TryAgainError("RATE_LIMITED", ""))])
-    assert (await runner.run(spec(), item(try_count=140))).retry_delay == 60.0
+    runner = runner_of([raising(RetryableError("RATE_LIMITED", ""))])
+    assert (await runner.run(spec(), item(attempt_count=140))).retry_delay == 60.0
 
 
-async def test_tries_that_a_rate_limit_turned_away_do_not_use_up_an_items_tries():
-    limited, broken = TryAgainError("RATE_LIMITED", ""), TryAgainError("BROKEN_ANSWER", "")
+async def test_attempts_that_a_rate_limit_turned_away_do_not_use_up_an_items_attempts():
+    limited, broken = RetryableError("RATE_LIMITED", ""), RetryableError("BROKEN_ANSWER", "")
     provider = ScriptedProvider(*[limited] * 7, *[broken] * 5)
     runner = runner_of(provider=provider)
     classify = spec("llm.classify", CLASSIFY)
-    outcomes = [await runner.run(classify, item(try_count=tries)) for tries in range(12)]
+    outcomes = [await runner.run(classify, item(attempt_count=attempts)) for attempts in range(12)]
     assert [outcome.retry_delay is None for outcome in outcomes] == [False] * 11 + [True]
 
 
-async def test_tries_turned_away_on_another_worker_do_not_use_up_an_items_tries_either():
-    runner = runner_of([raising(TryAgainError("PROVIDER_ERROR", ""))])
-    given = item(try_count=6)
+async def test_attempts_turned_away_on_another_worker_do_not_use_up_an_items_attempts_either():
+    runner = runner_of([raising(RetryableError("PROVIDER_ERROR", ""))])
+    given = item(attempt_count=6)
     for number in range(1, 7):
-        given.failed_tries.add(try_number=number, error={"reason": "RATE_LIMITED"})
+        given.failed_attempts.add(attempt_number=number, error={"reason": "RATE_LIMITED"})
     assert (await runner.run(spec(), given)).retry_delay is not None
-    for failed in given.failed_tries[:4]:
+    for failed in given.failed_attempts[:4]:
         failed.error.reason = "PROVIDER_ERROR"
-    other = runner_of([raising(TryAgainError("PROVIDER_ERROR", ""))])
+    other = runner_of([raising(RetryableError("PROVIDER_ERROR", ""))])
     assert (await other.run(spec(), given)).retry_delay is None
 
 
 async def test_an_item_that_a_rate_limit_always_turns_away_fails_in_the_end():
-    runner = runner_of([raising(TryAgainError("RATE_LIMITED", ""))])
-    outcome = await runner.run(spec(), item(try_count=149))
+    runner = runner_of([raising(RetryableError("RATE_LIMITED", ""))])
+    outcome = await runner.run(spec(), item(attempt_count=149))
     assert outcome.retry_delay is None
     assert outcome.error.reason == "RATE_LIMITED"
 
@@ -184,7 +184,7 @@ async def test_a_cancelled_try_is_broken_off():
         await attempt
 
 
-async def test_calls_of_a_try_that_is_broken_off_are_counted_on_its_item():
+async def test_calls_of_an_attempt_that_is_broken_off_are_counted_on_its_item():
     asked = asyncio.Event()
 
     async def run(params, item, context):
@@ -271,12 +271,12 @@ async def test_a_job_without_a_model_uses_the_default_one():
 
 
 async def test_a_rate_limit_cools_down_the_model_for_its_jobs_only():
-    limited = TryAgainError("RATE_LIMITED", "", retry_after=4.0)
+    limited = RetryableError("RATE_LIMITED", "", retry_after=4.0)
     runner = runner_of(provider=ScriptedProvider(limited))
     held, other = spec("llm.classify", CLASSIFY), spec("llm.classify", CLASSIFY.replace("m1", "m2"), "job-2")
-    assert runner.wait_seconds(held) == 0.0
+    assert runner.wait_seconds(leased) == 0.0
     await runner.run(held, item())
-    assert runner.wait_seconds(held) == 4.0
+    assert runner.wait_seconds(leased) == 4.0
     assert runner.wait_seconds(other) == 0.0
     assert runner.wait_seconds(spec("noop", "{}", "job-3")) == 0.0
     assert runner.wait_seconds(spec("unheard-of", "{}", "job-4")) == 0.0
@@ -294,7 +294,7 @@ async def test_a_handler_that_raises_a_cancellation_of_its_own_fails_its_item():
 
 @pytest.mark.parametrize(("asked", "waited"), [(float("inf"), 86_400.5), (float("nan"), 0.5), (-9.0, 0.5)])
 async def test_a_wait_that_is_no_sensible_number_is_made_one(asked, waited):
-    runner = runner_of([raising(TryAgainError("BUSY", "", retry_after=asked))])
+    runner = runner_of([raising(RetryableError("BUSY", "", retry_after=asked))])
     assert (await runner.run(spec(), item())).retry_delay == waited
 
 

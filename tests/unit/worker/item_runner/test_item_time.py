@@ -8,7 +8,7 @@ from pydantic import BaseModel
 
 from deploy.local.stand_in import Fault, StandIn
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import ItemFailedError, JobFailedError, Kind, Message, TryAgainError
+from headrace.kinds import ItemFailedError, JobFailedError, Kind, Message, RetryableError
 from headrace.results.v1 import results_pb2
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.items.item_runner import ItemRunner
@@ -40,7 +40,7 @@ class NoProvider:
 
 
 def runner_of(run, provider=None) -> ItemRunner:
-    kind = Kind(name="theirs", description="", params_model=NoParams, run=run, max_tries=3)
+    kind = Kind(name="theirs", description="", params_model=NoParams, run=run, max_attempts=3)
     return ItemRunner(
         {"theirs": kind}, provider or NoProvider(), "m", MemoryCooldowns(lambda: 0.0), lambda: 1.0
     )
@@ -76,23 +76,23 @@ async def test_an_item_whose_time_is_used_up_fails_with_what_it_has_spent():
     outcome = await runner_of(ask_for_ever).run(spec(), item(usage=jobs_pb2.Usage(call_count=2)))
     assert (outcome.error.reason, outcome.retry_delay, outcome.job_failed) == ("ITEM_TIMED_OUT", None, False)
     assert "0.02 s" in outcome.error.message
-    assert (outcome.usage.call_count, outcome.usage.input_tokens, outcome.try_count) == (3, 10, 1)
+    assert (outcome.usage.call_count, outcome.usage.input_tokens, outcome.attempt_count) == (3, 10, 1)
     assert outcome.worked_seconds >= 0.02
 
 
-async def test_the_time_of_earlier_tries_counts_and_nothing_is_begun_without_any_left():
+async def test_the_time_of_earlier_attempts_counts_and_nothing_is_begun_without_any_left():
     begun = []
 
     async def run(params, item, context):
         begun.append(item)
 
-    outcome = await runner_of(run).run(spec(LONG), item(try_count=1, work_time=LONG))
+    outcome = await runner_of(run).run(spec(LONG), item(attempt_count=1, work_time=LONG))
     assert outcome.error.reason == "ITEM_TIMED_OUT"
-    assert (outcome.try_count, begun) == (2, [])
+    assert (outcome.attempt_count, begun) == (2, [])
 
 
 async def test_a_failed_try_is_made_again_with_what_is_left():
-    runner = runner_of(raising(TryAgainError("BUSY", "later")))
+    runner = runner_of(raising(RetryableError("BUSY", "later")))
     outcome = await runner.run(spec(LONG), item(work_time=Duration(seconds=3_590)))
     assert outcome.retry_delay == 0.5
     assert 3_590 <= outcome.worked_seconds < 3_600
@@ -101,7 +101,7 @@ async def test_a_failed_try_is_made_again_with_what_is_left():
 @pytest.mark.parametrize(
     ("error", "reason"),
     [
-        (TryAgainError("BUSY", "later"), "ITEM_TIMED_OUT"),
+        (RetryableError("BUSY", "later"), "ITEM_TIMED_OUT"),
         (ItemFailedError("ODD", "odd"), "ITEM_TIMED_OUT"),
         (KeyError("x"), "ITEM_TIMED_OUT"),
         (JobFailedError("PROVIDER_KEY_REFUSED", "no"), "PROVIDER_KEY_REFUSED"),
@@ -129,7 +129,7 @@ async def test_a_handler_that_raises_such_an_error_itself_has_not_used_up_its_ti
 
 
 @pytest.mark.parametrize("item_timeout", [LONG, SHORT])
-async def test_a_try_that_is_broken_off_from_outside_has_no_outcome(item_timeout):
+async def test_an_attempt_that_is_broken_off_from_outside_has_no_outcome(item_timeout):
     started, swallowed = asyncio.Event(), asyncio.Event()
 
     async def run(params, item, context):
@@ -150,7 +150,7 @@ async def test_a_try_that_is_broken_off_from_outside_has_no_outcome(item_timeout
         await attempt
 
 
-async def test_the_time_of_a_try_that_is_broken_off_counts():
+async def test_the_time_of_an_attempt_that_is_broken_off_counts():
     started = asyncio.Event()
 
     async def run(params, item, context):
@@ -195,7 +195,7 @@ async def test_time_that_a_call_waits_for_its_turn_is_not_the_calls():
     async def ask(context, number):
         try:
             await context.complete([Message("user", str(number))])
-        except TryAgainError as error:
+        except RetryableError as error:
             faults.append(error.reason)
 
     async def run(params, item, context):
@@ -211,23 +211,23 @@ async def test_time_that_a_call_waits_for_its_turn_is_not_the_calls():
     await stand_in.stop()
 
 
-async def test_failed_tries_are_kept_with_their_number_and_reason():
-    earlier = [jobs_pb2.FailedTry(try_number=1, error=jobs_pb2.Error(reason="BUSY", message="later"))]
-    runner = runner_of(raising(TryAgainError("BROKEN_ANSWER", "x" * 5_000)))
-    outcome = await runner.run(spec(None), item(try_count=1, failed_tries=earlier))
-    assert [(each.try_number, each.error.reason) for each in outcome.failed_tries] == [
+async def test_failed_attempts_are_kept_with_their_number_and_reason():
+    earlier = [jobs_pb2.FailedAttempt(attempt_number=1, error=jobs_pb2.Error(reason="BUSY", message="later"))]
+    runner = runner_of(raising(RetryableError("BROKEN_ANSWER", "x" * 5_000)))
+    outcome = await runner.run(spec(None), item(attempt_count=1, failed_attempts=earlier))
+    assert [(each.attempt_number, each.error.reason) for each in outcome.failed_attempts] == [
         (1, "BUSY"),
         (2, "BROKEN_ANSWER"),
     ]
-    assert len(outcome.failed_tries[1].error.message) == 300
+    assert len(outcome.failed_attempts[1].error.message) == 300
 
 
-async def test_a_success_has_the_tries_before_it_and_ten_are_kept():
+async def test_a_success_has_the_attempts_before_it_and_ten_are_kept():
     async def run(params, item, context):
         return 1
 
-    earlier = [jobs_pb2.FailedTry(try_number=number) for number in range(1, 11)]
-    leased = item(try_count=10, failed_tries=earlier)
-    assert list((await runner_of(run).run(spec(None), leased)).failed_tries) == earlier
+    earlier = [jobs_pb2.FailedAttempt(attempt_number=number) for number in range(1, 11)]
+    leased = item(attempt_count=10, failed_attempts=earlier)
+    assert list((await runner_of(run).run(spec(None), leased)).failed_attempts) == earlier
     failed = await runner_of(raising(ItemFailedError("ODD", ""))).run(spec(None), leased)
-    assert [each.try_number for each in failed.failed_tries] == list(range(2, 12))
+    assert [each.attempt_number for each in failed.failed_attempts] == list(range(2, 12))

@@ -10,7 +10,7 @@ import pytest
 
 from deploy.local.stand_in import Fault
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import ItemFailedError, JobFailedError, Message, TryAgainError
+from headrace.kinds import ItemFailedError, JobFailedError, Message, RetryableError
 from services.worker.calls.provider import CompletionRequest, OpenAiProvider
 
 ASK = CompletionRequest(
@@ -44,8 +44,8 @@ async def test_usage_is_added_to_what_was_used_before(provider):
 @pytest.mark.parametrize(
     ("fault", "error_class", "reason"),
     [
-        (Fault(429), TryAgainError, "RATE_LIMITED"),
-        (Fault(429, "rate_limit_exceeded"), TryAgainError, "RATE_LIMITED"),
+        (Fault(429), RetryableError, "RATE_LIMITED"),
+        (Fault(429, "rate_limit_exceeded"), RetryableError, "RATE_LIMITED"),
         (Fault(429, "insufficient_quota"), JobFailedError, "PROVIDER_QUOTA_EXHAUSTED"),
         (Fault(402), JobFailedError, "PROVIDER_QUOTA_EXHAUSTED"),
         (Fault(401, message=KEY_ECHO), JobFailedError, "PROVIDER_KEY_REFUSED"),
@@ -57,19 +57,19 @@ async def test_usage_is_added_to_what_was_used_before(provider):
         (Fault(400, "context_length_exceeded"), ItemFailedError, "PROVIDER_REFUSED_INPUT"),
         (Fault(413), ItemFailedError, "PROVIDER_REFUSED_INPUT"),
         (Fault(422), ItemFailedError, "PROVIDER_REFUSED_INPUT"),
-        (Fault(408), TryAgainError, "PROVIDER_ERROR"),
-        (Fault(409), TryAgainError, "PROVIDER_ERROR"),
-        (Fault(500), TryAgainError, "PROVIDER_ERROR"),
-        (Fault(503, body="upstream gone"), TryAgainError, "PROVIDER_ERROR"),
-        (Fault(529), TryAgainError, "PROVIDER_ERROR"),
-        (Fault(disconnect=True), TryAgainError, "PROVIDER_UNREACHABLE"),
-        (Fault(body='{"choices": [{"mess'), TryAgainError, "BROKEN_ANSWER"),
-        (Fault(body=""), TryAgainError, "BROKEN_ANSWER"),
-        (Fault(body="[]"), TryAgainError, "BROKEN_ANSWER"),
-        (Fault(body='{"error": {"message": "x"}}'), TryAgainError, "BROKEN_ANSWER"),
-        (Fault(body='{"choices": []}'), TryAgainError, "BROKEN_ANSWER"),
-        (Fault(body='{"choices": [{"message": {"content": null}}]}'), TryAgainError, "BROKEN_ANSWER"),
-        (Fault(body='{"choices": [{"message": null}]}'), TryAgainError, "BROKEN_ANSWER"),
+        (Fault(408), RetryableError, "PROVIDER_ERROR"),
+        (Fault(409), RetryableError, "PROVIDER_ERROR"),
+        (Fault(500), RetryableError, "PROVIDER_ERROR"),
+        (Fault(503, body="upstream gone"), RetryableError, "PROVIDER_ERROR"),
+        (Fault(529), RetryableError, "PROVIDER_ERROR"),
+        (Fault(disconnect=True), RetryableError, "PROVIDER_UNREACHABLE"),
+        (Fault(body='{"choices": [{"mess'), RetryableError, "BROKEN_ANSWER"),
+        (Fault(body=""), RetryableError, "BROKEN_ANSWER"),
+        (Fault(body="[]"), RetryableError, "BROKEN_ANSWER"),
+        (Fault(body='{"error": {"message": "x"}}'), RetryableError, "BROKEN_ANSWER"),
+        (Fault(body='{"choices": []}'), RetryableError, "BROKEN_ANSWER"),
+        (Fault(body='{"choices": [{"message": {"content": null}}]}'), RetryableError, "BROKEN_ANSWER"),
+        (Fault(body='{"choices": [{"message": null}]}'), RetryableError, "BROKEN_ANSWER"),
         (
             Fault(body='{"choices": [{"message": {"content": null, "refusal": "no"}}]}'),
             ItemFailedError,
@@ -79,7 +79,7 @@ async def test_usage_is_added_to_what_was_used_before(provider):
 )
 async def test_each_failure_has_its_meaning(provider, stand_in, usage, fault, error_class, reason):
     stand_in.behaviour.fail_next = [fault]
-    with pytest.raises((TryAgainError, ItemFailedError)) as raised:
+    with pytest.raises((RetryableError, ItemFailedError)) as raised:
         await provider.complete(ASK, usage)
     assert type(raised.value) is error_class
     assert raised.value.reason == reason
@@ -90,7 +90,7 @@ async def test_each_failure_has_its_meaning(provider, stand_in, usage, fault, er
 @pytest.mark.parametrize(("status", "retry_after"), [(429, "7"), (429, "0.25"), (503, "7")])
 async def test_the_wait_the_provider_asks_for_is_passed_on(provider, stand_in, usage, status, retry_after):
     stand_in.behaviour.fail_next = [Fault(status, retry_after=retry_after)]
-    with pytest.raises(TryAgainError) as raised:
+    with pytest.raises(RetryableError) as raised:
         await provider.complete(ASK, usage)
     assert raised.value.retry_after == float(retry_after)
 
@@ -99,7 +99,7 @@ async def test_tokens_of_a_broken_answer_are_counted(provider, stand_in, usage):
     stand_in.behaviour.fail_next = [
         Fault(body='{"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": -1}}')
     ]
-    with pytest.raises(TryAgainError):
+    with pytest.raises(RetryableError):
         await provider.complete(ASK, usage)
     assert (usage.input_tokens, usage.output_tokens) == (9, 0)
 
@@ -107,7 +107,7 @@ async def test_tokens_of_a_broken_answer_are_counted(provider, stand_in, usage):
 async def test_a_call_without_an_answer_ends_in_time(stand_in, usage):
     provider = OpenAiProvider(base_url=stand_in.base_url, timeout_seconds=0.05)
     stand_in.behaviour.fail_all = Fault(hang=True)
-    with pytest.raises(TryAgainError) as raised:
+    with pytest.raises(RetryableError) as raised:
         await provider.complete(ASK, usage)
     assert raised.value.reason == "PROVIDER_TIMEOUT"
     await provider.close()
@@ -130,7 +130,7 @@ async def test_nobody_listening_is_tried_again(usage):
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         provider = OpenAiProvider(base_url=f"http://127.0.0.1:{free.getsockname()[1]}/v1")
-        with pytest.raises(TryAgainError) as raised:
+        with pytest.raises(RetryableError) as raised:
             await provider.complete(ASK, usage)
     assert raised.value.reason == "PROVIDER_UNREACHABLE"
     await provider.close()
@@ -172,7 +172,7 @@ async def test_text_that_is_no_unicode_fails_the_item_without_a_call(provider, u
 
 async def test_a_request_has_a_time_of_its_own(provider, stand_in, usage):
     stand_in.behaviour.fail_all = Fault(hang=True)
-    with pytest.raises(TryAgainError) as raised:
+    with pytest.raises(RetryableError) as raised:
         await provider.complete(dataclasses.replace(ASK, timeout_seconds=0.05), usage)
     assert raised.value.reason == "PROVIDER_TIMEOUT"
 

@@ -1,4 +1,4 @@
-"""Calls of a tenant wait for its places; one task asks for them, in blocks."""
+"""Calls of a tenant wait for its slots; one task asks for them, in blocks."""
 
 import asyncio
 
@@ -6,8 +6,8 @@ import pytest
 
 from services.shared.setting_types import read_tenant_concurrency
 from services.worker.calls.rate_limits.breaker import Breaker
-from services.worker.calls.tenant_slots import TenantLimits, open_tenant_limits
-from services.worker.calls.tenant_slots.slots import TenantPlaces
+from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
+from services.worker.calls.tenant_slots.slots import TenantSlots
 from services.worker.calls.tenant_slots.pools import EXPIRY_SECONDS, Granted
 from services.worker.calls.tenant_slots.shared_pools import SharedPools
 
@@ -31,12 +31,12 @@ class GivenPools:
 
 
 class Bench:
-    """The places of one tenant, and calls that hold them until they are ended."""
+    """The slots of one tenant, and calls that hold them until they are ended."""
 
     def __init__(self) -> None:
         self.pools, self.demand, self.changes, self.now = GivenPools(), 0, 0, 0.0
         self.breaker = Breaker(lambda: 4, lambda: self.now)
-        self.places = TenantPlaces(
+        self.slots = TenantSlots(
             SharedPools(self.pools, self.breaker, lambda: 4),
             "k",
             holder="h",
@@ -55,7 +55,7 @@ class Bench:
 
     async def call(self, *names: str, rank: int = 0) -> None:
         async def hold(name):
-            async with self.places.take(rank):
+            async with self.slots.take(rank):
                 self.order.append(name)
                 await self.ends[name].wait()
 
@@ -87,19 +87,19 @@ async def bench():
     for call in made.calls.values():
         call.cancel()
     await asyncio.gather(*made.calls.values(), return_exceptions=True)
-    await made.places.close()
+    await made.slots.close()
 
 
-async def test_calls_beyond_the_places_wait_until_others_end(bench):
+async def test_calls_beyond_the_slots_wait_until_others_end(bench):
     bench.pools.allowed = 2
     await bench.call("a", "b", "c")
     assert bench.order == ["a", "b"]
-    assert bench.places.waiting_count == 1
+    assert bench.slots.waiting_count == 1
     await bench.end("a")
     assert bench.order == ["a", "b", "c"]
 
 
-async def test_calls_within_the_places_ask_nobody(bench):
+async def test_calls_within_the_slots_ask_nobody(bench):
     bench.pools.allowed, bench.demand = 10, 10
     await bench.call("a")
     await bench.call(*"bcdefgh")
@@ -147,34 +147,34 @@ async def test_a_grant_that_has_expired_lets_nothing_more_start(bench, monkeypat
     begin = loop.time()
     bench.pools.allowed = 0
     monkeypatch.setattr(loop, "time", lambda: begin + EXPIRY_SECONDS)  # this process was frozen
-    assert bench.places.count == 0
+    assert bench.slots.count == 0
     await bench.call("b")
     assert bench.order == ["a"]
     assert bench.pools.asked[-1][0] == 1  # what it really has
 
 
-async def test_items_are_started_within_the_places_and_told_when_there_are_more(bench):
-    assert not bench.places.may_start(0)
+async def test_items_are_started_within_the_slots_and_told_when_there_are_more(bench):
+    assert not bench.slots.may_start(0)
     bench.pools.allowed, bench.demand = 2, 5
     await bench.until(lambda: bench.changes == 1)
-    assert bench.places.may_start(1)
-    assert not bench.places.may_start(2)
-    assert bench.places.parked_count(5, 2) == 3
+    assert bench.slots.may_start(1)
+    assert not bench.slots.may_start(2)
+    assert bench.slots.parked_count(5, 2) == 3
     bench.pools.allowed = 5
     await bench.until(lambda: bench.changes == 2)
-    assert bench.places.may_start(2)
-    assert bench.places.parked_count(5, 2) == 0
+    assert bench.slots.may_start(2)
+    assert bench.slots.parked_count(5, 2) == 0
 
 
-async def test_places_that_nobody_wants_go_back(bench):
+async def test_slots_that_nobody_wants_go_back(bench):
     bench.pools.allowed = 3
     await bench.call("a")
     await bench.end("a")
-    await bench.until(lambda: bench.places.is_idle)
+    await bench.until(lambda: bench.slots.is_idle)
     assert bench.pools.asked[-1] == (0, 0)
 
 
-async def test_a_worker_that_waits_for_places_asks_four_times_a_second(bench):
+async def test_a_worker_that_waits_for_slots_asks_four_times_a_second(bench):
     bench.pools.allowed = 1
     begin = asyncio.get_running_loop().time()
     await bench.call("a", "b")
@@ -194,23 +194,23 @@ async def test_without_redis_a_worker_keeps_what_it_has_and_then_takes_its_part(
 
 
 async def test_in_memory_a_worker_takes_its_part():
-    limits = open_tenant_limits({"*": 6, "big": 50}, "memory://", "h", 10, worker_count=lambda: 2)
+    limits = open_tenant_slots({"*": 6, "big": 50}, "memory://", "h", 10, worker_count=lambda: 2)
     for tenant, expected in (("a", 3), ("big", 10)):
-        places = limits.of(tenant)
-        async with places.take(0):
+        slots = limits.of(tenant)
+        async with slots.take(0):
             limits.serve(lambda tenant: 10, lambda: None)
             async with asyncio.timeout(5):
-                while places.count < expected:
-                    places.may_start(places.count)
+                while slots.count < expected:
+                    slots.may_start(slots.count)
                     await asyncio.sleep(0.001)
-        assert places.count == expected
+        assert slots.count == expected
     await limits.close()
 
 
-async def test_without_a_limit_there_are_no_places():
+async def test_without_a_limit_there_are_no_slots():
     pools = SharedPools(GivenPools(), Breaker(), lambda: 1)
-    assert not TenantLimits({}, pools, "h", 10)
-    assert TenantLimits({"a": 1}, pools, "h", 10).of("b") is None
+    assert not TenantSlotRegistry({}, pools, "h", 10)
+    assert TenantSlotRegistry({"a": 1}, pools, "h", 10).of("b") is None
 
 
 def test_limits_are_read_from_text_or_a_file(tmp_path):

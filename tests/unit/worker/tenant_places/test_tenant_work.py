@@ -1,4 +1,4 @@
-"""Items of a tenant without free places are not started, take up no room and are not leased ahead."""
+"""Items of a tenant without free slots are not started, take up no capacity and are not leased ahead."""
 
 import asyncio
 
@@ -6,9 +6,9 @@ import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.results.v1 import results_pb2
-from services.worker.intake.lease_client import LeaseDesk
-from services.worker.intake.lease_loop import Slices
-from services.worker.calls.tenant_slots import open_tenant_limits
+from services.worker.intake.lease_client import LeaseClient
+from services.worker.intake.lease_loop import LeaseLoop
+from services.worker.calls.tenant_slots import open_tenant_slots
 
 DEFAULT = jobs_pb2.JOB_CLASS_DEFAULT
 
@@ -16,7 +16,7 @@ DEFAULT = jobs_pb2.JOB_CLASS_DEFAULT
 @pytest.fixture
 async def bench(make_bench):
     """A worker of 10 items at once, 2 of them of tenant ``full``."""
-    tenants = open_tenant_limits({"full": 2}, "memory://", "h", 10)
+    tenants = open_tenant_slots({"full": 2}, "memory://", "h", 10)
     yield make_bench(limit=10, tenants=tenants)
     await tenants.close()
 
@@ -25,14 +25,14 @@ def started(bench, job_id):
     return [index for job, index in bench.runner.started if job == job_id]
 
 
-async def test_no_more_items_of_a_tenant_start_than_it_has_places(bench, eventually):
+async def test_no_more_items_of_a_tenant_start_than_it_has_slots(bench, eventually):
     bench.lease("j", 0, 5, tenant="full")
     await eventually(lambda: started(bench, "j") == [0, 1])
     bench.runner.succeed("j", 0)
     await eventually(lambda: started(bench, "j") == [0, 1, 2])
 
 
-async def test_other_tenants_have_all_other_places(bench, eventually):
+async def test_other_tenants_have_all_other_slots(bench, eventually):
     bench.lease("j", 0, 50, tenant="full")
     await eventually(lambda: started(bench, "j") == [0, 1])
     bench.lease("other", 0, 20, tenant="other")
@@ -55,13 +55,13 @@ async def test_quarantined_items_take_no_place_of_the_worker(bench, eventually):
     await eventually(lambda: started(bench, "j") == [0, 1])
 
 
-async def test_what_waits_for_places_takes_up_no_room(bench, eventually):
+async def test_what_waits_for_slots_takes_up_no_room(bench, eventually):
     bench.lease("j", 0, 90, tenant="full")
     await eventually(lambda: len(started(bench, "j")) == 2)
-    assert bench.scheduler.room.of(DEFAULT) == 108
+    assert bench.scheduler.capacity.of(DEFAULT) == 108
 
 
-async def test_the_items_that_wait_for_places_are_told(bench, eventually):
+async def test_the_items_that_wait_for_slots_are_told(bench, eventually):
     bench.lease("j", 0, 7, tenant="full")
     await eventually(lambda: len(started(bench, "j")) == 2)
     await asyncio.sleep(0)
@@ -95,9 +95,9 @@ async def test_a_tenant_is_leased_again_as_soon_as_no_more_waits_than_is_at_work
 ):
     monkeypatch.setattr("services.worker.intake.lease_loop.UNWANTED_SECONDS", 60.0)
     store = LeaseStore()
-    desk = LeaseDesk(DEFAULT, store, "i", bench.scheduler, lambda effects: None)
-    slices = Slices({DEFAULT: desk}, bench.scheduler.room, publisher=None)
-    slices.wake(DEFAULT)
+    lease_client = LeaseClient(DEFAULT, store, "i", bench.scheduler, lambda effects: None)
+    lease_loop = LeaseLoop({DEFAULT: lease_client}, bench.scheduler.capacity, publisher=None)
+    lease_loop.wake(DEFAULT)
     await eventually(lambda: len(started(bench, "j1")) == 2)
     await eventually(lambda: len(store.requests) >= 2)
     assert list(store.requests[-1].excluded_tenants) == ["full"]
@@ -105,5 +105,5 @@ async def test_a_tenant_is_leased_again_as_soon_as_no_more_waits_than_is_at_work
     bench.runner.succeed("j1", 0)
     await eventually(lambda: len(store.requests) > asked_count)
     assert list(store.requests[asked_count].excluded_tenants) == []
-    await eventually(lambda: len(bench.scheduler.held.jobs) == 2)
-    slices.drain()
+    await eventually(lambda: len(bench.scheduler.leased.jobs) == 2)
+    lease_loop.drain()
