@@ -14,7 +14,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 # Stopping and cleaning work without the virtual environment too.
 ANY_PYTHON := $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
-STUBS := jobs gateway worker results
+STUBS := clients/python/headrace/jobs clients/python/headrace/gateway services/stubs
 COMPILE := .run/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
     --no-annotate
 
@@ -112,7 +112,7 @@ check-stubs: $(READY)
 	diff -qr "$$fresh/buf" protos/buf || { echo 'protos/buf is not of the locked protovalidate; run: make protos'; exit 1; }; \
 	deploy/protos/generate "$$fresh"; \
 	for package in $(STUBS); do \
-	    diff -qr -x __pycache__ "$$fresh/headrace/$$package" "clients/python/headrace/$$package" || \
+	    diff -qr -x __pycache__ "$$fresh/$$package" "$$package" || \
 	        { echo 'Stubs are not those of protos/; run: make protos'; exit 1; }; \
 	done
 

@@ -1,10 +1,10 @@
 """Carrying out what a transition of the store asks for."""
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.gateway.watching.hub import Hub
 from services.gateway.watching.progress_streams import ProgressStreams
 from services.shared.queue.publisher import QueuePublisher
+from services.stubs.results.v1 import results_pb2
 
 
 class EffectRunner:

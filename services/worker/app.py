@@ -8,8 +8,6 @@ import grpc
 import uuid_utils
 
 from headrace.kinds import installed_kinds
-from headrace.results.v1 import results_pb2, results_pb2_grpc
-from headrace.worker.v1 import worker_pb2, worker_pb2_grpc
 from services.shared.logging import get_logger
 from services.shared.prices import read_prices
 from services.shared.queue.contract import QUEUE_BY_CLASS
@@ -17,23 +15,25 @@ from services.shared.queue.publisher import QueuePublisher
 from services.shared.rpc_client import open_channel
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
 from services.shared.setting_types import read_limits, read_tenant_concurrency
-from services.worker.calls.response_cache import open_response_cache
-from services.worker.intake.consumer import Consumer
+from services.stubs.results.v1 import results_pb2, results_pb2_grpc
+from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 from services.worker.calls.cooldowns import open_cooldowns
-from services.worker.intake.heartbeat import Heartbeat
-from services.worker.items.leased_work import LeasedWork
-from services.worker.items.item_runner import ItemRunner
-from services.worker.intake.lease_client import LeaseClient
-from services.worker.calls.rate_limits import Breaker, open_rate_limits
-from services.worker.intake.progress_hub import ProgressHub
 from services.worker.calls.provider import open_provider
+from services.worker.calls.rate_limits import Breaker, open_rate_limits
+from services.worker.calls.response_cache import open_response_cache
+from services.worker.calls.tenant_slots import open_tenant_slots
+from services.worker.intake.consumer import Consumer
+from services.worker.intake.heartbeat import Heartbeat
+from services.worker.intake.lease_client import LeaseClient
+from services.worker.intake.lease_loop import LeaseLoop
+from services.worker.intake.progress_hub import ProgressHub
+from services.worker.intake.servicer import WorkerServicer
+from services.worker.items.item_runner import ItemRunner
+from services.worker.items.leased_work import LeasedWork
 from services.worker.items.quarantine import Quarantine
 from services.worker.items.recorder import Recorder
 from services.worker.items.scheduler import ItemScheduler
-from services.worker.intake.servicer import WorkerServicer
 from services.worker.settings import WorkerSettings
-from services.worker.intake.lease_loop import LeaseLoop
-from services.worker.calls.tenant_slots import open_tenant_slots
 
 log = get_logger(__name__)
 
@@ -110,7 +110,9 @@ class WorkerApp:
             tenants=self._tenants,
         )
         lease_clients = {
-            job_class: LeaseClient(job_class, self._results, self.incarnation, self._scheduler, self._carry_out)
+            job_class: LeaseClient(
+                job_class, self._results, self.incarnation, self._scheduler, self._carry_out
+            )
             for job_class in QUEUE_BY_CLASS
         }
         self._lease_loop = LeaseLoop(lease_clients, self._scheduler.capacity, self._publisher)

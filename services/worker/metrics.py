@@ -40,7 +40,9 @@ CONCURRENCY_LIMIT = Gauge(
     "headrace_concurrency_limit", "Calls of a model that may be under way on the worker now.", ["model"]
 )
 ITEM_REATTEMPTS = Counter(
-    "headrace_item_retries_total", "Attempts of items that failed and are followed by another one.", ["reason"]
+    "headrace_item_retries_total",
+    "Attempts of items that failed and are followed by another one.",
+    ["reason"],
 )
 ITEMS_IN_FLIGHT = Gauge("headrace_items_in_flight", "Items being worked on.")
 LEASED_ITEMS = Gauge(

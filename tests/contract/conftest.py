@@ -10,19 +10,19 @@ import uuid_utils
 from sqlalchemy import text
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
-from headrace.results.v1 import results_pb2_grpc
 from services.results.app import ResultsApp
 from services.results.database.clock import Clock
 from services.results.database.database import Database
 from services.results.database.engine import open_engine
 from services.results.database.migrations import migrate
+from services.results.database.sql import Statement
 from services.results.purging.purger import Purger
 from services.results.settings import ResultsSettings
-from services.results.database.sql import Statement
+from services.stubs.results.v1 import results_pb2 as pb
+from services.stubs.results.v1 import results_pb2_grpc
 
 if TYPE_CHECKING:
-    from headrace.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
+    from services.stubs.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
 
 TABLES = (
     "jobs",
@@ -56,7 +56,10 @@ class FakeWorker:
         fields.setdefault("job_class", jobs_pb2.JOB_CLASS_DEFAULT)
         return await self.store.stub.LeaseChunks(
             pb.LeaseChunksRequest(
-                capacity=capacity, incarnation=self.incarnation, call_id=call_id or str(uuid.uuid4()), **fields
+                capacity=capacity,
+                incarnation=self.incarnation,
+                call_id=call_id or str(uuid.uuid4()),
+                **fields,
             )
         )
 
@@ -101,7 +104,9 @@ def release_of(lease: pb.Lease, not_before_ms: int = 0) -> pb.JobRecord:
     return record
 
 
-def deferral_of(lease: pb.Lease, indexes: Sequence[int], delay_ms: int, attempt_count: int = 1) -> pb.JobRecord:
+def deferral_of(
+    lease: pb.Lease, indexes: Sequence[int], delay_ms: int, attempt_count: int = 1
+) -> pb.JobRecord:
     record = release_of(lease)
     for index in indexes:
         record.deferrals.add(

@@ -7,7 +7,7 @@ import pytest
 
 from headrace.errors import from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
+from services.stubs.results.v1 import results_pb2 as pb
 
 PAUSED = jobs_pb2.JOB_STATE_PAUSED
 BUDGET = jobs_pb2.PAUSE_REASON_BUDGET

@@ -7,8 +7,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from headrace.errors import from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
+from services.results.database import sql
 from services.results.rows import job_rows
-from services.results.database.database import sql
 
 CANCELLING, CANCELLED = jobs_pb2.JOB_STATE_CANCELLING, jobs_pb2.JOB_STATE_CANCELLED
 EXPIRED, SUCCEEDED = jobs_pb2.JOB_STATE_EXPIRED, jobs_pb2.JOB_STATE_SUCCEEDED

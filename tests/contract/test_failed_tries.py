@@ -4,7 +4,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
+from services.stubs.results.v1 import results_pb2 as pb
 
 
 def failed_attempt(number, reason="PROVIDER_ERROR", message="it failed"):
@@ -48,7 +48,9 @@ async def test_the_last_one_of_a_failed_item_is_the_one_that_failed_it_whatever_
 
 async def test_an_output_that_cannot_be_stored_is_a_failed_try(store):
     job, worker, lease = await leased(store)
-    await worker.record(store.record_of(lease, output='"\0"', attempt_count=2, failed_attempts=[failed_attempt(1)]))
+    await worker.record(
+        store.record_of(lease, output='"\0"', attempt_count=2, failed_attempts=[failed_attempt(1)])
+    )
     attempts = await shown(store, job.job_id)
     assert [(each.attempt_number, each.error.reason) for each in attempts] == [
         (1, "PROVIDER_ERROR"),
@@ -59,7 +61,10 @@ async def test_an_output_that_cannot_be_stored_is_a_failed_try(store):
 async def test_the_next_worker_is_given_the_attempts_and_the_time_worked_and_a_new_round_is_not(store):
     job, worker, lease = await leased(store)
     deferral = store.deferral_of(lease, [0], delay_ms=0, attempt_count=2)
-    attempts, work_time = [failed_attempt(1), failed_attempt(2, "RATE_LIMITED")], Duration(seconds=3, nanos=5_000)
+    attempts, work_time = (
+        [failed_attempt(1), failed_attempt(2, "RATE_LIMITED")],
+        Duration(seconds=3, nanos=5_000),
+    )
     deferral.deferrals[0].failed_attempts.extend(attempts)
     deferral.deferrals[0].work_time.CopyFrom(work_time)
     await worker.record(deferral)

@@ -26,23 +26,23 @@ from sqlalchemy import text
 
 from headrace.errors import FailedPreconditionError, HeadraceError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
-from services.results.pages.listed_pages import listed_pages as pages
+from services.results.database.clock import Clock
+from services.results.database.database import Database
+from services.results.database.migrations import migrate
+from services.results.pages import listed_pages as pages
 from services.results.pages.listed_pages import recorded_pages
+from services.results.pages.recorded_pages import list_recorded_results
 from services.results.transitions.append_items import append_items
 from services.results.transitions.cancel_job import cancel_job
-from services.results.database.clock import Clock
 from services.results.transitions.create_jobs import JobCreator
-from services.results.database.database import Database
 from services.results.transitions.end_worker import end_worker
 from services.results.transitions.heartbeat import heartbeat
 from services.results.transitions.lease_chunks import lease_chunks
-from services.results.database.migrations import migrate
 from services.results.transitions.pause_job import pause_job, resume_job
 from services.results.transitions.record_results import record_results
-from services.results.pages.recorded_pages import list_recorded_results
 from services.results.transitions.retry_job import retry_job
 from services.results.transitions.sweep import sweep
+from services.stubs.results.v1 import results_pb2 as pb
 
 TERMINAL = {
     jobs_pb2.JOB_STATE_SUCCEEDED,
@@ -264,7 +264,10 @@ class Interleavings(RuleBasedStateMachine):
         self.beat(place, listed=True)
         incarnation = self.incarnations[place]
         request = pb.LeaseChunksRequest(
-            job_class=jobs_pb2.JOB_CLASS_DEFAULT, capacity=capacity, incarnation=incarnation, call_id=self.name()
+            job_class=jobs_pb2.JOB_CLASS_DEFAULT,
+            capacity=capacity,
+            incarnation=incarnation,
+            call_id=self.name(),
         )
         known = [self.get(job_id) for job_id in self.followers]
         paused = {job.job_id for job in known if job.state == jobs_pb2.JOB_STATE_PAUSED}

@@ -181,7 +181,10 @@ async def test_a_small_job_does_not_wait_for_a_large_one(store):
 async def test_what_is_left_of_a_small_job_comes_before_others_that_came_later(store):
     jobs = [await store.create(items=10) for _ in range(3)]
     worker = await store.worker()
-    taken = [[lease.ref.job_id for lease in (await worker.lease(capacity=capacity)).leases] for capacity in (15, 10)]
+    taken = [
+        [lease.ref.job_id for lease in (await worker.lease(capacity=capacity)).leases]
+        for capacity in (15, 10)
+    ]
     first, second, third = sorted(job.job_id for job in jobs)  # by age
     assert sorted(taken[0]) == sorted([first] * 10 + [second] * 5)
     assert sorted(taken[1]) == sorted([second] * 5 + [third] * 5)
@@ -240,6 +243,10 @@ async def test_workers_are_told_which_jobs_use_answers_again(store):
 async def test_what_did_not_fit_says_how_much_room_it_needs(store):
     await store.create(items=480)  # chunks of 30
     worker = await store.worker()
-    assert [(await worker.lease(capacity=capacity)).needed_capacity for capacity in (40, 29, 30)] == [30, 30, 30]
+    assert [(await worker.lease(capacity=capacity)).needed_capacity for capacity in (40, 29, 30)] == [
+        30,
+        30,
+        30,
+    ]
     rest = await worker.lease()
     assert (len(rest.leases), rest.needed_capacity, rest.more_work) == (14, 0, False)

@@ -7,10 +7,10 @@ from prometheus_client import REGISTRY
 
 from headrace.errors import UnavailableError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
 from services.results.purging import purge_rows as rows_step
-from services.results.transitions.create_jobs import _create_in
 from services.results.purging.purger import Purger
+from services.results.transitions.create_jobs import _create_in
+from services.stubs.results.v1 import results_pb2 as pb
 
 SUCCEEDED = jobs_pb2.JOB_STATE_SUCCEEDED
 HOUR = 3600

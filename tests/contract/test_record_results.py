@@ -1,7 +1,7 @@
 import asyncio
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
+from services.stubs.results.v1 import results_pb2 as pb
 
 SUCCEEDED = jobs_pb2.ITEM_STATE_SUCCEEDED
 FAILED = jobs_pb2.ITEM_STATE_FAILED

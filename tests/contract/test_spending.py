@@ -16,16 +16,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
-from services.results.pages.listed_pages import listed_pages as pages
 from services.results.database.clock import Clock
-from services.results.transitions.create_jobs import JobCreator
 from services.results.database.database import Database
+from services.results.database.migrations import migrate
+from services.results.pages import listed_pages as pages
+from services.results.transitions.create_jobs import JobCreator
 from services.results.transitions.heartbeat import heartbeat
 from services.results.transitions.lease_chunks import lease_chunks
-from services.results.database.migrations import migrate
 from services.results.transitions.pause_job import resume_job
 from services.results.transitions.record_results import record_results
+from services.stubs.results.v1 import results_pb2 as pb
 from services.worker.calls.allowance import Allowance
 
 HIGHEST = 100  # the price that no call passes

@@ -7,9 +7,9 @@ import pytest
 
 from headrace.errors import from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
-from services.results.rows import chunk_rows
 from services.results.database.failures import RefusedError
+from services.results.rows import chunk_rows
+from services.stubs.results.v1 import results_pb2 as pb
 
 HOUR = 3_600
 

@@ -23,7 +23,9 @@ async def test_attempts_of_items_that_a_cancel_left_without_a_result_are_in_the_
     assert await usage(store, job) == 5
 
 
-async def test_attempts_of_an_item_are_in_the_usage_before_its_result_and_are_not_counted_again_with_it(store):
+async def test_attempts_of_an_item_are_in_the_usage_before_its_result_and_are_not_counted_again_with_it(
+    store,
+):
     job = await store.create(items=1)
     worker = await store.worker()
     first = (await worker.lease()).leases[0]

@@ -4,9 +4,9 @@ import grpc
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
 from services.results.database.engine import POOL_SIZE
 from services.results.transitions.heartbeat import heartbeat
+from services.stubs.results.v1 import results_pb2 as pb
 
 DRAINED = pb.EndWorkerRequest.CAUSE_DRAINED
 PORT_CLOSED = pb.EndWorkerRequest.CAUSE_PORT_CLOSED

@@ -88,4 +88,6 @@ async def make_no_more_calls_at_once_than_a_tenant_may(stack, client, other):
     await wait_for(other, narrow, 60)
     assert await most_at_once(stack.stand_in_url, "Narrow") == 4
     assert await most_at_once(stack.stand_in_url, "Wide") > 50
-    assert len(await read_call_times(stack.stand_in_url)) == 36 + 260  # a wait for a place is no failed attempt
+    assert (
+        len(await read_call_times(stack.stand_in_url)) == 36 + 260
+    )  # a wait for a place is no failed attempt

@@ -21,14 +21,14 @@ from sqlalchemy import text
 from deploy.local.paths import run_directory
 from deploy.local.testing.run import TestRun
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
-from services.results.transitions.create_jobs import JobCreator
 from services.results.database.database import Database
+from services.results.database.migrations import migrate
+from services.results.transitions.create_jobs import JobCreator
 from services.results.transitions.heartbeat import heartbeat
 from services.results.transitions.lease_chunks import lease_chunks
-from services.results.database.migrations import migrate
 from services.results.transitions.record_results import record_results
 from services.results.transitions.sweep import sweep
+from services.stubs.results.v1 import results_pb2 as pb
 
 TABLES = ("item_blocks", "chunks", "results")
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
@@ -175,16 +175,18 @@ async def _record_together(costs: Costs, job_class: jobs_pb2.JobClass, job_count
         await costs.create(4_000 // job_count, job_class)
     for number in range(40):
         await costs.beat(number)
-    held = [await costs.lease(n, 100, job_class) for n in range(40)]
+    leased = [await costs.lease(n, 100, job_class) for n in range(40)]
 
     async def work(number: int) -> None:
-        for lease in held[number]:
+        for lease in leased[number]:
             for place in range(min(50, len(lease.items))):
                 await costs.record(number, lease, place, 1)
 
     begin = time.monotonic()
     await asyncio.gather(*(work(number) for number in range(40)))
-    return sum(min(50, len(lease.items)) for leases in held for lease in leases) / (time.monotonic() - begin)
+    return sum(min(50, len(lease.items)) for leases in leased for lease in leases) / (
+        time.monotonic() - begin
+    )
 
 
 async def _run(url: str) -> None:

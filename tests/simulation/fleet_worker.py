@@ -6,18 +6,18 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.shared.queue.contract import QUEUE_BY_CLASS
 from services.shared.queue.publisher import QueuePublisher
+from services.stubs.results.v1 import results_pb2
 from services.worker.calls.allowance import Allowance
 from services.worker.intake.consumer import QUEUE_PREFETCH
 from services.worker.intake.heartbeat import Heartbeat
-from services.worker.items.leased_work import LeasedWork
-from services.worker.items.item_runner import ItemOutcome
 from services.worker.intake.lease_client import LeaseClient
+from services.worker.intake.lease_loop import LeaseLoop
+from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.leased_work import LeasedWork
 from services.worker.items.recorder import Recorder
 from services.worker.items.scheduler import ItemScheduler
-from services.worker.intake.lease_loop import LeaseLoop
 from tests.simulation.wire import PublishingEnd, Queues, StoreStub
 
 _USAGE = jobs_pb2.Usage(call_count=1, input_tokens=200, output_tokens=20)

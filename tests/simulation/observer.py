@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from headrace.results.v1 import results_pb2
 from services.shared.job_states import TERMINAL_STATES
+from services.stubs.results.v1 import results_pb2
 
 
 class Observer:

@@ -1,5 +1,6 @@
 """Headrace: background jobs made of many LLM calls."""
 
+from headrace._messages.json_text import JsonText
 from headrace.client import Client
 from headrace.errors import (
     AbortedError,
@@ -16,7 +17,7 @@ from headrace.errors import (
     UnavailableError,
     UnimplementedError,
 )
-from headrace._messages.json_text import JsonText
+from headrace.options import JobOptions
 from headrace.resources import (
     FailedAttempt,
     Failure,
@@ -43,8 +44,8 @@ __all__ = [
     "CancelledError",
     "Client",
     "DeadlineExceededError",
-    "FailedPreconditionError",
     "FailedAttempt",
+    "FailedPreconditionError",
     "Failure",
     "FieldViolation",
     "HeadraceError",
@@ -56,6 +57,7 @@ __all__ = [
     "JobEstimate",
     "JobEvent",
     "JobForecast",
+    "JobOptions",
     "JobState",
     "JsonText",
     "KindInfo",

@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from headrace.options import JobOptions
+
 JsonValue = Any  # None, bool, int, float, str, list or dict
 
 
@@ -135,7 +137,9 @@ class Job:
     expire_time: datetime | None = None
     """When it ends as EXPIRED if it has not ended before; None: it has all the time."""
     budget_micros: int | None = None
-    """What it may cost, in millionths of a US dollar; None: no limit."""
+    """Most that it may cost, in millionths of a US dollar; None: no limit."""
+    options: JobOptions = field(default_factory=JobOptions, hash=False)
+    """Options that are set, with their present values."""
 
 
 @dataclass(frozen=True)

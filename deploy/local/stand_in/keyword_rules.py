@@ -18,7 +18,7 @@ _KEYWORDS = {
     "devops|sre|site reliability|architect|infrastructure|platform|software",
     "finance": "finance|financial|accountant|accounting|tax|payroll|treasury|fp&a|controller|audit|actuarial|"
     "actuary|billing|procurement",
-    "it-security": "security|information security|it support|help lease_client|desktop support|technical support|"
+    "it-security": "security|information security|it support|help desk|desktop support|technical support|"
     "cyber|threat|incident response|soc|system administrator|systems administrator|support engineer",
     "legal": "counsel|legal|attorney|paralegal|compliance|regulatory|privacy|policy|contracts",
     "marketing": "marketing|brand|communications|content|seo|demand generation|growth marketing|social media|"

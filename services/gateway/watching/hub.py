@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from headrace.errors import HeadraceError, NotFoundError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.gateway.watching.recent_jobs import RecentJobs
 from services.gateway.stopping import gateway_stopping
+from services.gateway.watching.recent_jobs import RecentJobs
 from services.gateway.watching.topic import Topic
+from services.stubs.results.v1 import results_pb2
 
 # How often is looked for live numbers to send alone, in seconds.
 LIVE_CHECK_SECONDS = 0.25

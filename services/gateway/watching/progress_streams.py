@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import grpc
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from headrace.worker.v1 import worker_pb2, worker_pb2_grpc
 from services.gateway.watching.hub import Hub
 from services.shared.logging import get_logger
 from services.shared.rpc_client import open_channel
+from services.stubs.results.v1 import results_pb2
+from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 
 if TYPE_CHECKING:
-    from headrace.worker.v1.worker_pb2_grpc import WorkerServiceAsyncStub
+    from services.stubs.worker.v1.worker_pb2_grpc import WorkerServiceAsyncStub
 
 log = get_logger(__name__)
 

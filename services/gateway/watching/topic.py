@@ -2,8 +2,8 @@
 
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
-from services.gateway.watching.forecast import Forecast
 from services.gateway.requests.resume_tokens import resume_token
+from services.gateway.watching.forecast import Forecast
 from services.shared.job_states import TERMINAL_STATES
 
 # Workers whose live events go out at once, at most: those that told last.

@@ -9,12 +9,11 @@ from sqlalchemy import Row
 
 from headrace.errors import NotFoundError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.results.rows import job_rows
-from services.results.rows import worker_rows
 from services.results.database.database import Database, Transaction
+from services.results.rows import job_rows, worker_rows
 from services.results.rows.job_rows import COLUMNS, job_of
 from services.results.rows.messages import canonical_id, job_message, result_message, worker_message
+from services.stubs.results.v1 import results_pb2
 
 MAX_PAGE_SIZE = 1_000
 MAX_PAGE_BYTES = 1024 * 1024

@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from headrace.errors import NotFoundError
-from headrace.results.v1 import results_pb2
-from services.results.rows import job_rows
 from services.results.database.database import Database, Transaction
-from services.results.rules.facts import Job
-from services.results.rows.messages import canonical_id, job_message
 from services.results.pages.listed_pages import MAX_PAGE_SIZE, ROOM, fitting, read_results
+from services.results.rows import job_rows
+from services.results.rows.messages import canonical_id, job_message
+from services.results.rules.facts import Job
+from services.stubs.results.v1 import results_pb2
 
 # Rows that one page looks at, at most: where most are of an older round or another state, it ends early.
 MAX_ROWS_SEEN = 10_000

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Row
 
 from headrace.errors import FailedPreconditionError
-from headrace.results.v1 import results_pb2
 from services.results.database.database import Transaction
 from services.results.rows.messages import canonical_id
 from services.results.rules.fairness import Candidate, Choice, ChunkSize, Share
+from services.stubs.results.v1 import results_pb2
 
 MAX_TENANTS = 32
 # More take the longer: meanwhile a job of another tenant waits for the next call.

@@ -29,6 +29,8 @@ def decode_attempts(text: str) -> list[jobs_pb2.FailedAttempt]:
     ]
 
 
-def encode_failure(earlier: Iterable[jobs_pb2.FailedAttempt], attempt_count: int, error: jobs_pb2.Error) -> str:
+def encode_failure(
+    earlier: Iterable[jobs_pb2.FailedAttempt], attempt_count: int, error: jobs_pb2.Error
+) -> str:
     """Returns the text of the attempts of an item that failed in its last one, whether that is listed or not."""
     return encode_attempts(with_failed_attempt(earlier, max(1, attempt_count), error))

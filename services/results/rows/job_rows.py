@@ -20,11 +20,9 @@ _OF_JOBS = (
     "schedule_time",
     "trace_id",
     "job_timeout",
-    "item_timeout",
-    "call_timeout",
-    "cache_responses",
+    "worker_options",
 )
-_BOOLEANS = ("upload_open", "leasable", "has_deferrals", "cache_responses")
+_BOOLEANS = ("upload_open", "leasable", "has_deferrals")
 _NAMES = tuple(field.name for field in fields(Job))
 COLUMNS = ", ".join(f"j.{name}" if name in _OF_JOBS else f"p.{name}" for name in _NAMES)
 

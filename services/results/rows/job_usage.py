@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from services.results.database.database import Transaction
+from services.results.rows.item_rows import Attempts, ItemRange, NewResult, Usage, read_attempts
 from services.results.rules.facts import Job
-from services.results.rows.item_rows import ItemRange, NewResult, Attempts, Usage, read_attempts
 
 
 async def count_results(

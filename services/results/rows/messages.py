@@ -10,11 +10,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Row
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.results.rules.facts import Chunk, Job
-from services.results.rows.item_rows import Usage
 from services.results.rows.failed_attempts import decode_attempts
+from services.results.rows.item_rows import Usage
+from services.results.rows.job_options import decode_worker_options
+from services.results.rules.facts import Chunk, Job
 from services.shared.job_states import TERMINAL_STATES
+from services.stubs.results.v1 import results_pb2
 
 MAX_COUNT = 2**40
 # A length of time beyond this, some 35 years, is a mistake.
@@ -85,7 +86,24 @@ def job_message(job: Job) -> jobs_pb2.Job:
         tenant=job.tenant,
         expire_time=timestamp(job.expire_time),
         budget_micros=job.budget_micros,
+        options=options_message(job),
     )
+
+
+def options_message(job: Job) -> jobs_pb2.JobOptions:
+    """Returns the options of a job, with their present values."""
+    options = decode_worker_options(job.worker_options)
+    options.job_class = cast("jobs_pb2.JobClass", job.job_class)
+    options.max_failed_ratio = job.max_failed_ratio
+    if job.max_parallelism:
+        options.max_parallelism = job.max_parallelism
+    if job.schedule_time is not None:
+        options.schedule_time.FromMicroseconds(job.schedule_time)
+    if job.job_timeout is not None:
+        options.job_timeout.FromMicroseconds(job.job_timeout)
+    if job.budget_micros is not None:
+        options.budget_micros = job.budget_micros
+    return options
 
 
 def usage_message(used: Any) -> jobs_pb2.Usage:

@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from headrace.results.v1 import results_pb2
 from services.results.database.database import Transaction
+from services.stubs.results.v1 import results_pb2
 
 SECOND = 1_000_000
 ALIVE_FOR = 30 * SECOND

@@ -48,9 +48,7 @@ class Job:
     trace_id: str = ""
     expire_time: int | None = None
     job_timeout: int | None = None
-    item_timeout: int | None = None
-    call_timeout: int | None = None
-    cache_responses: bool = False
+    worker_options: str = ""
     budget_micros: int | None = None
     reserved_micros: int = 0
 

@@ -1,9 +1,9 @@
 """What follows from a job's facts: its end, its state, whether it can be leased, when to look again."""
 
 from headrace.jobs.v1 import jobs_pb2
-from services.results.rules.facts import Job
 from services.results.rules.budgets import may_lease, pause_if_spent
 from services.results.rules.deadlines import expire_if_late
+from services.results.rules.facts import Job
 from services.results.rules.state import LEASABLE_STATES, compute_state, has_failed
 from services.results.rules.uploads import expire_if_idle
 

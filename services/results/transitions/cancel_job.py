@@ -4,12 +4,12 @@ from functools import partial
 
 from headrace.errors import NotFoundError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.results.database.database import Database, Transaction
+from services.results.rows.messages import canonical_id, job_message
 from services.results.rules.facts import Job
 from services.results.transitions.job_events import job_cancelled
-from services.results.rows.messages import canonical_id, job_message
 from services.results.transitions.transition import Transition
+from services.stubs.results.v1 import results_pb2
 
 
 async def cancel_job(

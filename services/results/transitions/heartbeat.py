@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy import Row
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.results.rows import chunk_rows
 from services.results.database.database import Database, Transaction
-from services.results.rows.messages import canonical_id
 from services.results.metrics import LEASES_LOST
+from services.results.rows import chunk_rows
+from services.results.rows.messages import canonical_id
+from services.results.rows.worker_rows import ALIVE_FOR, LIVE, SECOND
 from services.results.transitions.lease_ending import take_back
 from services.results.transitions.transition import Transition
-from services.results.rows.worker_rows import ALIVE_FOR, LIVE, SECOND
+from services.stubs.results.v1 import results_pb2
 
 # A heartbeat that left 5 s after a lease was given would name it; one may take 3 s to arrive.
 UNLISTED_AFTER = 8 * SECOND

@@ -4,22 +4,21 @@ from collections.abc import Sequence
 from copy import copy
 from functools import partial
 
-from headrace.results.v1 import results_pb2
-from services.results.rows import chunk_rows
-from services.results.rows import job_rows
-from services.results.rows.candidate_rows import Candidates, read_candidates, save_shares
 from services.results.database.database import Database, Transaction
-from services.results.rules.facts import Chunk, Job
-from services.results.transitions.lease_response import answer, read_items
 from services.results.metrics import QUEUE_WAIT_SECONDS
+from services.results.rows import chunk_rows, job_rows
+from services.results.rows.candidate_rows import Candidates, read_candidates, save_shares
+from services.results.rows.worker_rows import SECOND
 from services.results.rules.budgets import choose_allowance, may_lease
 from services.results.rules.deadlines import is_late
+from services.results.rules.facts import Chunk, Job
 from services.results.rules.fairness import TURN_ITEMS, Candidate, Choice, ChunkSize, choose
 from services.results.rules.settling import is_leasable_now
 from services.results.rules.state import LEASABLE_STATES
+from services.results.transitions.lease_response import answer, read_items
 from services.results.transitions.transition import Transition
-from services.results.rows.worker_rows import SECOND
 from services.shared.metrics import CLASS_LABELS
+from services.stubs.results.v1 import results_pb2
 
 MAX_LEASED_BYTES = 8 * 1024 * 1024
 # More take the longer: meanwhile a job of another tenant waits for the next call.

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.results.rows import chunk_rows
-from services.results.rows import item_rows
 from services.results.database.database import Transaction
-from services.results.rules.facts import Chunk, Job
-from services.results.rows.item_rows import ItemRange, Attempts
+from services.results.rows import chunk_rows, item_rows
 from services.results.rows.failed_attempts import decode_attempts
+from services.results.rows.item_rows import Attempts, ItemRange
+from services.results.rows.job_options import decode_worker_options
 from services.results.rows.messages import canonical_id, duration, lease_ref, usage_message
 from services.results.rules.budgets import holds_remainder
+from services.results.rules.facts import Chunk, Job
+from services.stubs.results.v1 import results_pb2
 
 
 class Items(NamedTuple):
@@ -65,9 +65,7 @@ async def answer(
             params=params,
             job_class=cast("jobs_pb2.JobClass", job.job_class),
             trace_id=job.trace_id,
-            item_timeout=duration(job.item_timeout),
-            call_timeout=duration(job.call_timeout),
-            cache_responses=job.cache_responses,
+            options=decode_worker_options(job.worker_options),
         )
     for chunk in leased:
         lease = response.leases.add(

@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 from headrace.jobs.v1 import jobs_pb2
 from services.results.rows import item_rows
-from services.results.rules.facts import Chunk
-from services.results.rows.item_rows import NewResult, Attempts, Usage
 from services.results.rows.failed_attempts import decode_attempts, encode_failure
+from services.results.rows.item_rows import Attempts, NewResult, Usage
+from services.results.rules.facts import Chunk
 from services.results.rules.losses import Losses, Verdict, count_death, count_loss, cut_around
 from services.results.transitions.transition import Transition
 

@@ -4,14 +4,14 @@ from functools import partial
 
 from headrace.errors import FailedPreconditionError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.results.transitions.cancel_job import lock_owned_job
 from services.results.database.database import Database, Transaction
-from services.results.rules.facts import Job
-from services.results.transitions.job_events import job_paused, job_resumed
 from services.results.rows.messages import job_message
 from services.results.rules.budgets import is_paused_for_budget, is_spent
+from services.results.rules.facts import Job
+from services.results.transitions.cancel_job import lock_owned_job
+from services.results.transitions.job_events import job_paused, job_resumed
 from services.results.transitions.transition import Transition
+from services.stubs.results.v1 import results_pb2
 
 
 async def pause_job(database: Database, request: results_pb2.PauseJobRequest) -> results_pb2.PauseJobResponse:

@@ -3,19 +3,19 @@
 from collections.abc import Iterator, Sequence
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.results.rows import item_rows
-from services.results.transitions.chunk_finder import ChunkFinder
 from services.results.database.database import Transaction
-from services.results.rules.facts import Chunk, Job
-from services.results.rows.item_rows import NewResult, Attempts
-from services.results.rows.job_usage import count_attempts
-from services.results.rows.failed_attempts import encode_failure, encode_attempts
-from services.results.transitions.lost_chunks import bury_chunk
-from services.results.rows.messages import MAX_COUNT, canonical_id, duration_of, usage_of
 from services.results.metrics import LEASES_LOST
+from services.results.rows import item_rows
+from services.results.rows.failed_attempts import encode_attempts, encode_failure
+from services.results.rows.item_rows import Attempts, NewResult
+from services.results.rows.job_usage import count_attempts
+from services.results.rows.messages import MAX_COUNT, canonical_id, duration_of, usage_of
 from services.results.rules.budgets import holds_remainder, pause_if_spent
+from services.results.rules.facts import Chunk, Job
+from services.results.transitions.chunk_finder import ChunkFinder
+from services.results.transitions.lost_chunks import bury_chunk
 from services.results.transitions.transition import Transition
+from services.stubs.results.v1 import results_pb2
 
 MILLISECOND = 1_000
 MAX_DELAY_MS = 366 * 86_400_000

@@ -2,15 +2,15 @@
 
 from functools import partial
 
-from headrace.results.v1 import results_pb2
-from services.results.rows import item_rows
-from services.results.transitions.cancel_job import lock_owned_job
 from services.results.database.database import Database, Transaction
-from services.results.rules.facts import Job
-from services.results.transitions.job_events import job_retried
+from services.results.rows import item_rows
 from services.results.rows.messages import job_message
 from services.results.rules.deadlines import begin_deadline
+from services.results.rules.facts import Job
+from services.results.transitions.cancel_job import lock_owned_job
+from services.results.transitions.job_events import job_retried
 from services.results.transitions.transition import Transition
+from services.stubs.results.v1 import results_pb2
 
 _BEGIN = """
 INSERT INTO retry_requests (job_id, request_id, round) SELECT :job_id, :request_id, :round WHERE true

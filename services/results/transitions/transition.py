@@ -8,21 +8,18 @@ from functools import partial
 from typing import cast
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.results.rows import chunk_rows
-from services.results.rows import item_rows
-from services.results.rows import job_rows
-from services.results.rows import worker_rows
 from services.results.database.database import Transaction
-from services.results.rules.facts import Chunk, Job
+from services.results.metrics import ITEMS_RECORDED
+from services.results.rows import chunk_rows, item_rows, job_rows, worker_rows
 from services.results.rows.item_rows import ItemRange, NewResult
-from services.results.transitions.job_events import job_ended, job_paused
 from services.results.rows.job_usage import count_results
 from services.results.rows.messages import job_message
-from services.results.metrics import ITEMS_RECORDED
 from services.results.rules.budgets import is_paused_for_budget
+from services.results.rules.facts import Chunk, Job
 from services.results.rules.settling import is_leasable_now, is_news, settle
+from services.results.transitions.job_events import job_ended, job_paused
 from services.shared.metrics import ITEM_STATE_LABELS
+from services.stubs.results.v1 import results_pb2
 
 
 class Transition:

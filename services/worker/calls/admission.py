@@ -8,14 +8,14 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, RetryableError
 from services.shared.metrics import timing
-from services.worker.calls.slots import CallSlots
 from services.worker.calls.cooldowns import Cooldowns
-from services.worker.calls.rate_limits import RateLimits, Reservation, open_rate_limits
-from services.worker.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS, model_label
 from services.worker.calls.provider.faults import PROVIDER_TIMEOUT, RATE_LIMITED
 from services.worker.calls.provider.provider import CompletionRequest, Provider
+from services.worker.calls.rate_limits import RateLimits, Reservation, open_rate_limits
+from services.worker.calls.slots import CallSlots
 from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
 from services.worker.calls.token_estimates import TokenEstimates
+from services.worker.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS, model_label
 
 # Nothing may be started: the store may give what this worker holds to others.
 WORKER_CUT_OFF = "WORKER_CUT_OFF"

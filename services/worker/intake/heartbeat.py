@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
-from services.worker.metrics import HEARTBEATS_FAILED
-from services.worker.items.scheduler import ItemScheduler
+from services.stubs.results.v1 import results_pb2
 from services.worker.intake.lease_loop import LeaseLoop
+from services.worker.items.scheduler import ItemScheduler
+from services.worker.metrics import HEARTBEATS_FAILED
 
 if TYPE_CHECKING:
-    from headrace.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
+    from services.stubs.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
 
 log = get_logger(__name__)
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import grpc
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
+from services.stubs.results.v1 import results_pb2
 from services.worker.items.capacity import AHEAD_COUNT
 from services.worker.items.scheduler import ItemScheduler
 
 if TYPE_CHECKING:
-    from headrace.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
+    from services.stubs.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
 
 log = get_logger(__name__)
 
@@ -107,7 +107,7 @@ class LeaseClient:
         return await self._lease()
 
     async def _lease(self) -> LeaseOutcome:
-        held = self._scheduler.held
+        leased = self._scheduler.leased
         # A call that failed may have leased all the same: its repetition gets those leases.
         self._call_id = self._call_id or f"{self._job_class}-{next(self._call_numbers)}"
         capacity = self._scheduler.capacity.of(self._job_class)

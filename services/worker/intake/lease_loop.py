@@ -4,10 +4,10 @@ import asyncio
 from collections.abc import Mapping
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
 from services.shared.queue.publisher import QueuePublisher
-from services.worker.intake.lease_client import LeaseOutcome, LeaseClient
+from services.stubs.results.v1 import results_pb2
+from services.worker.intake.lease_client import LeaseClient, LeaseOutcome
 from services.worker.items.capacity import AHEAD_COUNT, Capacity
 from services.worker.items.scheduler import RUN_SECONDS
 
@@ -38,7 +38,10 @@ class LeaseLoop:
     """
 
     def __init__(
-        self, lease_clients: Mapping[jobs_pb2.JobClass, LeaseClient], capacity: Capacity, publisher: QueuePublisher
+        self,
+        lease_clients: Mapping[jobs_pb2.JobClass, LeaseClient],
+        capacity: Capacity,
+        publisher: QueuePublisher,
     ) -> None:
         self._lease_clients = lease_clients
         self._capacity = capacity

@@ -36,7 +36,7 @@ class Capacity:
         limit: int,
         parked_count: Callable[[jobs_pb2.JobClass | None], int] = lambda job_class: 0,
     ) -> None:
-        self._leased = held
+        self._leased = leased
         self._parked_count = parked_count
         self._limit = limit
         self._total = limit + AHEAD_COUNT

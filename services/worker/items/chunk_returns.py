@@ -7,8 +7,8 @@ from headrace.jobs.v1 import jobs_pb2
 from services.shared.logging import get_logger
 from services.worker.items import report_entries as entries
 from services.worker.items.fair_queue import FairQueue
-from services.worker.items.leased_work import LeasedChunk, LeasedItem, LeasedJob, LeasedWork
 from services.worker.items.job_logging import fields_of
+from services.worker.items.leased_work import LeasedChunk, LeasedItem, LeasedJob, LeasedWork
 from services.worker.items.recorder import Recorder
 from services.worker.items.report_messages import chunk_death, chunk_release, item_deferral
 
@@ -39,7 +39,7 @@ class ChunkReturns:
         changed: Callable[[], None],
     ) -> None:
         self._recorder = recorder
-        self._leased = held
+        self._leased = leased
         self._waiting = waiting
         self._forget = forget
         self._changed = changed

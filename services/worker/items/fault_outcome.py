@@ -1,8 +1,8 @@
 """What a fault of the worker itself comes to, for the item it happened to."""
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
+from services.stubs.results.v1 import results_pb2
 from services.worker.items.item_runner import ItemOutcome
 from services.worker.items.job_logging import fields_of
 

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from functools import partial
 
 from headrace.kinds import Completion, Message, RetryableError
-from services.worker.calls.response_cache import CachedCalls
-from services.worker.calls.costs import CallMeter
 from services.worker.calls.admission import CallAdmission
-from services.worker.items.attempt_responses import ItemResponses
+from services.worker.calls.costs import CallMeter
 from services.worker.calls.provider.provider import CompletionRequest
+from services.worker.calls.response_cache import CachedCalls
+from services.worker.items.attempt_responses import ItemResponses
 
 
 class CallingContext:

@@ -12,24 +12,24 @@ from pydantic import BaseModel
 from headrace.errors import InvalidArgumentError
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, JobFailedError, Kind, RetryableError, validate_params
-from headrace.results.v1 import results_pb2
 from services.shared.failed_attempts import with_failed_attempt
 from services.shared.prices import Prices, read_prices
-from services.worker.calls.allowance import Allowance
-from services.worker.calls.response_cache import ResponseCache, CachedCalls
-from services.worker.items.backoff import retry_delay
-from services.worker.calls.costs import ALLOWANCE_SPENT, CallCosts, CallMeter
+from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import WORKER_CUT_OFF, CallAdmission
+from services.worker.calls.allowance import Allowance
 from services.worker.calls.cooldowns import Cooldowns
+from services.worker.calls.costs import ALLOWANCE_SPENT, CallCosts, CallMeter
+from services.worker.calls.provider.faults import RATE_LIMITED
+from services.worker.calls.provider.provider import Provider
+from services.worker.calls.rate_limits import RateLimits
+from services.worker.calls.response_cache import CachedCalls, ResponseCache
+from services.worker.calls.tenant_slots import TenantSlotRegistry
+from services.worker.items.attempt_responses import AttemptResponses
+from services.worker.items.backoff import retry_delay
 from services.worker.items.item_context import CallingContext
 from services.worker.items.item_time import ItemTime, duration_of, seconds_of
 from services.worker.items.job_logging import note_failed_attempt, note_handler_error
-from services.worker.items.attempt_responses import AttemptResponses
-from services.worker.calls.rate_limits import Limits
 from services.worker.items.payload import decode_input, encode_output
-from services.worker.calls.provider.faults import RATE_LIMITED
-from services.worker.calls.provider.provider import Provider
-from services.worker.calls.tenant_slots import TenantSlotRegistry
 
 # Attempts that may be turned away before the item fails; with the backoff this takes over an hour.
 MAX_TURNED_AWAY_ATTEMPTS = 150
@@ -85,7 +85,7 @@ class ItemRunner:
         response_cache: For jobs that use answers again; None: their items make all of their calls.
         prices: Of models; None: those that come with Headrace.
         limits: Rate limits of calls; None: there are none.
-        tenants: RateLimits of tenants; None: there are none.
+        tenants: Limits of tenants; None: there are none.
     """
 
     def __init__(
@@ -216,7 +216,9 @@ class ItemRunner:
         prepared = self._prepare(spec)
         model = prepared.model or self._default_model
         answers = self._attempt_responses.take(spec.job_id, item.item_index)
-        call_timeout = seconds_of(spec.call_timeout) if spec.HasField("call_timeout") else None
+        call_timeout = (
+            seconds_of(spec.options.call_timeout) if spec.options.HasField("call_timeout") else None
+        )
         value = decode_input(item.input)
         with self._cached_calls(spec, item) as cached:
             context = CallingContext(
@@ -232,7 +234,7 @@ class ItemRunner:
     def _cached_calls(
         self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem
     ) -> CachedCalls | nullcontext[None]:
-        if self._response_cache is None or not spec.cache_responses:
+        if self._response_cache is None or not spec.options.cache_responses:
             return nullcontext()
         return self._response_cache.begin_attempt(spec.tenant, item)
 
@@ -254,7 +256,11 @@ class ItemRunner:
         return prepared
 
     def _delay(
-        self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, error: RetryableError, attempt_count: int
+        self,
+        spec: results_pb2.JobSpec,
+        item: results_pb2.LeasedItem,
+        error: RetryableError,
+        attempt_count: int,
     ) -> float | None:
         turned_away = self._turned_away.setdefault(spec.job_id, {})
         told = sum(failed.error.reason in _TURNED_AWAY for failed in item.failed_attempts)
@@ -284,7 +290,15 @@ def _held_back(
     attempts = tuple(item.failed_attempts)
     wanted = max(1, meter.wanted_micros)
     return ItemOutcome(
-        None, error, 0.0, False, item.attempt_count, usage, attempts, time.worked_seconds, wanted_micros=wanted
+        None,
+        error,
+        0.0,
+        False,
+        item.attempt_count,
+        usage,
+        attempts,
+        time.worked_seconds,
+        wanted_micros=wanted,
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 from google.protobuf.duration_pb2 import Duration
 
 from headrace.kinds import ItemFailedError, JobFailedError, RetryableError
-from headrace.results.v1 import results_pb2
+from services.stubs.results.v1 import results_pb2
 
 ITEM_TIMED_OUT = "ITEM_TIMED_OUT"
 
@@ -25,7 +25,7 @@ class ItemTime:
     """
 
     def __init__(self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem) -> None:
-        self._limit = seconds_of(spec.item_timeout) if spec.HasField("item_timeout") else None
+        self._limit = seconds_of(spec.options.item_timeout) if spec.options.HasField("item_timeout") else None
         self._loop = asyncio.get_running_loop()
         self._begin = self._loop.time() - seconds_of(item.work_time)
 

@@ -1,8 +1,8 @@
 """Log lines about a leased job and its items: never its params, or what its items hold."""
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.shared.logging import fault_fields, get_logger, job_fields
+from services.stubs.results.v1 import results_pb2
 from services.worker.metrics import ITEM_REATTEMPTS, reason_label
 
 log = get_logger(__name__)

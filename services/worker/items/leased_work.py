@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
+from services.stubs.results.v1 import results_pb2
 from services.worker.calls.allowance import Allowance
 from services.worker.metrics import LEASED_ITEMS
 
@@ -113,8 +113,8 @@ class LeasedWork:
         the older, and its items in flight go on by themselves.
         """
         job = self.jobs.setdefault(spec.job_id, LeasedJob(spec))
-        held = job.chunks.get(lease.ref.chunk_index)
-        if held is not None:
+        leased = job.chunks.get(lease.ref.chunk_index)
+        if leased is not None:
             if leased.ref.fence >= lease.ref.fence:
                 return None
             leased.lost = True

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from headrace.worker.v1 import worker_pb2
-from services.worker.items.leased_work import LeasedJob, LeasedWork
+from services.stubs.results.v1 import results_pb2
+from services.stubs.worker.v1 import worker_pb2
 from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.leased_work import LeasedJob, LeasedWork
 
 # Heartbeats tell rates of so many seconds.
 RATE_SECONDS = 10.0
@@ -65,7 +65,7 @@ class LiveNumbers:
         *,
         also_waiting: Callable[[results_pb2.JobSpec], bool] = lambda spec: False,
     ) -> None:
-        self._leased = held
+        self._leased = leased
         self._waits = waits
         self._also_waiting = also_waiting
         self._clock = clock

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
-from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
 from services.shared.metrics import timing
+from services.stubs.results.v1 import results_pb2
 from services.worker.items.report_entries import Entry
 from services.worker.metrics import RECORD_BATCH_ENATTEMPTS, RECORD_SECONDS
 
 if TYPE_CHECKING:
-    from headrace.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
+    from services.stubs.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
 
 log = get_logger(__name__)
 

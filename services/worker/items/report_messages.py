@@ -1,8 +1,8 @@
 """The messages that tell results of held items and chunks."""
 
-from headrace.results.v1 import results_pb2
-from services.worker.items.leased_work import LeasedChunk, LeasedItem
+from services.stubs.results.v1 import results_pb2
 from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.leased_work import LeasedChunk, LeasedItem
 
 
 def item_record(item: LeasedItem, outcome: ItemOutcome) -> results_pb2.ItemRecord:

@@ -10,27 +10,27 @@ from functools import partial
 from typing import Protocol
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
 from services.shared.queue.contract import WEIGHT_BY_CLASS
 from services.shared.setting_types import MEMORY
-from services.worker.items import report_entries as entries
+from services.stubs.results.v1 import results_pb2
 from services.worker.calls.allowance import Allowance
+from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
+from services.worker.items import report_entries as entries
+from services.worker.items.capacity import Capacity
+from services.worker.items.chunk_returns import ChunkReturns
 from services.worker.items.fair_queue import FairQueue
 from services.worker.items.fault_outcome import fault_outcome
-from services.worker.items.leased_work import LeasedChunk, LeasedItem, LeasedJob, LeasedWork
 from services.worker.items.item_runner import ItemOutcome
 from services.worker.items.item_time import duration_of
 from services.worker.items.job_logging import fields_of
+from services.worker.items.leased_work import LeasedChunk, LeasedItem, LeasedJob, LeasedWork
 from services.worker.items.live_numbers import LiveNumbers, ModelWaits
-from services.worker.metrics import ITEMS_IN_FLIGHT
 from services.worker.items.quarantine import ChildDiedError, ChildNotStartedError
 from services.worker.items.recorder import Recorder
 from services.worker.items.report_messages import item_record
-from services.worker.items.chunk_returns import ChunkReturns
-from services.worker.items.capacity import Capacity
-from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
 from services.worker.items.tenant_work import TenantWork
+from services.worker.metrics import ITEMS_IN_FLIGHT
 
 log = get_logger(__name__)
 
@@ -82,7 +82,7 @@ class ItemScheduler:
         leased: What is held; shared with the heartbeat.
         limit: Items in flight at most.
         may_start: Whether new items may start now (the worker counts as live).
-        tenants: RateLimits of tenants; None: there are none.
+        tenants: Limits of tenants; None: there are none.
     """
 
     def __init__(
@@ -106,13 +106,13 @@ class ItemScheduler:
         self._behind_quarantined: list[LeasedItem] = []
         self._wake_timer: asyncio.TimerHandle | None = None
         self._draining = False
-        self.leased = held
+        self.leased = leased
         self.limit = limit
         no_limits = open_tenant_slots({}, MEMORY, "", limit)
-        self.tenant_work = TenantWork(held, tenants or no_limits, runner.makes_calls, self._slots_came)
-        self.capacity = Capacity(held, limit, self.tenant_work.parked_count)
-        self.live = LiveNumbers(held, runner, also_waiting=self.tenant_work.is_waiting)
-        self.returns = ChunkReturns(recorder, held, self._queue, runner.forget, self.capacity.changed)
+        self.tenant_work = TenantWork(leased, tenants or no_limits, runner.makes_calls, self._slots_came)
+        self.capacity = Capacity(leased, limit, self.tenant_work.parked_count)
+        self.live = LiveNumbers(leased, runner, also_waiting=self.tenant_work.is_waiting)
+        self.returns = ChunkReturns(recorder, leased, self._queue, runner.forget, self.capacity.changed)
 
     @property
     def in_flight_count(self) -> int:

@@ -4,9 +4,9 @@ from collections import Counter
 from collections.abc import Callable
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.worker.items.leased_work import LeasedWork
+from services.stubs.results.v1 import results_pb2
 from services.worker.calls.tenant_slots import TenantSlotRegistry, TenantSlots
+from services.worker.items.leased_work import LeasedWork
 
 
 class TenantWork:
@@ -26,7 +26,7 @@ class TenantWork:
         makes_calls: Callable[[results_pb2.JobSpec], bool],
         changed: Callable[[], None],
     ) -> None:
-        self._leased = held
+        self._leased = leased
         self._limits = limits
         self._makes_calls = makes_calls
         self._at_work: Counter[str] = Counter()

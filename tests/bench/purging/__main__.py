@@ -18,14 +18,14 @@ import uuid_utils
 from deploy.local.paths import run_directory
 from deploy.local.testing.run import TestRun
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.results.transitions.create_jobs import JobCreator
 from services.results.database.database import Database
-from services.results.transitions.heartbeat import heartbeat
-from services.results.transitions.lease_chunks import lease_chunks
 from services.results.database.migrations import migrate
 from services.results.purging.purger import Purger
+from services.results.transitions.create_jobs import JobCreator
+from services.results.transitions.heartbeat import heartbeat
+from services.results.transitions.lease_chunks import lease_chunks
 from services.results.transitions.record_results import record_results
+from services.stubs.results.v1 import results_pb2
 
 ALONE_SECONDS = 10.0
 OUTPUT = '"' + 500 * "x" + '"'

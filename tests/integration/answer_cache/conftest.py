@@ -6,8 +6,13 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import pytest
 
 from headrace.kinds import Completion, RetryableError
-from services.worker.calls.response_cache import Exchange, SingleFlight, MemoryResponseStore, RedisResponseStore
-from services.worker.calls.response_cache.response_store import ResponseStore, Claim
+from services.worker.calls.response_cache import (
+    Exchange,
+    MemoryResponseStore,
+    RedisResponseStore,
+    SingleFlight,
+)
+from services.worker.calls.response_cache.response_store import Claim, ResponseStore
 from services.worker.calls.response_cache.single_flight import FlightTimes, Outcome
 
 Workers = Callable[..., SingleFlight]

@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from headrace.kinds import Completion, RetryableError
-from services.worker.calls.response_cache.response_store import Drop, Put
 from services.worker.calls.response_cache.encoding import MAX_ANSWER_BYTES, encode_response, mark_of
+from services.worker.calls.response_cache.response_store import Drop, Put
 from services.worker.calls.response_cache.single_flight import Outcome
 
 YES = Completion("yes", "stop", 7, 2, 1)

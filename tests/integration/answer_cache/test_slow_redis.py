@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from services.worker.calls.response_cache import Exchange, RedisResponseStore
-from services.worker.calls.response_cache.response_store import Claim, Put
 from services.worker.calls.response_cache.exchange import AWAY, REST_SECONDS
+from services.worker.calls.response_cache.response_store import Claim, Put
 
 
 class Clock:

@@ -8,8 +8,8 @@ import pytest
 
 from services.shared.setting_types import ModelLimit
 from services.worker.calls.rate_limits.buckets import Buckets, Returned
-from services.worker.calls.rate_limits.memory_buckets import MemoryBuckets
 from services.worker.calls.rate_limits.gcra import USABLE_SECONDS, rates_of
+from services.worker.calls.rate_limits.memory_buckets import MemoryBuckets
 from services.worker.calls.rate_limits.redis_buckets import RedisBuckets
 
 NONE = Returned()

@@ -7,8 +7,8 @@ from functools import partial
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from headrace.worker.v1 import worker_pb2
+from services.stubs.results.v1 import results_pb2
+from services.stubs.worker.v1 import worker_pb2
 from services.worker.items.quarantine import Quarantine
 
 KIND = """

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
+from services.stubs.results.v1 import results_pb2
 from services.worker.items.quarantine import ChildDiedError, child_process
 from services.worker.items.quarantine import quarantine as module
 

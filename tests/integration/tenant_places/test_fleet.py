@@ -6,10 +6,10 @@ import random
 import pytest
 import redis
 
-from services.worker.calls.tenant_slots.slots import TenantSlots
 from services.worker.calls.tenant_slots.pools import Ask, Granted
 from services.worker.calls.tenant_slots.redis_pools import _ASK
 from services.worker.calls.tenant_slots.shared_pools import SharedPools
+from services.worker.calls.tenant_slots.slots import TenantSlots
 
 LIMIT, WORKERS, SECONDS, WARM_SECONDS = 40, 10, 240.0, 10.0
 

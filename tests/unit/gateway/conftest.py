@@ -21,12 +21,12 @@ from headrace.errors import (
 )
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2, results_pb2_grpc
-from headrace.worker.v1 import worker_pb2, worker_pb2_grpc
 from services.gateway.app import GatewayApp
 from services.gateway.settings import GatewaySettings
 from services.shared.queue.brokers import open_broker
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.stubs.results.v1 import results_pb2, results_pb2_grpc
+from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 
 TERMINAL = (jobs_pb2.JOB_STATE_SUCCEEDED, jobs_pb2.JOB_STATE_CANCELLED)
 

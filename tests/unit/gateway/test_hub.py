@@ -5,9 +5,9 @@ import pytest
 
 from headrace.errors import NotFoundError, UnavailableError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
 from services.gateway.watching.hub import UNSEEN_SECONDS, Hub
 from services.gateway.watching.topic import ALONE_AFTER_SECONDS, LIVE_SECONDS, MAX_LIVE_EVENTS
+from services.stubs.results.v1 import results_pb2 as pb
 
 JOB_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 

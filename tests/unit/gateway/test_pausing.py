@@ -12,7 +12,7 @@ from headrace.gateway.v1.gateway_pb2 import (
     WatchJobRequest,
 )
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
+from services.stubs.results.v1 import results_pb2
 
 PAUSED, PENDING = jobs_pb2.JOB_STATE_PAUSED, jobs_pb2.JOB_STATE_PENDING
 

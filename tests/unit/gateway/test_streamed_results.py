@@ -7,8 +7,8 @@ import pytest
 
 from headrace.gateway.v1.gateway_pb2 import GetJobRequest, StreamResultsRequest
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.gateway.requests.cursors import ResultsOfJob
+from services.stubs.results.v1 import results_pb2
 
 MB = 1024 * 1024
 SUCCEEDED = jobs_pb2.JOB_STATE_SUCCEEDED

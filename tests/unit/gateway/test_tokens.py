@@ -2,11 +2,11 @@ import pytest
 
 from headrace.errors import InvalidArgumentError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.gateway.requests.cursors import ResultsOfJob
 from services.gateway.requests.opaque_text import seal
 from services.gateway.requests.page_tokens import PagedQuery
 from services.gateway.requests.resume_tokens import resume_seq, resume_token
+from services.stubs.results.v1 import results_pb2
 
 JOB_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 NO_TOKENS = ["x", "!!!!", "é", "AAAA", seal([]), seal(["page", "x", 1]), seal([1] * 2000), "\0"]

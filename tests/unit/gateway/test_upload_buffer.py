@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from headrace.gateway.v1.gateway_pb2 import AppendItemsRequest, UploadFinish
-from services.gateway.uploads.uploads import buffer as upload_buffer
+from services.gateway.uploads import buffer as upload_buffer
 from services.gateway.uploads.buffer import MAX_BYTES_PER_CALL, UploadBuffer, store_calls
 
 MB = 1024 * 1024

@@ -8,8 +8,8 @@ import pytest
 
 from headrace.gateway.v1.gateway_pb2 import AppendItemsRequest, ListKindsRequest, UploadFinish
 from headrace.jobs.v1 import jobs_pb2
-from services.gateway.uploads.uploads import buffer as upload_buffer
-from services.gateway.uploads.uploads import stream as upload_stream
+from services.gateway.uploads import buffer as upload_buffer
+from services.gateway.uploads import stream as upload_stream
 
 MB = 1024 * 1024
 

@@ -7,8 +7,8 @@ import pytest
 
 from headrace.gateway.v1.gateway_pb2 import CancelJobRequest, WatchJobRequest
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.gateway.port_probe import port_is_closed
+from services.stubs.results.v1 import results_pb2
 
 INCARNATION = "0190c4c3-0000-7000-8000-00000000beef"
 

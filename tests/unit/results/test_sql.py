@@ -1,6 +1,6 @@
 import pytest
 
-from services.results.database.database import sql
+from services.results.database import sql
 from services.results.database.clock import Clock
 
 

@@ -13,7 +13,18 @@ CANCELLED = jobs_pb2.JOB_STATE_CANCELLED
 
 def job_of(stored_count, upload_open=True, stopping_to=0):
     return Job(
-        "j", "t", "noop", 2, 0.5, 0, 1, None, stored_count, 1, upload_open=upload_open, stopping_to=stopping_to
+        "j",
+        "t",
+        "noop",
+        2,
+        0.5,
+        0,
+        1,
+        None,
+        stored_count,
+        1,
+        upload_open=upload_open,
+        stopping_to=stopping_to,
     )
 
 

@@ -8,9 +8,9 @@ import grpc
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.worker.items.leased_work import LeasedWork
+from services.stubs.results.v1 import results_pb2
 from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.leased_work import LeasedWork
 from services.worker.items.recorder import Recorder
 from services.worker.items.scheduler import ItemScheduler
 

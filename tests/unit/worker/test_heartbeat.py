@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
+from services.stubs.results.v1 import results_pb2
 from services.worker.intake.heartbeat import START_LIMIT_SECONDS, Heartbeat
 
 DEFAULT = jobs_pb2.JOB_CLASS_DEFAULT

@@ -17,7 +17,13 @@ async def tried(bench, retry_delay):
     (chunk,) = bench.scheduler.leased.jobs["j"].chunks.values()
     (item,) = chunk.unfinished.values()
     bench.runner.end(
-        "j", 0, error=BUSY, retry_delay=retry_delay, attempt_count=1, failed_attempts=ATTEMPTS, worked_seconds=1.25
+        "j",
+        0,
+        error=BUSY,
+        retry_delay=retry_delay,
+        attempt_count=1,
+        failed_attempts=ATTEMPTS,
+        worked_seconds=1.25,
     )
     return item
 

@@ -3,7 +3,7 @@ import asyncio
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
+from services.stubs.results.v1 import results_pb2
 from services.worker.intake.lease_client import LeaseClient
 from services.worker.intake.lease_loop import LeaseLoop
 
@@ -77,7 +77,9 @@ async def test_callers_at_one_time_share_a_call_and_later_ones_share_the_next(
     assert len(store.requests) == 2
 
 
-async def test_an_answer_that_is_read_too_late_is_not_taken_and_asked_for_again(make_bench, make_lease_client, store):
+async def test_an_answer_that_is_read_too_late_is_not_taken_and_asked_for_again(
+    make_bench, make_lease_client, store
+):
     """The worker was frozen: the store may have given the chunks to somebody else, or be about to."""
     bench, times = make_bench(), iter([0.0, 5.1, 6.0, 6.1, 6.1])
     lease_client = make_lease_client(bench, clock=lambda: next(times))
@@ -111,7 +113,9 @@ async def test_the_spec_of_a_held_job_is_not_asked_for_again(make_bench, make_le
     assert list(store.requests[1].known_job_ids) == ["a"]
 
 
-async def test_a_slice_leases_until_the_store_has_no_more_and_publishes_nothing(make_bench, make_lease_client, store):
+async def test_a_slice_leases_until_the_store_has_no_more_and_publishes_nothing(
+    make_bench, make_lease_client, store
+):
     bench, publisher = make_bench(limit=1000), Publisher()
     lease_loop = LeaseLoop({DEFAULT: make_lease_client(bench)}, bench.scheduler.capacity, publisher)
     store.chunks = [(f"j{n}", 100) for n in range(10)]
@@ -145,7 +149,9 @@ async def test_a_chunk_that_does_not_fit_does_not_make_a_call_for_every_item_tha
     assert len(publisher.tasks) == 1
 
 
-async def test_a_slice_goes_on_as_soon_as_a_cool_down_is_over(make_bench, make_lease_client, store, eventually):
+async def test_a_slice_goes_on_as_soon_as_a_cool_down_is_over(
+    make_bench, make_lease_client, store, eventually
+):
     bench, publisher = make_bench(limit=10), Publisher()
     lease_loop = LeaseLoop({DEFAULT: make_lease_client(bench)}, bench.scheduler.capacity, publisher)
     bench.runner.cooldown = 1.0
@@ -159,7 +165,9 @@ async def test_a_slice_goes_on_as_soon_as_a_cool_down_is_over(make_bench, make_l
     assert store.chunks == []
 
 
-async def test_a_slice_that_results_does_not_answer_ends_without_publishing(make_bench, make_lease_client, store):
+async def test_a_slice_that_results_does_not_answer_ends_without_publishing(
+    make_bench, make_lease_client, store
+):
     bench, publisher = make_bench(), Publisher()
     lease_loop = LeaseLoop({DEFAULT: make_lease_client(bench)}, bench.scheduler.capacity, publisher)
     store.failures = 1
@@ -167,7 +175,9 @@ async def test_a_slice_that_results_does_not_answer_ends_without_publishing(make
     assert publisher.tasks == []
 
 
-async def test_a_heartbeat_wakes_a_class_unless_a_slice_of_it_runs(make_bench, make_lease_client, store, eventually):
+async def test_a_heartbeat_wakes_a_class_unless_a_slice_of_it_runs(
+    make_bench, make_lease_client, store, eventually
+):
     bench = make_bench()
     lease_loop = LeaseLoop({DEFAULT: make_lease_client(bench)}, bench.scheduler.capacity, Publisher())
     store.hold = asyncio.Event()

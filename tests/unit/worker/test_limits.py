@@ -8,10 +8,10 @@ from structlog.testing import capture_logs
 
 from headrace.kinds import Message
 from services.shared.setting_types import ModelLimit, read_limits
+from services.worker.calls.provider.provider import CompletionRequest
 from services.worker.calls.rate_limits import Limiter, Limits, open_rate_limits
 from services.worker.calls.rate_limits.buckets import Returned, Taken
 from services.worker.calls.rate_limits.shared_buckets import SharedBuckets
-from services.worker.calls.provider.provider import CompletionRequest
 from services.worker.calls.token_estimates import TokenEstimates
 from tests.simulation.virtual_time import run_virtually
 

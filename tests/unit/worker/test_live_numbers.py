@@ -3,9 +3,9 @@
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.worker.items.leased_work import LeasedWork
+from services.stubs.results.v1 import results_pb2
 from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.leased_work import LeasedWork
 from services.worker.items.live_numbers import RATE_SECONDS, LiveNumbers
 
 NOTHING = jobs_pb2.Usage()
@@ -48,16 +48,16 @@ def clock():
 
 
 @pytest.fixture
-def held():
+def leased():
     return LeasedWork()
 
 
 @pytest.fixture
-def live(held, waits, clock):
-    return LiveNumbers(held, waits, clock)
+def live(leased, waits, clock):
+    return LiveNumbers(leased, waits, clock)
 
 
-def lease(held, job_id, count):
+def lease(leased, job_id, count):
     items = [results_pb2.LeasedItem(item_index=index, input="1") for index in range(count)]
     ref = results_pb2.LeaseRef(job_id=job_id, chunk_index=0, fence=1)
     leased.add(results_pb2.JobSpec(job_id=job_id), results_pb2.Lease(ref=ref, round=1, items=items))
@@ -91,7 +91,7 @@ def test_an_item_with_many_waiting_calls_counts_as_no_more_than_is_under_way(liv
 
 
 def test_items_that_are_held_and_may_not_start_wait_too(live, waits, leased):
-    lease(held, "j", 7)
+    lease(leased, "j", 7)
     live.started("j")
     assert (live.read("w", 1.0)[0].live_event.limited_count, beat(live).limited_count) == (0, 0)
     waits.wait = 0.5

@@ -8,13 +8,13 @@ from prometheus_client import REGISTRY
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, Message, RetryableError
-from headrace.results.v1 import results_pb2
 from services.shared.metrics import LabelCap
-from services.worker.calls import admission as admission
+from services.stubs.results.v1 import results_pb2
+from services.worker.calls import admission
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
-from services.worker.items.job_logging import note_failed_attempt, note_handler_error
 from services.worker.calls.provider.provider import CompletionRequest
+from services.worker.items.job_logging import note_failed_attempt, note_handler_error
 
 SPEC = results_pb2.JobSpec(job_id="j", tenant="t", kind="theirs", trace_id="a" * 32)
 ITEM = results_pb2.LeasedItem(item_index=7, input='"secret"')

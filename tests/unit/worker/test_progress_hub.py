@@ -4,7 +4,7 @@ import pytest
 
 from headrace.errors import UnavailableError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.worker.v1 import worker_pb2
+from services.stubs.worker.v1 import worker_pb2
 from services.worker.intake import progress_hub
 from services.worker.intake.progress_hub import LIVE_EVENT_LIMIT, ProgressHub
 

@@ -1,7 +1,7 @@
 import asyncio
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
+from services.stubs.results.v1 import results_pb2
 from services.worker.items import report_entries as entries
 from services.worker.items.recorder import SHARED_BATCH_JOBS
 

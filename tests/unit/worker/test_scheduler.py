@@ -1,7 +1,7 @@
 import asyncio
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
+from services.stubs.results.v1 import results_pb2
 
 
 def ref(job_id, chunk=0, fence=1):
@@ -370,7 +370,12 @@ async def test_what_a_chunk_given_back_has_tried_and_used_goes_with_it(make_benc
     await drain
     jobs = [job for record in bench.results.records for job in record.jobs]
     (deferral,) = [d for job in jobs for d in job.deferrals]
-    assert (deferral.item_index, deferral.attempt_count, deferral.usage, deferral.error) == (0, 3, usage, error)
+    assert (deferral.item_index, deferral.attempt_count, deferral.usage, deferral.error) == (
+        0,
+        3,
+        usage,
+        error,
+    )
     assert 3_000 < deferral.delay_ms <= 4_000
 
 

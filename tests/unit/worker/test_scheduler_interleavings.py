@@ -61,9 +61,9 @@ class Chaos:
         self.count += 1
         job_id, chunk = f"j{self.random.randrange(4)}", self.random.randrange(6)
         fence = 1 + max((f for j, c, f in self.leased if (j, c) == (job_id, chunk)), default=0)
-        held = {(r.job_id, r.chunk_index): r.fence for r in self.bench.scheduler.leased.leases()}
+        leased = {(r.job_id, r.chunk_index): r.fence for r in self.bench.scheduler.leased.leases()}
         if (job_id, chunk) in leased:
-            self.lost.add((job_id, chunk, held[job_id, chunk]))  # the store gave it away: it took it back
+            self.lost.add((job_id, chunk, leased[job_id, chunk]))  # the store gave it away: it took it back
         size = self.random.randrange(0, 5)
         self.leased[job_id, chunk, fence] = range(chunk * 10, chunk * 10 + size)
         self.bench.lease(

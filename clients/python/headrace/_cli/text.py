@@ -91,7 +91,9 @@ def result_row(result: Result) -> str:
 def _earlier_attempts(result: Result) -> str:
     if result.attempt_count < 2:
         return ""
-    reasons = (each.error.reason for each in result.failed_attempts if each.attempt_number < result.attempt_count)
+    reasons = (
+        each.error.reason for each in result.failed_attempts if each.attempt_number < result.attempt_count
+    )
     runs = ((reason, len(list(run))) for reason, run in groupby(reasons))
     before = ", ".join(f"{count} times {reason}" if count > 1 else reason for reason, count in runs)
     return f" (try {result.attempt_count}{f', after {printable(before)}' if before else ''})"

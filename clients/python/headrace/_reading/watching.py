@@ -3,12 +3,12 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from headrace._messages.conversion import to_forecast, to_job, to_live_events
 from headrace._transport.connection import GatewayConnection, is_passing
-from headrace._messages.conversion import to_job, to_live_events, to_forecast
+from headrace._transport.resumption import Resumption
 from headrace.errors import HeadraceError, UnavailableError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.resources import Job, JobEvent, JobForecast
-from headrace._transport.resumption import Resumption
 
 
 class WatchPosition:

@@ -79,4 +79,4 @@ def open_rate_limits(
     return RateLimits(limits, SharedBuckets(shared, worker_count, breaker=breaker), account)
 
 
-__all__ = ["Breaker", "Limiter", "Limits", "Reservation", "open_rate_limits"]
+__all__ = ["Breaker", "Limiter", "RateLimits", "Reservation", "open_rate_limits"]

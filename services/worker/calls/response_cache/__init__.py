@@ -1,11 +1,11 @@
 """Answers of the provider that are used again by jobs that want it."""
 
-from services.worker.calls.response_cache.response_cache import ResponseCache, CachedCalls
-from services.worker.calls.response_cache.response_store import ResponseStore
 from services.worker.calls.response_cache.exchange import Exchange
-from services.worker.calls.response_cache.single_flight import SingleFlight
 from services.worker.calls.response_cache.memory_response_store import MemoryResponseStore
 from services.worker.calls.response_cache.redis_response_store import RedisResponseStore
+from services.worker.calls.response_cache.response_cache import CachedCalls, ResponseCache
+from services.worker.calls.response_cache.response_store import ResponseStore
+from services.worker.calls.response_cache.single_flight import SingleFlight
 
 MEMORY_URL = "memory://"
 
@@ -32,4 +32,4 @@ def open_response_cache(url: str, owner: str, provider_name: str, lifetime_secon
     return ResponseCache(exchange, SingleFlight(exchange, owner), provider_name, lifetime_seconds)
 
 
-__all__ = ["ResponseCache", "CachedCalls", "open_response_cache", "open_response_store"]
+__all__ = ["CachedCalls", "ResponseCache", "open_response_cache", "open_response_store"]

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from services.shared.logging import get_logger
 from services.shared.tracing import nobodys_context
-from services.worker.calls.response_cache.response_store import ResponseStore, Command
+from services.worker.calls.response_cache.response_store import Command, ResponseStore
 
 log = get_logger(__name__)
 

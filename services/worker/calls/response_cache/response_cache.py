@@ -6,15 +6,15 @@ from types import TracebackType
 from typing import Self
 
 from headrace.kinds import Completion, ItemFailedError, RetryableError
-from headrace.results.v1 import results_pb2
-from services.worker.calls.response_cache.response_store import Drop, Put
-from services.worker.calls.response_cache.encoding import encode_response, key_of
-from services.worker.calls.response_cache.exchange import Exchange
-from services.worker.calls.response_cache.single_flight import SingleFlight, Outcome
+from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import WORKER_CUT_OFF
-from services.worker.metrics import CACHED_RESPONSES
 from services.worker.calls.provider import CompletionRequest
 from services.worker.calls.provider.faults import PASSING_REASONS
+from services.worker.calls.response_cache.encoding import encode_response, key_of
+from services.worker.calls.response_cache.exchange import Exchange
+from services.worker.calls.response_cache.response_store import Drop, Put
+from services.worker.calls.response_cache.single_flight import Outcome, SingleFlight
+from services.worker.metrics import CACHED_RESPONSES
 
 # How long to wait for another one's call where the job says nothing of its calls, in seconds.
 PATIENCE_SECONDS = 120.0

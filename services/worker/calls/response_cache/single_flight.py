@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from headrace.kinds import Completion
-from services.worker.calls.response_cache.response_store import Claim, Drop, Put, Renew
 from services.worker.calls.response_cache.encoding import decode_response, encode_response, is_mark, mark_of
 from services.worker.calls.response_cache.exchange import AWAY, Away, Exchange
+from services.worker.calls.response_cache.response_store import Claim, Drop, Put, Renew
 
 # Calls of others that may fail while one waits for their answer, before it makes a call of its own: else many
 # equal calls to a provider that hangs would be made one after the other.

@@ -6,10 +6,10 @@ from functools import partial
 
 from services.shared.setting_types import MEMORY
 from services.worker.calls.rate_limits.breaker import Breaker
-from services.worker.metrics import TENANT_LIMIT, tenant_label
-from services.worker.calls.tenant_slots.slots import TenantSlots
 from services.worker.calls.tenant_slots.redis_pools import RedisPools
 from services.worker.calls.tenant_slots.shared_pools import SharedPools
+from services.worker.calls.tenant_slots.slots import TenantSlots
+from services.worker.metrics import TENANT_LIMIT, tenant_label
 
 ANY_TENANT = "*"
 MAX_TENANTS = 1000  # beyond so many the idle ones are forgotten

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 
-from services.worker.metrics import TENANT_SLOTS, tenant_label
 from services.worker.calls.tenant_slots.pools import EXPIRY_SECONDS
 from services.worker.calls.tenant_slots.shared_pools import SharedPools
+from services.worker.metrics import TENANT_SLOTS, tenant_label
 
 # How soon the pool is asked again, in seconds: by who got all it wanted and wants more, by who did not get
 # it or has more than its share, and by all others, so that nothing expires and others get their share.

@@ -9,20 +9,20 @@ from functools import partial
 import uuid_utils
 
 from headrace.kinds import installed_kinds
-from headrace.worker.v1 import worker_pb2
 from services.shared.logging import configure_logging
 from services.shared.prices import read_prices
 from services.shared.setting_types import read_limits, read_tenant_concurrency
+from services.stubs.worker.v1 import worker_pb2
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.cooldowns import open_cooldowns
+from services.worker.calls.provider import open_provider
+from services.worker.calls.rate_limits import open_rate_limits
+from services.worker.calls.tenant_slots import open_tenant_slots
 from services.worker.items.fault_outcome import fault_outcome
 from services.worker.items.item_runner import ItemOutcome, ItemRunner
-from services.worker.calls.rate_limits import open_rate_limits
-from services.worker.calls.provider import open_provider
 from services.worker.items.quarantine.frames import read_frame, write_frame
 from services.worker.items.quarantine.limits import die_with_parent, limit_memory
 from services.worker.items.quarantine.reports import report_of
-from services.worker.calls.tenant_slots import open_tenant_slots
 
 SIGN_OF_LIFE_SECONDS = 5.0
 CALL_LIMIT = 20

@@ -10,9 +10,9 @@ from itertools import count
 
 from google.protobuf.message import DecodeError
 
-from headrace.results.v1 import results_pb2
-from headrace.worker.v1 import worker_pb2
 from services.shared.logging import get_logger
+from services.stubs.results.v1 import results_pb2
+from services.stubs.worker.v1 import worker_pb2
 from services.worker.calls.allowance import Allowance
 from services.worker.items.item_runner import ItemOutcome
 from services.worker.items.quarantine.frames import read_frame, write_frame

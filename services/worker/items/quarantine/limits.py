@@ -26,7 +26,7 @@ def die_with_parent(parent_pid: int) -> None:
 
 
 def limit_memory(memory_bytes: int) -> None:
-    """RateLimits the memory that this process may take; beyond it allocations fail.
+    """Limits the memory that this process may take; beyond it allocations fail.
 
     Where memory runs out all the same, the kernel is told to take this process first.
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from headrace.results.v1 import results_pb2
-from headrace.worker.v1 import worker_pb2
+from services.stubs.results.v1 import results_pb2
+from services.stubs.worker.v1 import worker_pb2
 from services.worker.calls.allowance import Allowance
 from services.worker.items.item_runner import ItemOutcome
 from services.worker.items.quarantine.child_process import ChildProcess

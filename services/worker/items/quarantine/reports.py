@@ -1,6 +1,6 @@
 """Outcomes of attempts, on their way from a child process to its worker."""
 
-from headrace.worker.v1 import worker_pb2
+from services.stubs.worker.v1 import worker_pb2
 from services.worker.items.item_runner import ItemOutcome
 from services.worker.items.item_time import duration_of, seconds_of
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from headrace.kinds import Completion, Message
+from services.worker.calls.provider import CompletionRequest
 from services.worker.calls.response_cache.encoding import (
     MAX_ANSWER_BYTES,
     decode_response,
@@ -13,7 +14,6 @@ from services.worker.calls.response_cache.encoding import (
     key_of,
     mark_of,
 )
-from services.worker.calls.provider import CompletionRequest
 
 REQUEST = CompletionRequest("m", (Message("system", "secret"), Message("user", "hello")), 0.5, 100)
 

@@ -6,8 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.worker.calls.response_cache import Exchange, MemoryResponseStore
-from services.worker.calls.response_cache.response_store import Claim, Drop, Put, StoreAwayError
 from services.worker.calls.response_cache.exchange import AWAY, MAX_COMMANDS, REST_SECONDS
+from services.worker.calls.response_cache.response_store import Claim, Drop, Put, StoreAwayError
 
 
 class Clock:

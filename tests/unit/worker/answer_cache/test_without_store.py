@@ -5,9 +5,9 @@ import asyncio
 import pytest
 
 from headrace.kinds import Completion
-from services.worker.calls.response_cache import Exchange, SingleFlight, MemoryResponseStore
-from services.worker.calls.response_cache.response_store import Put, StoreAwayError
+from services.worker.calls.response_cache import Exchange, MemoryResponseStore, SingleFlight
 from services.worker.calls.response_cache.encoding import mark_of
+from services.worker.calls.response_cache.response_store import Put, StoreAwayError
 from services.worker.calls.response_cache.single_flight import FlightTimes, Outcome
 
 YES = Completion("yes")
@@ -69,7 +69,9 @@ async def test_equal_calls_of_a_worker_are_still_made_once(single_flight, store)
     assert store.run_count == 1
 
 
-async def test_one_that_waits_for_another_worker_makes_its_call_when_the_store_goes_away(single_flight, store):
+async def test_one_that_waits_for_another_worker_makes_its_call_when_the_store_goes_away(
+    single_flight, store
+):
     await store.run([Put("k", mark_of("other"), 60.0)])
     call = Call()
     call.may_end.set()

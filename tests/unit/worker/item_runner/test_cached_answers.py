@@ -9,14 +9,14 @@ from pydantic import BaseModel
 from deploy.local.stand_in import Fault, StandIn
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, Kind, Message, RetryableError, builtin_kinds
-from headrace.results.v1 import results_pb2
-from services.worker.calls.response_cache import ResponseCache, Exchange, SingleFlight, MemoryResponseStore
+from services.stubs.results.v1 import results_pb2
+from services.worker.calls.cooldowns import MemoryCooldowns
+from services.worker.calls.provider import OpenAiProvider
+from services.worker.calls.response_cache import Exchange, MemoryResponseStore, ResponseCache, SingleFlight
 from services.worker.calls.response_cache.response_store import Drop
 from services.worker.calls.response_cache.single_flight import Outcome
-from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.items.item_runner import ItemRunner
 from services.worker.metrics import CACHED_RESPONSES
-from services.worker.calls.provider import OpenAiProvider
 
 HOUR = 3600.0
 PROMPTS = {"summary": "Summarise: {text}", "mood": "Mood of: {text}"}
@@ -216,7 +216,10 @@ async def test_an_attempt_that_the_handler_asked_for_gets_fresh_answers_and_one_
     worker = make_worker()
     await worker.run(job(), item())
     by_handler, by_call = (
-        item(attempt_count=1, failed_attempts=[jobs_pb2.FailedAttempt(attempt_number=1, error={"reason": reason})])
+        item(
+            attempt_count=1,
+            failed_attempts=[jobs_pb2.FailedAttempt(attempt_number=1, error={"reason": reason})],
+        )
         for reason in ("ODD", "PROVIDER_TIMEOUT")
     )
     assert (await worker.run(job(), by_handler)).usage.call_count == 2

@@ -4,8 +4,8 @@ import json
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, builtin_kinds
-from headrace.results.v1 import results_pb2
 from services.shared.prices import Price, Prices
+from services.stubs.results.v1 import results_pb2
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.items.item_runner import ItemRunner

@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, JobFailedError, Kind, RetryableError, builtin_kinds
-from headrace.results.v1 import results_pb2
+from services.stubs.results.v1 import results_pb2
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.items.item_runner import ItemRunner
 
@@ -73,7 +73,9 @@ def spec(kind: str = "theirs", params: str = "{}", job_id: str = "job-1") -> res
     return results_pb2.JobSpec(job_id=job_id, kind=kind, params=params)
 
 
-def item(text: str = '{"x": 1}', attempt_count: int = 0, index: int = 0, **usage: int) -> results_pb2.LeasedItem:
+def item(
+    text: str = '{"x": 1}', attempt_count: int = 0, index: int = 0, **usage: int
+) -> results_pb2.LeasedItem:
     return results_pb2.LeasedItem(
         item_index=index, input=text, attempt_count=attempt_count, usage=jobs_pb2.Usage(**usage)
     )
@@ -273,9 +275,12 @@ async def test_a_job_without_a_model_uses_the_default_one():
 async def test_a_rate_limit_cools_down_the_model_for_its_jobs_only():
     limited = RetryableError("RATE_LIMITED", "", retry_after=4.0)
     runner = runner_of(provider=ScriptedProvider(limited))
-    held, other = spec("llm.classify", CLASSIFY), spec("llm.classify", CLASSIFY.replace("m1", "m2"), "job-2")
+    leased, other = (
+        spec("llm.classify", CLASSIFY),
+        spec("llm.classify", CLASSIFY.replace("m1", "m2"), "job-2"),
+    )
     assert runner.wait_seconds(leased) == 0.0
-    await runner.run(held, item())
+    await runner.run(leased, item())
     assert runner.wait_seconds(leased) == 4.0
     assert runner.wait_seconds(other) == 0.0
     assert runner.wait_seconds(spec("noop", "{}", "job-3")) == 0.0

@@ -9,10 +9,10 @@ from pydantic import BaseModel
 from deploy.local.stand_in import Fault, StandIn
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, JobFailedError, Kind, Message, RetryableError
-from headrace.results.v1 import results_pb2
+from services.stubs.results.v1 import results_pb2
 from services.worker.calls.cooldowns import MemoryCooldowns
-from services.worker.items.item_runner import ItemRunner
 from services.worker.calls.provider import OpenAiProvider
+from services.worker.items.item_runner import ItemRunner
 
 SHORT = Duration(nanos=20_000_000)
 LONG = Duration(seconds=3_600)

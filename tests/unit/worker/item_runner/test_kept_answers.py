@@ -8,11 +8,11 @@ from pydantic import BaseModel
 
 from deploy.local.stand_in import Fault, StandIn
 from headrace.kinds import Completion, Kind, Message, RetryableError, builtin_kinds
-from headrace.results.v1 import results_pb2
+from services.stubs.results.v1 import results_pb2
 from services.worker.calls.cooldowns import MemoryCooldowns
-from services.worker.items.item_runner import ItemOutcome, ItemRunner
-from services.worker.items.attempt_responses import ItemResponses, AttemptResponses
 from services.worker.calls.provider import CompletionRequest, OpenAiProvider
+from services.worker.items.attempt_responses import AttemptResponses, ItemResponses
+from services.worker.items.item_runner import ItemOutcome, ItemRunner
 
 PROMPTS = {"summary": "Summarise: {text}", "mood": "Mood of: {text}", "tags": "Tags of: {text}"}
 
@@ -74,7 +74,9 @@ async def test_only_the_prompt_that_failed_is_asked_again(provider, stand_in):
     assert (outcome.usage.call_count, outcome.attempt_count) == (4, 2)
 
 
-async def test_answers_are_kept_over_several_failed_attempts_and_while_the_job_is_given_back(provider, stand_in):
+async def test_answers_are_kept_over_several_failed_attempts_and_while_the_job_is_given_back(
+    provider, stand_in
+):
     attempts = Attempts(provider, prompts=PROMPTS)
     stand_in.behaviour.fail_when_contains = {"Mood": Fault(429)}
     for _ in range(3):

@@ -7,9 +7,9 @@ import pytest
 from services.shared.setting_types import read_tenant_concurrency
 from services.worker.calls.rate_limits.breaker import Breaker
 from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
-from services.worker.calls.tenant_slots.slots import TenantSlots
 from services.worker.calls.tenant_slots.pools import EXPIRY_SECONDS, Granted
 from services.worker.calls.tenant_slots.shared_pools import SharedPools
+from services.worker.calls.tenant_slots.slots import TenantSlots
 
 
 class GivenPools:
@@ -21,10 +21,10 @@ class GivenPools:
         self.error: Exception | None = None
 
     async def ask(self, ask):
-        self.asked.append((ask.held, ask.wanted))
+        self.asked.append((ask.leased, ask.wanted))
         if self.error is not None:
             raise self.error
-        return Granted(max(ask.held, min(self.allowed, ask.wanted, self.target)), self.target)
+        return Granted(max(ask.leased, min(self.allowed, ask.wanted, self.target)), self.target)
 
     async def close(self):
         pass

@@ -5,10 +5,10 @@ import asyncio
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
+from services.stubs.results.v1 import results_pb2
+from services.worker.calls.tenant_slots import open_tenant_slots
 from services.worker.intake.lease_client import LeaseClient
 from services.worker.intake.lease_loop import LeaseLoop
-from services.worker.calls.tenant_slots import open_tenant_slots
 
 DEFAULT = jobs_pb2.JOB_CLASS_DEFAULT
 

@@ -8,14 +8,14 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, Message, RetryableError
 from services.shared.prices import read_prices
 from services.shared.setting_types import ModelLimit
-from services.worker.calls.costs import CallCosts, CallMeter
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
-from services.worker.items.item_context import CallingContext
-from services.worker.items.attempt_responses import ItemResponses
+from services.worker.calls.costs import CallCosts, CallMeter
 from services.worker.calls.rate_limits import Limits
 from services.worker.calls.rate_limits.shared_buckets import SharedBuckets
 from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
+from services.worker.items.attempt_responses import ItemResponses
+from services.worker.items.item_context import CallingContext
 
 LIMITED = RetryableError("RATE_LIMITED", "", retry_after=9.0)
 
@@ -59,11 +59,15 @@ async def settle() -> None:
 class Items:
     """Items that make calls through one admission."""
 
-    def __init__(self, limit: int, limits: Limits | None = None, tenants: TenantSlotRegistry | None = None) -> None:
+    def __init__(
+        self, limit: int, limits: Limits | None = None, tenants: TenantSlotRegistry | None = None
+    ) -> None:
         self.provider = HeldProvider()
         self.may_start = True
         cooldowns = MemoryCooldowns(lambda: 0.0)
-        self.admission = CallAdmission(self.provider, cooldowns, limit, lambda: self.may_start, limits, tenants=tenants)
+        self.admission = CallAdmission(
+            self.provider, cooldowns, limit, lambda: self.may_start, limits, tenants=tenants
+        )
         self.calls: dict[str, asyncio.Task[Completion]] = {}
 
     async def start(self, *prompts: str, tenant: str = "") -> None:

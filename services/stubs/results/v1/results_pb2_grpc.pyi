@@ -9,7 +9,7 @@ reply of a transition carries Effects, which the caller carries out.
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from headrace.results.v1 import results_pb2 as _results_pb2
+from services.stubs.results.v1 import results_pb2 as _results_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys
@@ -64,7 +64,7 @@ class ResultsServiceStub:
     Errors: NOT_FOUND (JOB_NOT_FOUND).
     """
     LeaseChunks: _grpc.UnaryUnaryMultiCallable[_results_pb2.LeaseChunksRequest, _results_pb2.LeaseChunksResponse]
-    """Leases the fairest leasable chunks of one class to a worker, of any jobs, while they fit in its room.
+    """Leases the fairest leasable chunks of one class to a worker, of any jobs, while they fit in its capacity.
     Safe to repeat with the same call_id: the same leases are answered again, where still held.
     Errors: FAILED_PRECONDITION (WORKER_NOT_LIVE: send a heartbeat first).
     """
@@ -137,7 +137,7 @@ class ResultsServiceAsyncStub(ResultsServiceStub):
     Errors: NOT_FOUND (JOB_NOT_FOUND).
     """
     LeaseChunks: _aio.UnaryUnaryMultiCallable[_results_pb2.LeaseChunksRequest, _results_pb2.LeaseChunksResponse]  # type: ignore[assignment]
-    """Leases the fairest leasable chunks of one class to a worker, of any jobs, while they fit in its room.
+    """Leases the fairest leasable chunks of one class to a worker, of any jobs, while they fit in its capacity.
     Safe to repeat with the same call_id: the same leases are answered again, where still held.
     Errors: FAILED_PRECONDITION (WORKER_NOT_LIVE: send a heartbeat first).
     """
@@ -249,7 +249,7 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _results_pb2.LeaseChunksRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_results_pb2.LeaseChunksResponse, _abc.Awaitable[_results_pb2.LeaseChunksResponse]]:
-        """Leases the fairest leasable chunks of one class to a worker, of any jobs, while they fit in its room.
+        """Leases the fairest leasable chunks of one class to a worker, of any jobs, while they fit in its capacity.
         Safe to repeat with the same call_id: the same leases are answered again, where still held.
         Errors: FAILED_PRECONDITION (WORKER_NOT_LIVE: send a heartbeat first).
         """

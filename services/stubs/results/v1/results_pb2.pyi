@@ -1,7 +1,6 @@
 import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
-from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from headrace.jobs.v1 import jobs_pb2 as _jobs_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -13,14 +12,14 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class Effects(_message.Message):
-    __slots__ = ("tasks_to_publish", "changed_jobs", "workers_to_tell")
+    __slots__ = ("tasks_to_publish", "changed_jobs", "workers_to_notify")
     TASKS_TO_PUBLISH_FIELD_NUMBER: _ClassVar[int]
     CHANGED_JOBS_FIELD_NUMBER: _ClassVar[int]
-    WORKERS_TO_TELL_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_TO_NOTIFY_FIELD_NUMBER: _ClassVar[int]
     tasks_to_publish: _containers.RepeatedCompositeFieldContainer[TaskToPublish]
     changed_jobs: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Job]
-    workers_to_tell: _containers.RepeatedCompositeFieldContainer[WorkerToTell]
-    def __init__(self, tasks_to_publish: _Optional[_Iterable[_Union[TaskToPublish, _Mapping]]] = ..., changed_jobs: _Optional[_Iterable[_Union[_jobs_pb2.Job, _Mapping]]] = ..., workers_to_tell: _Optional[_Iterable[_Union[WorkerToTell, _Mapping]]] = ...) -> None: ...
+    workers_to_notify: _containers.RepeatedCompositeFieldContainer[WorkerToNotify]
+    def __init__(self, tasks_to_publish: _Optional[_Iterable[_Union[TaskToPublish, _Mapping]]] = ..., changed_jobs: _Optional[_Iterable[_Union[_jobs_pb2.Job, _Mapping]]] = ..., workers_to_notify: _Optional[_Iterable[_Union[WorkerToNotify, _Mapping]]] = ...) -> None: ...
 
 class TaskToPublish(_message.Message):
     __slots__ = ("job_id", "job_class", "count")
@@ -32,7 +31,7 @@ class TaskToPublish(_message.Message):
     count: int
     def __init__(self, job_id: _Optional[str] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., count: _Optional[int] = ...) -> None: ...
 
-class WorkerToTell(_message.Message):
+class WorkerToNotify(_message.Message):
     __slots__ = ("incarnation", "address", "job_id", "pause")
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
@@ -51,7 +50,7 @@ class CreateJobsRequest(_message.Message):
     def __init__(self, jobs: _Optional[_Iterable[_Union[NewJob, _Mapping]]] = ...) -> None: ...
 
 class NewJob(_message.Message):
-    __slots__ = ("job_id", "tenant", "request_id", "content_hash", "kind", "params", "items", "job_class", "max_failed_ratio", "max_parallelism", "schedule_time", "upload_open", "trace_id", "job_timeout", "item_timeout", "call_timeout", "cache_answers", "budget_micros")
+    __slots__ = ("job_id", "tenant", "request_id", "content_hash", "kind", "params", "items", "upload_open", "trace_id", "options")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
@@ -59,17 +58,9 @@ class NewJob(_message.Message):
     KIND_FIELD_NUMBER: _ClassVar[int]
     PARAMS_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
-    JOB_CLASS_FIELD_NUMBER: _ClassVar[int]
-    MAX_FAILED_RATIO_FIELD_NUMBER: _ClassVar[int]
-    MAX_PARALLELISM_FIELD_NUMBER: _ClassVar[int]
-    SCHEDULE_TIME_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_OPEN_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
-    JOB_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
-    ITEM_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
-    CALL_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
-    CACHE_ANSWERS_FIELD_NUMBER: _ClassVar[int]
-    BUDGET_MICROS_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     request_id: str
@@ -77,18 +68,10 @@ class NewJob(_message.Message):
     kind: str
     params: str
     items: _containers.RepeatedScalarFieldContainer[str]
-    job_class: _jobs_pb2.JobClass
-    max_failed_ratio: float
-    max_parallelism: int
-    schedule_time: _timestamp_pb2.Timestamp
     upload_open: bool
     trace_id: str
-    job_timeout: _duration_pb2.Duration
-    item_timeout: _duration_pb2.Duration
-    call_timeout: _duration_pb2.Duration
-    cache_answers: bool
-    budget_micros: int
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., content_hash: _Optional[bytes] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., max_failed_ratio: _Optional[float] = ..., max_parallelism: _Optional[int] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., upload_open: _Optional[bool] = ..., trace_id: _Optional[str] = ..., job_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., item_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., call_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cache_answers: _Optional[bool] = ..., budget_micros: _Optional[int] = ...) -> None: ...
+    options: _jobs_pb2.JobOptions
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., content_hash: _Optional[bytes] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., upload_open: _Optional[bool] = ..., trace_id: _Optional[str] = ..., options: _Optional[_Union[_jobs_pb2.JobOptions, _Mapping]] = ...) -> None: ...
 
 class CreateJobsResponse(_message.Message):
     __slots__ = ("outcomes", "effects")
@@ -231,58 +214,54 @@ class ListRecordedResultsResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[_jobs_pb2.Result, _Mapping]]] = ..., next: _Optional[_Union[RecordPlace, _Mapping]] = ..., more: _Optional[bool] = ..., job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ...) -> None: ...
 
 class LeaseChunksRequest(_message.Message):
-    __slots__ = ("job_class", "room", "incarnation", "call_id", "known_job_ids", "excluded_job_ids", "excluded_tenants")
+    __slots__ = ("job_class", "capacity", "incarnation", "call_id", "known_job_ids", "excluded_job_ids", "excluded_tenants")
     JOB_CLASS_FIELD_NUMBER: _ClassVar[int]
-    ROOM_FIELD_NUMBER: _ClassVar[int]
+    CAPACITY_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
     KNOWN_JOB_IDS_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_JOB_IDS_FIELD_NUMBER: _ClassVar[int]
     EXCLUDED_TENANTS_FIELD_NUMBER: _ClassVar[int]
     job_class: _jobs_pb2.JobClass
-    room: int
+    capacity: int
     incarnation: str
     call_id: str
     known_job_ids: _containers.RepeatedScalarFieldContainer[str]
     excluded_job_ids: _containers.RepeatedScalarFieldContainer[str]
     excluded_tenants: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., room: _Optional[int] = ..., incarnation: _Optional[str] = ..., call_id: _Optional[str] = ..., known_job_ids: _Optional[_Iterable[str]] = ..., excluded_job_ids: _Optional[_Iterable[str]] = ..., excluded_tenants: _Optional[_Iterable[str]] = ...) -> None: ...
+    def __init__(self, job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., capacity: _Optional[int] = ..., incarnation: _Optional[str] = ..., call_id: _Optional[str] = ..., known_job_ids: _Optional[_Iterable[str]] = ..., excluded_job_ids: _Optional[_Iterable[str]] = ..., excluded_tenants: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class LeaseChunksResponse(_message.Message):
-    __slots__ = ("leases", "jobs", "more_work", "effects", "needed_room")
+    __slots__ = ("leases", "jobs", "more_work", "effects", "needed_capacity")
     LEASES_FIELD_NUMBER: _ClassVar[int]
     JOBS_FIELD_NUMBER: _ClassVar[int]
     MORE_WORK_FIELD_NUMBER: _ClassVar[int]
     EFFECTS_FIELD_NUMBER: _ClassVar[int]
-    NEEDED_ROOM_FIELD_NUMBER: _ClassVar[int]
+    NEEDED_CAPACITY_FIELD_NUMBER: _ClassVar[int]
     leases: _containers.RepeatedCompositeFieldContainer[Lease]
     jobs: _containers.RepeatedCompositeFieldContainer[JobSpec]
     more_work: bool
     effects: Effects
-    needed_room: int
-    def __init__(self, leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobSpec, _Mapping]]] = ..., more_work: _Optional[bool] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ..., needed_room: _Optional[int] = ...) -> None: ...
+    needed_capacity: int
+    def __init__(self, leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobSpec, _Mapping]]] = ..., more_work: _Optional[bool] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ..., needed_capacity: _Optional[int] = ...) -> None: ...
 
 class JobSpec(_message.Message):
-    __slots__ = ("job_id", "tenant", "kind", "params", "job_class", "trace_id", "item_timeout", "call_timeout", "cache_answers")
+    __slots__ = ("job_id", "tenant", "kind", "params", "job_class", "trace_id", "options")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     PARAMS_FIELD_NUMBER: _ClassVar[int]
     JOB_CLASS_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
-    ITEM_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
-    CALL_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
-    CACHE_ANSWERS_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     kind: str
     params: str
     job_class: _jobs_pb2.JobClass
     trace_id: str
-    item_timeout: _duration_pb2.Duration
-    call_timeout: _duration_pb2.Duration
-    cache_answers: bool
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., trace_id: _Optional[str] = ..., item_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., call_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cache_answers: _Optional[bool] = ...) -> None: ...
+    options: _jobs_pb2.JobOptions
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., trace_id: _Optional[str] = ..., options: _Optional[_Union[_jobs_pb2.JobOptions, _Mapping]] = ...) -> None: ...
 
 class LeaseRef(_message.Message):
     __slots__ = ("job_id", "chunk_index", "fence")
@@ -295,36 +274,36 @@ class LeaseRef(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., chunk_index: _Optional[int] = ..., fence: _Optional[int] = ...) -> None: ...
 
 class Lease(_message.Message):
-    __slots__ = ("ref", "round", "items", "quarantined", "allowance_micros", "whole_rest")
+    __slots__ = ("ref", "round", "items", "quarantined", "allowance_micros", "is_remainder")
     REF_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     QUARANTINED_FIELD_NUMBER: _ClassVar[int]
     ALLOWANCE_MICROS_FIELD_NUMBER: _ClassVar[int]
-    WHOLE_REST_FIELD_NUMBER: _ClassVar[int]
+    IS_REMAINDER_FIELD_NUMBER: _ClassVar[int]
     ref: LeaseRef
     round: int
     items: _containers.RepeatedCompositeFieldContainer[LeasedItem]
     quarantined: bool
     allowance_micros: int
-    whole_rest: bool
-    def __init__(self, ref: _Optional[_Union[LeaseRef, _Mapping]] = ..., round: _Optional[int] = ..., items: _Optional[_Iterable[_Union[LeasedItem, _Mapping]]] = ..., quarantined: _Optional[bool] = ..., allowance_micros: _Optional[int] = ..., whole_rest: _Optional[bool] = ...) -> None: ...
+    is_remainder: bool
+    def __init__(self, ref: _Optional[_Union[LeaseRef, _Mapping]] = ..., round: _Optional[int] = ..., items: _Optional[_Iterable[_Union[LeasedItem, _Mapping]]] = ..., quarantined: _Optional[bool] = ..., allowance_micros: _Optional[int] = ..., is_remainder: _Optional[bool] = ...) -> None: ...
 
 class LeasedItem(_message.Message):
-    __slots__ = ("item_index", "input", "try_count", "usage", "failed_tries", "work_time")
+    __slots__ = ("item_index", "input", "attempt_count", "usage", "failed_attempts", "work_time")
     ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
     INPUT_FIELD_NUMBER: _ClassVar[int]
-    TRY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_COUNT_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
-    FAILED_TRIES_FIELD_NUMBER: _ClassVar[int]
+    FAILED_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     WORK_TIME_FIELD_NUMBER: _ClassVar[int]
     item_index: int
     input: str
-    try_count: int
+    attempt_count: int
     usage: _jobs_pb2.Usage
-    failed_tries: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailedTry]
+    failed_attempts: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailedAttempt]
     work_time: _duration_pb2.Duration
-    def __init__(self, item_index: _Optional[int] = ..., input: _Optional[str] = ..., try_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., failed_tries: _Optional[_Iterable[_Union[_jobs_pb2.FailedTry, _Mapping]]] = ..., work_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    def __init__(self, item_index: _Optional[int] = ..., input: _Optional[str] = ..., attempt_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., failed_attempts: _Optional[_Iterable[_Union[_jobs_pb2.FailedAttempt, _Mapping]]] = ..., work_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class RecordResultsRequest(_message.Message):
     __slots__ = ("incarnation", "jobs")
@@ -351,48 +330,48 @@ class JobRecord(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ItemRecord, _Mapping]]] = ..., deferrals: _Optional[_Iterable[_Union[ItemDeferral, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[ChunkRelease, _Mapping]]] = ..., job_error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., deaths: _Optional[_Iterable[_Union[ChunkDeath, _Mapping]]] = ...) -> None: ...
 
 class ItemRecord(_message.Message):
-    __slots__ = ("item_index", "chunk_index", "fence", "round", "output", "error", "try_count", "usage", "failed_tries")
+    __slots__ = ("item_index", "chunk_index", "fence", "round", "output", "error", "attempt_count", "usage", "failed_attempts")
     ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
     CHUNK_INDEX_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
     ROUND_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
-    TRY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_COUNT_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
-    FAILED_TRIES_FIELD_NUMBER: _ClassVar[int]
+    FAILED_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     item_index: int
     chunk_index: int
     fence: int
     round: int
     output: str
     error: _jobs_pb2.Error
-    try_count: int
+    attempt_count: int
     usage: _jobs_pb2.Usage
-    failed_tries: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailedTry]
-    def __init__(self, item_index: _Optional[int] = ..., chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., round: _Optional[int] = ..., output: _Optional[str] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., try_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., failed_tries: _Optional[_Iterable[_Union[_jobs_pb2.FailedTry, _Mapping]]] = ...) -> None: ...
+    failed_attempts: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailedAttempt]
+    def __init__(self, item_index: _Optional[int] = ..., chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., round: _Optional[int] = ..., output: _Optional[str] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., attempt_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., failed_attempts: _Optional[_Iterable[_Union[_jobs_pb2.FailedAttempt, _Mapping]]] = ...) -> None: ...
 
 class ItemDeferral(_message.Message):
-    __slots__ = ("item_index", "chunk_index", "fence", "delay_ms", "try_count", "usage", "error", "failed_tries", "work_time")
+    __slots__ = ("item_index", "chunk_index", "fence", "delay_ms", "attempt_count", "usage", "error", "failed_attempts", "work_time")
     ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
     CHUNK_INDEX_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
     DELAY_MS_FIELD_NUMBER: _ClassVar[int]
-    TRY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_COUNT_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
-    FAILED_TRIES_FIELD_NUMBER: _ClassVar[int]
+    FAILED_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     WORK_TIME_FIELD_NUMBER: _ClassVar[int]
     item_index: int
     chunk_index: int
     fence: int
     delay_ms: int
-    try_count: int
+    attempt_count: int
     usage: _jobs_pb2.Usage
     error: _jobs_pb2.Error
-    failed_tries: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailedTry]
+    failed_attempts: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailedAttempt]
     work_time: _duration_pb2.Duration
-    def __init__(self, item_index: _Optional[int] = ..., chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., delay_ms: _Optional[int] = ..., try_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., failed_tries: _Optional[_Iterable[_Union[_jobs_pb2.FailedTry, _Mapping]]] = ..., work_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+    def __init__(self, item_index: _Optional[int] = ..., chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., delay_ms: _Optional[int] = ..., attempt_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., failed_attempts: _Optional[_Iterable[_Union[_jobs_pb2.FailedAttempt, _Mapping]]] = ..., work_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class ChunkDeath(_message.Message):
     __slots__ = ("chunk_index", "fence", "suspect_item_indexes")
@@ -437,14 +416,14 @@ class JobRecordOutcome(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., lost: _Optional[bool] = ..., stop: _Optional[bool] = ..., pause: _Optional[bool] = ...) -> None: ...
 
 class HeartbeatRequest(_message.Message):
-    __slots__ = ("incarnation", "address", "leases", "in_flight_count", "in_flight_limit", "leased_item_count", "limits_apart", "items_per_second", "tokens_per_second", "limited_count", "cooldown_seconds")
+    __slots__ = ("incarnation", "address", "leases", "in_flight_count", "in_flight_limit", "leased_item_count", "limits_degraded", "items_per_second", "tokens_per_second", "limited_count", "cooldown_seconds")
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     ADDRESS_FIELD_NUMBER: _ClassVar[int]
     LEASES_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_COUNT_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_LIMIT_FIELD_NUMBER: _ClassVar[int]
     LEASED_ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
-    LIMITS_APART_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_DEGRADED_FIELD_NUMBER: _ClassVar[int]
     ITEMS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     TOKENS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     LIMITED_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -455,12 +434,12 @@ class HeartbeatRequest(_message.Message):
     in_flight_count: int
     in_flight_limit: int
     leased_item_count: int
-    limits_apart: bool
+    limits_degraded: bool
     items_per_second: float
     tokens_per_second: float
     limited_count: int
     cooldown_seconds: float
-    def __init__(self, incarnation: _Optional[str] = ..., address: _Optional[str] = ..., leases: _Optional[_Iterable[_Union[LeaseRef, _Mapping]]] = ..., in_flight_count: _Optional[int] = ..., in_flight_limit: _Optional[int] = ..., leased_item_count: _Optional[int] = ..., limits_apart: _Optional[bool] = ..., items_per_second: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., limited_count: _Optional[int] = ..., cooldown_seconds: _Optional[float] = ...) -> None: ...
+    def __init__(self, incarnation: _Optional[str] = ..., address: _Optional[str] = ..., leases: _Optional[_Iterable[_Union[LeaseRef, _Mapping]]] = ..., in_flight_count: _Optional[int] = ..., in_flight_limit: _Optional[int] = ..., leased_item_count: _Optional[int] = ..., limits_degraded: _Optional[bool] = ..., items_per_second: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., limited_count: _Optional[int] = ..., cooldown_seconds: _Optional[float] = ...) -> None: ...
 
 class HeartbeatResponse(_message.Message):
     __slots__ = ("ended", "lost_leases", "stop_job_ids", "classes_with_work", "live_worker_count", "effects", "pause_job_ids")

@@ -2,7 +2,7 @@ import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
 from headrace.jobs.v1 import jobs_pb2 as _jobs_pb2
-from headrace.results.v1 import results_pb2 as _results_pb2
+from services.stubs.results.v1 import results_pb2 as _results_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -88,30 +88,30 @@ class ChildSetup(_message.Message):
     def __init__(self, log_level: _Optional[str] = ..., model: _Optional[str] = ..., redis_url: _Optional[str] = ..., memory_bytes: _Optional[int] = ..., prices_file: _Optional[str] = ..., limits: _Optional[str] = ..., tenant_concurrency: _Optional[str] = ...) -> None: ...
 
 class ChildItem(_message.Message):
-    __slots__ = ("number", "job", "item", "allowance_micros", "whole_rest")
+    __slots__ = ("number", "job", "item", "allowance_micros", "is_remainder")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     JOB_FIELD_NUMBER: _ClassVar[int]
     ITEM_FIELD_NUMBER: _ClassVar[int]
     ALLOWANCE_MICROS_FIELD_NUMBER: _ClassVar[int]
-    WHOLE_REST_FIELD_NUMBER: _ClassVar[int]
+    IS_REMAINDER_FIELD_NUMBER: _ClassVar[int]
     number: int
     job: _results_pb2.JobSpec
     item: _results_pb2.LeasedItem
     allowance_micros: int
-    whole_rest: bool
-    def __init__(self, number: _Optional[int] = ..., job: _Optional[_Union[_results_pb2.JobSpec, _Mapping]] = ..., item: _Optional[_Union[_results_pb2.LeasedItem, _Mapping]] = ..., allowance_micros: _Optional[int] = ..., whole_rest: _Optional[bool] = ...) -> None: ...
+    is_remainder: bool
+    def __init__(self, number: _Optional[int] = ..., job: _Optional[_Union[_results_pb2.JobSpec, _Mapping]] = ..., item: _Optional[_Union[_results_pb2.LeasedItem, _Mapping]] = ..., allowance_micros: _Optional[int] = ..., is_remainder: _Optional[bool] = ...) -> None: ...
 
 class ChildReport(_message.Message):
-    __slots__ = ("number", "cancelled", "output", "error", "retry_delay", "job_failed", "try_count", "usage", "failed_tries", "work_time", "wanted_micros")
+    __slots__ = ("number", "cancelled", "output", "error", "retry_delay", "job_failed", "attempt_count", "usage", "failed_attempts", "work_time", "wanted_micros")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     CANCELLED_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
     ERROR_FIELD_NUMBER: _ClassVar[int]
     RETRY_DELAY_FIELD_NUMBER: _ClassVar[int]
     JOB_FAILED_FIELD_NUMBER: _ClassVar[int]
-    TRY_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_COUNT_FIELD_NUMBER: _ClassVar[int]
     USAGE_FIELD_NUMBER: _ClassVar[int]
-    FAILED_TRIES_FIELD_NUMBER: _ClassVar[int]
+    FAILED_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     WORK_TIME_FIELD_NUMBER: _ClassVar[int]
     WANTED_MICROS_FIELD_NUMBER: _ClassVar[int]
     number: int
@@ -120,9 +120,9 @@ class ChildReport(_message.Message):
     error: _jobs_pb2.Error
     retry_delay: _duration_pb2.Duration
     job_failed: bool
-    try_count: int
+    attempt_count: int
     usage: _jobs_pb2.Usage
-    failed_tries: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailedTry]
+    failed_attempts: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailedAttempt]
     work_time: _duration_pb2.Duration
     wanted_micros: int
-    def __init__(self, number: _Optional[int] = ..., cancelled: _Optional[bool] = ..., output: _Optional[str] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., job_failed: _Optional[bool] = ..., try_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., failed_tries: _Optional[_Iterable[_Union[_jobs_pb2.FailedTry, _Mapping]]] = ..., work_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., wanted_micros: _Optional[int] = ...) -> None: ...
+    def __init__(self, number: _Optional[int] = ..., cancelled: _Optional[bool] = ..., output: _Optional[str] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., job_failed: _Optional[bool] = ..., attempt_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., failed_attempts: _Optional[_Iterable[_Union[_jobs_pb2.FailedAttempt, _Mapping]]] = ..., work_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., wanted_micros: _Optional[int] = ...) -> None: ...

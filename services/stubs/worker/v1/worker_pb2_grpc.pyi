@@ -5,7 +5,7 @@ What a worker process serves to gateways, and what it says to its child process.
 
 from collections import abc as _abc
 from grpc import aio as _aio
-from headrace.worker.v1 import worker_pb2 as _worker_pb2
+from services.stubs.worker.v1 import worker_pb2 as _worker_pb2
 import abc as _abc_1
 import grpc as _grpc
 import sys

@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from headrace.results.v1 import results_pb2 as headrace_dot_results_dot_v1_dot_results__pb2
+from services.stubs.results.v1 import results_pb2 as headrace__internal_dot_results_dot_v1_dot_results__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in headrace/results/v1/results_pb2_grpc.py depends on'
+        + ' but the generated code in headrace_internal/results/v1/results_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -36,84 +36,84 @@ class ResultsServiceStub:
             channel: A grpc.Channel.
         """
         self.CreateJobs = channel.unary_unary(
-                '/headrace.results.v1.ResultsService/CreateJobs',
-                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.CreateJobsRequest.SerializeToString,
-                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.CreateJobsResponse.FromString,
+                '/headrace_internal.results.v1.ResultsService/CreateJobs',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.CreateJobsRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.CreateJobsResponse.FromString,
                 _registered_method=True)
         self.AppendItems = channel.unary_unary(
-                '/headrace.results.v1.ResultsService/AppendItems',
-                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.AppendItemsRequest.SerializeToString,
-                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.AppendItemsResponse.FromString,
+                '/headrace_internal.results.v1.ResultsService/AppendItems',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.AppendItemsRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.AppendItemsResponse.FromString,
                 _registered_method=True)
         self.GetJobs = channel.unary_unary(
-                '/headrace.results.v1.ResultsService/GetJobs',
-                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.GetJobsRequest.SerializeToString,
-                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.GetJobsResponse.FromString,
+                '/headrace_internal.results.v1.ResultsService/GetJobs',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetJobsRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetJobsResponse.FromString,
                 _registered_method=True)
         self.ListJobs = channel.unary_unary(
-                '/headrace.results.v1.ResultsService/ListJobs',
-                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.ListJobsRequest.SerializeToString,
-                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.ListJobsResponse.FromString,
+                '/headrace_internal.results.v1.ResultsService/ListJobs',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobsRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
         self.ListResults = channel.unary_unary(
-                '/headrace.results.v1.ResultsService/ListResults',
-                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.ListResultsRequest.SerializeToString,
-                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.ListResultsResponse.FromString,
+                '/headrace_internal.results.v1.ResultsService/ListResults',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListResultsRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListResultsResponse.FromString,
                 _registered_method=True)
         self.ListRecordedResults = channel.unary_unary(
-                '/headrace.results.v1.ResultsService/ListRecordedResults',
-                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsRequest.SerializeToString,
-                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsResponse.FromString,
+                '/headrace_internal.results.v1.ResultsService/ListRecordedResults',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsResponse.FromString,
                 _registered_method=True)
         self.LeaseChunks = channel.unary_unary(
-                '/headrace.results.v1.ResultsService/LeaseChunks',
-                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.LeaseChunksRequest.SerializeToString,
-                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.LeaseChunksResponse.FromString,
+                '/headrace_internal.results.v1.ResultsService/LeaseChunks',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.LeaseChunksRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.LeaseChunksResponse.FromString,
                 _registered_method=True)
         self.RecordResults = channel.unary_unary(
-                '/headrace.results.v1.ResultsService/RecordResults',
-                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.RecordResultsRequest.SerializeToString,
-                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.RecordResultsResponse.FromString,
+                '/headrace_internal.results.v1.ResultsService/RecordResults',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.RecordResultsRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.RecordResultsResponse.FromString,
                 _registered_method=True)
         self.Heartbeat = channel.unary_unary(
-                '/headrace.results.v1.ResultsService/Heartbeat',
-                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.HeartbeatRequest.SerializeToString,
-                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.HeartbeatResponse.FromString,
+                '/headrace_internal.results.v1.ResultsService/Heartbeat',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.HeartbeatRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.HeartbeatResponse.FromString,
                 _registered_method=True)
         self.EndWorker = channel.unary_unary(
-                '/headrace.results.v1.ResultsService/EndWorker',
-                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.EndWorkerRequest.SerializeToString,
-                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.EndWorkerResponse.FromString,
+                '/headrace_internal.results.v1.ResultsService/EndWorker',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.EndWorkerRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.EndWorkerResponse.FromString,
                 _registered_method=True)
         self.Sweep = channel.unary_unary(
-                '/headrace.results.v1.ResultsService/Sweep',
-                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.SweepRequest.SerializeToString,
-                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.SweepResponse.FromString,
+                '/headrace_internal.results.v1.ResultsService/Sweep',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.SweepRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.SweepResponse.FromString,
                 _registered_method=True)
         self.CancelJob = channel.unary_unary(
-                '/headrace.results.v1.ResultsService/CancelJob',
-                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.CancelJobRequest.SerializeToString,
-                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.CancelJobResponse.FromString,
+                '/headrace_internal.results.v1.ResultsService/CancelJob',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.CancelJobRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
         self.PauseJob = channel.unary_unary(
-                '/headrace.results.v1.ResultsService/PauseJob',
-                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.PauseJobRequest.SerializeToString,
-                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.PauseJobResponse.FromString,
+                '/headrace_internal.results.v1.ResultsService/PauseJob',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.PauseJobRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.PauseJobResponse.FromString,
                 _registered_method=True)
         self.ResumeJob = channel.unary_unary(
-                '/headrace.results.v1.ResultsService/ResumeJob',
-                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.ResumeJobRequest.SerializeToString,
-                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.ResumeJobResponse.FromString,
+                '/headrace_internal.results.v1.ResultsService/ResumeJob',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ResumeJobRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ResumeJobResponse.FromString,
                 _registered_method=True)
         self.RetryJob = channel.unary_unary(
-                '/headrace.results.v1.ResultsService/RetryJob',
-                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.RetryJobRequest.SerializeToString,
-                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.RetryJobResponse.FromString,
+                '/headrace_internal.results.v1.ResultsService/RetryJob',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.RetryJobRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.RetryJobResponse.FromString,
                 _registered_method=True)
         self.ListWorkers = channel.unary_unary(
-                '/headrace.results.v1.ResultsService/ListWorkers',
-                request_serializer=headrace_dot_results_dot_v1_dot_results__pb2.ListWorkersRequest.SerializeToString,
-                response_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.ListWorkersResponse.FromString,
+                '/headrace_internal.results.v1.ResultsService/ListWorkers',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListWorkersRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListWorkersResponse.FromString,
                 _registered_method=True)
 
 
@@ -173,7 +173,7 @@ class ResultsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def LeaseChunks(self, request, context):
-        """Leases the fairest leasable chunks of one class to a worker, of any jobs, while they fit in its room.
+        """Leases the fairest leasable chunks of one class to a worker, of any jobs, while they fit in its capacity.
         Safe to repeat with the same call_id: the same leases are answered again, where still held.
         Errors: FAILED_PRECONDITION (WORKER_NOT_LIVE: send a heartbeat first).
         """
@@ -260,89 +260,89 @@ def add_ResultsServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'CreateJobs': grpc.unary_unary_rpc_method_handler(
                     servicer.CreateJobs,
-                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.CreateJobsRequest.FromString,
-                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.CreateJobsResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.CreateJobsRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.CreateJobsResponse.SerializeToString,
             ),
             'AppendItems': grpc.unary_unary_rpc_method_handler(
                     servicer.AppendItems,
-                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.AppendItemsRequest.FromString,
-                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.AppendItemsResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.AppendItemsRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.AppendItemsResponse.SerializeToString,
             ),
             'GetJobs': grpc.unary_unary_rpc_method_handler(
                     servicer.GetJobs,
-                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.GetJobsRequest.FromString,
-                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.GetJobsResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetJobsRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetJobsResponse.SerializeToString,
             ),
             'ListJobs': grpc.unary_unary_rpc_method_handler(
                     servicer.ListJobs,
-                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.ListJobsRequest.FromString,
-                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.ListJobsResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobsRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobsResponse.SerializeToString,
             ),
             'ListResults': grpc.unary_unary_rpc_method_handler(
                     servicer.ListResults,
-                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.ListResultsRequest.FromString,
-                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.ListResultsResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListResultsRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListResultsResponse.SerializeToString,
             ),
             'ListRecordedResults': grpc.unary_unary_rpc_method_handler(
                     servicer.ListRecordedResults,
-                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsRequest.FromString,
-                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsResponse.SerializeToString,
             ),
             'LeaseChunks': grpc.unary_unary_rpc_method_handler(
                     servicer.LeaseChunks,
-                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.LeaseChunksRequest.FromString,
-                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.LeaseChunksResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.LeaseChunksRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.LeaseChunksResponse.SerializeToString,
             ),
             'RecordResults': grpc.unary_unary_rpc_method_handler(
                     servicer.RecordResults,
-                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.RecordResultsRequest.FromString,
-                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.RecordResultsResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.RecordResultsRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.RecordResultsResponse.SerializeToString,
             ),
             'Heartbeat': grpc.unary_unary_rpc_method_handler(
                     servicer.Heartbeat,
-                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.HeartbeatRequest.FromString,
-                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.HeartbeatResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.HeartbeatRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.HeartbeatResponse.SerializeToString,
             ),
             'EndWorker': grpc.unary_unary_rpc_method_handler(
                     servicer.EndWorker,
-                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.EndWorkerRequest.FromString,
-                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.EndWorkerResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.EndWorkerRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.EndWorkerResponse.SerializeToString,
             ),
             'Sweep': grpc.unary_unary_rpc_method_handler(
                     servicer.Sweep,
-                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.SweepRequest.FromString,
-                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.SweepResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.SweepRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.SweepResponse.SerializeToString,
             ),
             'CancelJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelJob,
-                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.CancelJobRequest.FromString,
-                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.CancelJobResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.CancelJobRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.CancelJobResponse.SerializeToString,
             ),
             'PauseJob': grpc.unary_unary_rpc_method_handler(
                     servicer.PauseJob,
-                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.PauseJobRequest.FromString,
-                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.PauseJobResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.PauseJobRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.PauseJobResponse.SerializeToString,
             ),
             'ResumeJob': grpc.unary_unary_rpc_method_handler(
                     servicer.ResumeJob,
-                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.ResumeJobRequest.FromString,
-                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.ResumeJobResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ResumeJobRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ResumeJobResponse.SerializeToString,
             ),
             'RetryJob': grpc.unary_unary_rpc_method_handler(
                     servicer.RetryJob,
-                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.RetryJobRequest.FromString,
-                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.RetryJobResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.RetryJobRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.RetryJobResponse.SerializeToString,
             ),
             'ListWorkers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListWorkers,
-                    request_deserializer=headrace_dot_results_dot_v1_dot_results__pb2.ListWorkersRequest.FromString,
-                    response_serializer=headrace_dot_results_dot_v1_dot_results__pb2.ListWorkersResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListWorkersRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListWorkersResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'headrace.results.v1.ResultsService', rpc_method_handlers)
+            'headrace_internal.results.v1.ResultsService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('headrace.results.v1.ResultsService', rpc_method_handlers)
+    server.add_registered_method_handlers('headrace_internal.results.v1.ResultsService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
@@ -364,9 +364,9 @@ class ResultsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.results.v1.ResultsService/CreateJobs',
-            headrace_dot_results_dot_v1_dot_results__pb2.CreateJobsRequest.SerializeToString,
-            headrace_dot_results_dot_v1_dot_results__pb2.CreateJobsResponse.FromString,
+            '/headrace_internal.results.v1.ResultsService/CreateJobs',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.CreateJobsRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.CreateJobsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -391,9 +391,9 @@ class ResultsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.results.v1.ResultsService/AppendItems',
-            headrace_dot_results_dot_v1_dot_results__pb2.AppendItemsRequest.SerializeToString,
-            headrace_dot_results_dot_v1_dot_results__pb2.AppendItemsResponse.FromString,
+            '/headrace_internal.results.v1.ResultsService/AppendItems',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.AppendItemsRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.AppendItemsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -418,9 +418,9 @@ class ResultsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.results.v1.ResultsService/GetJobs',
-            headrace_dot_results_dot_v1_dot_results__pb2.GetJobsRequest.SerializeToString,
-            headrace_dot_results_dot_v1_dot_results__pb2.GetJobsResponse.FromString,
+            '/headrace_internal.results.v1.ResultsService/GetJobs',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.GetJobsRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.GetJobsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -445,9 +445,9 @@ class ResultsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.results.v1.ResultsService/ListJobs',
-            headrace_dot_results_dot_v1_dot_results__pb2.ListJobsRequest.SerializeToString,
-            headrace_dot_results_dot_v1_dot_results__pb2.ListJobsResponse.FromString,
+            '/headrace_internal.results.v1.ResultsService/ListJobs',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobsRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -472,9 +472,9 @@ class ResultsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.results.v1.ResultsService/ListResults',
-            headrace_dot_results_dot_v1_dot_results__pb2.ListResultsRequest.SerializeToString,
-            headrace_dot_results_dot_v1_dot_results__pb2.ListResultsResponse.FromString,
+            '/headrace_internal.results.v1.ResultsService/ListResults',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListResultsRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListResultsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -499,9 +499,9 @@ class ResultsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.results.v1.ResultsService/ListRecordedResults',
-            headrace_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsRequest.SerializeToString,
-            headrace_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsResponse.FromString,
+            '/headrace_internal.results.v1.ResultsService/ListRecordedResults',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -526,9 +526,9 @@ class ResultsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.results.v1.ResultsService/LeaseChunks',
-            headrace_dot_results_dot_v1_dot_results__pb2.LeaseChunksRequest.SerializeToString,
-            headrace_dot_results_dot_v1_dot_results__pb2.LeaseChunksResponse.FromString,
+            '/headrace_internal.results.v1.ResultsService/LeaseChunks',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.LeaseChunksRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.LeaseChunksResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -553,9 +553,9 @@ class ResultsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.results.v1.ResultsService/RecordResults',
-            headrace_dot_results_dot_v1_dot_results__pb2.RecordResultsRequest.SerializeToString,
-            headrace_dot_results_dot_v1_dot_results__pb2.RecordResultsResponse.FromString,
+            '/headrace_internal.results.v1.ResultsService/RecordResults',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.RecordResultsRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.RecordResultsResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -580,9 +580,9 @@ class ResultsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.results.v1.ResultsService/Heartbeat',
-            headrace_dot_results_dot_v1_dot_results__pb2.HeartbeatRequest.SerializeToString,
-            headrace_dot_results_dot_v1_dot_results__pb2.HeartbeatResponse.FromString,
+            '/headrace_internal.results.v1.ResultsService/Heartbeat',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.HeartbeatRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.HeartbeatResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -607,9 +607,9 @@ class ResultsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.results.v1.ResultsService/EndWorker',
-            headrace_dot_results_dot_v1_dot_results__pb2.EndWorkerRequest.SerializeToString,
-            headrace_dot_results_dot_v1_dot_results__pb2.EndWorkerResponse.FromString,
+            '/headrace_internal.results.v1.ResultsService/EndWorker',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.EndWorkerRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.EndWorkerResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -634,9 +634,9 @@ class ResultsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.results.v1.ResultsService/Sweep',
-            headrace_dot_results_dot_v1_dot_results__pb2.SweepRequest.SerializeToString,
-            headrace_dot_results_dot_v1_dot_results__pb2.SweepResponse.FromString,
+            '/headrace_internal.results.v1.ResultsService/Sweep',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.SweepRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.SweepResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -661,9 +661,9 @@ class ResultsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.results.v1.ResultsService/CancelJob',
-            headrace_dot_results_dot_v1_dot_results__pb2.CancelJobRequest.SerializeToString,
-            headrace_dot_results_dot_v1_dot_results__pb2.CancelJobResponse.FromString,
+            '/headrace_internal.results.v1.ResultsService/CancelJob',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.CancelJobRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.CancelJobResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -688,9 +688,9 @@ class ResultsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.results.v1.ResultsService/PauseJob',
-            headrace_dot_results_dot_v1_dot_results__pb2.PauseJobRequest.SerializeToString,
-            headrace_dot_results_dot_v1_dot_results__pb2.PauseJobResponse.FromString,
+            '/headrace_internal.results.v1.ResultsService/PauseJob',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.PauseJobRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.PauseJobResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -715,9 +715,9 @@ class ResultsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.results.v1.ResultsService/ResumeJob',
-            headrace_dot_results_dot_v1_dot_results__pb2.ResumeJobRequest.SerializeToString,
-            headrace_dot_results_dot_v1_dot_results__pb2.ResumeJobResponse.FromString,
+            '/headrace_internal.results.v1.ResultsService/ResumeJob',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ResumeJobRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ResumeJobResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -742,9 +742,9 @@ class ResultsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.results.v1.ResultsService/RetryJob',
-            headrace_dot_results_dot_v1_dot_results__pb2.RetryJobRequest.SerializeToString,
-            headrace_dot_results_dot_v1_dot_results__pb2.RetryJobResponse.FromString,
+            '/headrace_internal.results.v1.ResultsService/RetryJob',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.RetryJobRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.RetryJobResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -769,9 +769,9 @@ class ResultsService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.results.v1.ResultsService/ListWorkers',
-            headrace_dot_results_dot_v1_dot_results__pb2.ListWorkersRequest.SerializeToString,
-            headrace_dot_results_dot_v1_dot_results__pb2.ListWorkersResponse.FromString,
+            '/headrace_internal.results.v1.ResultsService/ListWorkers',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListWorkersRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListWorkersResponse.FromString,
             options,
             channel_credentials,
             insecure,

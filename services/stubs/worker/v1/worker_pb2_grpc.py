@@ -3,7 +3,7 @@
 import grpc
 import warnings
 
-from headrace.worker.v1 import worker_pb2 as headrace_dot_worker_dot_v1_dot_worker__pb2
+from services.stubs.worker.v1 import worker_pb2 as headrace__internal_dot_worker_dot_v1_dot_worker__pb2
 
 GRPC_GENERATED_VERSION = '1.85.1'
 GRPC_VERSION = grpc.__version__
@@ -18,7 +18,7 @@ except ImportError:
 if _version_not_supported:
     raise RuntimeError(
         f'The grpc package installed is at version {GRPC_VERSION},'
-        + ' but the generated code in headrace/worker/v1/worker_pb2_grpc.py depends on'
+        + ' but the generated code in headrace_internal/worker/v1/worker_pb2_grpc.py depends on'
         + f' grpcio>={GRPC_GENERATED_VERSION}.'
         + f' Please upgrade your grpc module to grpcio>={GRPC_GENERATED_VERSION}'
         + f' or downgrade your generated code using grpcio-tools<={GRPC_VERSION}.'
@@ -36,19 +36,19 @@ class WorkerServiceStub:
             channel: A grpc.Channel.
         """
         self.StreamProgress = channel.unary_stream(
-                '/headrace.worker.v1.WorkerService/StreamProgress',
-                request_serializer=headrace_dot_worker_dot_v1_dot_worker__pb2.StreamProgressRequest.SerializeToString,
-                response_deserializer=headrace_dot_worker_dot_v1_dot_worker__pb2.StreamProgressResponse.FromString,
+                '/headrace_internal.worker.v1.WorkerService/StreamProgress',
+                request_serializer=headrace__internal_dot_worker_dot_v1_dot_worker__pb2.StreamProgressRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_worker_dot_v1_dot_worker__pb2.StreamProgressResponse.FromString,
                 _registered_method=True)
         self.CancelJob = channel.unary_unary(
-                '/headrace.worker.v1.WorkerService/CancelJob',
-                request_serializer=headrace_dot_worker_dot_v1_dot_worker__pb2.CancelJobRequest.SerializeToString,
-                response_deserializer=headrace_dot_worker_dot_v1_dot_worker__pb2.CancelJobResponse.FromString,
+                '/headrace_internal.worker.v1.WorkerService/CancelJob',
+                request_serializer=headrace__internal_dot_worker_dot_v1_dot_worker__pb2.CancelJobRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_worker_dot_v1_dot_worker__pb2.CancelJobResponse.FromString,
                 _registered_method=True)
         self.PauseJob = channel.unary_unary(
-                '/headrace.worker.v1.WorkerService/PauseJob',
-                request_serializer=headrace_dot_worker_dot_v1_dot_worker__pb2.PauseJobRequest.SerializeToString,
-                response_deserializer=headrace_dot_worker_dot_v1_dot_worker__pb2.PauseJobResponse.FromString,
+                '/headrace_internal.worker.v1.WorkerService/PauseJob',
+                request_serializer=headrace__internal_dot_worker_dot_v1_dot_worker__pb2.PauseJobRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_worker_dot_v1_dot_worker__pb2.PauseJobResponse.FromString,
                 _registered_method=True)
 
 
@@ -89,24 +89,24 @@ def add_WorkerServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'StreamProgress': grpc.unary_stream_rpc_method_handler(
                     servicer.StreamProgress,
-                    request_deserializer=headrace_dot_worker_dot_v1_dot_worker__pb2.StreamProgressRequest.FromString,
-                    response_serializer=headrace_dot_worker_dot_v1_dot_worker__pb2.StreamProgressResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_worker_dot_v1_dot_worker__pb2.StreamProgressRequest.FromString,
+                    response_serializer=headrace__internal_dot_worker_dot_v1_dot_worker__pb2.StreamProgressResponse.SerializeToString,
             ),
             'CancelJob': grpc.unary_unary_rpc_method_handler(
                     servicer.CancelJob,
-                    request_deserializer=headrace_dot_worker_dot_v1_dot_worker__pb2.CancelJobRequest.FromString,
-                    response_serializer=headrace_dot_worker_dot_v1_dot_worker__pb2.CancelJobResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_worker_dot_v1_dot_worker__pb2.CancelJobRequest.FromString,
+                    response_serializer=headrace__internal_dot_worker_dot_v1_dot_worker__pb2.CancelJobResponse.SerializeToString,
             ),
             'PauseJob': grpc.unary_unary_rpc_method_handler(
                     servicer.PauseJob,
-                    request_deserializer=headrace_dot_worker_dot_v1_dot_worker__pb2.PauseJobRequest.FromString,
-                    response_serializer=headrace_dot_worker_dot_v1_dot_worker__pb2.PauseJobResponse.SerializeToString,
+                    request_deserializer=headrace__internal_dot_worker_dot_v1_dot_worker__pb2.PauseJobRequest.FromString,
+                    response_serializer=headrace__internal_dot_worker_dot_v1_dot_worker__pb2.PauseJobResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
-            'headrace.worker.v1.WorkerService', rpc_method_handlers)
+            'headrace_internal.worker.v1.WorkerService', rpc_method_handlers)
     server.add_generic_rpc_handlers((generic_handler,))
-    server.add_registered_method_handlers('headrace.worker.v1.WorkerService', rpc_method_handlers)
+    server.add_registered_method_handlers('headrace_internal.worker.v1.WorkerService', rpc_method_handlers)
 
 
  # This class is part of an EXPERIMENTAL API.
@@ -128,9 +128,9 @@ class WorkerService:
         return grpc.experimental.unary_stream(
             request,
             target,
-            '/headrace.worker.v1.WorkerService/StreamProgress',
-            headrace_dot_worker_dot_v1_dot_worker__pb2.StreamProgressRequest.SerializeToString,
-            headrace_dot_worker_dot_v1_dot_worker__pb2.StreamProgressResponse.FromString,
+            '/headrace_internal.worker.v1.WorkerService/StreamProgress',
+            headrace__internal_dot_worker_dot_v1_dot_worker__pb2.StreamProgressRequest.SerializeToString,
+            headrace__internal_dot_worker_dot_v1_dot_worker__pb2.StreamProgressResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -155,9 +155,9 @@ class WorkerService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.worker.v1.WorkerService/CancelJob',
-            headrace_dot_worker_dot_v1_dot_worker__pb2.CancelJobRequest.SerializeToString,
-            headrace_dot_worker_dot_v1_dot_worker__pb2.CancelJobResponse.FromString,
+            '/headrace_internal.worker.v1.WorkerService/CancelJob',
+            headrace__internal_dot_worker_dot_v1_dot_worker__pb2.CancelJobRequest.SerializeToString,
+            headrace__internal_dot_worker_dot_v1_dot_worker__pb2.CancelJobResponse.FromString,
             options,
             channel_credentials,
             insecure,
@@ -182,9 +182,9 @@ class WorkerService:
         return grpc.experimental.unary_unary(
             request,
             target,
-            '/headrace.worker.v1.WorkerService/PauseJob',
-            headrace_dot_worker_dot_v1_dot_worker__pb2.PauseJobRequest.SerializeToString,
-            headrace_dot_worker_dot_v1_dot_worker__pb2.PauseJobResponse.FromString,
+            '/headrace_internal.worker.v1.WorkerService/PauseJob',
+            headrace__internal_dot_worker_dot_v1_dot_worker__pb2.PauseJobRequest.SerializeToString,
+            headrace__internal_dot_worker_dot_v1_dot_worker__pb2.PauseJobResponse.FromString,
             options,
             channel_credentials,
             insecure,
