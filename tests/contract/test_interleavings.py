@@ -30,7 +30,7 @@ from services.results.database.clock import Clock
 from services.results.database.database import Database
 from services.results.database.migrations import migrate
 from services.results.pages import listed_pages as pages
-from services.results.pages.listed_pages import recorded_pages
+from services.results.pages import recorded_pages
 from services.results.pages.recorded_pages import list_recorded_results
 from services.results.transitions.append_items import append_items
 from services.results.transitions.cancel_job import cancel_job

@@ -5,7 +5,7 @@ import pytest
 
 from headrace.errors import from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
-from services.results.pages.listed_pages import recorded_pages
+from services.results.pages import recorded_pages
 from services.stubs.results.v1 import results_pb2 as pb
 
 SUCCEEDED, FAILED = jobs_pb2.ITEM_STATE_SUCCEEDED, jobs_pb2.ITEM_STATE_FAILED

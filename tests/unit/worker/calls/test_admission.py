@@ -11,7 +11,7 @@ from services.shared.setting_types import ModelLimit
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.calls.costs import CallCosts, CallMeter
-from services.worker.calls.rate_limits import Limits
+from services.worker.calls.rate_limits import RateLimits
 from services.worker.calls.rate_limits.shared_buckets import SharedBuckets
 from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
 from services.worker.items.attempt_responses import ItemResponses
@@ -60,7 +60,7 @@ class Items:
     """Items that make calls through one admission."""
 
     def __init__(
-        self, limit: int, limits: Limits | None = None, tenants: TenantSlotRegistry | None = None
+        self, limit: int, limits: RateLimits | None = None, tenants: TenantSlotRegistry | None = None
     ) -> None:
         self.provider = HeldProvider()
         self.may_start = True
@@ -92,7 +92,9 @@ class Items:
 async def make_items():
     made: list[Items] = []
 
-    def make(limit: int, limits: Limits | None = None, tenants: TenantSlotRegistry | None = None) -> Items:
+    def make(
+        limit: int, limits: RateLimits | None = None, tenants: TenantSlotRegistry | None = None
+    ) -> Items:
         made.append(Items(limit, limits, tenants))
         return made[-1]
 
@@ -172,10 +174,10 @@ async def test_a_worker_that_may_start_nothing_makes_no_further_call_of_an_item_
     assert items.provider.started == ["a1", "a3"]
 
 
-def limited_to(requests_per_minute: int) -> Limits:
-    """Limits whose time stands still."""
+def limited_to(requests_per_minute: int) -> RateLimits:
+    """RateLimits whose time stands still."""
     buckets = SharedBuckets(None, lambda: 1, lambda: 0.0)
-    return Limits({"m": ModelLimit(requests_per_minute=requests_per_minute)}, buckets)
+    return RateLimits({"m": ModelLimit(requests_per_minute=requests_per_minute)}, buckets)
 
 
 async def test_a_call_over_the_rate_limit_waits_and_holds_no_place(make_items):

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from headrace.kinds import Message
 from services.shared.setting_types import ModelLimit, read_limits
 from services.worker.calls.provider.provider import CompletionRequest
-from services.worker.calls.rate_limits import Limiter, Limits, open_rate_limits
+from services.worker.calls.rate_limits import Limiter, RateLimits, open_rate_limits
 from services.worker.calls.rate_limits.buckets import Returned, Taken
 from services.worker.calls.rate_limits.shared_buckets import SharedBuckets
 from services.worker.calls.token_estimates import TokenEstimates
@@ -201,10 +201,10 @@ def test_a_redis_that_does_not_answer_is_waited_for_250_ms_and_then_left_alone()
 
 async def test_a_model_without_an_entry_has_the_limit_of_all_or_none():
     buckets = SharedBuckets(None, lambda: 1)
-    some = Limits({"m": LIMIT}, buckets)
+    some = RateLimits({"m": LIMIT}, buckets)
     assert some.of("p", "m", lambda: 1) is not None
     assert some.of("p", "other", lambda: 1) is None
-    assert Limits({"*": LIMIT}, buckets).of("p", "other", lambda: 1) is not None
+    assert RateLimits({"*": LIMIT}, buckets).of("p", "other", lambda: 1) is not None
 
 
 async def test_without_limits_nobody_is_asked():
