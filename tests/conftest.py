@@ -5,6 +5,7 @@ one file run in one process, so that they share its fixtures.
 """
 
 import os
+import signal
 from collections.abc import Callable, Generator, Iterator
 from functools import partial
 from typing import Any
@@ -24,6 +25,10 @@ for _name in [name for name in os.environ if name.startswith(("OPENAI_", "HEADRA
     if _name != "HEADRACE_RUN_DIR":
         del os.environ[_name]
 os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+
+# A shell without job control starts background commands with SIGINT ignored, and children inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _PORTS = range(20_000, 30_000)
 

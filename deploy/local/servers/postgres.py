@@ -68,16 +68,21 @@ class PostgresServer(Server):
         super().wait_ready()
         self.create_database(_DATABASE, exists_ok=True)
 
-    def create_database(self, name: str, *, exists_ok: bool = False) -> str:
-        """Makes an empty database and returns its SQLAlchemy address.
+    def create_database(self, name: str, *, template: str = "template0", exists_ok: bool = False) -> str:
+        """Creates a database and returns its SQLAlchemy address.
+
+        Args:
+            name: Name of the database.
+            template: Database to copy. No client may be connected to it, which holds for the default, an
+                empty one, even when two calls overlap.
+            exists_ok: Whether an existing database is accepted as it is.
 
         Raises:
-            LocalStackError: PostgreSQL refuses.
+            LocalStackError: PostgreSQL refused.
         """
-        # template0 always: nobody is ever connected to it, so two of these never get in each other's way.
-        result = self._client("createdb", "--template=template0", name)
+        result = self._client("createdb", f"--template={template}", name)
         if result.returncode != 0 and not (exists_ok and "already exists" in result.stderr):
-            raise LocalStackError(f"database {name} cannot be made: {result.stderr.strip()}")
+            raise LocalStackError(f"database {name} cannot be created: {result.stderr.strip()}")
         return self.database_url(name)
 
     def _client(self, program: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -1,9 +1,10 @@
-"""The servers of one test run: started when first asked for, thrown away at its end."""
+"""The servers of one test run: started when first needed, removed at its end."""
 
 import itertools
 import os
 import shutil
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 
 from deploy.local.processes import kill_all, start_mark
@@ -11,20 +12,22 @@ from deploy.local.servers.postgres import PostgresServer
 from deploy.local.servers.rabbitmq import RabbitServer
 from deploy.local.servers.redis import RedisServer
 from deploy.local.servers.server import Server
+from deploy.local.services import migrate_database
 
 _REDIS_DATABASES = 1024
+_TEMPLATE = "migrated"
 
 
 class TestRun:
-    """One run of the tests with servers of its own, beside any other run and beside ``make up``.
+    """One run of the tests with its own servers, next to any other run and next to ``make up``.
 
-    What a killed run left behind, processes and data, is removed by the next.
+    The next run removes the processes and data of a killed one.
 
     Args:
-        folder: Holds one run directory for each run, such as ``.run/test``.
+        folder: Holds a run directory per run, such as ``.run/test``.
     """
 
-    __test__ = False  # a name for people; pytest is not to collect it
+    __test__ = False  # pytest must not collect it
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -37,6 +40,17 @@ class TestRun:
         self._ready: set[str] = set()
         self._numbers = itertools.count(1)
         self._redis_numbers = itertools.cycle(range(1, _REDIS_DATABASES))
+        self._is_template_migrated = False
+
+    def begin_start(self, servers: Collection[str]) -> None:
+        """Starts servers together without waiting; whoever needs one first waits for it.
+
+        Args:
+            servers: Names of servers: ``rabbitmq``, ``redis``, ``postgres``.
+        """
+        for server in (self.rabbitmq, self.redis, self.postgres):
+            if server.name in servers and server.name not in self._ready:
+                server.start()
 
     @property
     def rabbitmq_url(self) -> str:
@@ -66,19 +80,30 @@ class TestRun:
         self._need(self.postgres)
         return self.postgres.create_database(f"test_{next(self._numbers)}")
 
+    def make_migrated_database(self) -> str:
+        """Returns the SQLAlchemy address (asyncpg) of a new database with the current schema.
+
+        The first call migrates a template. Copying it takes a tenth of the time.
+        """
+        self._need(self.postgres)
+        if not self._is_template_migrated:
+            migrate_database(self.postgres.create_database(_TEMPLATE))
+            self._is_template_migrated = True
+        return self.postgres.create_database(f"test_{next(self._numbers)}", template=_TEMPLATE)
+
     def make_redis_database(self) -> str:
-        """Returns the address of an empty Redis database; after 1,023 of them the oldest is taken again."""
+        """Returns the address of an empty Redis database; after 1,023 of them, reuses the oldest."""
         self._need(self.redis)
         number = next(self._redis_numbers)
         self.redis.flush(number)
         return self.redis.database_url(number)
 
     def make_run_dir(self) -> Path:
-        """Returns a new run directory inside this one, for processes that a test starts."""
+        """Returns a new run directory inside this one, for the processes of a test."""
         return Path(tempfile.mkdtemp(prefix="stack-", dir=self.run_dir))
 
     def close(self) -> None:
-        """Ends every process of this run and removes its data."""
+        """Kills every process of this run and removes its data."""
         _remove(self.run_dir)
 
     def _need(self, server: Server) -> None:
@@ -93,7 +118,7 @@ def _remove_dead_runs(folder: Path) -> None:
         try:
             pid, mark = (run_dir / "owner").read_text().split()
         except (FileNotFoundError, ValueError):
-            continue  # one that is just being made
+            continue  # it is just being created
         if start_mark(int(pid)) != mark:
             _remove(run_dir)
 

@@ -72,9 +72,14 @@ class TestStack:
         ]
         for server in self._own:
             server.start()
+        run.begin_start({"rabbitmq", "redis", "postgres"} - set(own_servers))
         for server in self._own:
             server.wait_ready()
-        self.database_url = self.postgres.url if self.postgres in self._own else run.make_database()
+        if self.postgres in self._own:
+            self.database_url = self.postgres.url
+            migrate_database(self.database_url)
+        else:
+            self.database_url = run.make_migrated_database()
         self.rabbitmq_url = self.rabbitmq.url if self.rabbitmq in self._own else run.make_vhost()
         self.redis_url = self.redis.url if self.redis in self._own else run.make_redis_database()
         self._worker_settings = dict(worker_settings or {})
@@ -97,9 +102,8 @@ class TestStack:
         return f"http://{self.stand_in.target}"
 
     def start(self) -> None:
-        """Migrates the database, starts everything, and returns when all is ready."""
+        """Starts every process and returns when all are ready."""
         self.stand_in.start()
-        migrate_database(self.database_url)
         self.results.start()
         for service in (self.stand_in, self.results):
             service.wait_ready()
