@@ -1,7 +1,7 @@
-"""Real servers for tests, started when a test first asks for one. A server that cannot start is a failure.
+"""Real servers for tests, started when a test first needs one. A server that cannot start is a failure.
 
-The suite runs in several processes side by side (pytest-xdist), each with servers and ports of its own. Tests of
-one file run in one process, so that they share its fixtures.
+The suite runs in several processes (pytest-xdist). Each has its own servers and ports. The tests of one file run
+in one process, so they share its fixtures; so do the tests of several files with the same ``xdist_group``.
 """
 
 import os
@@ -20,7 +20,7 @@ from deploy.local.testing.stack import TestStack
 Closing = Callable[..., Any]
 _failed = pytest.StashKey[bool]()
 
-# No test may ever reach a provider that costs money, depend on the caller's settings, or go through a proxy.
+# No test may reach a provider that costs money, depend on the caller's settings, or use a proxy.
 for _name in [name for name in os.environ if name.startswith(("OPENAI_", "HEADRACE_"))]:
     if _name != "HEADRACE_RUN_DIR":
         del os.environ[_name]
@@ -34,7 +34,7 @@ _PORTS = range(20_000, 30_000)
 
 
 def _spare_ports() -> str:
-    """Returns the part of the spare ports that belongs to this process of the run, as FIRST-LAST."""
+    """Returns this process's share of the spare ports, as FIRST-LAST."""
     process_count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
     number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     part = len(_PORTS) // process_count
@@ -45,14 +45,16 @@ def _spare_ports() -> str:
 os.environ["HEADRACE_SPARE_PORTS"] = _spare_ports()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Groups the tests of a file, and marks those that need a server."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
-        if "servers" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.server)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Groups the tests of a file, and marks those that need a server.
+
+    A later hook is too late for groups: pytest-xdist reads them in its own ``pytest_collection_modifyitems``,
+    which runs before that of any conftest.
+    """
+    if item.get_closest_marker("xdist_group") is None:
+        item.add_marker(pytest.mark.xdist_group(str(item.path)))
+    if "servers" in getattr(item, "fixturenames", ()):
+        item.add_marker(pytest.mark.server)
 
 
 @pytest.fixture(scope="session")
@@ -83,43 +85,50 @@ def make_redis_database(servers: TestRun) -> Callable[[], str]:
 
 @pytest.fixture
 def postgres_url(make_database: Callable[[], str]) -> str:
-    """SQLAlchemy URL of a new, empty PostgreSQL database, one for each test."""
+    """SQLAlchemy URL of a new, empty PostgreSQL database, one per test."""
     return make_database()
 
 
 @pytest.fixture(scope="module")
 def rabbitmq_url(make_vhost: Callable[[], str]) -> str:
-    """URL of an empty RabbitMQ virtual host, one for each test file."""
+    """URL of an empty RabbitMQ virtual host, one per test file."""
     return make_vhost()
 
 
 @pytest.fixture
 def redis_url(make_redis_database: Callable[[], str]) -> str:
-    """URL of an empty Redis database, one for each test."""
+    """URL of an empty Redis database, one per test."""
     return make_redis_database()
 
 
 @pytest.fixture
 def make_stack(closing: Closing) -> Callable[..., TestStack]:
-    """Each call starts the services as real processes; takes the named arguments of `TestStack`."""
+    """Starts the services as real processes at each call, with the named arguments of `TestStack`."""
     return partial(closing, TestStack)
 
 
-@pytest.fixture
-def stack(make_stack: Callable[..., TestStack]) -> TestStack:
-    """Two workers, one gateway, results and the stand-in, as real processes."""
-    return make_stack()
+@pytest.fixture(scope="session")
+def two_gateways(servers: TestRun) -> Iterator[TestStack]:
+    """Two gateways, two workers, results and the stand-in, as real processes.
+
+    A test that stops one of them starts it again, and one that controls the stand-in resets it. Starting a
+    stack takes about 5 s of CPU, so tests with default settings use this one.
+    """
+    stack = TestStack(servers, gateways=2)
+    stack.start()
+    yield stack
+    stack.close()
 
 
 @pytest.fixture
 def make_embedded(closing: Closing) -> Callable[..., TestEmbedded]:
-    """Each call starts the embedded system as a real process; takes the named arguments of `TestEmbedded`."""
+    """Starts the embedded system as a real process at each call, with the named arguments of `TestEmbedded`."""
     return partial(closing, TestEmbedded)
 
 
 @pytest.fixture
 def closing(servers: TestRun, request: pytest.FixtureRequest) -> Iterator[Closing]:
-    """Starts a stack and closes it after the test; when the test fails, the ends of its logs are shown."""
+    """Starts a stack and closes it after the test. If the test fails, prints the end of each log."""
     stacks: list[TestStack | TestEmbedded] = []
 
     def start(make: Callable[..., Any], **options: Any) -> Any:

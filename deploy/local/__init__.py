@@ -1,1 +1,1 @@
-"""Headrace's real stack on this machine: RabbitMQ, Redis, PostgreSQL and the services, all on loopback."""
+"""The real stack on this machine, on loopback: RabbitMQ, Redis, PostgreSQL and the services."""

@@ -1,4 +1,4 @@
-"""``python -m deploy.local``: the local stack from the command line."""
+"""Starts, stops and removes the local stack: ``python -m deploy.local``."""
 
 import argparse
 import sys
@@ -9,7 +9,11 @@ from deploy.local.stack import LocalStack
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Does what the arguments say; returns 0, or 1 when the stack could not do it."""
+    """Runs the command that the arguments name.
+
+    Returns:
+        0, or 1 if it failed, or 130 if it was interrupted.
+    """
     arguments = _parser().parse_args(argv)
     stack = LocalStack(run_directory(), spare_ports=getattr(arguments, "spare_ports", False))
     try:
@@ -27,7 +31,7 @@ def main(argv: list[str] | None = None) -> int:
         print(error, file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("Interrupted. What has started goes on; stop it with: make down", file=sys.stderr)
+        print("Interrupted. Whatever has started keeps running. Stop it with: make down", file=sys.stderr)
         return 130
     return 0
 
@@ -43,13 +47,13 @@ def _up(stack: LocalStack, workers: int, gateways: int) -> None:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m deploy.local", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
-    up = commands.add_parser("up", help="start what does not run; returns when all is ready")
+    up = commands.add_parser("up", help="start everything that is not running, and return when all is ready")
     up.add_argument("--workers", type=int, default=2)
     up.add_argument("--gateways", type=int, default=1)
-    up.add_argument("--spare-ports", action="store_true", help="beside another stack of this machine")
-    commands.add_parser("down", help="stop everything, keep the data")
-    commands.add_parser("clean", help="stop everything, remove the data")
-    commands.add_parser("install", help="install the servers that are missing, or name them")
+    up.add_argument("--spare-ports", action="store_true", help="use free ports, next to another stack on this machine")
+    commands.add_parser("down", help="stop everything and keep the data")
+    commands.add_parser("clean", help="stop everything and remove the data")
+    commands.add_parser("install", help="install missing servers, or name them")
     return parser
 
 

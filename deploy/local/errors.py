@@ -1,5 +1,5 @@
-"""What goes wrong with the local stack, told in one message a person can act on."""
+"""The error of the local stack, with a message that a person can act on."""
 
 
 class LocalStackError(Exception):
-    """The local stack cannot do what was asked; its text says why and what helps."""
+    """The local stack cannot do what was asked. The text names the cause and the remedy."""

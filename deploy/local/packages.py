@@ -1,4 +1,4 @@
-"""Debian packages that the stack and the examples need: found, installed where the user may, or named."""
+"""Debian packages of the stack and the examples: finds them, and installs or names missing ones."""
 
 import os
 import shutil
@@ -12,20 +12,20 @@ RABBITMQ_SCRIPT = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 
 
 def redis_program() -> str | None:
-    """Returns the path of redis-server, None when it is not installed."""
+    """Returns the path of redis-server, or None if it is not installed."""
     return _find("redis-server")
 
 
 def rabbitmq_program() -> str | None:
-    """Returns the script that runs RabbitMQ as the present user, None when it is not installed.
+    """Returns the script that runs RabbitMQ as the current user, or None if it is not installed.
 
-    The wrapper on the PATH would change to the user rabbitmq and that user's folders.
+    The wrapper on the PATH would switch to the user rabbitmq and that user's folders.
     """
     return str(RABBITMQ_SCRIPT) if RABBITMQ_SCRIPT.exists() and _find("erl") else None
 
 
 def postgres_folder() -> Path | None:
-    """Returns the folder with postgres and initdb of the newest version, None when it is not installed."""
+    """Returns the folder of the newest version's postgres and initdb, or None if none is installed."""
     debian = Path("/usr/lib/postgresql").glob("*/bin/initdb")
     newest = sorted(debian, key=lambda path: int(path.parts[4]) if path.parts[4].isdigit() else 0)
     if newest:
@@ -35,7 +35,7 @@ def postgres_folder() -> Path | None:
 
 
 def missing_packages() -> list[str]:
-    """Returns the names of the packages that are not installed, of all that Headrace ever asks for."""
+    """Returns the names of the packages that Headrace can use and that are not installed."""
     found = {
         "rabbitmq-server": rabbitmq_program(),
         "redis-server": redis_program(),
@@ -50,18 +50,18 @@ def missing_packages() -> list[str]:
         "libprotobuf-dev": _find_library("protobuf"),
         "libgrpc++-dev": _find_library("grpc++"),
     }
-    return [package for package, place in found.items() if place is None]
+    return [package for package, path in found.items() if path is None]
 
 
 def ensure_installed(packages: Sequence[str], log_path: Path) -> None:
-    """Installs the packages that are missing, as root or with a sudo that asks nothing.
+    """Installs missing packages, as root or with a sudo that needs no password.
 
     Args:
-        packages: Of those that ``missing_packages`` knows.
-        log_path: Gets what apt prints.
+        packages: Names that ``missing_packages`` knows.
+        log_path: File that apt's output is appended to.
 
     Raises:
-        LocalStackError: The user may not install, or apt failed; names the packages and the command.
+        LocalStackError: The user may not install packages, or apt failed. Names the packages and the command.
     """
     missing = [package for package in missing_packages() if package in packages]
     if not missing:
@@ -74,7 +74,7 @@ def ensure_installed(packages: Sequence[str], log_path: Path) -> None:
     log_path.parent.mkdir(parents=True, exist_ok=True)
     apt = [*prefix, "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-o", "DPkg::Lock::Timeout=300"]
     with log_path.open("ab") as log:
-        # Lists may be old yet good enough: only the install decides.
+        # The update may fail: old lists are often good enough, and the install shows it.
         subprocess.run([*apt, "update"], stdin=subprocess.DEVNULL, stdout=log, stderr=log, check=False)
         subprocess.run(
             [*apt, "install", "-y", "--no-install-recommends", *missing],

@@ -1,4 +1,4 @@
-"""Where things lie: the repository and its run directory."""
+"""Paths of the repository and of its run directory."""
 
 import os
 from pathlib import Path
@@ -7,5 +7,5 @@ REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def run_directory() -> Path:
-    """Returns the folder for pid files, logs and data: HEADRACE_RUN_DIR, or ``.run`` in the repository."""
+    """Returns the folder of pid files, logs and data: HEADRACE_RUN_DIR, or ``.run`` in the repository."""
     return Path(os.environ.get("HEADRACE_RUN_DIR") or REPOSITORY / ".run").resolve()

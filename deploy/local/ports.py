@@ -1,4 +1,4 @@
-"""Ports on loopback: finding spare ones and remembering them."""
+"""Free ports on loopback, remembered per run directory."""
 
 import json
 import os
@@ -9,9 +9,9 @@ from pathlib import Path
 
 from deploy.local.errors import LocalStackError
 
-# Below the range that the kernel uses for outgoing connections, so that none of those takes such a port.
+# Below the kernel's range for outgoing connections, so that none of them takes such a port.
 _DEFAULT_RANGE = "20000-29999"
-# A caller may listen on its port much later, so recent ports are not given out again.
+# A caller may listen on its port much later, so recent ports are not returned again.
 _recent: deque[int] = deque(maxlen=1_000)
 
 
@@ -27,10 +27,10 @@ def is_free(port: int) -> bool:
 
 
 def spare_port() -> int:
-    """Returns a random port on which nothing listens, and none of the last 1,000 returned.
+    """Returns a random port on which nothing listens, and which was not among the last 1,000 returned.
 
-    HEADRACE_SPARE_PORTS narrows the range ("20000-24999"), so that processes that run at the same time, such as
-    the halves of a test run, never choose the same port.
+    HEADRACE_SPARE_PORTS narrows the range ("20000-24999"). With a range each, processes that run at the same
+    time, such as the halves of a test run, never choose the same port.
 
     Raises:
         LocalStackError: No free port was found in 200 attempts.
@@ -46,22 +46,22 @@ def spare_port() -> int:
 
 
 class PortBook:
-    """The spare ports of one run directory, the same at every start.
+    """Spare ports of one run directory, the same at every start.
 
     Args:
-        path: JSON file that keeps them.
+        path: JSON file with the ports.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
 
     def port(self, name: str) -> int:
-        """Returns the port remembered for a name; the first call chooses it."""
+        """Returns the port of a name. The first call chooses it."""
         ports = self._read()
         return ports[name] if name in ports else self.renew(name)
 
     def renew(self, name: str) -> int:
-        """Returns a newly chosen port for a name and remembers it instead of the old one."""
+        """Chooses a new port for a name, remembers it and returns it."""
         ports = self._read()
         port = spare_port()
         while port in ports.values():
@@ -71,7 +71,7 @@ class PortBook:
         return port
 
     def free_port(self, name: str) -> int:
-        """Returns the remembered port when nothing listens on it now, else a new one."""
+        """Returns the remembered port if nothing listens on it now, otherwise a new one."""
         port = self.port(name)
         return port if is_free(port) else self.renew(name)
 

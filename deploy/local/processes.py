@@ -1,4 +1,4 @@
-"""A process that outlives its starter, known by pid file and log."""
+"""Processes that outlive their starter, identified by a pid file."""
 
 import json
 import os
@@ -12,24 +12,24 @@ from deploy.local.errors import LocalStackError
 
 _POLL_SECONDS = 0.02
 
-# The children of this very process. Somebody has to take their exit codes, or they stay zombies.
+# Children of this process. Unless it reads their exit codes, they stay zombies.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 class ManagedProcess:
-    """One process of a run directory, started detached from its starter.
+    """One process of a run directory, started in its own session.
 
-    ``NAME.pid`` holds its pid in one line, ``NAME.log`` what it prints. A pid alone says too little: the
-    number may belong to another program by now. So ``state/NAME.json`` keeps the moment the process started
-    as well, and only a process that fits both counts as running. A zombie does not.
+    ``NAME.pid`` holds its pid in one line, ``NAME.log`` its output. A pid is not enough to identify it: another
+    program may have the number by now. So ``state/NAME.json`` also holds the process's start time, and a
+    process counts as running only if both match. A zombie does not count.
 
     Args:
-        run_dir: Where the files are; made when first needed.
-        name: Such as ``worker-1``.
+        run_dir: Folder of the files, created when first needed.
+        name: Name such as ``worker-1``.
 
     Attributes:
-        exit_code: Of the last process that this very object saw end, minus the signal where one ended it;
-            None where it saw none.
+        exit_code: Exit code of the last process that this object saw end, or minus the signal that ended it.
+            None if it saw none.
     """
 
     def __init__(self, run_dir: Path, name: str) -> None:
@@ -48,14 +48,14 @@ class ManagedProcess:
         user: str | None = None,
         note: str = "",
     ) -> None:
-        """Starts the program in a session of its own; its log is appended to. Does not wait for anything.
+        """Starts the program in its own session and appends its output to the log. Does not wait.
 
         Args:
-            argv: The program itself, not a launcher: its pid goes into the pid file.
-            env: The whole environment.
+            argv: Arguments of the program itself, not of a launcher: its pid goes into the pid file.
+            env: Complete environment.
             cwd: Working directory.
-            user: Who it runs as; unset: the present user.
-            note: Kept with the process, see ``note``.
+            user: User to run as. The current user if unset.
+            note: Text to store with the process, see ``note``.
 
         Raises:
             LocalStackError: The program cannot be started.
@@ -82,14 +82,14 @@ class ManagedProcess:
         self.adopt(child.pid, note, log_start)
 
     def adopt(self, pid: int, note: str = "", log_start: int = 0) -> None:
-        """Makes a live process the one of this name."""
+        """Stores a running process under this name."""
         state = {"pid": pid, "start": start_mark(pid), "note": note, "log_start": log_start}
         self._state_path.write_text(json.dumps(state) + "\n")
         self.pid_path.write_text(f"{pid}\n")
 
     @property
     def pid(self) -> int | None:
-        """Pid of the running process, None when it does not run."""
+        """Pid of the running process, None if it is not running."""
         state = self._state()
         pid, start = state.get("pid"), state.get("start")
         if not isinstance(pid, int):
@@ -100,11 +100,11 @@ class ManagedProcess:
 
     @property
     def note(self) -> str:
-        """What ``start`` was told to keep: how the process was configured."""
+        """Text that was passed to ``start``: how the process was configured."""
         return str(self._state().get("note", ""))
 
     def is_running(self) -> bool:
-        """Returns whether the process lives; a lost or overwritten pid file of a live one is put right."""
+        """Returns whether the process is running. Repairs its pid file if that was lost or overwritten."""
         pid = self.pid
         if pid is None:
             return False
@@ -113,7 +113,7 @@ class ManagedProcess:
         return True
 
     def send(self, signum: signal.Signals) -> None:
-        """Sends a signal; nothing happens when the process does not run."""
+        """Sends a signal. Does nothing if the process is not running."""
         pid = self.pid
         if pid is not None:
             try:
@@ -122,14 +122,17 @@ class ManagedProcess:
                 return
 
     def stop(self, signum: signal.Signals = signal.SIGTERM, timeout: float = 20.0) -> bool:
-        """Ends the process and removes its pid file; returns whether it had been running.
+        """Ends the process and removes its pid file.
 
         Args:
-            signum: Asks it to end, once: a second one may mean haste.
-            timeout: Seconds it has for that before SIGKILL ends it.
+            signum: Signal that asks it to end. Sent once: a second one may skip the drain.
+            timeout: Seconds until it gets SIGKILL.
+
+        Returns:
+            Whether it was running.
 
         Raises:
-            LocalStackError: It survives even SIGKILL for 10 seconds.
+            LocalStackError: It is still running 10 seconds after SIGKILL.
         """
         was_running = self.pid is not None
         self.send(signum)
@@ -137,13 +140,13 @@ class ManagedProcess:
         return was_running
 
     def await_end(self, timeout: float) -> None:
-        """Waits for the end of a process that was told to end, then removes its pid file.
+        """Waits for the end of a process that got a signal to end, then removes its pid file.
 
         Args:
-            timeout: Seconds it has before SIGKILL ends it.
+            timeout: Seconds until it gets SIGKILL.
 
         Raises:
-            LocalStackError: It survives even SIGKILL for 10 seconds.
+            LocalStackError: It is still running 10 seconds after SIGKILL.
         """
         if not self.wait_ended(timeout):
             self.send(signal.SIGKILL)
@@ -153,30 +156,30 @@ class ManagedProcess:
         self._state_path.unlink(missing_ok=True)
 
     def wait_ended(self, timeout: float) -> bool:
-        """Returns True as soon as the process has ended, False after ``timeout`` seconds."""
+        """Returns True once the process has ended, False after ``timeout`` seconds."""
         return wait_until(lambda: self.pid is None, timeout)
 
     def wait_ready(self, is_ready: Callable[[], bool], timeout: float) -> None:
-        """Returns as soon as the process is ready.
+        """Returns once the process is ready.
 
         Args:
-            is_ready: Asked again and again; may block for a moment.
-            timeout: Seconds.
+            is_ready: Check that is repeated until it returns True. May block briefly.
+            timeout: Time limit, in seconds.
 
         Raises:
-            LocalStackError: The process ended, or time is up; with the end of its log.
+            LocalStackError: The process ended, or time is up. Shows the end of its log.
         """
         if wait_until(lambda: self.pid is None or is_ready(), timeout) and self.pid is not None:
             return
-        what = f"is not ready after {timeout:.0f} s" if self.pid is not None else "ended at its start"
-        raise LocalStackError(f"{self.name} {what}; the end of {self.log_path}:\n{self.log_tail()}")
+        outcome = f"is not ready after {timeout:.0f} s" if self.pid is not None else "ended at its start"
+        raise LocalStackError(f"{self.name} {outcome}; the end of {self.log_path}:\n{self.log_tail()}")
 
     def log_text(self) -> str:
-        """Returns everything it has printed so far, over all its starts."""
+        """Returns its output over all its starts."""
         return self.log_path.read_text(errors="replace") if self.log_path.exists() else ""
 
     def log_tail(self, lines: int = 20) -> str:
-        """Returns the last lines it printed since its latest start, each set in by four spaces."""
+        """Returns the last lines of its output since its latest start, indented by four spaces."""
         printed = self.log_path.read_bytes() if self.log_path.exists() else b""
         log_start = self._state().get("log_start", 0)
         since = printed[log_start if isinstance(log_start, int) else 0 :]
@@ -191,11 +194,14 @@ class ManagedProcess:
 
 
 def stop_all(processes: Sequence[ManagedProcess], timeout: float) -> list[str]:
-    """Stops processes together with SIGTERM; returns the names of those that had been running.
+    """Stops processes together with SIGTERM.
 
     Args:
-        processes: Any, running or not.
-        timeout: Seconds they have before SIGKILL ends them.
+        processes: Processes, running or not.
+        timeout: Seconds until they get SIGKILL.
+
+    Returns:
+        Names of the processes that were running.
     """
     running = [process for process in processes if process.pid is not None]
     for process in running:
@@ -207,27 +213,27 @@ def stop_all(processes: Sequence[ManagedProcess], timeout: float) -> list[str]:
 
 
 def kill_all(folder: Path) -> None:
-    """Ends every process of every run directory in a folder, at once, without a chance to clean up."""
+    """Sends SIGKILL to every process of every run directory in a folder."""
     for state_path in sorted(folder.glob("**/state/*.json")):
         ManagedProcess(state_path.parent.parent, state_path.stem).stop(signal.SIGKILL)
 
 
 def start_mark(pid: int) -> str | None:
-    """Returns what tells a process from every other that had or will have its pid, None for a dead one."""
+    """Returns an identity of the process, unlike that of any other process with its pid; None if it is dead."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except (FileNotFoundError, ProcessLookupError, IndexError):
         return None
     state, thread_count, start_ticks = fields[0], int(fields[17]), fields[19]
-    # The first thread of a killed process is a zombie while others still end, and they hold its ports.
+    # The main thread of a killed process is a zombie while other threads still end, and they hold its ports.
     if state in "ZX" and thread_count <= 1:
         return None
     return f"{boot_id}:{start_ticks}"
 
 
 def wait_until(condition: Callable[[], bool], timeout: float) -> bool:
-    """Returns True as soon as the condition holds, False after ``timeout`` seconds."""
+    """Returns True once the condition holds, False after ``timeout`` seconds."""
     deadline = time.monotonic() + timeout
     while not condition():
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Which LLM provider the workers call: the one of the environment, or the stand-in."""
+"""The LLM provider of the workers: the one in the environment, or the stand-in."""
 
 import os
 from dataclasses import dataclass
@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 
 @dataclass(frozen=True)
 class Provider:
-    """A provider as workers get it.
+    """A provider, configured for workers.
 
     Attributes:
-        label: What to call it in front of people; holds no secret.
+        label: Name for messages, without secrets.
         settings: OPENAI_* variables for the workers.
-        is_stand_in: Whether it is the local stand-in and no real model.
+        is_stand_in: Whether it is the local stand-in, not a real model.
     """
 
     label: str
@@ -21,7 +21,7 @@ class Provider:
 
 
 def provider_of_environment() -> Provider | None:
-    """Returns the provider that OPENAI_API_KEY or OPENAI_BASE_URL name, None when neither does."""
+    """Returns the provider of OPENAI_API_KEY and OPENAI_BASE_URL, or None if neither is set."""
     settings = {name: value for name, value in os.environ.items() if name.startswith("OPENAI_") and value}
     base_url = settings.get("OPENAI_BASE_URL")
     if base_url is None and "OPENAI_API_KEY" not in settings:
@@ -31,6 +31,6 @@ def provider_of_environment() -> Provider | None:
 
 
 def stand_in_at(port: int) -> Provider:
-    """Returns the stand-in that listens on a port of this machine."""
+    """Returns the stand-in at a port of this machine."""
     settings = {"OPENAI_BASE_URL": f"http://127.0.0.1:{port}/v1", "OPENAI_API_KEY": "stand-in"}
-    return Provider("the stand-in, which is no real model", settings, True)
+    return Provider("the stand-in, which is not a real model", settings, True)

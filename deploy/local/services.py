@@ -1,4 +1,4 @@
-"""The services as processes of their own: how each is started, and when it is ready."""
+"""Each service as a process: its command, its settings, and its readiness check."""
 
 import hashlib
 import json
@@ -10,14 +10,14 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from deploy.local.errors import LocalStackError
-from deploy.local.health import answers_http, is_serving
+from deploy.local.health import is_http_ok, is_serving
 from deploy.local.paths import REPOSITORY
 from deploy.local.ports import is_free
 from deploy.local.processes import ManagedProcess, wait_until
 
 _READY_SECONDS = 60.0
-_PORT_SECONDS = 2.0  # a process that is just ending may hold its port a little longer
-# A service drains for 10 seconds unless its settings say otherwise.
+_PORT_SECONDS = 2.0  # a process that is ending may hold its port a little longer
+# A service drains for 10 seconds by default.
 STOP_SECONDS = 20.0
 
 
@@ -25,16 +25,16 @@ class ServiceProcess:
     """One service of a run directory.
 
     Args:
-        run_dir: For its pid file and log.
-        name: Such as ``gateway-1``.
-        argv: What comes after the Python interpreter.
-        port: Where it will listen, on 127.0.0.1.
-        settings: Environment variables over those that every service may see, see ``service_environment``.
-        is_ready: Asked while it starts; unset: gRPC health on its port.
+        run_dir: Folder of its pid file and log.
+        name: Name such as ``gateway-1``.
+        argv: Arguments for the Python interpreter.
+        port: Port that it will listen on, on 127.0.0.1.
+        settings: Environment variables, added to those of ``service_environment``.
+        is_ready: Check that is repeated while it starts. gRPC health on its port if unset.
 
     Attributes:
-        metrics_port: Where it shall serve its metrics from its next start on, on 127.0.0.1; None: nowhere. If
-            another program has the port then, they are not served.
+        metrics_port: Port of its metrics on 127.0.0.1, from its next start. No metrics if None, or if another
+            program has the port.
     """
 
     def __init__(
@@ -58,11 +58,14 @@ class ServiceProcess:
 
     @property
     def fingerprint(self) -> str:
-        """Differs when the service would be started in another way; tells nothing of the settings."""
+        """Hash of its command and settings. Reveals no setting."""
         return hashlib.sha256(json.dumps([self._argv, self.settings]).encode()).hexdigest()
 
     def start(self) -> bool:
-        """Starts the service unless it runs; returns whether it did. Wait with ``wait_ready``.
+        """Starts the service unless it is running. Does not wait, see ``wait_ready``.
+
+        Returns:
+            Whether it was started.
 
         Raises:
             LocalStackError: Another program has its port.
@@ -78,48 +81,48 @@ class ServiceProcess:
         return True
 
     def _metrics_settings(self) -> dict[str, str]:
-        # No part of the fingerprint: while the service runs, its port is not free.
+        # Not part of the fingerprint: while the service is running, its port is not free.
         if self.metrics_port is None or not is_free(self.metrics_port):
             return {}
         return {"HEADRACE_METRICS_LISTEN": f"127.0.0.1:{self.metrics_port}"}
 
     def wait_ready(self) -> None:
-        """Returns when the service serves.
+        """Returns once the service is serving.
 
         Raises:
-            LocalStackError: It ended or did not get ready; with the end of its log.
+            LocalStackError: It ended or did not get ready in time. Shows the end of its log.
         """
         self.process.wait_ready(self._is_ready, _READY_SECONDS)
 
     def is_outdated(self) -> bool:
-        """Returns whether it runs with other settings than it would be started with now."""
+        """Returns whether it is running with other settings than a start now would use."""
         return self.process.is_running() and self.process.note != self.fingerprint
 
     def stop(self) -> bool:
-        """Lets the service drain and end; returns whether it had been running."""
+        """Drains and ends the service. Returns whether it was running."""
         return self.process.stop(signal.SIGTERM, STOP_SECONDS)
 
     def kill(self, signum: signal.Signals = signal.SIGKILL) -> None:
-        """Sends a signal; with SIGKILL it returns when the process is gone."""
+        """Sends a signal. Waits for the end of the process if it is SIGKILL."""
         self.process.send(signum)
         if signum == signal.SIGKILL:
             self.process.wait_ended(10.0)
 
     def restart(self) -> None:
-        """Stops the service if it runs, starts it at the same port and returns when it is ready."""
+        """Stops the service if it is running, starts it at the same port and returns once it is ready."""
         self.stop()
         self.start()
         self.wait_ready()
 
     def log_text(self) -> str:
-        """Returns everything it has printed so far, over all its starts."""
+        """Returns its output over all its starts."""
         return self.process.log_text()
 
 
 def service_environment() -> dict[str, str]:
-    """Returns this environment without what is one service's own: addresses, database, provider.
+    """Returns this environment without settings of single services: addresses, database, provider.
 
-    A proxy never stands between the parts: loopback is exempt.
+    Exempts loopback from proxies.
     """
     own = (
         "LISTEN",
@@ -142,10 +145,10 @@ def service_environment() -> dict[str, str]:
 
 
 def migrate_database(database_url: str) -> None:
-    """Brings a database to the schema of this version.
+    """Migrates a database to the schema of this version.
 
     Raises:
-        LocalStackError: It failed; with what it printed.
+        LocalStackError: The migration failed. Shows its output.
     """
     env = service_environment() | {"HEADRACE_DATABASE_URL": database_url}
     argv = [sys.executable, "-m", "services.results", "migrate"]
@@ -157,7 +160,7 @@ def migrate_database(database_url: str) -> None:
 
 
 def results_service(run_dir: Path, port: int, database_url: str, **settings: str) -> ServiceProcess:
-    """Returns the results service; its database has to be migrated before it starts."""
+    """Returns the results service. Migrate its database before it starts."""
     own = {"HEADRACE_LISTEN": f"127.0.0.1:{port}", "HEADRACE_DATABASE_URL": database_url}
     return ServiceProcess(run_dir, "results", ["-m", "services.results"], port=port, settings=own | settings)
 
@@ -165,7 +168,7 @@ def results_service(run_dir: Path, port: int, database_url: str, **settings: str
 def gateway_service(
     run_dir: Path, number: int, port: int, *, results_target: str, rabbitmq_url: str, **settings: str
 ) -> ServiceProcess:
-    """Returns a gateway; numbers count from 1."""
+    """Returns a gateway. Numbers start at 1."""
     own = {
         "HEADRACE_LISTEN": f"127.0.0.1:{port}",
         "HEADRACE_RESULTS_TARGET": results_target,
@@ -186,7 +189,7 @@ def worker_service(
     redis_url: str,
     **settings: str,
 ) -> ServiceProcess:
-    """Returns a worker; numbers count from 1. Its provider is in ``settings``, as OPENAI_* variables."""
+    """Returns a worker. Numbers start at 1. OPENAI_* variables in ``settings`` name its provider."""
     own = {
         "HEADRACE_LISTEN": f"127.0.0.1:{port}",
         "HEADRACE_RESULTS_TARGET": results_target,
@@ -199,7 +202,7 @@ def worker_service(
 
 
 def embedded_system(run_dir: Path, port: int, database_url: str, **settings: str) -> ServiceProcess:
-    """Returns the three services in one process. Its provider is in ``settings``, as OPENAI_* variables."""
+    """Returns the three services in one process. OPENAI_* variables in ``settings`` name its provider."""
     own = {"HEADRACE_LISTEN": f"127.0.0.1:{port}", "HEADRACE_DATABASE_URL": database_url}
     return ServiceProcess(
         run_dir, "embedded", ["-m", "services.embedded"], port=port, settings=own | settings
@@ -207,9 +210,9 @@ def embedded_system(run_dir: Path, port: int, database_url: str, **settings: str
 
 
 def stand_in_provider(run_dir: Path, port: int, *arguments: str) -> ServiceProcess:
-    """Returns the stand-in for an LLM provider: an HTTP server that speaks the OpenAI API, no real model."""
+    """Returns the stand-in for an LLM provider: an HTTP server that speaks the OpenAI API without a model."""
     argv = ["-m", "deploy.local.stand_in", "--port", str(port), *arguments]
     url = f"http://127.0.0.1:{port}/healthz"
     return ServiceProcess(
-        run_dir, "stand-in", argv, port=port, settings={}, is_ready=lambda: answers_http(url)
+        run_dir, "stand-in", argv, port=port, settings={}, is_ready=lambda: is_http_ok(url)
     )

@@ -1,4 +1,4 @@
-"""The whole stack of a run directory: three servers, results, gateways, workers, maybe the stand-in."""
+"""The stack of a run directory: three servers, results, gateways, workers, and the stand-in if needed."""
 
 import fcntl
 import shutil
@@ -27,15 +27,15 @@ from deploy.local.services import (
 )
 
 _METRICS_PORTS_FROM = 2000  # what listens at 50051 serves its metrics at 52051
-_MOST_WORKERS = 80  # the 91st would listen where the second gateway does
+_WORKER_LIMIT = 80  # the 91st worker would get the port of the second gateway
 
 
 class LocalStack:
-    """Starts and stops everything; each call may be repeated, and calls of several people take turns.
+    """Starts and stops everything. Every call is safe to repeat, and concurrent calls take turns.
 
     Args:
-        run_dir: Holds pid files, logs, ports and data.
-        spare_ports: Services listen on spare ports instead of 50051 and the like, beside another stack.
+        run_dir: Folder of pid files, logs, ports and data.
+        spare_ports: Whether services use free ports instead of 50051 and the like, next to another stack.
     """
 
     def __init__(self, run_dir: Path, *, spare_ports: bool = False) -> None:
@@ -48,24 +48,24 @@ class LocalStack:
         self.servers: Sequence[Server] = (self.rabbitmq, self.postgres, self.redis)
 
     def install(self) -> None:
-        """Installs the servers that are missing.
+        """Installs missing servers.
 
         Raises:
-            LocalStackError: The user may not; names the packages and the command.
+            LocalStackError: The user may not install packages. Names the packages and the command.
         """
         ensure_installed([server.package for server in self.servers], self.run_dir / "apt.log")
 
     def up(self, workers: int, gateways: int) -> list[str]:
-        """Starts what does not run, stops what is too much, and returns when all of it is ready.
+        """Starts what is not running, stops extra gateways and workers, and returns when all is ready.
 
         Returns:
-            Where each gateway listens, as ``host:port``.
+            Address of each gateway, as ``host:port``.
 
         Raises:
-            LocalStackError: Something is missing or does not start; what has started goes on.
+            LocalStackError: Something is missing or does not start. Whatever has started keeps running.
         """
-        if not 1 <= workers <= _MOST_WORKERS or not 1 <= gateways <= _MOST_WORKERS:
-            raise LocalStackError(f"WORKERS and GATEWAYS are numbers from 1 to {_MOST_WORKERS}")
+        if not 1 <= workers <= _WORKER_LIMIT or not 1 <= gateways <= _WORKER_LIMIT:
+            raise LocalStackError(f"WORKERS and GATEWAYS must be numbers from 1 to {_WORKER_LIMIT}")
         with self._turn():
             provider = self._choose_provider()
             self._start_servers(provider)
@@ -79,7 +79,7 @@ class LocalStack:
         return [gateway.target for gateway in gateway_list]
 
     def down(self) -> list[str]:
-        """Stops everything and keeps the data; returns the names of what had been running."""
+        """Stops everything, keeps the data, and returns the names of the processes that were running."""
         with self._turn():
             stopped = stop_all(self._services_found(), STOP_SECONDS)
             last = [ManagedProcess(self.run_dir, name) for name in ("results", "stand-in")]
@@ -88,7 +88,7 @@ class LocalStack:
             for server in self.servers:
                 server.await_stop()
             (self.run_dir / "provider").unlink(missing_ok=True)
-            for pid_path in self.run_dir.glob("*.pid"):  # of processes that were gone before
+            for pid_path in self.run_dir.glob("*.pid"):  # of processes that had died
                 pid_path.unlink()
         return stopped
 
@@ -96,10 +96,13 @@ class LocalStack:
         """Stops everything and removes the run directory with all data and logs.
 
         Raises:
-            LocalStackError: The run directory holds the repository or a home: it was set by mistake.
+            LocalStackError: The run directory contains the repository or a home directory.
         """
         if REPOSITORY.is_relative_to(self.run_dir) or Path.home().is_relative_to(self.run_dir):
-            raise LocalStackError(f"{self.run_dir} holds more than a run of Headrace and is not removed")
+            raise LocalStackError(
+                f"{self.run_dir} is not removed: it contains the repository or a home directory. "
+                "Check HEADRACE_RUN_DIR."
+            )
         self.down()
         kill_all(self.run_dir)
         for link in self.run_dir.glob("**/data/postgres"):
@@ -107,7 +110,7 @@ class LocalStack:
         shutil.rmtree(self.run_dir, ignore_errors=True)
 
     def provider_label(self) -> str:
-        """Returns what the running workers call, in words; empty when nothing runs."""
+        """Returns the label of the provider that running workers call, empty if none is running."""
         path = self.run_dir / "provider"
         return path.read_text().strip() if path.exists() else ""
 
@@ -163,7 +166,7 @@ class LocalStack:
         stop_all(surplus, STOP_SECONDS)
 
     def _services_found(self) -> list[ManagedProcess]:
-        """Returns the gateways and workers that were ever started and not stopped since."""
+        """Returns the gateways and workers that were started and not stopped since."""
         found = sorted(path.stem for path in (self.run_dir / "state").glob("*.json"))
         return [
             ManagedProcess(self.run_dir, name) for name in found if name.startswith(("gateway-", "worker-"))

@@ -5,7 +5,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from deploy.local.health import answers_http
+from deploy.local.health import is_http_ok
 from deploy.local.ports import spare_port
 from deploy.local.processes import wait_until
 from deploy.local.servers.postgres import PostgresServer
@@ -32,7 +32,7 @@ def bench_servers(latency_ms: float) -> Iterator[Servers]:
     url = f"http://127.0.0.1:{port}"
     provider = Peer(
         "provider", "-m", "tests.bench.provider", str(port), str(latency_ms),
-        is_ready=lambda: answers_http(f"{url}/healthz"),
+        is_ready=lambda: is_http_ok(f"{url}/healthz"),
     )  # fmt: skip
     try:
         with provider:
@@ -93,7 +93,7 @@ def celery_system(servers: Servers, *, with_worker: bool = True) -> Iterator[Cel
     url = f"http://127.0.0.1:{port}"
     web = Peer(
         "web", "-m", "uvicorn", "tests.bench.peers.web:app", "--port", str(port), "--log-level", "warning",
-        settings=settings, is_ready=lambda: answers_http(f"{url}/healthz"),
+        settings=settings, is_ready=lambda: is_http_ok(f"{url}/healthz"),
     )  # fmt: skip
     worker = Peer(
         "celery", "-m", "celery", "-A", "tests.bench.peers.celery_app", "worker", "--loglevel", "INFO",

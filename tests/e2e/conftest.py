@@ -8,7 +8,7 @@ import aiohttp
 import pytest
 
 from deploy.local.testing.stack import TestStack
-from headrace import Client
+from headrace import Client, JobState
 
 LABELS = ["Engineering", "Design", "Sales", "Finance"]
 CLASSIFY = {"labels": LABELS, "template": "Posting {number}: {title}", "model": "stand-in"}
@@ -42,13 +42,15 @@ class StandInControl:
 
 
 class CuttableProxy:
-    """Passes TCP connections on until it is cut: then it breaks them, and keeps new ones silent.
+    """Forwards TCP connections until it is cut. Then it aborts them and leaves new ones unanswered.
 
     Attributes:
-        sent: What clients have sent, by connection.
+        port: Port that it listens on, once started.
+        sent: Bytes that clients sent, by connection.
     """
 
     def __init__(self) -> None:
+        self.port = 0
         self.upstream_port = 0
         self.is_cut = False
         self.sent: list[bytearray] = []
@@ -58,13 +60,23 @@ class CuttableProxy:
 
     async def start(self) -> int:
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        self.port = self._server.sockets[0].getsockname()[1]
+        return self.port
 
     def cut(self) -> None:
         self.is_cut = True
+        self._abort_all()
+
+    def mend(self) -> None:
+        """Forwards new connections again; clients of the old ones reconnect."""
+        self.is_cut = False
+        self.sent.clear()
+        self._abort_all()
+
+    def _abort_all(self) -> None:
         for writer in self._writers:
             writer.transport.abort()
+        self._writers.clear()
 
     async def stop(self) -> None:
         if self._server is not None:
@@ -101,11 +113,6 @@ class CuttableProxy:
         sink.transport.abort()
 
 
-@pytest.fixture(scope="session")
-def make_proxy() -> type[CuttableProxy]:
-    return CuttableProxy
-
-
 @pytest.fixture
 async def proxy():
     proxy = CuttableProxy()
@@ -130,6 +137,30 @@ async def open_client():
     yield open_one
     for client in clients:
         await client.close()
+
+
+@pytest.fixture
+def watch_through():
+    """Watches a job to its end, with a fault in the middle. Its snapshots must never go back.
+
+    The fault comes at the first event for which `when` holds. Returns the seq at that moment and the last
+    event.
+    """
+
+    async def watch(client, job_id, fault, when=lambda event: event.progress.succeeded_count > 0):
+        seqs, seq_at_fault = [], None
+        async with asyncio.timeout(90):
+            async for event in client.watch(job_id):
+                seqs.append(event.job.seq)
+                if seq_at_fault is None and when(event):
+                    seq_at_fault = event.job.seq
+                    await fault()
+        assert seq_at_fault is not None
+        assert seqs == sorted(seqs)
+        assert event.state is JobState.SUCCEEDED, event
+        return seq_at_fault, event
+
+    return watch
 
 
 @pytest.fixture
@@ -163,13 +194,42 @@ def calls_of_postings():
     return count
 
 
+@pytest.fixture
+def revived(two_gateways):
+    """The shared stack; after the test, starts the services that it ended."""
+    yield two_gateways
+    services = (two_gateways.results, *two_gateways.gateways, *two_gateways.workers)
+    for service in services:
+        service.start()
+    for service in services:
+        service.wait_ready()
+
+
 @pytest.fixture(scope="session")
-def two_gateways(servers):
-    """Two gateways, two workers: shared by tests that leave them running."""
-    stack = TestStack(servers, gateways=2)
-    stack.start()
+async def line_to_worker():
+    """A proxy between the gateway and the worker of `narrow_stack`."""
+    proxy = CuttableProxy()
+    await proxy.start()
+    yield proxy
+    await proxy.stop()
+
+
+@pytest.fixture(scope="session")
+async def narrow_stack(servers, line_to_worker):
+    """A stack with one worker that runs 20 items at once and drains for 3 s.
+
+    Files that use it are in the xdist group "narrow", so that it starts only once.
+    """
+    settings = {
+        "HEADRACE_WORKER_ADVERTISE": f"127.0.0.1:{line_to_worker.port}",
+        "HEADRACE_DRAIN_SECONDS": "3",
+        "HEADRACE_IN_FLIGHT_LIMIT": "20",
+    }
+    stack = await asyncio.to_thread(TestStack, servers, workers=1, worker_settings=settings)
+    line_to_worker.upstream_port = stack.workers[0].port
+    await asyncio.to_thread(stack.start)
     yield stack
-    stack.close()
+    await asyncio.to_thread(stack.close)
 
 
 @pytest.fixture

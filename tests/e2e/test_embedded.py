@@ -1,4 +1,4 @@
-"""The embedded system as a process of its own: killed in mid-job, it goes on where it was."""
+"""The embedded system as its own process: killed in mid-job, it continues where it was."""
 
 import asyncio
 import os
@@ -25,7 +25,7 @@ def is_link_to(link, path):
 
 
 class Embedded:
-    """Starts and kills one embedded system on one database."""
+    """One embedded system on one database, started and ended."""
 
     def __init__(self, folder, provider_url):
         self._port = spare_port()
@@ -47,6 +47,10 @@ class Embedded:
                 env=self._environment,
             )  # fmt: skip
 
+    @property
+    def is_running(self):
+        return self.process is not None and self.process.returncode is None
+
     async def start(self):
         await self.spawn()
         async with asyncio.timeout(30):
@@ -56,19 +60,19 @@ class Embedded:
     def has_open(self, path):
         process = Path(f"/proc/{self.process.pid}")
         if b"services.embedded" not in (process / "cmdline").read_bytes():
-            return False  # still a copy of this process, with its files
+            return False  # still a copy of this process, with its open files
         return any(is_link_to(file, path) for file in (process / "fd").iterdir())
 
     async def end(self, signum):
-        if self.process is not None and self.process.returncode is None:
+        if self.is_running:
             self.process.send_signal(signum)
             async with asyncio.timeout(30):
                 await self.process.communicate()
         return self.process.returncode
 
 
-@pytest.fixture
-async def stand_in():
+@pytest.fixture(scope="module")
+async def provider():
     server = StandIn(latency_ms=50)
     await server.start()
     yield server
@@ -76,11 +80,29 @@ async def stand_in():
 
 
 @pytest.fixture
-async def embedded(tmp_path, stand_in):
-    system = Embedded(tmp_path, stand_in.base_url)
-    await system.start()
+def stand_in(provider):
+    provider.counts.reset()
+    return provider
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("embedded")
+
+
+@pytest.fixture(scope="module")
+async def system(folder, provider):
+    system = Embedded(folder, provider.base_url)
     yield system
     await system.end(signal.SIGKILL)
+
+
+@pytest.fixture
+async def embedded(system):
+    """One embedded system for all tests, started again if a test ended it."""
+    if not system.is_running:
+        await system.start()
+    return system
 
 
 async def test_killed_in_mid_job_it_finishes_the_job_after_a_restart(
@@ -100,11 +122,12 @@ async def test_killed_in_mid_job_it_finishes_the_job_after_a_restart(
         assert event.state is JobState.SUCCEEDED
         assert event.progress.succeeded_count == 1000
         indexes = [result.item_index async for result in hr.results(job.job_id)]
+        assert [listed.progress.succeeded_count async for listed in hr.list()] == [1000]
     assert indexes == list(range(1000))
     calls = stand_in.counts.to_json(all_prompts=True)
     call_counts = calls_of_postings(calls, 1000)
     assert [index for index in recorded if call_counts[index] != 1] == []
-    # Twenty calls may have been under way, and up to 200 answered and not yet recorded.
+    # Up to 20 calls were under way, and up to 200 were answered and not yet recorded.
     assert repeated_calls(calls) <= 20 + 200
 
 
@@ -124,7 +147,7 @@ async def test_asked_to_stop_it_drains_and_exits_with_0(
     embedded, postings, classify, stand_in, repeated_calls
 ):
     async with Client(embedded.target) as hr:
-        job = await hr.submit("llm.classify", postings(400), classify)
+        job = await hr.submit("llm.classify", postings(400, "drained-"), classify)
         async for event in hr.watch(job.job_id):
             if event.progress.succeeded_count >= 50:
                 break
@@ -148,13 +171,13 @@ async def test_a_port_in_use_ends_the_start_with_a_line_that_names_it(tmp_path, 
     assert "Traceback" not in str(failure.value)
 
 
-async def test_asked_to_stop_while_it_waits_for_its_database_it_exits_with_0(embedded, tmp_path):
+async def test_asked_to_stop_while_it_waits_for_its_database_it_exits_with_0(embedded, folder):
     await embedded.end(signal.SIGTERM)
-    database = sqlite3.connect(tmp_path / "headrace.db", isolation_level=None)
+    database = sqlite3.connect(folder / "headrace.db", isolation_level=None)
     database.execute("BEGIN IMMEDIATE")
     await embedded.spawn()
     async with asyncio.timeout(30):
-        while not embedded.has_open(tmp_path / "headrace.db"):
+        while not embedded.has_open(folder / "headrace.db"):
             await asyncio.sleep(0.05)
     assert await embedded.end(signal.SIGTERM) == 0
     database.close()

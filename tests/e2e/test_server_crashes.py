@@ -1,10 +1,11 @@
-"""PostgreSQL and Redis crash while jobs run: every promise is kept meanwhile."""
+"""PostgreSQL, Redis and RabbitMQ fail while jobs run, and every guarantee holds."""
 
 import asyncio
 import signal
 
 import pytest
 
+from deploy.local.testing.stack import TestStack
 from headrace import JobState
 
 pytestmark = pytest.mark.timeout(180)
@@ -14,10 +15,8 @@ ITEMS = 1000
 
 @pytest.fixture(scope="module")
 def stack(servers):
-    """A stack with a PostgreSQL and a Redis of its own, to crash."""
-    from deploy.local.testing.stack import TestStack
-
-    stack = TestStack(servers, own_servers=("postgres", "redis"))
+    """A stack with its own servers, to crash."""
+    stack = TestStack(servers, own_servers=("postgres", "redis", "rabbitmq"))
     stack.start()
     yield stack
     stack.close()
@@ -36,7 +35,7 @@ async def stand_in(stack, open_stand_in):
 
 
 async def run_through(client, job_id, crash):
-    """Watches a job to its end, with a crash in the middle."""
+    """Watches a job to its end, with a crash in the middle, and returns its results."""
     crashed = False
     async with asyncio.timeout(90):
         async for event in client.watch(job_id):
@@ -97,3 +96,19 @@ async def test_redis_killed_and_started_empty_costs_a_job_with_cached_answers_se
     calls = await stand_in.calls()
     assert set(calls["prompts"].values()) <= {1, 2}
     assert calls["call_count"] == (await hr.get(job.job_id)).usage.call_count < ITEMS
+
+
+async def test_jobs_survive_rabbitmq_stopped_and_started_with_empty_queues(stack, hr):
+    running = await hr.submit("noop", [{}] * 3000, {"sleep_ms": 300})
+    async for event in hr.watch(running.job_id):
+        if event.progress.succeeded_count:
+            break
+    await asyncio.to_thread(stack.rabbitmq.wipe)
+    submitted = [await hr.submit("noop", [{}] * 10) for _ in range(20)]
+    await asyncio.to_thread(stack.rabbitmq.start)
+    await asyncio.to_thread(stack.rabbitmq.wait_ready)
+    assert stack.rabbitmq.url == stack.rabbitmq_url
+    for job in (running, *submitted):
+        async with asyncio.timeout(90):
+            last = [event async for event in hr.watch(job.job_id)][-1]
+        assert last.state is JobState.SUCCEEDED, last

@@ -1,1 +1,1 @@
-"""RabbitMQ, Redis and PostgreSQL as processes of a run directory, listening on loopback only."""
+"""RabbitMQ, Redis and PostgreSQL as processes of a run directory, on loopback only."""

@@ -19,30 +19,30 @@ _DATABASE = "headrace"
 
 
 class PostgresServer(Server):
-    """PostgreSQL; whoever reaches the port may log in as ``headrace``, and only this machine reaches it.
+    """PostgreSQL. Anyone on this machine may log in as ``headrace``, and nobody else can reach the port.
 
-    PostgreSQL refuses to run as root. Then it runs as the user ``postgres``, who may not be able to enter the
-    run directory: its data lies below /var/tmp and ``data/postgres`` links to it.
+    PostgreSQL refuses to run as root. Under root it runs as the user ``postgres``, who may not be able to
+    enter the run directory. Then its data is below /var/tmp, and ``data/postgres`` links to it.
     """
 
     name: ClassVar[str] = "postgres"
     package: ClassVar[str] = "postgresql"
-    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # ends sessions; SIGTERM would wait for them
+    stop_signal: ClassVar[signal.Signals] = signal.SIGINT  # ends sessions, while SIGTERM waits for them
 
     @property
     def url(self) -> str:
-        """SQLAlchemy's address of the database ``headrace``."""
+        """SQLAlchemy address of the database ``headrace``."""
         return self.database_url(_DATABASE)
 
     def database_url(self, database: str) -> str:
-        """Returns SQLAlchemy's address (asyncpg) of a database."""
+        """Returns the SQLAlchemy address (asyncpg) of a database."""
         return f"postgresql+asyncpg://{_ROLE}@127.0.0.1:{self.port}/{database}"
 
     def launch(self) -> None:
-        """Starts the process, on new data at first."""
+        """Starts the process. The first start initialises its data."""
         self._make_data_folder()
-        place = self.data_path.resolve()
-        data = place / "cluster"
+        folder = self.data_path.resolve()
+        data = folder / "cluster"
         if not (data / "PG_VERSION").exists():
             self._initialise(data)
         _forget_dead_server(data)
@@ -57,14 +57,14 @@ class PostgresServer(Server):
         argv = [str(self._folder() / "postgres"), "-D", str(data)]
         for option, value in options.items():
             argv += ["-c", f"{option}={value}"]
-        self.process.start(argv, env=plain_environment(place), cwd=place, user=_user())
+        self.process.start(argv, env=plain_environment(folder), cwd=folder, user=_user())
 
     def is_ready(self) -> bool:
-        """Returns whether it takes connections."""
+        """Returns whether it accepts connections."""
         return self._client("pg_isready", "-q", "-t", "2").returncode == 0
 
     def wait_ready(self) -> None:
-        """Returns when it takes connections and the database ``headrace`` is there."""
+        """Returns once it accepts connections and the database ``headrace`` exists."""
         super().wait_ready()
         self.create_database(_DATABASE, exists_ok=True)
 
@@ -104,9 +104,9 @@ class PostgresServer(Server):
             return
         self.data_path.unlink(missing_ok=True)  # a link whose target was removed
         self.data_path.parent.mkdir(parents=True, exist_ok=True)
-        place = tempfile.mkdtemp(prefix="headrace-postgres-", dir="/var/tmp")  # survives a reboot
-        shutil.chown(place, user)
-        self.data_path.symlink_to(place)
+        folder = tempfile.mkdtemp(prefix="headrace-postgres-", dir="/var/tmp")  # survives a reboot
+        shutil.chown(folder, user)
+        self.data_path.symlink_to(folder)
 
     def _initialise(self, data: Path) -> None:
         shutil.rmtree(data, ignore_errors=True)  # what an interrupted initdb left behind
@@ -134,10 +134,10 @@ class PostgresServer(Server):
 
 
 def _forget_dead_server(data: Path) -> None:
-    """Removes the lock file of a killed server, once none of its processes is left.
+    """Removes the lock file of a killed server once all its processes have ended.
 
-    PostgreSQL does so by itself, unless the pid in the file is taken: by a zombie too, and a killed server
-    may stay one for long where nobody takes its exit code.
+    PostgreSQL removes it on its own, unless a process has the pid in the file. A zombie counts, and a killed
+    server may stay one for long if nobody reads its exit code.
     """
     lock_path = data / "postmaster.pid"
     if lock_path.exists() and wait_until(lambda: not _processes_in(data), 10.0):
@@ -145,24 +145,24 @@ def _forget_dead_server(data: Path) -> None:
 
 
 def _processes_in(folder: Path) -> list[int]:
-    """Returns the live processes that work in a folder, as every process of PostgreSQL does in its data."""
+    """Returns the live processes whose working directory is a folder, such as PostgreSQL's its data."""
     found = []
     for path in Path("/proc").glob("[0-9]*"):
         try:
             if path.joinpath("cwd").readlink() == folder and start_mark(int(path.name)) is not None:
                 found.append(int(path.name))
-        except OSError:  # ended meanwhile, a zombie, or another user's
+        except OSError:  # it has ended, is a zombie, or belongs to another user
             continue
     return found
 
 
 def _user() -> str | None:
-    """Returns the user PostgreSQL has to run as, None for the present one."""
+    """Returns the user that PostgreSQL must run as, or None for the current one."""
     if os.geteuid() != 0:
         return None
     try:
         return pwd.getpwnam("postgres").pw_name
     except KeyError:
         raise LocalStackError(
-            "PostgreSQL refuses root and there is no user 'postgres' to run it as"
+            "PostgreSQL refuses to run as root, and the user 'postgres' does not exist"
         ) from None

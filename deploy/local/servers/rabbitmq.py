@@ -1,4 +1,4 @@
-"""RabbitMQ of a run directory, with an epmd of its own."""
+"""RabbitMQ of a run directory, with its own epmd."""
 
 import base64
 import json
@@ -18,10 +18,10 @@ _AMQP_HEADER = b"AMQP\x00\x00\x09\x01"
 
 
 class RabbitServer(Server):
-    """RabbitMQ; as a test server it has the management API too, which makes virtual hosts in milliseconds.
+    """RabbitMQ. A test server has the management API too, which creates virtual hosts in milliseconds.
 
-    Erlang nodes find each other through epmd, which outlives them and is shared by all nodes of a machine
-    unless told otherwise. This one has its own, on its own port, stopped with the server.
+    Erlang nodes find each other through epmd. By default, all nodes of a machine share one, and it outlives
+    them. This server has its own, on its own port, and stops it.
     """
 
     name: ClassVar[str] = "rabbitmq"
@@ -38,7 +38,7 @@ class RabbitServer(Server):
         return self.vhost_url("%2F")
 
     def vhost_url(self, vhost: str) -> str:
-        """Returns the address of a virtual host, whose name is given as it stands in a URL."""
+        """Returns the address of a virtual host, given its URL-encoded name."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}/{vhost}"
 
     def launch(self) -> None:
@@ -57,29 +57,29 @@ class RabbitServer(Server):
         self.process.start([rabbitmq_program() or "rabbitmq-server"], env=env, cwd=self.data_path)
 
     def is_ready(self) -> bool:
-        """Returns whether it greets an AMQP client, and answers HTTP where it has the management API."""
+        """Returns whether it greets an AMQP client and, as a test server, whether its management API responds."""
         if not _answers(self.port, _AMQP_HEADER):
             return False
         return not self.for_tests or self._call("GET", "vhosts") == 200
 
     def wait_ready(self) -> None:
-        """Returns when the server takes clients."""
+        """Returns once the server accepts clients."""
         super().wait_ready()
-        # The script replaces itself by the server. Should one not do so, the server knows its own pid.
+        # The script replaces itself with the server. If a version does not, the server has written its pid.
         pid_path = self.data_path / "server.pid"
         if pid_path.exists() and (pid := int(pid_path.read_text())) != self.process.pid:
             self.process.adopt(pid)
 
     def await_stop(self) -> None:
-        """Returns when the server and then its epmd have ended."""
+        """Returns once the server has ended, and then its epmd."""
         super().await_stop()
         self._epmd.stop()
 
     def create_vhost(self, name: str) -> str:
-        """Makes an empty virtual host and returns its address; needs the management API.
+        """Creates an empty virtual host and returns its address. Needs the management API.
 
         Raises:
-            LocalStackError: The server refuses.
+            LocalStackError: The server refused.
         """
         everything = {"configure": ".*", "write": ".*", "read": ".*"}
         statuses = [
@@ -87,7 +87,7 @@ class RabbitServer(Server):
             self._call("PUT", f"permissions/{name}/guest", everything),
         ]
         if any(status not in (200, 201, 204) for status in statuses):
-            raise LocalStackError(f"virtual host {name} cannot be made: HTTP {statuses}")
+            raise LocalStackError(f"virtual host {name} cannot be created: HTTP {statuses}")
         return self.vhost_url(name)
 
     def _call(self, method: str, path: str, body: dict[str, str] | None = None) -> int:
@@ -101,8 +101,8 @@ class RabbitServer(Server):
         try:
             with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(
                 request, timeout=20
-            ) as answer:
-                return int(answer.status)
+            ) as response:
+                return int(response.status)
         except urllib.error.HTTPError as error:
             with error:
                 return error.code
@@ -137,13 +137,13 @@ class RabbitServer(Server):
             "RABBITMQ_LOG_BASE": str(data / "log"),
             "RABBITMQ_LOGS": "-",
             "RABBITMQ_PID_FILE": str(data / "server.pid"),
-            # Makes the script replace itself by the server instead of waiting for it.
+            # Makes the script replace itself with the server instead of waiting for it.
             "detached": "true",
         }
 
 
 def _answers(port: int, greeting: bytes = b"") -> bool:
-    """Returns whether the port takes a connection and, if greeted, says something back."""
+    """Returns whether the port accepts a connection and, if there is a greeting, responds to it."""
     try:
         with socket.create_connection(("127.0.0.1", port), timeout=2.0) as connection:
             connection.sendall(greeting)

@@ -8,7 +8,7 @@ from deploy.local.servers.server import Server, plain_environment
 
 
 class RedisServer(Server):
-    """Redis; as a test server it keeps nothing on disk."""
+    """Redis. A test server stores nothing on disk."""
 
     name: ClassVar[str] = "redis"
     package: ClassVar[str] = "redis-server"
@@ -40,14 +40,14 @@ class RedisServer(Server):
         self.process.start(argv, env=plain_environment(self.data_path), cwd=self.data_path)
 
     def is_ready(self) -> bool:
-        """Returns whether it answers PING."""
+        """Returns whether it responds to PING."""
         return self._ask(b"PING\r\n") == b"+PONG"
 
     def flush(self, number: int) -> None:
         """Empties one database.
 
         Raises:
-            ConnectionError: The server does not do it.
+            ConnectionError: The server did not empty it.
         """
         if self._ask(b"SELECT %d\r\nFLUSHDB\r\n" % number, lines=2) != b"+OK":
             raise ConnectionError("Redis did not empty the database")
@@ -56,7 +56,7 @@ class RedisServer(Server):
         try:
             with socket.create_connection(("127.0.0.1", self.port), timeout=2.0) as connection:
                 connection.sendall(request)
-                with connection.makefile("rb") as answers:
-                    return [answers.readline().strip() for _ in range(lines)][-1]
+                with connection.makefile("rb") as replies:
+                    return [replies.readline().strip() for _ in range(lines)][-1]
         except OSError:
             return b""

@@ -1,4 +1,4 @@
-"""What the three servers have in common: a process, a port, a data folder."""
+"""Base class of the three servers: a process, a port and a data folder."""
 
 import os
 import shutil
@@ -11,16 +11,16 @@ from deploy.local.packages import ensure_installed
 from deploy.local.ports import PortBook, is_free
 from deploy.local.processes import ManagedProcess, wait_until
 
-# A process that is just ending may hold its port a little longer.
+# A process that is ending may hold its port a little longer.
 _PORT_SECONDS = 2.0
 
 
 class Server(ABC):
-    """A server of a run directory; ``start`` and ``wait_ready`` are apart so that several come up at once.
+    """A server of a run directory. ``start`` does not wait, so several can start at the same time.
 
     Args:
-        run_dir: Holds pid file, log, ports and ``data/NAME``.
-        for_tests: Trades safety after a power cut for speed.
+        run_dir: Folder of the pid file, the log, the ports and ``data/NAME``.
+        for_tests: Whether speed matters more than durability.
     """
 
     name: ClassVar[str]
@@ -37,18 +37,21 @@ class Server(ABC):
 
     @property
     def port(self) -> int:
-        """The port it listens on, on 127.0.0.1."""
+        """Port that it listens on, on 127.0.0.1."""
         return self.ports.port(self.name)
 
     @property
     @abstractmethod
     def url(self) -> str:
-        """The address a client uses."""
+        """Address for clients."""
 
     def start(self) -> bool:
-        """Starts the server when it does not run, installing it when missing; returns whether it did.
+        """Starts the server unless it is running, and installs it if it is missing.
 
-        A running one is left as it is. A port that another program took meanwhile is chosen anew.
+        Chooses a new port if another program has taken its port.
+
+        Returns:
+            Whether it was started.
 
         Raises:
             LocalStackError: It cannot be installed or started.
@@ -62,36 +65,36 @@ class Server(ABC):
         return True
 
     def wait_ready(self) -> None:
-        """Returns when the server takes clients.
+        """Returns once the server accepts clients.
 
         Raises:
-            LocalStackError: It ended or did not get ready; with the end of its log.
+            LocalStackError: It ended or did not get ready in time. Shows the end of its log.
         """
         self.process.wait_ready(self.is_ready, self.start_seconds)
 
     def stop(self) -> bool:
-        """Stops the server and keeps its data; returns whether it had been running."""
+        """Stops the server and keeps its data. Returns whether it was running."""
         was_running = self.begin_stop()
         self.await_stop()
         return was_running
 
     def begin_stop(self) -> bool:
-        """Tells the server to stop; returns whether it runs."""
+        """Sends the server its stop signal. Returns whether it was running."""
         was_running = self.process.pid is not None
         self.process.send(self.stop_signal)
         return was_running
 
     def await_stop(self) -> None:
-        """Returns when a server that was told to stop has ended, by SIGKILL after 30 seconds."""
+        """Returns once a server that got its stop signal has ended. Sends SIGKILL after 30 seconds."""
         self.process.await_end(30.0)
 
     def kill(self) -> None:
-        """Ends the server at once, as a power cut would, and keeps its data."""
+        """Kills the server, as a power cut would, and keeps its data."""
         self.process.send(signal.SIGKILL)
         self.await_stop()
 
     def wipe(self) -> None:
-        """Stops the server and removes its data: the next start is a new, empty one."""
+        """Stops the server and removes its data. The next start creates an empty server."""
         self.stop()
         if self.data_path.is_symlink():
             shutil.rmtree(self.data_path.resolve(), ignore_errors=True)
@@ -105,11 +108,11 @@ class Server(ABC):
 
     @abstractmethod
     def is_ready(self) -> bool:
-        """Returns whether the server takes clients now."""
+        """Returns whether the server accepts clients now."""
 
 
 def plain_environment(home: Path) -> dict[str, str]:
-    """Returns the little environment a server gets: none of the caller's secrets."""
+    """Returns a minimal environment for a server, without the caller's secrets."""
     return {
         "PATH": os.environ.get("PATH", "") + ":/usr/local/bin:/usr/bin:/bin:/usr/sbin",
         "LANG": "C.UTF-8",

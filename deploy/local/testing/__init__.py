@@ -1,7 +1,7 @@
-"""Servers and services for tests: real processes that share nothing with those of other tests."""
+"""Servers and services for tests, as real processes with their own ports and data."""
 
 import os
 
-# Before gRPC is first used. Its handlers of fork run in a child that changes its user, such as PostgreSQL,
-# and may end it before its program starts where calls are under way here.
+# Set before gRPC is first used. Its fork handlers run in a child that changes its user, such as PostgreSQL's,
+# and may end that child before its program starts if calls are in flight here.
 os.environ.setdefault("GRPC_ENABLE_FORK_SUPPORT", "0")

@@ -1,4 +1,4 @@
-"""The embedded system as a real process with a stand-in, for tests."""
+"""The embedded system for tests, as a real process with a stand-in."""
 
 from collections.abc import Collection, Mapping
 
@@ -10,19 +10,19 @@ from deploy.local.testing.run import TestRun
 
 
 class TestEmbedded:
-    """The three services in one process, on SQLite; needs no servers. Every call blocks.
+    """The three services in one process, on SQLite. Needs no servers. Every call blocks.
 
     Args:
-        run: Gives the folder for database and logs.
-        settings: More environment variables; a later entry wins over the system's own.
-        stand_in_arguments: More arguments for the stand-in.
+        run: Test run that owns the folder of the database and the logs.
+        settings: Environment variables, which override the system's own.
+        stand_in_arguments: Extra arguments for the stand-in.
 
     Attributes:
-        system: The embedded system's process.
-        stand_in: The provider; ``stand_in_url`` is its address.
+        system: Process of the embedded system.
+        stand_in: Process of the provider, at ``stand_in_url``.
     """
 
-    __test__ = False  # a name for people; pytest is not to collect it
+    __test__ = False  # pytest must not collect it
 
     def __init__(
         self,
@@ -43,7 +43,7 @@ class TestEmbedded:
 
     @property
     def gateway_target(self) -> str:
-        """Where its gateway listens, as ``host:port``."""
+        """Address of its gateway, as ``host:port``."""
         return self.system.target
 
     @property
@@ -52,17 +52,17 @@ class TestEmbedded:
         return f"http://{self.stand_in.target}"
 
     def start(self) -> None:
-        """Starts both and returns when they are ready."""
+        """Starts both processes and returns once they are ready."""
         for service in (self.stand_in, self.system):
             service.start()
         for service in (self.stand_in, self.system):
             service.wait_ready()
 
     def logs(self, lines: int = 30) -> str:
-        """Returns the end of each log, under its name."""
+        """Returns the end of each log, headed by its name."""
         services = (self.system, self.stand_in)
         return "\n".join(f"{service.name}:\n{service.process.log_tail(lines)}" for service in services)
 
     def close(self) -> None:
-        """Ends both."""
+        """Ends both processes."""
         stop_all([self.system.process, self.stand_in.process], STOP_SECONDS)

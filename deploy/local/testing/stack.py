@@ -1,4 +1,4 @@
-"""The services as real processes, on the servers of a test run and with nothing shared with other tests."""
+"""The services for tests, as real processes on the servers of a test run."""
 
 import json
 import urllib.request
@@ -25,31 +25,31 @@ from deploy.local.testing.run import TestRun
 
 
 class TestStack:
-    """Results, gateways, workers and the stand-in, each a process of its own on a spare port.
+    """Results, gateways, workers and the stand-in, each as a process on a free port.
 
-    It has a database, a virtual host and a Redis database of its own. Every call blocks: from a test with
-    work on the loop, call ``await asyncio.to_thread(stack.workers[0].restart)``.
+    Has its own database, virtual host and Redis database. Every call blocks: from a test with work on the
+    loop, use ``await asyncio.to_thread(stack.workers[0].restart)``.
 
     Args:
-        run: Gives the servers.
-        workers: How many to start.
-        gateways: How many to start.
-        worker_settings: More environment variables for workers; a later entry wins over the stack's own.
-        gateway_settings: The same for gateways.
-        results_settings: The same for results.
-        stand_in_arguments: More arguments for the stand-in.
-        own_servers: Of ``rabbitmq``, ``redis`` and ``postgres``, those this stack gets for itself alone, to
-            stop, wipe and start again.
+        run: Test run that owns the servers.
+        workers: Number of workers.
+        gateways: Number of gateways.
+        worker_settings: Environment variables for workers, which override the stack's own.
+        gateway_settings: Environment variables for gateways.
+        results_settings: Environment variables for results.
+        stand_in_arguments: Extra arguments for the stand-in.
+        own_servers: Servers of this stack alone, to stop, wipe and start again: ``rabbitmq``, ``redis``,
+            ``postgres``.
 
     Attributes:
         results: The results service.
-        gateways: By number, the first at index 0.
-        workers: By number, the first at index 0.
-        stand_in: The provider; ``stand_in_url`` is its address.
-        rabbitmq: RabbitMQ, where it is this stack's own; likewise ``redis`` and ``postgres``.
+        gateways: Gateways, the first at index 0.
+        workers: Workers, the first at index 0.
+        stand_in: Process of the provider, at ``stand_in_url``.
+        rabbitmq: RabbitMQ, if it belongs to this stack alone. Likewise ``redis`` and ``postgres``.
     """
 
-    __test__ = False  # a name for people; pytest is not to collect it
+    __test__ = False  # pytest must not collect it
 
     def __init__(
         self,
@@ -93,7 +93,7 @@ class TestStack:
 
     @property
     def gateway_target(self) -> str:
-        """Where the first gateway listens, as ``host:port``."""
+        """Address of the first gateway, as ``host:port``."""
         return self.gateways[0].target
 
     @property
@@ -113,12 +113,12 @@ class TestStack:
             service.wait_ready()
 
     def control_stand_in(self, **behaviour: Any) -> None:
-        """Tells the stand-in how to behave; see its ``/control``."""
+        """Sets the behaviour of the stand-in, see its ``/control``."""
         body = json.dumps(behaviour).encode()
         urllib.request.urlopen(f"{self.stand_in_url}/control", body, timeout=10).close()  # noqa: S310  # loopback
 
     def add_worker(self) -> ServiceProcess:
-        """Returns one more worker, ready."""
+        """Starts another worker and returns it once it is ready."""
         worker = self._worker(len(self.workers) + 1)
         self.workers.append(worker)
         worker.start()
@@ -126,12 +126,12 @@ class TestStack:
         return worker
 
     def logs(self, lines: int = 30) -> str:
-        """Returns the end of each service's log, under its name."""
+        """Returns the end of each service's log, headed by its name."""
         services = (self.results, *self.gateways, *self.workers, self.stand_in)
         return "\n".join(f"{service.name}:\n{service.process.log_tail(lines)}" for service in services)
 
     def close(self) -> None:
-        """Ends every process; those of the servers at once, their data is not wanted any more."""
+        """Stops the services and kills the servers, whose data is no longer needed."""
         for services in ([*self.gateways, *self.workers], [self.results, self.stand_in]):
             stop_all([service.process for service in services], STOP_SECONDS)
         for server in self._own:

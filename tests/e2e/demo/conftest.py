@@ -1,4 +1,4 @@
-"""The demonstration as a person runs it: a process, and what it leaves behind."""
+"""The demonstration as a person runs it: as a process."""
 
 import asyncio
 import os
@@ -35,8 +35,9 @@ class Demo:
         return {int(pid) for pid in task.read_text().split()}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 async def start_demo() -> AsyncIterator:
+    """Starts the demonstration at each call, with these environment variables."""
     demos = []
 
     async def start(**environ: str) -> Demo:

@@ -1,4 +1,4 @@
-"""`make up`, `make down` and `make clean`, beside any stack of this machine."""
+"""`make up`, `make down` and `make clean`, next to any other stack of this machine."""
 
 import os
 import signal
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.timeout(300)
 
 ALL = {"gateway-1", "worker-1", "worker-2", "results", "rabbitmq", "redis", "postgres", "stand-in"}
 
-# What the process of each pid file is, by the start of its name: a launcher would be called otherwise.
+# The program and an argument of each process, by its name without a number. A launcher would have another name.
 PROGRAMS = {
     "gateway": ("python", "services.gateway"),
     "worker": ("python", "services.worker"),
@@ -64,6 +64,14 @@ def up(call: Call) -> Callable[..., str]:
     return up
 
 
+@pytest.fixture
+def running(up: Callable[..., str], run_dir: Path) -> dict[str, int]:
+    """Pids of a stack with two workers, by name; calls `up` only if a process is missing or extra."""
+    if set(pids(run_dir)) != ALL or not all(ManagedProcess(run_dir, name).is_running() for name in ALL):
+        up()
+    return pids(run_dir)
+
+
 def pids(run_dir: Path) -> dict[str, int]:
     return {path.stem: int(path.read_text()) for path in run_dir.glob("*.pid")}
 
@@ -72,20 +80,21 @@ def gateway(run_dir: Path) -> str:
     return f"127.0.0.1:{PortBook(run_dir / 'ports.json').port('gateway-1')}"
 
 
-def test_everything_runs_when_up_returns(up: Callable[..., str], run_dir: Path) -> None:
+def test_everything_runs_when_up_returns_and_it_says_that_the_stand_in_is_not_a_real_model(
+    up: Callable[..., str], run_dir: Path
+) -> None:
     said = up()
     assert set(pids(run_dir)) == ALL
     for name in ALL:
         assert ManagedProcess(run_dir, name).is_running()
         assert (run_dir / f"{name}.log").exists()
     assert gateway(run_dir) in said
+    assert "stand-in, which is not a real model" in said
     assert is_serving(gateway(run_dir))
 
 
-def test_each_pid_file_holds_one_line_the_pid_of_the_process_itself(
-    up: Callable[..., str], run_dir: Path
-) -> None:
-    up()
+@pytest.mark.usefixtures("running")
+def test_each_pid_file_holds_one_line_the_pid_of_the_process_itself(run_dir: Path) -> None:
     for path in run_dir.glob("*.pid"):
         pid = path.read_text().removesuffix("\n")
         assert pid.isdecimal(), path
@@ -95,23 +104,18 @@ def test_each_pid_file_holds_one_line_the_pid_of_the_process_itself(
         assert argument in (process / "cmdline").read_text().replace("\0", " "), path
 
 
-def test_up_says_plainly_that_the_stand_in_is_no_real_model(up: Callable[..., str]) -> None:
-    assert "stand-in, which is no real model" in up()
-
-
+@pytest.mark.usefixtures("running")
 @pytest.mark.parametrize("name", ["gateway-1", "results", "worker-1", "worker-2"])
-def test_every_service_serves_its_metrics(up: Callable[..., str], run_dir: Path, name: str) -> None:
-    up()
+def test_every_service_serves_its_metrics(run_dir: Path, name: str) -> None:
     port = PortBook(run_dir / "ports.json").port(f"{name}-metrics")
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as response:
         assert b"headrace_rpc_calls_total" in response.read()
 
 
-def test_where_another_program_has_the_port_of_metrics_a_service_starts_without(
-    up: Callable[..., str], run_dir: Path
+def test_a_service_whose_metrics_port_is_taken_starts_without_metrics(
+    running: dict[str, int], up: Callable[..., str], run_dir: Path
 ) -> None:
-    up()
-    os.kill(pids(run_dir)["worker-2"], signal.SIGKILL)
+    os.kill(running["worker-2"], signal.SIGKILL)
     assert ManagedProcess(run_dir, "worker-2").wait_ended(10.0)
     with socket.create_server(("127.0.0.1", PortBook(run_dir / "ports.json").port("worker-2-metrics"))):
         up()
@@ -121,34 +125,32 @@ def test_where_another_program_has_the_port_of_metrics_a_service_starts_without(
     assert pids(run_dir) == before
 
 
-def test_a_second_up_changes_nothing(up: Callable[..., str], run_dir: Path) -> None:
+def test_a_second_up_changes_nothing(
+    running: dict[str, int], up: Callable[..., str], run_dir: Path
+) -> None:
     up()
-    before = pids(run_dir)
-    up()
-    assert pids(run_dir) == before
+    assert pids(run_dir) == running
 
 
 @pytest.mark.parametrize("name", ["worker-1", "gateway-1", "results", "redis", "postgres"])
 def test_what_was_killed_is_started_again_and_the_rest_stays(
-    up: Callable[..., str], run_dir: Path, name: str
+    running: dict[str, int], up: Callable[..., str], run_dir: Path, name: str
 ) -> None:
-    up()
-    before = pids(run_dir)
-    os.kill(before[name], signal.SIGKILL)
+    os.kill(running[name], signal.SIGKILL)
     assert ManagedProcess(run_dir, name).wait_ended(10.0)
     up()
     after = pids(run_dir)
-    assert {changed for changed in ALL if before[changed] != after[changed]} == {name}
+    assert {changed for changed in ALL if running[changed] != after[changed]} == {name}
     assert is_serving(gateway(run_dir))
 
 
-def test_more_workers_are_added_and_fewer_are_stopped(up: Callable[..., str], run_dir: Path) -> None:
-    up()
-    before = pids(run_dir)
+def test_more_workers_are_added_and_fewer_are_stopped(
+    running: dict[str, int], up: Callable[..., str], run_dir: Path
+) -> None:
     up(workers=3)
     with_third = pids(run_dir)
-    assert with_third.pop("worker-3") not in before.values()
-    assert with_third == before
+    assert with_third.pop("worker-3") not in running.values()
+    assert with_third == running
     third = ManagedProcess(run_dir, "worker-3")
     assert third.is_running()
     up(workers=1)
@@ -156,22 +158,18 @@ def test_more_workers_are_added_and_fewer_are_stopped(up: Callable[..., str], ru
     assert not third.is_running()
 
 
-def test_running_workers_never_change_their_provider_by_the_way(
-    up: Callable[..., str], call: Call, run_dir: Path
+def test_a_second_up_never_changes_the_provider_of_running_workers(
+    running: dict[str, int], call: Call, run_dir: Path
 ) -> None:
-    up()
-    before = pids(run_dir)
     done = call("up", "--spare-ports", "--workers", "3", OPENAI_API_KEY="sk-test-secret")
     assert done.returncode == 1
     assert "make down" in done.stderr
     assert "sk-test-secret" not in done.stdout + done.stderr
-    assert pids(run_dir) == before
+    assert pids(run_dir) == running
 
 
-def test_a_service_that_dies_at_its_start_is_reported_with_its_last_words(
-    up: Callable[..., str], call: Call
-) -> None:
-    up()
+@pytest.mark.usefixtures("running")
+def test_a_service_that_dies_at_its_start_is_reported_with_the_end_of_its_log(call: Call) -> None:
     done = call("up", "--spare-ports", "--workers", "3", HEADRACE_IN_FLIGHT_LIMIT="none")
     assert done.returncode == 1
     assert "worker-3 ended at its start" in done.stderr
@@ -179,8 +177,8 @@ def test_a_service_that_dies_at_its_start_is_reported_with_its_last_words(
     assert "Traceback" not in done.stderr
 
 
-def test_a_port_that_another_program_has_is_named(up: Callable[..., str], call: Call, run_dir: Path) -> None:
-    up()
+@pytest.mark.usefixtures("running")
+def test_a_port_that_another_program_has_is_named(call: Call, run_dir: Path) -> None:
     with socket.create_server(("127.0.0.1", PortBook(run_dir / "ports.json").port("worker-3"))) as other:
         done = call("up", "--spare-ports", "--workers", "3")
         assert done.returncode == 1
@@ -203,10 +201,10 @@ def test_a_number_of_workers_out_of_range_is_refused(call: Call, number: str) ->
     assert "WORKERS" in done.stderr
 
 
+@pytest.mark.usefixtures("running")
 async def test_down_stops_everything_and_the_next_up_still_has_the_jobs(
     up: Callable[..., str], call: Call, run_dir: Path
 ) -> None:
-    up()
     async with Client(gateway(run_dir)) as client:
         job = await client.submit("noop", items=[1, 2, 3])
         async for _ in client.watch(job.job_id):
@@ -221,8 +219,8 @@ async def test_down_stops_everything_and_the_next_up_still_has_the_jobs(
         assert (await client.get(job.job_id)).progress.succeeded_count == 3
 
 
-def test_clean_leaves_nothing(up: Callable[..., str], call: Call, run_dir: Path) -> None:
-    up()
+@pytest.mark.usefixtures("running")
+def test_clean_leaves_nothing(call: Call, run_dir: Path) -> None:
     postgres_data = (run_dir / "data" / "postgres").resolve()
     processes = [ManagedProcess(run_dir, name) for name in ALL]
     assert call("clean").returncode == 0
