@@ -1,4 +1,4 @@
-# Everything a person or CI runs. `make` alone lists the targets.
+# Targets for people and CI. `make` alone lists them.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
@@ -12,9 +12,9 @@ ROUNDS ?= 3
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-# Stopping and cleaning work without the virtual environment too.
+# `down` and `clean` work without the virtual environment too.
 ANY_PYTHON := $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
-# Processes that run tests side by side, each with servers and ports of its own; a file's tests stay together.
+# Parallel test processes. Each has its own servers and ports. The tests of one file stay in one process.
 JOBS ?= 2
 IN_PARALLEL := --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder
 FAST_TESTS := tests/unit
@@ -29,62 +29,62 @@ help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
 	    while IFS='|' read -r target line; do printf '  make %-12s %s\n' "$$target" "$$line"; done
 
-demo: $(READY) ## The main job on real postings, all in one process; ends by itself
+demo: $(READY) ## Run the main job on real postings, all in one process, then exit
 	@$(BIN)/python -m examples.demo
 
-test: $(READY) ## Run every test, on real servers; TESTS=path and ARGS=options narrow it down
+test: $(READY) ## Run all tests on real servers: TESTS=path ARGS=options
 	@$(BIN)/python -m deploy.local install
 	@unset $${!OPENAI_@}; $(BIN)/python -m pytest $(if $(TESTS),$(TESTS),$(IN_PARALLEL)) $(ARGS)
 
-test-fast: $(READY) ## Run the tests that need no server
+test-fast: $(READY) ## Run the tests that need no servers
 	@unset $${!OPENAI_@}; $(BIN)/python -m pytest -m "not server" $(IN_PARALLEL) $(FAST_TESTS) $(ARGS)
 
-chaos: $(READY) ## Break everything under load and check what holds: SEED=N SECONDS_=600 ONLY="kill results"
+chaos: $(READY) ## Inject faults under load and check every guarantee: SEED=N SECONDS_=600 ONLY="kill results"
 	@$(BIN)/python -m deploy.local install
 	@unset $${!OPENAI_@}; $(BIN)/python -m tests.chaos --seconds $(SECONDS_) $(if $(SEED),--seed $(SEED)) \
 	    $(if $(ONLY),--only "$(ONLY)")
 
-bench: $(READY) ## Measure beside FastAPI + Celery and plain asyncio: PARTS="A C" ROUNDS=3; half an hour
+bench: $(READY) ## Measure next to FastAPI + Celery and plain asyncio: PARTS="A C" ROUNDS=3; takes half an hour
 	@$(BIN)/python -m deploy.local install
 	@unset $${!OPENAI_@}; $(BIN)/python -m tests.bench $(PARTS) --rounds $(ROUNDS)
 
-simulate: $(READY) ## 1,000 workers on a virtual clock: fairness, recovery, load: PARTS="tenants load"; half an hour
+simulate: $(READY) ## Simulate 1,000 workers on a virtual clock: PARTS="tenants load"; takes half an hour
 	@$(BIN)/python -m tests.simulation $(PARTS)
 
-check: check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs ## Format, lint, types, import rules, protos (-k: all of them)
+check: check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs ## Check format, lint, types, imports, protos and docs (-k: do not stop at the first failure)
 
 up: $(READY) ## Start the real stack on loopback: WORKERS=2 GATEWAYS=1
 	@$(BIN)/python -m deploy.local up --workers $(WORKERS) --gateways $(GATEWAYS)
 
-down: ## Stop the stack, keep its data
+down: ## Stop the stack and keep its data
 	@$(ANY_PYTHON) -m deploy.local down
 
 images: $(READY) ## Build the Docker image headrace: PYTHON_IMAGE=python:3.13-slim
 	@$(BIN)/python -m deploy.docker images
 
-compose-test: $(READY) ## Run jobs on deploy/compose.yaml, workers scaled in the middle; takes minutes
+compose-test: $(READY) ## Run jobs on deploy/compose.yaml and scale workers meanwhile; takes minutes
 	@$(BIN)/python -m deploy.docker compose-test
 
-clean: ## Stop the stack, remove its data, logs and all caches; .venv stays
+clean: ## Stop the stack and remove its data, logs and all caches, but not .venv
 	@$(ANY_PYTHON) -m deploy.local clean
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist \
 	    examples/node/node_modules examples/cpp/build
 	@find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +
 
-setup: $(READY) ## Make .venv from requirements.lock (the other targets do so by themselves)
+setup: $(READY) ## Create .venv from requirements.lock (the other targets do it automatically)
 
 format: $(READY) ## Format the code and the protos
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/buf format -w
 
-protos: $(READY) ## Generate the Python stubs of protos/, and the API reference in docs/
+protos: $(READY) ## Generate the Python stubs of protos/ and the API reference in docs/
 	@$(BIN)/python -m deploy.protos.rule_declarations
 	@$(BIN)/buf format -w
 	@deploy/protos/generate
 	@$(BIN)/python -m deploy.protos.reference
 
-lock: $(READY) ## Remake the lock files from the pyproject files: for development and for the image
+lock: $(READY) ## Update the lock files from the pyproject files, for development and for the image
 	@test -x .run/tools/bin/uv || { $(BIN)/python -m venv .run/tools && .run/tools/bin/pip install -q uv; }
 	@$(COMPILE) --no-emit-package headrace --group dev pyproject.toml -o requirements.lock
 	@$(COMPILE) --no-emit-package headrace -c requirements.lock pyproject.toml -o deploy/docker/requirements.lock
@@ -116,16 +116,16 @@ check-breaking: $(READY)
 check-stubs: $(READY)
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(BIN)/python -m deploy.protos.rule_declarations "$$fresh"; $(BIN)/buf format -w "$$fresh"; \
-	diff -qr "$$fresh/buf" protos/buf || { echo 'protos/buf is not of the locked protovalidate; run: make protos'; exit 1; }; \
+	diff -qr "$$fresh/buf" protos/buf || { echo 'protos/buf does not match the locked protovalidate; run: make protos'; exit 1; }; \
 	deploy/protos/generate "$$fresh"; \
 	for package in $(STUBS); do \
 	    diff -qr -x __pycache__ "$$fresh/$$package" "$$package" || \
-	        { echo 'Stubs are not those of protos/; run: make protos'; exit 1; }; \
+	        { echo 'The stubs do not match protos/; run: make protos'; exit 1; }; \
 	done
 
 check-docs: $(READY)
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(BIN)/python -m deploy.protos.reference "$$fresh"; \
 	for page in api.md internal-api.md; do \
 	    diff -q "$$fresh/$$page" "docs/$$page" || \
-	        { echo 'The API reference is not that of protos/; run: make protos'; exit 1; }; \
+	        { echo 'The API reference does not match protos/; run: make protos'; exit 1; }; \
 	done

@@ -1,7 +1,7 @@
 """Real servers for tests, started when a test first needs one. A server that cannot start is a failure.
 
 The suite runs in several processes (pytest-xdist). Each has its own servers and ports. The tests of one file run
-in one process, so they share its fixtures; so do the tests of several files with the same ``xdist_group``.
+in one process, so they share its fixtures.
 """
 
 import os
@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from deploy.local.paths import run_directory
 from deploy.local.testing.embedded import TestEmbedded
@@ -31,6 +32,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _PORTS = range(20_000, 30_000)
+_FOLDERS_WITH_ONE_STACK = ("tests/e2e/one_worker/",)
 
 
 def _spare_ports() -> str:
@@ -45,14 +47,25 @@ def _spare_ports() -> str:
 os.environ["HEADRACE_SPARE_PORTS"] = _spare_ports()
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    """Groups the tests of a file, and marks those that need a server.
+class FileScheduling(LoadScopeScheduling):
+    """Runs the tests of a file in one process, and also those of a folder whose files share a stack.
 
-    A later hook is too late for groups: pytest-xdist reads them in its own ``pytest_collection_modifyitems``,
-    which runs before that of any conftest.
+    Replaces ``xdist_group``, which pytest 9.2 ignores without a warning
+    (https://github.com/pytest-dev/pytest-xdist/issues/1386).
     """
-    if item.get_closest_marker("xdist_group") is None:
-        item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        return next((folder for folder in _FOLDERS_WITH_ONE_STACK if path.startswith(folder)), path)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FileScheduling:
+    return FileScheduling(config, log)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Marks tests that need a server."""
     if "servers" in getattr(item, "fixturenames", ()):
         item.add_marker(pytest.mark.server)
 

@@ -1,4 +1,4 @@
-"""``python -m deploy.docker``: builds the image, and tests it on the stack of deploy/compose.yaml."""
+"""Builds the image, and tests it on the stack of deploy/compose.yaml: ``python -m deploy.docker``."""
 
 import argparse
 import json
@@ -13,7 +13,11 @@ from deploy.local.paths import REPOSITORY
 
 
 def main() -> int:
-    """Does what the command line says; returns 0, or 1 with the reason printed."""
+    """Runs the command that the arguments name.
+
+    Returns:
+        0, or 1 after printing why it failed.
+    """
     parser = argparse.ArgumentParser(prog="python -m deploy.docker", description=__doc__)
     parser.add_argument("command", choices=["images", "compose-test", "clean"])
     command = parser.parse_args().command
@@ -37,7 +41,7 @@ def _build(engine: Engine) -> int:
 def _test_compose(engine: Engine) -> int:
     compose = engine.compose_command
     images = server_images(engine) | {"SERVICE_IMAGE": build_image(engine)}
-    # Not named as pytest would find it by itself: it takes an engine and minutes.
+    # Its name keeps it out of pytest's collection: it needs an engine, and minutes.
     test = REPOSITORY / "tests/deploy/compose/check_compose.py"
     env = {**engine.environment, **images, "COMPOSE_COMMAND": json.dumps(compose)}
     argv = [sys.executable, "-m", "pytest", str(test)]

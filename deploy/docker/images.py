@@ -1,4 +1,4 @@
-"""The images: Headrace's own, and those of others or, where no registry is reached, stand-ins for them."""
+"""Builds Headrace's image, and finds those of the servers, with stand-ins if no registry can be reached."""
 
 import os
 import shutil
@@ -22,7 +22,7 @@ _PULL_SECONDS = 600.0
 def build_image(engine: Engine) -> str:
     """Builds Headrace's image from the working tree and returns its name with the version.
 
-    PYTHON_IMAGE names another image to build on.
+    PYTHON_IMAGE in the environment overrides the base image.
     """
     version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
     tags = [f"headrace:{version}", "headrace:latest"]
@@ -37,25 +37,25 @@ def image_size_mb(engine: Engine, name: str) -> int:
 
 
 def server_images(engine: Engine) -> dict[str, str]:
-    """Returns the image of each server, pulled or a stand-in, by the variable that compose.yaml reads."""
+    """Returns the image of each server, pulled or a stand-in, by its variable in compose.yaml."""
     return {
-        f"{server.upper()}_IMAGE": name if _is_there(engine, name) else _server_stand_in(engine, server)
+        f"{server.upper()}_IMAGE": name if _is_available(engine, name) else _server_stand_in(engine, server)
         for server, name in SERVER_IMAGES.items()
     }
 
 
 def _server_stand_in(engine: Engine, server: str) -> str:
     name, folder = f"headrace-stand-in/{server}", _FOLDER / "stand_ins" / server
-    print(f"The image of {server} cannot be pulled; making a stand-in", flush=True)
+    print(f"The image of {server} cannot be pulled; building a stand-in", flush=True)
     engine.build([name], folder / "Dockerfile", folder, BASE_IMAGE=_python_stand_in(engine))
     return name
 
 
 def _python_image(engine: Engine) -> str:
-    return PYTHON_IMAGE if _is_there(engine, PYTHON_IMAGE) else _python_stand_in(engine)
+    return PYTHON_IMAGE if _is_available(engine, PYTHON_IMAGE) else _python_stand_in(engine)
 
 
-def _is_there(engine: Engine, name: str) -> bool:
+def _is_available(engine: Engine, name: str) -> bool:
     for command in (["image", "inspect"], ["pull", "--quiet"]):
         try:
             engine.run(*command, name, seconds=_PULL_SECONDS)
@@ -66,7 +66,7 @@ def _is_there(engine: Engine, name: str) -> bool:
 
 
 def _python_stand_in(engine: Engine) -> str:
-    """Returns an image of Debian with its Python, made from packages."""
+    """Returns an image of Debian with its Python, built from packages."""
     name = "headrace-stand-in/python:3.13"
     if not engine.run("images", "--quiet", _DEBIAN):
         _import_debian(engine)
@@ -82,10 +82,10 @@ def _python_stand_in(engine: Engine) -> str:
 def _import_debian(engine: Engine) -> None:
     if shutil.which("mmdebstrap") is None:
         raise LocalStackError(
-            f"{PYTHON_IMAGE} cannot be pulled, and a stand-in takes the package mmdebstrap. Install it, or "
-            "name an image that is here: make images PYTHON_IMAGE=..."
+            f"{PYTHON_IMAGE} cannot be pulled, and a stand-in needs the package mmdebstrap. Install it, or "
+            "name a local image: make images PYTHON_IMAGE=..."
         )
-    print(f"{PYTHON_IMAGE} cannot be pulled; making a stand-in from Debian's packages", flush=True)
+    print(f"{PYTHON_IMAGE} cannot be pulled; building a stand-in from Debian's packages", flush=True)
     packages = "--include=python3,python3-venv,python3-pip,ca-certificates"
     with tempfile.TemporaryDirectory() as folder:
         archive = Path(folder, "debian.tar")

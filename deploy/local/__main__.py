@@ -50,7 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     up = commands.add_parser("up", help="start everything that is not running, and return when all is ready")
     up.add_argument("--workers", type=int, default=2)
     up.add_argument("--gateways", type=int, default=1)
-    up.add_argument("--spare-ports", action="store_true", help="use free ports, next to another stack on this machine")
+    up.add_argument(
+        "--spare-ports", action="store_true", help="use free ports, next to another stack on this machine"
+    )
     commands.add_parser("down", help="stop everything and keep the data")
     commands.add_parser("clean", help="stop everything and remove the data")
     commands.add_parser("install", help="install missing servers, or name them")

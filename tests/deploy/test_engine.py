@@ -1,4 +1,4 @@
-"""Where no Docker engine can be had, this is said, with the reason."""
+"""Errors if no Docker engine can be reached or started."""
 
 import os
 
@@ -13,16 +13,16 @@ def nothing_is_installed(monkeypatch, tmp_path):
     monkeypatch.setenv("PATH", str(tmp_path))
 
 
-def test_who_is_not_root_hears_that_starting_an_engine_takes_root(monkeypatch):
+def test_other_users_than_root_get_the_message_that_starting_an_engine_needs_root(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
     with (
-        pytest.raises(LocalStackError, match="No Docker engine answers, and starting one takes root"),
+        pytest.raises(LocalStackError, match="No Docker engine responds, and starting one needs root"),
         Engine(),
     ):
         pass
 
 
-def test_root_hears_what_is_missing_where_nothing_can_be_installed(monkeypatch):
+def test_root_gets_the_name_of_the_missing_program_if_nothing_can_be_installed(monkeypatch):
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     with pytest.raises(LocalStackError, match="dockerd is not installed"), Engine():
         pass

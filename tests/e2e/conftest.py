@@ -7,7 +7,6 @@ from typing import Any
 import aiohttp
 import pytest
 
-from deploy.local.testing.stack import TestStack
 from headrace import Client, JobState
 
 LABELS = ["Engineering", "Design", "Sales", "Finance"]
@@ -113,9 +112,14 @@ class CuttableProxy:
         sink.transport.abort()
 
 
+@pytest.fixture(scope="session")
+def make_proxy() -> type[CuttableProxy]:
+    return CuttableProxy
+
+
 @pytest.fixture
-async def proxy():
-    proxy = CuttableProxy()
+async def proxy(make_proxy):
+    proxy = make_proxy()
     yield proxy
     await proxy.stop()
 
@@ -203,33 +207,6 @@ def revived(two_gateways):
         service.start()
     for service in services:
         service.wait_ready()
-
-
-@pytest.fixture(scope="session")
-async def line_to_worker():
-    """A proxy between the gateway and the worker of `narrow_stack`."""
-    proxy = CuttableProxy()
-    await proxy.start()
-    yield proxy
-    await proxy.stop()
-
-
-@pytest.fixture(scope="session")
-async def narrow_stack(servers, line_to_worker):
-    """A stack with one worker that runs 20 items at once and drains for 3 s.
-
-    Files that use it are in the xdist group "narrow", so that it starts only once.
-    """
-    settings = {
-        "HEADRACE_WORKER_ADVERTISE": f"127.0.0.1:{line_to_worker.port}",
-        "HEADRACE_DRAIN_SECONDS": "3",
-        "HEADRACE_IN_FLIGHT_LIMIT": "20",
-    }
-    stack = await asyncio.to_thread(TestStack, servers, workers=1, worker_settings=settings)
-    line_to_worker.upstream_port = stack.workers[0].port
-    await asyncio.to_thread(stack.start)
-    yield stack
-    await asyncio.to_thread(stack.close)
 
 
 @pytest.fixture

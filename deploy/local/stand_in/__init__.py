@@ -1,6 +1,6 @@
-"""A stand-in for a server that speaks the OpenAI API: no language model, but keyword rules.
+"""A stand-in for a server that speaks the OpenAI API, with keyword rules instead of a language model.
 
-For the demonstration, the local stack and tests; never for real work.
+For the demonstration, the local stack and tests, not for real work.
 """
 
 from deploy.local.stand_in.faults import Fault

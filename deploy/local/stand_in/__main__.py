@@ -10,22 +10,24 @@ from services.shared.process import stop_on_signals
 
 
 def main() -> None:
-    """Reads the command line, then serves."""
+    """Parses the command line, then serves."""
     parser = argparse.ArgumentParser(
         prog="python -m deploy.local.stand_in",
-        description="A stand-in for an OpenAI server: no language model, but keyword rules.",
+        description="A stand-in for an OpenAI server, with keyword rules instead of a language model.",
     )
-    parser.add_argument("--port", type=int, required=True, help="on 127.0.0.1; 0 takes a free one")
-    parser.add_argument("--latency-ms", type=float, default=200.0, help="of every answer (default 200)")
+    parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 selects a free one")
     parser.add_argument(
-        "--fail", metavar="STATUS:N", help="answer every N-th call with this status, such as 429:50"
+        "--latency-ms", type=float, default=200.0, help="latency of every response (default 200)"
+    )
+    parser.add_argument(
+        "--fail", metavar="STATUS:N", help="fail every N-th call with this status, such as 429:50"
     )
     args = parser.parse_args()
     stand_in = StandIn(args.port, args.latency_ms)
     if args.fail:
         status, _, every = args.fail.partition(":")
         if not status.isdigit() or not every.isdigit():
-            parser.error("--fail wants STATUS:N, such as 429:50")
+            parser.error("--fail must be STATUS:N, such as 429:50")
         retry_after = "1" if status == "429" else None
         stand_in.behaviour.fail_every = Fault(status=int(status), retry_after=retry_after)
         stand_in.behaviour.every = int(every)

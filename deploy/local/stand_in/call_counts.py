@@ -1,4 +1,4 @@
-"""What the stand-in counts, so that a test can see which calls were made twice."""
+"""Counts of the calls to the stand-in, which show calls that were made twice."""
 
 import time
 from collections import Counter
@@ -6,17 +6,17 @@ from typing import Any
 
 
 class CallCounts:
-    """Counts of calls since the start or the last reset.
+    """Counts calls since the start or the last reset.
 
     Attributes:
-        call_count: Calls that came in.
-        answered_count: Calls answered, with an error too.
-        broken_off_count: Calls whose caller went away before the answer.
-        in_flight_count: Calls being answered now.
-        max_in_flight_count: The most at once.
-        last_call_time: When the last call came in, in seconds since 1970; 0.0: none did.
-        last_broken_off_time: The same of the last call that was broken off.
-        prompts: Calls by prompt: the messages of the role user, joined by a line of dashes.
+        call_count: Calls received.
+        answered_count: Calls that got a response, including errors.
+        broken_off_count: Calls whose caller disconnected before the response.
+        in_flight_count: Calls in flight now.
+        max_in_flight_count: Maximum of calls in flight at the same time.
+        last_call_time: Time of the last call, in seconds since 1970. 0.0 if there was none.
+        last_broken_off_time: Time at which the last call was broken off, in seconds since 1970.
+        prompts: Calls by prompt, which is the messages of the role user joined by a line of dashes.
     """
 
     def __init__(self) -> None:
@@ -24,14 +24,14 @@ class CallCounts:
         self.reset()
 
     def reset(self) -> None:
-        """Starts again from 0; calls in flight stay in flight."""
+        """Sets all counts to 0, except that of calls in flight."""
         self.call_count = self.answered_count = self.broken_off_count = 0
         self.max_in_flight_count = self.in_flight_count
         self.last_call_time = self.last_broken_off_time = 0.0
         self.prompts: Counter[str] = Counter()
 
     def start(self, prompt: str) -> None:
-        """Counts a call that came in."""
+        """Counts a received call."""
         self.call_count += 1
         self.last_call_time = time.time()
         self.in_flight_count += 1
@@ -48,7 +48,11 @@ class CallCounts:
             self.last_broken_off_time = time.time()
 
     def to_json(self, *, all_prompts: bool) -> dict[str, Any]:
-        """Returns the counts; of the prompts only those called more than once, unless all are wanted."""
+        """Returns the counts.
+
+        Args:
+            all_prompts: Whether to include prompts that were called only once.
+        """
         prompts = {prompt: count for prompt, count in self.prompts.items() if all_prompts or count > 1}
         return {
             "call_count": self.call_count,

@@ -1,4 +1,4 @@
-"""The stand-in's own record of each call, to be compared with what a store says."""
+"""The stand-in's record of each call, to compare with the store."""
 
 import time
 from typing import Any
@@ -15,12 +15,12 @@ class LoggedCall:
     """One call.
 
     Attributes:
-        caller: What the caller named as its OpenAI project; may be empty.
-        prompt: See ``CallCounts.prompts``.
-        begin: When it came in, in seconds since 1970.
-        end: When it ended, likewise; 0: it is under way.
-        outcome: ``answered``, an HTTP status such as ``500``, ``broken_body``, ``hung`` (also where the
-            caller then went away), ``reset``, ``broken_off`` by the caller, or empty while it is under way.
+        caller: OpenAI project that the caller named. May be empty.
+        prompt: Prompt, see ``CallCounts.prompts``.
+        begin: Time at which it was received, in seconds since 1970.
+        end: Time at which it ended, in seconds since 1970. 0 while it is in flight.
+        outcome: ``answered``, an HTTP status such as ``500``, ``broken_body``, ``hung`` (even if the caller then
+            disconnected), ``reset``, ``broken_off`` by the caller, or empty while it is in flight.
     """
 
     __slots__ = ("begin", "caller", "end", "outcome", "prompt")
@@ -33,35 +33,35 @@ class LoggedCall:
         self.outcome = UNDER_WAY
 
     def finish(self, outcome: str) -> None:
-        """Notes how the call ended; only the first time counts."""
+        """Stores the outcome of the call. Only the first call counts."""
         if not self.outcome:
             self.end, self.outcome = time.time(), outcome
 
 
 class CallLog:
-    """Calls in the order in which they came in, about 300 bytes each; kept only when asked for."""
+    """Calls in the order received, about 300 bytes each. Off by default."""
 
     def __init__(self) -> None:
         self.is_kept = False
         self._calls: list[LoggedCall] = []
 
     def reset(self) -> None:
-        """Forgets all calls and keeps no more."""
+        """Deletes all calls and stops logging."""
         self.is_kept = False
         self._calls = []
 
     def start(self, caller: str, prompt: str) -> LoggedCall:
-        """Returns the record of a call that came in."""
+        """Returns the record of a received call."""
         call = LoggedCall(caller, prompt)
         if self.is_kept:
             self._calls.append(call)
         return call
 
     def to_json(self, after: int) -> dict[str, Any]:
-        """Returns the calls from a place on, each as a list of caller, prompt, begin, end, outcome.
+        """Returns the calls, each as a list of caller, prompt, begin, end, outcome.
 
         Args:
-            after: How many calls to pass over.
+            after: Number of calls to skip.
         """
         calls = [
             [call.caller, call.prompt, call.begin, call.end, call.outcome] for call in self._calls[after:]

@@ -1,4 +1,4 @@
-"""Reading a chat and answering it in the form of the OpenAI API."""
+"""Reads a chat and builds its completion in the form of the OpenAI API."""
 
 import time
 from functools import lru_cache
@@ -8,18 +8,18 @@ from deploy.local.stand_in.keyword_rules import choose_label
 
 NAME = "headrace-stand-in"
 _LABELS_START = "Labels:\n"
-_NO_LABELS = "This is a stand-in, not a language model: it only chooses labels by keywords."
+_NO_LABELS = "This is a stand-in, not a language model: it only selects labels by keywords."
 
 
 def read_prompt(messages: list[dict[str, Any]]) -> str:
-    """Returns the messages of the user, joined by a line of dashes."""
+    """Returns the user's messages, joined by a line of dashes."""
     return "\n---\n".join(
         str(message.get("content")) for message in messages if message.get("role") == "user"
     )
 
 
-def answer_text(messages: list[dict[str, Any]]) -> str:
-    """Returns what the stand-in says: one of the labels listed in the system message, by keywords."""
+def response_text(messages: list[dict[str, Any]]) -> str:
+    """Returns one of the labels listed in the system message, selected by keywords."""
     for message in messages:
         if message.get("role") == "system":
             labels = _read_labels(str(message.get("content")))
@@ -30,12 +30,12 @@ def answer_text(messages: list[dict[str, Any]]) -> str:
 
 
 def completion(request: dict[str, Any], text: str, call_number: int) -> dict[str, Any]:
-    """Returns the body of a chat completion with plausible token counts (four characters a token).
+    """Returns the body of a chat completion, with plausible token counts (four characters per token).
 
     Args:
-        request: The request's body.
-        text: What the model says.
-        call_number: From 1.
+        request: Body of the request.
+        text: Text of the model's message.
+        call_number: Number of the call, from 1.
     """
     input_tokens = sum(4 + len(str(message.get("content"))) // 4 for message in request["messages"])
     output_tokens = 1 + len(text) // 4

@@ -1,4 +1,4 @@
-"""How the stand-in can be told to misbehave."""
+"""Faults that the stand-in injects on demand."""
 
 import random
 from collections.abc import Sequence
@@ -10,23 +10,23 @@ from deploy.local.stand_in.call_log import ANSWERED, BROKEN_BODY, HUNG, RESET
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done to one call in the place of an answer.
+    """What one call gets instead of its normal response.
 
     Attributes:
-        status: HTTP status of the answer.
-        code: The error's code, such as ``insufficient_quota``.
-        message: The error's message.
-        retry_after: Sent as Retry-After, in seconds or as a date.
-        text: What the model says instead; an ordinary answer otherwise.
-        body: Sent as the whole body, unchanged, such as broken JSON.
-        hang: Never answer.
-        hang_seconds: A hang ends after so long, by closing the connection; None: with the caller's patience.
-        disconnect: Close the connection without an answer.
+        status: HTTP status of the response.
+        code: Code of the error, such as ``insufficient_quota``.
+        message: Message of the error.
+        retry_after: Value of Retry-After, in seconds or as a date.
+        text: Text of the model's message, in an otherwise normal response.
+        body: Complete body, sent unchanged, such as broken JSON.
+        hang: Whether the call never gets a response.
+        hang_seconds: Seconds until a hang ends and the connection is closed. If None, the caller must end it.
+        disconnect: Whether the connection is closed without a response.
     """
 
     status: int = 200
     code: str | None = None
-    message: str = "the stand-in was told to fail"
+    message: str = "an injected failure of the stand-in"
     retry_after: str | None = None
     text: str | None = None
     body: str | None = None
@@ -36,10 +36,10 @@ class Fault:
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "Fault":
-        """Returns the fault that a JSON object describes, with the names above.
+        """Returns the fault of a JSON object with the attributes above.
 
         Raises:
-            TypeError: An unknown name.
+            TypeError: A name is unknown.
         """
         if value.get("retry_after") is not None:
             value = {**value, "retry_after": str(value["retry_after"])}
@@ -47,7 +47,7 @@ class Fault:
 
     @property
     def outcome(self) -> str:
-        """What a call that meets it comes to; see ``LoggedCall``."""
+        """Outcome of a call with this fault, see ``LoggedCall``."""
         if self.hang:
             return HUNG
         if self.disconnect:
@@ -61,28 +61,28 @@ class RandomFaults:
     """Draws a fault, or none, for each call.
 
     Args:
-        seed: Gives the draws; calls that come in another order meet other faults.
-        faults: Each with its probability, from 0 to 1, together at most 1.
+        seed: Seed of the draws. Calls in another order get other faults.
+        faults: Faults, each with its probability from 0 to 1. The sum must not exceed 1.
 
     Raises:
-        ValueError: A probability is not from 0 to 1, or they are over 1 together.
+        ValueError: A probability is out of range, or the sum exceeds 1.
     """
 
     def __init__(self, seed: int, faults: Sequence[tuple[float, Fault]]) -> None:
         total = sum(probability for probability, _ in faults)
         if any(probability < 0 for probability, _ in faults) or total > 1 + 1e-9:
-            raise ValueError("probabilities are from 0 to 1, and together at most 1")
+            raise ValueError("each probability must be from 0 to 1, and their sum at most 1")
         self._random = random.Random(seed)
         self._faults = list(faults)
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "RandomFaults":
-        """Returns what a JSON object describes: ``seed``, and ``faults``, each with a ``probability``.
+        """Returns the faults of a JSON object with ``seed`` and ``faults``, each with a ``probability``.
 
         Raises:
             KeyError: A name is missing.
-            TypeError: An unknown name.
-            ValueError: A probability is wrong.
+            TypeError: A name is unknown.
+            ValueError: A probability is out of range.
         """
         faults = []
         for described in value["faults"]:
@@ -91,7 +91,7 @@ class RandomFaults:
         return cls(int(value["seed"]), faults)
 
     def draw(self) -> Fault | None:
-        """Returns what the next call meets; None: nothing."""
+        """Returns the fault of the next call, or None."""
         left = self._random.random()
         for probability, fault in self._faults:
             left -= probability
@@ -102,17 +102,17 @@ class RandomFaults:
 
 @dataclass
 class Behaviour:
-    """What calls meet. Of several faults that fit the first in this order is taken.
+    """Behaviour towards calls. If several faults apply, the first in this order is used.
 
     Attributes:
-        latency_ms: How long every answer takes, in milliseconds.
-        headers: Sent with every completion.
-        fail_next: Taken by the next calls, one each.
-        fail_when_contains: By a text in the request's body.
-        fail_all: Taken by every call.
-        fail_every: Taken by every n-th call.
-        every: The n of fail_every; 0: none.
-        fail_randomly: Draws what each call meets; None: nothing.
+        latency_ms: Latency of every response, in milliseconds.
+        headers: Headers of every completion.
+        fail_next: Faults of the next calls, one each.
+        fail_when_contains: Faults by a text in the body of the request.
+        fail_all: Fault of every call.
+        fail_every: Fault of every n-th call.
+        every: The n of ``fail_every``. 0 turns it off.
+        fail_randomly: Random faults. None turns them off.
     """
 
     latency_ms: float = 0.0
@@ -125,15 +125,15 @@ class Behaviour:
     fail_randomly: RandomFaults | None = None
 
     def update(self, control: dict[str, Any]) -> None:
-        """Takes over the fields that a JSON object names; the others stay.
+        """Sets the fields that a JSON object names and keeps the others.
 
-        ``hang_when_contains``, a list of texts, and ``answer_when_contains``, answers by text, are short for
-        faults in fail_when_contains.
+        ``hang_when_contains``, a list of texts, and ``answer_when_contains``, responses by text, are short forms
+        of faults in ``fail_when_contains``.
 
         Raises:
-            KeyError: A name is missing in fail_randomly.
+            KeyError: ``fail_randomly`` lacks a name.
             TypeError: A fault has an unknown name.
-            ValueError: An unknown field.
+            ValueError: A field is unknown.
         """
         for name, value in control.items():
             match name:
@@ -150,7 +150,9 @@ class Behaviour:
                 case "hang_when_contains":
                     self.fail_when_contains |= {text: Fault(hang=True) for text in value}
                 case "answer_when_contains":
-                    self.fail_when_contains |= {text: Fault(text=answer) for text, answer in value.items()}
+                    self.fail_when_contains |= {
+                        text: Fault(text=response) for text, response in value.items()
+                    }
                 case "fail_all":
                     self.fail_all = Fault.from_json(value) if value else None
                 case "fail_every":
@@ -161,11 +163,11 @@ class Behaviour:
                     raise ValueError(f"unknown field {name}")
 
     def fault(self, body: str, call_number: int) -> Fault | None:
-        """Returns what to do to a call, or None for an ordinary answer.
+        """Returns the fault of a call, or None for a normal response.
 
         Args:
-            body: Of the request.
-            call_number: From 1.
+            body: Body of the request.
+            call_number: Number of the call, from 1.
         """
         if self.fail_next:
             return self.fail_next.pop(0)

@@ -1,10 +1,10 @@
-"""Choosing a label by keywords: better than chance, and honest about being no more than that."""
+"""Selects a label by keywords, which is better than chance and nothing more."""
 
 import re
 from collections.abc import Sequence
 from functools import lru_cache
 
-# For labels of job postings. Any other label is looked for by its own words.
+# For labels of job postings. Any other label is found by its own words.
 _KEYWORDS = {
     "ai-ml": "machine learning|ml|ai|artificial intelligence|deep learning|nlp|llm|genai|perception|"
     "computer vision|research scientist|applied scientist",
@@ -32,15 +32,15 @@ _KEYWORDS = {
     "partnerships|solutions engineer|solution engineer|sales engineer|territory|go-to-market",
 }
 _FALLBACK = "other"
-# What the lines of a prompt weigh; a text without such lines weighs as a title.
+# Weights of the lines of a prompt. A text without such lines has the weight of a title.
 _WEIGHT_BY_LINE = {"title": 3.0, "department": 2.0, "company": 0.0, "location": 0.0}
 _LINE = re.compile(r"^\s*(\w+):\s*(.*)$", re.MULTILINE)
 
 
 def choose_label(labels: Sequence[str], text: str) -> str:
-    """Returns the label whose keywords weigh most in a text; longer keywords weigh more.
+    """Returns the label whose keywords have the highest weight in a text. Longer keywords weigh more.
 
-    Where nothing fits: ``other`` if it is a label, else the first one. Always the same for the same text.
+    Without a match, returns ``other`` if it is a label, else the first label. Deterministic.
     """
     weighted = [(_WEIGHT_BY_LINE.get(name.lower(), 1.0), line.lower()) for name, line in _LINE.findall(text)]
     if not weighted:

@@ -8,23 +8,26 @@ from aiohttp import web
 
 from deploy.local.stand_in.call_counts import CallCounts
 from deploy.local.stand_in.call_log import ANSWERED, BROKEN_OFF, HUNG, CallLog, LoggedCall
-from deploy.local.stand_in.chat import NAME, answer_text, completion, read_prompt
+from deploy.local.stand_in.chat import NAME, response_text, completion, read_prompt
 from deploy.local.stand_in.faults import Behaviour, Fault
 
 _MAX_BODY_BYTES = 16 * 1024 * 1024
 
 
 class StandIn:
-    """A server that speaks the OpenAI API and is no language model.
+    """A server that speaks the OpenAI API without a language model.
 
-    ``POST /v1/chat/completions`` and ``GET /v1/models`` as OpenAI has them; every model is known but those
-    whose name starts with ``unknown``. ``GET /calls`` (``?prompts=1``: with every prompt), ``GET /call-log``
-    (``?after=N``: see CallLog), ``POST /control`` (see Behaviour; ``{"reset": true}`` sets counts, log and
-    behaviour back first; ``{"keep_log": true}`` keeps a log from now on), ``GET /healthz``.
+    - ``POST /v1/chat/completions`` and ``GET /v1/models`` work as OpenAI's. Every model exists, except those
+      whose names start with ``unknown``.
+    - ``GET /calls`` returns counts, with every prompt for ``?prompts=1``.
+    - ``GET /call-log`` returns the calls, see ``CallLog``. ``?after=N`` skips N of them.
+    - ``POST /control`` sets the behaviour, see ``Behaviour``. ``{"reset": true}`` first resets counts, log and
+      behaviour. ``{"keep_log": true}`` turns the log on.
+    - ``GET /healthz`` returns 200.
 
     Args:
-        port: On loopback; 0 takes a free one.
-        latency_ms: How long every answer takes, in milliseconds.
+        port: Port on loopback. 0 selects a free one.
+        latency_ms: Latency of every response, in milliseconds.
     """
 
     def __init__(self, port: int = 0, latency_ms: float = 0.0) -> None:
@@ -40,21 +43,21 @@ class StandIn:
         app.router.add_get("/calls", self._list_calls)
         app.router.add_get("/call-log", self._read_log)
         app.router.add_post("/control", self._control)
-        # A handler whose caller goes away is cancelled, and so counted as broken off.
+        # A handler whose caller disconnects is cancelled, so its call counts as broken off.
         self._runner = web.AppRunner(app, access_log=None, handler_cancellation=True, shutdown_timeout=0.1)
 
     @property
     def url(self) -> str:
-        """Where it listens, such as ``http://127.0.0.1:8080``."""
+        """Address such as ``http://127.0.0.1:8080``."""
         return f"http://127.0.0.1:{self._port}"
 
     @property
     def base_url(self) -> str:
-        """What OPENAI_BASE_URL shall be."""
+        """Value for OPENAI_BASE_URL."""
         return f"{self.url}/v1"
 
     async def start(self) -> None:
-        """Listens.
+        """Starts listening.
 
         Raises:
             OSError: The port is taken.
@@ -65,7 +68,7 @@ class StandIn:
         self._port = self._runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Breaks off what is in flight and stops listening. Safe to repeat."""
+        """Breaks off calls in flight and stops listening. Safe to repeat."""
         await self._runner.cleanup()
 
     async def _complete(self, request: web.Request) -> web.StreamResponse:
@@ -74,19 +77,21 @@ class StandIn:
             chat = orjson.loads(body)
             prompt = read_prompt(chat["messages"])
         except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError):
-            return _json({"error": {"message": "no chat in the body", "type": "invalid_request_error"}}, 400)
+            return _json(
+                {"error": {"message": "the body is not a chat", "type": "invalid_request_error"}}, 400
+            )
         self.counts.start(prompt)
         call = self.log.start(request.headers.get("openai-project", ""), prompt)
         answered = False
         try:
-            response = await self._answer(request, chat, body, call)
+            response = await self._respond(request, chat, body, call)
             answered = True
             return response
         finally:
             self.counts.end(answered=answered)
-            call.finish(BROKEN_OFF)  # unless it came to something else before
+            call.finish(BROKEN_OFF)  # unless it has another outcome
 
-    async def _answer(
+    async def _respond(
         self, request: web.Request, chat: dict[str, Any], body: bytes, call: LoggedCall
     ) -> web.StreamResponse:
         behaviour = self.behaviour
@@ -98,7 +103,7 @@ class StandIn:
             fault = Fault(404, "model_not_found", "no such model")
         if fault is not None and fault.text is None:
             return await _misbehave(request, fault, call)
-        text = fault.text if fault is not None and fault.text is not None else answer_text(chat["messages"])
+        text = fault.text if fault is not None and fault.text is not None else response_text(chat["messages"])
         call.finish(ANSWERED)
         return _json(completion(chat, text, call_number), headers={"server": NAME, **behaviour.headers})
 
@@ -158,7 +163,7 @@ async def _hang(fault: Fault, call: LoggedCall) -> None:
     except TimeoutError:
         return
     finally:
-        call.finish(HUNG)  # whoever ended it
+        call.finish(HUNG)  # whichever side ended it
 
 
 def _json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> web.Response:

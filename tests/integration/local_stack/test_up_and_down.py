@@ -125,9 +125,7 @@ def test_a_service_whose_metrics_port_is_taken_starts_without_metrics(
     assert pids(run_dir) == before
 
 
-def test_a_second_up_changes_nothing(
-    running: dict[str, int], up: Callable[..., str], run_dir: Path
-) -> None:
+def test_a_second_up_changes_nothing(running: dict[str, int], up: Callable[..., str], run_dir: Path) -> None:
     up()
     assert pids(run_dir) == running
 

@@ -11,40 +11,17 @@ from sqlalchemy import text
 from headrace import JobState
 from services.results.database.engine import open_engine
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("narrow")]
+pytestmark = pytest.mark.timeout(180)
 
 NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
 
 @pytest.fixture
-async def worker(narrow_stack):
-    worker = narrow_stack.workers[0]
+async def worker(one_worker):
+    worker = one_worker.workers[0]
     yield worker
     await asyncio.to_thread(worker.start)
     await asyncio.to_thread(worker.wait_ready)
-
-
-@pytest.fixture
-async def stand_in(narrow_stack, open_stand_in):
-    control = open_stand_in(narrow_stack.stand_in_url)
-    await control.set(reset=True)
-    yield control
-    await control.set(reset=True)
-
-
-@pytest.fixture
-def hr(narrow_stack, open_client):
-    return open_client(narrow_stack.gateway_target)
-
-
-async def until_calls(stand_in, **counts):
-    """Waits until the provider has counted at least these calls."""
-    async with asyncio.timeout(60):
-        while True:
-            calls = await stand_in.calls()
-            if all(calls[name] >= count for name, count in counts.items()):
-                return
-            await asyncio.sleep(0.02)
 
 
 async def ended(client, job_id):
@@ -76,11 +53,11 @@ async def leased_and_lost(stack, job_id):
 
 
 async def test_a_drained_worker_leases_nothing_records_what_ends_and_gives_back_what_does_not(
-    narrow_stack, worker, hr, stand_in, postings, classify
+    one_worker, worker, hr, stand_in, until_calls, postings, classify
 ):
     await stand_in.set(latency_ms=300, hang_when_contains=["Posting stuck0:"])
     job = await hr.submit("llm.classify", postings(1, "stuck") + postings(600, "drain"), classify)
-    await until_calls(stand_in, answered_count=100)
+    await until_calls(answered_count=100)
     await ask_to_stop(worker)
     late = await hr.submit("noop", [1], job_class="interactive")
     assert await asyncio.to_thread(worker.process.wait_ended, 30)
@@ -89,7 +66,7 @@ async def test_a_drained_worker_leases_nothing_records_what_ends_and_gives_back_
     assert (calls["in_flight_count"], calls["broken_off_count"]) == (0, 1)
     assert now.progress.succeeded_count == calls["answered_count"] < 600
     assert now.usage.call_count == calls["call_count"] == calls["answered_count"] + 1
-    assert await leased_and_lost(narrow_stack, job.job_id) == (0, 0)
+    assert await leased_and_lost(one_worker, job.job_id) == (0, 0)
     waiting = await hr.get(late.job_id)
     assert (waiting.state, waiting.start_time) == (JobState.PENDING, None)
     await stand_in.set(fail_when_contains={}, latency_ms=0)
@@ -102,15 +79,17 @@ async def test_a_drained_worker_leases_nothing_records_what_ends_and_gives_back_
     assert last.job.usage.call_count == calls["call_count"] == 602
 
 
-async def test_a_second_signal_ends_a_draining_worker_at_once(hr, worker, stand_in, postings, classify):
+async def test_a_second_signal_ends_a_draining_worker_at_once(
+    hr, worker, stand_in, until_calls, postings, classify
+):
     await stand_in.set(hang_when_contains=["Posting haste"])
     job = await hr.submit("llm.classify", postings(10, "haste"), classify)
-    await until_calls(stand_in, in_flight_count=10)
+    await until_calls(in_flight_count=10)
     await ask_to_stop(worker)
     worker.process.send(signal.SIGTERM)
     assert await asyncio.to_thread(worker.process.wait_ended, 20)
     assert worker.process.exit_code == 1
-    await until_calls(stand_in, broken_off_count=10)
+    await until_calls(broken_off_count=10)
     await stand_in.set(fail_when_contains={})
     await asyncio.to_thread(worker.start)
     assert (await ended(hr, job.job_id)).state is JobState.SUCCEEDED

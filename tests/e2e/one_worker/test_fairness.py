@@ -6,7 +6,7 @@ import pytest
 
 from headrace import JobClass, JobState
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("narrow")]
+pytestmark = pytest.mark.timeout(180)
 
 ITEMS = 5_000
 
@@ -30,8 +30,7 @@ async def finished_count(client, job_id):
     return (await client.get(job_id)).progress.succeeded_count
 
 
-async def test_an_interactive_item_gets_through_a_worker_full_of_bulk_work(narrow_stack, open_client):
-    hr = open_client(narrow_stack.gateway_target)
+async def test_an_interactive_item_gets_through_a_worker_full_of_bulk_work(hr):
     bulk = await fill(hr, JobClass.BULK)
     before = await finished_count(hr, bulk.job_id)
     job = await hr.submit("noop", [{}], {"sleep_ms": 1000}, job_class=JobClass.INTERACTIVE)
@@ -42,9 +41,9 @@ async def test_an_interactive_item_gets_through_a_worker_full_of_bulk_work(narro
 
 
 async def test_a_small_job_of_another_tenant_gets_through_a_worker_full_of_the_same_class(
-    narrow_stack, open_client
+    one_worker, open_client
 ):
-    large, small = (open_client(narrow_stack.gateway_target, tenant=tenant) for tenant in ("large", "small"))
+    large, small = (open_client(one_worker.gateway_target, tenant=tenant) for tenant in ("large", "small"))
     filling = await fill(large, JobClass.DEFAULT)
     before = await finished_count(large, filling.job_id)
     job = await small.submit("noop", [{}] * 10, {"sleep_ms": 1000}, job_class=JobClass.DEFAULT)

@@ -6,42 +6,19 @@ import pytest
 
 from headrace import JobState
 
-pytestmark = [pytest.mark.timeout(180), pytest.mark.xdist_group("narrow")]
+pytestmark = pytest.mark.timeout(180)
 
 IN_FLIGHT = 20
 
 
 @pytest.fixture
-async def line(narrow_stack, line_to_worker):
-    """The connection between the gateway and the worker, which has been used."""
+async def line(one_worker, connection):
+    """The connection between the gateway and the worker, in use. It is mended after the test."""
     async with asyncio.timeout(30):
-        while not any(line_to_worker.sent):
+        while not any(connection.sent):
             await asyncio.sleep(0.02)
-    yield line_to_worker
-    line_to_worker.mend()
-
-
-@pytest.fixture
-def hr(narrow_stack, open_client):
-    return open_client(narrow_stack.gateway_target)
-
-
-@pytest.fixture
-async def stand_in(narrow_stack, open_stand_in):
-    control = open_stand_in(narrow_stack.stand_in_url)
-    await control.set(reset=True)
-    yield control
-    await control.set(reset=True)
-
-
-async def until_calls(stand_in, **counts):
-    """Waits until the provider has counted at least these calls."""
-    async with asyncio.timeout(60):
-        while True:
-            calls = await stand_in.calls()
-            if all(calls[name] >= count for name, count in counts.items()):
-                return
-            await asyncio.sleep(0.02)
+    yield connection
+    connection.mend()
 
 
 async def ended(client, job_id):
@@ -62,13 +39,15 @@ async def test_a_watcher_converges_when_the_stream_of_progress_is_cut(hr, line, 
     assert event.progress.succeeded_count == 600
 
 
-async def test_a_cancel_reaches_a_worker_that_no_gateway_reaches(hr, line, stand_in, postings, classify):
+async def test_a_cancel_reaches_a_worker_that_no_gateway_reaches(
+    hr, line, stand_in, until_calls, postings, classify
+):
     await stand_in.set(hang_when_contains=["Posting far"])
     job = await hr.submit("llm.classify", postings(200, "far"), classify)
-    await until_calls(stand_in, in_flight_count=IN_FLIGHT)
+    await until_calls(in_flight_count=IN_FLIGHT)
     line.cut()
     await hr.cancel(job.job_id)
     last = await ended(hr, job.job_id)
     assert (last.state, last.progress.cancelled_count) == (JobState.CANCELLED, 200)
-    await until_calls(stand_in, broken_off_count=IN_FLIGHT)
+    await until_calls(broken_off_count=IN_FLIGHT)
     assert last.job.usage.call_count == (await stand_in.calls())["call_count"] == IN_FLIGHT
