@@ -1,7 +1,7 @@
 """Real servers for tests, started when a test first needs one. A server that cannot start is a failure.
 
-The suite runs in several processes (pytest-xdist). Each has its own servers and ports. The tests of one file run
-in one process, so they share its fixtures.
+The suite runs in several processes (pytest-xdist). Each has its own servers and ports. The tests of one file
+run in one process, so they share its fixtures.
 """
 
 import os
@@ -135,7 +135,7 @@ def two_gateways(servers: TestRun) -> Iterator[TestStack]:
 
 @pytest.fixture
 def make_embedded(closing: Closing) -> Callable[..., TestEmbedded]:
-    """Starts the embedded system as a real process at each call, with the named arguments of `TestEmbedded`."""
+    """Starts the embedded system as a real process, with the named arguments of `TestEmbedded`."""
     return partial(closing, TestEmbedded)
 
 

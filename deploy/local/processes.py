@@ -19,9 +19,9 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 class ManagedProcess:
     """One process of a run directory, started in its own session.
 
-    ``NAME.pid`` holds its pid in one line, ``NAME.log`` its output. A pid is not enough to identify it: another
-    program may have the number by now. So ``state/NAME.json`` also holds the process's start time, and a
-    process counts as running only if both match. A zombie does not count.
+    ``NAME.pid`` holds its pid in one line, ``NAME.log`` its output. A pid is not enough to identify it:
+    another program may have the number by now. So ``state/NAME.json`` also holds the process's start time,
+    and a process counts as running only if both match. A zombie does not count.
 
     Args:
         run_dir: Folder of the files, created when first needed.
@@ -219,7 +219,7 @@ def kill_all(folder: Path) -> None:
 
 
 def start_mark(pid: int) -> str | None:
-    """Returns an identity of the process, unlike that of any other process with its pid; None if it is dead."""
+    """Returns an identifier of the process that no other with its pid shares, or None if it is dead."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
         boot_id = Path("/proc/sys/kernel/random/boot_id").read_text().strip()

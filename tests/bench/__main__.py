@@ -1,4 +1,4 @@
-"""Measures Headrace beside what one would write without it: python -m tests.bench [A B C D E F] [--rounds N].
+"""Measures Headrace next to its alternatives: python -m tests.bench [A B C D E F] [--rounds N].
 
 It prints a table and writes ``.run/bench.json`` and plots below ``.run/bench``.
 """
@@ -28,11 +28,13 @@ _PARTS: dict[str, Callable[[Options], Figures]] = {
 
 
 def main() -> None:
-    """Runs the parts, one after another; writes what is known after each."""
+    """Runs the parts in order, and writes the report after each."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"of {' '.join(_PARTS)}; default: all")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"some of {' '.join(_PARTS)} (default: all)")
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--scale", type=float, default=1.0, help="of every count: 0.1 to try the bench")
+    parser.add_argument(
+        "--scale", type=float, default=1.0, help="factor of every count; 0.1 is enough to try the bench"
+    )
     arguments = parser.parse_args()
     parts = [part.upper() for part in arguments.parts] or list(_PARTS)
     if unknown := [part for part in parts if part not in _PARTS]:
@@ -54,7 +56,7 @@ def main() -> None:
 
 
 def _prepare_environment() -> None:
-    """No provider that costs money, no settings of the caller, no proxy."""
+    """Removes settings of the caller, any paid provider and any proxy from the environment."""
     for name in [name for name in os.environ if name.startswith(("OPENAI_", "HEADRACE_"))]:
         if name != "HEADRACE_RUN_DIR":
             del os.environ[name]

@@ -1,4 +1,4 @@
-"""Part A: 5,000 calls of 200 ms: ours, ``asyncio.gather`` by hand, and Celery."""
+"""Part A: 5,000 calls of 200 ms, by Headrace, ``asyncio.gather`` and Celery."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.bench.systems import CeleryStack, Servers, bench_servers, celery_syst
 LATENCY_MS = 200
 CONCURRENCIES = (100, 300)
 _BY_HAND = {"gather openai": "openai", "gather openai-aiohttp": "openai-aiohttp", "raw aiohttp": "aiohttp"}
-_IN_TURN_ITEMS = 100  # one after another they take 200 ms each: more would tell nothing more
+_IN_TURN_ITEMS = 100  # they take 200 ms each in turn, and more would add no information
 _WARM_UP_ITEMS = 300
 
 
@@ -42,8 +42,8 @@ def measure(options: Options) -> Figures:
                 _run_celery(figures, celery, "classify_together", item_count, limit)
             _run_celery(figures, celery, "classify_in_turn", _IN_TURN_ITEMS, 1)
         figures.notes.append(
-            "without_core_percent: of the time, the caller was ready to run and others had the cores."
-            " Where it is high, items/s tell of the others; CPU per item does not."
+            "without_core_percent: share of time in which the caller was ready to run but had no core."
+            " If it is high, items/s depend on other processes; CPU per item does not."
         )
         _note_provider(figures, provider.cpu()["provider"], item_count, options.rounds)
     for limit in CONCURRENCIES:
@@ -128,6 +128,6 @@ def _note_provider(figures: Figures, cpu: float, item_count: int, rounds: int) -
     per_round = len(CONCURRENCIES) * (item_count * 5 + _WARM_UP_ITEMS * 4) + _IN_TURN_ITEMS
     per_call = cpu / (rounds * per_round)
     figures.notes.append(
-        f"The provider used {1000 * per_call:.3f} ms of CPU a call:"
-        f" one core of it could answer {1 / per_call:,.0f} a second."
+        f"The provider used {1000 * per_call:.3f} ms of CPU per call,"
+        f" so one core could handle {1 / per_call:,.0f} calls per second."
     )

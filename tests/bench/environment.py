@@ -1,4 +1,4 @@
-"""Where the peers run: a virtual environment of their own, and processes in it."""
+"""The virtual environment of the peers, and processes in it."""
 
 import os
 import subprocess
@@ -14,18 +14,18 @@ _READY_SECONDS = 30.0
 
 
 def bench_folder() -> Path:
-    """Returns the folder for everything that the bench leaves, made if it is not there."""
+    """Returns the folder of the bench's files, and creates it if needed."""
     folder = run_directory() / "bench"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def peer_python() -> str:
-    """Returns the interpreter of the peers' environment, which is made or refreshed where it has to be."""
+    """Returns the interpreter of the peers' environment, and creates or updates that if needed."""
     folder = run_directory() / "bench-venv"
     python, ready = folder / "bin" / "python", folder / ".lock"
     if not ready.exists() or ready.read_text() != _LOCK.read_text():
-        print(f"Making {folder} (a minute or two)")
+        print(f"Creating {folder} (takes a minute or two)")
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
         pip = [str(python), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(_LOCK)]
         subprocess.run([*pip, "--disable-pip-version-check"], check=True)
@@ -39,10 +39,10 @@ class Peer:
     Use it as ``with Peer(...):``. It ends with SIGTERM.
 
     Args:
-        name: Of its log below the bench's folder.
-        arguments: After the interpreter.
-        settings: Environment variables over a plain environment.
-        is_ready: Asked while it starts; unset: it counts as ready at once.
+        name: Name of its log in the bench's folder.
+        arguments: Arguments for the interpreter.
+        settings: Environment variables, added to a minimal environment.
+        is_ready: Check that is repeated while it starts. Ready at once if unset.
     """
 
     def __init__(
@@ -59,18 +59,18 @@ class Peer:
 
     @property
     def pid(self) -> int:
-        """Of the running process."""
+        """Pid of the running process."""
         pid = self._process.pid
         if pid is None:
             raise RuntimeError(f"{self._process.name} ended:\n{self._process.log_tail()}")
         return pid
 
     def log_text(self) -> str:
-        """Returns what it has printed."""
+        """Returns its output."""
         return self._process.log_text()
 
     def start(self) -> None:
-        """Starts it and returns when it is ready."""
+        """Starts it and returns once it is ready."""
         self._process.stop()
         self._process.log_path.parent.mkdir(parents=True, exist_ok=True)
         self._process.log_path.write_bytes(b"")
@@ -79,7 +79,7 @@ class Peer:
             self._process.wait_ready(self._is_ready, _READY_SECONDS)
 
     def stop(self) -> None:
-        """Ends it."""
+        """Stops it."""
         self._process.stop()
 
     def __enter__(self) -> "Peer":
@@ -93,10 +93,10 @@ class Peer:
 def run_peer(
     module: str, *arguments: str, settings: Mapping[str, str] | None = None, timeout: float = 900.0
 ) -> str:
-    """Runs a module in the peers' environment and returns what it printed.
+    """Runs a module in the peers' environment and returns its output.
 
     Raises:
-        RuntimeError: It failed; with what it said.
+        RuntimeError: It failed. Shows its errors.
     """
     result = subprocess.run(
         [peer_python(), "-m", module, *arguments],

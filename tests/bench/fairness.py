@@ -1,4 +1,4 @@
-"""Part F: how long a 10-item job takes on an idle system, beside a large job, and behind 1,000 small ones."""
+"""Part F: time of a 10-item job on an idle system, next to a large job, and behind 1,000 small ones."""
 
 import asyncio
 import statistics
@@ -23,7 +23,7 @@ _KINDS: Mapping[str, dict[str, Any]] = {
 
 
 def measure(options: Options) -> Figures:
-    """Runs the part: tenant B's jobs come one after another, all of one class with those of A."""
+    """Runs the part. Jobs of tenant B run one after another, in the same class as those of A."""
     figures = Figures(
         f"F. Fairness: a {SMALL_ITEMS}-item job of tenant B, from submit to known, on one worker; calls take "
         f"{LATENCY_MS} ms"
@@ -33,7 +33,7 @@ def measure(options: Options) -> Figures:
             for kind in _KINDS:
                 asyncio.run(_run(figures, stack.gateway_target, kind, options))
     for kind in _KINDS:
-        for rival in ("beside a large job", "behind small jobs"):
+        for rival in ("next to a large job", "behind small jobs"):
             figures.compare(
                 f"{kind} {rival}", f"{kind} idle", "p50_ms", "at most 3", lambda ratio: ratio <= 3
             )
@@ -53,7 +53,7 @@ async def _run(figures: Figures, target: str, kind: str, options: Options) -> No
         async for event in a.watch(job.job_id):
             if event.progress.succeeded_count >= 200 or event.state.is_terminal:
                 break
-        _note(figures, f"{kind} beside a large job", await _time_jobs(b, kind))
+        _note(figures, f"{kind} next to a large job", await _time_jobs(b, kind))
         await _cancel_all(a)
         await _flood(a, kind, options.scaled(FLOOD_COUNT))
         _note(figures, f"{kind} behind small jobs", await _time_jobs(b, kind))
@@ -75,7 +75,7 @@ async def _time_jobs(client: Client, kind: str) -> list[float]:
 
 
 async def _time_job(client: Client, kind: str) -> float:
-    """Returns how long one small job took, in milliseconds."""
+    """Returns the time of one small job, in milliseconds."""
     begin = time.perf_counter()
     job = await client.submit(kind, _items(SMALL_ITEMS), _KINDS[kind])
     async with asyncio.timeout(_SECONDS):
@@ -86,17 +86,17 @@ async def _time_job(client: Client, kind: str) -> float:
 
 
 async def _flood(client: Client, kind: str, job_count: int) -> None:
-    places = asyncio.Semaphore(64)
+    slots = asyncio.Semaphore(64)
 
     async def submit() -> None:
-        async with places:
+        async with slots:
             await client.submit(kind, _items(SMALL_ITEMS), _KINDS[kind])
 
     await asyncio.gather(*(submit() for _ in range(job_count)))
 
 
 async def _cancel_all(client: Client) -> None:
-    """Ends all jobs of a tenant, and returns when nothing of them runs."""
+    """Cancels all jobs of a tenant and returns once none is running."""
     while jobs := [job async for job in client.list(states=_LIVE, page_size=1000)]:
         await asyncio.gather(*(client.cancel(job.job_id) for job in jobs))
         await asyncio.sleep(0.2)

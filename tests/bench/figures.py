@@ -1,4 +1,4 @@
-"""What a part of the bench measured: figures by contender and measure, a value a round."""
+"""Figures of a part of the bench, by contender and measure, with one value per round."""
 
 import statistics
 from collections.abc import Callable
@@ -11,10 +11,10 @@ class Comparison:
     """One contender against another.
 
     Attributes:
-        text: What is compared, such as ``ours / gather, items/s``.
-        rounds: The ratio of each round.
-        target: What was wished for, in words; empty: nothing.
-        is_met: Whether the median is what was wished for; None: nothing was.
+        text: Compared contenders and measure, such as ``ours / gather, items/s``.
+        rounds: Ratio of each round.
+        target: Target in words. Empty if there is none.
+        is_met: Whether the median meets the target. None if there is none.
     """
 
     text: str
@@ -35,13 +35,13 @@ class Comparison:
 
 @dataclass
 class Figures:
-    """Everything that one part measured.
+    """All figures of one part.
 
     Attributes:
-        title: Of the part.
-        values: The rounds of each measure, by contender and then by measure, in the order they were added.
-        loads: The machine's load average when each round began.
-        notes: What a reader has to know beside the figures.
+        title: Title of the part.
+        values: Values of the rounds by contender and then by measure, in the order in which they were added.
+        loads: Load average of the machine at the start of each round.
+        notes: Notes that readers need to understand the figures.
     """
 
     title: str
@@ -51,7 +51,7 @@ class Figures:
     notes: list[str] = field(default_factory=list)
 
     def add(self, contender: str, **measures: float) -> None:
-        """Adds a round of a contender; the names of measures hold their units, such as ``p50_ms``."""
+        """Adds a round of a contender. Names of measures include their units, such as ``p50_ms``."""
         of_contender = self.values.setdefault(contender, {})
         for measure, value in measures.items():
             of_contender.setdefault(measure, []).append(value)
@@ -63,20 +63,20 @@ class Figures:
     def compare(
         self, one: str, other: str, measure: str, target: str = "", met: Callable[[float], bool] | None = None
     ) -> None:
-        """Divides one contender's rounds by the other's of the same number; nothing where one is missing.
+        """Divides each round of one contender by the same round of the other. Does nothing if one is missing.
 
-        Where they had other numbers of rounds, the medians are divided.
+        Divides the medians if they had different numbers of rounds.
         """
         mine, theirs = (self.values.get(name, {}).get(measure, []) for name in (one, other))
         if not mine or not theirs or not all(theirs):
             return
         if len(mine) != len(theirs):
             mine, theirs = [statistics.median(mine)], [statistics.median(theirs)]
-        rounds = [value / beside for value, beside in zip(mine, theirs, strict=True)]
+        rounds = [value / other_value for value, other_value in zip(mine, theirs, strict=True)]
         self._judge(f"{one} / {other}, {measure}", rounds, target, met)
 
     def judge(self, contender: str, measure: str, target: str, met: Callable[[float], bool]) -> None:
-        """Holds one measure against a target."""
+        """Compares one measure with a target."""
         if measure in self.values.get(contender, {}):
             self._judge(f"{contender}, {measure}", self.values[contender][measure], target, met)
 
@@ -104,7 +104,7 @@ class Figures:
 
 
 def percentile(values: list[float], hundredth: int) -> float:
-    """Returns the smallest value that so many hundredths of the values do not pass; 0.0 of none."""
+    """Returns the smallest value that at least ``hundredth`` percent of the values do not exceed, or 0.0."""
     if not values:
         return 0.0
     ordered = sorted(values)
@@ -112,34 +112,34 @@ def percentile(values: list[float], hundredth: int) -> float:
 
 
 def show(value: float) -> str:
-    """Returns a number with about three digits that count."""
+    """Returns a number with about three significant digits."""
     if abs(value) >= 100:
         return f"{value:,.0f}"
     return f"{value:.1f}" if abs(value) >= 10 else f"{value:.2f}"
 
 
 def drain_rate(finish_times: list[float]) -> float:
-    """Returns how many ended a second, from the first end to the last; 0.0 where that is no time."""
+    """Returns the number of ends per second, from the first to the last, or 0.0 if they coincide."""
     span = max(finish_times) - min(finish_times) if finish_times else 0.0
     return (len(finish_times) - 1) / span if span else 0.0
 
 
 def staleness_ms(commits: list[tuple[int, float]], arrivals: list[tuple[int, float]]) -> list[float]:
-    """Returns how long a reader went without knowing of each commit, in milliseconds.
+    """Returns the delay after which a reader knew of each commit, in milliseconds.
 
     Args:
-        commits: Each seq with its time; those up to the reader's first seq are left out.
-        arrivals: Each seq that the reader got, with its time, in order; a later one tells of all before it.
+        commits: Each seq with its time. Those up to the reader's first seq are ignored.
+        arrivals: Each seq that the reader got, with its time, in order. A seq covers all earlier ones.
     """
     if not arrivals:
         return []
-    found, place = [], 0
+    found, index = [], 0
     for seq, commit_time in sorted(commits):
         if seq <= arrivals[0][0]:
             continue
-        while place < len(arrivals) and arrivals[place][0] < seq:
-            place += 1
-        if place == len(arrivals):
+        while index < len(arrivals) and arrivals[index][0] < seq:
+            index += 1
+        if index == len(arrivals):
             break
-        found.append(1000 * (arrivals[place][1] - commit_time))
+        found.append(1000 * (arrivals[index][1] - commit_time))
     return found

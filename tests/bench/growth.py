@@ -1,4 +1,4 @@
-"""Part E: one job of 1,000 to 1,000,000 noop items: does the cost of an item depend on their number?"""
+"""Part E: one job of 1,000 to 1,000,000 noop items, to see if the cost of an item depends on their number."""
 
 import asyncio
 import itertools
@@ -14,13 +14,13 @@ from tests.bench.systems import Servers, bench_servers, our_system, pids_of
 
 _COUNTS = (1_000, 10_000, 100_000, 1_000_000)
 _OURS = ("gateway", "results", "worker-1")
-MOST_MB = 300
-LEAST_INGESTED = 20_000
+MB_LIMIT = 300
+INGESTED_MINIMUM = 20_000
 
 
 def measure(options: Options) -> Figures:
-    """Runs the part: each job is uploaded, worked on, streamed and paged through; the largest only once."""
-    figures = Figures("E. Growth: one job of noop items, its results streamed and paged at the end")
+    """Runs the part. Each job is uploaded, run, streamed and paged through, the largest only once."""
+    figures = Figures("E. Growth: one job of noop items, its results streamed and paged afterwards")
     counts = [options.scaled(count) for count in _COUNTS]
     with bench_servers(0) as servers, our_system(servers) as ours:
         asyncio.run(_run(ours, servers, counts[0]))
@@ -30,9 +30,9 @@ def measure(options: Options) -> Figures:
     smallest, small, _, largest = (f"ours, {count:,}" for count in counts)
     for other in (smallest, small):
         figures.compare(largest, other, "cpu_ms_per_item", "at most 1.15", lambda ratio: ratio <= 1.15)
-    figures.judge(largest, "peak_mb", f"under {MOST_MB}", lambda value: value < MOST_MB)
+    figures.judge(largest, "peak_mb", f"under {MB_LIMIT}", lambda value: value < MB_LIMIT)
     figures.judge(
-        largest, "ingested_per_s", f"at least {LEAST_INGESTED:,}", lambda value: value >= LEAST_INGESTED
+        largest, "ingested_per_s", f"at least {INGESTED_MINIMUM:,}", lambda value: value >= INGESTED_MINIMUM
     )
     return figures
 

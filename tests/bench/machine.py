@@ -1,4 +1,4 @@
-"""What the bench ran on."""
+"""Describes the machine and the versions of software."""
 
 import os
 import platform
@@ -16,7 +16,7 @@ _PEERS = ("celery", "fastapi", "uvicorn", "dramatiq", "openai", "aiohttp", "redi
 
 
 def describe_machine() -> dict[str, Any]:
-    """Returns its size, and how busy it was before."""
+    """Returns the size of the machine and its load."""
     models = [
         line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")
     ]

@@ -1,4 +1,4 @@
-"""Plots of bench.json, in the peers' environment: python -m tests.bench.plots JSON FOLDER."""
+"""Draws plots of bench.json, in the peers' environment: python -m tests.bench.plots JSON FOLDER."""
 
 import json
 import re
@@ -13,7 +13,7 @@ from matplotlib import pyplot
 
 
 def plot_part(name: str, part: dict[str, Any], folder: Path) -> Path:
-    """Draws the bars of each measure side by side: medians, with the range of the rounds."""
+    """Draws a bar chart per measure, with medians and the range of the rounds."""
     contenders = part["contenders"]
     measures = list(dict.fromkeys(measure for values in contenders.values() for measure in values))
     height = 1.6 + 0.32 * len(contenders)
@@ -36,7 +36,7 @@ def plot_part(name: str, part: dict[str, Any], folder: Path) -> Path:
 
 
 def main() -> None:
-    """Draws one file a part and prints their paths."""
+    """Draws one file per part and prints their paths."""
     report = json.loads(Path(sys.argv[1]).read_text())
     for name, part in report["parts"].items():
         print(plot_part(name, part, Path(sys.argv[2])))

@@ -1,4 +1,4 @@
-"""A client of FastAPI and Celery: submits, and polls until the task is done."""
+"""A client of FastAPI and Celery that submits a task and polls until it has ended."""
 
 import asyncio
 from typing import Any
@@ -10,7 +10,7 @@ class PollingClient:
     """One HTTP client. Use it as ``async with PollingClient(url) as client:``.
 
     Args:
-        url: Of FastAPI.
+        url: Address of FastAPI.
     """
 
     def __init__(self, url: str) -> None:
@@ -30,10 +30,10 @@ class PollingClient:
             return str((await response.json())["id"])
 
     async def wait(self, task_id: str, every_seconds: float) -> None:
-        """Returns when the task has succeeded; asks at once and then after each pause.
+        """Polls until the task has succeeded, at once and then after each pause.
 
         Raises:
-            RuntimeError: It failed.
+            RuntimeError: The task failed.
         """
         while (state := await self._state(task_id)) != "SUCCESS":
             if state == "FAILURE":

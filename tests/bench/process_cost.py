@@ -1,4 +1,4 @@
-"""What processes cost: their CPU time and their peak memory, read from /proc."""
+"""CPU time and peak memory of processes, from /proc."""
 
 import os
 from collections.abc import Mapping
@@ -9,10 +9,10 @@ MB = 1024 * 1024
 
 
 class ProcessCost:
-    """CPU time and peak memory of process trees from its making on.
+    """CPU time and peak memory of process trees since its creation.
 
     Args:
-        pids: The root of each tree, by name.
+        pids: Root of each tree, by name.
     """
 
     def __init__(self, pids: Mapping[str, int]) -> None:
@@ -24,15 +24,15 @@ class ProcessCost:
         self._waited = {name: waited_seconds(pid) for name, pid in self._pids.items()}
 
     def cpu(self) -> dict[str, float]:
-        """Returns the CPU seconds that each tree has used since."""
+        """Returns the CPU seconds of each tree."""
         return {name: cpu_seconds(pid) - self._begin[name] for name, pid in self._pids.items()}
 
     def waited(self) -> dict[str, float]:
-        """Returns for how long the first thread of each root was ready to run and had no core since."""
+        """Returns the seconds in which the main thread of each root was ready to run but had no core."""
         return {name: waited_seconds(pid) - self._waited[name] for name, pid in self._pids.items()}
 
     def peak_mb(self) -> dict[str, float]:
-        """Returns the peak memory of the largest process of each tree since."""
+        """Returns the peak memory of the largest process of each tree, in MB."""
         return {
             name: max((_peak(member) for member in _tree(pid)), default=0) / MB
             for name, pid in self._pids.items()
@@ -49,10 +49,10 @@ def cpu_seconds(pid: int) -> float:
 
 
 def waited_seconds(pid: int) -> float:
-    """Returns for how long the first thread of a process was ready to run and had no core."""
+    """Returns the seconds in which the main thread of a process was ready to run but had no core."""
     try:
         return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
-    except (OSError, IndexError):  # gone, or a kernel without it
+    except (OSError, IndexError):  # it has ended, or the kernel lacks it
         return 0.0
 
 
@@ -70,7 +70,7 @@ def _tree(root: int) -> list[int]:
 
 
 def _stat(pid: int) -> list[str]:
-    """Returns the fields of /proc/PID/stat from the state on; nothing of a process that is gone."""
+    """Returns the fields of /proc/PID/stat from the state on, or none if the process has ended."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     except OSError:
@@ -81,7 +81,7 @@ def _forget_peak(pid: int) -> None:
     try:
         Path(f"/proc/{pid}/clear_refs").write_text("5")
     except OSError:
-        return  # then the peak is that of its whole life
+        return  # the peak then covers its whole life
 
 
 def _peak(pid: int) -> int:

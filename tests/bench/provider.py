@@ -1,14 +1,15 @@
-"""A provider that costs next to nothing: every call is answered alike, after a time.
+"""A very cheap provider that gives every call the same response after a fixed time.
 
-``python -m tests.bench.provider PORT LATENCY_MS``. It speaks just enough HTTP for clients that keep their
-connections, and reads no body: what it measures is its caller. ``GET`` answers at once.
+``python -m tests.bench.provider PORT LATENCY_MS``. It implements just enough HTTP for clients that keep their
+connections, and does not parse bodies, so that a measurement shows the cost of its caller. ``GET`` returns at
+once.
 """
 
 import asyncio
 import json
 import sys
 
-_ANSWER = json.dumps(
+_BODY = json.dumps(
     {
         "id": "chatcmpl-bench", "object": "chat.completion", "created": 0, "model": "bench",
         "choices": [
@@ -24,13 +25,12 @@ _ANSWER = json.dumps(
     }
 ).encode()  # fmt: skip
 _RESPONSE = (
-    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(_ANSWER)
-    + _ANSWER
+    b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(_BODY) + _BODY
 )
 _LENGTH = b"content-length:"
 
 
-class Answering(asyncio.Protocol):
+class Connection(asyncio.Protocol):
     """One connection."""
 
     def __init__(self, latency_seconds: float) -> None:
@@ -55,18 +55,18 @@ class Answering(asyncio.Protocol):
                 return
             self._data = self._data[head_end + 4 + length :]
             if self._latency_seconds and head.startswith(b"post"):
-                self._loop.call_later(self._latency_seconds, self._answer)
+                self._loop.call_later(self._latency_seconds, self._respond)
             else:
-                self._answer()
+                self._respond()
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         if self._transport is not None:
             self._transport.write(_RESPONSE)
 
 
 async def _serve(port: int, latency_ms: float) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Answering(latency_ms / 1000), "127.0.0.1", port, backlog=2048)
+    server = await loop.create_server(lambda: Connection(latency_ms / 1000), "127.0.0.1", port, backlog=2048)
     await server.serve_forever()
 
 

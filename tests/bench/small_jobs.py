@@ -1,4 +1,4 @@
-"""Part B: 5,000 jobs of one noop item: how fast they are taken from 32 clients, and how fast done."""
+"""Part B: 5,000 jobs of one noop item from 32 clients: rates of submits and of ends."""
 
 import asyncio
 import json
@@ -34,7 +34,7 @@ Submit = Callable[[], Awaitable[object]]
 
 
 def measure(options: Options) -> Figures:
-    """Runs the part: all jobs are submitted while no worker runs, then one is started."""
+    """Runs the part. All jobs are submitted while no worker is running, then one is started."""
     figures = Figures(f"B. Small jobs: one noop item each, from {CLIENT_COUNT} clients")
     job_count = options.scaled(5000) // CLIENT_COUNT * CLIENT_COUNT
     with bench_servers(0) as servers, ExitStack() as running:
@@ -46,15 +46,15 @@ def measure(options: Options) -> Figures:
             _run_dramatiq(figures, servers, job_count)
     for measure_name, wanted in (("submits_per_s", 3), ("drained_per_s", 2)):
         figures.compare(
-            "ours", "celery", measure_name, f"at least {wanted}", lambda ratio, least=wanted: ratio >= least
+            "ours", "celery", measure_name, f"at least {wanted}", lambda ratio, goal=wanted: ratio >= goal
         )
         figures.compare("ours", "plain dramatiq", measure_name)
     figures.notes.append(
-        "submit_cpu_ms is the servers' CPU a submit, client_cpu_ms that of the process of all clients, which"
-        " shares the cores. Plain Dramatiq has no server of its own: its clients' CPU is its submit_cpu_ms."
+        "submit_cpu_ms is the servers' CPU per submit, client_cpu_ms that of the process of all clients, which"
+        " shares the cores. Plain Dramatiq has no server, so its clients' CPU is its submit_cpu_ms."
     )
     figures.notes.append(
-        "Ours is durable in PostgreSQL before it answers; Redis and Celery keep jobs in memory."
+        "Ours stores jobs in PostgreSQL before a submit returns. Redis and Celery keep them in memory."
     )
     return figures
 
@@ -80,19 +80,19 @@ async def _submit_ours(target: str, job_count: int) -> float:
     async with AsyncExitStack() as running:
         clients = [await running.enter_async_context(Client(target)) for _ in range(CLIENT_COUNT)]
         for client in clients:
-            await client.kinds()  # connected before the time runs
+            await client.kinds()  # connects before the measurement
         return await _rate(
             [lambda client=client: client.submit("noop", [{}]) for client in clients], job_count
         )
 
 
 async def _finish_times(target: str, job_count: int) -> list[float]:
-    """Returns when each of the newest jobs finished, once all have."""
+    """Returns the finish time of each of the newest jobs, once all have finished."""
     end = time.monotonic() + _DRAIN_SECONDS
     async with Client(target) as client:
         while [job async for job in client.list(states=["PENDING", "RUNNING"], page_size=1)]:
             if time.monotonic() > end:
-                raise RuntimeError("the jobs are not done in time")
+                raise RuntimeError("the jobs did not finish in time")
             await asyncio.sleep(0.5)
         times: list[float] = []
         async for job in client.list(states=[JobState.SUCCEEDED], page_size=1000):
@@ -115,7 +115,7 @@ def _run_celery(figures: Figures, celery: CeleryStack, servers: Servers, job_cou
         cost = ProcessCost({"worker": celery.worker.pid, "redis": servers.run.redis.process.pid or 0})
         done = wait_until(lambda: len(store.keys("celery-task-meta-*")) >= job_count, _DRAIN_SECONDS)
         if not done:
-            raise RuntimeError("Celery has not done its tasks in time")
+            raise RuntimeError("Celery did not finish its tasks in time")
         drain_cpu = sum(cost.cpu().values())
         texts = [store.get(key) for key in store.keys("celery-task-meta-*")]
     times = [_timestamp(json.loads(text)["date_done"]) for text in texts if text]
@@ -137,7 +137,7 @@ async def _submit_celery(url: str, job_count: int) -> float:
 
 
 async def _rate(submits: list[Submit], job_count: int) -> float:
-    """Returns submits a second, where each client submits one job after another."""
+    """Returns submits per second. Each client submits one job after another."""
 
     async def run(submit: Submit) -> None:
         for _ in range(job_count // len(submits)):

@@ -1,4 +1,4 @@
-"""The systems that are measured: ours on real servers, and Celery with FastAPI on Redis."""
+"""The measured systems: Headrace on real servers, and Celery with FastAPI on Redis."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -16,7 +16,7 @@ from tests.bench.environment import Peer, bench_folder
 
 @dataclass
 class Servers:
-    """RabbitMQ, Redis and PostgreSQL of one run of the bench, and the provider that all contenders call."""
+    """Servers of one run of the bench, and the provider of all contenders."""
 
     run: TestRun
     provider_url: str
@@ -25,7 +25,7 @@ class Servers:
 
 @contextmanager
 def bench_servers(latency_ms: float) -> Iterator[Servers]:
-    """Gives the servers; PostgreSQL syncs every commit to disk, unlike that of the tests."""
+    """Runs the servers. Unlike in tests, PostgreSQL syncs every commit to disk."""
     run = TestRun(bench_folder() / "servers")
     run.postgres = PostgresServer(run.run_dir)
     port = spare_port()
@@ -45,19 +45,19 @@ def bench_servers(latency_ms: float) -> Iterator[Servers]:
 def our_system(
     servers: Servers, *, workers: int = 1, worker_settings: Mapping[str, str] | None = None
 ) -> Iterator[TestStack]:
-    """Gives results, a gateway and workers on those servers."""
+    """Runs results, a gateway and workers on the servers."""
     settings = {"OPENAI_BASE_URL": servers.provider_url, "OPENAI_API_KEY": "bench"}
     stack = TestStack(servers.run, workers=workers, worker_settings=settings | dict(worker_settings or {}))
     try:
         stack.start()
-        stack.stand_in.stop()  # it is not called, and shall cost nothing
+        stack.stand_in.stop()  # it is unused and must not cost anything
         yield stack
     finally:
         stack.close()
 
 
 def pids_of(stack: TestStack, servers: Servers) -> dict[str, int]:
-    """Returns the processes of our system, those of the servers included."""
+    """Returns the pids of our system and of the servers, by name."""
     processes = {
         "gateway": stack.gateways[0].process,
         "results": stack.results.process,
@@ -70,13 +70,13 @@ def pids_of(stack: TestStack, servers: Servers) -> dict[str, int]:
 
 @dataclass
 class CeleryStack:
-    """FastAPI and a Celery worker, with Celery's own default of one process a core.
+    """FastAPI and a Celery worker, with Celery's default of one process per core.
 
     Attributes:
-        url: Of FastAPI.
-        web: Its process.
-        worker: Celery's.
-        redis_url: Broker and result back end.
+        url: Address of FastAPI.
+        web: Process of FastAPI.
+        worker: Process of Celery.
+        redis_url: Address of the broker and result back end.
     """
 
     url: str
@@ -87,7 +87,7 @@ class CeleryStack:
 
 @contextmanager
 def celery_system(servers: Servers, *, with_worker: bool = True) -> Iterator[CeleryStack]:
-    """Gives FastAPI on a port of its own and a Celery worker; without one it is not started yet."""
+    """Runs FastAPI and a Celery worker. With ``with_worker=False``, the caller starts the worker."""
     redis_url, port = servers.run.make_redis_database(), spare_port()
     settings = {"BENCH_REDIS_URL": redis_url, "BENCH_PROVIDER_URL": servers.provider_url}
     url = f"http://127.0.0.1:{port}"
@@ -109,11 +109,11 @@ def celery_system(servers: Servers, *, with_worker: bool = True) -> Iterator[Cel
 
 
 def wait_for_lines(path: Path, count: int, timeout: float) -> list[float]:
-    """Returns the numbers in a file once it has so many lines.
+    """Returns the numbers in a file once it has ``count`` lines.
 
     Raises:
         RuntimeError: Time is up.
     """
     if not wait_until(lambda: path.exists() and path.read_bytes().count(b"\n") >= count, timeout):
-        raise RuntimeError(f"{path} has not got {count} lines in {timeout:.0f} s")
+        raise RuntimeError(f"{path} does not have {count} lines after {timeout:.0f} s")
     return [float(line) for line in path.read_text().splitlines()]

@@ -1,4 +1,4 @@
-"""Figures for people: one table a part, medians of the rounds."""
+"""Prints figures as one table per part, with the medians of the rounds."""
 
 from typing import Any
 
@@ -21,7 +21,7 @@ def print_table(part: dict[str, Any]) -> None:
         )
     for comparison in part["comparisons"]:
         verdict = {None: "", True: ": met", False: ": MISSED"}[comparison["is_met"]]
-        target = f"   wanted {comparison['target']}{verdict}" if comparison["target"] else ""
+        target = f"   target {comparison['target']}{verdict}" if comparison["target"] else ""
         print(f"  {comparison['text']}: {show(comparison['median'])}{target}")
     for note in part["notes"]:
         print(f"  {note}")

@@ -1,4 +1,4 @@
-"""Part C: from the submit of a job of one item to the client knowing that it is done."""
+"""Part C: time from the submit of a job of one item until the client knows that it has ended."""
 
 import asyncio
 import time

@@ -1,4 +1,4 @@
-"""Part D: 1,000 clients follow one running job, by a stream each, or by asking once a second."""
+"""Part D: 1,000 clients follow one running job, with a stream each or by polling once a second."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ from tests.bench.systems import Servers, bench_servers, our_system, pids_of
 
 _ITEM_MS = 500
 _CONTENDERS = {"ours, streams": "watch", "ours, polled every 1 s": "poll"}
-# The seq that a commit gave, with the time of its rows: a little before the commit itself.
+# The seq of each commit, with the time of its rows, which is shortly before the commit.
 _COMMITS = "SELECT seq, min(finish_time) AS time FROM results WHERE job_id = $1 GROUP BY seq"
 
 
@@ -33,7 +33,7 @@ def measure(options: Options) -> Figures:
                 figures.add(contender, **measures)
     figures.judge("ours, streams", "staleness_p99_ms", "under 250", lambda value: value < 250)
     figures.compare("ours, streams", "ours, polled every 1 s", "gateway_cpu_ms_per_s")
-    figures.notes.append("The clients run on the same cores, in one process: it is part of what is measured.")
+    figures.notes.append("The clients run in one process on the same cores, and are part of the measurement.")
     return figures
 
 

@@ -1,7 +1,7 @@
 """Many clients that follow one job: python -m tests.bench.watching_clients MODE TARGET JOB_ID COUNT.
 
-MODE is ``watch`` (a stream each) or ``poll`` (GetJob once a second each). Printed is, as JSON, what each got:
-pairs of a seq and the time it came.
+MODE is ``watch`` (a stream each) or ``poll`` (GetJob once a second each). It prints the seqs that each client
+got, with their times, as JSON.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ async def watch(stub: gateway_pb2_grpc.GatewayServiceStub, job_id: str, number: 
 
 
 async def poll(stub: gateway_pb2_grpc.GatewayServiceStub, job_id: str, number: float) -> Arrivals:
-    """Asks for the job again and again until it is over."""
+    """Polls the job until it has ended."""
     await asyncio.sleep(number)
     arrivals: Arrivals = []
     while True:
@@ -47,7 +47,7 @@ async def poll(stub: gateway_pb2_grpc.GatewayServiceStub, job_id: str, number: f
 
 
 async def main(mode: str, target: str, job_id: str, count: int) -> None:
-    """Runs the clients, begun over a second."""
+    """Runs the clients. Their starts are spread over a second."""
     options = [("grpc.use_local_subchannel_pool", 1)]
     channels = [grpc.aio.insecure_channel(target, options=options) for _ in range(_CHANNEL_COUNT)]
     stubs = [gateway_pb2_grpc.GatewayServiceStub(channel) for channel in channels]

@@ -1,8 +1,8 @@
-"""Breaks everything that can break, under load, and says whether the promises held: python -m tests.chaos.
+"""Injects faults under load and checks every guarantee: python -m tests.chaos.
 
-First each fault alone, then a random mix for the rest of the time. The seed is printed first; the same seed
-gives the same load, mix and faults of the provider, though not the same moments. ``takeover`` instead kills
-workers and measures how long the others need. Exit code 1: a promise was broken.
+Each fault comes alone first, then a random mix for the rest of the time. The seed is printed first. The same
+seed repeats the load, the mix and the faults of the provider, but not their timing. ``takeover`` kills
+workers instead and measures how long the others need. Exits with 1 if a guarantee was broken.
 """
 
 import argparse
@@ -24,14 +24,16 @@ MAX_ITEMS = 5000
 
 
 def main() -> None:
-    """Runs it."""
+    """Parses the arguments, runs the storm and prints its table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", nargs="?", choices=("storm", "takeover"), default="storm")
-    parser.add_argument("--seconds", type=float, default=600.0, help="of the whole storm (default 600)")
-    parser.add_argument("--seed", type=int, help="default: a new one")
-    parser.add_argument("--only", metavar="TEXT", help="only faults whose name contains it; mix: the mix")
+    parser.add_argument("--seconds", type=float, default=600.0, help="duration of the storm (default 600)")
+    parser.add_argument("--seed", type=int, help="seed of the storm (default: a new one)")
+    parser.add_argument(
+        "--only", metavar="TEXT", help="only faults whose names contain this text; mix: only the mix"
+    )
     arguments = parser.parse_args()
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(1_000_000)
     print(f"seed {seed}", flush=True)

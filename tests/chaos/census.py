@@ -1,4 +1,4 @@
-"""What each process holds: threads, files, connections, memory; nothing may be left over after a fault."""
+"""Counts the threads, files, connections and memory of each process. None may leak after a fault."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -8,7 +8,7 @@ from pathlib import Path
 from deploy.local.services import ServiceProcess
 
 MB = 1024 * 1024
-# What a process may have more than before: pools grow when they are first used to the full.
+# Allowed growth of a process: pools grow when they are first used completely.
 THREAD_SLACK = 8
 FILE_SLACK = 8
 CONNECTION_SLACK = 8
@@ -18,14 +18,15 @@ _EVERY_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class Count:
-    """What one process holds now.
+    """Resources of one process.
 
     Attributes:
-        pid: Whose.
-        thread_count: Threads.
-        file_count: Open descriptors that are no TCP connection.
-        connection_count: TCP connections, but those to the provider: it keeps them for a minute.
-        memory_bytes: Resident.
+        pid: Pid of the process.
+        thread_count: Number of threads.
+        file_count: Number of open descriptors other than TCP connections.
+        connection_count: Number of TCP connections, except those to the provider, which keeps them for a
+            minute.
+        memory_bytes: Resident memory, in bytes.
     """
 
     pid: int
@@ -35,7 +36,7 @@ class Count:
     memory_bytes: int
 
     def excess_over(self, before: "Count") -> list[str]:
-        """Returns what is more than it was, each in words; nothing where it is another process by now."""
+        """Returns each excess in words. Empty if this is another process."""
         if before.pid != self.pid:
             return []
         compared = (
@@ -44,11 +45,11 @@ class Count:
             ("connections", self.connection_count, before.connection_count + CONNECTION_SLACK),
             ("MB", self.memory_bytes // MB, int(before.memory_bytes * 1.3 + MEMORY_SLACK) // MB),
         )
-        return [f"{now} {what}, allowed {most}" for what, now, most in compared if now > most]
+        return [f"{now} {what}, allowed {limit}" for what, now, limit in compared if now > limit]
 
 
 def take_census(services: Iterable[ServiceProcess], provider_port: int) -> dict[str, Count]:
-    """Returns what each running process holds, by name."""
+    """Returns the resources of each running process, by name."""
     counts = {}
     for service in services:
         pid = service.process.pid
@@ -58,7 +59,7 @@ def take_census(services: Iterable[ServiceProcess], provider_port: int) -> dict[
 
 
 def find_leaks(before: Mapping[str, Count], after: Mapping[str, Count]) -> list[str]:
-    """Returns what survivors hold more than before, each in words."""
+    """Returns each excess of a surviving process, in words."""
     return [
         f"{name}: {excess}"
         for name in before.keys() & after.keys()
@@ -69,7 +70,7 @@ def find_leaks(before: Mapping[str, Count], after: Mapping[str, Count]) -> list[
 async def settled_leaks(
     before: Mapping[str, Count], services: Iterable[ServiceProcess], provider_port: int, seconds: float
 ) -> list[str]:
-    """Returns what is left over; what goes within so many seconds is none."""
+    """Returns the leaks that remain after ``seconds``."""
     services = list(services)
     leaks = find_leaks(before, take_census(services, provider_port))
     for _ in range(int(seconds / _EVERY_SECONDS)):
@@ -89,14 +90,14 @@ def _count(pid: int, provider_port: int) -> Count:
     for link in Path(f"/proc/{pid}/fd").iterdir():
         try:
             target = str(link.readlink())
-        except FileNotFoundError:  # closed meanwhile
+        except FileNotFoundError:  # it was closed
             continue
         ends = connections.get(target.removeprefix("socket:[").rstrip("]"))
         if ends is None:
             file_count += 1
         elif ends[1] != provider_port:
             own.add(ends)
-    # What leads to the process itself wakes its own loops: the AMQP library has such a pair a connection.
+    # Connections of a process to itself wake its own loops: the AMQP library has such a pair per connection.
     outside = [(near, far) for near, far in own if (far, near) not in own]
     return Count(
         pid, int(status["Threads"]), file_count, len(outside), int(status["VmRSS"].split()[0]) * 1024
@@ -104,7 +105,7 @@ def _count(pid: int, provider_port: int) -> Count:
 
 
 def _connections(pid: int) -> dict[str, tuple[int, int]]:
-    """Returns near and far port of each TCP connection that a process may have, by inode."""
+    """Returns the local and remote port of each TCP connection of a process, by inode."""
     found = {}
     for table in ("tcp", "tcp6"):
         for line in Path(f"/proc/{pid}/net/{table}").read_text().splitlines()[1:]:

@@ -1,4 +1,4 @@
-"""What is done to the system: each fault begins, holds, and is healed."""
+"""Faults of the system. Each one begins, lasts for a time, and is healed."""
 
 import asyncio
 import signal
@@ -8,27 +8,28 @@ from dataclasses import dataclass
 
 from deploy.local.servers.server import Server
 from deploy.local.services import ServiceProcess
-from tests.chaos.calls import Death, Place
+from tests.chaos.calls import Death, ItemKey
 from tests.chaos.store import Store
 from tests.chaos.system import System
 
 Step = Callable[[System], Awaitable[None]]
-# Silence after which a worker counts as dead, in seconds, whatever its port says; and what is surely less.
+# Seconds of silence after which a worker counts as dead even if its port is open.
 DEAD_AFTER = 30.0
-_LEASE_SECONDS = 10.0
+_LEASE_SECONDS = 10.0  # until a worker that was just started has a lease
 
 
 @dataclass(frozen=True)
 class Fault:
-    """One thing that goes wrong.
+    """One fault.
 
     Attributes:
-        name: In the table.
-        begin: Makes it go wrong.
-        heal: Puts it right.
-        hold_seconds: Between the two.
-        worker: Who is taken for dead by it, and whose calls may be repeated; None: nobody.
-        wakes: Whether that worker goes on where it stood.
+        name: Name in the table.
+        begin: Injects the fault.
+        heal: Removes the fault.
+        hold_seconds: Seconds between the two.
+        worker: Worker that the fault makes others treat as dead, and whose calls may be repeated.
+            None if there is none.
+        wakes: Whether that worker continues where it was.
     """
 
     name: str
@@ -39,14 +40,14 @@ class Fault:
     wakes: bool = False
 
     async def strike(self, system: System) -> Death | None:
-        """Begins, holds and heals; returns the death that it was, if it was one."""
+        """Injects the fault, waits, and heals it. Returns the death of a worker if it caused one."""
         death = None
         if self.worker is not None:
-            await _until_it_holds_work(system, self.worker)
+            await _until_it_has_a_lease(system, self.worker)
             death = Death(self.worker, time.time(), 0.0)
         await self.begin(system)
         if death is not None:
-            death.places = await _held_places(system, death.worker)
+            death.leased_items = await _leased_items(system, death.worker)
         await asyncio.sleep(self.hold_seconds)
         if death is not None:
             death.end = time.time()
@@ -56,11 +57,11 @@ class Fault:
 
 
 def kill(name: str, hold_seconds: float = 1.0) -> Fault:
-    """SIGKILL of a service, which is started again after a while."""
+    """SIGKILL of a service, which is started again after a time."""
     is_worker = name.startswith("worker")
 
     async def begin(system: System) -> None:
-        if is_worker:  # its machine refuses connections then
+        if is_worker:  # as if its machine refused connections
             await system.links[f"gateways-{name}"].refuse()
         await asyncio.to_thread(system.services[name].kill)
 
@@ -73,7 +74,7 @@ def kill(name: str, hold_seconds: float = 1.0) -> Fault:
 
 
 def freeze(name: str, hold_seconds: float) -> Fault:
-    """SIGSTOP of a service, and SIGCONT after a while."""
+    """SIGSTOP of a service, and SIGCONT after a time."""
 
     async def begin(system: System) -> None:
         system.services[name].kill(signal.SIGSTOP)
@@ -87,7 +88,7 @@ def freeze(name: str, hold_seconds: float) -> Fault:
 
 
 def cut(link: str, hold_seconds: float, *, there: bool = True, back: bool = True) -> Fault:
-    """A link that is cut in one direction or both."""
+    """A cut of a link in one direction or both."""
 
     async def begin(system: System) -> None:
         system.links[link].cut(there=there, back=back)
@@ -102,7 +103,7 @@ def cut(link: str, hold_seconds: float, *, there: bool = True, back: bool = True
 
 
 def lose_queues() -> Fault:
-    """RabbitMQ killed, and started again with nothing in it."""
+    """SIGKILL of RabbitMQ, which is started again without its data."""
 
     async def begin(system: System) -> None:
         await asyncio.to_thread(system.stack.rabbitmq.kill)
@@ -115,7 +116,7 @@ def lose_queues() -> Fault:
 
 
 def lose_redis() -> Fault:
-    """Redis killed, and started again empty."""
+    """SIGKILL of Redis, which is started again without its data."""
 
     async def begin(system: System) -> None:
         await asyncio.to_thread(system.stack.redis.kill)
@@ -127,7 +128,7 @@ def lose_redis() -> Fault:
 
 
 def crash_postgres(hold_seconds: float = 1.0) -> Fault:
-    """PostgreSQL stopped in its immediate mode: sessions are cut, nothing is written down."""
+    """Stop of PostgreSQL in its immediate mode: sessions are aborted and nothing is flushed."""
 
     async def begin(system: System) -> None:
         system.stack.postgres.process.send(signal.SIGQUIT)
@@ -139,16 +140,16 @@ def crash_postgres(hold_seconds: float = 1.0) -> Fault:
     return Fault(f"PostgreSQL crashed, {hold_seconds:.0f} s", begin, heal, hold_seconds)
 
 
-async def _until_it_holds_work(system: System, worker: str) -> None:
-    """Waits for a lease, or for as long as a worker needs that was just started."""
+async def _until_it_has_a_lease(system: System, worker: str) -> None:
+    """Waits until a worker has a lease, or for the time that a new worker needs for one."""
     deadline = time.monotonic() + _LEASE_SECONDS
-    while time.monotonic() < deadline and not await _held_places(system, worker):
+    while time.monotonic() < deadline and not await _leased_items(system, worker):
         await asyncio.sleep(0.1)
 
 
-async def _held_places(system: System, worker: str) -> set[Place]:
+async def _leased_items(system: System, worker: str) -> set[ItemKey]:
     address = system.services[worker].settings["HEADRACE_WORKER_ADVERTISE"]
-    return await Store(system.stack.database_url).held_places(address)
+    return await Store(system.stack.database_url).leased_items(address)
 
 
 def _start(what: ServiceProcess | Server) -> None:

@@ -1,4 +1,4 @@
-"""The jobs of a storm: every item of every job asks the provider something that no other asks."""
+"""Jobs of a storm. Every item of every job has a unique prompt."""
 
 import re
 from collections.abc import AsyncIterator, Callable
@@ -9,7 +9,7 @@ from headrace import JobClass
 
 LABELS = ["Engineering", "Design", "Sales", "Finance"]
 TITLES = ["Software Engineer", "Product Designer", "Account Executive", "Controller"]
-# A rate limit holds up a model; several keep the others going.
+# A rate limit stops one model. With several models, calls to the others continue.
 MODELS = [f"stand-in-{number}" for number in range(1, 7)]
 _PROMPT = re.compile(r"Posting (\S+)/(\d+): ")
 
@@ -19,11 +19,11 @@ class StormJob:
     """One job.
 
     Attributes:
-        mark: Names it in its prompts; also its request_id.
-        item_count: Items so far; of an upload it grows.
-        job_class: Its class.
-        is_upload: Whether its items come one by one.
-        job_id: Once it was accepted.
+        mark: Identifies it in its prompts. Also its request_id.
+        item_count: Number of items so far. Grows during an upload.
+        job_class: Class of the job.
+        is_upload: Whether its items are uploaded one by one.
+        job_id: Id, once the job was accepted.
     """
 
     mark: str
@@ -43,7 +43,7 @@ class StormJob:
         return [self._item(index) for index in range(self.item_count)]
 
     async def trickle(self, may_end: Callable[[], bool], pause: Callable[[], Any]) -> AsyncIterator[Any]:
-        """Yields items until they may end, with a pause after each, and counts them."""
+        """Yields items and counts them, with a pause after each, until ``may_end`` returns True."""
         while not (may_end() and self.item_count):
             yield self._item(self.item_count)
             self.item_count += 1
@@ -58,13 +58,13 @@ def hash_of(mark: str) -> int:
     return sum(mark.encode())
 
 
-def place_of(prompt: str) -> tuple[str, int]:
-    """Returns the mark and the item_index that a prompt was made of.
+def item_key_of(prompt: str) -> tuple[str, int]:
+    """Returns the mark and the item_index of a prompt.
 
     Raises:
-        ValueError: It is no prompt of a storm.
+        ValueError: It is not a prompt of a storm.
     """
     found = _PROMPT.match(prompt)
     if found is None:
-        raise ValueError(f"no prompt of a storm: {prompt}")
+        raise ValueError(f"not a prompt of a storm: {prompt}")
     return found[1], int(found[2])

@@ -1,4 +1,4 @@
-"""Whether the promises held in a phase, from the store, the provider's log, and the processes themselves."""
+"""Checks the guarantees after a phase, in the store, in the provider's log and in the processes."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ _LEAK_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class Phase:
-    """What happened in a phase.
+    """Events of a phase.
 
     Attributes:
-        jobs: Those that were accepted.
-        calls: To the provider.
-        deaths: Of workers.
-        strike_time: When the first fault began, in seconds since 1970.
-        load_end_time: When nothing more was submitted, likewise.
+        jobs: Accepted jobs.
+        calls: Calls to the provider.
+        deaths: Deaths of workers.
+        strike_time: Time at which the first fault began, in seconds since 1970.
+        load_end_time: Time of the last submit, in seconds since 1970.
     """
 
     jobs: Sequence[StormJob]
@@ -42,8 +42,8 @@ class Judge:
     """Judges phases of one system, one after the other.
 
     Args:
-        system: Was started.
-        prefix: With which the marks of all jobs begin, and of no other storm's.
+        system: A started system.
+        prefix: Prefix of the marks of all jobs of this storm, and of no other.
     """
 
     def __init__(self, system: System, prefix: str) -> None:
@@ -54,7 +54,7 @@ class Judge:
         self._jobs: list[StormJob] = []
 
     def note_levels(self) -> set[str]:
-        """Takes what processes hold that were not looked at before as their level; returns who runs."""
+        """Stores the resources of new processes as their levels. Returns the names of running processes."""
         now = take_census(self._system.services.values(), self._system.stack.stand_in.port)
         for name, count in now.items():
             before = self._levels.get(name)
@@ -63,7 +63,7 @@ class Judge:
         return set(now)
 
     async def judge(self, row: Row, phase: Phase) -> None:
-        """Fills in a row, and notes in it what was broken. The system must be at rest."""
+        """Fills in a row, including each broken guarantee. The system must be idle."""
         await self._judge_calls(row, phase)
         self._judge_times(row, phase)
         await self._judge_store(row, phase)
@@ -73,20 +73,20 @@ class Judge:
         repeats = find_repeats(phase.calls, phase.deaths, await self._store.recorded_times(phase.jobs))
         row.call_count, row.failure_count = repeats.call_count, repeats.failure_counts.total()
         row.repeated_count = repeats.excused.total() + repeats.sent_late.total() + len(repeats.wrong)
-        most = self._system.in_flight_limit + UNACKNOWLEDGED_LIMIT
-        row.allowed_count = most * len(phase.deaths)
+        limit = self._system.in_flight_limit + UNACKNOWLEDGED_LIMIT
+        row.allowed_count = limit * len(phase.deaths)
         row.broken += [f"called again: {repeat}" for repeat in repeats.wrong]
         row.broken += [f"called after its result: {call}" for call in repeats.too_late]
-        row.broken += _over_allowed(repeats.excused + repeats.sent_late, most, "made again")
+        row.broken += _over_allowed(repeats.excused + repeats.sent_late, limit, "made again")
         row.broken += _over_allowed(repeats.sent_late, self._system.in_flight_limit, "sent on waking")
         row.remarks += [
             f"{count} calls that {death.worker} had begun were sent when it woke"
             for death, count in repeats.sent_late.items()
         ]
-        for place, why in (await self._store.failed_items(phase.jobs)).items():
-            count = repeats.failures_of[place]
+        for item, reason in (await self._store.failed_items(phase.jobs)).items():
+            count = repeats.failures_of[item]
             if count < _MAX_ATTEMPTS:
-                row.broken.append(f"{place} failed, though the provider failed it {count} times: {why}")
+                row.broken.append(f"{item} failed, though the provider failed it {count} times: {reason}")
 
     def _judge_times(self, row: Row, phase: Phase) -> None:
         begin, end = phase.strike_time, phase.load_end_time
@@ -97,7 +97,7 @@ class Judge:
         )
         taken_over = [death.takeover_seconds(phase.calls) for death in phase.deaths]
         row.takeover_seconds = [seconds for seconds in taken_over if seconds is not None]
-        # A worker that is only silent is waited for longer, and without a store nobody can take over.
+        # A worker that is only silent counts as dead later, and without a store nobody can take over.
         if row.name.startswith("kill worker"):
             late = [seconds for seconds in row.takeover_seconds if seconds > TAKEOVER_SECONDS]
             row.broken += [f"taken over after {seconds:.1f} s" for seconds in late]
@@ -112,26 +112,26 @@ class Judge:
         sent = sum(job.item_count for job in phase.jobs)
         if sent != row.item_count:
             row.broken.append(f"{sent} items were sent and {row.item_count} are stored")
-        if any(death.places for death in phase.deaths) and not facts["loss_count"]:
-            row.broken.append("nobody took the leases of a worker that was dead for long enough")
+        if any(death.leased_items for death in phase.deaths) and not facts["loss_count"]:
+            row.broken.append("nobody took the leases of a worker that counted as dead")
         if not phase.deaths and facts["loss_count"]:
-            row.broken.append(f"{facts['loss_count']} leases were taken from workers that were not dead")
+            row.broken.append(f"{facts['loss_count']} leases were taken from live workers")
 
     async def _judge_survivors(self, row: Row) -> None:
         services, stack = list(self._system.services.values()), self._system.stack
         leaks = await settled_leaks(self._levels, services, stack.stand_in.port, _LEAK_SECONDS)
-        row.broken += [f"left over in {leak}" for leak in leaks]
+        row.broken += [f"leak in {leak}" for leak in leaks]
         remains = await find_remains(services, len(stack.gateways), _LEAK_SECONDS)
-        row.broken += [f"not at rest: {what}" for what in remains]
+        row.broken += [f"not idle: {what}" for what in remains]
         running = self.note_levels()
-        row.broken += [f"{name} does not run" for name in self._system.services.keys() - running]
+        row.broken += [f"{name} is not running" for name in self._system.services.keys() - running]
 
 
-def _over_allowed(counts: Counter[Death], most: int, what: str) -> list[str]:
+def _over_allowed(counts: Counter[Death], limit: int, what: str) -> list[str]:
     return [
-        f"{count} calls of {death.worker} {what}, allowed {most}"
+        f"{count} calls of {death.worker} {what}, allowed {limit}"
         for death, count in counts.items()
-        if count > most
+        if count > limit
     ]
 
 

@@ -1,4 +1,4 @@
-"""Steady load: jobs of all sizes and classes through every gateway, and an upload that goes on meanwhile."""
+"""A steady load: jobs of all sizes and classes through every gateway, and an upload."""
 
 import asyncio
 import random
@@ -14,19 +14,19 @@ _LOOK_SECONDS = 0.05
 
 
 class Load:
-    """Submits jobs as long as less than a backlog of items is unfinished; small ones come in any case.
+    """Submits jobs to keep a backlog of unfinished items. Small jobs may exceed it up to three times.
 
     Args:
-        name: Begins the marks of its jobs; no two loads of a system may share it.
-        targets: One for each gateway.
-        watchers: Watch every job from its submit on.
-        rng: Gives sizes and classes.
-        max_items: Of one job; the first has as many.
-        backlog: Unfinished items to keep up.
+        name: Prefix of the marks of its jobs, unique within a system.
+        targets: Addresses, one per gateway.
+        watchers: Watchers of every job, from its submit.
+        rng: Source of sizes and classes.
+        max_items: Maximum items of a job. The first job has this number.
+        backlog: Number of unfinished items to maintain.
 
     Attributes:
-        jobs: Those that were accepted.
-        troubles: What clients met that they must not meet.
+        jobs: Accepted jobs.
+        troubles: Errors that clients must not get.
     """
 
     def __init__(
@@ -52,7 +52,7 @@ class Load:
         self.troubles: list[str] = []
 
     def start(self) -> None:
-        """Begins."""
+        """Starts submitting."""
         self._tasks = [
             asyncio.create_task(self._submit_all(self._large_size, 0.2, self._backlog)),
             asyncio.create_task(self._submit_all(self._small_size, 0.4, 3 * self._backlog)),
@@ -60,7 +60,7 @@ class Load:
         ]
 
     async def end(self) -> None:
-        """Submits nothing more; returns when every submit under way was answered."""
+        """Stops submitting, and returns once every submit in flight has ended."""
         self._ending.set()
         await asyncio.gather(*self._tasks)
         for client in self._clients:
@@ -95,7 +95,7 @@ class Load:
                     max_failed_ratio=1.0,
                 )
             except (UnavailableError, DeadlineExceededError):
-                await asyncio.sleep(_LOOK_SECONDS)  # as a caller does that wants its job, with the same id
+                await asyncio.sleep(_LOOK_SECONDS)  # as a caller retries, with the same request_id
             except HeadraceError as error:
                 self.troubles.append(f"submit of {job.mark}: {error}")
                 return

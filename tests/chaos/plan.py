@@ -1,12 +1,12 @@
-"""Which faults come when: each alone, or a mix that a seed decides."""
+"""Sequences of faults: each one alone, or a mix from a seed."""
 
 import random
 from collections.abc import Callable, Sequence
 
 from tests.chaos.faults import Fault, crash_postgres, cut, freeze, kill, lose_queues, lose_redis
 
-TAKEOVER_SECONDS = 10.0  # others work on what a killed worker held within so many
-# Of each kind two.
+TAKEOVER_SECONDS = 10.0  # within this time, others work on the items of a killed worker
+# Two links of each kind.
 _LINKS = (
     ("client-gateway-1", "client-gateway-2"),
     ("gateway-1-results", "gateway-2-results"),
@@ -17,9 +17,9 @@ _CUT_SECONDS = 10
 
 
 def each_alone(rng: random.Random) -> list[Fault]:
-    """Returns every fault of the long form, one by one, the longest last.
+    """Returns every fault of the long form, with the longest last.
 
-    Of each kind of link one is cut one way and the other both ways; the seed decides which, and the way.
+    Of each kind of link, one is cut in one direction and the other in both. The seed selects them.
     """
     cuts = []
     for kind in _LINKS:
@@ -49,16 +49,16 @@ def each_alone(rng: random.Random) -> list[Fault]:
 
 
 def random_mix(rng: random.Random, seconds: float) -> list[list[Fault]]:
-    """Returns two rows of faults that go on beside each other, each for about so many seconds.
+    """Returns two sequences of faults to run in parallel, each of about this duration.
 
-    Processes and links are in one, servers and the store in the other: so a service is never started while
-    what it cannot start without is away for good.
+    One has faults of processes and links, the other those of servers and the store. So a service is never
+    started while something that it needs for its start stays away.
     """
     return [_draw(rng, _of_processes, seconds), _draw(rng, _of_servers, seconds)]
 
 
 def short_mix(rng: random.Random) -> list[list[Fault]]:
-    """Returns the faults of the short form in the order that a seed decides."""
+    """Returns the faults of the short form, in an order from the seed."""
     processes = [
         kill(f"worker-{rng.randint(1, 2)}", 8),
         freeze(f"gateway-{rng.randint(1, 2)}", 2),

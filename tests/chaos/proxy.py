@@ -1,4 +1,4 @@
-"""A stretch of network between two parts, which can be cut in one direction or in both."""
+"""A network link between two parts, which can be cut in one direction or in both."""
 
 import asyncio
 import contextlib
@@ -9,16 +9,16 @@ _PIECE_BYTES = 64 * 1024
 
 
 class Link:
-    """Passes TCP connections on to a port of this machine, and holds back what is sent while it is cut.
+    """Forwards TCP connections to a port of this machine, and holds data back while it is cut.
 
-    A cut is that of a network: nothing is refused and nothing ends. What was sent meanwhile arrives after the
-    cut, as TCP would send it again; connections asked for meanwhile are open and silent until then.
+    A cut is that of a network: connections are neither refused nor closed. Data sent during the cut arrives
+    after it, as if TCP had sent it again. Connections opened during the cut are silent until its end.
 
     Args:
-        upstream_port: Where connections lead.
+        upstream_port: Port that connections are forwarded to.
 
     Attributes:
-        port: Where it listens, on 127.0.0.1.
+        port: Port that it listens on, on 127.0.0.1.
     """
 
     def __init__(self, upstream_port: int) -> None:
@@ -28,37 +28,37 @@ class Link:
         self._back.set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
-        self.port = spare_port()  # no outgoing connection takes it while this refuses
+        self.port = spare_port()  # no outgoing connection takes it while the link refuses
 
     async def open(self) -> None:
-        """Listens; a second call does nothing."""
+        """Starts listening. A second call does nothing."""
         if self._server is None:
             self._server = await asyncio.start_server(self._accept, "127.0.0.1", self.port, backlog=512)
 
     async def refuse(self) -> None:
-        """Refuses new connections, as a machine does on which nobody listens, until it is opened again."""
+        """Refuses new connections, as if nothing listened, until ``open`` is called."""
         if self._server is not None:
             self._server.close()
             self._server = None
 
     def cut(self, *, there: bool = True, back: bool = True) -> None:
-        """Holds back what is sent in one direction or both; what was on its way already arrives.
+        """Holds data back in one direction or both. Data that is already forwarded still arrives.
 
         Args:
-            there: From who connects to who was called.
-            back: The other way.
+            there: Whether to cut the direction from client to server.
+            back: Whether to cut the direction from server to client.
         """
         for event, wanted in ((self._there, there), (self._back, back)):
             if wanted:
                 event.clear()
 
     def heal(self) -> None:
-        """Lets everything through again."""
+        """Forwards in both directions again."""
         self._there.set()
         self._back.set()
 
     async def close(self) -> None:
-        """Breaks all connections."""
+        """Aborts all connections and stops listening."""
         await self.refuse()
         for task in self._tasks:
             task.cancel()
@@ -78,7 +78,7 @@ class Link:
                 group.create_task(_pipe(reader, up_writer, self._there))
                 group.create_task(_pipe(up_reader, writer, self._back))
         except (OSError, ExceptionGroup):
-            return  # one side has ended; so does the other
+            return  # one side has closed, so the other is closed too
         finally:
             for end in (writer, up_writer):
                 if end is not None:
@@ -86,7 +86,7 @@ class Link:
 
 
 class _EndOfConnectionError(Exception):
-    """One side has closed."""
+    """One side has closed the connection."""
 
 
 async def _pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter, may_pass: asyncio.Event) -> None:
@@ -95,5 +95,5 @@ async def _pipe(source: asyncio.StreamReader, sink: asyncio.StreamWriter, may_pa
             await may_pass.wait()
             sink.write(data)
             await sink.drain()
-    await may_pass.wait()  # the end of a connection is news too
+    await may_pass.wait()  # a cut also holds back the end of a connection
     raise _EndOfConnectionError

@@ -1,4 +1,4 @@
-"""What the services say of themselves when there is nothing to do: no stream, no item is left behind."""
+"""Checks by metrics that idle services have no open streams and no items."""
 
 import asyncio
 from collections.abc import Iterable, Mapping
@@ -14,12 +14,12 @@ _EVERY_SECONDS = 0.5
 
 
 async def find_remains(services: Iterable[ServiceProcess], gateway_count: int, seconds: float) -> list[str]:
-    """Returns what is still open at rest, each in words; what ends within so many seconds is none.
+    """Returns everything that is still open after ``seconds``, each in words.
 
     Args:
-        services: Each serves its metrics.
-        gateway_count: Every worker has one stream of progress open to each.
-        seconds: To wait.
+        services: Services with metrics.
+        gateway_count: Number of gateways. Every worker has one stream of progress to each.
+        seconds: Time limit, in seconds.
     """
     services = list(services)
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=10)) as session:

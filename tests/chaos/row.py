@@ -1,4 +1,4 @@
-"""What a phase of a storm came to: a row of the table."""
+"""The outcome of a phase of a storm: a row of the table."""
 
 from dataclasses import dataclass, field
 
@@ -8,20 +8,20 @@ class Row:
     """One phase.
 
     Attributes:
-        name: Its faults.
-        job_count: Jobs that were accepted.
-        item_count: Their items.
-        failed_count: Of these, those that failed.
-        call_count: Calls to the provider.
-        failure_count: Calls that the provider failed.
-        repeated_count: Calls made again that it had not failed.
-        allowed_count: How many of those the faults allow.
-        takeover_seconds: Of each death, until others worked on what that worker held.
-        stall_seconds: The longest time without a new call while there was load.
-        worker_stall_seconds: The longest time in which one worker made none.
-        seconds: Of the phase.
-        remarks: What is worth knowing and breaks nothing, in words.
-        broken: Promises that were broken, each in words.
+        name: Faults of the phase.
+        job_count: Number of accepted jobs.
+        item_count: Number of their items.
+        failed_count: Number of failed items.
+        call_count: Number of calls to the provider.
+        failure_count: Number of calls that the provider failed.
+        repeated_count: Number of calls that were repeated without such a failure.
+        allowed_count: Maximum of repeated calls that the faults excuse.
+        takeover_seconds: Seconds from each death until another worker ran an item of the dead one.
+        stall_seconds: Longest time without a new call under load, in seconds.
+        worker_stall_seconds: Longest time without a new call of one worker, in seconds.
+        seconds: Duration of the phase, in seconds.
+        remarks: Remarks that break no guarantee, in words.
+        broken: Broken guarantees, each in words.
     """
 
     name: str

@@ -1,11 +1,11 @@
-"""Reads the database itself: what holds is what is stored, whatever the services say."""
+"""Reads the database directly, to check it independently of the services."""
 
 from collections.abc import Sequence
 
 import asyncpg
 
 from headrace.jobs.v1 import jobs_pb2
-from tests.chaos.calls import Place
+from tests.chaos.calls import ItemKey
 from tests.chaos.jobs import LABELS, StormJob
 
 _TERMINAL = [
@@ -14,8 +14,8 @@ _TERMINAL = [
     jobs_pb2.JOB_STATE_CANCELLED,
     jobs_pb2.JOB_STATE_EXPIRED,
 ]
-# What must be no row: a job that is not as its rows of results say. It may have used more calls than its
-# results: attempts that came to none count too.
+# Selects jobs that do not match their results, which must be none. A job may have used more calls than its
+# results: attempts without a result count too.
 _WRONG_JOBS = """
 SELECT j.request_id, p.state, p.total_count, p.succeeded_count, p.failed_count, i.item_count, r.item_count,
     r.row_count, r.wrong_count, p.call_count, r.call_count, c.open_count
@@ -49,7 +49,7 @@ _FAILED = """
 SELECT j.request_id, r.item_index, r.error_reason, r.error_message, r.attempt_count FROM results r
 JOIN jobs j USING (job_id) WHERE r.state = 2 AND j.request_id = ANY($1)
 """
-_HELD = """
+_LEASED = """
 SELECT j.request_id, c.first_index, c.item_count FROM chunks c JOIN jobs j USING (job_id)
 JOIN workers w ON w.incarnation = c.lease_incarnation
 WHERE w.address = $1 AND NOT w.ended AND c.unfinished_count > 0
@@ -57,17 +57,17 @@ WHERE w.address = $1 AND NOT w.ended AND c.unfinished_count > 0
 
 
 class Store:
-    """One connection for each question: the database is stopped in between.
+    """Queries the database over a new connection each, because it is stopped in between.
 
     Args:
-        database_url: As SQLAlchemy has it.
+        database_url: SQLAlchemy address.
     """
 
     def __init__(self, database_url: str) -> None:
         self._dsn = database_url.replace("+asyncpg", "")
 
     async def wrong_jobs(self, jobs: Sequence[StormJob]) -> list[str]:
-        """Returns each job that is missing, is there twice, has not ended, or whose numbers do not add up."""
+        """Returns each job that is missing or duplicated, has not ended, or has inconsistent numbers."""
         marks = [job.mark for job in jobs]
         known = {
             row["request_id"]: row["job_id"]
@@ -79,40 +79,40 @@ class Store:
             f"{job.mark}: not stored as it was accepted" for job in jobs if known.get(job.mark) != job.job_id
         ]
         rows = await self._fetch(_WRONG_JOBS, marks, LABELS, _TERMINAL)
-        return wrong + [f"numbers do not add up: {dict(row)}" for row in rows]
+        return wrong + [f"inconsistent numbers: {dict(row)}" for row in rows]
 
     async def unknown_jobs(self, prefix: str, jobs: Sequence[StormJob]) -> list[str]:
-        """Returns stored jobs that are none of these, in words: a submit was stored twice.
+        """Returns stored jobs that no submit returned, in words: a submit was stored twice.
 
         Args:
-            prefix: With which the marks of all these jobs begin, and of no others.
-            jobs: All that were answered with.
+            prefix: Prefix of the marks of all these jobs, and of no others.
+            jobs: All jobs that submits returned.
         """
         known = [job.job_id for job in jobs]
         statement = "SELECT request_id FROM jobs WHERE starts_with(request_id, $1) AND job_id <> ALL($2)"
         rows = await self._fetch(statement, prefix, known)
-        return [f"{row['request_id']}: stored once more" for row in rows]
+        return [f"{row['request_id']}: stored twice" for row in rows]
 
     async def facts(self, jobs: Sequence[StormJob]) -> asyncpg.Record:
-        """Returns item_count, failed_count, and loss_count: leases that were taken from the dead."""
+        """Returns item_count, failed_count, and loss_count, the number of leases lost by dead workers."""
         return (await self._fetch(_FACTS, [job.mark for job in jobs]))[0]
 
-    async def recorded_times(self, jobs: Sequence[StormJob]) -> dict[Place, float]:
-        """Returns when each item's result was recorded, in seconds since 1970."""
+    async def recorded_times(self, jobs: Sequence[StormJob]) -> dict[ItemKey, float]:
+        """Returns the time at which each item's result was recorded, in seconds since 1970."""
         rows = await self._fetch(_RECORDED, [job.mark for job in jobs])
         return {(row[0], row[1]): float(row[2]) for row in rows}
 
-    async def failed_items(self, jobs: Sequence[StormJob]) -> dict[Place, str]:
-        """Returns each item that failed, and why, in words."""
+    async def failed_items(self, jobs: Sequence[StormJob]) -> dict[ItemKey, str]:
+        """Returns the reason of each failed item, in words."""
         rows = await self._fetch(_FAILED, [job.mark for job in jobs])
         return {(row[0], row[1]): f"{row[2]} after {row[4]} attempts: {row[3]}" for row in rows}
 
-    async def held_places(self, address: str) -> set[Place]:
-        """Returns the items of the chunks that the worker at an address holds."""
+    async def leased_items(self, address: str) -> set[ItemKey]:
+        """Returns the items of the chunks that the worker at an address has under lease."""
         try:
-            rows = await self._fetch(_HELD, address)
+            rows = await self._fetch(_LEASED, address)
         except (OSError, asyncpg.PostgresError):
-            return set()  # the database is away as well: then nobody can take over
+            return set()  # the database is down too, so no worker can take over
         return {(row[0], index) for row in rows for index in range(row[1], row[1] + row[2])}
 
     async def _fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:

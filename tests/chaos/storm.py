@@ -1,4 +1,4 @@
-"""Runs phases: load, faults in the middle of it, and a judgement of what must hold afterwards."""
+"""Runs phases of load with faults, and checks every guarantee after each."""
 
 import asyncio
 import random
@@ -14,16 +14,16 @@ from tests.chaos.system import PROVIDER_FAULTS, System, until
 from tests.chaos.watchers import Watchers
 
 _FLOWING_ITEMS, _FLOWING_SECONDS = 100, 60.0
-_TAIL_SECONDS = 2.0  # of load after the last fault
+_TAIL_SECONDS = 2.0  # of load, after the last fault
 _END_SECONDS = 180.0
 
 
 class Storm:
-    """A system under load, its provider failing by chance from the seed.
+    """A system under load, with random faults of its provider.
 
     Args:
-        system: Was started.
-        seed: Decides sizes, classes and the provider's faults; no two storms of a system may share it.
+        system: A started system.
+        seed: Seed of sizes, classes and the provider's faults, unique within a system.
     """
 
     def __init__(self, system: System, seed: int) -> None:
@@ -34,20 +34,20 @@ class Storm:
         self._phase_count = 0
 
     async def begin(self) -> None:
-        """Makes the provider fail by chance from now on, and keep its log."""
+        """Turns on random faults and the log of the provider."""
         faults = {"seed": self._seed, "faults": PROVIDER_FAULTS}
         await self._system.control_provider(keep_log=True, fail_randomly=faults)
 
     async def run_phase(
         self, name: str, lanes: Sequence[Sequence[Fault]], *, max_items: int = 1500, backlog: int = 1000
     ) -> Row:
-        """Runs faults under load, waits until every job has ended, and judges.
+        """Runs faults under load, waits until every job has ended, and judges the phase.
 
         Args:
-            name: In the table.
-            lanes: Faults of one lane come one after the other, lanes beside each other.
-            max_items: Of one job.
-            backlog: Unfinished items to keep up meanwhile.
+            name: Name in the table.
+            lanes: Sequences of faults. Lanes run in parallel.
+            max_items: Maximum items of a job.
+            backlog: Number of unfinished items to maintain.
         """
         begin, row = time.time(), Row(name)
         first_call = len(await self._system.read_call_log())

@@ -1,4 +1,4 @@
-"""The system under the storm: a stack of real processes, with a link on every way that can be cut."""
+"""The system of a storm: a stack of real processes, with a link on every connection that can be cut."""
 
 import asyncio
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from deploy.local.testing.run import TestRun
 from deploy.local.testing.stack import TestStack
 from tests.chaos.proxy import Link
 
-# What the provider does by chance; the rest is answered.
+# Random faults of the provider. All other calls succeed.
 PROVIDER_FAULTS = [
     {"probability": 0.05, "status": 429, "retry_after": "0.05"},
     {"probability": 0.05, "status": 500},
@@ -24,18 +24,18 @@ UNACKNOWLEDGED_LIMIT = 200
 
 
 class System:
-    """Two gateways, two workers, results and the stand-in, on servers of their own.
+    """Two gateways, two workers, results and the stand-in, on their own servers.
 
     Args:
-        run: Gives folder and ports.
-        in_flight_limit: Of each worker.
-        latency_ms: Of every answer of the provider.
+        run: Test run that owns the folder.
+        in_flight_limit: Maximum calls in flight of each worker.
+        latency_ms: Latency of every response of the provider, in milliseconds.
 
     Attributes:
         stack: The processes.
-        links: By name: ``client-gateway-1``, ``gateway-1-results``, ``worker-1-results``,
-            ``gateways-worker-1`` and so on. Each leads from the first to the second.
-        in_flight_limit: Of each worker.
+        links: Links by name: ``client-gateway-1``, ``gateway-1-results``, ``worker-1-results``,
+            ``gateways-worker-1`` and so on. Each leads from the first part to the second.
+        in_flight_limit: Maximum calls in flight of each worker.
     """
 
     def __init__(self, run: TestRun, *, in_flight_limit: int = 100, latency_ms: int = 100) -> None:
@@ -54,9 +54,9 @@ class System:
             self.links[f"client-{gateway.name}"] = Link(gateway.port)
         for worker in self.stack.workers:
             self._lead_to_results(worker)
-            way_in = self.links[f"gateways-{worker.name}"] = Link(worker.port)
-            worker.settings["HEADRACE_WORKER_ADVERTISE"] = f"127.0.0.1:{way_in.port}"
-            worker.settings["OPENAI_PROJECT_ID"] = worker.name  # the provider's log tells them apart
+            inbound = self.links[f"gateways-{worker.name}"] = Link(worker.port)
+            worker.settings["HEADRACE_WORKER_ADVERTISE"] = f"127.0.0.1:{inbound.port}"
+            worker.settings["OPENAI_PROJECT_ID"] = worker.name  # names the caller in the provider's log
         for service in self.services.values():
             service.metrics_port = spare_port()
         self._http: aiohttp.ClientSession | None = None
@@ -67,29 +67,29 @@ class System:
 
     @property
     def services(self) -> dict[str, ServiceProcess]:
-        """Everything of Headrace's own, by name."""
+        """The services, by name."""
         stack = self.stack
         return {service.name: service for service in (stack.results, *stack.gateways, *stack.workers)}
 
     @property
     def targets(self) -> list[str]:
-        """Where clients find each gateway, through its link."""
+        """Addresses of the gateways for clients, through their links."""
         return [f"127.0.0.1:{self.links[f'client-{gateway.name}'].port}" for gateway in self.stack.gateways]
 
     async def start(self) -> None:
-        """Starts everything and returns when all is ready."""
+        """Starts everything and returns once all is ready."""
         for link in self.links.values():
             await link.open()
         await asyncio.to_thread(self.stack.start)
         self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
 
     async def control_provider(self, **control: Any) -> None:
-        """Tells the stand-in how to behave."""
+        """Sets the behaviour of the stand-in."""
         async with self._session.post(f"{self.stack.stand_in_url}/control", json=control) as response:
             response.raise_for_status()
 
     async def read_call_log(self, after: int = 0) -> list[list[Any]]:
-        """Returns the calls of the stand-in's log from a place on."""
+        """Returns the calls of the stand-in's log, without the first ``after`` ones."""
         async with self._session.get(
             f"{self.stack.stand_in_url}/call-log", params={"after": str(after)}
         ) as response:
@@ -97,7 +97,7 @@ class System:
             return log
 
     async def close(self) -> None:
-        """Ends everything."""
+        """Stops everything."""
         if self._http is not None:
             await self._http.close()
         for link in self.links.values():
@@ -117,7 +117,7 @@ async def until(condition: Callable[[], bool], seconds: float, what: str) -> Non
     """Waits for a condition.
 
     Raises:
-        TimeoutError: It did not hold in time; says what.
+        TimeoutError: It did not hold in time. Names it.
     """
     try:
         async with asyncio.timeout(seconds):

@@ -10,16 +10,16 @@ _HEAD = (
     f"{'':42} {'':>5} {'':>7} {'':>6} {'':>7} {'failures':>8} {'allowed':>9}"
     f" {'over s':>6} {'s':>6} {'worker':>6} {'s':>5}"
 )
-_MOST_LINES = 12
+_LINE_LIMIT = 12
 
 
 def head() -> str:
-    """Returns the names of the columns, in two lines."""
+    """Returns the column titles, in two lines."""
     return _HEAD
 
 
 def line(row: Row) -> str:
-    """Returns one phase as a line; below it what was broken."""
+    """Returns one phase as a line, with broken guarantees below it."""
     takeover = f"{max(row.takeover_seconds):.1f}" if row.takeover_seconds else "-"
     repeated = f"{row.repeated_count}/{row.allowed_count}"
     verdict = f"{len(row.broken)} BROKEN" if row.broken else "held"
@@ -30,6 +30,6 @@ def line(row: Row) -> str:
 
 
 def _details(row: Row) -> Sequence[str]:
-    more = len(row.broken) - _MOST_LINES
-    lines = row.broken[:_MOST_LINES] + ([f"and {more} more"] if more > 0 else [])
+    more = len(row.broken) - _LINE_LIMIT
+    lines = row.broken[:_LINE_LIMIT] + ([f"and {more} more"] if more > 0 else [])
     return [f"    {what}" for what in [*row.remarks, *lines]]

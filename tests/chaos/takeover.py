@@ -1,4 +1,4 @@
-"""How long it takes until others work on what a killed worker held."""
+"""Measures how long it takes until other workers run the items of a killed one."""
 
 import statistics
 
@@ -11,7 +11,7 @@ KILL_COUNT = 10
 
 
 async def measure_takeovers(storm: Storm) -> Row:
-    """Kills the workers in turn, ten times, under load; returns the phase, with every takeover."""
+    """Kills the workers in turn, ten times, under load. Returns the phase with every takeover."""
     kills = [kill(f"worker-{1 + number % 2}", TAKEOVER_SECONDS) for number in range(KILL_COUNT)]
     row = await storm.run_phase(f"kill workers, {KILL_COUNT} times", [kills], max_items=5000)
     if len(row.takeover_seconds) < KILL_COUNT:
@@ -20,7 +20,7 @@ async def measure_takeovers(storm: Storm) -> Row:
 
 
 def describe(row: Row) -> str:
-    """Returns median and worst of the takeovers, and all of them."""
+    """Returns the median and the maximum of the takeovers, and all of them."""
     seconds = sorted(row.takeover_seconds)
     if not seconds:
         return "takeover: none"

@@ -1,4 +1,4 @@
-"""The storm's own judgement: calls made twice are found, and excused by nothing but the death of a worker."""
+"""The storm finds calls that were made twice, and only the death of a worker excuses them."""
 
 import pytest
 
@@ -12,13 +12,13 @@ def call(begin, caller="worker-1", outcome="answered"):
     return Call(caller, f"Posting {ITEM[0]}/{ITEM[1]}: Controller", begin, begin + 0.1, outcome)
 
 
-def test_one_call_an_item_is_no_repeat():
+def test_one_call_per_item_is_not_a_repeat():
     repeats = find_repeats([call(1)], [], RECORDED)
     assert (repeats.call_count, repeats.wrong, repeats.too_late) == (1, [], [])
 
 
 @pytest.mark.parametrize("outcome", ["429", "500", "hung", "reset", "broken_body"])
-def test_a_call_after_a_failure_of_the_provider_is_no_repeat(outcome):
+def test_a_call_after_a_failure_of_the_provider_is_not_a_repeat(outcome):
     repeats = find_repeats([call(2), call(1, outcome=outcome)], [], RECORDED)
     assert (repeats.wrong, repeats.failure_counts) == ([], {outcome: 1})
 
@@ -41,7 +41,7 @@ def test_a_death_excuses_neither_calls_begun_after_it_nor_repeats_before_it():
     assert len(find_repeats([call(1), call(2, "worker-2")], [death], RECORDED).wrong) == 1
 
 
-def test_a_worker_that_is_cut_off_may_go_on_calling_until_it_is_healed():
+def test_a_worker_that_is_cut_off_may_continue_calling_until_it_is_healed():
     death = Death("worker-1", 5.0, 65.0)
     assert find_repeats([call(20), call(40, "worker-2")], [death], RECORDED).excused == {death: 1}
 
@@ -60,18 +60,18 @@ def test_a_frozen_worker_that_wakes_sends_at_once_what_it_had_begun_of_its_own_a
     assert (at_once.wrong, at_once.too_late, at_once.sent_late) == ([], [], {death: 1})
     later = find_repeats([by_others, call(66.5)], [death], recorded)
     assert (len(later.wrong), len(later.too_late)) == (1, 1)
-    death.places.clear()
-    not_held = find_repeats([by_others, call(65.1)], [death], recorded)
-    assert (len(not_held.wrong), len(not_held.too_late)) == (1, 1)
+    death.leased_items.clear()
+    not_leased = find_repeats([by_others, call(65.1)], [death], recorded)
+    assert (len(not_leased.wrong), len(not_leased.too_late)) == (1, 1)
 
 
-def test_takeover_is_the_first_call_of_another_worker_for_what_the_dead_one_held():
+def test_takeover_is_the_first_call_of_another_worker_for_an_item_of_the_dead_one():
     death = Death("worker-1", 5.0, 5.0, {ITEM})
     elsewhere = Call("worker-2", "Posting s1-2/7: Controller", 6.0, 6.1, "answered")
     assert death.takeover_seconds([elsewhere, call(4), call(5.5), call(12, "worker-2")]) == 7.0
     assert death.takeover_seconds([elsewhere]) is None
 
 
-def test_prompts_that_are_not_of_a_storm_are_left_out():
+def test_prompts_that_are_not_of_a_storm_are_ignored():
     rows = [["worker-1", "Hello", 1.0, 2.0, "answered"], list(call(1))]
     assert to_calls(rows) == [call(1)]

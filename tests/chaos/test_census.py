@@ -1,4 +1,4 @@
-"""What a process holds more than before is found, and what another process holds is not its matter."""
+"""Leaks of a process are found, and growth of another process is ignored."""
 
 import os
 import socket
@@ -18,7 +18,7 @@ NO_PORT = 0
 
 
 @pytest.fixture
-def held():
+def opened():
     with ExitStack() as stack:
         yield stack
 
@@ -31,35 +31,35 @@ def leaks_of(before):
     return " ".join(find_leaks(before, census()))
 
 
-def test_nothing_is_left_over_where_nothing_was_opened():
+def test_nothing_leaks_if_nothing_was_opened():
     before = census()
     assert leaks_of(before) == ""
 
 
-def test_threads_that_stay_are_found(held):
+def test_threads_that_stay_are_found(opened):
     before, over = census(), threading.Event()
-    held.callback(over.set)
+    opened.callback(over.set)
     for _ in range(20):
         threading.Thread(target=over.wait, daemon=True).start()
     assert "this" in leaks_of(before)
     assert "threads" in leaks_of(before)
 
 
-def test_files_that_stay_open_are_found(held):
+def test_files_that_stay_open_are_found(opened):
     before = census()
     for _ in range(20):
-        held.callback(os.close, os.open(os.devnull, os.O_RDONLY))
+        opened.callback(os.close, os.open(os.devnull, os.O_RDONLY))
     assert "files" in leaks_of(before)
 
 
-def test_connections_to_others_are_found_and_those_to_itself_are_not(held, free_peer):
+def test_connections_to_others_are_found_and_those_to_itself_are_not(opened, free_peer):
     before = census()
     for _ in range(20):
-        held.enter_context(socket.create_connection(("127.0.0.1", free_peer), timeout=5))
+        opened.enter_context(socket.create_connection(("127.0.0.1", free_peer), timeout=5))
     assert "connections" in leaks_of(before)
 
 
-def test_memory_that_was_not_given_back_is_found_in_the_same_process_alone():
+def test_memory_that_was_not_released_is_found_only_in_the_same_process():
     before = census()["this"]
     grown = replace(before, memory_bytes=before.memory_bytes * 2 + 100 * MB)
     assert "MB" in " ".join(find_leaks({"this": before}, {"this": grown}))
@@ -68,7 +68,7 @@ def test_memory_that_was_not_given_back_is_found_in_the_same_process_alone():
 
 @pytest.fixture
 def free_peer():
-    """A port at which another process takes connections."""
+    """A port at which another process accepts connections."""
     program = (
         "import socket, sys; s = socket.create_server(('127.0.0.1', 0), backlog=64);"
         "print(s.getsockname()[1], flush=True); sys.stdin.read()"

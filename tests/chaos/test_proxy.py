@@ -1,4 +1,4 @@
-"""A link holds back what is sent while it is cut, in the direction that was cut, and loses nothing."""
+"""A link that is cut holds data back in the cut direction, and loses nothing."""
 
 import asyncio
 
@@ -47,7 +47,7 @@ async def is_silent(reader):
 
 
 @pytest.mark.parametrize("ways", [{"there": False}, {"back": False}, {}])
-async def test_what_was_sent_during_a_cut_arrives_when_it_is_healed(link, connect, ways):
+async def test_data_sent_during_a_cut_arrives_when_it_is_healed(link, connect, ways):
     reader, writer = await connect()
     writer.write(b"a")
     assert await reader.readexactly(1) == b"A"
@@ -58,7 +58,7 @@ async def test_what_was_sent_during_a_cut_arrives_when_it_is_healed(link, connec
     assert await reader.readexactly(1) == b"B"
 
 
-async def test_a_connection_asked_for_during_a_cut_is_silent_and_then_works(link, connect):
+async def test_a_connection_opened_during_a_cut_is_silent_and_then_works(link, connect):
     link.cut()
     reader, writer = await connect()
     writer.write(b"a")

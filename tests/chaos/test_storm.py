@@ -1,4 +1,4 @@
-"""The short storm: a mix of faults under load, decided by a seed; the long one is ``make chaos``."""
+"""The short storm: a mix of faults under load, from a seed. The long one is ``make chaos``."""
 
 import random
 
@@ -11,7 +11,7 @@ from tests.chaos.system import System
 
 pytestmark = pytest.mark.timeout(240)
 
-# A seed that once broke a promise stays here.
+# Seeds that once broke a guarantee stay here.
 SEEDS = [1]
 
 
@@ -24,7 +24,7 @@ async def system(servers):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-async def test_every_promise_holds_in_a_storm(system, seed):
+async def test_every_guarantee_holds_in_a_storm(system, seed):
     storm = Storm(system, seed)
     await storm.begin()
     row = await storm.run_phase(f"mix of seed {seed}", short_mix(random.Random(seed)))

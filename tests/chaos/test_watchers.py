@@ -1,4 +1,4 @@
-"""A watch notices what a gateway must not do: go back, go on after the end, or stop before it."""
+"""A watch detects snapshots that go back, that follow the terminal one, and streams that end too early."""
 
 import asyncio
 from types import SimpleNamespace
@@ -13,7 +13,7 @@ RUNNING, SUCCEEDED = jobs_pb2.JOB_STATE_RUNNING, jobs_pb2.JOB_STATE_SUCCEEDED
 
 
 class Stream:
-    """A WatchJob call that answers with these snapshots."""
+    """A WatchJob call with these snapshots."""
 
     def __init__(self, snapshots):
         self._snapshots = snapshots
@@ -29,7 +29,7 @@ class Stream:
 
 
 async def faults_of(*streams):
-    """What a watch notes whose streams bring these snapshots, one stream after the other."""
+    """Returns the faults and resume tokens of a watch whose streams bring these snapshots in turn."""
     waiting, tokens = list(streams), []
 
     def watch_job(request):
@@ -43,26 +43,26 @@ async def faults_of(*streams):
     return watch.faults, tokens
 
 
-async def test_a_watch_that_goes_on_to_the_end_has_no_faults():
+async def test_a_watch_to_the_end_has_no_faults():
     assert await faults_of([(1, RUNNING, 0), (3, RUNNING, 5), (4, SUCCEEDED, 9)]) == ([], [""])
 
 
-async def test_a_snapshot_that_goes_back_is_noted():
+async def test_a_snapshot_that_goes_back_is_detected():
     [fault], _ = await faults_of([(3, RUNNING, 5), (2, RUNNING, 4), (4, SUCCEEDED, 9)])
     assert "from seq 3 to 2" in fault
 
 
-async def test_counts_that_fall_are_noted():
+async def test_counts_that_fall_are_detected():
     [fault], _ = await faults_of([(3, RUNNING, 5), (4, RUNNING, 4), (5, SUCCEEDED, 9)])
     assert "went back" in fault
 
 
-async def test_a_stream_that_ends_before_its_job_is_noted_and_resumed_with_its_token():
+async def test_a_stream_that_ends_before_its_job_is_detected_and_resumed_with_its_token():
     [fault], tokens = await faults_of([(1, RUNNING, 0), (3, RUNNING, 5)], [(4, SUCCEEDED, 9)])
     assert "ended before its job" in fault
     assert tokens == ["", "3"]
 
 
-async def test_a_snapshot_after_the_terminal_one_is_noted():
+async def test_a_snapshot_after_the_terminal_one_is_detected():
     [fault], _ = await faults_of([(4, SUCCEEDED, 9), (5, SUCCEEDED, 9)])
     assert "after the terminal one" in fault

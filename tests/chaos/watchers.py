@@ -1,4 +1,4 @@
-"""Watchers of all jobs, on the bare streams: what gateways send is judged, not what a client makes of it."""
+"""Watchers of all jobs. They use the streams directly, to check the gateways and not the client."""
 
 import asyncio
 import itertools
@@ -19,13 +19,13 @@ _FOLLOW_EVERY = 4
 
 
 class Watch:
-    """One job, watched from its submit to its end, over whichever gateway answers.
+    """A watch of one job from its submit to its end, over any gateway.
 
     Attributes:
-        job: What is watched.
-        newest: The newest snapshot.
-        stream_count: Streams it took.
-        faults: What the streams did that they must not do.
+        job: Watched job.
+        newest: Newest snapshot.
+        stream_count: Number of streams so far.
+        faults: Violations by the streams, each in words.
     """
 
     def __init__(self, job: StormJob) -> None:
@@ -36,18 +36,18 @@ class Watch:
 
     @property
     def is_over(self) -> bool:
-        """Whether the terminal snapshot has come."""
+        """Whether the terminal snapshot has arrived."""
         return self.newest is not None and self.newest.state.is_terminal
 
     @property
     def unfinished_count(self) -> int:
-        """Items without a result, as far as is known."""
+        """Number of items without a result, according to the newest snapshot."""
         if self.is_over:
             return 0
         return self.job.item_count - (self.newest.progress.done_count if self.newest else 0)
 
     async def run(self, gateways: Sequence[GatewayConnection], first: int) -> None:
-        """Watches to the end; after a break at the next gateway."""
+        """Watches to the end. Changes to the next gateway if a stream breaks."""
         token = ""
         for number in itertools.count(first):
             gateway = gateways[number % len(gateways)]
@@ -88,13 +88,13 @@ class Watch:
 
 
 class Watchers:
-    """A watch of every job, and a reader of the results of every fourth, each over the gateways in turn.
+    """Watches every job and reads the results of every fourth, over the gateways in turn.
 
     Args:
-        targets: One for each gateway.
+        targets: Addresses, one per gateway.
 
     Attributes:
-        watches: One for each job.
+        watches: Watches, one per job.
     """
 
     def __init__(self, targets: Sequence[str]) -> None:
@@ -106,16 +106,16 @@ class Watchers:
 
     @property
     def unfinished_count(self) -> int:
-        """Items of all jobs without a result."""
+        """Number of items of all jobs without a result."""
         return sum(watch.unfinished_count for watch in self.watches)
 
     @property
     def done_count(self) -> int:
-        """Items of all jobs with a result, as far as was heard."""
+        """Number of items of all jobs with a result, according to the newest snapshots."""
         return sum(watch.newest.progress.done_count for watch in self.watches if watch.newest is not None)
 
     def watch(self, job: StormJob) -> None:
-        """Begins to watch a job."""
+        """Starts watching a job."""
         watch = Watch(job)
         self.watches.append(watch)
         number = len(self.watches)
@@ -124,13 +124,13 @@ class Watchers:
             self._start(self._follow(job))
 
     async def wait(self, seconds: float) -> list[str]:
-        """Waits until all is watched to its end; returns what was wrong with the streams, each in words."""
+        """Waits until every watch has ended. Returns each violation by the streams, in words."""
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=seconds)
         late = [watch.job.mark for watch in self.watches if not watch.is_over]
         wrong = [f"{mark}: no terminal snapshot within {seconds:.0f} s" for mark in late]
         if self._tasks and not late:
-            wrong.append(f"{len(self._tasks)} readers of results have not come to an end")
+            wrong.append(f"{len(self._tasks)} readers of results have not ended")
         return wrong + self._faults + [fault for watch in self.watches for fault in watch.faults]
 
     async def close(self) -> None:

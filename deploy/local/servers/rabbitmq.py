@@ -57,7 +57,7 @@ class RabbitServer(Server):
         self.process.start([rabbitmq_program() or "rabbitmq-server"], env=env, cwd=self.data_path)
 
     def is_ready(self) -> bool:
-        """Returns whether it greets an AMQP client and, as a test server, whether its management API responds."""
+        """Returns whether it responds to AMQP and, as a test server, to HTTP at its management API."""
         if not _answers(self.port, _AMQP_HEADER):
             return False
         return not self.for_tests or self._call("GET", "vhosts") == 200

@@ -19,8 +19,8 @@ class LoggedCall:
         prompt: Prompt, see ``CallCounts.prompts``.
         begin: Time at which it was received, in seconds since 1970.
         end: Time at which it ended, in seconds since 1970. 0 while it is in flight.
-        outcome: ``answered``, an HTTP status such as ``500``, ``broken_body``, ``hung`` (even if the caller then
-            disconnected), ``reset``, ``broken_off`` by the caller, or empty while it is in flight.
+        outcome: ``answered``, an HTTP status such as ``500``, ``broken_body``, ``hung`` (even if the caller
+            then disconnected), ``reset``, ``broken_off`` by the caller, or empty while it is in flight.
     """
 
     __slots__ = ("begin", "caller", "end", "outcome", "prompt")

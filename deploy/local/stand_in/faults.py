@@ -127,8 +127,8 @@ class Behaviour:
     def update(self, control: dict[str, Any]) -> None:
         """Sets the fields that a JSON object names and keeps the others.
 
-        ``hang_when_contains``, a list of texts, and ``answer_when_contains``, responses by text, are short forms
-        of faults in ``fail_when_contains``.
+        ``hang_when_contains``, a list of texts, and ``answer_when_contains``, responses by text, are short
+        forms of faults in ``fail_when_contains``.
 
         Raises:
             KeyError: ``fail_randomly`` lacks a name.

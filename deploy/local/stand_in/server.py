@@ -8,7 +8,7 @@ from aiohttp import web
 
 from deploy.local.stand_in.call_counts import CallCounts
 from deploy.local.stand_in.call_log import ANSWERED, BROKEN_OFF, HUNG, CallLog, LoggedCall
-from deploy.local.stand_in.chat import NAME, response_text, completion, read_prompt
+from deploy.local.stand_in.chat import NAME, completion, read_prompt, response_text
 from deploy.local.stand_in.faults import Behaviour, Fault
 
 _MAX_BODY_BYTES = 16 * 1024 * 1024
@@ -21,8 +21,8 @@ class StandIn:
       whose names start with ``unknown``.
     - ``GET /calls`` returns counts, with every prompt for ``?prompts=1``.
     - ``GET /call-log`` returns the calls, see ``CallLog``. ``?after=N`` skips N of them.
-    - ``POST /control`` sets the behaviour, see ``Behaviour``. ``{"reset": true}`` first resets counts, log and
-      behaviour. ``{"keep_log": true}`` turns the log on.
+    - ``POST /control`` sets the behaviour, see ``Behaviour``. ``{"reset": true}`` first resets counts, log
+      and behaviour. ``{"keep_log": true}`` turns the log on.
     - ``GET /healthz`` returns 200.
 
     Args:

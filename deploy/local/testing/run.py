@@ -1,5 +1,6 @@
 """The servers of one test run: started when first needed, removed at its end."""
 
+import fcntl
 import itertools
 import os
 import shutil
@@ -114,13 +115,23 @@ class TestRun:
 
 
 def _remove_dead_runs(folder: Path) -> None:
-    for run_dir in folder.glob("run-*"):
-        try:
-            pid, mark = (run_dir / "owner").read_text().split()
-        except (FileNotFoundError, ValueError):
-            continue  # it is just being created
-        if start_mark(int(pid)) != mark:
-            _remove(run_dir)
+    """Removes the runs of dead processes. Test processes that start at the same time take turns."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        for run_dir in folder.glob("run-*"):
+            if _is_dead(run_dir):
+                _remove(run_dir)
+    finally:
+        os.close(descriptor)
+
+
+def _is_dead(run_dir: Path) -> bool:
+    try:
+        pid, mark = (run_dir / "owner").read_text().split()
+    except (FileNotFoundError, ValueError):
+        return False  # it is just being created
+    return start_mark(int(pid)) != mark
 
 
 def _remove(run_dir: Path) -> None:

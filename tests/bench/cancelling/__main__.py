@@ -1,7 +1,7 @@
-"""Cancels jobs with 100 calls in flight and prints how soon the calls end: python -m tests.bench.cancelling.
+"""Cancels jobs with 100 calls in flight and prints when the calls end: python -m tests.bench.cancelling.
 
-It starts a stack of its own: a worker, a gateway, results, and the stand-in with a latency of 300 ms. Times
-are in milliseconds, from the cancel's answer; negative: before it.
+It starts its own stack: a worker, a gateway, results, and the stand-in with a latency of 300 ms. Times are in
+milliseconds after the cancel's response. Negative times are before it.
 """
 
 import argparse
@@ -24,19 +24,19 @@ _PARAMS = {"labels": ["a", "b"], "template": "Number {n} of {run}", "model": "st
 
 
 class Figures(NamedTuple):
-    """Of one cancel, each but the first in milliseconds from its answer."""
+    """Times of one cancel in milliseconds, all but the first from its response."""
 
-    answer_ms: float
+    response_ms: float
     last_call_ms: float
     last_broken_off_ms: float
     cancelled_ms: float
 
 
 def main() -> None:
-    """Runs it."""
+    """Parses the arguments and runs the measurement."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--runs", type=int, default=10)
-    parser.add_argument("--without-line", action="store_true", help="no gateway reaches the worker")
+    parser.add_argument("--without-line", action="store_true", help="keep gateways from reaching the worker")
     arguments = parser.parse_args()
     run = TestRun(run_directory() / "test")
     settings = {"HEADRACE_WORKER_ADVERTISE": f"127.0.0.1:{spare_port()}"} if arguments.without_line else {}
@@ -51,7 +51,7 @@ def main() -> None:
         run.close()
     for name in Figures._fields:
         values = [getattr(each, name) for each in figures]
-        print(f"{name}: median {statistics.median(values):.0f}, worst {max(values):.0f}")
+        print(f"{name}: median {statistics.median(values):.0f}, maximum {max(values):.0f}")
 
 
 async def _measure(stack: TestStack, runs: int) -> list[Figures]:
@@ -62,30 +62,30 @@ async def _measure(stack: TestStack, runs: int) -> list[Figures]:
 async def _cancel_one(client: Client, stand_in_url: str, number: int) -> Figures:
     items = [{"n": n, "run": number} for n in range(5000)]
     job = await client.submit("llm.classify", items, _PARAMS)
-    ask_time = answer_time = 0.0
+    ask_time = response_time = 0.0
     async for event in client.watch(job.job_id):
-        if event.progress.succeeded_count >= 2 * _IN_FLIGHT and not answer_time:
+        if event.progress.succeeded_count >= 2 * _IN_FLIGHT and not response_time:
             ask_time = time.time()
             await client.cancel(job.job_id)
-            answer_time = time.time()
+            response_time = time.time()
     end_time = time.time()
     assert event.state is JobState.CANCELLED, event
     calls = await _read_ended_calls(stand_in_url)
     assert calls["max_in_flight_count"] == _IN_FLIGHT, calls
 
-    def after_answer(moment: float) -> float:
-        return (moment - answer_time) * 1000
+    def after_response(moment: float) -> float:
+        return (moment - response_time) * 1000
 
     return Figures(
-        (answer_time - ask_time) * 1000,
-        after_answer(calls["last_call_time"]),
-        after_answer(calls["last_broken_off_time"]),
-        after_answer(end_time),
+        (response_time - ask_time) * 1000,
+        after_response(calls["last_call_time"]),
+        after_response(calls["last_broken_off_time"]),
+        after_response(end_time),
     )
 
 
 async def _read_ended_calls(url: str) -> dict[str, Any]:
-    """Returns the counts of the stand-in once nothing is in flight there."""
+    """Returns the counts of the stand-in once it has no calls in flight."""
     while True:
         with urllib.request.urlopen(f"{url}/calls") as response:
             calls: dict[str, Any] = json.load(response)

@@ -1,8 +1,8 @@
 """Runs a large job and prints its rates and the memory of every process: python -m tests.bench.large_jobs.
 
-It runs on what ``make up`` started, or with ``--embedded`` in one process of its own on SQLite. Kind ``noop``
-measures the system itself; ``llm.classify`` classifies real postings, repeated as often as needed, on the
-stand-in or on whatever provider the workers were started with.
+It runs on the stack of ``make up``, or with ``--embedded`` in one new process on SQLite. Kind ``noop``
+measures the system itself. ``llm.classify`` classifies real postings, repeated as needed, on the stand-in or
+on the provider that the workers were started with.
 """
 
 import argparse
@@ -27,11 +27,11 @@ _SERVICES = ("gateway", "worker", "results")
 
 
 def main() -> None:
-    """Runs it."""
+    """Parses the arguments and runs the job."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=1_000_000)
     parser.add_argument("--kind", choices=("noop", "llm.classify"), default="noop")
-    parser.add_argument("--embedded", action="store_true", help="on SQLite, in one process of its own")
+    parser.add_argument("--embedded", action="store_true", help="run in one new process on SQLite")
     arguments = parser.parse_args()
     if arguments.embedded:
         with tempfile.TemporaryDirectory(dir=run_directory()) as folder:
@@ -56,7 +56,7 @@ def _running_services() -> dict[str, int]:
     paths = sorted(run_directory().glob("*.pid"))
     pids = {path.stem: int(path.read_text()) for path in paths if path.stem.startswith(_SERVICES)}
     if not pids:
-        sys.exit("nothing runs here: make up first, or use --embedded")
+        sys.exit("no stack is running: run `make up` first, or use --embedded")
     return pids
 
 
@@ -90,7 +90,7 @@ def _print_figures(count: int, figures: Figures) -> None:
     print(f"  items/s of each tenth  {' '.join(f'{rate:,.0f}' for rate in figures.part_rates)}")
     timed("results streamed", figures.stream_seconds)
     tenth = max(1, len(figures.page_ms) // 10)
-    print("  milliseconds           median / worst")
+    print("  milliseconds           median / maximum")
     print(f"    GetJob meanwhile     {spread(figures.get_ms)}")
     print(f"    first pages of 1,000 {spread(figures.page_ms[:tenth])}")
     print(f"    last pages of 1,000  {spread(figures.page_ms[-tenth:])}")

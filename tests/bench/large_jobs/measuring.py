@@ -1,4 +1,4 @@
-"""What is measured of one large job: its upload, its run, and reading it."""
+"""Measures one large job: its upload, its run, and reads of its results."""
 
 import asyncio
 import statistics
@@ -21,13 +21,13 @@ class Figures:
     """Seconds and rates of one large job.
 
     Attributes:
-        upload_seconds: Until the last item was stored and acknowledged.
-        job_seconds: From the submit to the terminal snapshot.
-        part_rates: Items finished a second, in each tenth of the job.
-        get_ms: Each GetJob while it ran, in milliseconds.
-        stream_seconds: To read all results in the order of recording.
-        page_ms: Each page of 1,000 results by index, in milliseconds.
-        list_ms: Each page of jobs, in milliseconds.
+        upload_seconds: Seconds until the last item was stored and acknowledged.
+        job_seconds: Seconds from the submit to the terminal snapshot.
+        part_rates: Items finished per second, in each tenth of the job.
+        get_ms: Time of each GetJob while the job ran, in milliseconds.
+        stream_seconds: Seconds to read all results in the order of recording.
+        page_ms: Time of each page of 1,000 results by index, in milliseconds.
+        list_ms: Time of each page of jobs, in milliseconds.
     """
 
     upload_seconds: float = 0.0
@@ -42,10 +42,10 @@ class Figures:
 async def run_job(
     client: Client, kind: str, params: Any, items: Iterator[Any], count: int
 ) -> tuple[Job, Figures]:
-    """Submits a job, watches it to its end, and reads everything it left.
+    """Submits a job, watches it to its end, and reads all its results.
 
     Raises:
-        RuntimeError: It did not succeed, or a result is missing or came twice.
+        RuntimeError: It did not succeed, or a result was missing or came twice.
     """
     figures = Figures()
     begin = time.perf_counter()
@@ -106,7 +106,7 @@ async def _stream_all(client: Client, job: Job, figures: Figures) -> None:
 
 
 async def _page_all(client: Client, job: Job, figures: Figures) -> None:
-    connection = client._connection  # one page at a time, to time each
+    connection = client._connection  # to measure each page alone
     request = gateway_pb2.GetResultsRequest(job_id=job.job_id, page_size=_PAGE_SIZE)
     while True:
         begin = time.perf_counter()
@@ -126,5 +126,5 @@ async def _list_jobs(client: Client, figures: Figures) -> None:
 
 
 def spread(values: list[float]) -> str:
-    """Returns the median and the largest, or a dash where there is none."""
+    """Returns the median and the maximum, or a dash if there are no values."""
     return f"{statistics.median(values):.1f} / {max(values):.1f}" if values else "-"

@@ -1,4 +1,4 @@
-"""How much memory processes take, sampled while something runs."""
+"""Samples the memory of processes while something runs."""
 
 import asyncio
 from collections.abc import Mapping
@@ -9,17 +9,17 @@ _EVERY_SECONDS = 0.25
 
 
 class MemorySamples:
-    """The resident memory of processes, the largest ever seen of each.
+    """Samples of the resident memory of processes.
 
     Use it as ``async with MemorySamples(pids) as memory:``.
 
     Args:
-        pids: By name.
+        pids: Pids by name.
 
     Attributes:
         first: Bytes at the start, by name.
-        peak: The most bytes at any sample, by name.
-        last: Bytes at the latest sample, by name.
+        peak: Maximum bytes of all samples, by name.
+        last: Bytes at the last sample, by name.
     """
 
     def __init__(self, pids: Mapping[str, int]) -> None:
@@ -37,7 +37,7 @@ class MemorySamples:
         self.sample()
 
     def sample(self) -> None:
-        """Looks once more."""
+        """Takes a sample."""
         for name, pid in self._pids.items():
             self.last[name] = resident_bytes(pid)
             self.peak[name] = max(self.peak[name], self.last[name])
@@ -49,7 +49,7 @@ class MemorySamples:
 
 
 def resident_bytes(pid: int) -> int:
-    """Returns the resident memory of a process; 0 for one that is gone."""
+    """Returns the resident memory of a process in bytes, or 0 if it has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except FileNotFoundError:

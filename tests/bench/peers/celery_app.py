@@ -1,6 +1,6 @@
 """Celery on Redis, as its tutorials set it up: ``celery -A tests.bench.peers.celery_app worker``.
 
-BENCH_REDIS_URL is broker and result back end, BENCH_PROVIDER_URL what the calls go to.
+BENCH_REDIS_URL is the broker and the result back end, BENCH_PROVIDER_URL the provider.
 """
 
 import asyncio
@@ -30,8 +30,8 @@ def classify_in_turn(item_count: int) -> list[str]:
     with openai.OpenAI(base_url=PROVIDER_URL, api_key="bench", max_retries=0) as client:
         labels = []
         for number in range(item_count):
-            answer = client.chat.completions.create(model=MODEL, messages=chat(number))  # type: ignore[arg-type]
-            labels.append(answer.choices[0].message.content or "")
+            completion = client.chat.completions.create(model=MODEL, messages=chat(number))  # type: ignore[arg-type]
+            labels.append(completion.choices[0].message.content or "")
     assert all(label in LABELS for label in labels)
     return labels
 

@@ -1,4 +1,4 @@
-"""The call that every contender makes: the same bytes of prompt as the kind ``llm.classify`` sends."""
+"""The call of every contender, with the same prompt bytes as the kind ``llm.classify``."""
 
 LABELS = ["alpha", "beta", "gamma", "delta"]
 TEMPLATE = "Which of them is text {n}? It says nothing of interest, at about the length of a job title."

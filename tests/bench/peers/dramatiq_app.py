@@ -1,7 +1,7 @@
 """Plain Dramatiq on RabbitMQ: ``dramatiq tests.bench.peers.dramatiq_app``.
 
-BENCH_RABBITMQ_URL is the broker. Each message that is done adds a line with the time to BENCH_DONE_FILE:
-Dramatiq keeps no results of itself.
+BENCH_RABBITMQ_URL is the broker. Each finished message appends a line with the time to BENCH_DONE_FILE,
+because plain Dramatiq stores no results.
 """
 
 import os
@@ -17,5 +17,5 @@ _done = os.open(os.environ["BENCH_DONE_FILE"], os.O_WRONLY | os.O_APPEND | os.O_
 
 @dramatiq.actor(queue_name="bench", max_retries=0)
 def noop(item: dict[str, object]) -> None:
-    """Does nothing but say that it was done."""
+    """Appends a line to the file, and does nothing else."""
     os.write(_done, b"%.6f\n" % time.time())

@@ -1,6 +1,6 @@
 """Publishes messages of plain Dramatiq from threads: python -m tests.bench.peers.dramatiq_submit COUNT N.
 
-It prints the seconds and the CPU seconds that it took, as JSON.
+It prints its seconds and CPU seconds as JSON.
 """
 
 import json
@@ -12,16 +12,16 @@ from tests.bench.peers.dramatiq_app import noop
 
 
 def publish(count: int) -> None:
-    """Publishes one message after another; each is confirmed by the broker."""
+    """Publishes messages one after another. The broker confirms each."""
     for _ in range(count):
         noop.send({})
 
 
 def main() -> None:
-    """Runs it."""
+    """Publishes from all threads and prints the cost."""
     count, thread_count = int(sys.argv[1]), int(sys.argv[2])
     with ThreadPoolExecutor(thread_count) as threads:
-        list(threads.map(publish, [1] * thread_count))  # connected before the time runs
+        list(threads.map(publish, [1] * thread_count))  # connects before the measurement
         cpu_begin, begin = time.process_time(), time.perf_counter()
         list(threads.map(publish, [count // thread_count] * thread_count))
         seconds, cpu = time.perf_counter() - begin, time.process_time() - cpu_begin

@@ -1,7 +1,7 @@
-"""A batch as it is written by hand: ``asyncio.gather`` over a client, so many calls at once.
+"""A handwritten batch: ``asyncio.gather`` over a client, with a limit of concurrent calls.
 
-``python -m tests.bench.peers.gather CLIENT URL ITEMS CONCURRENCY`` prints what it cost as JSON. CLIENT is
-``openai`` (as the library comes), ``openai-aiohttp`` (over its aiohttp back end) or ``aiohttp`` (no library).
+``python -m tests.bench.peers.gather CLIENT URL ITEMS CONCURRENCY`` prints the cost as JSON. CLIENT is
+``openai`` (with its defaults), ``openai-aiohttp`` (with its aiohttp back end) or ``aiohttp`` (no library).
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _WARM_UP_CALLS = 300
 
 @asynccontextmanager
 async def typed_client(url: str, concurrency: int, aiohttp_back_end: bool) -> AsyncIterator[Complete]:
-    """Gives one call through the openai library's typed client."""
+    """Yields a function that makes one call with the openai library's typed client."""
     import openai
 
     limits: dict[str, Any] = {}
@@ -31,15 +31,15 @@ async def typed_client(url: str, concurrency: int, aiohttp_back_end: bool) -> As
     async with openai.AsyncOpenAI(base_url=url, api_key="bench", max_retries=0, **limits) as client:
 
         async def complete(number: int) -> str:
-            answer = await client.chat.completions.create(model=MODEL, messages=chat(number))  # type: ignore[arg-type]
-            return answer.choices[0].message.content or ""
+            completion = await client.chat.completions.create(model=MODEL, messages=chat(number))  # type: ignore[arg-type]
+            return completion.choices[0].message.content or ""
 
         yield complete
 
 
 @asynccontextmanager
 async def raw_client(url: str, concurrency: int) -> AsyncIterator[Complete]:
-    """Gives one call through aiohttp and orjson alone."""
+    """Yields a function that makes one call with aiohttp and orjson alone."""
     import aiohttp
     import orjson
 
@@ -50,14 +50,14 @@ async def raw_client(url: str, concurrency: int) -> AsyncIterator[Complete]:
         async def complete(number: int) -> str:
             body = orjson.dumps({"model": MODEL, "messages": chat(number)})
             async with session.post(f"{url}/chat/completions", data=body) as response:
-                answer = orjson.loads(await response.read())
-            return str(answer["choices"][0]["message"]["content"])
+                completion = orjson.loads(await response.read())
+            return str(completion["choices"][0]["message"]["content"])
 
         yield complete
 
 
 def open_client(name: str, url: str, concurrency: int) -> Any:
-    """Returns the context of a client by its name."""
+    """Returns the context manager of a client, by its name."""
     if name == "aiohttp":
         return raw_client(url, concurrency)
     return typed_client(url, concurrency, name == "openai-aiohttp")
@@ -65,10 +65,10 @@ def open_client(name: str, url: str, concurrency: int) -> Any:
 
 async def gather_all(complete: Complete, item_count: int, concurrency: int) -> list[str]:
     """Returns the label of every item."""
-    places = asyncio.Semaphore(concurrency)
+    slots = asyncio.Semaphore(concurrency)
 
     async def classify(number: int) -> str:
-        async with places:
+        async with slots:
             text = await complete(number)
         if text not in LABELS:
             raise ValueError(f"not a label: {text}")
@@ -78,7 +78,7 @@ async def gather_all(complete: Complete, item_count: int, concurrency: int) -> l
 
 
 def _waited() -> float:
-    """Returns for how many seconds this thread was ready to run and had no core."""
+    """Returns the seconds in which this thread was ready to run but had no core."""
     return int(Path("/proc/self/schedstat").read_text().split()[1]) / 1e9
 
 

@@ -1,4 +1,4 @@
-"""FastAPI before Celery: submit a task, ask for its state: ``uvicorn tests.bench.peers.web:app``."""
+"""FastAPI in front of Celery, which submits and reads tasks: ``uvicorn tests.bench.peers.web:app``."""
 
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ app = FastAPI()
 
 @app.get("/healthz")
 def healthz() -> dict[str, str]:
-    """Answers."""
+    """Returns an empty object."""
     return {}
 
 
@@ -24,5 +24,5 @@ def submit(name: str, arguments: Annotated[list[Any], Body()]) -> dict[str, str]
 
 @app.get("/jobs/{task_id}")
 def read(task_id: str) -> dict[str, Any]:
-    """Says how far a task is."""
+    """Returns the state of a task."""
     return {"state": AsyncResult(task_id, app=celery_app.app).state}

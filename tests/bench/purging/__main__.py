@@ -1,8 +1,8 @@
 """Times small jobs while a large one is purged: python -m tests.bench.purging [--items 100000].
 
-It starts a PostgreSQL of its own. One process holds the store, as in a results service: a client that
-creates, leases and records jobs of one item, one after the other, and a purger. Printed are the medians and
-the worst hundredth of each transaction, alone, and while the rows of the large job go.
+It starts its own PostgreSQL. One process contains the store, as in a results service: a client that creates,
+leases and records jobs of one item, one after the other, and a purger. It prints the median and the 99th
+percentile of each transaction, alone, and while the rows of the large job are deleted.
 """
 
 import argparse
@@ -32,7 +32,7 @@ OUTPUT = '"' + 500 * "x" + '"'
 
 
 class SmallJobs:
-    """Creates, leases and records jobs, and notes how long each call took, in milliseconds."""
+    """Creates, leases and records jobs, and stores the time of each call in milliseconds."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -41,7 +41,7 @@ class SmallJobs:
         self.times: defaultdict[str, list[float]] = defaultdict(list)
 
     async def run(self, item_count: int = 1) -> None:
-        """Brings one job from its beginning to its end."""
+        """Runs one job from its submit to its end."""
         await heartbeat(
             self._database, results_pb2.HeartbeatRequest(incarnation=self._incarnation, address="bench:1")
         )
@@ -91,7 +91,7 @@ def _record(lease: results_pb2.Lease) -> results_pb2.JobRecord:
 async def _measure(url: str, item_count: int) -> None:
     await migrate(url)
     database = Database(url)
-    large, alone, beside = (SmallJobs(database) for _ in range(3))
+    large, alone, meanwhile = (SmallJobs(database) for _ in range(3))
     await large.run(item_count)
     await alone.run()
     alone.times.clear()
@@ -101,12 +101,12 @@ async def _measure(url: str, item_count: int) -> None:
     begin = time.perf_counter()
     purging = asyncio.create_task(_purge(database))
     while not purging.done():
-        await beside.run()
+        await meanwhile.run()
     await purging
-    print(f"rows of {item_count:,} items gone in {time.perf_counter() - begin:.1f} s")
+    print(f"rows of {item_count:,} items deleted in {time.perf_counter() - begin:.1f} s")
     print("milliseconds        alone: median, p99     while purging: median, p99")
     for name in alone.times:
-        print(f"  {name:10} {_spread(alone.times[name]):>24} {_spread(beside.times[name]):>30}")
+        print(f"  {name:10} {_spread(alone.times[name]):>24} {_spread(meanwhile.times[name]):>30}")
     await database.close()
 
 
@@ -122,7 +122,7 @@ def _spread(times: list[float]) -> str:
 
 
 def main() -> None:
-    """Runs it."""
+    """Parses the arguments and runs the measurement."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--items", type=int, default=100_000)
     arguments = parser.parse_args()

@@ -1,8 +1,8 @@
-"""Drives many workers against one rate limit and prints how much of it they use.
+"""Runs many workers against one rate limit and prints how much of it they use.
 
-Run it with ``python -m tests.bench.rate_limit``. It starts a stack of its own, lets the workers run for some
-minutes, and reads the stand-in's log of calls: the most in any 60 s and the least in any 60 s, wherever they
-begin, against the limit.
+Run it with ``python -m tests.bench.rate_limit``. It starts its own stack, lets the workers run for some
+minutes, and reads the stand-in's log of calls. It compares the maximum and the minimum of calls in any 60 s
+with the limit.
 """
 
 import argparse
@@ -22,7 +22,7 @@ _PARAMS = {"labels": ["a", "b"], "template": "Number {n}", "model": "stand-in"}
 
 
 def main() -> None:
-    """Runs it."""
+    """Parses the arguments and runs the measurement."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--workers", type=int, default=10)
     parser.add_argument("--requests-per-minute", type=int, default=600)
@@ -38,7 +38,7 @@ def main() -> None:
         stand_in_arguments=("--latency-ms", str(arguments.latency_ms)),
     )
     for worker in stack.workers:
-        worker.settings["OPENAI_PROJECT_ID"] = worker.name  # the log tells them apart by it
+        worker.settings["OPENAI_PROJECT_ID"] = worker.name  # names the caller in the log
     try:
         stack.start()
         stack.control_stand_in(keep_log=True)
@@ -62,14 +62,14 @@ async def _drive(stack: TestStack, item_count: int, seconds: float) -> None:
 
 
 def _read_calls(url: str) -> tuple[list[float], Counter[str]]:
-    """Returns when each call came in, in seconds, and how many came from each caller."""
+    """Returns the time of each call in seconds, and the number of calls by caller."""
     with urllib.request.urlopen(f"{url}/call-log") as response:
         calls = json.load(response)["calls"]
     return sorted(call[2] for call in calls), Counter(call[0] for call in calls)
 
 
 def _counts(times: Sequence[float]) -> Iterator[int]:
-    """Gives how many calls each minute has that ends with a call and began after the first one."""
+    """Yields the number of calls in each minute that ends with a call and began after the first one."""
     minute: deque[float] = deque()
     for time in times:
         minute.append(time)

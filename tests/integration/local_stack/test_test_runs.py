@@ -1,8 +1,9 @@
-"""What a killed run of the tests leaves behind is removed by the next one, and only that."""
+"""A run of the tests removes the processes and data of killed runs, and nothing else."""
 
 import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from deploy.local.processes import ManagedProcess, start_mark
@@ -31,7 +32,18 @@ def test_processes_and_data_of_a_killed_run_are_removed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_that_goes_on_is_left_alone(tmp_path: Path) -> None:
+def test_runs_that_start_at_the_same_time_take_turns_to_remove_a_killed_one(tmp_path: Path) -> None:
+    leave_behind(tmp_path, "0 dead")
+    (tmp_path / "target").mkdir()
+    (tmp_path / "run-old" / "data").mkdir()
+    (tmp_path / "run-old" / "data" / "postgres").symlink_to(tmp_path / "target")
+    with ThreadPoolExecutor(4) as threads:
+        for run in threads.map(TestRun, [tmp_path] * 4):
+            run.close()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_is_still_running_is_kept(tmp_path: Path) -> None:
     process = leave_behind(tmp_path, f"{os.getpid()} {start_mark(os.getpid())}")
     TestRun(tmp_path).close()
     assert process.is_running()

@@ -22,7 +22,8 @@ pytestmark = pytest.mark.timeout(300)
 
 ALL = {"gateway-1", "worker-1", "worker-2", "results", "rabbitmq", "redis", "postgres", "stand-in"}
 
-# The program and an argument of each process, by its name without a number. A launcher would have another name.
+# The program and an argument of each process, by its name without a number. A launcher would have another
+# name.
 PROGRAMS = {
     "gateway": ("python", "services.gateway"),
     "worker": ("python", "services.worker"),
