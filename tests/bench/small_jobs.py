@@ -50,8 +50,8 @@ def measure(options: Options) -> Figures:
         )
         figures.compare("ours", "plain dramatiq", measure_name)
     figures.notes.append(
-        "submit_cpu_ms is the servers' CPU per submit, client_cpu_ms that of the process of all clients, which"
-        " shares the cores. Plain Dramatiq has no server, so its clients' CPU is its submit_cpu_ms."
+        "submit_cpu_ms is the servers' CPU per submit, client_cpu_ms that of the process of all clients,"
+        " which shares the cores. Plain Dramatiq has no server, so its clients' CPU is its submit_cpu_ms."
     )
     figures.notes.append(
         "Ours stores jobs in PostgreSQL before a submit returns. Redis and Celery keep them in memory."

@@ -46,9 +46,10 @@ class SmallJobs:
             self._database, results_pb2.HeartbeatRequest(incarnation=self._incarnation, address="bench:1")
         )
         job_id = str(uuid_utils.uuid7())
+        options = jobs_pb2.JobOptions(job_class=jobs_pb2.JOB_CLASS_DEFAULT, max_failed_ratio=0.5)
         new = results_pb2.NewJob(
             job_id=job_id, tenant="bench", request_id=job_id, content_hash=b"h", kind="noop", params="{}",
-            items=["1"] * item_count, job_class=jobs_pb2.JOB_CLASS_DEFAULT, max_failed_ratio=0.5,
+            items=["1"] * item_count, options=options,
         )  # fmt: skip
         await self._timed("create", self._creator.create_jobs(results_pb2.CreateJobsRequest(jobs=[new])))
         while leases := (
