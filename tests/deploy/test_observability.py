@@ -1,4 +1,4 @@
-"""Alert rules and documents name metrics and labels that are there."""
+"""Alert rules and documents name existing metrics and labels."""
 
 import importlib
 import re
@@ -22,15 +22,15 @@ RULES = yaml.safe_load((REPOSITORY / "deploy/observability/alerts.yaml").read_te
 
 @pytest.fixture(scope="module")
 def labels_of():
-    """Labels by the name of each series that the services can have."""
+    """Labels of each series of the services, by name."""
     for module in MODULES:
         importlib.import_module(module)
-    # The registry has no public way to ask for metrics that have no samples yet.
+    # The registry has no public way to list metrics without samples.
     names = [name for name in REGISTRY._names_to_collectors if name.startswith("headrace_")]
     found = {
         name: set(REGISTRY._names_to_collectors[name]._labelnames)
         for name in names
-        if not name.endswith("_created")  # switched off
+        if not name.endswith("_created")  # turned off
     }
     return {name: labels | ({"le"} if name.endswith("_bucket") else set()) for name, labels in found.items()}
 
@@ -43,20 +43,20 @@ def test_a_rule_names_series_and_labels_that_exist(rule, labels_of):
     labels = set().union(*(labels_of[name] for name in named)) | {"instance"}
     grouped = {label for group in re.findall(r"by \(([^)]*)\)", rule["expr"]) for label in group.split(", ")}
     matched = set(re.findall(r"[{,]\s*(\w+)\s*(?:=|!)", rule["expr"]))
-    told = set(re.findall(r"\$labels\.(\w+)", " ".join(rule["annotations"].values())))
-    assert grouped | matched | told <= labels
-    assert told <= grouped, "what a sum leaves out cannot be told"
+    shown = set(re.findall(r"\$labels\.(\w+)", " ".join(rule["annotations"].values())))
+    assert grouped | matched | shown <= labels
+    assert shown <= grouped, "a sum drops all other labels"
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
-def test_a_rule_says_what_is_wrong_and_what_to_do(rule):
+def test_a_rule_has_a_severity_a_summary_and_an_action(rule):
     assert rule["alert"].startswith("Headrace")
     assert rule["labels"]["severity"] in ("critical", "warning")
     assert set(rule["annotations"]) == {"summary", "action"}
     assert rule["expr"].count("(") == rule["expr"].count(")")
 
 
-def test_every_alert_has_a_name_of_its_own():
+def test_every_alert_has_a_unique_name():
     names = [rule["alert"] for rule in RULES]
     assert len(set(names)) == len(names)
 

@@ -1,4 +1,4 @@
-"""What deployments set is what the services read."""
+"""Deployments set the settings that the services read."""
 
 import inspect
 import re
@@ -15,7 +15,7 @@ from services.worker.settings import WorkerSettings
 PREFIX = "HEADRACE_"
 SERVICES = [ResultsSettings, GatewaySettings, WorkerSettings]
 CALL_SECONDS = inspect.signature(OpenAiProvider).parameters["timeout_seconds"].default
-# A worker drains, may have to wait as long again for results to take what it brought, and says goodbye.
+# A worker drains, may wait for the same time again until results accepts its records, and signs off.
 WORKER_MARGIN_SECONDS = 15
 
 
@@ -54,7 +54,7 @@ def test_every_required_setting_is_set(containers):
         assert required(container.settings_class) <= set(container.environment), container.name
 
 
-def test_every_value_is_one_that_its_service_takes(containers, monkeypatch):
+def test_every_value_is_valid_for_its_service(containers, monkeypatch):
     for container in containers:
         with monkeypatch.context() as patch:
             for name, value in container.environment.items():
@@ -62,24 +62,24 @@ def test_every_value_is_one_that_its_service_takes(containers, monkeypatch):
             container.settings_class()
 
 
-def test_services_listen_where_others_reach_them(containers):
+def test_services_listen_on_all_interfaces(containers):
     for container in containers:
         if container.name != "migrate":
             assert container.environment["HEADRACE_LISTEN"].startswith("0.0.0.0:")
             assert container.environment["HEADRACE_METRICS_LISTEN"].startswith("0.0.0.0:")
 
 
-def test_the_database_is_known_to_results_and_the_migration_alone(containers):
-    knowing = {c.name for c in containers if "HEADRACE_DATABASE_URL" in c.environment}
-    assert knowing == {"results", "migrate"}
+def test_only_results_and_the_migration_know_the_database(containers):
+    found = {c.name for c in containers if "HEADRACE_DATABASE_URL" in c.environment}
+    assert found == {"results", "migrate"}
 
 
-def test_the_providers_key_is_known_to_workers_alone(containers):
-    knowing = {c.name for c in containers if any(name.startswith("OPENAI_") for name in c.environment)}
-    assert knowing == {"worker"}
+def test_only_workers_know_the_providers_key(containers):
+    found = {c.name for c in containers if any(name.startswith("OPENAI_") for name in c.environment)}
+    assert found == {"worker"}
 
 
-def test_a_stopped_worker_lets_a_call_end_and_delivers_before_it_is_killed(containers):
+def test_a_stopped_worker_can_end_a_call_and_record_it_before_it_is_killed(containers):
     for container in containers:
         if container.name == "worker":
             drain_seconds = float(container.environment["HEADRACE_DRAIN_SECONDS"])

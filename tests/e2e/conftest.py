@@ -1,4 +1,4 @@
-"""Whole systems, seen from outside: clients of a gateway, and the provider's own count of calls."""
+"""Whole systems, tested from outside: clients of a gateway, and the provider's counts of calls."""
 
 import asyncio
 from collections.abc import Callable
@@ -15,12 +15,12 @@ TITLES = ["Software Engineer", "Product Designer", "Account Executive", "Control
 
 
 def make_postings(count: int, mark: str = "") -> list[dict[str, Any]]:
-    """Returns items for `CLASSIFY`; each gives a prompt of its own."""
+    """Returns items for `CLASSIFY`, each with a unique prompt."""
     return [{"number": f"{mark}{n}", "title": TITLES[n % len(TITLES)]} for n in range(count)]
 
 
 class StandInControl:
-    """What a stand-in process was asked, and how it shall behave."""
+    """Reads the counts of a stand-in process and sets its behaviour."""
 
     def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
         self._url = url
@@ -179,7 +179,7 @@ def classify() -> dict[str, Any]:
 
 @pytest.fixture
 def repeated_calls():
-    """Calls made more than once for one prompt, the second of each and later ones counted."""
+    """Counts repeated calls: the second and later calls of each prompt."""
 
     def count(calls: dict[str, Any]) -> int:
         return sum(n - 1 for n in calls["prompts"].values())
@@ -189,7 +189,7 @@ def repeated_calls():
 
 @pytest.fixture
 def calls_of_postings():
-    """Gives how often a stand-in was asked for each of the postings of `make_postings`."""
+    """Counts the calls of a stand-in for each of the postings of `make_postings`."""
 
     def count(calls: dict[str, Any], item_count: int, mark: str = "") -> list[int]:
         asked = [CLASSIFY["template"].format(**posting) for posting in make_postings(item_count, mark)]
@@ -200,7 +200,7 @@ def calls_of_postings():
 
 @pytest.fixture
 def revived(two_gateways):
-    """The shared stack; after the test, starts the services that it ended."""
+    """The shared stack. Services that the test ended are started again afterwards."""
     yield two_gateways
     services = (two_gateways.results, *two_gateways.gateways, *two_gateways.workers)
     for service in services:
@@ -218,7 +218,7 @@ def any_gateway(two_gateways) -> str:
 
 @pytest.fixture
 def fail_over(two_gateways):
-    """Everything goes through the first gateway; once this is called, that is killed and the second there."""
+    """Only the first gateway is running. Calling this starts the second and kills the first."""
     first, second = two_gateways.gateways
     second.stop()
 

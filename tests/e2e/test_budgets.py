@@ -1,4 +1,4 @@
-"""A job with a budget, on the real stack: it stops near it, says so, and goes on with a higher one."""
+"""A job with a budget on the real stack: it pauses near the budget and continues with a higher one."""
 
 import asyncio
 
@@ -22,7 +22,7 @@ async def until(client, job_id, state):
     raise AssertionError(f"the job was never {state}")
 
 
-async def test_spending_stops_within_a_calls_price_of_the_budget_and_goes_on_with_a_higher_one(
+async def test_spending_stops_within_a_calls_price_of_the_budget_and_continues_with_a_higher_one(
     hr, two_gateways, open_stand_in, postings, classify, calls_of_postings
 ):
     items, params = postings(200, "budget"), classify | {"model": "gpt-4o-mini"}

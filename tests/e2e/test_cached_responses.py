@@ -1,4 +1,4 @@
-"""Jobs that want it use answers again: across items, jobs and workers, and never those of another tenant."""
+"""Jobs may share cached responses across items, jobs and workers, but never across tenants."""
 
 import asyncio
 
@@ -23,7 +23,7 @@ async def stand_in(two_gateways, open_stand_in):
 
 
 async def run(client, items, params, **options):
-    """Returns the ended job and its outputs."""
+    """Submits a job and returns it with its outputs once it has ended."""
     job = await client.submit("llm.classify", items, params, **options)
     async with asyncio.timeout(60):
         events = [event async for event in client.watch(job.job_id)]
@@ -45,7 +45,7 @@ async def test_many_equal_items_on_two_workers_make_one_call_and_the_next_job_ma
     assert outputs == [{"label": "Engineering"}] * 3
 
 
-async def test_a_job_without_the_wish_and_one_of_another_tenant_make_their_own_calls(
+async def test_a_job_without_the_option_and_one_of_another_tenant_make_their_own_calls(
     hr, two_gateways, open_client, stand_in, classify
 ):
     items = [{"number": "apart", "title": "Software Engineer"}] * 3

@@ -1,4 +1,4 @@
-"""A cancel as the provider sees it: calls in flight are broken off, and no other is made."""
+"""A cancel from the provider's view: calls in flight are broken off, and no other is made."""
 
 import asyncio
 
@@ -19,7 +19,7 @@ def hr(any_gateway, open_client):
 
 @pytest.fixture
 async def stand_in(two_gateways, open_stand_in):
-    """The provider of the stack, with its counts at 0; it behaves again afterwards."""
+    """The provider of the stack with its counts at 0. Its behaviour is reset afterwards."""
     control = open_stand_in(two_gateways.stand_in_url)
     await control.set(reset=True)
     yield control
@@ -38,7 +38,7 @@ async def counts_of(stand_in):
 
 
 async def until_calls(stand_in, **counts):
-    """Waits until the provider counts exactly so."""
+    """Waits until the provider has exactly these counts."""
     async with asyncio.timeout(30):
         while not counts.items() <= (await counts_of(stand_in)).items():
             await asyncio.sleep(0.02)
@@ -61,12 +61,12 @@ async def test_a_cancel_breaks_off_what_is_in_flight_and_keeps_and_counts_what_w
     assert last.job.usage.call_count == calls["call_count"]
     assert last.job.usage.output_tokens > 0
     assert len([result async for result in hr.results(job.job_id)]) == DONE
-    # Nobody holds anything of it any more: another job has all places at once.
+    # No worker still has its items under lease: another job gets all slots at once.
     other = await hr.submit("llm.classify", postings(10, "after"), classify)
     assert (await ended(hr, other.job_id)).state is JobState.SUCCEEDED
 
 
-async def test_an_upload_that_is_worked_on_is_cancelled_as_a_whole(hr, stand_in, postings, classify):
+async def test_a_running_upload_is_cancelled_as_a_whole(hr, stand_in, postings, classify):
     class GoneError(Exception):
         """The source of the items broke."""
 

@@ -92,7 +92,7 @@ async def test_a_watch_continues_after_its_gateway_was_killed_and_started_again(
 
     async def kill_and_start():
         gateway = revived.gateways[0]
-        await asyncio.to_thread(gateway.kill)  # restart alone would stop it, and it would notify its watchers
+        await asyncio.to_thread(gateway.kill)  # restart alone would drain it and notify its watchers
         await asyncio.to_thread(gateway.restart)
 
     await watch_through(hr, job.job_id, kill_and_start)

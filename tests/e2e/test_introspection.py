@@ -1,4 +1,4 @@
-"""What every service tells who knows only its address."""
+"""Reflection and health of every service."""
 
 import grpc
 import pytest
@@ -14,7 +14,7 @@ SERVICES = {
 
 @pytest.fixture(params=SERVICES)
 def service(request):
-    """The name of a service in its protos."""
+    """The full name of a service in its proto."""
     return SERVICES[request.param]
 
 

@@ -1,4 +1,4 @@
-"""Jobs on the real stack: RabbitMQ, Redis, PostgreSQL, and every service a process of its own."""
+"""Jobs on the real stack: RabbitMQ, Redis, PostgreSQL, and every service as a process."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.timeout(180)
 
 @pytest.fixture(scope="module")
 def shared_stack(servers):
-    """One stack for the tests that leave it as it was. Nothing is re-read: news come by the streams alone."""
+    """A stack without re-reads: gateways learn of changes only from the streams of workers."""
     from deploy.local.testing.stack import TestStack
 
     stack = TestStack(servers, gateway_settings={"HEADRACE_GATEWAY_RESYNC_SECONDS": "0"})
@@ -50,7 +50,7 @@ async def test_a_job_of_real_calls_is_classified_and_every_item_has_its_result(h
 
 
 async def test_progress_is_pushed_many_times_and_in_order(hr):
-    # Sixteen chunks, one after the other.
+    # The job has 16 chunks, which run one after the other.
     job = await hr.submit("noop", [{}] * 1000, {"sleep_ms": 150}, max_parallelism=1)
     snapshots = [event.job async for event in hr.watch(job.job_id) if event.job]
     seqs = [snapshot.seq for snapshot in snapshots]
@@ -60,7 +60,7 @@ async def test_progress_is_pushed_many_times_and_in_order(hr):
 
 
 async def test_the_first_result_is_seen_within_200_ms_of_its_recording(hr):
-    # The first item ends long before the others, so its recording is a change of its own.
+    # The first item ends long before the others, so it is recorded alone.
     job = await hr.submit("noop", [{}] * 1000, {"sleep_ms": 100})
     seen_time = None
     async for event in hr.watch(job.job_id):
@@ -94,7 +94,7 @@ async def test_a_cancelled_job_stops_calling_and_keeps_its_results(
     assert event.state is JobState.CANCELLED
     assert event.progress.cancelled_count == 2000 - event.progress.succeeded_count > 0
     calls = await stand_in.calls()
-    # When the same workers are through with a later job, no call of the first has followed.
+    # After the same workers have finished a later job, there are still no more calls of the first.
     later = await hr.submit("llm.classify", postings(300, "later"), classify)
     await ended(hr, later.job_id)
     assert (await stand_in.calls())["call_count"] == calls["call_count"] + 300
@@ -115,7 +115,7 @@ async def test_a_fatal_provider_error_fails_the_job_at_its_first_occurrence(
     assert (await stand_in.calls())["call_count"] <= 400
 
 
-async def test_failing_calls_are_tried_again_and_the_job_succeeds(
+async def test_failed_calls_are_repeated_and_the_job_succeeds(
     hr, shared_stack, open_stand_in, postings, classify
 ):
     stand_in = open_stand_in(shared_stack.stand_in_url)
@@ -167,13 +167,13 @@ async def test_slow_calls_are_broken_off_and_an_item_that_stays_slow_fails_with_
     assert {each.error.reason for each in slow.failed_attempts[:-1]} == {"PROVIDER_TIMEOUT"}
     assert [each.attempt_number for each in slow.failed_attempts] == list(range(1, slow.attempt_count + 1))
     assert slow.usage.call_count == slow.attempt_count >= 2
-    tried_again = [result for result in results if result.failed_attempts and result is not slow]
-    assert [[each.error.reason for each in result.failed_attempts] for result in tried_again] in (
-        [],  # the hanging call was one of the slow item's
+    repeated = [result for result in results if result.failed_attempts and result is not slow]
+    assert [[each.error.reason for each in result.failed_attempts] for result in repeated] in (
+        [],  # the hanging call was a call of the slow item
         [["PROVIDER_TIMEOUT"]],
     )
     calls = await stand_in.calls()
-    assert calls["broken_off_count"] == slow.attempt_count + len(tried_again)
+    assert calls["broken_off_count"] == slow.attempt_count + len(repeated)
     await stand_in.set(reset=True)
 
 

@@ -17,7 +17,7 @@ def hr(any_gateway, open_client):
 
 @pytest.fixture
 async def stand_in(two_gateways, open_stand_in):
-    """The provider of the stack, which behaves again afterwards."""
+    """The provider of the stack. Its behaviour is reset afterwards."""
     control = open_stand_in(two_gateways.stand_in_url)
     yield control
     await control.set(reset=True)
@@ -33,7 +33,7 @@ def calls_of(calls, mark):
 
 
 async def until_calls_are_recorded(client, stand_in, job_id, mark):
-    """Waits until every call that was begun for a job has ended and was recorded."""
+    """Waits until every call of a job has ended and was recorded."""
     async with asyncio.timeout(60):
         while True:
             made = calls_of(await stand_in.calls(), mark)
@@ -42,7 +42,7 @@ async def until_calls_are_recorded(client, stand_in, job_id, mark):
             await asyncio.sleep(0.1)
 
 
-async def test_a_paused_job_ends_its_calls_makes_none_and_goes_on_where_it_was(
+async def test_a_paused_job_ends_its_calls_makes_no_others_and_continues_where_it_was(
     hr, stand_in, postings, classify
 ):
     await stand_in.set(latency_ms=150)
@@ -60,7 +60,7 @@ async def test_a_paused_job_ends_its_calls_makes_none_and_goes_on_where_it_was(
     made = calls_of(await stand_in.calls(), "pause")
     assert now.state is JobState.PAUSED
     assert 100 <= now.progress.succeeded_count < 1500
-    assert len(made) == now.progress.succeeded_count  # none was begun since
+    assert len(made) == now.progress.succeeded_count  # no call has begun since
     await hr.resume(job.job_id)
     last = await ended(hr, job.job_id)
     assert (last.state, last.progress.succeeded_count) == (JobState.SUCCEEDED, 1500)

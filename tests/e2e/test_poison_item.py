@@ -8,7 +8,7 @@ from headrace import ItemState, JobState
 
 pytestmark = pytest.mark.timeout(240)
 
-# A kind as another distribution brings it: found by its entry point, on the module path of the services.
+# A kind of another distribution, which the services find by its entry point on their module path.
 KIND = """
 import ctypes, os, signal
 from pydantic import BaseModel
@@ -46,7 +46,7 @@ def stack(make_stack, tmp_path):
 
 @pytest.fixture
 async def deaths(stack):
-    """Starts the worker again whenever it has died; holds one entry a death."""
+    """Starts the worker again after each death. Contains one entry per death."""
     (worker,), deaths, is_over = stack.workers, [], False
 
     def keep_running():
@@ -82,5 +82,5 @@ async def test_items_that_kill_their_process_are_given_up_and_harm_no_others(sta
         else:
             assert result.output == items[index]
     assert (other.state, other.progress.succeeded_count) == (JobState.SUCCEEDED, 300)
-    # The chunks of the poison die twice with their worker, together or apart, and then in its child process.
+    # Each poisoned chunk kills its worker twice, alone or with the other, and then a child process.
     assert 2 <= len(deaths) <= 2 * 2

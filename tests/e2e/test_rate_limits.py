@@ -1,4 +1,4 @@
-"""Workers that are real processes keep limits together, and tell when they cannot."""
+"""Workers as real processes enforce limits together, and report when they cannot."""
 
 import asyncio
 import json
@@ -22,8 +22,8 @@ async def read_call_times(url: str) -> list[float]:
         return sorted(call[2] for call in (await response.json())["calls"])
 
 
-async def most_at_once(url: str, mark: str) -> int:
-    """Returns how many of the calls whose prompts hold a mark were under way together."""
+async def max_in_flight(url: str, mark: str) -> int:
+    """Returns the maximum of calls in flight whose prompts contain a mark."""
     async with aiohttp.ClientSession() as session, session.get(f"{url}/call-log") as response:
         calls = [call for call in (await response.json())["calls"] if mark in call[1]]
     steps = sorted([(call[2], 1) for call in calls] + [(call[3], -1) for call in calls])
@@ -36,17 +36,17 @@ async def submit(client: Client, name: str, count: int, params: dict) -> str:
 
 
 async def wait_for(client: Client, job_id: str, count: int) -> int:
-    """Returns how many items were told to wait for a limit, at most, once all have succeeded."""
-    most_limited = 0
+    """Waits until all items have succeeded. Returns the maximum of items that waited for a limit."""
+    max_limited = 0
     async with asyncio.timeout(60):
         async for event in client.watch(job_id):
-            most_limited = max(most_limited, event.forecast.limited_count if event.forecast else 0)
+            max_limited = max(max_limited, event.forecast.limited_count if event.forecast else 0)
             final = event
     assert final.progress.succeeded_count == count
-    return most_limited
+    return max_limited
 
 
-async def test_two_workers_keep_to_the_limits_together_and_tell_when_they_cannot(make_stack):
+async def test_two_workers_enforce_limits_together_and_report_when_they_cannot(make_stack):
     settings = {
         "HEADRACE_LIMITS": json.dumps({"m": LIMIT}),
         "HEADRACE_TENANT_CONCURRENCY": json.dumps({"narrow": 4}),
@@ -60,8 +60,8 @@ async def test_two_workers_keep_to_the_limits_together_and_tell_when_they_cannot
         async with asyncio.timeout(60):
             while not any(worker.limits_degraded for worker in await client.workers()):
                 await asyncio.sleep(0.1)
-    said = sum(worker.log_text().count('"limits_degraded"') for worker in stack.workers)
-    assert 1 <= said <= 2
+    reports = sum(worker.log_text().count('"limits_degraded"') for worker in stack.workers)
+    assert 1 <= reports <= 2
 
 
 async def make_no_more_calls_than_a_rate_limit_allows(stack, client):
@@ -69,12 +69,12 @@ async def make_no_more_calls_than_a_rate_limit_allows(stack, client):
         await session.post(f"{stack.stand_in_url}/control", json={"keep_log": True})
     assert await wait_for(client, await submit(client, "Counsel", 36, PARAMS), 36) > 0
     times = await read_call_times(stack.stand_in_url)
-    assert len(times) == 36  # a wait for the limit is no failed attempt
+    assert len(times) == 36  # a wait for the limit is not a failed attempt
     for first in range(len(times)):
         for last in range(first, len(times)):
-            # What was taken may be used up to a second later.
-            most = BURST + PER_SECOND * (times[last] - times[first] + 1.0) + 1
-            assert last - first + 1 <= most
+            # A call may begin up to a second after it was admitted.
+            limit = BURST + PER_SECOND * (times[last] - times[first] + 1.0) + 1
+            assert last - first + 1 <= limit
     assert times[-1] - times[0] > (36 - BURST - 1) / PER_SECOND - 1.0
 
 
@@ -86,8 +86,7 @@ async def make_no_more_calls_at_once_than_a_tenant_may(stack, client, other):
     await wait_for(client, wide, 200)
     assert (await other.get(narrow)).progress.succeeded_count < 60
     await wait_for(other, narrow, 60)
-    assert await most_at_once(stack.stand_in_url, "Narrow") == 4
-    assert await most_at_once(stack.stand_in_url, "Wide") > 50
-    assert (
-        len(await read_call_times(stack.stand_in_url)) == 36 + 260
-    )  # a wait for a place is no failed attempt
+    assert await max_in_flight(stack.stand_in_url, "Narrow") == 4
+    assert await max_in_flight(stack.stand_in_url, "Wide") > 50
+    # A wait for a slot is not a failed attempt.
+    assert len(await read_call_times(stack.stand_in_url)) == 36 + 260

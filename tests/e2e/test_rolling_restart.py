@@ -1,4 +1,4 @@
-"""Gateways and results stopped and started again under load: callers hear nothing worse than UNAVAILABLE."""
+"""Gateways and results restarted under load: callers get no error worse than UNAVAILABLE."""
 
 import asyncio
 import signal
@@ -15,7 +15,7 @@ pytestmark = pytest.mark.timeout(180)
 
 
 class RawCaller:
-    """Calls one gateway without any retries, and notes how each call ended."""
+    """Calls one gateway without retries, and counts the code of each call."""
 
     def __init__(self, target: str) -> None:
         self.channel = grpc.aio.insecure_channel(target, [("grpc.max_reconnect_backoff_ms", 200)])
@@ -35,7 +35,7 @@ class RawCaller:
         submit = gateway_pb2.SubmitJobRequest(kind="noop", items=["1"])
         while not until.is_set():
             await self.note(self.stub.SubmitJob(submit, timeout=30))
-            # Many at once: most of them are on their way, or have only just come in, when the gateway stops.
+            # With ten in parallel, most are being sent or were just received when the gateway stops.
             get = gateway_pb2.GetJobRequest(job_id=job_id)
             await asyncio.gather(*(self.note(self.stub.GetJob(get, timeout=30)) for _ in range(10)))
 
@@ -54,8 +54,8 @@ async def call_raw():
 
 
 @pytest.fixture
-async def beside():
-    """Runs coroutines beside the test, which waits for those it wants the end of; the others end with it."""
+async def in_background():
+    """Starts coroutines in the background. Those still running are cancelled after the test."""
     tasks = []
 
     def start(coroutine):
@@ -69,16 +69,16 @@ async def beside():
 
 
 def stop_and_start(service):
-    """Returns the exit code of a service that was asked to stop; it serves again."""
+    """Stops a service with SIGTERM, starts it again, and returns its exit code."""
     service.process.send(signal.SIGTERM)
-    assert service.process.wait_ended(20), "it did not end by itself"
+    assert service.process.wait_ended(20), "it did not end on its own"
     service.start()
     service.wait_ready()
     return service.process.exit_code
 
 
 async def end_of(stream):
-    """Reads a stream to its end and returns the error that it ended with."""
+    """Reads a stream to its end and returns the error at its end."""
     try:
         async with asyncio.timeout(20):
             while await stream.read() is not grpc.aio.EOF:
@@ -90,7 +90,7 @@ async def end_of(stream):
 
 @pytest.fixture
 async def open_job(any_gateway, open_client):
-    """A job that does not end: its upload stays open."""
+    """A job that cannot end, because its upload stays open."""
 
     async def items():
         yield 1
@@ -104,8 +104,8 @@ async def open_job(any_gateway, open_client):
     await client.cancel(opened[0].job_id)
 
 
-async def until_answered(callers):
-    """Waits until each caller has got more answers than it has now."""
+async def until_each_succeeded(callers):
+    """Waits until each caller has had another successful call."""
     before = [caller.codes["OK"] for caller in callers]
     async with asyncio.timeout(30):
         while any(caller.codes["OK"] <= count for caller, count in zip(callers, before, strict=True)):
@@ -113,7 +113,7 @@ async def until_answered(callers):
 
 
 async def use(client, until):
-    """Submits small jobs and watches each to its end; returns how they ended."""
+    """Submits small jobs, watches each to its end, and returns counts of their final states."""
     ends = Counter()
     while not until.is_set():
         job = await client.submit("noop", [1, 2, 3], {"sleep_ms": 20})
@@ -124,7 +124,7 @@ async def use(client, until):
 
 
 async def upload(client, until):
-    """Uploads items one by one until told to end; returns the job and how many there were."""
+    """Uploads items one by one until the event is set. Returns the job and the number of items."""
     count = 0
 
     async def numbers():
@@ -151,7 +151,7 @@ async def follow(client, job_id):
 
 
 async def open_streams(stub, job_id):
-    """One stream of each kind, each with an answer."""
+    """Opens one stream of each kind and reads the first response of each."""
     streams = [
         stub.WatchJob(gateway_pb2.WatchJobRequest(job_id=job_id)),
         stub.StreamResults(gateway_pb2.StreamResultsRequest(job_id=job_id)),
@@ -163,31 +163,31 @@ async def open_streams(stub, job_id):
     return streams
 
 
-async def roll(stack, callers, job_id, beside):
-    """Restarts gateways and results one by one; returns the errors that open streams ended with."""
+async def roll(stack, callers, job_id, in_background):
+    """Restarts gateways and results one by one. Returns the errors that ended open streams."""
     ends = []
     for gateway, caller in zip(stack.gateways, callers, strict=True):
-        ends += [beside(end_of(stream)) for stream in await open_streams(caller.stub, job_id)]
+        ends += [in_background(end_of(stream)) for stream in await open_streams(caller.stub, job_id)]
         assert await asyncio.to_thread(stop_and_start, gateway) == 0
-        await until_answered(callers)
+        await until_each_succeeded(callers)
     assert await asyncio.to_thread(stop_and_start, stack.results) == 0
-    await until_answered(callers)
+    await until_each_succeeded(callers)
     return await asyncio.gather(*ends)
 
 
 async def test_a_rolling_restart_is_unavailable_at_worst_to_callers_and_unseen_by_clients(
-    two_gateways, any_gateway, open_client, call_raw, beside, open_job
+    two_gateways, any_gateway, open_client, call_raw, in_background, open_job
 ):
     done, hr = asyncio.Event(), open_client(any_gateway)
     long = await hr.submit("noop", [{}] * 3000, {"sleep_ms": 500})
-    users = [beside(use(open_client(any_gateway), done)) for _ in range(3)]
-    uploading = beside(upload(open_client(any_gateway), done))
-    watching = [beside(watch(open_client(any_gateway), long.job_id)) for _ in range(2)]
-    following = beside(follow(open_client(any_gateway), long.job_id))
+    users = [in_background(use(open_client(any_gateway), done)) for _ in range(3)]
+    uploading = in_background(upload(open_client(any_gateway), done))
+    watching = [in_background(watch(open_client(any_gateway), long.job_id)) for _ in range(2)]
+    following = in_background(follow(open_client(any_gateway), long.job_id))
     callers = [call_raw(gateway.target) for gateway in two_gateways.gateways]
-    calling = [beside(caller.call_on(open_job.job_id, done)) for caller in callers]
-    await until_answered(callers)
-    for error in await roll(two_gateways, callers, open_job.job_id, beside):
+    calling = [in_background(caller.call_on(open_job.job_id, done)) for caller in callers]
+    await until_each_succeeded(callers)
+    for error in await roll(two_gateways, callers, open_job.job_id, in_background):
         assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "GATEWAY_STOPPING")
     done.set()
     async with asyncio.timeout(60):

@@ -54,14 +54,16 @@ async def test_postgresql_stopped_at_once_and_started_again_in_mid_job_loses_not
     stack, hr, stand_in, postings, classify, calls_of_postings
 ):
     def crash():
-        stack.postgres.process.send(signal.SIGQUIT)  # "immediate": sessions are cut, nothing is written down
+        stack.postgres.process.send(
+            signal.SIGQUIT
+        )  # immediate mode: sessions are aborted and nothing is flushed
         stack.postgres.await_stop()
         stack.postgres.start()
         stack.postgres.wait_ready()
 
     job = await hr.submit("llm.classify", postings(ITEMS, "p"), classify)
     results = await run_through(hr, job.job_id, crash)
-    # No worker died: what they had finished was kept until it could be recorded.
+    # No worker died: they kept their results until they could be recorded.
     assert calls_of_postings(await stand_in.calls(), ITEMS, "p") == [1] * ITEMS
     assert {result.attempt_count for result in results} == {1}
 
@@ -74,14 +76,14 @@ async def test_redis_killed_and_started_empty_in_mid_job_costs_no_call(
         stack.redis.start()
         stack.redis.wait_ready()
 
-    # A cool-down of the model is under way when what Redis knew of it is gone.
+    # Redis is lost while it stores a cool-down of the model.
     await stand_in.set(fail_next=[{"status": 429, "retry_after": 1}] * 3)
     job = await hr.submit("llm.classify", postings(ITEMS, "r"), classify)
     results = await run_through(hr, job.job_id, crash)
     assert sum(result.attempt_count - 1 for result in results) == repeated_calls(await stand_in.calls()) == 3
 
 
-async def test_redis_killed_and_started_empty_costs_a_job_with_cached_answers_second_calls_at_most(
+async def test_redis_killed_and_started_empty_costs_a_job_with_cached_responses_at_most_second_calls(
     stack, hr, stand_in, postings, classify
 ):
     def crash():

@@ -1,4 +1,4 @@
-"""Results streamed to a reader that takes its time: the gateway waits, and holds almost nothing."""
+"""Results streamed to a slow reader: the gateway waits and buffers almost nothing."""
 
 import asyncio
 from contextlib import aclosing
@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(180)
 
 MB = 1024 * 1024
 ITEMS = 400
-ANSWER = "x" * 250_000  # 100 MB of them in all
+RESPONSE = "x" * 250_000  # 100 MB in all
 
 
 def resident_bytes(process):
@@ -27,7 +27,7 @@ async def ended(client, job_id):
 
 
 async def read_all(client, job_id):
-    """Returns the indexes of a job's results, read as fast as they come."""
+    """Returns the indexes of a job's results, read as fast as possible."""
     async with asyncio.timeout(60):
         return [result.item_index async for result in client.results(job_id, follow=True)]
 
@@ -39,10 +39,10 @@ def stand_in(two_gateways, open_stand_in):
 
 @pytest.fixture
 async def large_job(two_gateways, open_client, stand_in):
-    """A job whose results are far more than a gateway may hold."""
-    await stand_in.set(answer_when_contains={"tell me much": ANSWER}, latency_ms=0)
+    """A job whose results are much larger than a gateway may buffer."""
+    await stand_in.set(answer_when_contains={"write a long text": RESPONSE}, latency_ms=0)
     hr = open_client(two_gateways.gateway_target)
-    params = {"prompt": "tell me much of {number}", "model": "stand-in"}
+    params = {"prompt": "write a long text about {number}", "model": "stand-in"}
     job = await hr.submit("llm.complete", [{"number": n} for n in range(ITEMS)], params)
     await ended(hr, job.job_id)
     yield job
@@ -58,7 +58,7 @@ async def test_a_slow_reader_costs_the_gateway_no_memory_and_loses_nothing(
     before = resident_bytes(gateway)
     async with aclosing(slow.results(large_job.job_id, follow=True)) as results:
         indexes = [(await anext(results)).item_index]
-        # While another reads everything, a gateway that did not wait would have read it for this one as well.
+        # A gateway that did not wait would read everything for this reader while another reads everything.
         await read_all(quick, large_job.job_id)
         assert resident_bytes(gateway) < before + 40 * MB
         async for result in results:

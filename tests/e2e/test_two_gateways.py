@@ -1,4 +1,4 @@
-"""Two gateways of one stack: what a client began at one goes on at the other."""
+"""Two gateways of one stack: streams and uploads continue at the other when one is killed."""
 
 import asyncio
 
@@ -29,7 +29,7 @@ def hr(any_gateway, open_client):
 
 @pytest.fixture
 async def job(hr, request, fail_over):
-    """A job whose upload stays open: it cannot end before `finish`."""
+    """A job that cannot end before `finish`, because its upload stays open."""
     opened, items = [], numbers(FIRST, CutOffError())
     with pytest.raises(CutOffError):
         await hr.submit("noop", items, request_id=request.node.name, on_open=opened.append)
@@ -38,11 +38,11 @@ async def job(hr, request, fail_over):
 
 @pytest.fixture
 def finish(hr, request):
-    """Brings the rest of the job's items, and closes its upload."""
+    """Uploads the remaining items of the job and closes its upload."""
     return lambda: hr.submit("noop", numbers(ALL), request_id=request.node.name)
 
 
-async def test_a_watch_goes_on_at_the_other_gateway_when_its_own_is_killed(hr, job, finish, fail_over):
+async def test_a_watch_continues_at_the_other_gateway_when_its_own_is_killed(hr, job, finish, fail_over):
     seqs, seq_when_killed = [], None
     async with asyncio.timeout(60):
         async for event in hr.watch(job.job_id):

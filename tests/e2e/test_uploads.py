@@ -1,4 +1,4 @@
-"""Uploads between real processes that are killed and started again: every item stored once, in order."""
+"""Uploads between processes that are killed and started again: every item is stored once, in order."""
 
 import asyncio
 import json
@@ -12,21 +12,21 @@ from headrace.gateway.v1 import gateway_pb2
 
 pytestmark = pytest.mark.timeout(120)
 
-# Submits what stdin says, prints the job's id as soon as it has one, then how many items it has.
+# Submits the job that stdin describes. Prints its id once it is known, then its number of items.
 UPLOADER = """
 import asyncio, json, sys
 from headrace import Client
 
-async def read(postings, goes_on):
+async def read(postings, stays_open):
     for posting in postings:
         yield posting
-    if goes_on:
+    if stays_open:
         await asyncio.Event().wait()
 
-async def main(target, request_id, params, postings, goes_on):
+async def main(target, request_id, params, postings, stays_open):
     async with Client(target) as hr:
         job = await hr.submit(
-            "llm.classify", read(postings, goes_on), params, request_id=request_id,
+            "llm.classify", read(postings, stays_open), params, request_id=request_id,
             on_open=lambda job: print(job.job_id, flush=True),
         )
         print(job.progress.total_count)
@@ -37,7 +37,7 @@ asyncio.run(main(**json.load(sys.stdin)))
 
 @asynccontextmanager
 async def uploader(**what):
-    """A process that uploads, killed in the end if it still runs."""
+    """Runs a process that uploads, and kills it at the end if it is still running."""
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", UPLOADER, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )
@@ -52,15 +52,15 @@ async def uploader(**what):
 
 
 def messages_by_stream(sent):
-    """The gRPC messages that a client sent, by stream: what is in the DATA frames of its HTTP/2."""
+    """Returns the gRPC messages in the DATA frames that a client sent, by HTTP/2 stream."""
     streams = {}
-    place = len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
-    while place < len(sent):
-        length, kind = int.from_bytes(sent[place : place + 3], "big"), sent[place + 3]
-        stream_id = int.from_bytes(sent[place + 5 : place + 9], "big")
-        place += 9 + length
+    offset = len(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+    while offset < len(sent):
+        length, kind = int.from_bytes(sent[offset : offset + 3], "big"), sent[offset + 3]
+        stream_id = int.from_bytes(sent[offset + 5 : offset + 9], "big")
+        offset += 9 + length
         if kind == 0:
-            streams.setdefault(stream_id, bytearray()).extend(sent[place - length : place])
+            streams.setdefault(stream_id, bytearray()).extend(sent[offset - length : offset])
     return [list(split_messages(data)) for data in streams.values()]
 
 
@@ -72,7 +72,7 @@ def split_messages(data):
 
 
 def uploaded_batches(proxy):
-    """What a client has sent through a proxy in its only upload, after the request that names the job."""
+    """Returns the batches of a client's only upload through a proxy, without its first request."""
     (sent,) = proxy.sent
     (messages,) = [messages for messages in messages_by_stream(sent) if len(messages) > 1]
     first, *batches = map(gateway_pb2.AppendItemsRequest.FromString, messages)
@@ -89,30 +89,30 @@ async def until(client, job_id, is_so):
 
 
 class Feed:
-    """Items of an upload, given out in parts."""
+    """Items of an upload, released in parts."""
 
     def __init__(self, items):
         self._items = items
-        self._given = asyncio.Condition()
+        self._released = asyncio.Condition()
         self._count = 0
 
-    async def give(self, count):
-        """Gives out so many more."""
-        async with self._given:
+    async def release(self, count):
+        """Releases ``count`` more items."""
+        async with self._released:
             self._count += count
-            self._given.notify_all()
+            self._released.notify_all()
 
     async def __aiter__(self):
         for item in self._items:
-            async with self._given:
-                await self._given.wait_for(lambda: self._count > 0)
+            async with self._released:
+                await self._released.wait_for(lambda: self._count > 0)
                 self._count -= 1
             yield item
 
 
 @pytest.fixture
 def check_stored_once_and_in_order(two_gateways, open_stand_in, calls_of_postings, classify):
-    """Every posting was asked for once, and stands at its place: labels follow each other as titles do."""
+    """Checks that each posting had one call, and that labels are in the order of titles."""
 
     async def check(client, job_id, count, mark):
         async with asyncio.timeout(60):
@@ -129,7 +129,7 @@ def check_stored_once_and_in_order(two_gateways, open_stand_in, calls_of_posting
 
 @pytest.fixture
 async def start_upload(any_gateway, open_client, postings, classify):
-    """Starts an upload of 900 postings and returns client, feed, job and the submit when 300 are stored."""
+    """Starts an upload of 900 postings. Returns client, feed, job and submit once 300 are stored."""
     tasks = []
 
     async def start(mark):
@@ -138,7 +138,7 @@ async def start_upload(any_gateway, open_client, postings, classify):
         tasks.append(
             asyncio.create_task(hr.submit("llm.classify", feed, classify, on_open=opened.set_result))
         )
-        await feed.give(300)
+        await feed.release(300)
         async with asyncio.timeout(60):
             job = await opened
         await until(hr, job.job_id, lambda event: event.progress.total_count == 300)
@@ -150,7 +150,7 @@ async def start_upload(any_gateway, open_client, postings, classify):
     await asyncio.gather(*tasks, return_exceptions=True)
 
 
-async def test_a_client_killed_in_mid_upload_goes_on_when_it_is_started_again_and_sends_nothing_twice(
+async def test_a_client_killed_in_mid_upload_continues_when_it_is_started_again_and_sends_nothing_twice(
     two_gateways, open_client, proxy, postings, classify, check_stored_once_and_in_order
 ):
     proxy.upstream_port = two_gateways.gateways[0].port
@@ -158,7 +158,9 @@ async def test_a_client_killed_in_mid_upload_goes_on_when_it_is_started_again_an
     hr = open_client(two_gateways.gateway_target)
     what = {"request_id": "killed-in-mid-upload", "params": classify}
     some, everything = postings(600, "killed-"), postings(1000, "killed-")
-    async with uploader(target=two_gateways.gateway_target, postings=some, goes_on=True, **what) as process:
+    async with uploader(
+        target=two_gateways.gateway_target, postings=some, stays_open=True, **what
+    ) as process:
         job_id = (await process.stdout.readline()).decode().strip()
         event = await until(
             hr, job_id, lambda event: event.progress.total_count == 600 and event.progress.succeeded_count
@@ -167,7 +169,7 @@ async def test_a_client_killed_in_mid_upload_goes_on_when_it_is_started_again_an
         process.kill()
         await process.wait()
     assert (await hr.get(job_id)).state is JobState.UPLOADING
-    async with uploader(target=proxied, postings=everything, goes_on=False, **what) as process:
+    async with uploader(target=proxied, postings=everything, stays_open=False, **what) as process:
         async with asyncio.timeout(60):
             said, _ = await process.communicate()
     assert said.decode().split() == [job_id, "1000"]
@@ -178,12 +180,12 @@ async def test_a_client_killed_in_mid_upload_goes_on_when_it_is_started_again_an
     await check_stored_once_and_in_order(hr, job_id, 1000, "killed-")
 
 
-async def test_an_upload_goes_on_at_the_other_gateway_when_its_own_is_killed(
+async def test_an_upload_continues_at_the_other_gateway_when_its_own_is_killed(
     fail_over, start_upload, check_stored_once_and_in_order
 ):
     hr, feed, job, submit = await start_upload("moved-")
     await asyncio.to_thread(fail_over)
-    await feed.give(600)
+    await feed.release(600)
     async with asyncio.timeout(60):
         assert (await submit).progress.total_count == 900
     await check_stored_once_and_in_order(hr, job.job_id, 900, "moved-")
@@ -194,9 +196,9 @@ async def test_an_upload_outlives_results_killed_and_started_again(
 ):
     hr, feed, job, submit = await start_upload("outlived-")
     await asyncio.to_thread(two_gateways.results.kill)
-    await feed.give(300)
+    await feed.release(300)
     await asyncio.to_thread(two_gateways.results.restart)
-    await feed.give(300)
+    await feed.release(300)
     async with asyncio.timeout(60):
         assert (await submit).progress.total_count == 900
     await check_stored_once_and_in_order(hr, job.job_id, 900, "outlived-")

@@ -10,7 +10,7 @@ from deploy.local.stand_in.call_log import ANSWERED, BROKEN_BODY, HUNG, RESET
 
 @dataclass(frozen=True)
 class Fault:
-    """What one call gets instead of its normal response.
+    """A replacement of the normal response to one call.
 
     Attributes:
         status: HTTP status of the response.

@@ -1,4 +1,4 @@
-"""Jobs on the stack of deploy/compose.yaml. `make compose-test` runs it, on images that it names."""
+"""Jobs on the stack of deploy/compose.yaml. `make compose-test` sets its images and runs it."""
 
 import asyncio
 import json
@@ -19,7 +19,7 @@ PARAMS = {"sleep_ms": 300}
 
 
 class ComposeStack:
-    """The stack of the compose file, with few items in flight so that a job lasts."""
+    """The stack of the compose file, with few items in flight so that jobs take longer."""
 
     def __init__(self) -> None:
         self._command = [*json.loads(os.environ["COMPOSE_COMMAND"]), "-p", PROJECT]
@@ -29,7 +29,7 @@ class ComposeStack:
         self._environment = os.environ | {
             "GATEWAY_PORT": str(port),
             "HEADRACE_IN_FLIGHT_LIMIT": "5",
-            # Nothing is read again: what a watcher sees came from workers, at the addresses they advertise.
+            # No re-reads: watchers only see what workers send from the addresses that they advertise.
             "HEADRACE_GATEWAY_RESYNC_SECONDS": "0",
         }
 
@@ -46,7 +46,7 @@ class ComposeStack:
         return self.compose("ps", "-q", service).split()[0]
 
     def python(self, service: str, program: str) -> str:
-        """Runs a program in a service's container and returns what it prints."""
+        """Runs a program in a service's container and returns its output."""
         return run(["docker", "exec", self.container(service), "python", "-c", program], self._environment)
 
     def is_healthy(self, service: str) -> bool:
@@ -86,13 +86,13 @@ async def wait_for_progress(client, job_id, count):
 
 
 async def wait_for_workers(client, count):
-    """Returns when so many workers have items in flight."""
+    """Waits until ``count`` workers have items in flight."""
     async with asyncio.timeout(60):
         while sum(worker.live and worker.in_flight_count > 0 for worker in await client.workers()) < count:
             await asyncio.sleep(0.1)
 
 
-async def test_a_job_ends_with_every_result_though_workers_are_scaled_in_the_middle(stack, client):
+async def test_a_job_has_every_result_even_if_workers_are_scaled_meanwhile(stack, client):
     job = await client.submit("noop", items=[{"number": n} for n in range(ITEM_COUNT)], params=PARAMS)
     await wait_for_progress(client, job.job_id, 30)
     assert len([worker for worker in await client.workers() if worker.live]) == 1
@@ -107,7 +107,7 @@ async def test_a_job_ends_with_every_result_though_workers_are_scaled_in_the_mid
     assert {result.attempt_count for result in results} == {1}
 
 
-async def test_workers_that_are_scaled_away_drain_and_the_job_ends_with_no_item_tried_twice(stack, client):
+async def test_workers_that_are_scaled_away_drain_and_the_job_ends_without_second_attempts(stack, client):
     job = await client.submit("noop", items=[{"number": n} for n in range(ITEM_COUNT)], params=PARAMS)
     await wait_for_workers(client, 3)
 
@@ -122,7 +122,7 @@ async def test_workers_that_are_scaled_away_drain_and_the_job_ends_with_no_item_
 
 
 @pytest.mark.parametrize("service", ["results", "gateway", "worker"])
-async def test_services_run_healthy_as_a_plain_user_on_a_root_they_cannot_write(stack, service):
+async def test_services_are_healthy_without_root_and_without_a_writable_root_file_system(stack, service):
     assert stack.python(service, "import os; print(os.getuid(), os.getgid())").split() == ["10001", "10001"]
     program = "import os; print(os.access('/', os.W_OK), os.statvfs('/').f_flag & os.ST_RDONLY)"
     assert stack.python(service, program).split() == ["False", "1"]
@@ -131,11 +131,11 @@ async def test_services_run_healthy_as_a_plain_user_on_a_root_they_cannot_write(
             await asyncio.sleep(0.5)
 
 
-@pytest.mark.parametrize(("service", "finds"), [("results", True), ("gateway", False), ("worker", False)])
-def test_only_results_finds_the_database(stack, service, finds):
+@pytest.mark.parametrize(("service", "reaches"), [("results", True), ("gateway", False), ("worker", False)])
+def test_only_results_reaches_the_database(stack, service, reaches):
     program = (
         "import socket\n"
         "try: socket.create_connection(('postgres', 5432), 5); print(True)\n"
         "except OSError: print(False)"
     )
-    assert stack.python(service, program).strip() == str(finds)
+    assert stack.python(service, program).strip() == str(reaches)

@@ -1,4 +1,4 @@
-"""Missing server packages: installed where the user may, named where not."""
+"""Missing server packages are installed if the user may, and named otherwise."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from deploy.local import packages
 from deploy.local.errors import LocalStackError
 
 
-def test_a_user_who_may_not_install_is_told_packages_and_command(
+def test_the_error_for_a_user_who_may_not_install_names_packages_and_command(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(packages, "missing_packages", lambda: ["rabbitmq-server", "redis-server"])
@@ -28,11 +28,9 @@ def test_nothing_is_installed_when_nothing_is_missing(
     assert not (tmp_path / "apt.log").exists()
 
 
-def test_a_failing_apt_is_reported_with_what_it_printed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failing_apt_is_reported_with_its_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "missing_packages", lambda: ["no-such-server"])
-    # Stands for the prefix "sudo": echoes the command and fails to install.
+    # Replaces the prefix "sudo": echoes the command and installs nothing.
     monkeypatch.setattr(packages, "_root_prefix", lambda: ["echo", "E: Unable to locate"])
     with pytest.raises(LocalStackError) as raised:
         packages.ensure_installed(["no-such-server"], tmp_path / "apt.log")

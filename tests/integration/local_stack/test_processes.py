@@ -1,4 +1,4 @@
-"""Processes that outlive their starter: pid files, stale ones, stopping."""
+"""Processes that outlive their starter: pid files, stale pid files, stopping."""
 
 import os
 import signal
@@ -48,9 +48,7 @@ def test_the_pid_file_holds_the_pid_of_the_process_itself(start: Callable[..., M
     assert SAYS_READY_THEN_WAITS in Path(f"/proc/{pid}/cmdline").read_text()
 
 
-def test_a_process_is_known_to_whoever_comes_later(
-    start: Callable[..., ManagedProcess], tmp_path: Path
-) -> None:
+def test_a_process_is_found_by_a_later_object(start: Callable[..., ManagedProcess], tmp_path: Path) -> None:
     process = start(SAYS_READY_THEN_WAITS)
     assert ManagedProcess(tmp_path, "program").pid == process.pid
 
@@ -97,7 +95,9 @@ def test_a_killed_process_does_not_count_as_running(start: Callable[..., Managed
 
 def test_a_zombie_does_not_count_as_running(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", "pass"]) as child:
-        os.waitid(os.P_PID, child.pid, os.WEXITED | os.WNOWAIT)  # ended, and nobody took its exit code
+        os.waitid(
+            os.P_PID, child.pid, os.WEXITED | os.WNOWAIT
+        )  # it has ended, and its exit code was not read
         process = ManagedProcess(tmp_path, "program")
         (tmp_path / "state").mkdir()
         process.adopt(child.pid)
@@ -122,7 +122,7 @@ def test_a_pid_file_without_a_process_does_not_count(tmp_path: Path) -> None:
     assert not process.stop()
 
 
-def test_a_lost_or_overwritten_pid_file_is_put_right(start: Callable[..., ManagedProcess]) -> None:
+def test_a_lost_or_overwritten_pid_file_is_repaired(start: Callable[..., ManagedProcess]) -> None:
     process = start(SAYS_READY_THEN_WAITS)
     for spoil in (process.pid_path.unlink, lambda: process.pid_path.write_text("1\n")):
         spoil()
@@ -130,7 +130,7 @@ def test_a_lost_or_overwritten_pid_file_is_put_right(start: Callable[..., Manage
         assert process.pid_path.read_text() == f"{process.pid}\n"
 
 
-def test_a_process_that_dies_at_its_start_is_reported_with_what_it_printed_now(tmp_path: Path) -> None:
+def test_a_process_that_dies_at_its_start_is_reported_with_its_latest_output(tmp_path: Path) -> None:
     process = ManagedProcess(tmp_path, "program")
     process.log_path.write_text("an older line\n")
     code = "import sys; sys.exit('the disk is full')"
@@ -141,7 +141,7 @@ def test_a_process_that_dies_at_its_start_is_reported_with_what_it_printed_now(t
     assert "an older line" not in str(raised.value)
 
 
-def test_a_program_that_is_not_there_is_named(tmp_path: Path) -> None:
+def test_a_missing_program_is_named(tmp_path: Path) -> None:
     process = ManagedProcess(tmp_path, "program")
     with pytest.raises(LocalStackError, match="program cannot be started"):
         process.start([str(tmp_path / "nothing")], env={}, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""The fixtures that give tests their servers."""
+"""The fixtures for servers."""
 
 import socket
 from collections.abc import Callable

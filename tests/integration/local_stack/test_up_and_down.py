@@ -132,7 +132,7 @@ def test_a_second_up_changes_nothing(running: dict[str, int], up: Callable[..., 
 
 
 @pytest.mark.parametrize("name", ["worker-1", "gateway-1", "results", "redis", "postgres"])
-def test_what_was_killed_is_started_again_and_the_rest_stays(
+def test_what_was_killed_is_started_again_and_nothing_else(
     running: dict[str, int], up: Callable[..., str], run_dir: Path, name: str
 ) -> None:
     os.kill(running[name], signal.SIGKILL)

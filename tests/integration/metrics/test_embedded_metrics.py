@@ -1,4 +1,4 @@
-"""The embedded system: three services, one registry, one address."""
+"""The embedded system serves the metrics of three services at one address."""
 
 import socket
 
@@ -15,7 +15,7 @@ def embedded(make_embedded, metrics_settings):
 
 
 async def test_all_services_of_the_process_are_in_one_scrape(embedded, metrics_of, finish):
-    metrics = metrics_of(embedded.system)  # its log tells one address
+    metrics = metrics_of(embedded.system)  # its log names one address
     job = await finish(embedded.gateway_target, "noop", [1, 2])
     assert job.progress.succeeded_count == 2
     await metrics.reaches(1, "headrace_jobs_submitted_total")

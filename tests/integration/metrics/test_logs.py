@@ -1,4 +1,4 @@
-"""What the logs of a system say at DEBUG, and what they never say."""
+"""Logs of a system at DEBUG: traces of jobs, and no secrets."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ ECHO = f"You sent {CONTENT} with the key {KEY}"
 
 @pytest.fixture(scope="module")
 def stack(servers):
-    """Logs everything, and has secrets wherever there can be some; RabbitMQ and Redis cannot be reached."""
+    """A stack at DEBUG with a secret in every place. RabbitMQ and Redis cannot be reached."""
     stack = TestStack(
         servers,
         workers=1,
@@ -42,7 +42,7 @@ def stack(servers):
         gateway_settings=DEBUG | {"HEADRACE_RABBITMQ_URL": f"amqp://user:{PASSWORD}@127.0.0.1:1/"},
         results_settings=DEBUG,
     )
-    # The server of the tests asks for no password, and takes any.
+    # The test server accepts any password.
     url = stack.results.settings["HEADRACE_DATABASE_URL"]
     stack.results.settings["HEADRACE_DATABASE_URL"] = url.replace("@", f":{PASSWORD}@")
     stack.start()
@@ -55,7 +55,7 @@ def processes(stack):
 
 
 async def run_job(target, kind, items, params, traceparent=TRACEPARENT):
-    """Submits a job as any gRPC client may, and returns it when it has ended."""
+    """Submits a job with plain gRPC and returns it once it has ended."""
     async with grpc.aio.insecure_channel(target) as channel:
         stub = gateway_pb2_grpc.GatewayServiceStub(channel)
         request = gateway_pb2.SubmitJobRequest(
@@ -92,7 +92,7 @@ async def test_the_trace_of_a_client_is_on_the_lines_of_every_service_about_its_
     assert events["gateway-1"] == ["job_submitted"]
     assert events["results"] == ["job_ended"]
     assert sorted(set(events["worker-1"])) == ["chunk_leased", "item_failed", "item_retried"]
-    assert len(events["worker-1"]) == 5, "no line for an item that succeeds"
+    assert len(events["worker-1"]) == 5, "items that succeed have no lines"
     for line in chain.from_iterable(about_job.values()):
         assert (line["trace_id"], line["tenant"]) == (TRACE_ID, "default"), line
 
@@ -129,7 +129,7 @@ async def test_no_log_holds_secrets_or_contents_of_items_whatever_goes_wrong(sta
     assert job.progress.succeeded_count == 4
     await submit_nonsense(target)
     await asyncio.to_thread(stack.results.kill)
-    await submit_nonsense(target)  # nobody answers the gateway now
+    await submit_nonsense(target)  # the gateway cannot reach results now
     await asyncio.to_thread(stack.results.restart)
     assert '"level": "debug"' in stack.workers[0].log_text()
     for service in processes(stack):

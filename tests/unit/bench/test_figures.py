@@ -1,3 +1,5 @@
+"""Percentiles, comparisons and rates of the bench."""
+
 import pytest
 
 from tests.bench.figures import Figures, drain_rate, percentile, staleness_ms
@@ -9,7 +11,7 @@ def test_a_percentile_is_one_of_the_values():
     assert (percentile([7.0], 99), percentile([], 50)) == (7.0, 0.0)
 
 
-def test_a_comparison_is_the_median_of_the_ratios_of_each_round():
+def test_a_comparison_is_the_median_of_the_ratios_of_all_rounds():
     figures = Figures("")
     for ours, theirs in ((10.0, 1.0), (30.0, 10.0), (40.0, 20.0)):
         figures.add("ours", rate=ours)
@@ -19,7 +21,7 @@ def test_a_comparison_is_the_median_of_the_ratios_of_each_round():
     assert (figures.comparisons[0].median, figures.comparisons[0].is_met) == (3.0, True)
 
 
-def test_a_contender_that_was_not_measured_is_compared_with_nothing():
+def test_a_contender_without_figures_is_not_compared():
     figures = Figures("")
     figures.add("ours", rate=1.0)
     figures.compare("ours", "theirs", "rate")
@@ -27,7 +29,7 @@ def test_a_contender_that_was_not_measured_is_compared_with_nothing():
     assert figures.comparisons == []
 
 
-def test_contenders_with_other_numbers_of_rounds_are_compared_by_their_medians():
+def test_contenders_with_different_numbers_of_rounds_are_compared_by_their_medians():
     figures = Figures("")
     for rate in (1.0, 2.0, 9.0):
         figures.add("small", rate=rate)
@@ -41,12 +43,12 @@ def test_a_drain_counts_from_the_first_end_to_the_last():
     assert drain_rate([10.0]) == drain_rate([]) == 0.0
 
 
-def test_a_reader_knows_of_a_commit_from_the_first_snapshot_that_is_as_new():
+def test_a_reader_knows_of_a_commit_from_the_first_snapshot_with_its_seq_or_a_later_one():
     commits = [(1, 1.0), (2, 2.0), (3, 3.0), (4, 4.0)]
     arrivals = [(1, 1.5), (3, 3.25), (4, 4.5)]
     assert staleness_ms(commits, arrivals) == pytest.approx([1250.0, 250.0, 500.0])
 
 
-def test_what_was_committed_before_the_first_snapshot_or_came_never_is_left_out():
+def test_commits_before_the_first_snapshot_or_never_seen_are_ignored():
     assert staleness_ms([(1, 1.0), (2, 2.0), (3, 3.0)], [(2, 5.0)]) == []
     assert staleness_ms([(1, 1.0)], []) == []

@@ -1,4 +1,4 @@
-"""What `make up` starts, and where it listens, without starting anything."""
+"""Processes and ports of `make up`, without starting anything."""
 
 import pytest
 
@@ -10,7 +10,7 @@ from deploy.local.stack import LocalStack
 
 @pytest.fixture
 def started(monkeypatch):
-    """The services that were started, by name."""
+    """Started services, by name."""
     services = {}
     for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
@@ -37,7 +37,7 @@ def test_services_listen_where_scripts_expect_them(started, tmp_path):
     }
 
 
-def test_services_are_told_to_listen_there_and_to_find_results_there(started, tmp_path):
+def test_settings_of_services_name_their_address_and_that_of_results(started, tmp_path):
     LocalStack(tmp_path).up(workers=1, gateways=1)
     for name in ("gateway-1", "results", "worker-1"):
         assert started[name].settings["HEADRACE_LISTEN"] == started[name].target
@@ -45,18 +45,18 @@ def test_services_are_told_to_listen_there_and_to_find_results_there(started, tm
         assert started[name].settings["HEADRACE_RESULTS_TARGET"] == "127.0.0.1:50052"
 
 
-def test_only_results_is_told_where_the_database_is(started, tmp_path):
+def test_only_results_knows_the_database(started, tmp_path):
     LocalStack(tmp_path).up(workers=2, gateways=2)
-    knowing = {name for name, service in started.items() if "HEADRACE_DATABASE_URL" in service.settings}
-    assert knowing == {"results"}
+    found = {name for name, service in started.items() if "HEADRACE_DATABASE_URL" in service.settings}
+    assert found == {"results"}
 
 
-def test_no_two_services_share_a_port_however_many_there_are(started, tmp_path):
+def test_services_never_share_a_port(started, tmp_path):
     LocalStack(tmp_path).up(workers=80, gateways=80)
     ports = [service.port for service in started.values()]
     assert len(ports) == 80 + 80 + 2 == len(set(ports))
 
 
-def test_with_spare_ports_none_is_where_another_stack_listens(started, tmp_path):
+def test_spare_ports_are_never_those_of_another_stack(started, tmp_path):
     LocalStack(tmp_path, spare_ports=True).up(workers=2, gateways=2)
     assert all(20_000 <= service.port < 30_000 for service in started.values())
