@@ -20,7 +20,7 @@ def print_table(part: dict[str, Any]) -> None:
             + "".join(f"{cell:>{len(measure) + 3}}" for cell, measure in zip(cells, measures, strict=True))
         )
     for comparison in part["comparisons"]:
-        verdict = {None: "", True: ": met", False: ": MISSED"}[comparison["is_met"]]
+        verdict = {None: "", True: ": met", False: ": NOT MET"}[comparison["is_met"]]
         target = f"   target {comparison['target']}{verdict}" if comparison["target"] else ""
         print(f"  {comparison['text']}: {show(comparison['median'])}{target}")
     for note in part["notes"]:

@@ -46,7 +46,7 @@ def test_a_worker_that_is_cut_off_may_continue_calling_until_it_is_healed():
     assert find_repeats([call(20), call(40, "worker-2")], [death], RECORDED).excused == {death: 1}
 
 
-def test_a_call_after_its_result_was_recorded_is_too_late_whoever_died():
+def test_a_call_after_its_result_was_recorded_is_too_late_whichever_worker_died():
     calls = [call(999.5), call(1002.0, "worker-2")]
     repeats = find_repeats(calls, [Death("worker-1", 999.9, 999.9)], RECORDED)
     assert len(repeats.too_late) == 1

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from deploy.local.testing.stack import TestStack
 from headrace import JobState
 from headrace.errors import AlreadyExistsError, InvalidArgumentError, NotFoundError
 
@@ -14,8 +15,6 @@ pytestmark = pytest.mark.timeout(180)
 @pytest.fixture(scope="module")
 def shared_stack(servers):
     """A stack without re-reads: gateways learn of changes only from the streams of workers."""
-    from deploy.local.testing.stack import TestStack
-
     stack = TestStack(servers, gateway_settings={"HEADRACE_GATEWAY_RESYNC_SECONDS": "0"})
     stack.start()
     yield stack
@@ -197,10 +196,13 @@ async def test_failed_items_are_listed_with_reasons_and_only_these_run_again(
     before = {result.item_index: result async for result in hr.results(job.job_id)}
     failed = [result async for result in hr.results(job.job_id, item_state="FAILED")]
     assert [result.error.reason for result in failed] == ["PROVIDER_REFUSED_INPUT"] * 3
-    await hr.retry(job.job_id)
+    retried = await hr.retry(job.job_id)
+    assert (retried.state.is_terminal, retried.progress.succeeded_count) == (False, 17)
     event = await ended(hr, job.job_id)
+    assert event.state is JobState.SUCCEEDED
     assert (event.progress.succeeded_count, event.progress.failed_count) == (20, 0)
     after = {result.item_index: result async for result in hr.results(job.job_id)}
+    assert list(after) == list(range(20))
     indexes = {result.item_index for result in failed}
     assert {i for i, result in before.items() if after[i] != result} == indexes
     calls = calls_of_postings(await stand_in.calls(), 20, "dead")

@@ -1,4 +1,4 @@
-"""Jobs that are paused, resumed, retried and started later, on the real stack."""
+"""Jobs that are paused, resumed and started later, on the real stack."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -65,27 +65,6 @@ async def test_a_paused_job_ends_its_calls_makes_no_others_and_continues_where_i
     last = await ended(hr, job.job_id)
     assert (last.state, last.progress.succeeded_count) == (JobState.SUCCEEDED, 1500)
     assert set(calls_of(await stand_in.calls(), "pause").values()) == {1}
-
-
-async def test_a_retry_calls_only_what_had_failed(hr, stand_in, postings, classify):
-    refused = {"status": 400}
-    await stand_in.set(fail_when_contains={"Posting retry3:": refused, "Posting retry7:": refused})
-    job = await hr.submit("llm.classify", postings(20, "retry"), classify)
-    first = await ended(hr, job.job_id)
-    assert (first.state, first.progress.failed_count) == (JobState.SUCCEEDED, 2)
-    await stand_in.set(fail_when_contains={})
-    retried = await hr.retry(job.job_id)
-    assert (retried.state.is_terminal, retried.progress.succeeded_count) == (False, 18)
-    last = await ended(hr, job.job_id)
-    assert (last.state, last.progress.succeeded_count, last.progress.failed_count) == (
-        JobState.SUCCEEDED,
-        20,
-        0,
-    )
-    made = calls_of(await stand_in.calls(), "retry")
-    again = {prompt for prompt, count in made.items() if count > 1}
-    assert {prompt.split(":")[0] for prompt in again} == {"Posting retry3", "Posting retry7"}
-    assert [result.item_index async for result in hr.results(job.job_id)] == list(range(20))
 
 
 async def test_a_job_starts_at_its_time(hr):

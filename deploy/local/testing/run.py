@@ -44,7 +44,7 @@ class TestRun:
         self._is_template_migrated = False
 
     def begin_start(self, servers: Collection[str]) -> None:
-        """Starts servers together without waiting; whoever needs one first waits for it.
+        """Starts servers at the same time, without waiting. The first use of each waits.
 
         Args:
             servers: Names of servers: ``rabbitmq``, ``redis``, ``postgres``.

@@ -107,7 +107,7 @@ async def test_a_job_submitted_without_a_trace_begins_one(stack, log_lines):
     assert len(traces(stack.gateways[0]) | traces(stack.results) | traces(stack.workers[0])) == 1
 
 
-async def test_no_log_holds_secrets_or_contents_of_items_whatever_goes_wrong(stack):
+async def test_no_log_contains_secrets_or_contents_of_items_in_any_failure(stack):
     faults = {
         "item-400": {"status": 400, "message": ECHO, "code": "invalid"},
         "item-500": {"status": 500, "message": ECHO},
