@@ -49,7 +49,7 @@ LEASED_ITEMS = Gauge(
     "headrace_leased_items", "Items under lease without an outcome, those in flight included."
 )
 HEARTBEATS_FAILED = Counter("headrace_heartbeats_failed_total", "Heartbeats that results did not answer.")
-RECORD_BATCH_ENATTEMPTS = Histogram(
+RECORD_BATCH_ENTRIES = Histogram(
     "headrace_record_batch_entries",
     "How many outcomes, deferrals and releases went to results in one call.",
     buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),

@@ -94,9 +94,15 @@ class Costs:
         """Returns the id of a new job."""
         job_id = str(uuid_utils.uuid7())
         job = pb.NewJob(
-            job_id=job_id, tenant="bench", request_id=job_id, content_hash=b"h", kind="noop", params="{}",
-            items=[_text() for _ in range(item_count)], job_class=job_class, max_failed_ratio=0.5,
-        )  # fmt: skip
+            job_id=job_id,
+            tenant="bench",
+            request_id=job_id,
+            content_hash=b"h",
+            kind="noop",
+            params="{}",
+            items=[_text() for _ in range(item_count)],
+            options=jobs_pb2.JobOptions(job_class=job_class, max_failed_ratio=0.5),
+        )
         await self._creator.create_jobs(pb.CreateJobsRequest(jobs=[job]))
         return job_id
 

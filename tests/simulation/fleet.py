@@ -121,8 +121,7 @@ class Fleet:
             kind="noop",
             params="{}",
             items=["{}"] * item_count,
-            job_class=job_class,
-            max_failed_ratio=0.5,
+            options=jobs_pb2.JobOptions(job_class=job_class, max_failed_ratio=0.5),
         )
         self.observer.tenants[job_id] = tenant
         response = await self.stub.CreateJobs(results_pb2.CreateJobsRequest(jobs=[job]))

@@ -105,8 +105,9 @@ def pass_time(exchanges, clock):
 
 def job(kind="llm.complete", *, cache_responses=True, tenant="t", job_id="job-1", params=None):
     given = {"prompts": PROMPTS} if params is None else params
+    options = jobs_pb2.JobOptions(cache_responses=cache_responses)
     return results_pb2.JobSpec(
-        job_id=job_id, tenant=tenant, kind=kind, params=json.dumps(given), cache_responses=cache_responses
+        job_id=job_id, tenant=tenant, kind=kind, params=json.dumps(given), options=options
     )
 
 

@@ -46,10 +46,9 @@ def runner_of(run, provider=None) -> ItemRunner:
     )
 
 
-def spec(item_timeout: Duration | None = SHORT, **fields) -> results_pb2.JobSpec:
-    return results_pb2.JobSpec(
-        job_id="job-1", kind="theirs", params="{}", item_timeout=item_timeout, **fields
-    )
+def spec(item_timeout: Duration | None = SHORT, **options) -> results_pb2.JobSpec:
+    options = jobs_pb2.JobOptions(item_timeout=item_timeout, **options)
+    return results_pb2.JobSpec(job_id="job-1", kind="theirs", params="{}", options=options)
 
 
 def item(**fields) -> results_pb2.LeasedItem:
