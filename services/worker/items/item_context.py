@@ -1,14 +1,16 @@
-"""What a running item may use, as the worker gives it."""
+"""The context in which a worker runs an item's handler."""
 
 from collections.abc import Sequence
 from functools import partial
 
 from headrace.kinds import Completion, Message, RetryableError
+from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.costs import CallMeter
 from services.worker.calls.provider.provider import CompletionRequest
 from services.worker.calls.response_cache import CachedCalls
 from services.worker.items.attempt_responses import ItemResponses
+from services.worker.items.item_time import seconds_of
 
 
 class CallingContext:
@@ -16,35 +18,35 @@ class CallingContext:
 
     Args:
         admission: Makes the calls.
-        default_model: Of calls that name none.
-        meter: Counts calls, tokens and costs, and holds calls back that cost too much.
-        answers: Of the item's calls so far: a request answered in an earlier attempt is not made again.
-        call_timeout: Seconds that each call may take; None: as long as the provider's adapter has it.
-        cached: Answers calls with those of other items; None: every call is made.
-        tenant: Whose calls they are.
+        spec: Job of the item.
+        default_model: Model of calls that name none.
+        meter: Counts calls, tokens and costs, and holds back calls that cost too much.
+        responses: Responses to the item's calls so far. A request answered in an earlier attempt is not
+            repeated.
+        cached: Responses to calls of other items. None: every call is made.
 
     Attributes:
-        call_failed: A call of this attempt may succeed in another one.
+        call_failed: Whether a call of this attempt failed that may succeed in the next one.
     """
 
     def __init__(
         self,
         admission: CallAdmission,
+        spec: results_pb2.JobSpec,
         default_model: str,
         meter: CallMeter,
-        answers: ItemResponses,
-        call_timeout: float | None = None,
+        responses: ItemResponses,
         *,
         cached: CachedCalls | None = None,
-        tenant: str = "",
     ) -> None:
+        options = spec.options
         self._admission = admission
+        self._tenant = spec.tenant
         self._default_model = default_model
         self._meter = meter
-        self._answers = answers
-        self._call_timeout = call_timeout
+        self._responses = responses
+        self._call_timeout = seconds_of(options.call_timeout) if options.HasField("call_timeout") else None
         self._cached = cached
-        self._tenant = tenant
         self._unfinished_count = 0
         self.call_failed = False
 
@@ -58,24 +60,28 @@ class CallingContext:
     ) -> Completion:
         """Makes one chat completion; see ItemContext."""
         request = CompletionRequest(
-            model or self._default_model, tuple(messages), temperature, max_output_tokens, self._call_timeout
+            model=model or self._default_model,
+            messages=tuple(messages),
+            temperature=temperature,
+            max_output_tokens=max_output_tokens,
+            timeout_seconds=self._call_timeout,
         )
-        answer = self._answers.take(request)
-        if answer is not None:
+        response = self._responses.take(request)
+        if response is not None:
             if self._cached is not None:
-                self._cached.note_kept(request, answer)
-            return answer
+                self._cached.note_kept(request, response)
+            return response
         self._unfinished_count += 1
         try:
             make = partial(self._call, request, self._unfinished_count - 1)
-            answer = await (make() if self._cached is None else self._cached.complete(request, make))
+            response = await (make() if self._cached is None else self._cached.complete(request, make))
         except RetryableError:
             self.call_failed = True
             raise
         finally:
             self._unfinished_count -= 1
-        self._answers.add(request, answer)
-        return answer
+        self._responses.add(request, response)
+        return response
 
     async def _call(self, request: CompletionRequest, rank: int) -> Completion:
         with self._meter.counted(request) as usage:
