@@ -177,7 +177,7 @@ class WorkerApp:
         log.info("worker_started", incarnation=self.incarnation, address=address)
 
     async def stop(self) -> None:
-        """Drains: starts nothing more, lets calls end, records results, releases leases, ends the incarnation."""
+        """Drains: starts nothing more, lets calls end, records results, releases leases, says goodbye."""
         grace = self._settings.drain_seconds
         await self._server.report_not_serving()
         self._lease_loop.drain()

@@ -156,7 +156,7 @@ class LiveNumbers:
         event.tokens_per_second = numbers.token_count / seconds
 
     def _limited_count(self, job_id: str, numbers: _Numbers) -> int:
-        """Returns the items in flight that wait for a rate limit; one with several calls may count twice or more."""
+        """Returns the items in flight that wait for a rate limit; one with several calls may count twice."""
         return min(self._waits.limited_count_of(job_id), numbers.in_flight_count)
 
     def _waiting_jobs(self) -> dict[str, LeasedJob]:
