@@ -65,9 +65,7 @@ class Fleet:
         self.stub.answered.append(self.observer.answered)
         runner = CallRunner(self.rng, call_seconds, self.observer.started)
         self.workers = {
-            name: FleetWorker(
-                name, self.stub, self.queues, runner, limit=limit, seen=self.observer.seen
-            )
+            name: FleetWorker(name, self.stub, self.queues, runner, limit=limit, seen=self.observer.seen)
             for name in (f"worker-{number:04}" for number in range(worker_count))
         }
         self._publisher = QueuePublisher(cast("Any", PublishingEnd(self.queues)))

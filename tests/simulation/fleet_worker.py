@@ -104,7 +104,9 @@ class FleetWorker:
         self._liveness = Liveness()
         self.recorder = Recorder(self._store)
         self.leased, waiting = LeasedWork(), WaitingItems()
-        tenant_work = TenantWork(self.leased, open_tenant_slots({}, "memory://", "", limit), runner.makes_calls)
+        tenant_work = TenantWork(
+            self.leased, open_tenant_slots({}, "memory://", "", limit), runner.makes_calls
+        )
         capacity = Capacity(self.leased, limit, tenant_work.parked_count)
         live = LiveNumbers(self.leased, runner, tenant_work.is_waiting)
         self.in_flight = ItemsInFlight(
@@ -116,7 +118,7 @@ class FleetWorker:
             waiting,
             capacity,
             forget=runner.forget,
-            quarantine_left=lambda job_class: self._lease_loop.wake(job_class),
+            quarantine_left=self._lease_next_quarantined,
         )
         scheduler = ItemScheduler(
             self.in_flight,
@@ -148,6 +150,9 @@ class FleetWorker:
 
     def _may_start(self) -> bool:
         return self._liveness.counts_as_live() and not self.dead
+
+    def _lease_next_quarantined(self, job_class: jobs_pb2.JobClass) -> None:
+        self._lease_loop.wake(job_class)
 
     def _carry_out(self, effects: results_pb2.Effects) -> None:
         if not self.dead:

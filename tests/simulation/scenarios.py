@@ -67,8 +67,8 @@ class Tenants:
     Attributes:
         idle: Wait of a job of ten items on an idle fleet.
         late: Wait of such a job on a full fleet, submitted by a tenant that had no job before.
-        shares: Shares of the items leased while both had work: of the tenant with one large job, and of the one
-            with many small jobs.
+        shares: Shares of the items leased while both had work: of the tenant with one large job, and of the
+            one with many small jobs.
         states: Final states of all jobs.
     """
 
@@ -109,7 +109,7 @@ def _shares(counts: Counter[str]) -> dict[str, float]:
 
 
 async def try_classes(size: Size) -> dict[str, float]:
-    """Returns each class's share of the started items while all three have more work than there are slots."""
+    """Returns each class's share of the started items while all three have more work than slots."""
     async with size.open() as fleet:
         for name, job_class in CLASSES.items():
             await fleet.submit(name, size.item_count, job_class)

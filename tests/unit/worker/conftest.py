@@ -182,7 +182,6 @@ class Bench:
     async def started(self, count):
         await eventually(lambda: len(self.runner.started) >= count)
 
-
     def make_lease_client(self, store, **options):
         return LeaseClient(
             jobs_pb2.JOB_CLASS_DEFAULT,

@@ -69,9 +69,7 @@ async def test_callers_at_the_same_time_share_a_call_and_later_ones_share_the_ne
     assert len(store.requests) == 2
 
 
-async def test_a_response_that_is_read_too_late_is_not_accepted_and_requested_again(
-    make_bench, store
-):
+async def test_a_response_that_is_read_too_late_is_not_accepted_and_requested_again(make_bench, store):
     """The worker was frozen: the store may have given the chunks to another worker, or be about to."""
     bench, times = make_bench(), iter([0.0, 5.1, 6.0, 6.1, 6.1])
     lease_client = bench.make_lease_client(store, clock=lambda: next(times))
@@ -83,9 +81,7 @@ async def test_a_response_that_is_read_too_late_is_not_accepted_and_requested_ag
     assert len({request.call_id for request in store.requests}) == 1
 
 
-async def test_a_failed_call_is_repeated_under_its_call_id_and_an_answered_one_is_not(
-    make_bench, store
-):
+async def test_a_failed_call_is_repeated_under_its_call_id_and_an_answered_one_is_not(make_bench, store):
     lease_client = make_bench().make_lease_client(store)
     store.failures = 1
     assert not (await lease_client.lease()).answered
@@ -105,9 +101,7 @@ async def test_the_spec_of_a_leased_job_is_not_requested_again(make_bench, store
     assert list(store.requests[1].known_job_ids) == ["a"]
 
 
-async def test_a_run_leases_until_the_store_has_no_more_and_publishes_nothing(
-    make_bench, store
-):
+async def test_a_run_leases_until_the_store_has_no_more_and_publishes_nothing(make_bench, store):
     bench, publisher = make_bench(limit=1000), Publisher()
     lease_loop = bench.make_lease_loop(store, publisher)
     store.chunks = [(f"j{n}", 100) for n in range(10)]
@@ -125,9 +119,7 @@ async def test_a_task_without_capacity_is_published_again_and_ends(make_bench, s
     assert store.requests == []
 
 
-async def test_a_chunk_that_does_not_fit_does_not_make_a_call_for_every_item_that_ends(
-    make_bench, store
-):
+async def test_a_chunk_that_does_not_fit_does_not_make_a_call_for_every_item_that_ends(make_bench, store):
     bench, publisher = make_bench(limit=1), Publisher()
     lease_loop = bench.make_lease_loop(store, publisher)
     store.chunks = [("big", 100)]
@@ -141,9 +133,7 @@ async def test_a_chunk_that_does_not_fit_does_not_make_a_call_for_every_item_tha
     assert len(publisher.tasks) == 1
 
 
-async def test_a_run_continues_as_soon_as_a_cool_down_is_over(
-    make_bench, store, eventually
-):
+async def test_a_run_continues_as_soon_as_a_cool_down_is_over(make_bench, store, eventually):
     bench, publisher = make_bench(limit=10), Publisher()
     lease_loop = bench.make_lease_loop(store, publisher)
     bench.runner.cooldown = 1.0
@@ -157,9 +147,7 @@ async def test_a_run_continues_as_soon_as_a_cool_down_is_over(
     assert store.chunks == []
 
 
-async def test_a_run_that_results_does_not_answer_ends_without_publishing(
-    make_bench, store
-):
+async def test_a_run_that_results_does_not_answer_ends_without_publishing(make_bench, store):
     bench, publisher = make_bench(), Publisher()
     lease_loop = bench.make_lease_loop(store, publisher)
     store.failures = 1
@@ -167,9 +155,7 @@ async def test_a_run_that_results_does_not_answer_ends_without_publishing(
     assert publisher.tasks == []
 
 
-async def test_a_heartbeat_wakes_a_class_unless_a_run_of_it_is_under_way(
-    make_bench, store, eventually
-):
+async def test_a_heartbeat_wakes_a_class_unless_a_run_of_it_is_under_way(make_bench, store, eventually):
     bench = make_bench()
     lease_loop = bench.make_lease_loop(store)
     store.hold = asyncio.Event()
@@ -198,9 +184,7 @@ async def test_a_run_that_a_heartbeat_woke_continues_when_there_is_capacity_agai
     await eventually(lambda: store.chunks == [])
 
 
-async def test_a_job_that_is_being_stopped_is_not_leased_until_it_is_released(
-    make_bench, store, eventually
-):
+async def test_a_job_that_is_being_stopped_is_not_leased_until_it_is_released(make_bench, store, eventually):
     bench = make_bench()
     bench.results.hold = asyncio.Event()
     lease_client = bench.make_lease_client(store)
@@ -214,9 +198,7 @@ async def test_a_job_that_is_being_stopped_is_not_leased_until_it_is_released(
     assert list(store.requests[1].excluded_job_ids) == []
 
 
-async def test_a_lease_call_times_out_before_the_store_takes_unlisted_leases_back(
-    make_bench, store
-):
+async def test_a_lease_call_times_out_before_the_store_takes_unlisted_leases_back(make_bench, store):
     # The leases of a later response would be started here and, once released, elsewhere too.
     waits = []
     lease = store.LeaseChunks
@@ -262,9 +244,7 @@ async def test_a_worker_that_knows_the_capacity_the_next_chunk_needs_asks_when_i
     assert len(store.requests) == 2
 
 
-async def test_tasks_that_arrive_while_the_next_chunk_is_known_not_to_fit_make_no_calls(
-    make_bench, store
-):
+async def test_tasks_that_arrive_while_the_next_chunk_is_known_not_to_fit_make_no_calls(make_bench, store):
     bench, times = make_bench(limit=20), [0.0]
     lease_client = bench.make_lease_client(store, clock=lambda: times[0])
     store.reports_needed_capacity, store.chunks = True, [("next", 40)]

@@ -349,7 +349,7 @@ async def test_an_attempt_without_an_outcome_fails_its_item_and_not_the_worker(m
 
 
 async def test_a_chunk_leased_again_is_released_with_its_last_item(make_bench, eventually):
-    # The lease may have left out items that wait for a later attempt, so the store does not end it on its own.
+    # The lease may have left out items that wait for an attempt, so the store does not end it on its own.
     bench = make_bench()
     bench.lease("j", 0, 2, fence=2)
     await bench.started(2)

@@ -64,7 +64,9 @@ class Chaos:
         fence = 1 + max((f for j, c, f in self.leased if (j, c) == (job_id, chunk)), default=0)
         leased = {(r.job_id, r.chunk_index): r.fence for r in self.bench.leased.leases()}
         if (job_id, chunk) in leased:
-            self.lost.add((job_id, chunk, leased[job_id, chunk]))  # the store took it back, and gives it again
+            self.lost.add(
+                (job_id, chunk, leased[job_id, chunk])
+            )  # the store took it back, and gives it again
         size = self.random.randrange(0, 5)
         self.leased[job_id, chunk, fence] = range(chunk * 10, chunk * 10 + size)
         self.bench.lease(

@@ -146,7 +146,9 @@ async def test_tenants_share_no_responses(make_worker, stand_in):
     assert stand_in.counts.call_count == 4
 
 
-async def test_responses_end_with_their_lifetime_however_often_they_are_used(make_worker, stand_in, pass_time):
+async def test_responses_end_with_their_lifetime_however_often_they_are_used(
+    make_worker, stand_in, pass_time
+):
     worker = make_worker()
     await worker.run(job(), item())
     await pass_time(23 * HOUR)
@@ -180,7 +182,9 @@ async def test_items_that_wait_for_a_call_hold_no_slot(make_worker, stand_in):
     await asyncio.gather(*stuck, return_exceptions=True)
 
 
-async def test_the_same_request_twice_in_an_item_has_two_responses_for_the_next_item_too(make_worker, stand_in):
+async def test_the_same_request_twice_in_an_item_has_two_responses_for_the_next_item_too(
+    make_worker, stand_in
+):
     async def run(params, value, context):
         return [(await context.complete([Message("user", "hello")])).text for _ in range(2)]
 
