@@ -80,15 +80,22 @@ def rates_of(fleet: Fleet, items: float) -> Rates:
     records = max(of_worker / (1 + RECORD_WAIT_SECONDS * of_worker), of_worker / 100) * fleet.workers
     empty = fleet.workers / LOOK_AGAIN_SECONDS
     return Rates(
-        items, records, items / CHUNK_ITEMS, empty, fleet.workers / HEARTBEAT_SECONDS, fleet.gateways
+        items=items,
+        records=records,
+        leases=items / CHUNK_ITEMS,
+        empty_leases=empty,
+        heartbeats=fleet.workers / HEARTBEAT_SECONDS,
+        sweeps=fleet.gateways,
     )
 
 
 def cores(rates: Rates, column: int) -> float:
     """Returns the cores that PostgreSQL (0) or the store (1) needs, or the bytes of log per second (2)."""
-    each = rates.heartbeats * HEARTBEAT[column] + rates.leases * LEASE[column] + rates.records *
-    RECORD[column] each += (
-        rates.empty_leases * EMPTY_LEASE[column]
+    each = (
+        rates.heartbeats * HEARTBEAT[column]
+        + rates.leases * LEASE[column]
+        + rates.records * RECORD[column]
+        + rates.empty_leases * EMPTY_LEASE[column]
         + rates.sweeps * SWEEP[column]
         + rates.items * (RECORD_ITEM[column] + CREATE_ITEM[column])
     )
