@@ -32,9 +32,9 @@ from services.worker.intake.lease_client import LeaseClient
 from services.worker.intake.lease_loop import LeaseLoop
 from services.worker.intake.progress_hub import ProgressHub
 from services.worker.intake.servicer import WorkerServicer
+from services.worker.items.attempts.item_runner import ItemRunner
 from services.worker.items.capacity import Capacity
 from services.worker.items.in_flight import ItemsInFlight
-from services.worker.items.item_runner import ItemRunner
 from services.worker.items.leased_work import LeasedWork
 from services.worker.items.live_numbers import LiveNumbers
 from services.worker.items.quarantine import Quarantine
@@ -80,13 +80,17 @@ class WorkerApp:
         self._live_task: asyncio.Task[None] | None = None
 
     def _build_items(self) -> None:
-        limit = self._settings.in_flight_limit  # of items, and of the calls they make
         runner = self._make_runner()
-        waiting = WaitingItems()
         self._leased = LeasedWork()
         self._tenant_work = TenantWork(self._leased, self._calls.tenant_slots, runner.makes_calls)
-        self._capacity = Capacity(self._leased, limit, self._tenant_work.parked_count)
+        self._capacity = Capacity(
+            self._leased, self._settings.in_flight_limit, self._tenant_work.parked_count
+        )
         self._live = LiveNumbers(self._leased, runner, self._tenant_work.is_waiting)
+        self._scheduler = self._make_scheduler(runner)
+
+    def _make_scheduler(self, runner: ItemRunner) -> ItemScheduler:
+        waiting = WaitingItems()
         reporting = Reporting(
             self._recorder,
             self._leased,
@@ -100,10 +104,10 @@ class WorkerApp:
             self._quarantine,
             self._tenant_work,
             self._live,
-            limit=limit,
+            limit=self._settings.in_flight_limit,
             may_start=self._liveness.counts_as_live,
         )
-        self._scheduler = ItemScheduler(
+        return ItemScheduler(
             in_flight,
             reporting,
             runner,

@@ -15,9 +15,9 @@ from services.worker.intake.consumer import QUEUE_PREFETCH
 from services.worker.intake.heartbeat import Heartbeat, HeartbeatActions, Liveness, WorkerStatus
 from services.worker.intake.lease_client import LeaseClient
 from services.worker.intake.lease_loop import LeaseLoop
+from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.capacity import Capacity
 from services.worker.items.in_flight import ItemsInFlight
-from services.worker.items.item_outcome import ItemOutcome
 from services.worker.items.leased_work import LeasedWork
 from services.worker.items.live_numbers import LiveNumbers
 from services.worker.items.recorder import Recorder

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.allowance import Allowance
-from services.worker.items.item_outcome import ItemOutcome, fault_outcome
+from services.worker.items.attempts.item_outcome import ItemOutcome, fault_outcome
 from services.worker.items.leased_work import LeasedItem
 from services.worker.items.live_numbers import LiveNumbers
 from services.worker.items.quarantine import ChildDiedError, ChildNotStartedError

@@ -7,8 +7,8 @@ from typing import Any
 from headrace.jobs.v1 import jobs_pb2
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.allowance import Allowance
-from services.worker.items.item_outcome import ItemOutcome
-from services.worker.items.item_time import duration_of
+from services.worker.items.attempts.item_outcome import ItemOutcome
+from services.worker.items.attempts.item_time import duration_of
 from services.worker.metrics import LEASED_ITEMS
 
 

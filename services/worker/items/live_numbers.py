@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from headrace.jobs.v1 import jobs_pb2
 from services.stubs.results.v1 import results_pb2
 from services.stubs.worker.v1 import worker_pb2
-from services.worker.items.item_outcome import ItemOutcome
+from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.leased_work import LeasedJob, LeasedWork
 
 # Heartbeats report rates over this many seconds.
@@ -160,7 +160,7 @@ class LiveNumbers:
         return min(self._waits.limited_count_of(job_id), numbers.in_flight_count)
 
     def _waiting_jobs(self) -> dict[str, LeasedJob]:
-        """Returns the leased jobs of which nothing should start now."""
+        """Returns the leased jobs that should start nothing now."""
         return {
             job_id: job
             for job_id, job in self._leased.jobs.items()

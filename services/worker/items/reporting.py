@@ -6,8 +6,8 @@ from collections.abc import Callable
 from headrace.jobs.v1 import jobs_pb2
 from services.shared.logging import get_logger
 from services.stubs.results.v1 import results_pb2
+from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.capacity import Capacity
-from services.worker.items.item_outcome import ItemOutcome
 from services.worker.items.job_logging import fields_of
 from services.worker.items.leased_work import LeasedChunk, LeasedItem, LeasedJob, LeasedWork
 from services.worker.items.recorder import Acknowledged, Entry, Recorder

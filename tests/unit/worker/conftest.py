@@ -12,9 +12,9 @@ from services.stubs.results.v1 import results_pb2
 from services.worker.calls.tenant_slots import open_tenant_slots
 from services.worker.intake.lease_client import LeaseClient
 from services.worker.intake.lease_loop import LeaseLoop
+from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.capacity import Capacity
 from services.worker.items.in_flight import ItemsInFlight
-from services.worker.items.item_outcome import ItemOutcome
 from services.worker.items.leased_work import LeasedWork
 from services.worker.items.live_numbers import LiveNumbers
 from services.worker.items.recorder import Recorder

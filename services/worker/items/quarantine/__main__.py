@@ -19,8 +19,8 @@ from services.worker.calls.cooldowns import open_cooldowns
 from services.worker.calls.provider import open_provider
 from services.worker.calls.rate_limits import open_rate_limits
 from services.worker.calls.tenant_slots import open_tenant_slots
-from services.worker.items.item_outcome import ItemOutcome, fault_outcome
-from services.worker.items.item_runner import ItemRunner
+from services.worker.items.attempts.item_outcome import ItemOutcome, fault_outcome
+from services.worker.items.attempts.item_runner import ItemRunner
 from services.worker.items.quarantine.frames import read_frame, write_frame
 from services.worker.items.quarantine.limits import die_with_parent, limit_memory
 from services.worker.items.quarantine.reports import report_of

@@ -14,7 +14,7 @@ from services.shared.logging import get_logger
 from services.stubs.results.v1 import results_pb2
 from services.stubs.worker.v1 import worker_pb2
 from services.worker.calls.allowance import Allowance
-from services.worker.items.item_outcome import ItemOutcome
+from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.quarantine.frames import read_frame, write_frame
 from services.worker.items.quarantine.reports import outcome_of
 

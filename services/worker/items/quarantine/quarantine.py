@@ -5,7 +5,7 @@ import asyncio
 from services.stubs.results.v1 import results_pb2
 from services.stubs.worker.v1 import worker_pb2
 from services.worker.calls.allowance import Allowance
-from services.worker.items.item_outcome import ItemOutcome
+from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.quarantine.child_process import ChildProcess
 
 # Time after which a child without work is ended, in seconds: it occupies memory.

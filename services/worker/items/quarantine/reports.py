@@ -1,8 +1,8 @@
 """Converts outcomes of attempts to and from the reports that a child process sends."""
 
 from services.stubs.worker.v1 import worker_pb2
-from services.worker.items.item_outcome import ItemOutcome
-from services.worker.items.item_time import duration_of, seconds_of
+from services.worker.items.attempts.item_outcome import ItemOutcome
+from services.worker.items.attempts.item_time import duration_of, seconds_of
 
 
 def report_of(outcome: ItemOutcome) -> worker_pb2.ChildReport:

@@ -15,8 +15,8 @@ from services.worker.calls.costs import CallCosts, CallMeter
 from services.worker.calls.rate_limits import RateLimits
 from services.worker.calls.rate_limits.shared_buckets import SharedBuckets
 from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
-from services.worker.items.attempt_responses import ItemResponses
-from services.worker.items.item_context import CallingContext
+from services.worker.items.attempts.attempt_responses import ItemResponses
+from services.worker.items.attempts.item_context import CallingContext
 
 LIMITED = RetryableError("RATE_LIMITED", "", retry_after=9.0)
 

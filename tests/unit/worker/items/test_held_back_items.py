@@ -92,6 +92,20 @@ async def test_a_stopped_job_resumes_no_held_back_item(make_bench, eventually):
     assert len(bench.runner.started) == 2
 
 
+async def test_a_quarantined_item_with_a_budget_waits_for_those_of_a_chunk_without_one(
+    make_bench, eventually
+):
+    bench = make_bench()
+    bench.lease("other", 0, 2, quarantined=True)
+    bench.lease("j", 0, 1, allowance_micros=100, quarantined=True)
+    await eventually(lambda: len(bench.quarantine.started) == 2)
+    bench.quarantine.succeed("other", 0)
+    await eventually(lambda: bench.in_flight.count == 1)
+    assert ("j", 0) not in bench.quarantine.started
+    bench.quarantine.succeed("other", 1)
+    await eventually(lambda: ("j", 0) in bench.quarantine.started)
+
+
 async def test_with_a_budget_quarantined_items_run_one_at_a_time(make_bench, eventually):
     bench = make_bench()
     bench.lease("j", 0, 2, allowance_micros=100, quarantined=True)

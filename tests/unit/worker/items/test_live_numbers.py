@@ -4,7 +4,7 @@ import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from services.stubs.results.v1 import results_pb2
-from services.worker.items.item_outcome import ItemOutcome
+from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.leased_work import LeasedWork
 from services.worker.items.live_numbers import RATE_SECONDS, LiveNumbers
 

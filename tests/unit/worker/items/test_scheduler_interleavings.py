@@ -6,7 +6,7 @@ import random
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from services.worker.items.item_outcome import ItemOutcome
+from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.quarantine import ChildDiedError
 
 ERROR = jobs_pb2.Error(reason="PROVIDER_ERROR")

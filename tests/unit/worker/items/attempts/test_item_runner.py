@@ -13,7 +13,7 @@ from headrace.kinds import Completion, ItemFailedError, JobFailedError, Kind, Re
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
-from services.worker.items.item_runner import ItemRunner
+from services.worker.items.attempts.item_runner import ItemRunner
 
 CLASSIFY = json.dumps({"labels": ["a", "b"], "template": "{x}", "model": "m1"})
 

@@ -9,8 +9,8 @@ from services.worker.calls.admission import CallAdmission
 from services.worker.calls.costs import CallMeter
 from services.worker.calls.provider.provider import CompletionRequest
 from services.worker.calls.response_cache import CachedCalls
-from services.worker.items.attempt_responses import ItemResponses
-from services.worker.items.item_time import seconds_of
+from services.worker.items.attempts.attempt_responses import ItemResponses
+from services.worker.items.attempts.item_time import seconds_of
 
 
 class CallingContext:
@@ -67,21 +67,23 @@ class CallingContext:
             timeout_seconds=self._call_timeout,
         )
         response = self._responses.take(request)
-        if response is not None:
-            if self._cached is not None:
-                self._cached.note_kept(request, response)
-            return response
+        if response is None:
+            response = await self._make(request)
+            self._responses.add(request, response)
+        elif self._cached is not None:
+            self._cached.note_kept(request, response)
+        return response
+
+    async def _make(self, request: CompletionRequest) -> Completion:
         self._unfinished_count += 1
         try:
-            make = partial(self._call, request, self._unfinished_count - 1)
-            response = await (make() if self._cached is None else self._cached.complete(request, make))
+            call = partial(self._call, request, self._unfinished_count - 1)
+            return await (call() if self._cached is None else self._cached.complete(request, call))
         except RetryableError:
             self.call_failed = True
             raise
         finally:
             self._unfinished_count -= 1
-        self._responses.add(request, response)
-        return response
 
     async def _call(self, request: CompletionRequest, rank: int) -> Completion:
         with self._meter.counted(request) as usage:

@@ -15,14 +15,14 @@ from services.worker.calls.admission import CallAdmission
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.costs import ALLOWANCE_SPENT, CallCosts, CallMeter
 from services.worker.calls.response_cache import CachedCalls, ResponseCache
-from services.worker.items.attempt_responses import AttemptResponses
-from services.worker.items.item_context import CallingContext
-from services.worker.items.item_outcome import ItemOutcome
-from services.worker.items.item_time import ItemTime, duration_of
+from services.worker.items.attempts.attempt_responses import AttemptResponses
+from services.worker.items.attempts.item_context import CallingContext
+from services.worker.items.attempts.item_outcome import ItemOutcome
+from services.worker.items.attempts.item_time import ItemTime, duration_of
+from services.worker.items.attempts.payload import decode_input, encode_output
+from services.worker.items.attempts.prepared_jobs import PreparedJobs
+from services.worker.items.attempts.retries import Retries
 from services.worker.items.job_logging import log_failed_attempt, log_handler_error
-from services.worker.items.payload import decode_input, encode_output
-from services.worker.items.prepared_jobs import PreparedJobs
-from services.worker.items.retries import Retries
 
 
 class ItemRunner:
@@ -156,13 +156,8 @@ class ItemRunner:
         caught: BaseException,
         worked_seconds: float,
     ) -> ItemOutcome:
+        error = _error_of(spec, item, caught)
         delay = None
-        if isinstance(caught, (RetryableError, ItemFailedError)):
-            error = jobs_pb2.Error(reason=caught.reason, message=caught.message)
-        else:
-            log_handler_error(spec, item, caught)
-            text = f"the kind's handler raised {type(caught).__name__}"
-            error = jobs_pb2.Error(reason="HANDLER_ERROR", message=text)
         if isinstance(caught, RetryableError):
             delay = self._retries.delay(spec.job_id, item, caught, self._kinds[spec.kind].max_attempts)
         job_failed = isinstance(caught, JobFailedError)
@@ -179,6 +174,16 @@ class ItemRunner:
             failed_attempts=with_failed_attempt(item.failed_attempts, item.attempt_count + 1, error),
             worked_seconds=worked_seconds,
         )
+
+
+def _error_of(
+    spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, caught: BaseException
+) -> jobs_pb2.Error:
+    if isinstance(caught, (RetryableError, ItemFailedError)):
+        return jobs_pb2.Error(reason=caught.reason, message=caught.message)
+    log_handler_error(spec, item, caught)
+    text = f"the kind's handler raised {type(caught).__name__}"
+    return jobs_pb2.Error(reason="HANDLER_ERROR", message=text)
 
 
 def _held_back(

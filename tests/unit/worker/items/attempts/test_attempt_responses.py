@@ -12,9 +12,9 @@ from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.calls.provider import CompletionRequest, OpenAiProvider
-from services.worker.items.attempt_responses import AttemptResponses, ItemResponses
-from services.worker.items.item_outcome import ItemOutcome
-from services.worker.items.item_runner import ItemRunner
+from services.worker.items.attempts.attempt_responses import AttemptResponses, ItemResponses
+from services.worker.items.attempts.item_outcome import ItemOutcome
+from services.worker.items.attempts.item_runner import ItemRunner
 
 PROMPTS = {"summary": "Summarise: {text}", "mood": "Mood of: {text}", "tags": "Tags of: {text}"}
 

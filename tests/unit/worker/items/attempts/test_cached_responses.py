@@ -16,7 +16,7 @@ from services.worker.calls.provider import OpenAiProvider
 from services.worker.calls.response_cache import Exchange, MemoryResponseStore, ResponseCache, SingleFlight
 from services.worker.calls.response_cache.response_store import Drop
 from services.worker.calls.response_cache.single_flight import Outcome
-from services.worker.items.item_runner import ItemRunner
+from services.worker.items.attempts.item_runner import ItemRunner
 from services.worker.metrics import CACHED_RESPONSES
 
 HOUR = 3600.0

@@ -9,7 +9,7 @@ from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.cooldowns import MemoryCooldowns
-from services.worker.items.item_runner import ItemRunner
+from services.worker.items.attempts.item_runner import ItemRunner
 from services.worker.items.quarantine.reports import outcome_of, report_of
 
 TWO_PROMPTS = {"prompts": {"a": "{x}", "b": "{x}!"}, "model": "m", "max_output_tokens": 10}

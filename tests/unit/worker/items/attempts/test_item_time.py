@@ -13,7 +13,7 @@ from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.calls.provider import OpenAiProvider
-from services.worker.items.item_runner import ItemRunner
+from services.worker.items.attempts.item_runner import ItemRunner
 
 SHORT = Duration(nanos=20_000_000)
 LONG = Duration(seconds=3_600)
