@@ -181,7 +181,7 @@ class WorkerApp:
         log.info("worker_started", incarnation=self.incarnation, address=address)
 
     async def stop(self) -> None:
-        """Drains: starts nothing more, lets calls end, records results, releases leases, says goodbye."""
+        """Drains: starts nothing more, lets calls end, records results, releases leases, says it ended."""
         grace = self._settings.drain_seconds
         await self._server.report_not_serving()
         self._lease_loop.drain()
@@ -212,7 +212,7 @@ class WorkerApp:
         try:
             response = await self._results.EndWorker(request, timeout=END_CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
-            log.warning("goodbye_failed", code=error.code().name)
+            log.warning("worker_end_not_reported", code=error.code().name)
         else:
             self._carry_out(response.effects)
 

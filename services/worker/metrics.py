@@ -40,7 +40,7 @@ TENANT_LIMIT = Gauge(
 CONCURRENCY_LIMIT = Gauge(
     "headrace_concurrency_limit", "Calls of a model that this worker may have in flight now.", ["model"]
 )
-ITEM_REATTEMPTS = Counter(
+ITEM_RETRIES = Counter(
     "headrace_item_retries_total",
     "Failed attempts of items that are followed by another attempt.",
     ["reason"],
@@ -59,7 +59,7 @@ RECORD_SECONDS = Histogram(
     buckets=CALL_BUCKETS,
 )
 
-# Clients choose the names of models, and kinds of other teams the reasons.
+# Capped: clients choose the names of models, and kinds of other teams choose the reasons.
 model_label = LabelCap()
 tenant_label = LabelCap()
 reason_label = LabelCap()

@@ -10,17 +10,15 @@ import logging
 import dramatiq
 from dramatiq.asyncio import EventLoopThread, set_event_loop_thread
 
-# Interval at which a worker thread that waits for an actor checks for interrupts, in seconds. None are ever
-# sent.
+# Interval at which a thread that waits for an actor checks for interrupts, in seconds. None are ever sent.
 _INTERRUPT_CHECK_SECONDS = 0.5
 
 
 class _HostLoopThread(EventLoopThread):
     """Stands in for an event-loop thread, and passes coroutines to a loop that runs elsewhere."""
 
-    def __init__(
-        self, loop: asyncio.AbstractEventLoop
-    ) -> None:  # never calls super(): that would create a loop
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        # Without super(): that would create a loop.
         self.loop = loop
         self.interrupt_check_ival = _INTERRUPT_CHECK_SECONDS
         self.logger = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ log = get_logger(__name__)
 # accepted.
 CALL_SECONDS = 5.0
 # Time for which a chunk that did not fit is assumed to be the next one still, in seconds.
-SAME_ANSWER_SECONDS = 0.1
+SAME_CHUNK_SECONDS = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,7 +99,7 @@ class LeaseClient:
         self._call_id = ""
         self._unwanted_tenants: list[str] = []
         self._needed_capacity = 0
-        self._answer_time = float("-inf")
+        self._response_time = float("-inf")
         self._current: asyncio.Task[LeaseOutcome] | None = None
         self._next: asyncio.Task[LeaseOutcome] | None = None
 
@@ -127,7 +127,7 @@ class LeaseClient:
         capacity = self._capacity.of(self._job_class)
         if capacity <= 0:
             return LeaseOutcome(more_work=True)
-        if capacity < self._needed_capacity and self._clock() - self._answer_time < SAME_ANSWER_SECONDS:
+        if capacity < self._needed_capacity and self._clock() - self._response_time < SAME_CHUNK_SECONDS:
             return LeaseOutcome(more_work=True, needed_capacity=self._needed_capacity)
         request = self._request(capacity)
         known = {job_id: self._leased.jobs[job_id].spec for job_id in request.known_job_ids}
@@ -135,7 +135,7 @@ class LeaseClient:
         if response is None:
             return NOTHING
         self._call_id = ""
-        self._answer_time, self._needed_capacity = self._clock(), min(response.needed_capacity, AHEAD_COUNT)
+        self._response_time, self._needed_capacity = self._clock(), min(response.needed_capacity, AHEAD_COUNT)
         self._capacity.set_with_work(self._job_class, response.more_work)
         self._scheduler.accept(known | {spec.job_id: spec for spec in response.jobs}, response.leases)
         return LeaseOutcome(

@@ -52,7 +52,7 @@ class LeaseLoop:
 
     async def run_task(self, job_id: str, job_class: jobs_pb2.JobClass) -> None:
         """Runs the loop for a task, and publishes the task again if the run ended with work left."""
-        if await self._lease_while_there_is_work(job_class) and not self._work_is_known(job_class):
+        if await self._run(job_class) and not self._work_is_known(job_class):
             self._publisher.publish([results_pb2.TaskToPublish(job_id=job_id, job_class=job_class, count=1)])
 
     def wake(self, job_class: jobs_pb2.JobClass) -> None:
@@ -60,9 +60,7 @@ class LeaseLoop:
         self._work_known_time[job_class] = asyncio.get_running_loop().time()
         running = self._woken.get(job_class)
         if (running is None or running.done()) and not self._draining:
-            self._woken[job_class] = asyncio.create_task(
-                self._lease_while_there_is_work(job_class, patient=True)
-            )
+            self._woken[job_class] = asyncio.create_task(self._run(job_class, patient=True))
 
     def drain(self) -> None:
         """Ends every run at its next step; later runs end at once."""
@@ -78,10 +76,8 @@ class LeaseLoop:
         known_time = self._work_known_time.get(job_class, float("-inf"))
         return asyncio.get_running_loop().time() - known_time < WORK_KNOWN_SECONDS
 
-    async def _lease_while_there_is_work(
-        self, job_class: jobs_pb2.JobClass, *, patient: bool = False
-    ) -> bool:
-        """Returns whether work was left at the end.
+    async def _run(self, job_class: jobs_pb2.JobClass, *, patient: bool = False) -> bool:
+        """Leases while there is work; returns whether work was left at the end.
 
         A task gives up if there is no capacity: another worker may have some. A patient run waits, because it
         stands for no task that could be published again.

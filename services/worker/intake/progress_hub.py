@@ -24,15 +24,15 @@ class _Subscriber:
         self.jobs: dict[str, jobs_pb2.Job] = {}
         self.live_events: list[worker_pb2.JobLiveEvent] = []
         self.urgent = False
-        self.left_behind = False
+        self.too_slow = False
         self.changed = asyncio.Event()
 
     def put(self, job: jobs_pb2.Job, urgent: bool) -> None:
         known = self.jobs.get(job.job_id)
         if known is None or known.seq < job.seq:
             self.jobs[job.job_id] = job
-        if self.left_behind or len(self.jobs) > JOB_LIMIT:
-            self.left_behind, self.jobs = True, {}
+        if self.too_slow or len(self.jobs) > JOB_LIMIT:
+            self.too_slow, self.jobs = True, {}
         self.urgent = self.urgent or urgent
         self.changed.set()
 
@@ -88,7 +88,7 @@ class ProgressHub:
             subscriber.changed.set()
 
     async def subscribe(self) -> AsyncIterator[worker_pb2.StreamProgressResponse]:
-        """Yields batches of news: an empty one at once, then the first news after each pause at once.
+        """Yields merged changes: an empty message at once, then the first change after each pause at once.
 
         Raises:
             UnavailableError: The hub was closed, or the reader fell too far behind.
@@ -102,7 +102,7 @@ class ProgressHub:
             while True:
                 await subscriber.changed.wait()
                 await self._merge(subscriber, sent_time + MERGE_SECONDS)
-                if subscriber.left_behind:
+                if subscriber.too_slow:
                     raise UnavailableError(
                         "the reader is too slow; open a new stream", reason="READER_TOO_SLOW"
                     )

@@ -156,7 +156,10 @@ class LiveNumbers:
         event.tokens_per_second = numbers.token_count / seconds
 
     def _limited_count(self, job_id: str, numbers: _Numbers) -> int:
-        """Returns the items in flight that wait for a rate limit; one with several calls may count twice."""
+        """Returns the items in flight that wait for a rate limit.
+
+        It is an upper bound: an item counts once per waiting call, up to the number in flight.
+        """
         return min(self._waits.limited_count_of(job_id), numbers.in_flight_count)
 
     def _waiting_jobs(self) -> dict[str, LeasedJob]:

@@ -57,16 +57,16 @@ class Reporting:
         Args:
             item: The item.
             outcome: Its outcome.
-            acknowledged: Called with the store's answer about the job.
+            acknowledged: Called with the outcome of the job's record once it is acknowledged.
         """
         chunk, spec = item.chunk, item.chunk.job.spec
         self._leased.finish(item)
         record = _item_record(item, outcome)
         chunk.unacknowledged_count += 1
 
-        def acknowledge(answer: results_pb2.JobRecordOutcome) -> None:
+        def acknowledge(job_outcome: results_pb2.JobRecordOutcome) -> None:
             chunk.unacknowledged_count -= 1
-            acknowledged(answer)
+            acknowledged(job_outcome)
 
         entry = Entry(
             job_id=spec.job_id,
@@ -185,7 +185,7 @@ class Reporting:
 
     def _end_chunk(self, chunk: LeasedChunk, apply: Callable[[results_pb2.JobRecord], None]) -> None:
         entry = Entry(
-            job_id=chunk.job.spec.job_id, apply=apply, acknowledged=lambda answer: self.drop_chunk(chunk)
+            job_id=chunk.job.spec.job_id, apply=apply, acknowledged=lambda job_outcome: self.drop_chunk(chunk)
         )
         self._recorder.add(entry, urgent=True)
 

@@ -282,12 +282,12 @@ class ItemScheduler:
         self.stop_job(job.spec.job_id)
         self._reporting.release_if_idle(item.chunk)
 
-    def _on_acknowledged(self, chunk: LeasedChunk, answer: results_pb2.JobRecordOutcome) -> None:
-        if answer.lost:
+    def _on_acknowledged(self, chunk: LeasedChunk, outcome: results_pb2.JobRecordOutcome) -> None:
+        if outcome.lost:
             self._reporting.lose_job(chunk.job)
-        elif answer.stop:
+        elif outcome.stop:
             self.stop_job(chunk.job.spec.job_id)
-        elif answer.pause:
+        elif outcome.pause:
             self.pause_job(chunk.job.spec.job_id)
         if not chunk.unfinished and not chunk.unacknowledged_count and not chunk.releasing:
             self._reporting.drop_chunk(chunk)  # every item has its result: the store has ended the lease

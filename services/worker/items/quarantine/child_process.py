@@ -189,7 +189,7 @@ class ChildProcess:
                 reading = asyncio.create_task(read_frame(reader, worker_pb2.ChildReport))
             log.warning("quarantine_child_stuck", pid=self.pid)
         except (asyncio.IncompleteReadError, ConnectionError, DecodeError):
-            pass  # it is gone, or sends garbage
+            pass  # it is gone, or its reports are unreadable
         finally:
             reading.cancel()
 

@@ -48,7 +48,7 @@ async def test_a_change_of_state_does_not_wait_to_be_merged(monkeypatch):
     assert [j.seq for j in response.jobs] == [3]
 
 
-async def test_snapshots_within_a_tenth_of_a_second_are_sent_together():
+async def test_snapshots_within_a_tenth_of_a_second_wait_to_be_sent_together():
     hub = ProgressHub("i")
     stream = hub.subscribe()
     await following(stream)
@@ -95,7 +95,7 @@ async def test_closing_ends_the_streams_with_unavailable():
         await following(stream)
 
 
-async def test_closing_sends_what_waits_first():
+async def test_closing_sends_waiting_snapshots_first():
     hub = ProgressHub("i")
     stream = hub.subscribe()
     await anext(stream)

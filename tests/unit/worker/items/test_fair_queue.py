@@ -35,7 +35,7 @@ def test_classes_with_work_share_by_weight():
     assert Counter(queue.pop(always) for _ in range(210)) == {"fast": 160, "usual": 40, "slow": 10}
 
 
-def test_a_class_alone_gets_every_turn_and_owes_none_later():
+def test_a_class_alone_gets_every_turn_and_has_no_claim_to_later_ones():
     queue = FairQueue(WEIGHTS)
     queue.push("slow", "t", "s", ["slow"] * 100)
     assert [queue.pop(always) for _ in range(50)] == ["slow"] * 50

@@ -28,7 +28,7 @@ async def attempted(bench, retry_delay):
     return item
 
 
-async def test_they_are_kept_over_a_backoff_that_is_waited_out_here(make_bench):
+async def test_failed_attempts_are_kept_over_a_backoff_that_is_waited_out_here(make_bench):
     bench = make_bench()
     item = await attempted(bench, retry_delay=0.0)
     await bench.started(2)
@@ -36,7 +36,7 @@ async def test_they_are_kept_over_a_backoff_that_is_waited_out_here(make_bench):
     assert item.message.work_time == Duration(seconds=1, nanos=250_000_000)
 
 
-async def test_they_go_to_the_store_with_a_longer_backoff(make_bench, eventually):
+async def test_failed_attempts_go_to_the_store_with_a_longer_backoff(make_bench, eventually):
     bench = make_bench()
     await attempted(bench, retry_delay=30.0)
     await eventually(lambda: bool(bench.results.records))
@@ -45,7 +45,7 @@ async def test_they_go_to_the_store_with_a_longer_backoff(make_bench, eventually
     assert deferral.work_time == Duration(seconds=1, nanos=250_000_000)
 
 
-async def test_they_go_to_the_store_with_the_result(make_bench, eventually):
+async def test_failed_attempts_go_to_the_store_with_the_result(make_bench, eventually):
     bench = make_bench()
     await attempted(bench, retry_delay=0.0)
     await bench.started(2)
@@ -54,7 +54,7 @@ async def test_they_go_to_the_store_with_the_result(make_bench, eventually):
     assert list(bench.results.records[0].jobs[0].items[0].failed_attempts) == ATTEMPTS
 
 
-async def test_they_go_to_the_store_if_the_worker_itself_fails_the_item(make_bench, eventually):
+async def test_failed_attempts_go_to_the_store_if_the_worker_itself_fails_the_item(make_bench, eventually):
     bench = make_bench()
     await attempted(bench, retry_delay=0.0)
     await bench.started(2)
@@ -65,7 +65,7 @@ async def test_they_go_to_the_store_if_the_worker_itself_fails_the_item(make_ben
     assert list(record.failed_attempts) == ATTEMPTS
 
 
-async def test_they_go_to_the_store_if_the_worker_drains_in_a_backoff(make_bench, eventually):
+async def test_failed_attempts_go_to_the_store_if_the_worker_drains_in_a_backoff(make_bench, eventually):
     bench = make_bench()
     await attempted(bench, retry_delay=4.0)
     await eventually(lambda: bench.in_flight.count == 0)
