@@ -12,7 +12,7 @@ from deploy.prose.blocks import ANY, OPENINGS, STATEMENTS, Kind
 # `Gives` is refused everywhere, by a rule of its own below.
 FIRST_WORDS = ("What", "How", "Where", "Who", "That")
 
-# Each phrase and the words to write instead. A space matches a line break too, and `...` the rest of a sentence.
+# Each phrase and the words to write instead. A space matches a line break too, `...` the rest of a sentence.
 PHRASES = {
     "so many": "the name of the number",
     "so long": "as long as, or the name of the duration",

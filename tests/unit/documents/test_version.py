@@ -1,0 +1,62 @@
+"""The version is written once, and every place that repeats it says the same."""
+
+import re
+import subprocess
+import sys
+import tomllib
+
+from deploy.local.paths import REPOSITORY
+from headrace._version import __version__
+
+# Manifests and examples of commands cannot read the version, and the changelog names it with its date.
+REPEATING = {
+    "clients/python/headrace/_version.py",
+    "CHANGELOG.md",
+    "deploy/README.md",
+    "deploy/kustomize/base/kustomization.yaml",
+    "deploy/kustomize/overlays/prod/kustomization.yaml",
+}
+READ = {".cfg", ".json", ".md", ".proto", ".py", ".toml", ".txt", ".yaml", ".yml", ""}
+SKIPPED = {"node_modules", "__pycache__", "build", "dist"}
+# The example in Node is a package of its own, with a version of its own.
+FOREIGN = {"examples/node/package.json", "examples/node/package-lock.json"}
+VERSION = re.compile(rf"(?<![\w.]){re.escape(__version__)}(?![\w.]*\d)")
+
+
+def files():
+    for path in REPOSITORY.rglob("*"):
+        parts = path.relative_to(REPOSITORY).parts
+        hidden = any(part.startswith(".") and part != ".github" for part in parts)
+        if path.suffix in READ and path.is_file() and not hidden and not SKIPPED & {*parts}:
+            yield path
+
+
+def test_the_version_is_a_semantic_one():
+    assert re.fullmatch(r"\d+\.\d+\.\d+(-[\w.]+)?", __version__)
+
+
+def test_no_other_file_repeats_the_version():
+    found = {path.relative_to(REPOSITORY).as_posix() for path in files() if VERSION.search(path.read_text())}
+    assert found - FOREIGN <= REPEATING
+
+
+def test_manifests_and_documents_name_the_image_of_this_version():
+    tag = re.compile(r"(?:newTag: |\bheadrace:)(\d+\.\d+\.\d+[\w.-]*)")
+    named = {path: set(tag.findall(path.read_text())) for path in files() if "deploy" in path.parts}
+    assert {path.name: tags for path, tags in named.items() if tags - {__version__}} == {}
+    assert any(named.values())
+
+
+def test_both_distributions_read_the_version_from_its_file():
+    for folder in (REPOSITORY, REPOSITORY / "clients/python"):
+        project = tomllib.loads((folder / "pyproject.toml").read_text())
+        assert project["project"]["dynamic"] == ["version"]
+        assert "version" not in project["project"]
+        argv = [sys.executable, "-m", "hatchling", "metadata", "version"]
+        said = subprocess.run(argv, cwd=folder, capture_output=True, text=True, check=True, timeout=60)
+        assert said.stdout.strip() == __version__
+
+
+def test_the_changelog_has_a_section_for_the_version():
+    headings = re.findall(r"^## \[(.+?)\]", (REPOSITORY / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[:2] == ["Unreleased", __version__]
