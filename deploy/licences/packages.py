@@ -7,13 +7,12 @@ from email.message import Message
 from importlib import metadata
 from typing import cast
 
-from packaging.markers import default_environment
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 OWN = ("headrace", "headrace-services")
-# Licences that Headrace may be shipped with. Review a new one before you add it here, and explain it in NOTICE
-# if it asks more of users than to keep its text.
+# Licences that Headrace may be shipped with. Review a new one before you add it here. If it asks more than to
+# keep its text, explain it in NOTICE.
 ACCEPTED = frozenset(
     {"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "LGPL-3.0-or-later", "MIT", "MPL-2.0", "PSF-2.0"}
 )
@@ -40,6 +39,8 @@ _IMAGE = {
     "sys_platform": "linux",
     "platform_system": "Linux",
     "platform_machine": "x86_64",
+    "platform_release": "",
+    "platform_version": "",
 }
 _HOME_LABELS = ("homepage", "home", "repository", "source", "source code", "github", "code", "documentation")
 
@@ -69,14 +70,14 @@ def find_packages(roots: Iterable[str] = OWN) -> list[Package]:
     Raises:
         LicenceError: A package is not installed, or its licence is not known.
     """
-    own = {canonicalize_name(root) for root in roots}
+    own: set[str] = {canonicalize_name(root) for root in roots}
     seen: set[tuple[str, frozenset[str]]] = set()
     waiting = [(root, frozenset(_metadata(root).get_all("Provides-Extra") or [])) for root in own]
     while waiting:
         name, extras = waiting.pop()
         if (name, extras) not in seen:
             seen.add((name, extras))
-            waiting += _requirements(name, extras)
+            waiting.extend(_requirements(name, extras))
     names = sorted({name for name, _ in seen} - own)
     return [Package(name, _licence(_metadata(name)), _url(_metadata(name))) for name in names]
 
@@ -86,8 +87,7 @@ def _requirements(name: str, extras: frozenset[str]) -> list[tuple[str, frozense
     for text in _metadata(name).get_all("Requires-Dist") or []:
         requirement = Requirement(text)
         marker = requirement.marker
-        environments = [{**default_environment(), **_IMAGE, "extra": extra} for extra in {"", *extras}]
-        if marker is None or any(marker.evaluate(environment) for environment in environments):
+        if marker is None or any(marker.evaluate({**_IMAGE, "extra": extra}) for extra in {"", *extras}):
             found.append((canonicalize_name(requirement.name), frozenset(requirement.extras)))
     return found
 
