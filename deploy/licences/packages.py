@@ -102,14 +102,14 @@ def _metadata(name: str) -> Message:
 def _licence(fields: Message) -> str:
     prefix = "License :: OSI Approved :: "
     classified = [c.removeprefix(prefix) for c in fields.get_all("Classifier") or [] if c.startswith(prefix)]
-    named = [str(fields[key] or "").strip() for key in ("License-Expression", "License")]
+    named = [str(fields.get(key) or "").strip() for key in ("License-Expression", "License")]
     for text in [*named, *classified]:
         licence = _SPDX.get(text, text)
         parts = set(re.findall(r"[\w.+-]+", licence)) - {"AND", "OR"}
         if parts and parts <= ACCEPTED:
             return licence
     raise LicenceError(
-        f"The licence of {fields['Name']} is not one of those accepted: {named or classified}. "
+        f"The licence of {fields.get('Name')} is not one of those accepted: {named or classified}. "
         "Review it, then add it to ACCEPTED in deploy/licences/packages.py"
     )
 
@@ -119,4 +119,4 @@ def _url(fields: Message) -> str:
     for line in fields.get_all("Project-URL") or []:
         label, _, url = line.partition(",")
         urls[label.strip().lower()] = url.strip()
-    return next((urls[label] for label in _HOME_LABELS if label in urls), str(fields["Home-page"] or ""))
+    return next((urls[label] for label in _HOME_LABELS if label in urls), str(fields.get("Home-page") or ""))
