@@ -1,14 +1,16 @@
 """The version is written once, and every place that repeats it says the same."""
 
+import os
 import re
 import subprocess
 import sys
 import tomllib
+from pathlib import Path
 
 from deploy.local.paths import REPOSITORY
 from headrace._version import __version__
 
-# Manifests and examples of commands cannot read the version, and the changelog names it with its date.
+# Manifests and examples of commands cannot read the version, and the changelog names each release.
 REPEATING = {
     "clients/python/headrace/_version.py",
     "CHANGELOG.md",
@@ -24,11 +26,15 @@ VERSION = re.compile(rf"(?<![\w.]){re.escape(__version__)}(?![\w.]*\d)")
 
 
 def files():
-    for path in REPOSITORY.rglob("*"):
-        parts = path.relative_to(REPOSITORY).parts
-        hidden = any(part.startswith(".") and part != ".github" for part in parts)
-        if path.suffix in READ and path.is_file() and not hidden and not SKIPPED & {*parts}:
-            yield path
+    for parent, folders, names in os.walk(REPOSITORY):
+        folders[:] = [
+            name for name in folders if name not in SKIPPED and (name[0] != "." or name == ".github")
+        ]
+        yield from (Path(parent, name) for name in names if Path(name).suffix in READ and name != ".git")
+
+
+def read(path):
+    return path.read_text(encoding="utf-8", errors="ignore")
 
 
 def test_the_version_is_a_semantic_one():
@@ -36,13 +42,13 @@ def test_the_version_is_a_semantic_one():
 
 
 def test_no_other_file_repeats_the_version():
-    found = {path.relative_to(REPOSITORY).as_posix() for path in files() if VERSION.search(path.read_text())}
+    found = {path.relative_to(REPOSITORY).as_posix() for path in files() if VERSION.search(read(path))}
     assert found - FOREIGN <= REPEATING
 
 
 def test_manifests_and_documents_name_the_image_of_this_version():
     tag = re.compile(r"(?:newTag: |\bheadrace:)(\d+\.\d+\.\d+[\w.-]*)")
-    named = {path: set(tag.findall(path.read_text())) for path in files() if "deploy" in path.parts}
+    named = {path: set(tag.findall(read(path))) for path in files() if "deploy" in path.parts}
     assert {path.name: tags for path, tags in named.items() if tags - {__version__}} == {}
     assert any(named.values())
 
