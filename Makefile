@@ -14,11 +14,15 @@ BIN := .venv/bin
 READY := .venv/.ready
 # Stopping and cleaning work without the virtual environment too.
 ANY_PYTHON := $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
-STUBS := jobs gateway worker results
+# Processes that run tests side by side, each with servers and ports of its own; a file's tests stay together.
+JOBS ?= 2
+IN_PARALLEL := --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder
+FAST_TESTS := tests/unit
+STUBS := clients/python/headrace/jobs clients/python/headrace/gateway services/stubs
 COMPILE := .run/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
     --no-annotate
 
-.PHONY: help demo test chaos bench simulate check up down clean setup images compose-test format protos lock \
+.PHONY: help demo test test-fast chaos bench simulate check up down clean setup images compose-test format protos lock \
         check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs \
         check-licences check-prose licences
 
@@ -31,7 +35,10 @@ demo: $(READY) ## The main job on real postings, all in one process; ends by its
 
 test: $(READY) ## Run every test, on real servers; TESTS=path and ARGS=options narrow it down
 	@$(BIN)/python -m deploy.local install
-	@unset $${!OPENAI_@}; $(BIN)/python -m pytest $(TESTS) $(ARGS)
+	@unset $${!OPENAI_@}; $(BIN)/python -m pytest $(if $(TESTS),$(TESTS),$(IN_PARALLEL)) $(ARGS)
+
+test-fast: $(READY) ## Run the tests that need no server
+	@unset $${!OPENAI_@}; $(BIN)/python -m pytest -m "not server" $(IN_PARALLEL) $(FAST_TESTS) $(ARGS)
 
 chaos: $(READY) ## Break everything under load and check what holds: SEED=N SECONDS_=600 ONLY="kill results"
 	@$(BIN)/python -m deploy.local install
@@ -116,7 +123,7 @@ check-stubs: $(READY)
 	diff -qr "$$fresh/buf" protos/buf || { echo 'protos/buf is not of the locked protovalidate; run: make protos'; exit 1; }; \
 	deploy/protos/generate "$$fresh"; \
 	for package in $(STUBS); do \
-	    diff -qr -x __pycache__ "$$fresh/headrace/$$package" "clients/python/headrace/$$package" || \
+	    diff -qr -x __pycache__ "$$fresh/$$package" "$$package" || \
 	        { echo 'Stubs are not those of protos/; run: make protos'; exit 1; }; \
 	done
 

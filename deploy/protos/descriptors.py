@@ -34,7 +34,8 @@ def read_files(protos: Path = REPOSITORY / "protos") -> list[FileDescriptorProto
     """
     files = build_image(protos).file
     return sorted(
-        (file for file in files if file.package.startswith("headrace.")), key=lambda file: file.name
+        (file for file in files if file.package.startswith(("headrace.", "headrace_internal."))),
+        key=lambda file: file.name,
     )
 
 

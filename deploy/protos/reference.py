@@ -26,7 +26,10 @@ from deploy.protos.descriptors import (
 
 PAGES = {
     "api.md": ("API reference", ["headrace.gateway.v1", "headrace.jobs.v1"]),
-    "internal-api.md": ("Contracts between the services", ["headrace.results.v1", "headrace.worker.v1"]),
+    "internal-api.md": (
+        "Contracts between the services",
+        ["headrace_internal.results.v1", "headrace_internal.worker.v1"],
+    ),
 }
 NOTE = "<!-- Made from the comments in protos/ by `make protos`; change them there. -->"
 

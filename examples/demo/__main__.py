@@ -97,7 +97,7 @@ async def classify(
         async with aclosing(client.watch(job.job_id)) as events:
             async for event in events:
                 job = event.job
-                display.show(job, event.outlook)
+                display.show(job, event.forecast)
     seconds = time.monotonic() - start
     results = [result async for result in client.results(job.job_id)]
     print_summary(console, job, results, [posting.category for posting in postings], seconds)

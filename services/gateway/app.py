@@ -13,15 +13,15 @@ from headrace.kinds import Kind, installed_kinds
 from services.gateway.creation import JobCreator
 from services.gateway.dispatcher import Dispatcher
 from services.gateway.effects import EffectRunner
-from services.gateway.watching.hub import Hub
 from services.gateway.requests.job_prices import JobPrices
-from services.gateway.watching.progress_streams import ProgressStreams
-from services.gateway.watching.resync import Resync
 from services.gateway.servicer import GatewayServicer
 from services.gateway.settings import GatewaySettings
 from services.gateway.stopping import gateway_stopping
 from services.gateway.store import StoreClient
 from services.gateway.uploads.uploads import Uploads
+from services.gateway.watching.hub import Hub
+from services.gateway.watching.progress_streams import ProgressStreams
+from services.gateway.watching.resync import Resync
 from services.shared.logging import get_logger
 from services.shared.prices import read_prices
 from services.shared.queue.publisher import QueuePublisher
@@ -84,7 +84,7 @@ class GatewayApp:
         gateway_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, self._server.server)
         await self._server.start([_SERVICE])
         self._dispatcher = Dispatcher(store, effects, self._streams)
-        runs = (resync.run(), self._dispatcher.run(), self.hub.tell_live_numbers())
+        runs = (resync.run(), self._dispatcher.run(), self.hub.notify_live_numbers())
         self._background = [asyncio.create_task(run) for run in runs]
         log.info("gateway_started", target=self.target)
 

@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 from headrace.errors import AlreadyExistsError, HeadraceError, InternalError, UnavailableError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.gateway.effects import EffectRunner
 from services.gateway.metrics import JOBS_SUBMITTED
 from services.gateway.store import StoreClient
 from services.shared.logging import get_logger, job_fields
 from services.shared.metrics import CLASS_LABELS
 from services.shared.tracing import nobodys_context
+from services.stubs.results.v1 import results_pb2
 
 log = get_logger(__name__)
 
@@ -124,7 +124,7 @@ class JobCreator:
 
 
 def _note_submitted(job: results_pb2.NewJob) -> None:
-    job_class = CLASS_LABELS[job.job_class]
+    job_class = CLASS_LABELS[job.options.job_class]
     JOBS_SUBMITTED.labels(job.kind, job_class).inc()
     log.info(
         "job_submitted",

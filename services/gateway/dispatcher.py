@@ -7,13 +7,13 @@ from functools import partial
 
 from headrace.errors import HeadraceError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.gateway.effects import EffectRunner
 from services.gateway.metrics import LIVE_WORKERS, SWEEPS_FAILED
 from services.gateway.port_probe import port_is_closed
-from services.gateway.watching.progress_streams import ProgressStreams
 from services.gateway.store import StoreClient
+from services.gateway.watching.progress_streams import ProgressStreams
 from services.shared.logging import get_logger
+from services.stubs.results.v1 import results_pb2
 
 log = get_logger(__name__)
 

@@ -1,10 +1,10 @@
 """Carrying out what a transition of the store asks for."""
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.gateway.watching.hub import Hub
 from services.gateway.watching.progress_streams import ProgressStreams
 from services.shared.queue.publisher import QueuePublisher
+from services.stubs.results.v1 import results_pb2
 
 
 class EffectRunner:
@@ -27,4 +27,4 @@ class EffectRunner:
         """Starts everything and returns at once. Doing it twice is harmless."""
         self._publisher.publish(effects.tasks_to_publish)
         self._hub.put_jobs(effects.changed_jobs)
-        self._streams.tell(effects.workers_to_tell)
+        self._streams.tell(effects.workers_to_notify)

@@ -11,21 +11,21 @@ import uuid_utils
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Kind, params_schema, validate_params
-from headrace.results.v1 import results_pb2
 from services.gateway.creation import JobCreator
-from services.gateway.requests.cursors import ResultsOfJob
 from services.gateway.effects import EffectRunner
+from services.gateway.requests.cursors import ResultsOfJob
 from services.gateway.requests.fields import NO_NUL, canonical_job_id, page_size_or, tenant_of
-from services.gateway.watching.hub import Hub
 from services.gateway.requests.job_prices import JobPrices
 from services.gateway.requests.page_tokens import PagedQuery
 from services.gateway.requests.request_rules import check_rules, violations_of
-from services.gateway.watching.result_stream import stream_results
 from services.gateway.requests.resume_tokens import resume_seq
-from services.gateway.store import StoreClient
 from services.gateway.requests.submission import new_job
+from services.gateway.store import StoreClient
 from services.gateway.uploads.uploads import Uploads
+from services.gateway.watching.hub import Hub
+from services.gateway.watching.result_stream import stream_results
 from services.gateway.watching.watch_stream import watch_job
+from services.stubs.results.v1 import results_pb2
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

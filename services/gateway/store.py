@@ -6,10 +6,10 @@ import grpc
 
 from headrace.errors import HeadraceError, NotFoundError, UnavailableError, from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2, results_pb2_grpc
+from services.stubs.results.v1 import results_pb2, results_pb2_grpc
 
 if TYPE_CHECKING:
-    from headrace.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
+    from services.stubs.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
 
 CALL_SECONDS = 10.0
 CREATE_SECONDS = 30.0

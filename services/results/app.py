@@ -1,6 +1,5 @@
 """The results service, from start to stop."""
 
-from headrace.results.v1 import results_pb2, results_pb2_grpc
 from services.results.database.clock import Clock
 from services.results.database.database import Database
 from services.results.database.migrations import check_schema
@@ -9,6 +8,7 @@ from services.results.servicer import ResultsServicer
 from services.results.settings import ResultsSettings
 from services.shared.logging import get_logger
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.stubs.results.v1 import results_pb2, results_pb2_grpc
 
 log = get_logger(__name__)
 

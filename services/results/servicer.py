@@ -1,24 +1,24 @@
-"""headrace.results.v1.ResultsService: a call in, a function of its name, an answer out."""
+"""headrace_internal.results.v1.ResultsService: a call in, a function of its name, an answer out."""
 
 from typing import Any
 
 import grpc
 
-from headrace.results.v1 import results_pb2 as pb
-from headrace.results.v1 import results_pb2_grpc
-from services.results.pages.listed_pages import listed_pages as pages
+from services.results.database.database import Database
+from services.results.pages import listed_pages as pages
+from services.results.pages.recorded_pages import list_recorded_results
 from services.results.transitions.append_items import append_items
 from services.results.transitions.cancel_job import cancel_job
 from services.results.transitions.create_jobs import JobCreator
-from services.results.database.database import Database
 from services.results.transitions.end_worker import end_worker
 from services.results.transitions.heartbeat import heartbeat
 from services.results.transitions.lease_chunks import lease_chunks
 from services.results.transitions.pause_job import pause_job, resume_job
 from services.results.transitions.record_results import record_results
-from services.results.pages.recorded_pages import list_recorded_results
 from services.results.transitions.retry_job import retry_job
 from services.results.transitions.sweep import sweep
+from services.stubs.results.v1 import results_pb2 as pb
+from services.stubs.results.v1 import results_pb2_grpc
 
 Context = grpc.aio.ServicerContext[Any, Any]
 

@@ -1,27 +1,27 @@
-"""The failed tries of an item that are kept and shown: the last ten of its round, with short messages."""
+"""The failed attempts of an item that are kept and shown: the last ten of its round, with short messages."""
 
 from collections.abc import Iterable
 
 from headrace.jobs.v1 import jobs_pb2
 
-MAX_FAILED_TRIES = 10
+MAX_FAILED_ATTEMPTS = 10
 MAX_MESSAGE_CHARACTERS = 300
 
 
-def with_failed_try(
-    earlier: Iterable[jobs_pb2.FailedTry], try_number: int, error: jobs_pb2.Error
-) -> list[jobs_pb2.FailedTry]:
-    """Returns the tries to keep after one more has failed; it takes the place of what is known of that try.
+def with_failed_attempt(
+    earlier: Iterable[jobs_pb2.FailedAttempt], attempt_number: int, error: jobs_pb2.Error
+) -> list[jobs_pb2.FailedAttempt]:
+    """Returns the attempts to keep after one more has failed; it takes the place of what is known of that try.
 
     Args:
         earlier: Those before, by rising number.
-        try_number: Which one failed, from 1.
+        attempt_number: Which one failed, from 1.
         error: Why; a long message is cut.
     """
-    kept = [each for each in earlier if each.try_number < try_number]
-    latest = jobs_pb2.FailedTry(try_number=try_number, error=error)
+    kept = [each for each in earlier if each.attempt_number < attempt_number]
+    latest = jobs_pb2.FailedAttempt(attempt_number=attempt_number, error=error)
     latest.error.message = _cut(error.message)
-    return [*kept, latest][-MAX_FAILED_TRIES:]
+    return [*kept, latest][-MAX_FAILED_ATTEMPTS:]
 
 
 def _cut(message: str) -> str:

@@ -8,8 +8,6 @@ import grpc
 import uuid_utils
 
 from headrace.kinds import installed_kinds
-from headrace.results.v1 import results_pb2, results_pb2_grpc
-from headrace.worker.v1 import worker_pb2, worker_pb2_grpc
 from services.shared.logging import get_logger
 from services.shared.prices import read_prices
 from services.shared.queue.contract import QUEUE_BY_CLASS
@@ -17,23 +15,25 @@ from services.shared.queue.publisher import QueuePublisher
 from services.shared.rpc_client import open_channel
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
 from services.shared.setting_types import read_limits, read_tenant_concurrency
-from services.worker.calls.response_cache import open_answer_cache
-from services.worker.intake.consumer import Consumer
+from services.stubs.results.v1 import results_pb2, results_pb2_grpc
+from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 from services.worker.calls.cooldowns import open_cooldowns
-from services.worker.intake.heartbeat import Heartbeat
-from services.worker.items.leased_work import HeldWork
-from services.worker.items.item_runner import ItemRunner
-from services.worker.intake.lease_client import LeaseDesk
-from services.worker.calls.rate_limits import Breaker, open_limits
-from services.worker.intake.progress_hub import ProgressHub
 from services.worker.calls.provider import open_provider
+from services.worker.calls.rate_limits import Breaker, open_rate_limits
+from services.worker.calls.response_cache import open_response_cache
+from services.worker.calls.tenant_slots import open_tenant_slots
+from services.worker.intake.consumer import Consumer
+from services.worker.intake.heartbeat import Heartbeat
+from services.worker.intake.lease_client import LeaseClient
+from services.worker.intake.lease_loop import LeaseLoop
+from services.worker.intake.progress_hub import ProgressHub
+from services.worker.intake.servicer import WorkerServicer
+from services.worker.items.item_runner import ItemRunner
+from services.worker.items.leased_work import LeasedWork
 from services.worker.items.quarantine import Quarantine
 from services.worker.items.recorder import Recorder
 from services.worker.items.scheduler import ItemScheduler
-from services.worker.intake.servicer import WorkerServicer
 from services.worker.settings import WorkerSettings
-from services.worker.intake.lease_loop import Slices
-from services.worker.calls.tenant_slots import open_tenant_limits
 
 log = get_logger(__name__)
 
@@ -60,14 +60,14 @@ class WorkerApp:
         self._hub = ProgressHub(self.incarnation)
         self._cooldowns = open_cooldowns(settings.redis_url)
         self._provider = open_provider(settings.in_flight_limit)
-        self._answer_cache = open_answer_cache(
+        self._response_cache = open_response_cache(
             settings.redis_url, self.incarnation, self._provider.name, settings.cache_hours * 3600
         )
         breaker = Breaker(self._count_workers)
-        self._limits = open_limits(
+        self._limits = open_rate_limits(
             read_limits(settings.limits), settings.redis_url, self._count_workers, breaker
         )
-        self._tenants = open_tenant_limits(
+        self._tenants = open_tenant_slots(
             read_tenant_concurrency(settings.tenant_concurrency),
             settings.redis_url,
             self.incarnation,
@@ -97,25 +97,27 @@ class WorkerApp:
                 self._cooldowns,
                 call_limit=limit,
                 may_start=self._heartbeat.counts_as_live,
-                answer_cache=self._answer_cache,
+                response_cache=self._response_cache,
                 prices=read_prices(settings.prices_file),
                 limits=self._limits,
                 tenants=self._tenants,
             ),
             self._quarantine,
             self._recorder,
-            held=HeldWork(),
+            leased=LeasedWork(),
             limit=limit,
             may_start=self._heartbeat.counts_as_live,
             tenants=self._tenants,
         )
-        desks = {
-            job_class: LeaseDesk(job_class, self._results, self.incarnation, self._scheduler, self._carry_out)
+        lease_clients = {
+            job_class: LeaseClient(
+                job_class, self._results, self.incarnation, self._scheduler, self._carry_out
+            )
             for job_class in QUEUE_BY_CLASS
         }
-        self._slices = Slices(desks, self._scheduler.room, self._publisher)
-        self._scheduler.returns.quarantine_left = self._slices.wake
-        self._consumer = Consumer(broker, self._slices)
+        self._lease_loop = LeaseLoop(lease_clients, self._scheduler.capacity, self._publisher)
+        self._scheduler.returns.quarantine_left = self._lease_loop.wake
+        self._consumer = Consumer(broker, self._lease_loop)
         self._server = RpcServer(settings.listen, INTERNAL_MESSAGE_BYTES)
         self._live: asyncio.Task[None] | None = None
 
@@ -136,7 +138,7 @@ class WorkerApp:
         await self._server.start([worker_pb2.DESCRIPTOR.services_by_name["WorkerService"]])
         self._recorder.start()
         address = self._settings.worker_advertise or dialable_address(self.target)
-        await self._heartbeat.start(address, self._scheduler, self._slices)
+        await self._heartbeat.start(address, self._scheduler, self._lease_loop)
         await self._consumer.start()
         self._live = asyncio.create_task(self._read_live_numbers(), name="live_numbers")
         log.info("worker_started", incarnation=self.incarnation, address=address)
@@ -145,7 +147,7 @@ class WorkerApp:
         """Drains: starts nothing, lets calls end, records, gives leases back, says goodbye."""
         grace = self._settings.drain_seconds
         await self._server.report_not_serving()
-        self._slices.drain()
+        self._lease_loop.drain()
         stopping = asyncio.create_task(self._consumer.stop())
         await self._scheduler.drain(grace)
         await self._quarantine.close()
@@ -164,7 +166,7 @@ class WorkerApp:
         await self._server.stop(grace_seconds=1.0)
         await self._provider.close()
         await self._cooldowns.close()
-        await self._answer_cache.close()
+        await self._response_cache.close()
         await self._limits.close()
         await self._tenants.close()
         await self._channel.close(None)
@@ -192,7 +194,7 @@ class WorkerApp:
         while True:
             await asyncio.sleep(LIVE_SECONDS)
             self._hub.put_live_events(self._scheduler.live.read(self.incarnation, LIVE_SECONDS))
-            self._hub.forget(self._scheduler.held.jobs)
+            self._hub.forget(self._scheduler.leased.jobs)
 
 
 def dialable_address(target: str) -> str:

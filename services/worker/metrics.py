@@ -15,9 +15,9 @@ PROVIDER_CALL_SECONDS = Histogram(
     ["model"],
     buckets=WAIT_BUCKETS,
 )
-CACHED_ANSWERS = Counter(
-    "headrace_cached_answers_total",
-    "Calls of jobs with cache_answers: found, shared with an equal call under way, called, or called while "
+CACHED_RESPONSES = Counter(
+    "headrace_cached_responses_total",
+    "Calls of jobs with cache_responses: found, shared with an equal call under way, called, or called while "
     "the cache was unreachable.",
     ["outcome"],
 )
@@ -27,11 +27,11 @@ LIMIT_WAIT_SECONDS = Histogram(
     ["model"],
     buckets=WAIT_BUCKETS,
 )
-LIMITS_APART = Gauge(
-    "headrace_limits_apart", "1 while Redis cannot be asked and the worker takes its part of each limit."
+LIMITS_DEGRADED = Gauge(
+    "headrace_limits_degraded", "1 while Redis cannot be asked and the worker takes its part of each limit."
 )
-TENANT_PLACES = Gauge(
-    "headrace_tenant_places", "Calls of a tenant that this worker may have under way now.", ["tenant"]
+TENANT_SLOTS = Gauge(
+    "headrace_tenant_slots", "Calls of a tenant that this worker may have under way now.", ["tenant"]
 )
 TENANT_LIMIT = Gauge(
     "headrace_tenant_limit", "Calls of a tenant that all workers may have under way together.", ["tenant"]
@@ -39,15 +39,17 @@ TENANT_LIMIT = Gauge(
 CONCURRENCY_LIMIT = Gauge(
     "headrace_concurrency_limit", "Calls of a model that may be under way on the worker now.", ["model"]
 )
-ITEM_RETRIES = Counter(
-    "headrace_item_retries_total", "Tries of items that failed and are followed by another one.", ["reason"]
+ITEM_REATTEMPTS = Counter(
+    "headrace_item_retries_total",
+    "Attempts of items that failed and are followed by another one.",
+    ["reason"],
 )
 ITEMS_IN_FLIGHT = Gauge("headrace_items_in_flight", "Items being worked on.")
 LEASED_ITEMS = Gauge(
     "headrace_leased_items", "Items under lease without an outcome, those in flight included."
 )
 HEARTBEATS_FAILED = Counter("headrace_heartbeats_failed_total", "Heartbeats that results did not answer.")
-RECORD_BATCH_ENTRIES = Histogram(
+RECORD_BATCH_ENATTEMPTS = Histogram(
     "headrace_record_batch_entries",
     "How many outcomes, deferrals and releases went to results in one call.",
     buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),

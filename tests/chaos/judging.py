@@ -15,7 +15,7 @@ from tests.chaos.row import Row
 from tests.chaos.store import Store
 from tests.chaos.system import UNACKNOWLEDGED_LIMIT, System
 
-_MAX_TRIES = builtin_kinds()["llm.classify"].max_tries
+_MAX_ATTEMPTS = builtin_kinds()["llm.classify"].max_attempts
 _LEAK_SECONDS = 20.0
 
 
@@ -85,7 +85,7 @@ class Judge:
         ]
         for place, why in (await self._store.failed_items(phase.jobs)).items():
             count = repeats.failures_of[place]
-            if count < _MAX_TRIES:
+            if count < _MAX_ATTEMPTS:
                 row.broken.append(f"{place} failed, though the provider failed it {count} times: {why}")
 
     def _judge_times(self, row: Row, phase: Phase) -> None:

@@ -15,7 +15,7 @@ _TERMINAL = [
     jobs_pb2.JOB_STATE_EXPIRED,
 ]
 # What must be no row: a job that is not as its rows of results say. It may have used more calls than its
-# results: tries that came to none count too.
+# results: attempts that came to none count too.
 _WRONG_JOBS = """
 SELECT j.request_id, p.state, p.total_count, p.succeeded_count, p.failed_count, i.item_count, r.item_count,
     r.row_count, r.wrong_count, p.call_count, r.call_count, c.open_count
@@ -46,7 +46,7 @@ SELECT j.request_id, r.item_index, r.finish_time / 1e6 FROM results r JOIN jobs 
 WHERE j.request_id = ANY($1)
 """
 _FAILED = """
-SELECT j.request_id, r.item_index, r.error_reason, r.error_message, r.try_count FROM results r
+SELECT j.request_id, r.item_index, r.error_reason, r.error_message, r.attempt_count FROM results r
 JOIN jobs j USING (job_id) WHERE r.state = 2 AND j.request_id = ANY($1)
 """
 _HELD = """
@@ -105,7 +105,7 @@ class Store:
     async def failed_items(self, jobs: Sequence[StormJob]) -> dict[Place, str]:
         """Returns each item that failed, and why, in words."""
         rows = await self._fetch(_FAILED, [job.mark for job in jobs])
-        return {(row[0], row[1]): f"{row[2]} after {row[4]} tries: {row[3]}" for row in rows}
+        return {(row[0], row[1]): f"{row[2]} after {row[4]} attempts: {row[3]}" for row in rows}
 
     async def held_places(self, address: str) -> set[Place]:
         """Returns the items of the chunks that the worker at an address holds."""

@@ -8,8 +8,8 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 import grpc
 
 from headrace import Client, HeadraceError
-from headrace._transport.connection import GatewayConnection
 from headrace._messages.conversion import to_job
+from headrace._transport.connection import GatewayConnection
 from headrace.gateway.v1 import gateway_pb2
 from headrace.resources import Job
 from tests.chaos.jobs import StormJob

@@ -10,26 +10,26 @@ import uuid_utils
 from sqlalchemy import text
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
-from headrace.results.v1 import results_pb2_grpc
 from services.results.app import ResultsApp
 from services.results.database.clock import Clock
 from services.results.database.database import Database
 from services.results.database.engine import open_engine
 from services.results.database.migrations import migrate
+from services.results.database.sql import Statement
 from services.results.purging.purger import Purger
 from services.results.settings import ResultsSettings
-from services.results.database.sql import Statement
+from services.stubs.results.v1 import results_pb2 as pb
+from services.stubs.results.v1 import results_pb2_grpc
 
 if TYPE_CHECKING:
-    from headrace.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
+    from services.stubs.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
 
 TABLES = (
     "jobs",
     "job_progress",
     "item_blocks",
     "chunks",
-    "item_tries",
+    "item_attempts",
     "results",
     "workers",
     "retry_requests",
@@ -52,11 +52,14 @@ class FakeWorker:
             )
         )
 
-    async def lease(self, room: int = 1_000, call_id: str = "", **fields: Any) -> pb.LeaseChunksResponse:
+    async def lease(self, capacity: int = 1_000, call_id: str = "", **fields: Any) -> pb.LeaseChunksResponse:
         fields.setdefault("job_class", jobs_pb2.JOB_CLASS_DEFAULT)
         return await self.store.stub.LeaseChunks(
             pb.LeaseChunksRequest(
-                room=room, incarnation=self.incarnation, call_id=call_id or str(uuid.uuid4()), **fields
+                capacity=capacity,
+                incarnation=self.incarnation,
+                call_id=call_id or str(uuid.uuid4()),
+                **fields,
             )
         )
 
@@ -80,7 +83,7 @@ class FakeWorker:
 
 def record_of(lease: pb.Lease, indexes: Sequence[int] | None = None, **fields: Any) -> pb.JobRecord:
     """The record of the items of a lease, or of some of them, each with these fields."""
-    fields.setdefault("try_count", 1)
+    fields.setdefault("attempt_count", 1)
     fields.setdefault("usage", jobs_pb2.Usage(call_count=1, input_tokens=10, output_tokens=2, cost_micros=5))
     record = pb.JobRecord(job_id=lease.ref.job_id)
     for item in lease.items:
@@ -101,7 +104,9 @@ def release_of(lease: pb.Lease, not_before_ms: int = 0) -> pb.JobRecord:
     return record
 
 
-def deferral_of(lease: pb.Lease, indexes: Sequence[int], delay_ms: int, try_count: int = 1) -> pb.JobRecord:
+def deferral_of(
+    lease: pb.Lease, indexes: Sequence[int], delay_ms: int, attempt_count: int = 1
+) -> pb.JobRecord:
     record = release_of(lease)
     for index in indexes:
         record.deferrals.add(
@@ -109,8 +114,8 @@ def deferral_of(lease: pb.Lease, indexes: Sequence[int], delay_ms: int, try_coun
             chunk_index=lease.ref.chunk_index,
             fence=lease.ref.fence,
             delay_ms=delay_ms,
-            try_count=try_count,
-            usage=jobs_pb2.Usage(call_count=try_count),
+            attempt_count=attempt_count,
+            usage=jobs_pb2.Usage(call_count=attempt_count),
             error=jobs_pb2.Error(reason="RATE_LIMITED"),
         )
     return record

@@ -7,7 +7,7 @@ import pytest
 
 from headrace.errors import from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
+from services.stubs.results.v1 import results_pb2 as pb
 
 PAUSED = jobs_pb2.JOB_STATE_PAUSED
 BUDGET = jobs_pb2.PAUSE_REASON_BUDGET
@@ -24,12 +24,12 @@ async def release(store, worker, lease, wanted=0):
 
 
 async def lease_one(worker, **fields):
-    leases = (await worker.lease(room=1, **fields)).leases
+    leases = (await worker.lease(capacity=1, **fields)).leases
     assert len(leases) == 1
     return leases[0]
 
 
-async def spend_whole_rest(store, worker, job_id, micros=10, wanted=10):
+async def spend_remainder(store, worker, job_id, micros=10, wanted=10):
     """Spends a budget down to less than the next call wants."""
     while (await store.get(job_id)).state != PAUSED:
         lease = await lease_one(worker)
@@ -43,7 +43,7 @@ async def test_a_job_without_a_budget_gives_leases_without_an_allowance(store):
     await store.create()
     lease = await lease_one(await store.worker())
     assert not lease.HasField("allowance_micros")
-    assert not lease.whole_rest
+    assert not lease.is_remainder
 
 
 async def test_a_job_shows_its_budget(store):
@@ -56,7 +56,7 @@ async def test_at_first_every_chunk_gets_its_part_of_the_budget(store):
     await store.create(4, budget_micros=1_000)
     leases = (await (await store.worker()).lease()).leases
     assert [lease.allowance_micros for lease in leases] == [250, 250, 250, 250 - 1]
-    assert not any(lease.whole_rest for lease in leases)
+    assert not any(lease.is_remainder for lease in leases)
 
 
 async def test_when_items_have_finished_an_allowance_follows_their_cost(store):
@@ -79,7 +79,7 @@ async def test_an_allowance_is_given_back_however_its_lease_ends(store):
     worker = await store.worker()
     for _ in range(2):
         lease = await lease_one(worker)
-        assert (lease.allowance_micros, lease.whole_rest) == (100, True)
+        assert (lease.allowance_micros, lease.is_remainder) == (100, True)
         await worker.release(lease)
     assert (await lease_one(worker)).allowance_micros == 100
     await store.worker(worker.address)  # it takes the other's place, and its leases
@@ -91,7 +91,7 @@ async def test_a_repeated_lease_call_names_the_same_allowance(store):
     worker = await store.worker()
     first = await worker.lease(call_id="c")
     again = await worker.lease(call_id="c")
-    assert (again.leases[0].allowance_micros, again.leases[0].whole_rest) == (100, True)
+    assert (again.leases[0].allowance_micros, again.leases[0].is_remainder) == (100, True)
     assert list(first.leases) == list(again.leases)
 
 
@@ -122,7 +122,7 @@ async def test_a_job_whose_budget_is_spent_is_paused_and_says_so(store):
 async def test_a_job_is_not_paused_while_another_lease_may_give_something_back(store):
     job = await store.create(3, budget_micros=30)
     worker = await store.worker()
-    first, second = (await worker.lease(room=2)).leases
+    first, second = (await worker.lease(capacity=2)).leases
     await worker.record(store.record_of(first, **cost(25)))
     assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_RUNNING
     answer = await worker.lease()
@@ -155,7 +155,7 @@ async def test_a_job_is_paused_when_the_whole_rest_does_not_suffice_for_a_call(s
     worker = await store.worker()
     await release(store, worker, await lease_one(worker), wanted=200)
     lease = await lease_one(worker)
-    assert (lease.allowance_micros, lease.whole_rest) == (100, True)
+    assert (lease.allowance_micros, lease.is_remainder) == (100, True)
     await release(store, worker, lease, wanted=200)
     assert (await store.get(job.job_id)).pause_reason == BUDGET
 
@@ -177,7 +177,7 @@ async def test_a_chunk_that_must_wait_for_others_leaves_workers_in_peace_and_com
 async def test_resuming_with_a_higher_budget_goes_on(store):
     job = await store.create(3, budget_micros=15)
     worker = await store.worker()
-    await spend_whole_rest(store, worker, job.job_id)
+    await spend_remainder(store, worker, job.job_id)
     request = pb.ResumeJobRequest(job_id=job.job_id, tenant="default", budget_micros=40)
     resumed = await store.stub.ResumeJob(request)
     assert (resumed.job.state, resumed.job.budget_micros) == (jobs_pb2.JOB_STATE_RUNNING, 40)
@@ -190,7 +190,7 @@ async def test_resuming_with_a_higher_budget_goes_on(store):
 @pytest.mark.parametrize("budget", [None, 9, 10])
 async def test_resuming_without_a_budget_above_what_is_spent_is_refused(store, budget):
     job = await store.create(3, budget_micros=15)
-    await spend_whole_rest(store, await store.worker(), job.job_id)
+    await spend_remainder(store, await store.worker(), job.job_id)
     before = await store.get(job.job_id)
     assert before.usage.cost_micros == 10
     with pytest.raises(grpc.aio.AioRpcError) as refused:
@@ -222,7 +222,7 @@ async def test_a_running_job_may_get_a_higher_budget(store):
 
 async def test_a_job_paused_for_its_budget_can_be_cancelled(store):
     job = await store.create(3, budget_micros=15)
-    await spend_whole_rest(store, await store.worker(), job.job_id)
+    await spend_remainder(store, await store.worker(), job.job_id)
     assert (await store.pause(job.job_id)).job.pause_reason == BUDGET
     cancelled = (await store.cancel(job.job_id)).job
     assert (cancelled.state, cancelled.budget_micros) == (jobs_pb2.JOB_STATE_CANCELLED, 15)
@@ -260,7 +260,7 @@ async def test_a_late_success_of_a_lost_lease_is_spent_and_takes_nothing_from_wh
 async def test_however_many_workers_lease_at_once_their_allowances_are_disjoint(store):
     await store.create(40, budget_micros=1_000)
     workers = [await store.worker() for _ in range(4)]
-    answers = await asyncio.gather(*(worker.lease(room=6) for worker in workers))
+    answers = await asyncio.gather(*(worker.lease(capacity=6) for worker in workers))
     given = [lease.allowance_micros for answer in answers for lease in answer.leases]
     assert len(given) > 4
     assert sum(given) < 1_000

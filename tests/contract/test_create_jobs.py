@@ -1,7 +1,7 @@
 import asyncio
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
+from services.stubs.results.v1 import results_pb2 as pb
 
 
 async def test_a_created_job_is_pending_and_asks_for_one_task(store):

@@ -7,8 +7,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from headrace.errors import from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
+from services.results.database import sql
 from services.results.rows import job_rows
-from services.results.database.database import sql
 
 CANCELLING, CANCELLED = jobs_pb2.JOB_STATE_CANCELLING, jobs_pb2.JOB_STATE_CANCELLED
 EXPIRED, SUCCEEDED = jobs_pb2.JOB_STATE_EXPIRED, jobs_pb2.JOB_STATE_SUCCEEDED
@@ -94,10 +94,10 @@ async def test_a_batch_that_comes_after_the_deadline_is_the_last_one(store):
 async def test_who_holds_items_is_told_and_the_job_ends_when_they_have_given_them_back(store):
     job = await store.create(items=32, job_timeout=Duration(seconds=2))
     worker = await store.worker()
-    first, second = (await worker.lease(room=4)).leases
+    first, second = (await worker.lease(capacity=4)).leases
     store.advance(3)
     effects = (await store.sweep()).effects
-    (told,) = effects.workers_to_tell
+    (told,) = effects.workers_to_notify
     assert (told.incarnation, told.job_id, told.pause) == (worker.incarnation, job.job_id, False)
     assert [each.state for each in effects.changed_jobs] == [CANCELLING]
     assert list((await worker.beat(first, second)).stop_job_ids) == [job.job_id]
@@ -132,11 +132,11 @@ async def test_a_last_result_that_comes_after_the_deadline_makes_the_job_succeed
 async def test_a_result_that_is_not_the_last_finds_out_that_the_time_is_up(store):
     job = await store.create(items=32, job_timeout=Duration(seconds=2))
     worker = await store.worker()
-    first, second = (await worker.lease(room=4)).leases
+    first, second = (await worker.lease(capacity=4)).leases
     store.advance(3)
     recorded = await worker.succeed(first)
     assert recorded.outcomes[0].stop
-    (told,) = recorded.effects.workers_to_tell
+    (told,) = recorded.effects.workers_to_notify
     assert told.job_id == job.job_id
     assert (await store.get(job.job_id)).state == CANCELLING
     await worker.release(second)
@@ -162,7 +162,7 @@ async def test_a_cancel_of_a_job_being_expired_leaves_it_expired(store):
     store.advance(3)
     await store.sweep()
     response = await store.cancel(job.job_id)
-    assert [each.incarnation for each in response.effects.workers_to_tell] == [worker.incarnation]
+    assert [each.incarnation for each in response.effects.workers_to_notify] == [worker.incarnation]
     await worker.release(lease)
     assert (await store.get(job.job_id)).state == EXPIRED
 

@@ -3,7 +3,7 @@
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
+from services.stubs.results.v1 import results_pb2 as pb
 
 PORT_CLOSED = pb.EndWorkerRequest.CAUSE_PORT_CLOSED
 

@@ -37,7 +37,7 @@ async def test_a_job_that_waits_for_something_is_cancelled_at_once_and_never_lea
     response = await store.cancel(job.job_id)
     assert response.job.state == CANCELLED
     assert response.job.progress.cancelled_count == 3
-    assert not response.effects.workers_to_tell
+    assert not response.effects.workers_to_notify
     store.advance(61)
     worker = await store.worker()
     assert not (await store.sweep()).effects.tasks_to_publish
@@ -48,10 +48,10 @@ async def test_a_job_that_waits_for_something_is_cancelled_at_once_and_never_lea
 async def test_cancelling_a_running_job_names_who_holds_it_and_waits_for_them(store):
     job = await store.create(items=32)
     one, two = await store.worker(), await store.worker()
-    first, second = (await one.lease(room=4)).leases, (await two.lease(room=4)).leases
+    first, second = (await one.lease(capacity=4)).leases, (await two.lease(capacity=4)).leases
     response = await store.cancel(job.job_id)
     assert response.job.state == CANCELLING
-    told = {(each.incarnation, each.address, each.job_id) for each in response.effects.workers_to_tell}
+    told = {(each.incarnation, each.address, each.job_id) for each in response.effects.workers_to_notify}
     assert told == {(worker.incarnation, worker.address, job.job_id) for worker in (one, two)}
     assert list((await one.beat(*first)).stop_job_ids) == [job.job_id]
     assert not (await one.lease()).leases
@@ -70,7 +70,7 @@ async def test_cancelling_twice_names_the_holders_again(store):
     first = await store.cancel(job.job_id)
     second = await store.cancel(job.job_id)
     assert second.job == first.job
-    assert second.effects.workers_to_tell == first.effects.workers_to_tell
+    assert second.effects.workers_to_notify == first.effects.workers_to_notify
     assert not second.effects.changed_jobs
 
 
@@ -117,7 +117,7 @@ async def test_finishing_all_items_of_a_job_being_cancelled_leaves_it_cancelled(
 async def test_a_late_success_in_a_finished_job_moves_counters_and_nothing_else(store):
     job = await store.create(items=2)
     worker = await store.worker()
-    lease = (await worker.lease(room=1)).leases[0]
+    lease = (await worker.lease(capacity=1)).leases[0]
     await store.cancel(job.job_id)
     await worker.release(lease)
     ended = await store.get(job.job_id)

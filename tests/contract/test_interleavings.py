@@ -26,23 +26,23 @@ from sqlalchemy import text
 
 from headrace.errors import FailedPreconditionError, HeadraceError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
-from services.results.pages.listed_pages import listed_pages as pages
-from services.results.pages.listed_pages import recorded_pages
+from services.results.database.clock import Clock
+from services.results.database.database import Database
+from services.results.database.migrations import migrate
+from services.results.pages import listed_pages as pages
+from services.results.pages import recorded_pages
+from services.results.pages.recorded_pages import list_recorded_results
 from services.results.transitions.append_items import append_items
 from services.results.transitions.cancel_job import cancel_job
-from services.results.database.clock import Clock
 from services.results.transitions.create_jobs import JobCreator
-from services.results.database.database import Database
 from services.results.transitions.end_worker import end_worker
 from services.results.transitions.heartbeat import heartbeat
 from services.results.transitions.lease_chunks import lease_chunks
-from services.results.database.migrations import migrate
 from services.results.transitions.pause_job import pause_job, resume_job
 from services.results.transitions.record_results import record_results
-from services.results.pages.recorded_pages import list_recorded_results
 from services.results.transitions.retry_job import retry_job
 from services.results.transitions.sweep import sweep
+from services.stubs.results.v1 import results_pb2 as pb
 
 TERMINAL = {
     jobs_pb2.JOB_STATE_SUCCEEDED,
@@ -256,15 +256,18 @@ class Interleavings(RuleBasedStateMachine):
                 if not page.more:
                     break
 
-    @rule(target=leases, place=workers_at, room=st.sampled_from([1, 5, 120]), lost=st.booleans())
-    def lease(self, place: int, room: int, lost: bool) -> MultipleResults[Given]:
-        return multiple(*self.take(place, room, lost))
+    @rule(target=leases, place=workers_at, capacity=st.sampled_from([1, 5, 120]), lost=st.booleans())
+    def lease(self, place: int, capacity: int, lost: bool) -> MultipleResults[Given]:
+        return multiple(*self.take(place, capacity, lost))
 
-    def take(self, place: int, room: int, lost: bool) -> list[Given]:
+    def take(self, place: int, capacity: int, lost: bool) -> list[Given]:
         self.beat(place, listed=True)
         incarnation = self.incarnations[place]
         request = pb.LeaseChunksRequest(
-            job_class=jobs_pb2.JOB_CLASS_DEFAULT, room=room, incarnation=incarnation, call_id=self.name()
+            job_class=jobs_pb2.JOB_CLASS_DEFAULT,
+            capacity=capacity,
+            incarnation=incarnation,
+            call_id=self.name(),
         )
         known = [self.get(job_id) for job_id in self.followers]
         paused = {job.job_id for job in known if job.state == jobs_pb2.JOB_STATE_PAUSED}
@@ -298,7 +301,7 @@ class Interleavings(RuleBasedStateMachine):
                 chunk_index=given.ref.chunk_index,
                 fence=given.ref.fence,
                 round=given.round,
-                try_count=1,
+                attempt_count=1,
                 usage=jobs_pb2.Usage(call_count=1, input_tokens=3, output_tokens=2, cost_micros=COST),
             )
             if "fails" in what:
@@ -337,7 +340,7 @@ class Interleavings(RuleBasedStateMachine):
                 chunk_index=given.ref.chunk_index,
                 fence=given.ref.fence,
                 delay_ms=delay,
-                try_count=item.try_count + 1,
+                attempt_count=item.attempt_count + 1,
             )
         record.releases.add(chunk_index=given.ref.chunk_index, fence=given.ref.fence)
         self.send(incarnation, record)
@@ -361,7 +364,7 @@ class Interleavings(RuleBasedStateMachine):
         record = pb.JobRecord(job_id=given.ref.job_id)
         for item in given.items[:finished_count]:
             place = {"chunk_index": given.ref.chunk_index, "fence": given.ref.fence, "round": given.round}
-            record.items.add(item_index=item.item_index, output=self.name(), try_count=1, **place)
+            record.items.add(item_index=item.item_index, output=self.name(), attempt_count=1, **place)
         suspects = [item.item_index for item in given.items[finished_count:][:suspect_count]]
         record.deaths.add(
             chunk_index=given.ref.chunk_index, fence=given.ref.fence, suspect_item_indexes=suspects
@@ -566,7 +569,7 @@ class Interleavings(RuleBasedStateMachine):
         assert not (paused_for_budget and live), "paused while a lease may give something back"
         spent_up = job["cost_micros"] + job["reserved_micros"] >= job["budget_micros"]
         if job["open_chunk_count"] and not live and spent_up and job["finish_time"] is None:
-            assert job["pause_reason"] or job["stop_as"], "a spent budget did not pause its job"
+            assert job["pause_reason"] or job["stopping_to"], "a spent budget did not pause its job"
 
     def _never_back(self, job: Any) -> None:
         seq, state, finish_time = self.latest.get(job["job_id"], (0, 0, None))
@@ -574,7 +577,7 @@ class Interleavings(RuleBasedStateMachine):
         if state in TERMINAL:
             assert (job["state"], job["finish_time"]) == (state, finish_time), "a terminal state changed"
         all_done = job["succeeded_count"] + job["failed_count"] == job["total_count"]
-        if (all_done and not job["upload_open"]) or (job["stop_as"] and not job["leased_chunk_count"]):
+        if (all_done and not job["upload_open"]) or (job["stopping_to"] and not job["leased_chunk_count"]):
             assert job["state"] in TERMINAL, "a job that is over has not ended"
         assert job["finish_time"] is None or job["leased_chunk_count"] == 0
         self.latest[job["job_id"]] = (job["seq"], job["state"], job["finish_time"])

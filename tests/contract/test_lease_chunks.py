@@ -33,14 +33,14 @@ async def test_the_first_lease_makes_a_job_running(store):
 async def test_later_leases_change_no_snapshot(store):
     await store.create(items=3)
     worker = await store.worker()
-    await worker.lease(room=1)
-    assert not (await worker.lease(room=1)).effects.changed_jobs
+    await worker.lease(capacity=1)
+    assert not (await worker.lease(capacity=1)).effects.changed_jobs
 
 
 async def test_a_chunk_is_leased_once(store):
     await store.create(items=40)
     one, two = await store.worker(), await store.worker()
-    first, second = await one.lease(room=20), await two.lease()
+    first, second = await one.lease(capacity=20), await two.lease()
     assert not set(indexes(first)) & set(indexes(second))
     assert len(indexes(first)) + len(indexes(second)) == 40
     assert not second.more_work
@@ -54,7 +54,7 @@ async def test_callers_at_the_same_time_get_different_chunks_and_together_all(st
     async def drain(worker):
         taken, more = [], True
         while more:
-            response = await worker.lease(room=37)
+            response = await worker.lease(capacity=37)
             taken += indexes(response)
             more = response.more_work
         return taken
@@ -66,9 +66,9 @@ async def test_callers_at_the_same_time_get_different_chunks_and_together_all(st
 async def test_a_repeated_call_gives_the_same_leases(store):
     await store.create(items=32)
     worker = await store.worker()
-    first = await worker.lease(room=4, call_id="a")
-    between = await worker.lease(room=4, call_id="b")
-    again = await worker.lease(room=4, call_id="a")
+    first = await worker.lease(capacity=4, call_id="a")
+    between = await worker.lease(capacity=4, call_id="b")
+    again = await worker.lease(capacity=4, call_id="a")
     assert sorted(indexes(again)) == sorted(indexes(first))
     assert {lease.ref.fence for lease in again.leases} == {1}
     assert not set(indexes(between)) & set(indexes(first))
@@ -77,7 +77,7 @@ async def test_a_repeated_call_gives_the_same_leases(store):
 async def test_a_repeated_call_at_the_same_time_gives_the_same_leases(store):
     await store.create(items=32)
     worker = await store.worker()
-    calls = await asyncio.gather(*(worker.lease(room=4, call_id="a") for _ in range(4)))
+    calls = await asyncio.gather(*(worker.lease(capacity=4, call_id="a") for _ in range(4)))
     assert len({tuple(sorted(indexes(call))) for call in calls}) == 1
 
 
@@ -96,20 +96,20 @@ async def test_a_lease_that_is_answered_again_counts_as_given_then(store):
 async def test_what_ended_meanwhile_is_missing_in_a_repeated_call(store):
     await store.create(items=32)
     worker = await store.worker()
-    first = await worker.lease(room=4, call_id="a")
+    first = await worker.lease(capacity=4, call_id="a")
     await worker.succeed(first.leases[0])
-    again = await worker.lease(room=4, call_id="a")
+    again = await worker.lease(capacity=4, call_id="a")
     assert len(again.leases) == len(first.leases) - 1
 
 
 async def test_the_spec_of_a_job_is_told_once(store):
     job = await store.create(items=32, kind="llm.classify", params='{"a": 1}', tenant="t")
     worker = await store.worker()
-    first = await worker.lease(room=2)
+    first = await worker.lease(capacity=2)
     assert [(spec.job_id, spec.kind, spec.tenant) for spec in first.jobs] == [
         (job.job_id, "llm.classify", "t")
     ]
-    assert not (await worker.lease(room=2, known_job_ids=[job.job_id])).jobs
+    assert not (await worker.lease(capacity=2, known_job_ids=[job.job_id])).jobs
 
 
 async def test_excluded_jobs_are_passed_over(store):
@@ -136,11 +136,11 @@ async def test_a_tenant_that_was_excluded_has_saved_up_no_turns_and_lost_none(st
     full = await store.create(tenant="full", items=1_600)
     other = await store.create(tenant="other", items=3_200)
     worker = await store.worker()
-    await worker.lease(room=200)
-    await worker.lease(room=1_000, excluded_tenants=["full"])
+    await worker.lease(capacity=200)
+    await worker.lease(capacity=1_000, excluded_tenants=["full"])
     counts = {full.job_id: 0, other.job_id: 0}
     for _ in range(8):
-        for lease in (await worker.lease(room=100)).leases:
+        for lease in (await worker.lease(capacity=100)).leases:
             counts[lease.ref.job_id] += 1
     assert sorted(counts.values()) in ([3, 5], [4, 4])  # to a chunk
 
@@ -156,32 +156,35 @@ async def test_the_first_chunk_that_does_not_fit_ends_the_choice(store):
     await store.create(items=1_600)
     small = await store.create(items=1)
     worker = await store.worker()
-    response = await worker.lease(room=50)
+    response = await worker.lease(capacity=50)
     assert not response.leases
     assert response.more_work
-    response = await worker.lease(room=101)
+    response = await worker.lease(capacity=101)
     assert indexes(response)[-1] == (small.job_id, 0)
     assert len(indexes(response)) == 101
 
 
 async def test_a_first_chunk_always_fits_in_a_room_of_100(store):
     await store.create(items=1_600)
-    assert len(indexes(await (await store.worker()).lease(room=100))) == 100
+    assert len(indexes(await (await store.worker()).lease(capacity=100))) == 100
 
 
 async def test_a_small_job_does_not_wait_for_a_large_one(store):
     await store.create(items=100_000)
     worker = await store.worker()
     for _ in range(3):
-        await worker.lease(room=100)
+        await worker.lease(capacity=100)
     small = await store.create(items=1)
-    assert (small.job_id, 0) in indexes(await worker.lease(room=100 + 1))
+    assert (small.job_id, 0) in indexes(await worker.lease(capacity=100 + 1))
 
 
 async def test_what_is_left_of_a_small_job_comes_before_others_that_came_later(store):
     jobs = [await store.create(items=10) for _ in range(3)]
     worker = await store.worker()
-    taken = [[lease.ref.job_id for lease in (await worker.lease(room=room)).leases] for room in (15, 10)]
+    taken = [
+        [lease.ref.job_id for lease in (await worker.lease(capacity=capacity)).leases]
+        for capacity in (15, 10)
+    ]
     first, second, third = sorted(job.job_id for job in jobs)  # by age
     assert sorted(taken[0]) == sorted([first] * 10 + [second] * 5)
     assert sorted(taken[1]) == sorted([second] * 5 + [third] * 5)
@@ -191,7 +194,7 @@ async def test_tenants_share_whatever_the_number_of_their_jobs(store):
     for _ in range(20):
         await store.create(items=16, tenant="many")
     await store.create(items=160, tenant="one")
-    response = await (await store.worker()).lease(room=100)
+    response = await (await store.worker()).lease(capacity=100)
     tenants = {spec.job_id: spec.tenant for spec in response.jobs}
     taken = [tenants[job_id] for job_id, _ in indexes(response)]
     assert 40 <= taken.count("one") <= 60
@@ -200,9 +203,9 @@ async def test_tenants_share_whatever_the_number_of_their_jobs(store):
 async def test_a_tenant_that_was_away_has_saved_up_no_turns(store):
     await store.create(items=1_000, tenant="busy")
     worker = await store.worker()
-    await worker.lease(room=800)
+    await worker.lease(capacity=800)
     await store.create(items=1_000, tenant="back")
-    response = await worker.lease(room=3 * 63)
+    response = await worker.lease(capacity=3 * 63)
     tenants = {spec.job_id: spec.tenant for spec in response.jobs}
     assert [tenants[lease.ref.job_id] for lease in response.leases].count("busy") == 1
 
@@ -231,15 +234,19 @@ async def test_leases_are_bounded_by_8_mb_of_inputs(store):
 
 
 async def test_workers_are_told_which_jobs_use_answers_again(store):
-    cached, plain = await store.create(cache_answers=True), await store.create()
+    cached, plain = await store.create(cache_responses=True), await store.create()
     specs = {spec.job_id: spec for spec in (await (await store.worker()).lease()).jobs}
-    assert specs[cached.job_id].cache_answers
-    assert not specs[plain.job_id].cache_answers
+    assert specs[cached.job_id].cache_responses
+    assert not specs[plain.job_id].cache_responses
 
 
 async def test_what_did_not_fit_says_how_much_room_it_needs(store):
     await store.create(items=480)  # chunks of 30
     worker = await store.worker()
-    assert [(await worker.lease(room=room)).needed_room for room in (40, 29, 30)] == [30, 30, 30]
+    assert [(await worker.lease(capacity=capacity)).needed_capacity for capacity in (40, 29, 30)] == [
+        30,
+        30,
+        30,
+    ]
     rest = await worker.lease()
-    assert (len(rest.leases), rest.needed_room, rest.more_work) == (14, 0, False)
+    assert (len(rest.leases), rest.needed_capacity, rest.more_work) == (14, 0, False)

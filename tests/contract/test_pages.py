@@ -3,7 +3,7 @@ import pytest
 
 from headrace.errors import from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
+from services.stubs.results.v1 import results_pb2 as pb
 
 
 async def finished_job(store, outputs):
@@ -31,7 +31,7 @@ async def test_results_come_by_item_index_in_pages(store):
     assert [(result.item_index, result.output) for result in results] == [
         (index, f'"{index}"') for index in range(7)
     ]
-    assert {(result.try_count, result.usage.input_tokens) for result in results} == {(1, 10)}
+    assert {(result.attempt_count, result.usage.input_tokens) for result in results} == {(1, 10)}
 
 
 async def test_a_page_of_results_ends_at_1_mb_and_holds_at_least_one(store):

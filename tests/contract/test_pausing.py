@@ -43,9 +43,9 @@ async def test_a_paused_job_is_leased_to_nobody_until_it_is_resumed(store):
 async def test_pausing_names_the_holders_and_what_they_finish_counts(store):
     job = await store.create(items=32)
     worker, other = await store.worker(), await store.worker()
-    first, second = (await worker.lease(room=4)).leases
+    first, second = (await worker.lease(capacity=4)).leases
     response = await store.pause(job.job_id)
-    (told,) = response.effects.workers_to_tell
+    (told,) = response.effects.workers_to_notify
     assert (told.incarnation, told.address, told.pause) == (worker.incarnation, worker.address, True)
     assert list((await worker.beat(first, second)).pause_job_ids) == [job.job_id]
     outcome = (await worker.succeed(first)).outcomes[0]
@@ -68,7 +68,7 @@ async def test_pausing_and_resuming_twice_changes_nothing_more(store):
     first, second = await store.pause(job.job_id), await store.pause(job.job_id)
     assert second.job == first.job
     assert not second.effects.changed_jobs
-    assert second.effects.workers_to_tell == first.effects.workers_to_tell
+    assert second.effects.workers_to_notify == first.effects.workers_to_notify
     third, fourth = await store.resume(job.job_id), await store.resume(job.job_id)
     assert fourth.job == third.job
     assert not fourth.effects.changed_jobs
@@ -90,11 +90,11 @@ async def test_a_job_whose_last_items_are_recorded_while_it_is_paused_ends(store
 async def test_a_paused_job_can_be_cancelled_and_one_that_is_being_ended_is_not_paused(store):
     job = await store.create(items=32)
     worker = await store.worker()
-    (lease,) = (await worker.lease(room=2)).leases
+    (lease,) = (await worker.lease(capacity=2)).leases
     await store.pause(job.job_id)
     cancelled = await store.cancel(job.job_id)
     assert cancelled.job.state == jobs_pb2.JOB_STATE_CANCELLING
-    assert [told.pause for told in cancelled.effects.workers_to_tell] == [False]
+    assert [told.pause for told in cancelled.effects.workers_to_notify] == [False]
     beat = await worker.beat(lease)
     assert (list(beat.stop_job_ids), list(beat.pause_job_ids)) == ([job.job_id], [])
     assert (await store.pause(job.job_id)).job == cancelled.job
@@ -133,7 +133,7 @@ async def test_items_that_wait_for_another_try_are_due_again_after_the_pause(sto
     assert await leased_jobs(worker) == set()
     assert (await store.resume(job.job_id)).effects.tasks_to_publish
     (again,) = (await worker.lease()).leases
-    assert again.items[0].try_count == 1
+    assert again.items[0].attempt_count == 1
 
 
 async def test_what_a_dead_worker_held_of_a_paused_job_waits_for_its_resumption(store):

@@ -3,12 +3,11 @@
 import pytest
 from sqlalchemy import text
 
-from services.results.rows import item_rows
-
-from services.results.database.database import sql
+from services.results.database import sql
 from services.results.database.clock import Clock
 from services.results.database.engine import open_engine
 from services.results.database.migrations import migrate
+from services.results.rows import item_rows
 
 
 @pytest.fixture(scope="module")

@@ -7,10 +7,10 @@ from prometheus_client import REGISTRY
 
 from headrace.errors import UnavailableError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
 from services.results.purging import purge_rows as rows_step
-from services.results.transitions.create_jobs import _create_in
 from services.results.purging.purger import Purger
+from services.results.transitions.create_jobs import _create_in
+from services.stubs.results.v1 import results_pb2 as pb
 
 SUCCEEDED = jobs_pb2.JOB_STATE_SUCCEEDED
 HOUR = 3600
@@ -48,7 +48,7 @@ async def test_jobs_that_have_not_finished_are_kept_however_old_they_are(store):
     waiting, running = await store.create(items=2), await store.create(items=2, max_parallelism=1)
     upload, scheduled = await store.open_upload(), await store.create(items=1)
     await store.pause(scheduled.job_id)
-    leases = (await worker.lease(room=3)).leases
+    leases = (await worker.lease(capacity=3)).leases
     cancelling = await store.cancel(leases[0].ref.job_id)
     assert cancelling.job.state == jobs_pb2.JOB_STATE_CANCELLING
     before = await store.count_rows()
@@ -136,7 +136,7 @@ async def test_a_large_job_goes_in_transactions_of_bounded_rows(store, monkeypat
     await purger.purge_jobs()
     await purger.purge_rows()
     positions = dict.fromkeys(await rows_step.list_purges(store.database, 10), rows_step.Position())
-    rows = ("results", "item_blocks", "chunks", "item_tries")
+    rows = ("results", "item_blocks", "chunks", "item_attempts")
     count = sum((await store.count_rows(*rows)).values())
     transactions = 0
     while positions:
@@ -268,14 +268,14 @@ async def test_a_tenant_that_comes_back_has_no_more_turns_than_others(store):
     busy = await store.create(items=320, tenant="busy")  # 16 chunks of 20
     worker = await store.worker()
     for _ in range(4):
-        await worker.lease(room=20)
+        await worker.lease(capacity=20)
     store.advance(2 * HOUR)
     await store.purge()
     await store.purger().purge_shares()
     assert "back" not in await store.tenants_with_shares()
     back = await store.create(items=320, tenant="back")
     worker = await store.worker()
-    turns = [(await worker.lease(room=20)).leases[0].ref.job_id for _ in range(8)]
+    turns = [(await worker.lease(capacity=20)).leases[0].ref.job_id for _ in range(8)]
     assert turns[0] == back.job_id
     assert turns.count(busy.job_id) >= 3
 

@@ -1,7 +1,7 @@
 import asyncio
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
+from services.stubs.results.v1 import results_pb2 as pb
 
 SUCCEEDED = jobs_pb2.ITEM_STATE_SUCCEEDED
 FAILED = jobs_pb2.ITEM_STATE_FAILED
@@ -58,11 +58,11 @@ async def test_two_records_of_one_item_at_the_same_time_give_one_row(store):
 async def test_a_success_from_a_lost_lease_is_taken_and_its_item_is_not_leased_again(store):
     job = await store.create(items=32)
     slow, other = await store.worker(), await store.worker()
-    lease = (await slow.lease(room=2)).leases[0]
+    lease = (await slow.lease(capacity=2)).leases[0]
     store.advance(9)
     await slow.beat()
     await slow.record(store.record_of(lease, [0], output='"late"'))
-    again = (await other.lease(room=2)).leases[0]
+    again = (await other.lease(capacity=2)).leases[0]
     assert again.ref.chunk_index == lease.ref.chunk_index
     assert again.ref.fence == lease.ref.fence + 1
     assert [item.item_index for item in again.items] == [1]
@@ -85,10 +85,10 @@ async def test_a_success_under_a_new_lease_beats_the_late_one(store):
 async def test_a_failure_under_a_held_lease_does_not_stand_beside_a_late_success(store):
     job = await store.create(items=32)
     slow, other = await store.worker(), await store.worker()
-    lease = (await slow.lease(room=2)).leases[0]
+    lease = (await slow.lease(capacity=2)).leases[0]
     store.advance(9)
     await slow.beat()
-    again = (await other.lease(room=2)).leases[0]
+    again = (await other.lease(capacity=2)).leases[0]
     await slow.record(store.record_of(lease, [0], output='"late"'))
     await other.fail(again)
     progress = (await store.get(job.job_id)).progress
@@ -100,10 +100,10 @@ async def test_a_failure_under_a_held_lease_does_not_stand_beside_a_late_success
 async def test_a_late_success_that_completes_a_chunk_ends_its_new_lease(store):
     await store.create(items=32)
     slow, other = await store.worker(), await store.worker()
-    lease = (await slow.lease(room=2)).leases[0]
+    lease = (await slow.lease(capacity=2)).leases[0]
     store.advance(9)
     await slow.beat()
-    again = (await other.lease(room=2)).leases[0]
+    again = (await other.lease(capacity=2)).leases[0]
     await slow.succeed(lease)
     assert list((await other.beat(again)).lost_leases) == [again.ref]
 
@@ -121,7 +121,7 @@ async def test_a_failure_from_a_lost_lease_is_ignored(store):
 async def test_too_many_failures_end_a_job_at_once_and_say_why(store):
     job = await store.create(items=16, max_failed_ratio=0.25)
     worker, other = await store.worker(), await store.worker()
-    leases = (await worker.lease(room=15)).leases
+    leases = (await worker.lease(capacity=15)).leases
     held = (await other.lease()).leases
     await worker.fail(*leases[:4])
     assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_RUNNING
@@ -132,7 +132,7 @@ async def test_too_many_failures_end_a_job_at_once_and_say_why(store):
     assert changed.error.reason == "TOO_MANY_FAILED_ITEMS"
     assert changed.error.message.startswith("5 of 16 items failed")
     assert "LABEL_UNKNOWN" in changed.error.message
-    tell = {(t.incarnation, t.address, t.job_id) for t in response.effects.workers_to_tell}
+    tell = {(t.incarnation, t.address, t.job_id) for t in response.effects.workers_to_notify}
     assert (other.incarnation, other.address, job.job_id) in tell
     assert not (await other.lease()).leases
     await worker.release(*leases[5:])
@@ -219,7 +219,7 @@ async def test_a_release_under_an_old_fence_does_nothing(store):
 async def test_a_release_with_a_wait_holds_the_whole_job_back(store):
     job = await store.create(items=32)
     worker = await store.worker()
-    lease = (await worker.lease(room=2)).leases[0]
+    lease = (await worker.lease(capacity=2)).leases[0]
     response = await worker.release(lease, not_before_ms=60_000)
     assert not response.effects.tasks_to_publish
     assert not (await worker.lease()).leases
@@ -233,27 +233,27 @@ async def test_a_release_with_a_wait_holds_the_whole_job_back(store):
     assert len((await worker.lease()).leases) == 16
 
 
-async def test_a_deferred_item_comes_back_when_it_is_due_with_its_tries(store):
+async def test_a_deferred_item_comes_back_when_it_is_due_with_its_attempts(store):
     job = await store.create(items=1)
     worker = await store.worker()
     lease = (await worker.lease()).leases[0]
-    await worker.record(store.deferral_of(lease, [0], delay_ms=20_000, try_count=2))
+    await worker.record(store.deferral_of(lease, [0], delay_ms=20_000, attempt_count=2))
     assert not (await worker.lease()).leases
     assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_RUNNING
     store.advance(21)
     await worker.beat()
     assert [task.job_id for task in (await store.sweep()).effects.tasks_to_publish] == [job.job_id]
     item = (await worker.lease()).leases[0].items[0]
-    assert (item.try_count, item.usage.call_count) == (2, 2)
+    assert (item.attempt_count, item.usage.call_count) == (2, 2)
 
 
 async def test_a_chunk_returns_with_its_due_unfinished_items_only(store):
     await store.create(items=64)
     worker = await store.worker()
-    lease = (await worker.lease(room=4)).leases[0]
+    lease = (await worker.lease(capacity=4)).leases[0]
     await worker.record(store.record_of(lease, [0], output="1"))
     await worker.record(store.deferral_of(lease, [1], delay_ms=20_000))
-    again = (await worker.lease(room=4)).leases[0]
+    again = (await worker.lease(capacity=4)).leases[0]
     assert again.ref.chunk_index == lease.ref.chunk_index
     assert [item.item_index for item in again.items] == [2, 3]
     await worker.succeed(again)
@@ -318,7 +318,7 @@ async def test_an_error_with_a_nul_is_kept_without_it(store):
 async def test_a_thousand_rows_of_many_jobs_go_in_one_call(store):
     jobs = [await store.create(items=100) for _ in range(10)]
     worker = await store.worker()
-    leases = [lease for _ in range(2) for lease in (await worker.lease(room=1_000)).leases]
+    leases = [lease for _ in range(2) for lease in (await worker.lease(capacity=1_000)).leases]
     response = await worker.succeed(*leases)
     assert {job.job_id for job in response.effects.changed_jobs} == {job.job_id for job in jobs}
     assert {job.state for job in response.effects.changed_jobs} == {jobs_pb2.JOB_STATE_SUCCEEDED}
@@ -331,7 +331,7 @@ async def test_records_and_leases_of_the_same_jobs_at_the_same_time_all_count(st
     async def work(worker):
         more = True
         while more:
-            response = await worker.lease(room=10)
+            response = await worker.lease(capacity=10)
             more = response.more_work or bool(response.leases)
             for lease in response.leases[::-1]:
                 await worker.succeed(lease)

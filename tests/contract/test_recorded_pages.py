@@ -5,8 +5,8 @@ import pytest
 
 from headrace.errors import from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
-from services.results.pages.listed_pages import recorded_pages
+from services.results.pages import recorded_pages
+from services.stubs.results.v1 import results_pb2 as pb
 
 SUCCEEDED, FAILED = jobs_pb2.ITEM_STATE_SUCCEEDED, jobs_pb2.ITEM_STATE_FAILED
 
@@ -55,7 +55,7 @@ async def test_results_come_in_the_order_of_their_recording(store):
         results = await reader.read()
         assert [result.item_index for result in results] == [4, 5, 0, 2, 3, 1]
         assert max(reader.page_sizes) <= page_size
-        assert {(result.state, result.output, result.try_count) for result in results} == {
+        assert {(result.state, result.output, result.attempt_count) for result in results} == {
             (SUCCEEDED, '"done"', 1)
         }
         assert reader.job == await store.get(job.job_id)

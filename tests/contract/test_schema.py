@@ -8,13 +8,13 @@ from sqlalchemy import inspect, text
 
 from headrace.errors import FailedPreconditionError, UnavailableError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
 from services.results.app import ResultsApp
 from services.results.database.database import Database
 from services.results.database.engine import open_engine
 from services.results.database.migrations import migrate
 from services.results.pages.recorded_pages import list_recorded_results
 from services.results.settings import ResultsSettings
+from services.stubs.results.v1 import results_pb2 as pb
 
 
 @pytest.fixture

@@ -16,16 +16,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
-from services.results.pages.listed_pages import listed_pages as pages
 from services.results.database.clock import Clock
-from services.results.transitions.create_jobs import JobCreator
 from services.results.database.database import Database
+from services.results.database.migrations import migrate
+from services.results.pages import listed_pages as pages
+from services.results.transitions.create_jobs import JobCreator
 from services.results.transitions.heartbeat import heartbeat
 from services.results.transitions.lease_chunks import lease_chunks
-from services.results.database.migrations import migrate
 from services.results.transitions.pause_job import resume_job
 from services.results.transitions.record_results import record_results
+from services.stubs.results.v1 import results_pb2 as pb
 from services.worker.calls.allowance import Allowance
 
 HIGHEST = 100  # the price that no call passes
@@ -97,7 +97,7 @@ class Fleet:
             if taken is not None:
                 work.taken[work.waiting.pop()] = taken
             elif not work.taken:
-                await self.give_back(work, likely if work.allowance.whole_rest else self.highest)
+                await self.give_back(work, likely if work.allowance.is_remainder else self.highest)
         elif work.taken:
             item = self.rng.choice(list(work.taken))
             await self.end_call(work, item)
@@ -113,13 +113,13 @@ class Fleet:
         self.clock.offset += 100_000
         request = pb.LeaseChunksRequest(
             job_class=jobs_pb2.JOB_CLASS_DEFAULT,
-            room=self.rng.choice([1, 5, 40]),
+            capacity=self.rng.choice([1, 5, 40]),
             incarnation=incarnation,
             call_id=str(uuid_utils.uuid7()),
         )
         for lease in (await lease_chunks(self.database, request)).leases:
-            assert not (lease.whole_rest and self.works), "the whole rest beside another lease"
-            allowance = Allowance(lease.allowance_micros, whole_rest=lease.whole_rest)
+            assert not (lease.is_remainder and self.works), "the whole rest beside another lease"
+            allowance = Allowance(lease.allowance_micros, is_remainder=lease.is_remainder)
             self.works.append(
                 Work(incarnation, lease, allowance, [item.item_index for item in lease.items], {})
             )
@@ -137,7 +137,7 @@ class Fleet:
             chunk_index=work.lease.ref.chunk_index,
             fence=work.lease.ref.fence,
             round=work.lease.round,
-            try_count=1,
+            attempt_count=1,
             output="1",
             usage=jobs_pb2.Usage(call_count=1, cost_micros=price),
         )

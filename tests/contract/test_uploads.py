@@ -7,9 +7,9 @@ import pytest
 
 from headrace.errors import from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
-from services.results.rows import chunk_rows
 from services.results.database.failures import RefusedError
+from services.results.rows import chunk_rows
+from services.stubs.results.v1 import results_pb2 as pb
 
 HOUR = 3_600
 
@@ -129,7 +129,7 @@ async def test_room_is_kept_though_chunks_grew_since_the_first_batch(store):
     await store.append(job.job_id, 0, 1)
     await store.append(job.job_id, 1, 1_599)
     worker = await store.worker()
-    taken = [len((await worker.lease(room=150)).leases) for _ in range(3)]
+    taken = [len((await worker.lease(capacity=150)).leases) for _ in range(3)]
     assert taken == [2, 1, 1]  # 1 and 100 items, then 100 each
 
 
@@ -396,7 +396,7 @@ async def test_an_upload_expires_while_a_worker_holds_items_of_it(store):
     store.advance(6)
     effects = (await store.sweep()).effects
     assert [each.state for each in effects.changed_jobs] == [jobs_pb2.JOB_STATE_CANCELLING]
-    assert [each.incarnation for each in effects.workers_to_tell] == [worker.incarnation]
+    assert [each.incarnation for each in effects.workers_to_notify] == [worker.incarnation]
     await worker.release(*leases)
     assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_EXPIRED
 

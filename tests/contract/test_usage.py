@@ -1,4 +1,4 @@
-"""A job's usage: each try once, whether or not its item gets a result."""
+"""A job's usage: each attempt once, whether or not its item gets a result."""
 
 from headrace.jobs.v1 import jobs_pb2
 
@@ -7,13 +7,13 @@ async def usage(store, job):
     return (await store.get(job.job_id)).usage.call_count
 
 
-async def test_tries_of_items_that_a_cancel_left_without_a_result_are_in_the_usage_once(store):
+async def test_attempts_of_items_that_a_cancel_left_without_a_result_are_in_the_usage_once(store):
     job = await store.create(items=48)
     worker = await store.worker()
-    lease = (await worker.lease(room=3)).leases[0]
+    lease = (await worker.lease(capacity=3)).leases[0]
     await worker.record(store.record_of(lease, [0], output="1"))
     await store.cancel(job.job_id)
-    given_back = store.deferral_of(lease, [1, 2], delay_ms=0, try_count=2)
+    given_back = store.deferral_of(lease, [1, 2], delay_ms=0, attempt_count=2)
     response = await worker.record(given_back)
     ended = response.effects.changed_jobs[0]
     assert ended.state == jobs_pb2.JOB_STATE_CANCELLED
@@ -23,44 +23,46 @@ async def test_tries_of_items_that_a_cancel_left_without_a_result_are_in_the_usa
     assert await usage(store, job) == 5
 
 
-async def test_tries_of_an_item_are_in_the_usage_before_its_result_and_are_not_counted_again_with_it(store):
+async def test_attempts_of_an_item_are_in_the_usage_before_its_result_and_are_not_counted_again_with_it(
+    store,
+):
     job = await store.create(items=1)
     worker = await store.worker()
     first = (await worker.lease()).leases[0]
-    await worker.record(store.deferral_of(first, [0], delay_ms=0, try_count=2))
+    await worker.record(store.deferral_of(first, [0], delay_ms=0, attempt_count=2))
     assert await usage(store, job) == 2
     second = (await worker.lease()).leases[0]
-    await worker.record(store.deferral_of(second, [0], delay_ms=0, try_count=3))
+    await worker.record(store.deferral_of(second, [0], delay_ms=0, attempt_count=3))
     assert await usage(store, job) == 3
     third = (await worker.lease()).leases[0]
     assert third.items[0].usage.call_count == 3
     used = jobs_pb2.Usage(call_count=4, input_tokens=10, output_tokens=2, cost_micros=5)
-    await worker.record(store.record_of(third, output="1", try_count=4, usage=used))
+    await worker.record(store.record_of(third, output="1", attempt_count=4, usage=used))
     done = await store.get(job.job_id)
     assert (done.state, done.usage) == (jobs_pb2.JOB_STATE_SUCCEEDED, used)
 
 
-async def test_tries_repeated_under_one_lease_are_counted_once(store):
+async def test_attempts_repeated_under_one_lease_are_counted_once(store):
     job = await store.create(items=32)
     worker = await store.worker()
-    lease = (await worker.lease(room=2)).leases[0]
-    record = store.deferral_of(lease, [0], delay_ms=60_000, try_count=2)
+    lease = (await worker.lease(capacity=2)).leases[0]
+    record = store.deferral_of(lease, [0], delay_ms=60_000, attempt_count=2)
     del record.releases[:]
     for _ in range(2):
         await worker.record(record)
         assert await usage(store, job) == 2
 
 
-async def test_tries_of_a_lease_that_was_lost_are_not_counted_and_a_late_success_takes_nothing_back(store):
+async def test_attempts_of_a_lease_that_was_lost_are_not_counted_and_a_late_success_takes_nothing_back(store):
     job = await store.create(items=1)
     slow, other = await store.worker(), await store.worker()
     lost = (await slow.lease()).leases[0]
     store.advance(9)
     await slow.beat()
-    await slow.record(store.deferral_of(lost, [0], delay_ms=0, try_count=9))
+    await slow.record(store.deferral_of(lost, [0], delay_ms=0, attempt_count=9))
     assert await usage(store, job) == 0
     lease = (await other.lease()).leases[0]
-    await other.record(store.deferral_of(lease, [0], delay_ms=0, try_count=2))
+    await other.record(store.deferral_of(lease, [0], delay_ms=0, attempt_count=2))
     await slow.record(store.record_of(lost, output='"late"'))
     done = await store.get(job.job_id)
     assert (done.state, done.usage.call_count) == (jobs_pb2.JOB_STATE_SUCCEEDED, 2)

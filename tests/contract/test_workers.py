@@ -4,9 +4,9 @@ import grpc
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
 from services.results.database.engine import POOL_SIZE
 from services.results.transitions.heartbeat import heartbeat
+from services.stubs.results.v1 import results_pb2 as pb
 
 DRAINED = pb.EndWorkerRequest.CAUSE_DRAINED
 PORT_CLOSED = pb.EndWorkerRequest.CAUSE_PORT_CLOSED
@@ -18,10 +18,10 @@ async def kill(store, worker):
     return (await store.end_worker(worker, PORT_CLOSED)).effects
 
 
-async def lose(store, room=1_000):
+async def lose(store, capacity=1_000):
     """Leases whatever there is with a new worker that then dies; returns what it had leased."""
     worker = await store.worker()
-    leases = (await worker.lease(room=room)).leases
+    leases = (await worker.lease(capacity=capacity)).leases
     await kill(store, worker)
     return leases
 
@@ -40,11 +40,11 @@ async def test_a_worker_whose_limits_are_apart_is_listed_so_until_its_next_heart
     worker = await store.worker()
     for apart in (True, False):
         request = pb.HeartbeatRequest(
-            incarnation=worker.incarnation, address=worker.address, limits_apart=apart
+            incarnation=worker.incarnation, address=worker.address, limits_degraded=apart
         )
         await store.stub.Heartbeat(request)
         (listed,) = (await store.stub.ListWorkers(pb.ListWorkersRequest())).workers
-        assert listed.limits_apart is apart
+        assert listed.limits_degraded is apart
 
 
 async def test_workers_are_listed_with_the_numbers_of_their_last_heartbeat(store):
@@ -195,7 +195,7 @@ async def test_a_chunk_lost_twice_is_quarantined(store):
 
 async def test_a_quarantined_chunk_is_halved_at_every_second_loss(store):
     await store.create(items=112)
-    sizes = [[len(lease.items) for lease in await lose(store, room=7)] for _ in range(9)]
+    sizes = [[len(lease.items) for lease in await lose(store, capacity=7)] for _ in range(9)]
     assert sizes == [[7], [7], [7], [7], [4], [4], [2], [2], [1]]
 
 
@@ -246,7 +246,7 @@ async def test_a_late_success_finds_its_place_in_a_halved_chunk(store):
     first = None
     for _ in range(4):
         worker = await store.worker()
-        leases = (await worker.lease(room=8)).leases
+        leases = (await worker.lease(capacity=8)).leases
         first = first or (worker, leases[0])
         await kill(store, worker)
     worker, lease = first

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.timeout(180)
 README = (Path(__file__).parents[2] / "clients" / "python" / "README.md").read_text()
 PROGRAMS = re.findall(r"<!-- tested -->\n```python\n(.*?)```", README, re.DOTALL)
 # What tells the programs whose output is known from any others.
-MARKS = ("async for result", "range(100)", '"llm.complete"', "job_timeout", "event.outlook")
+MARKS = ("async for result", "range(100)", '"llm.complete"', "job_timeout", "event.forecast")
 
 
 async def run(program: str, target: str) -> str:

@@ -7,8 +7,8 @@ from grpc_reflection.v1alpha.proto_reflection_descriptor_database import ProtoRe
 
 SERVICES = {
     "gateway": "headrace.gateway.v1.GatewayService",
-    "worker": "headrace.worker.v1.WorkerService",
-    "results": "headrace.results.v1.ResultsService",
+    "worker": "headrace_internal.worker.v1.WorkerService",
+    "results": "headrace_internal.results.v1.ResultsService",
 }
 
 

@@ -42,7 +42,7 @@ async def test_a_job_of_real_calls_is_classified_and_every_item_has_its_result(h
     results = [result async for result in hr.results(job.job_id)]
     assert [result.item_index for result in results] == list(range(200))
     assert results[0].output == {"label": "Engineering"}
-    assert all(result.try_count == 1 and result.usage.call_count == 1 for result in results)
+    assert all(result.attempt_count == 1 and result.usage.call_count == 1 for result in results)
     done = await hr.get(job.job_id)
     assert done.usage.call_count == 200
     assert done.usage.input_tokens == sum(result.usage.input_tokens for result in results) > 0
@@ -126,8 +126,8 @@ async def test_failing_calls_are_tried_again_and_the_job_succeeds(
     event = await ended(hr, job.job_id)
     assert event.state is JobState.SUCCEEDED
     assert event.progress.succeeded_count == 20
-    tries = [result.try_count async for result in hr.results(job.job_id)]
-    assert sum(tries) == 24
+    attempts = [result.attempt_count async for result in hr.results(job.job_id)]
+    assert sum(attempts) == 24
     assert (await hr.get(job.job_id)).usage.call_count == 24
 
 
@@ -149,7 +149,7 @@ async def test_a_job_whose_time_is_up_stops_calling_and_keeps_its_results(
     await stand_in.set(reset=True)
 
 
-async def test_slow_calls_are_broken_off_and_an_item_that_stays_slow_fails_with_its_tries(
+async def test_slow_calls_are_broken_off_and_an_item_that_stays_slow_fails_with_its_attempts(
     hr, shared_stack, open_stand_in, postings, classify
 ):
     stand_in = open_stand_in(shared_stack.stand_in_url)
@@ -163,17 +163,17 @@ async def test_slow_calls_are_broken_off_and_an_item_that_stays_slow_fails_with_
     results = [result async for result in hr.results(job.job_id)]
     slow = results[7]
     assert slow.error.reason == "ITEM_TIMED_OUT"
-    assert slow.failed_tries[-1].error == slow.error
-    assert {each.error.reason for each in slow.failed_tries[:-1]} == {"PROVIDER_TIMEOUT"}
-    assert [each.try_number for each in slow.failed_tries] == list(range(1, slow.try_count + 1))
-    assert slow.usage.call_count == slow.try_count >= 2
-    tried_again = [result for result in results if result.failed_tries and result is not slow]
-    assert [[each.error.reason for each in result.failed_tries] for result in tried_again] in (
+    assert slow.failed_attempts[-1].error == slow.error
+    assert {each.error.reason for each in slow.failed_attempts[:-1]} == {"PROVIDER_TIMEOUT"}
+    assert [each.attempt_number for each in slow.failed_attempts] == list(range(1, slow.attempt_count + 1))
+    assert slow.usage.call_count == slow.attempt_count >= 2
+    tried_again = [result for result in results if result.failed_attempts and result is not slow]
+    assert [[each.error.reason for each in result.failed_attempts] for result in tried_again] in (
         [],  # the hanging call was one of the slow item's
         [["PROVIDER_TIMEOUT"]],
     )
     calls = await stand_in.calls()
-    assert calls["broken_off_count"] == slow.try_count + len(tried_again)
+    assert calls["broken_off_count"] == slow.attempt_count + len(tried_again)
     await stand_in.set(reset=True)
 
 

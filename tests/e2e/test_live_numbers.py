@@ -20,24 +20,24 @@ async def test_a_watcher_sees_rates_an_end_that_comes_nearer_and_the_cost(
     told = []
     async with asyncio.timeout(90):
         async for event in hr.watch(job.job_id):
-            if event.outlook is not None and (not told or told[-1][1] is not event.outlook):
-                told.append((time.monotonic(), event.outlook))
+            if event.forecast is not None and (not told or told[-1][1] is not event.forecast):
+                told.append((time.monotonic(), event.forecast))
     end = time.monotonic()
-    assert (event.state, event.outlook) == (JobState.SUCCEEDED, None)
-    outlooks = [outlook for _, outlook in told]
-    assert max(outlook.items_per_second for outlook in outlooks) > 10
-    assert max(outlook.tokens_per_second for outlook in outlooks) > 100
-    assert 0 < max(outlook.in_flight_count for outlook in outlooks) <= 200
+    assert (event.state, event.forecast) == (JobState.SUCCEEDED, None)
+    forecasts = [forecast for _, forecast in told]
+    assert max(forecast.items_per_second for forecast in forecasts) > 10
+    assert max(forecast.tokens_per_second for forecast in forecasts) > 100
+    assert 0 < max(forecast.in_flight_count for forecast in forecasts) <= 200
     lefts = [
-        (at, outlook.estimated_remaining.total_seconds())
-        for at, outlook in told
-        if outlook.estimated_remaining
+        (at, forecast.estimated_remaining.total_seconds())
+        for at, forecast in told
+        if forecast.estimated_remaining
     ]
     assert len(lefts) >= 2
     assert lefts[-1][1] < lefts[0][1]
     at, first = lefts[0]
     assert first < 5 * (end - at) + 5  # how right it is on a machine that is left alone is for test_pace
-    costs = [outlook.estimated_cost_micros for outlook in outlooks if outlook.estimated_cost_micros]
+    costs = [forecast.estimated_cost_micros for forecast in forecasts if forecast.estimated_cost_micros]
     assert costs[-1] == pytest.approx(event.job.usage.cost_micros, rel=0.1)
     async with asyncio.timeout(20):  # their rates are those of the last ten seconds
         while not any(

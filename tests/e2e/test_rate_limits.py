@@ -40,7 +40,7 @@ async def wait_for(client: Client, job_id: str, count: int) -> int:
     most_limited = 0
     async with asyncio.timeout(60):
         async for event in client.watch(job_id):
-            most_limited = max(most_limited, event.outlook.limited_count if event.outlook else 0)
+            most_limited = max(most_limited, event.forecast.limited_count if event.forecast else 0)
             final = event
     assert final.progress.succeeded_count == count
     return most_limited
@@ -58,9 +58,9 @@ async def test_two_workers_keep_to_the_limits_together_and_tell_when_they_cannot
         await asyncio.to_thread(stack.redis.kill)
         await wait_for(client, await submit(client, "Paralegal", 8, PARAMS), 8)
         async with asyncio.timeout(60):
-            while not any(worker.limits_apart for worker in await client.workers()):
+            while not any(worker.limits_degraded for worker in await client.workers()):
                 await asyncio.sleep(0.1)
-    said = sum(worker.log_text().count('"limits_not_shared"') for worker in stack.workers)
+    said = sum(worker.log_text().count('"limits_degraded"') for worker in stack.workers)
     assert 1 <= said <= 2
 
 
@@ -69,7 +69,7 @@ async def make_no_more_calls_than_a_rate_limit_allows(stack, client):
         await session.post(f"{stack.stand_in_url}/control", json={"keep_log": True})
     assert await wait_for(client, await submit(client, "Counsel", 36, PARAMS), 36) > 0
     times = await read_call_times(stack.stand_in_url)
-    assert len(times) == 36  # a wait for the limit is no failed try
+    assert len(times) == 36  # a wait for the limit is no failed attempt
     for first in range(len(times)):
         for last in range(first, len(times)):
             # What was taken may be used up to a second later.
@@ -88,4 +88,6 @@ async def make_no_more_calls_at_once_than_a_tenant_may(stack, client, other):
     await wait_for(other, narrow, 60)
     assert await most_at_once(stack.stand_in_url, "Narrow") == 4
     assert await most_at_once(stack.stand_in_url, "Wide") > 50
-    assert len(await read_call_times(stack.stand_in_url)) == 36 + 260  # a wait for a place is no failed try
+    assert (
+        len(await read_call_times(stack.stand_in_url)) == 36 + 260
+    )  # a wait for a place is no failed attempt

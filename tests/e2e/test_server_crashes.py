@@ -64,7 +64,7 @@ async def test_postgresql_stopped_at_once_and_started_again_in_mid_job_loses_not
     results = await run_through(hr, job.job_id, crash)
     # No worker died: what they had finished was kept until it could be recorded.
     assert calls_of_postings(await stand_in.calls(), ITEMS, "p") == [1] * ITEMS
-    assert {result.try_count for result in results} == {1}
+    assert {result.attempt_count for result in results} == {1}
 
 
 async def test_redis_killed_and_started_empty_in_mid_job_costs_no_call(
@@ -79,7 +79,7 @@ async def test_redis_killed_and_started_empty_in_mid_job_costs_no_call(
     await stand_in.set(fail_next=[{"status": 429, "retry_after": 1}] * 3)
     job = await hr.submit("llm.classify", postings(ITEMS, "r"), classify)
     results = await run_through(hr, job.job_id, crash)
-    assert sum(result.try_count - 1 for result in results) == repeated_calls(await stand_in.calls()) == 3
+    assert sum(result.attempt_count - 1 for result in results) == repeated_calls(await stand_in.calls()) == 3
 
 
 async def test_redis_killed_and_started_empty_costs_a_job_with_cached_answers_second_calls_at_most(
@@ -91,9 +91,9 @@ async def test_redis_killed_and_started_empty_costs_a_job_with_cached_answers_se
         stack.redis.wait_ready()
 
     pairs = [posting for posting in postings(ITEMS // 2, "c") for _ in range(2)]
-    job = await hr.submit("llm.classify", pairs, classify, cache_answers=True)
+    job = await hr.submit("llm.classify", pairs, classify, cache_responses=True)
     results = await run_through(hr, job.job_id, crash)
-    assert {result.try_count for result in results} == {1}
+    assert {result.attempt_count for result in results} == {1}
     calls = await stand_in.calls()
     assert set(calls["prompts"].values()) <= {1, 2}
     assert calls["call_count"] == (await hr.get(job.job_id)).usage.call_count < ITEMS

@@ -21,14 +21,14 @@ from sqlalchemy import text
 from deploy.local.paths import run_directory
 from deploy.local.testing.run import TestRun
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
-from services.results.transitions.create_jobs import JobCreator
 from services.results.database.database import Database
+from services.results.database.migrations import migrate
+from services.results.transitions.create_jobs import JobCreator
 from services.results.transitions.heartbeat import heartbeat
 from services.results.transitions.lease_chunks import lease_chunks
-from services.results.database.migrations import migrate
 from services.results.transitions.record_results import record_results
 from services.results.transitions.sweep import sweep
+from services.stubs.results.v1 import results_pb2 as pb
 
 TABLES = ("item_blocks", "chunks", "results")
 TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
@@ -100,11 +100,11 @@ class Costs:
         await self._creator.create_jobs(pb.CreateJobsRequest(jobs=[job]))
         return job_id
 
-    async def lease(self, number: int, room: int, job_class: jobs_pb2.JobClass) -> list[pb.Lease]:
+    async def lease(self, number: int, capacity: int, job_class: jobs_pb2.JobClass) -> list[pb.Lease]:
         """Returns what a worker leases."""
         request = pb.LeaseChunksRequest(
             job_class=job_class,
-            room=room,
+            capacity=capacity,
             incarnation=self.incarnations[number],
             call_id=str(uuid_utils.uuid7()),
         )
@@ -120,7 +120,7 @@ class Costs:
                 fence=lease.ref.fence,
                 round=lease.round,
                 output=_text(),
-                try_count=1,
+                attempt_count=1,
                 usage=jobs_pb2.Usage(call_count=1, input_tokens=100, output_tokens=20, cost_micros=30),
             )
         request = pb.RecordResultsRequest(incarnation=self.incarnations[number], jobs=[record])
@@ -175,16 +175,18 @@ async def _record_together(costs: Costs, job_class: jobs_pb2.JobClass, job_count
         await costs.create(4_000 // job_count, job_class)
     for number in range(40):
         await costs.beat(number)
-    held = [await costs.lease(n, 100, job_class) for n in range(40)]
+    leased = [await costs.lease(n, 100, job_class) for n in range(40)]
 
     async def work(number: int) -> None:
-        for lease in held[number]:
+        for lease in leased[number]:
             for place in range(min(50, len(lease.items))):
                 await costs.record(number, lease, place, 1)
 
     begin = time.monotonic()
     await asyncio.gather(*(work(number) for number in range(40)))
-    return sum(min(50, len(lease.items)) for leases in held for lease in leases) / (time.monotonic() - begin)
+    return sum(min(50, len(lease.items)) for leases in leased for lease in leases) / (
+        time.monotonic() - begin
+    )
 
 
 async def _run(url: str) -> None:

@@ -14,12 +14,12 @@ from alembic import command
 from sqlalchemy import create_engine
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.gateway import dispatcher
 from services.gateway.dispatcher import Dispatcher
 from services.gateway.store import StoreClient
 from services.results.database.migrations import _config
 from services.shared.queue.publisher import QueuePublisher
+from services.stubs.results.v1 import results_pb2
 from tests.simulation.fleet_worker import CallRunner, FleetWorker
 from tests.simulation.inline_database import InlineDatabase, Meter
 from tests.simulation.observer import Observer

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
-from headrace.results.v1 import results_pb2
 from services.shared.job_states import TERMINAL_STATES
+from services.stubs.results.v1 import results_pb2
 
 
 class Observer:
@@ -15,9 +15,9 @@ class Observer:
     Attributes:
         tenants: Of each job, its owner.
         leased: Items leased, by tenant, in each whole second.
-        started_items: Tries started, by tenant, in each whole second.
+        started_items: Attempts started, by tenant, in each whole second.
         lease_times: Of each chunk (job id, chunk index), when it was leased and to whom.
-        starts: Of each item (job id, item index) how often a try of it was started.
+        starts: Of each item (job id, item index) how often an attempt of it was started.
         end_times: Of each job that has ended, when that was first seen.
         states: Of each job that has ended, its state.
         first_starts: Of each job, when its first item was started.
@@ -45,7 +45,7 @@ class Observer:
             times.append((now, request.incarnation))
 
     def started(self, job_id: str, item_index: int) -> None:
-        """Notes that a try of an item was started."""
+        """Notes that an attempt of an item was started."""
         now = asyncio.get_running_loop().time()
         self.starts[job_id, item_index] += 1
         self.started_items.setdefault(int(now), Counter())[self.tenants[job_id]] += 1
@@ -60,7 +60,7 @@ class Observer:
 
     @property
     def repeated_count(self) -> int:
-        """Tries beyond the first of an item."""
+        """Attempts beyond the first of an item."""
         return self.starts.total() - len(self.starts)
 
 

@@ -109,7 +109,7 @@ def _shares(counts: Counter[str]) -> dict[str, float]:
 
 
 async def try_classes(size: Size) -> dict[str, float]:
-    """Returns the share of starts of each class, while all three have more work than there are places."""
+    """Returns the share of starts of each class, while all three have more work than there are slots."""
     async with size.open() as fleet:
         for name, job_class in CLASSES.items():
             await fleet.submit(name, size.item_count, job_class)
@@ -124,7 +124,7 @@ class Recovery:
     """After a tenth of the workers died at once.
 
     Attributes:
-        lost_count: Chunks that they held.
+        lost_count: Chunks that they leased.
         again: Of each of these, seconds until another worker had it; sorted.
         in_flight_count: Items that they had begun and not recorded.
         repeated_count: Items that were begun a second time.
@@ -155,7 +155,7 @@ async def try_deaths(size: Size, *, ports_refuse: bool) -> Recovery:
         time = asyncio.get_running_loop().time()
         lost, in_flight = set[tuple[str, int]](), 0
         for worker in (fleet.workers[name] for name in dead):
-            refs = [c.ref for job in worker.scheduler.held.jobs.values() for c in job.chunks.values()]
+            refs = [c.ref for job in worker.scheduler.leased.jobs.values() for c in job.chunks.values()]
             lost |= {(ref.job_id, ref.chunk_index) for ref in refs}
             in_flight += worker.scheduler.in_flight_count + worker.recorder.unacknowledged_count
             await worker.die()

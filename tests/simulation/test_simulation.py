@@ -19,7 +19,7 @@ def test_tenants_share_a_full_fleet_and_a_late_small_job_waits_for_about_one_ite
     assert found.states == SUCCEEDED
 
 
-def test_classes_with_work_get_starts_by_their_weights_though_their_chunks_are_larger_than_their_places():
+def test_classes_with_work_get_starts_by_their_weights_though_their_chunks_are_larger_than_their_slots():
     found = run_virtually(scenarios.try_classes(SIZE))
     assert found == pytest.approx({"interactive": 16 / 21, "default": 4 / 21, "bulk": 1 / 21}, abs=0.01)
 

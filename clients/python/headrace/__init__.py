@@ -1,5 +1,6 @@
 """Headrace: background jobs made of many LLM calls."""
 
+from headrace._messages.json_text import JsonText
 from headrace.client import Client
 from headrace.errors import (
     AbortedError,
@@ -16,16 +17,16 @@ from headrace.errors import (
     UnavailableError,
     UnimplementedError,
 )
-from headrace._messages.json_text import JsonText
+from headrace.options import JobOptions
 from headrace.resources import (
-    FailedTry,
+    FailedAttempt,
     Failure,
     ItemState,
     Job,
     JobClass,
     JobEstimate,
     JobEvent,
-    JobOutlook,
+    JobForecast,
     JobState,
     KindInfo,
     LiveEvent,
@@ -43,8 +44,8 @@ __all__ = [
     "CancelledError",
     "Client",
     "DeadlineExceededError",
+    "FailedAttempt",
     "FailedPreconditionError",
-    "FailedTry",
     "Failure",
     "FieldViolation",
     "HeadraceError",
@@ -55,7 +56,8 @@ __all__ = [
     "JobClass",
     "JobEstimate",
     "JobEvent",
-    "JobOutlook",
+    "JobForecast",
+    "JobOptions",
     "JobState",
     "JsonText",
     "KindInfo",

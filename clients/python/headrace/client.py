@@ -3,30 +3,30 @@
 import os
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
-from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
-from headrace._transport.connection import GatewayConnection
 from headrace._messages.conversion import (
-    from_item_state,
-    from_job_class,
-    from_job_states,
-    from_schedule_time,
     to_job,
     to_kind_info,
     to_worker_info,
 )
-from headrace._messages.durations import from_duration
-from headrace._submitting.estimation import estimate_job
-from headrace.gateway.v1 import gateway_pb2
-from headrace._reading.job_listing import list_jobs
+from headrace._messages.enum_names import from_item_state, from_job_states
+from headrace._messages.job_options import from_options
 from headrace._messages.json_text import encode
 from headrace._messages.request_building import build_request
+from headrace._reading.job_listing import list_jobs
+from headrace._reading.result_following import follow_results
+from headrace._reading.result_reading import read_results
+from headrace._reading.watching import watch_job
+from headrace._submitting.estimation import estimate_job
+from headrace._submitting.submission import submit_job
+from headrace._transport.connection import GatewayConnection
+from headrace.gateway.v1 import gateway_pb2
+from headrace.options import JobOptions
 from headrace.resources import (
     ItemState,
     Job,
-    JobClass,
     JobEstimate,
     JobEvent,
     JobState,
@@ -34,10 +34,6 @@ from headrace.resources import (
     Result,
     WorkerInfo,
 )
-from headrace._reading.result_following import follow_results
-from headrace._reading.result_reading import read_results
-from headrace._submitting.submission import submit_job
-from headrace._reading.watching import watch_job
 
 DEFAULT_TARGET = "localhost:50051"
 
@@ -92,16 +88,9 @@ class Client:
         params: Any = None,
         *,
         request_id: str | None = None,
-        job_class: JobClass | str | None = None,
-        max_failed_ratio: float | None = None,
-        max_parallelism: int | None = None,
-        schedule_time: datetime | None = None,
-        job_timeout: timedelta | float | None = None,
-        item_timeout: timedelta | float | None = None,
-        call_timeout: timedelta | float | None = None,
-        cache_answers: bool = False,
-        budget_micros: int | None = None,
+        options: JobOptions | None = None,
         on_open: Callable[[Job], object] | None = None,
+        **keywords: Unpack[JobOptions],
     ) -> Job:
         """Stores a job with its items and returns its snapshot; what is stored survives any crash.
 
@@ -122,24 +111,9 @@ class Client:
                 1 MB as JSON, 1 to 10,000,000 of them.
             params: What holds for all items, as the kind's params_schema says, up to 1 MB; None: no params.
             request_id: Names the wanted job, up to 128 characters. Default: a new UUID.
-            job_class: The queue it goes through, by name in any case; default: DEFAULT.
-            max_failed_ratio: The job fails as soon as more than this part of its items has failed, 0 to 1;
-                default 0.5.
-            max_parallelism: Chunks of it worked on at once, at most; default: no limit.
-            schedule_time: When it shall start, with its time zone, up to a year ahead; default: at once.
-            job_timeout: It ends as EXPIRED (JOB_TIMED_OUT) when it has not ended so long after its submit, or
-                after its schedule_time: a timedelta or seconds, 1 s to 366 days. Default: never.
-            item_timeout: An item fails (ITEM_TIMED_OUT) when it was worked on for so long, all its tries of a
-                round together, without the waits between them: 1 ms to a day. Default: never.
-            call_timeout: A call to the provider without an answer for so long is broken off
-                (PROVIDER_TIMEOUT), and its item tried again: 1 ms to an hour; default: 120 s.
-            cache_answers: The very same call that an item of a job with this flag made before, of this tenant
-                and within a day, is not made again: its answer is used, with no call and no tokens counted;
-                and of equal calls under way one is made. Default: every item makes its own calls.
-            budget_micros: What it may cost, in millionths of a US dollar, 1 or more: spending stops within
-                one call's price of it, and the job is PAUSED for BUDGET until it is resumed with a higher
-                one. Default: no limit.
+            options: Job options; see ``JobOptions``.
             on_open: Called once with the job as soon as it is stored, before an upload brings its items.
+            keywords: Job options one by one; they go before ``options``.
 
         Raises:
             InvalidArgumentError: A field is wrong: ``violations`` names it; an item is no JSON, or passes
@@ -159,15 +133,7 @@ class Client:
             kind=kind,
             params="" if params is None else encode(params, "params"),
             request_id=request_id or str(uuid.uuid4()),
-            job_class=from_job_class(job_class),
-            max_failed_ratio=max_failed_ratio,
-            max_parallelism=max_parallelism,
-            schedule_time=from_schedule_time(schedule_time),
-            job_timeout=from_duration(job_timeout),
-            item_timeout=from_duration(item_timeout),
-            call_timeout=from_duration(call_timeout),
-            cache_answers=cache_answers,
-            budget_micros=budget_micros,
+            options=from_options(options, keywords),
         )
         return await submit_job(self._connection, request, items, on_open)
 
@@ -177,7 +143,8 @@ class Client:
         items: Iterable[Any] | AsyncIterable[Any],
         params: Any = None,
         *,
-        budget_micros: int | None = None,
+        options: JobOptions | None = None,
+        **keywords: Unpack[JobOptions],
     ) -> JobEstimate:
         """Returns what a job would take, and stores nothing; what ``submit`` would refuse is refused too.
 
@@ -185,7 +152,8 @@ class Client:
             kind: Name of a kind of work; see ``kinds``.
             items: JSON values, as for ``submit``; all are read.
             params: What holds for all items; None: no params.
-            budget_micros: What the job may cost; only checked.
+            options: Job options, checked as for ``submit``.
+            keywords: Job options one by one; they go before ``options``.
 
         Raises:
             InvalidArgumentError: A field is wrong: ``violations`` names it; an item beyond the first 4 MB or
@@ -197,7 +165,7 @@ class Client:
             gateway_pb2.SubmitJobRequest,
             kind=kind,
             params="" if params is None else encode(params, "params"),
-            budget_micros=budget_micros,
+            options=from_options(options, keywords),
         )
         return await estimate_job(self._connection, request, items)
 

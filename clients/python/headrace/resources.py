@@ -5,6 +5,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from headrace.options import JobOptions
+
 JsonValue = Any  # None, bool, int, float, str, list or dict
 
 
@@ -135,7 +137,9 @@ class Job:
     expire_time: datetime | None = None
     """When it ends as EXPIRED if it has not ended before; None: it has all the time."""
     budget_micros: int | None = None
-    """What it may cost, in millionths of a US dollar; None: no limit."""
+    """Most that it may cost, in millionths of a US dollar; None: no limit."""
+    options: JobOptions = field(default_factory=JobOptions, hash=False)
+    """Options that are set, with their present values."""
 
 
 @dataclass(frozen=True)
@@ -157,10 +161,10 @@ class JobEstimate:
 
 
 @dataclass(frozen=True)
-class FailedTry:
-    """A try of an item that failed: which one it was, from 1, and why."""
+class FailedAttempt:
+    """An attempt of an item that failed: which one it was, from 1, and why."""
 
-    try_number: int
+    attempt_number: int
     error: Failure
 
 
@@ -178,7 +182,7 @@ class LiveEvent:
 
 
 @dataclass(frozen=True)
-class JobOutlook:
+class JobForecast:
     """How fast a running job moves, over all workers, and what is likely to come.
 
     Attributes:
@@ -211,14 +215,14 @@ class JobEvent:
         job: The newest snapshot; that of the event before where only live numbers came.
         resume_token: Continues the watch after this event, at any gateway and in any process.
         live_events: Numbers that workers took since the last event, about once a second.
-        outlook: How fast the job moves and when it is likely to end: the newest of this watch, taken about
+        forecast: How fast the job moves and when it is likely to end: the newest of this watch, taken about
             once a second; None before the first, once the job has ended, and from an older gateway.
     """
 
     job: Job
     resume_token: str
     live_events: tuple[LiveEvent, ...] = ()
-    outlook: JobOutlook | None = None
+    forecast: JobForecast | None = None
 
     @property
     def progress(self) -> Progress:
@@ -240,11 +244,11 @@ class Result:
         state: SUCCEEDED or FAILED.
         output: The output's JSON value; None unless SUCCEEDED.
         error: Why it failed; None unless FAILED.
-        try_count: Tries made; 1 when the first was enough.
-        usage: What all its tries together have used.
+        attempt_count: Attempts made; 1 when the first was enough.
+        usage: What all its attempts together have used.
         finish_time: When it was recorded.
         output_text: The output's JSON text, exactly as the kind produced it; empty unless SUCCEEDED.
-        failed_tries: Those of its tries that failed, by rising number: of more than ten the last ten. The
+        failed_attempts: Those of its attempts that failed, by rising number: of more than ten the last ten. The
             last one of a FAILED item is the one that failed it for good.
     """
 
@@ -252,11 +256,11 @@ class Result:
     state: ItemState
     output: JsonValue
     error: Failure | None
-    try_count: int
+    attempt_count: int
     usage: Usage
     finish_time: datetime | None
     output_text: str = field(default="", repr=False)
-    failed_tries: tuple[FailedTry, ...] = ()
+    failed_attempts: tuple[FailedAttempt, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -276,10 +280,10 @@ class WorkerInfo:
         in_flight_count: Items being worked on.
         in_flight_limit: So many at most.
         leased_item_count: Items under lease and unfinished, those in flight included.
-        limits_apart: Redis cannot be asked, so it takes its part of each rate limit, as one of the live
+        limits_degraded: Redis cannot be asked, so it takes its part of each rate limit, as one of the live
             workers.
         items_per_second: Items that it finished, over 10 s; 0 from a worker of an older release.
-        tokens_per_second: Tokens, in and out, of the tries that it ended, over the same time.
+        tokens_per_second: Tokens, in and out, of the attempts that it ended, over the same time.
         limited_count: Items that wait on it for a rate limit or a cool-down.
         cooldown_seconds: How long a model is still left alone, the longest; 0: none is.
     """
@@ -292,7 +296,7 @@ class WorkerInfo:
     in_flight_count: int
     in_flight_limit: int
     leased_item_count: int
-    limits_apart: bool = False
+    limits_degraded: bool = False
     items_per_second: float = 0.0
     tokens_per_second: float = 0.0
     limited_count: int = 0

@@ -2,17 +2,16 @@
 
 import weakref
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Sequence
-from datetime import datetime, timedelta
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
-from headrace._transport.background_loop import BackgroundLoop
 from headrace._submitting.caller_items import CallerItems, is_read_by_caller
+from headrace._transport.background_loop import BackgroundLoop
 from headrace.client import Client
+from headrace.options import JobOptions
 from headrace.resources import (
     ItemState,
     Job,
-    JobClass,
     JobEstimate,
     JobEvent,
     JobState,
@@ -86,16 +85,9 @@ class SyncClient:
         params: Any = None,
         *,
         request_id: str | None = None,
-        job_class: JobClass | str | None = None,
-        max_failed_ratio: float | None = None,
-        max_parallelism: int | None = None,
-        schedule_time: datetime | None = None,
-        job_timeout: timedelta | float | None = None,
-        item_timeout: timedelta | float | None = None,
-        call_timeout: timedelta | float | None = None,
-        cache_answers: bool = False,
-        budget_micros: int | None = None,
+        options: JobOptions | None = None,
         on_open: Callable[[Job], object] | None = None,
+        **keywords: Unpack[JobOptions],
     ) -> Job:
         """Stores a job with its items and returns its snapshot; what is stored survives any crash.
 
@@ -117,25 +109,10 @@ class SyncClient:
                 of them.
             params: What holds for all items, as the kind's params_schema says, up to 1 MB; None: no params.
             request_id: Names the wanted job, up to 128 characters. Default: a new UUID.
-            job_class: The queue it goes through, by name in any case; default: DEFAULT.
-            max_failed_ratio: The job fails as soon as more than this part of its items has failed, 0 to 1;
-                default 0.5.
-            max_parallelism: Chunks of it worked on at once, at most; default: no limit.
-            schedule_time: When it shall start, with its time zone, up to a year ahead; default: at once.
-            job_timeout: It ends as EXPIRED (JOB_TIMED_OUT) when it has not ended so long after its submit, or
-                after its schedule_time: a timedelta or seconds, 1 s to 366 days. Default: never.
-            item_timeout: An item fails (ITEM_TIMED_OUT) when it was worked on for so long, all its tries of a
-                round together, without the waits between them: 1 ms to a day. Default: never.
-            call_timeout: A call to the provider without an answer for so long is broken off
-                (PROVIDER_TIMEOUT), and its item tried again: 1 ms to an hour; default: 120 s.
-            cache_answers: The very same call that an item of a job with this flag made before, of this tenant
-                and within a day, is not made again: its answer is used, with no call and no tokens counted;
-                and of equal calls under way one is made. Default: every item makes its own calls.
-            budget_micros: What it may cost, in millionths of a US dollar, 1 or more: spending stops within
-                one call's price of it, and the job is PAUSED for BUDGET until it is resumed with a higher
-                one. Default: no limit.
+            options: Job options; see ``JobOptions``.
             on_open: Called once with the job as soon as it is stored, before an upload brings its items; in
                 the client's own thread, where no call of it may wait.
+            keywords: Job options one by one; they go before ``options``.
 
         Raises:
             InvalidArgumentError: A field is wrong: ``violations`` names it; an item is no JSON, or passes
@@ -156,16 +133,9 @@ class SyncClient:
             items if read_here is None else read_here,
             params,
             request_id=request_id,
-            job_class=job_class,
-            max_failed_ratio=max_failed_ratio,
-            max_parallelism=max_parallelism,
-            schedule_time=schedule_time,
-            job_timeout=job_timeout,
-            item_timeout=item_timeout,
-            call_timeout=call_timeout,
-            cache_answers=cache_answers,
-            budget_micros=budget_micros,
+            options=options,
             on_open=on_open,
+            **keywords,
         )
         return self._loop.run(call, read_here)
 
@@ -175,7 +145,8 @@ class SyncClient:
         items: Iterable[Any] | AsyncIterable[Any],
         params: Any = None,
         *,
-        budget_micros: int | None = None,
+        options: JobOptions | None = None,
+        **keywords: Unpack[JobOptions],
     ) -> JobEstimate:
         """Returns what a job would take, and stores nothing; what ``submit`` would refuse is refused too.
 
@@ -183,7 +154,8 @@ class SyncClient:
             kind: Name of a kind of work; see ``kinds``.
             items: JSON values, as for ``submit``; all are read.
             params: What holds for all items; None: no params.
-            budget_micros: What the job may cost; only checked.
+            options: Job options, checked as for ``submit``.
+            keywords: Job options one by one; they go before ``options``.
 
         Raises:
             InvalidArgumentError: A field is wrong: ``violations`` names it; an item beyond the first 4 MB or
@@ -193,7 +165,7 @@ class SyncClient:
         """
         read_here = CallerItems(items) if is_read_by_caller(items) else None
         call = self._client.estimate(
-            kind, items if read_here is None else read_here, params, budget_micros=budget_micros
+            kind, items if read_here is None else read_here, params, options=options, **keywords
         )
         return self._loop.run(call, read_here)
 

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from headrace.errors import FieldViolation, InvalidArgumentError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.gateway.requests.opaque_text import seal, unseal
+from services.stubs.results.v1 import results_pb2
 
 _MAX_NUMBER = 2**63 - 1
 

@@ -9,7 +9,7 @@ import orjson
 from pydantic import BaseModel
 
 from headrace.gateway.v1 import gateway_pb2
-from headrace.kinds import CallEstimate, ItemFailedError, Kind, TryAgainError
+from headrace.kinds import CallEstimate, ItemFailedError, Kind, RetryableError
 from services.shared.prices import Prices
 
 _SLICE_SECONDS = 0.01
@@ -79,5 +79,5 @@ def _calls_of(kind: Kind[Any], params: BaseModel, item: str) -> Sequence[CallEst
     assert kind.estimate is not None
     try:
         return kind.estimate(params, orjson.loads(item))
-    except (ItemFailedError, TryAgainError):
+    except (ItemFailedError, RetryableError):
         return ()

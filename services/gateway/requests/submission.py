@@ -12,7 +12,6 @@ from headrace.errors import InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Kind, validate_params
-from headrace.results.v1 import results_pb2
 from services.gateway.requests.durations import is_normal
 from services.gateway.requests.fields import NO_NUL
 from services.gateway.requests.item_texts import check_items
@@ -20,6 +19,7 @@ from services.gateway.requests.job_prices import JobPrices
 from services.gateway.requests.request_rules import violations_of
 from services.gateway.requests.violations import Violations
 from services.shared.tracing import current_trace_id
+from services.stubs.results.v1 import results_pb2
 
 DEFAULT_MAX_FAILED_RATIO = 0.5
 MOST_DAYS_AHEAD = 366
@@ -44,16 +44,13 @@ async def new_job(
     violations = await violations_of(request)
     params = request.params or "{}"
     valid_params = _check_kind_and_params(request.kind, params, kinds, violations)
-    if valid_params is not None and request.HasField("budget_micros"):
+    if valid_params is not None and request.options.HasField("budget_micros"):
         _check_budget(prices.model_without_price(valid_params), violations)
     if request.upload and request.validate_only:
         violations.add("validate_only", "must not be set together with upload")
     if "\0" in request.request_id:
         violations.add("request_id", NO_NUL)
-    _check_schedule_time(request, violations)
-    for name in _TIMEOUTS:
-        if not is_normal(getattr(request, name)) and not violations.names(name):
-            violations.add(name, "must be a valid duration, with nanos from 0 to 999,999,999")
+    _check_times(request.options, violations)
     items_digest = hashlib.sha256()
     if not violations.names("items"):
         await check_items(request.items, violations, items_digest)
@@ -65,16 +62,13 @@ async def new_job(
         kind=request.kind,
         params=params,
         items=request.items,
-        job_class=request.job_class or jobs_pb2.JOB_CLASS_DEFAULT,
-        max_failed_ratio=_max_failed_ratio(request),
-        max_parallelism=request.max_parallelism,
-        schedule_time=request.schedule_time if request.HasField("schedule_time") else None,
+        options=request.options,
         upload_open=request.upload,
-        cache_answers=request.cache_answers,
-        budget_micros=request.budget_micros if request.HasField("budget_micros") else None,
         trace_id=current_trace_id(),  # no part of the content: a repeated call has another one
-        **{name: getattr(request, name) for name in _TIMEOUTS if request.HasField(name)},
     )
+    job.options.job_class = request.options.job_class or jobs_pb2.JOB_CLASS_DEFAULT
+    if not request.options.HasField("max_failed_ratio"):
+        job.options.max_failed_ratio = DEFAULT_MAX_FAILED_RATIO
     job.content_hash = _content_hash(job, items_digest.digest())
     return job
 
@@ -96,46 +90,34 @@ def _check_kind_and_params(
 
 
 def _check_budget(model_without_price: str | None, violations: Violations) -> None:
-    if model_without_price is not None and not violations.names("budget_micros"):
+    if model_without_price is not None and not violations.names("options.budget_micros"):
         violations.add(
-            "budget_micros",
+            "options.budget_micros",
             f"cannot be kept, for the price of {model_without_price} is not known; see HEADRACE_PRICES_FILE",
         )
 
 
-def _check_schedule_time(request: gateway_pb2.SubmitJobRequest, violations: Violations) -> None:
-    if not request.HasField("schedule_time"):
+def _check_times(options: jobs_pb2.JobOptions, violations: Violations) -> None:
+    for name in _TIMEOUTS:
+        if not is_normal(getattr(options, name)) and not violations.names(f"options.{name}"):
+            message = "must be a valid duration, with nanos from 0 to 999,999,999"
+            violations.add(f"options.{name}", message)
+    if not options.HasField("schedule_time"):
         return
     try:
-        request.schedule_time.ToDatetime()
+        options.schedule_time.ToDatetime()
     except ValueError:
-        violations.add("schedule_time", "must be a valid timestamp, from year 1 to 9999")
+        violations.add("options.schedule_time", "must be a valid timestamp, from year 1 to 9999")
         return
-    if request.schedule_time.seconds > time.time() + MOST_DAYS_AHEAD * 86_400:
-        violations.add("schedule_time", "must be at most a year ahead")
-
-
-def _max_failed_ratio(request: gateway_pb2.SubmitJobRequest) -> float:
-    return request.max_failed_ratio if request.HasField("max_failed_ratio") else DEFAULT_MAX_FAILED_RATIO
+    if options.schedule_time.seconds > time.time() + MOST_DAYS_AHEAD * 86_400:
+        violations.add("options.schedule_time", "must be at most a year ahead")
 
 
 def _content_hash(job: results_pb2.NewJob, items_digest: bytes) -> bytes:
-    # Later options are to be added only where they are set, so that hashes in the store stay good.
     digest = hashlib.sha256()
-    options = f"{job.job_class} {job.max_failed_ratio!r} {job.max_parallelism}"
-    if job.upload_open:
-        options += " upload"
-    if job.HasField("schedule_time"):
-        options += f" start {job.schedule_time.seconds} {job.schedule_time.nanos}"
-    if job.cache_answers:
-        options += " cache"
-    if job.HasField("budget_micros"):
-        options += f" budget {job.budget_micros}"
-    for name in _TIMEOUTS:
-        if job.HasField(name):
-            length = getattr(job, name)
-            options += f" {name} {length.seconds} {length.nanos}"
-    for field in (job.kind.encode(), job.params.encode(), options.encode(), items_digest):
+    options = job.options.SerializeToString(deterministic=True)
+    upload = b"upload" if job.upload_open else b""
+    for field in (job.kind.encode(), job.params.encode(), options, upload, items_digest):
         digest.update(len(field).to_bytes(8, "big"))
         digest.update(field)
     return digest.digest()

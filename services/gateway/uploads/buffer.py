@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from headrace.gateway.v1 import gateway_pb2
-from headrace.results.v1 import results_pb2
+from services.stubs.results.v1 import results_pb2
 
 MAX_ITEMS_PER_CALL = 1000
 MAX_BYTES_PER_CALL = 1024 * 1024

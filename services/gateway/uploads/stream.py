@@ -6,14 +6,14 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 
 from headrace.errors import UnavailableError
 from headrace.gateway.v1 import gateway_pb2
-from headrace.results.v1 import results_pb2
-from services.gateway.uploads.byte_budget import ByteBudget
 from services.gateway.effects import EffectRunner
 from services.gateway.stopping import gateway_stopping
 from services.gateway.store import StoreClient
-from services.gateway.uploads.responses import UploadAnswers
 from services.gateway.uploads.buffer import UploadBuffer, store_calls
+from services.gateway.uploads.byte_budget import ByteBudget
 from services.gateway.uploads.requests import check_batch, named_job
+from services.gateway.uploads.responses import UploadAnswers
+from services.stubs.results.v1 import results_pb2
 
 # How long to wait before a call that the store did not answer is made again, in seconds.
 REPEAT_SECONDS = (0.1, 0.2, 0.4, 0.8)

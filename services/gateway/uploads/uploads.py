@@ -4,10 +4,10 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 from contextlib import aclosing
 
 from headrace.gateway.v1 import gateway_pb2
-from services.gateway.uploads.byte_budget import ByteBudget
 from services.gateway.effects import EffectRunner
 from services.gateway.stopping import gateway_stopping
 from services.gateway.store import StoreClient
+from services.gateway.uploads.byte_budget import ByteBudget
 from services.gateway.uploads.stream import UploadStream
 
 MAX_HELD_BYTES = 64 * 1024 * 1024

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from headrace.errors import HeadraceError, NotFoundError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.gateway.watching.recent_jobs import RecentJobs
 from services.gateway.stopping import gateway_stopping
+from services.gateway.watching.recent_jobs import RecentJobs
 from services.gateway.watching.topic import Topic
+from services.stubs.results.v1 import results_pb2
 
 # How often is looked for live numbers to send alone, in seconds.
 LIVE_CHECK_SECONDS = 0.25
@@ -83,7 +83,7 @@ class Watcher:
 class Hub:
     """The watched jobs of this gateway. News of other jobs pass through without a trace, but for new ones.
 
-    Make it, and call it, on the loop; every method but tell_live_numbers returns at once.
+    Make it, and call it, on the loop; every method but notify_live_numbers returns at once.
 
     Attributes:
         recent: Jobs created here a moment ago, which are likely to be watched next.
@@ -137,7 +137,7 @@ class Hub:
         if topic is not None:
             topic.put_live_event(live_event, self._loop.time())
 
-    async def tell_live_numbers(self) -> None:
+    async def notify_live_numbers(self) -> None:
         """Sends live numbers that no snapshot took along, until cancelled."""
         while True:
             await asyncio.sleep(LIVE_CHECK_SECONDS)
@@ -147,7 +147,7 @@ class Hub:
         """Sends live numbers that no snapshot took along."""
         now = self._loop.time()
         for job_id, topic in self._topics.items():
-            if topic.tell_alone(now):
+            if topic.notify_alone(now):
                 self._wake(job_id)
 
     def _wake(self, job_id: str) -> None:

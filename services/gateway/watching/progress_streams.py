@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import grpc
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from headrace.worker.v1 import worker_pb2, worker_pb2_grpc
 from services.gateway.watching.hub import Hub
 from services.shared.logging import get_logger
 from services.shared.rpc_client import open_channel
+from services.stubs.results.v1 import results_pb2
+from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 
 if TYPE_CHECKING:
-    from headrace.worker.v1.worker_pb2_grpc import WorkerServiceAsyncStub
+    from services.stubs.worker.v1.worker_pb2_grpc import WorkerServiceAsyncStub
 
 log = get_logger(__name__)
 
@@ -95,7 +95,7 @@ class ProgressStreams:
             log.info("worker_joined", incarnation=key[0])
             self._links[key] = _Link(live[key], self._gateway, self._hub, self._on_gap)
 
-    def tell(self, workers: Iterable[results_pb2.WorkerToTell]) -> None:
+    def tell(self, workers: Iterable[results_pb2.WorkerToNotify]) -> None:
         """Has workers end or pause jobs, and returns at once. One not reached hears it by heartbeat."""
         for worker in workers:
             self._start(self._tell(worker))
@@ -111,7 +111,7 @@ class ProgressStreams:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _tell(self, worker: results_pb2.WorkerToTell) -> None:
+    async def _tell(self, worker: results_pb2.WorkerToNotify) -> None:
         try:
             async with open_channel(worker.address) as channel:  # shares the connection of the stream
                 stub: WorkerServiceAsyncStub = worker_pb2_grpc.WorkerServiceStub(channel)

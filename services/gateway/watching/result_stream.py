@@ -3,11 +3,11 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from headrace.gateway.v1 import gateway_pb2
-from headrace.results.v1 import results_pb2
 from services.gateway.requests.cursors import ResultsOfJob, invalid_cursor
-from services.gateway.watching.hub import Hub, Watcher
 from services.gateway.store import StoreClient
+from services.gateway.watching.hub import Hub, Watcher
 from services.shared.job_states import TERMINAL_STATES
+from services.stubs.results.v1 import results_pb2
 
 RESULTS_PER_PAGE = 1000
 

@@ -3,8 +3,8 @@
 import asyncio
 
 from headrace.errors import HeadraceError
-from services.gateway.watching.hub import Hub
 from services.gateway.store import StoreClient
+from services.gateway.watching.hub import Hub
 from services.shared.logging import get_logger
 
 log = get_logger(__name__)

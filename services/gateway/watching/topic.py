@@ -2,8 +2,8 @@
 
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
-from services.gateway.watching.forecast import Outlook
 from services.gateway.requests.resume_tokens import resume_token
+from services.gateway.watching.forecast import Forecast
 from services.shared.job_states import TERMINAL_STATES
 
 # Workers whose live events go out at once, at most: those that told last.
@@ -13,7 +13,7 @@ LIVE_SECONDS = 1.0
 ALONE_AFTER_SECONDS = 1.25
 # The first wait so long for what workers tell: without it nothing would seem to be in flight.
 FIRST_SECONDS = 3.0
-_NOTHING = jobs_pb2.JobOutlook()
+_NOTHING = jobs_pb2.JobForecast()
 
 
 class Topic:
@@ -35,7 +35,7 @@ class Topic:
         self._job_id = job_id
         self._newest: gateway_pb2.WatchJobResponse | None = None
         self._live_events: dict[str, jobs_pb2.LiveEvent] = {}
-        self._outlook = Outlook()
+        self._forecast = Forecast()
         self._told = _NOTHING
         self._told_at = now
         self._live: gateway_pb2.WatchJobResponse | None = None  # without a token
@@ -52,7 +52,7 @@ class Topic:
         token = resume_token(job.job_id, job.seq)
         self._newest = gateway_pb2.WatchJobResponse(job=job, resume_token=token)
         self._both = self._alone = None
-        self._outlook.put_job(job, now)
+        self._forecast.put_job(job, now)
         if job.state in TERMINAL_STATES:
             self._live = None
         elif now - self._told_at >= (LIVE_SECONDS if self._has_live_numbers() else FIRST_SECONDS):
@@ -64,9 +64,9 @@ class Topic:
         self._live_events[live_event.incarnation] = live_event
         if len(self._live_events) > MAX_LIVE_EVENTS:
             del self._live_events[next(iter(self._live_events))]
-        self._outlook.put_live_event(live_event, now)
+        self._forecast.put_live_event(live_event, now)
 
-    def tell_alone(self, now: float) -> bool:
+    def notify_alone(self, now: float) -> bool:
         """Returns whether there are new live numbers from here on, for no snapshot has brought them."""
         if not self._has_live_numbers():
             return False
@@ -107,12 +107,12 @@ class Topic:
         return self._newest is not None and self._newest.job.state in TERMINAL_STATES
 
     def _tell(self, now: float) -> bool:
-        outlook = self._outlook.read(now)
-        if not self._live_events and outlook == self._told:
+        forecast = self._forecast.read(now)
+        if not self._live_events and forecast == self._told:
             return False
-        self._live = gateway_pb2.WatchJobResponse(live_events=self._live_events.values(), outlook=outlook)
+        self._live = gateway_pb2.WatchJobResponse(live_events=self._live_events.values(), forecast=forecast)
         self._live_events = {}
-        self._told, self._told_at = outlook, now
+        self._told, self._told_at = forecast, now
         self.live_number += 1
         self._both = self._alone = None
         return True

@@ -3,9 +3,9 @@
 from collections.abc import AsyncGenerator, Awaitable, Callable
 
 from headrace.gateway.v1 import gateway_pb2
-from services.gateway.watching.hub import Hub
 from services.gateway.requests.resume_tokens import resume_token
 from services.gateway.store import StoreClient
+from services.gateway.watching.hub import Hub
 from services.shared.job_states import TERMINAL_STATES
 
 

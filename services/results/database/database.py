@@ -6,12 +6,12 @@ from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import Connection
 
-from services.results.database.database import sql
+from services.results.database import sql
 from services.results.database.clock import Clock
 from services.results.database.engine import SIGNS_OF_LIFE_POOL_SIZE, open_engine
 from services.results.database.failures import DATABASE_ERRORS, is_repeatable, translate
-from services.results.metrics import TRANSACTION_SECONDS, TRANSACTIONS_REPEATED
 from services.results.database.sessions import Session, Sessions
+from services.results.metrics import TRANSACTION_SECONDS, TRANSACTIONS_REPEATED
 from services.shared.metrics import timing
 
 T = TypeVar("T")

@@ -9,12 +9,11 @@ from sqlalchemy import Row
 
 from headrace.errors import NotFoundError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.results.rows import job_rows
-from services.results.rows import worker_rows
 from services.results.database.database import Database, Transaction
+from services.results.rows import job_rows, worker_rows
 from services.results.rows.job_rows import COLUMNS, job_of
 from services.results.rows.messages import canonical_id, job_message, result_message, worker_message
+from services.stubs.results.v1 import results_pb2
 
 MAX_PAGE_SIZE = 1_000
 MAX_PAGE_BYTES = 1024 * 1024
@@ -31,19 +30,19 @@ _AFTER_ALL_IDS = "~"
 _ROUND = "SELECT p.round FROM job_progress p WHERE p.job_id = :job_id AND p.tenant = :tenant"
 # SQLite keeps the order of a CROSS JOIN: each key looks up its row, and none is compared with all rows.
 _RESULTS = """
-SELECT e.item_index, e.state, e.output, e.output_bytes, e.error_reason, e.error_message, e.try_count,
+SELECT e.item_index, e.state, e.output, e.output_bytes, e.error_reason, e.error_message, e.attempt_count,
     e.call_count, e.input_tokens, e.output_tokens, e.cached_tokens, e.cost_micros, e.finish_time,
-    e.failed_tries
+    e.failed_attempts
 FROM ROWS(k: item_index bigint, round bigint) CROSS JOIN results e
 WHERE e.job_id = :job_id AND e.item_index = k.item_index AND e.round = k.round"""
 # Bytes of a result but for what all take; those of a message are guessed, and never too low.
-ROOM = "e.output_bytes + 4 * length(e.error_message) + length(e.failed_tries)"
+ROOM = "e.output_bytes + 4 * length(e.error_message) + length(e.failed_attempts)"
 _KEYS = f"""
-SELECT e.item_index, e.round, {ROOM} AS room FROM results e
+SELECT e.item_index, e.round, {ROOM} AS capacity FROM results e
 WHERE e.job_id = :job_id AND e.item_index > :after AND (e.round = 0 OR e.round = :round)"""
 _OF_ITEM_STATE = " AND e.state = :state"
 _BY_INDEX = " ORDER BY e.item_index LIMIT :most"
-# Room that a result takes besides its output and its error.
+# Capacity that a result takes besides its output and its error.
 _RESULT_BYTES = 100
 
 
@@ -113,8 +112,8 @@ async def read_results(tx: Transaction, job_id: str, keys: Sequence[Row[Any]]) -
 
 
 def fitting(keys: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
-    """Returns the first keys whose results, by their ``room``, fit in a page, at least one."""
-    return keys[: count_fitting([key.room + _RESULT_BYTES for key in keys])]
+    """Returns the first keys whose results, by their ``capacity``, fit in a page, at least one."""
+    return keys[: count_fitting([key.capacity + _RESULT_BYTES for key in keys])]
 
 
 def count_fitting(sizes: Sequence[int]) -> int:

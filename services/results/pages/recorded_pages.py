@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from headrace.errors import NotFoundError
-from headrace.results.v1 import results_pb2
-from services.results.rows import job_rows
 from services.results.database.database import Database, Transaction
-from services.results.rules.facts import Job
-from services.results.rows.messages import canonical_id, job_message
 from services.results.pages.listed_pages import MAX_PAGE_SIZE, ROOM, fitting, read_results
+from services.results.rows import job_rows
+from services.results.rows.messages import canonical_id, job_message
+from services.results.rules.facts import Job
+from services.stubs.results.v1 import results_pb2
 
 # Rows that one page looks at, at most: where most are of an older round or another state, it ends early.
 MAX_ROWS_SEEN = 10_000
@@ -20,7 +20,7 @@ _RANGE = """FROM results e WHERE e.job_id = :job_id AND e.item_index >= 0
 AND (e.seq, e.item_index) > (:seq, :item_index) AND (e.seq, e.item_index) <= (:end_seq, :end_index)"""
 _IN_ORDER = " ORDER BY e.seq, e.item_index"
 _KEYS = f"""
-SELECT e.seq, e.item_index, e.round, {ROOM} AS room {_RANGE} AND (e.round = 0 OR e.round = :round)"""
+SELECT e.seq, e.item_index, e.round, {ROOM} AS capacity {_RANGE} AND (e.round = 0 OR e.round = :round)"""
 _OF_ITEM_STATE = " AND e.state = :state"
 _MOST = " LIMIT :most"
 # The last row to look at, and whether there is one after it; the index alone tells.

@@ -96,7 +96,7 @@ async def _purge_items(tx: Transaction, jobs: Sequence[_Left]) -> dict[str, Posi
     ranges = _cut(wanted, await tx.run(_SIZES, k=wanted, b=wanted))
     tx.later(_delete(tx, "item_blocks", "first_index"), item_blocks=ranges)
     tx.later(_delete(tx, "results", "item_index"), results=ranges)
-    tx.later(_delete(tx, "item_tries", "item_index"), item_tries=ranges)
+    tx.later(_delete(tx, "item_attempts", "item_index"), item_attempts=ranges)
     before = {job.job_id: job.position for job in jobs}
     return {part.job_id: before[part.job_id]._replace(item_index=part.end_index) for part in ranges}
 
@@ -130,11 +130,11 @@ def _delete(tx: Transaction, table: str, column: str = "") -> str:
 
 def _take(jobs: Iterable[tuple[str, int, int]]) -> list[_Range]:
     """Returns the beginnings of ranges (job id, first index, end index), ROWS_AT_ONCE long together."""
-    taken, room = [], ROWS_AT_ONCE
+    taken, capacity = [], ROWS_AT_ONCE
     for job_id, first, end in jobs:
-        if room:
-            taken.append(_Range(job_id, first, min(end, first + room)))
-            room -= taken[-1].end_index - first
+        if capacity:
+            taken.append(_Range(job_id, first, min(end, first + capacity)))
+            capacity -= taken[-1].end_index - first
     return taken
 
 

@@ -9,10 +9,10 @@ from typing import Any
 from sqlalchemy import Row
 
 from headrace.errors import FailedPreconditionError
-from headrace.results.v1 import results_pb2
 from services.results.database.database import Transaction
 from services.results.rows.messages import canonical_id
 from services.results.rules.fairness import Candidate, Choice, ChunkSize, Share
+from services.stubs.results.v1 import results_pb2
 
 MAX_TENANTS = 32
 # More take the longer: meanwhile a job of another tenant waits for the next call.
@@ -72,7 +72,7 @@ class Candidates:
 
 
 async def read_candidates(tx: Transaction, request: results_pb2.LeaseChunksRequest) -> Candidates:
-    """Returns jobs of the wanted class to lease from, enough to fill the room, but for excluded ones.
+    """Returns jobs of the wanted class to lease from, enough to fill the capacity, but for excluded ones.
 
     The worker is under lock from then on.
 
@@ -80,7 +80,7 @@ async def read_candidates(tx: Transaction, request: results_pb2.LeaseChunksReque
         FailedPreconditionError: The store does not count the worker as live (WORKER_NOT_LIVE).
     """
     excluded = {canonical_id(job_id) for job_id in request.excluded_job_ids}
-    most_jobs = min(max(request.room, 1), MAX_JOBS_OF_TENANT) + 1 + len(excluded)
+    most_jobs = min(max(request.capacity, 1), MAX_JOBS_OF_TENANT) + 1 + len(excluded)
     plain = {
         "incarnation": request.incarnation,
         "job_class": request.job_class,
@@ -94,7 +94,7 @@ async def read_candidates(tx: Transaction, request: results_pb2.LeaseChunksReque
     shares = {row.tenant: Share(row.tenant, row.tenant_time, row.job_clock) for row in rows}
     jobs = [row for row in rows if row.job_id is not None]
     counts = Counter(row.tenant for row in jobs)
-    candidates = [_candidate(row, request.room) for row in jobs if row.job_id not in excluded]
+    candidates = [_candidate(row, request.capacity) for row in jobs if row.job_id not in excluded]
     return Candidates(
         class_clock=shares[""].virtual_time if "" in shares else 0,
         shares=shares,
@@ -104,14 +104,14 @@ async def read_candidates(tx: Transaction, request: results_pb2.LeaseChunksReque
     )
 
 
-def _candidate(row: Row[Any], room: int) -> Candidate:
+def _candidate(row: Row[Any], capacity: int) -> Candidate:
     count = row.open_chunk_count - row.leased_chunk_count - row.quarantined_chunk_count
     if row.quarantined_chunk_count and not row.is_risky:
         count += 1
     if row.max_parallelism:
         count = min(count, max(0, row.max_parallelism - row.leased_chunk_count))
     # One more than can fit, so that the choice sees that something is left.
-    count = min(count, room // row.chunk_size + 2)
+    count = min(count, capacity // row.chunk_size + 2)
     return Candidate(row.job_id, row.tenant, row.virtual_time, [ChunkSize(row.chunk_size)] * count)
 
 

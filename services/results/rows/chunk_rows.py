@@ -10,10 +10,10 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from headrace.results.v1 import results_pb2
 from services.results.database.database import Transaction
-from services.results.rules.facts import Chunk
 from services.results.rules.chunks import Cut
+from services.results.rules.facts import Chunk
+from services.stubs.results.v1 import results_pb2
 
 _NAMES = tuple(field.name for field in fields(Chunk))
 COLUMNS = ", ".join(f"c.{name}" for name in _NAMES)

@@ -1,34 +1,36 @@
-"""Failed tries as the text that is stored: a JSON list of [number, reason, message], empty for none."""
+"""Failed attempts as the text that is stored: a JSON list of [number, reason, message], empty for none."""
 
 import json
 from collections.abc import Iterable
 
 from headrace.jobs.v1 import jobs_pb2
 from services.results.rows.unstorable import MAX_REASON_CHARACTERS
-from services.shared.failed_attempts import MAX_FAILED_TRIES, MAX_MESSAGE_CHARACTERS, with_failed_try
+from services.shared.failed_attempts import MAX_FAILED_ATTEMPTS, MAX_MESSAGE_CHARACTERS, with_failed_attempt
 
 
-def encode_tries(tries: Iterable[jobs_pb2.FailedTry]) -> str:
-    """Returns the text of failed tries, the last ten, in ASCII: it is no shorter than what is shown of it."""
+def encode_attempts(attempts: Iterable[jobs_pb2.FailedAttempt]) -> str:
+    """Returns the text of failed attempts, the last ten, in ASCII: it is no shorter than what is shown of it."""
     kept = [
         [
-            each.try_number,
+            each.attempt_number,
             each.error.reason[:MAX_REASON_CHARACTERS],
             each.error.message[:MAX_MESSAGE_CHARACTERS],
         ]
-        for each in tries
+        for each in attempts
     ]
-    return json.dumps(kept[-MAX_FAILED_TRIES:], separators=(",", ":")) if kept else ""
+    return json.dumps(kept[-MAX_FAILED_ATTEMPTS:], separators=(",", ":")) if kept else ""
 
 
-def decode_tries(text: str) -> list[jobs_pb2.FailedTry]:
-    """Returns the failed tries in a stored text."""
+def decode_attempts(text: str) -> list[jobs_pb2.FailedAttempt]:
+    """Returns the failed attempts in a stored text."""
     return [
-        jobs_pb2.FailedTry(try_number=number, error=jobs_pb2.Error(reason=reason, message=message))
+        jobs_pb2.FailedAttempt(attempt_number=number, error=jobs_pb2.Error(reason=reason, message=message))
         for number, reason, message in (json.loads(text) if text else ())
     ]
 
 
-def encode_failure(earlier: Iterable[jobs_pb2.FailedTry], try_count: int, error: jobs_pb2.Error) -> str:
-    """Returns the text of the tries of an item that failed in its last one, whether that is listed or not."""
-    return encode_tries(with_failed_try(earlier, max(1, try_count), error))
+def encode_failure(
+    earlier: Iterable[jobs_pb2.FailedAttempt], attempt_count: int, error: jobs_pb2.Error
+) -> str:
+    """Returns the text of the attempts of an item that failed in its last one, whether that is listed or not."""
+    return encode_attempts(with_failed_attempt(earlier, max(1, attempt_count), error))

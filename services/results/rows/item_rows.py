@@ -1,4 +1,4 @@
-"""Reading and writing rows of results and item_tries, under the lock of their jobs."""
+"""Reading and writing rows of results and item_attempts, under the lock of their jobs."""
 
 # ruff: noqa: S608  # statements are put together from constants alone
 
@@ -30,7 +30,7 @@ class NewResult(NamedTuple):
 
     Attributes:
         current_round: The job's round; a failure has it as round too, a success 0.
-        failed_tries: Text, as ``kept_tries`` has it.
+        failed_attempts: Text, as ``kept_tries`` has it.
     """
 
     job_id: str
@@ -43,28 +43,28 @@ class NewResult(NamedTuple):
     output_bytes: int
     error_reason: str
     error_message: str
-    try_count: int
+    attempt_count: int
     call_count: int
     input_tokens: int
     output_tokens: int
     cached_tokens: int
     cost_micros: int
     finish_time: int
-    failed_tries: str = ""
+    failed_attempts: str = ""
 
 
-class Tries(NamedTuple):
-    """The tries of an item that waits for another one.
+class Attempts(NamedTuple):
+    """The attempts of an item that waits for another one.
 
     Attributes:
-        failed_tries: Text, as ``kept_tries`` has it.
+        failed_attempts: Text, as ``kept_tries`` has it.
         work_time: How long it was worked on in them, in microseconds.
     """
 
     job_id: str
     item_index: int
     round: int
-    try_count: int
+    attempt_count: int
     due_time: int
     call_count: int
     input_tokens: int
@@ -73,12 +73,12 @@ class Tries(NamedTuple):
     cost_micros: int
     error_reason: str
     error_message: str
-    failed_tries: str = ""
+    failed_attempts: str = ""
     work_time: int = 0
 
     @property
     def usage(self) -> Usage:
-        """What these tries have used."""
+        """What these attempts have used."""
         return Usage(*self[5:10])
 
 
@@ -95,13 +95,13 @@ class ItemRange(NamedTuple):
 # goes through all results at every call, until the table is analysed again.
 _INSERT = f"""
 INSERT INTO results (job_id, item_index, round, seq, state, output, output_bytes, error_reason,
-    error_message, try_count, {_USAGE_NAMES}, finish_time, failed_tries)
+    error_message, attempt_count, {_USAGE_NAMES}, finish_time, failed_attempts)
 SELECT r.job_id, r.item_index, r.round, r.seq, r.state, r.output, r.output_bytes, r.error_reason,
-    r.error_message, r.try_count, r.call_count, r.input_tokens, r.output_tokens, r.cached_tokens,
-    r.cost_micros, r.finish_time, r.failed_tries
+    r.error_message, r.attempt_count, r.call_count, r.input_tokens, r.output_tokens, r.cached_tokens,
+    r.cost_micros, r.finish_time, r.failed_attempts
 FROM ROWS(r: job_id text, item_index bigint, round bigint, current_round bigint, seq bigint, state bigint,
-    output text, output_bytes bigint, error_reason text, error_message text, try_count bigint, {_USAGE},
-    finish_time bigint, failed_tries text)
+    output text, output_bytes bigint, error_reason text, error_message text, attempt_count bigint, {_USAGE},
+    finish_time bigint, failed_attempts text)
 WHERE (SELECT 1 FROM results e WHERE e.job_id = r.job_id AND e.item_index = r.item_index
        AND e.round IN (0, r.current_round) LIMIT 1) IS NULL
 ON CONFLICT DO NOTHING RETURNING job_id, item_index"""
@@ -109,16 +109,16 @@ _RANGES = "ROWS(k: job_id text, round bigint, first_index bigint, end_index bigi
 _FINISHED = f"""
 SELECT e.job_id, e.item_index FROM {_RANGES} JOIN results e ON e.job_id = k.job_id
 AND e.item_index >= k.first_index AND e.item_index < k.end_index AND (e.round = 0 OR e.round = k.round)"""
-_TRIES = f"""
-SELECT {", ".join("t." + name for name in Tries._fields)} FROM {_RANGES}
-JOIN item_tries t ON t.job_id = k.job_id AND t.round = k.round
+_ATTEMPTS = f"""
+SELECT {", ".join("t." + name for name in Attempts._fields)} FROM {_RANGES}
+JOIN item_attempts t ON t.job_id = k.job_id AND t.round = k.round
 AND t.item_index >= k.first_index AND t.item_index < k.end_index"""
 _DEFER = f"""
-INSERT INTO item_tries ({", ".join(Tries._fields)}) SELECT {", ".join(Tries._fields)}
-FROM ROWS(tried: job_id text, item_index bigint, round bigint, try_count bigint, due_time bigint, {_USAGE},
-    error_reason text, error_message text, failed_tries text, work_time bigint) WHERE true
+INSERT INTO item_attempts ({", ".join(Attempts._fields)}) SELECT {", ".join(Attempts._fields)}
+FROM ROWS(tried: job_id text, item_index bigint, round bigint, attempt_count bigint, due_time bigint, {_USAGE},
+    error_reason text, error_message text, failed_attempts text, work_time bigint) WHERE true
 ON CONFLICT (job_id, item_index) DO UPDATE SET
-{", ".join(f"{name} = excluded.{name}" for name in Tries._fields[2:])}"""
+{", ".join(f"{name} = excluded.{name}" for name in Attempts._fields[2:])}"""
 
 
 async def insert_results(tx: Transaction, results: Sequence[NewResult]) -> set[tuple[str, int]]:
@@ -133,19 +133,19 @@ async def read_finished(tx: Transaction, ranges: Sequence[ItemRange]) -> set[tup
     return {(row.job_id, row.item_index) for row in rows}
 
 
-async def read_tries(tx: Transaction, ranges: Sequence[ItemRange]) -> dict[tuple[str, int], Tries]:
-    """Returns, by job id and item index, what the store knows of tries in these ranges."""
-    rows: Sequence[Row[Any]] = await tx.run(_TRIES, k=ranges) if ranges else []
-    return {(row.job_id, row.item_index): Tries(*tuple(row)) for row in rows}
+async def read_attempts(tx: Transaction, ranges: Sequence[ItemRange]) -> dict[tuple[str, int], Attempts]:
+    """Returns, by job id and item index, what the store knows of attempts in these ranges."""
+    rows: Sequence[Row[Any]] = await tx.run(_ATTEMPTS, k=ranges) if ranges else []
+    return {(row.job_id, row.item_index): Attempts(*tuple(row)) for row in rows}
 
 
-def save_tries(tx: Transaction, tries: Iterable[Tries]) -> None:
-    """Queues the newest tries of items."""
-    rows = list({(entry.job_id, entry.item_index): entry for entry in tries}.values())
+def save_attempts(tx: Transaction, attempts: Iterable[Attempts]) -> None:
+    """Queues the newest attempts of items."""
+    rows = list({(entry.job_id, entry.item_index): entry for entry in attempts}.values())
     if rows:
         tx.later(_DEFER, tried=rows)
 
 
-async def forget_tries(tx: Transaction, job_id: str) -> None:
-    """Forgets all tries of a job."""
-    await tx.run("DELETE FROM item_tries WHERE job_id = :job_id", {"job_id": job_id})
+async def forget_attempts(tx: Transaction, job_id: str) -> None:
+    """Forgets all attempts of a job."""
+    await tx.run("DELETE FROM item_attempts WHERE job_id = :job_id", {"job_id": job_id})

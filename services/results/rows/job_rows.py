@@ -20,11 +20,9 @@ _OF_JOBS = (
     "schedule_time",
     "trace_id",
     "job_timeout",
-    "item_timeout",
-    "call_timeout",
-    "cache_answers",
+    "worker_options",
 )
-_BOOLEANS = ("upload_open", "leasable", "has_deferrals", "cache_answers")
+_BOOLEANS = ("upload_open", "leasable", "has_deferrals")
 _NAMES = tuple(field.name for field in fields(Job))
 COLUMNS = ", ".join(f"j.{name}" if name in _OF_JOBS else f"p.{name}" for name in _NAMES)
 
@@ -55,7 +53,7 @@ WHERE p.job_id IN (
                           ORDER BY u.upload_expire_time LIMIT :most) d
     UNION ALL
     SELECT d.job_id FROM (SELECT e.job_id FROM job_progress e WHERE e.expire_time <= (SELECT NOW())
-                          AND e.expire_time IS NOT NULL AND e.stop_as = 0 AND e.finish_time IS NULL
+                          AND e.expire_time IS NOT NULL AND e.stopping_to = 0 AND e.finish_time IS NULL
                           ORDER BY e.expire_time LIMIT :most) d)
 ORDER BY p.job_id FOR UPDATE OF p SKIP LOCKED"""
 

@@ -10,11 +10,12 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from sqlalchemy import Row
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.results.rules.facts import Chunk, Job
+from services.results.rows.failed_attempts import decode_attempts
 from services.results.rows.item_rows import Usage
-from services.results.rows.failed_attempts import decode_tries
+from services.results.rows.job_options import decode_worker_options
+from services.results.rules.facts import Chunk, Job
 from services.shared.job_states import TERMINAL_STATES
+from services.stubs.results.v1 import results_pb2
 
 MAX_COUNT = 2**40
 # A length of time beyond this, some 35 years, is a mistake.
@@ -85,7 +86,24 @@ def job_message(job: Job) -> jobs_pb2.Job:
         tenant=job.tenant,
         expire_time=timestamp(job.expire_time),
         budget_micros=job.budget_micros,
+        options=options_message(job),
     )
+
+
+def options_message(job: Job) -> jobs_pb2.JobOptions:
+    """Returns the options of a job, with their present values."""
+    options = decode_worker_options(job.worker_options)
+    options.job_class = cast("jobs_pb2.JobClass", job.job_class)
+    options.max_failed_ratio = job.max_failed_ratio
+    if job.max_parallelism:
+        options.max_parallelism = job.max_parallelism
+    if job.schedule_time is not None:
+        options.schedule_time.FromMicroseconds(job.schedule_time)
+    if job.job_timeout is not None:
+        options.job_timeout.FromMicroseconds(job.job_timeout)
+    if job.budget_micros is not None:
+        options.budget_micros = job.budget_micros
+    return options
 
 
 def usage_message(used: Any) -> jobs_pb2.Usage:
@@ -119,10 +137,10 @@ def result_message(row: Row[Any]) -> jobs_pb2.Result:
         state=cast("jobs_pb2.ItemState", row.state),
         output=row.output,
         error=jobs_pb2.Error(reason=row.error_reason, message=row.error_message) if failed else None,
-        try_count=row.try_count,
+        attempt_count=row.attempt_count,
         usage=usage_message(row),
         finish_time=timestamp(row.finish_time),
-        failed_tries=decode_tries(row.failed_tries),
+        failed_attempts=decode_attempts(row.failed_attempts),
     )
 
 
@@ -137,7 +155,7 @@ def worker_message(row: Row[Any]) -> jobs_pb2.Worker:
         in_flight_count=row.in_flight_count,
         in_flight_limit=row.in_flight_limit,
         leased_item_count=row.leased_item_count,
-        limits_apart=row.limits_apart,
+        limits_degraded=row.limits_degraded,
         items_per_second=row.items_per_second,
         tokens_per_second=row.tokens_per_second,
         limited_count=row.limited_count,
@@ -156,7 +174,7 @@ def merge_effects(parts: list[results_pb2.Effects]) -> results_pb2.Effects:
     newest: dict[str, jobs_pb2.Job] = {}
     for part in parts:
         merged.tasks_to_publish.extend(part.tasks_to_publish)
-        merged.workers_to_tell.extend(part.workers_to_tell)
+        merged.workers_to_notify.extend(part.workers_to_notify)
         newest.update((job.job_id, job) for job in part.changed_jobs)
     merged.changed_jobs.extend(newest.values())
     return merged

@@ -1,7 +1,7 @@
 """Texts that cannot be stored, found before the database finds them."""
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
+from services.stubs.results.v1 import results_pb2
 
 MAX_OUTPUT_BYTES = 3 * 1024 * 1024
 MAX_MESSAGE_CHARACTERS = 4_000

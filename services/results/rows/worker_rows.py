@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from headrace.results.v1 import results_pb2
 from services.results.database.database import Transaction
+from services.stubs.results.v1 import results_pb2
 
 SECOND = 1_000_000
 ALIVE_FOR = 30 * SECOND
@@ -16,7 +16,7 @@ SILENT_AFTER = 5 * SECOND
 
 COLUMNS = (
     "w.incarnation, w.address, w.start_time, w.heartbeat_time, w.alive_until, w.ended, w.dead, "
-    "w.in_flight_count, w.in_flight_limit, w.leased_item_count, w.limits_apart, "
+    "w.in_flight_count, w.in_flight_limit, w.leased_item_count, w.limits_degraded, "
     "w.items_per_second, w.tokens_per_second, w.limited_count, w.cooldown_seconds"
 )
 LIVE = "NOT w.ended AND NOT w.dead"
@@ -37,11 +37,11 @@ async def count_live(tx: Transaction) -> int:
     return found
 
 
-async def read_holders(tx: Transaction, job_ids: Iterable[str]) -> list[results_pb2.WorkerToTell]:
+async def read_holders(tx: Transaction, job_ids: Iterable[str]) -> list[results_pb2.WorkerToNotify]:
     """Returns the workers that hold leases of these jobs, each once a job."""
     wanted = [(job_id,) for job_id in sorted(job_ids)]
     return [
-        results_pb2.WorkerToTell(incarnation=row.incarnation, address=row.address, job_id=row.job_id)
+        results_pb2.WorkerToNotify(incarnation=row.incarnation, address=row.address, job_id=row.job_id)
         for row in (await tx.run(_HOLDERS, k=wanted) if wanted else [])
     ]
 

@@ -57,7 +57,7 @@ def may_lease(job: Job) -> bool:
     return rest > 0 and (job.leased_chunk_count == 0 or rest > max(1, mean_item_micros(job)))
 
 
-def holds_whole_rest(job: Job) -> bool:
+def holds_remainder(job: Job) -> bool:
     """Returns whether the one lease of a job has all that its budget has left."""
     return job.budget_micros is not None and job.leased_chunk_count == 1 and remaining_micros(job) <= 0
 
@@ -69,7 +69,7 @@ def pause_if_spent(job: Job, wanted_micros: int = 1) -> None:
         job: The job.
         wanted_micros: Price of the call that it does not suffice for.
     """
-    if job.budget_micros is None or job.finish_time is not None or job.stop_as or job.pause_reason:
+    if job.budget_micros is None or job.finish_time is not None or job.stopping_to or job.pause_reason:
         return
     if job.open_chunk_count and not job.leased_chunk_count and remaining_micros(job) < wanted_micros:
         job.pause_reason = jobs_pb2.PAUSE_REASON_BUDGET

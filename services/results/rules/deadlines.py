@@ -22,8 +22,8 @@ def is_late(job: Job, now: int) -> bool:
 
 def expire_if_late(job: Job, now: int) -> None:
     """Begins to end a job whose deadline has passed, unless it is on its way to another end."""
-    if not job.stop_as and is_late(job, now):
-        job.stop_as = jobs_pb2.JOB_STATE_EXPIRED
+    if not job.stopping_to and is_late(job, now):
+        job.stopping_to = jobs_pb2.JOB_STATE_EXPIRED
         job.error_reason = "JOB_TIMED_OUT"
         job.error_message = (
             f"the job had not ended within its job_timeout of {_seconds(job.job_timeout or 0)} s"

@@ -31,7 +31,7 @@ class Job:
     upload_expire_time: int | None = None
     pause_reason: int = 0
     waiting_parent_count: int = 0
-    stop_as: int = 0
+    stopping_to: int = 0
     error_reason: str = ""
     error_message: str = ""
     not_before: int = 0
@@ -48,9 +48,7 @@ class Job:
     trace_id: str = ""
     expire_time: int | None = None
     job_timeout: int | None = None
-    item_timeout: int | None = None
-    call_timeout: int | None = None
-    cache_answers: bool = False
+    worker_options: str = ""
     budget_micros: int | None = None
     reserved_micros: int = 0
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-FULL_ROOM = 100  # no chunk is larger: from this much room on, a first chunk always fits
+FULL_ROOM = 100  # no chunk is larger: from this much capacity on, a first chunk always fits
 TURN_ITEMS = 16  # a job's turn ends once it got so many; up to so many items a job has a chunk for each
 
 
@@ -36,7 +36,7 @@ class ChunkSize(NamedTuple):
     """What a chunk takes.
 
     Attributes:
-        items: Room it needs.
+        items: Capacity it needs.
         input_bytes: Bytes of its inputs.
     """
 
@@ -73,7 +73,7 @@ class Choice:
         job_clocks: Of the same tenants, the new job clock.
         class_clock: The new virtual time of the class.
         more: Whether a candidate has chunks left.
-        needed_room: Items of the smallest chunk that did not fit; 0: all did.
+        needed_capacity: Items of the smallest chunk that did not fit; 0: all did.
     """
 
     counts: dict[str, int] = field(default_factory=dict)
@@ -82,7 +82,7 @@ class Choice:
     job_clocks: dict[str, int] = field(default_factory=dict)
     class_clock: int = 0
     more: bool = False
-    needed_room: int = 0
+    needed_capacity: int = 0
 
 
 class _Place(NamedTuple):
@@ -95,7 +95,7 @@ class _Place(NamedTuple):
 
 
 def choose(
-    room: int,
+    capacity: int,
     max_bytes: int,
     class_clock: int,
     shares: Mapping[str, Share],
@@ -107,11 +107,11 @@ def choose(
     """Returns the chunks to lease, in the order of fairness.
 
     Where a tenant's chunk does not fit, others with smaller ones may go before it, as long as none of them
-    gets further ahead of it than one full chunk: so it waits for room, but not for ever, and a small job does
-    not wait for a worker that has room for a large one's chunk.
+    gets further ahead of it than one full chunk: so it waits for capacity, but not for ever, and a small job does
+    not wait for a worker that has capacity for a large one's chunk.
 
     Args:
-        room: Items there is room for. From 100 on, a first chunk always fits.
+        capacity: Items there is capacity for. From 100 on, a first chunk always fits.
         max_bytes: Bytes of inputs in all; a first chunk always fits.
         class_clock: Virtual time of the class.
         shares: Of each tenant among the candidates.
@@ -132,13 +132,13 @@ def choose(
         taken = choice.counts.get(job_id, 0)
         size = candidate.chunks[taken]
         first = not used_items
-        fits = used_items + size.items <= room or (first and room >= FULL_ROOM)
+        fits = used_items + size.items <= capacity or (first and capacity >= FULL_ROOM)
         fits = fits and (first or used_bytes + size.input_bytes <= max_bytes)
         start = max(tenant_time, choice.class_clock)
         if passed_over is not None and start + size.items > passed_over + FULL_ROOM:
             continue
         if not fits:
-            choice.needed_room = min(choice.needed_room or size.items, size.items)
+            choice.needed_capacity = min(choice.needed_capacity or size.items, size.items)
             if passed_over is None:
                 passed_over = start
                 choice.counts[job_id] = taken + with_next

@@ -1,9 +1,9 @@
 """What follows from a job's facts: its end, its state, whether it can be leased, when to look again."""
 
 from headrace.jobs.v1 import jobs_pb2
-from services.results.rules.facts import Job
 from services.results.rules.budgets import may_lease, pause_if_spent
 from services.results.rules.deadlines import expire_if_late
+from services.results.rules.facts import Job
 from services.results.rules.state import LEASABLE_STATES, compute_state, has_failed
 from services.results.rules.uploads import expire_if_idle
 
@@ -44,7 +44,7 @@ def settle(job: Job, now: int, first_due: int, latest_reason: str = "") -> None:
     job.state = compute_state(job, now)
     job.leasable = job.state in LEASABLE_STATES and job.slot_count > 0 and may_lease(job)
     job.wake_time = None
-    if not job.upload_open or job.stop_as:
+    if not job.upload_open or job.stopping_to:
         job.upload_expire_time = None
     if job.state == jobs_pb2.JOB_STATE_SCHEDULED:
         job.wake_time = job.schedule_time
@@ -53,9 +53,9 @@ def settle(job: Job, now: int, first_due: int, latest_reason: str = "") -> None:
 
 
 def _end_if_over(job: Job, now: int, latest_reason: str) -> None:
-    judged = not job.upload_open and not job.stop_as
+    judged = not job.upload_open and not job.stopping_to
     if judged and has_failed(job.failed_count, job.total_count, job.max_failed_ratio):
-        job.stop_as = jobs_pb2.JOB_STATE_FAILED
+        job.stopping_to = jobs_pb2.JOB_STATE_FAILED
         job.error_reason = "TOO_MANY_FAILED_ITEMS"
         latest = f"; the latest for {latest_reason}" if latest_reason else ""
         job.error_message = (
@@ -65,7 +65,7 @@ def _end_if_over(job: Job, now: int, latest_reason: str) -> None:
     all_done = not job.upload_open and job.succeeded_count + job.failed_count >= job.total_count
     if not all_done:
         expire_if_late(job, now)
-    if all_done or (job.stop_as and job.leased_chunk_count == 0):
+    if all_done or (job.stopping_to and job.leased_chunk_count == 0):
         job.finish_time = max(now, job.start_time or 0)
 
 

@@ -13,7 +13,7 @@ class StateFacts(Protocol):
         """When it became terminal."""
 
     @property
-    def stop_as(self) -> int:
+    def stopping_to(self) -> int:
         """The terminal state it is on its way to, or 0."""
 
     @property
@@ -41,8 +41,8 @@ def compute_state(facts: StateFacts, now: int) -> jobs_pb2.JobState:
     """Returns where a job stands at a time, in microseconds."""
     state: jobs_pb2.JobState = jobs_pb2.JOB_STATE_PENDING
     if facts.finish_time is not None:
-        state = cast("jobs_pb2.JobState", facts.stop_as or jobs_pb2.JOB_STATE_SUCCEEDED)
-    elif facts.stop_as:
+        state = cast("jobs_pb2.JobState", facts.stopping_to or jobs_pb2.JOB_STATE_SUCCEEDED)
+    elif facts.stopping_to:
         state = jobs_pb2.JOB_STATE_CANCELLING
     elif facts.pause_reason:
         state = jobs_pb2.JOB_STATE_PAUSED

@@ -48,7 +48,7 @@ def judge_batch(job: Job, batch: Batch) -> Addition:
     """
     if not batch.item_count and batch.finish_total_count is None:
         return Addition(0, 0, closes=False)
-    if job.upload_open and job.stop_as:
+    if job.upload_open and job.stopping_to:
         raise FailedPreconditionError(
             "the job ended or is being ended, and takes no more items: see GetJob", reason="JOB_ENDED"
         )
@@ -86,7 +86,7 @@ def _beyond(stored_count: int) -> AbortedError:
 def expire_if_idle(job: Job, now: int) -> None:
     """Begins to end a live job whose upload got no new item for too long."""
     expire_time = job.upload_expire_time
-    if job.upload_open and not job.stop_as and expire_time is not None and expire_time <= now:
-        job.stop_as = jobs_pb2.JOB_STATE_EXPIRED
+    if job.upload_open and not job.stopping_to and expire_time is not None and expire_time <= now:
+        job.stopping_to = jobs_pb2.JOB_STATE_EXPIRED
         job.error_reason = "UPLOAD_TIMED_OUT"
         job.error_message = "the upload was not finished, and brought no new item for an hour"

@@ -4,18 +4,18 @@ from collections.abc import Sequence
 from functools import partial
 
 from headrace.errors import InternalError
-from headrace.results.v1 import results_pb2
-from services.results.rows import chunk_rows
-from services.results.transitions.cancel_job import lock_owned_job
-from services.results.rows.chunk_rows import new_chunk
 from services.results.database.database import Database, Transaction
-from services.results.rules.facts import Job
 from services.results.database.failures import RefusedError
-from services.results.rows.messages import job_message
 from services.results.metrics import ITEMS_APPENDED
+from services.results.rows import chunk_rows
+from services.results.rows.chunk_rows import new_chunk
+from services.results.rows.messages import job_message
 from services.results.rules.chunks import chunk_size, cut_chunks
+from services.results.rules.facts import Job
 from services.results.rules.uploads import IDLE_FOR, Batch, judge_batch
+from services.results.transitions.cancel_job import lock_owned_job
 from services.results.transitions.transition import Transition
+from services.stubs.results.v1 import results_pb2
 
 
 async def append_items(

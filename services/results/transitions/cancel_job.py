@@ -4,12 +4,12 @@ from functools import partial
 
 from headrace.errors import NotFoundError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.results.database.database import Database, Transaction
+from services.results.rows.messages import canonical_id, job_message
 from services.results.rules.facts import Job
 from services.results.transitions.job_events import job_cancelled
-from services.results.rows.messages import canonical_id, job_message
 from services.results.transitions.transition import Transition
+from services.stubs.results.v1 import results_pb2
 
 
 async def cancel_job(
@@ -27,11 +27,11 @@ async def _cancel_in(tx: Transaction, request: results_pb2.CancelJobRequest) -> 
     transition = Transition(tx)
     job = await lock_owned_job(transition, request.job_id, request.tenant)
     if job.finish_time is None:
-        if not job.stop_as:
-            job.stop_as = jobs_pb2.JOB_STATE_CANCELLED
+        if not job.stopping_to:
+            job.stopping_to = jobs_pb2.JOB_STATE_CANCELLED
             tx.after_commit(partial(job_cancelled, job))
         if job.leased_chunk_count:
-            transition.tell_holders(job.job_id)
+            transition.notify_holders(job.job_id)
     effects = await transition.finish()
     return results_pb2.CancelJobResponse(job=job_message(job), effects=effects)
 

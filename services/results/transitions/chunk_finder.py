@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 
-from headrace.results.v1 import results_pb2
 from services.results.rows import chunk_rows
-from services.results.rules.facts import Chunk
 from services.results.rows.messages import canonical_id
+from services.results.rules.facts import Chunk
 from services.results.transitions.transition import Transition
+from services.stubs.results.v1 import results_pb2
 
 
 class ChunkFinder:

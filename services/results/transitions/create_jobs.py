@@ -6,19 +6,19 @@ from collections.abc import Sequence
 
 from headrace.errors import UnavailableError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.results.rows import chunk_rows
-from services.results.rows import job_rows
 from services.results.database.database import Database, Transaction
-from services.results.rules.facts import Job
 from services.results.database.failures import RefusedError
+from services.results.rows import chunk_rows, job_rows
+from services.results.rows.job_options import encode_worker_options
 from services.results.rows.job_rows import COLUMNS, job_of
 from services.results.rows.messages import duration_of, job_message, microseconds
 from services.results.rules.chunks import Cut, chunk_size, cut_chunks
 from services.results.rules.deadlines import begin_deadline
+from services.results.rules.facts import Job
 from services.results.rules.settling import is_leasable_now, settle
 from services.results.rules.uploads import IDLE_FOR
 from services.results.transitions.transition import add_tasks
+from services.stubs.results.v1 import results_pb2
 
 Outcome = results_pb2.CreateJobOutcome
 
@@ -28,15 +28,12 @@ JOIN jobs j ON j.tenant = k.tenant AND j.request_id = k.request_id
 JOIN job_progress p ON p.job_id = j.job_id"""
 _INSERT_JOBS = """
 INSERT INTO jobs (job_id, tenant, request_id, content_hash, kind, params, job_class, max_failed_ratio,
-    max_parallelism, schedule_time, trace_id, job_timeout, item_timeout, call_timeout, cache_answers,
-    create_time)
+    max_parallelism, schedule_time, trace_id, job_timeout, worker_options, create_time)
 SELECT job_id, tenant, request_id, content_hash, kind, params, job_class, max_failed_ratio,
-    max_parallelism, schedule_time, trace_id, job_timeout, item_timeout, call_timeout,
-    cache_answers, COALESCE(create_time, NOW())
+    max_parallelism, schedule_time, trace_id, job_timeout, worker_options, COALESCE(create_time, NOW())
 FROM ROWS(new: job_id text, tenant text, request_id text, content_hash text, kind text, params text,
     job_class bigint, max_failed_ratio double precision, max_parallelism bigint, schedule_time bigint,
-    trace_id text, job_timeout bigint, item_timeout bigint, call_timeout bigint, cache_answers boolean,
-    create_time bigint)
+    trace_id text, job_timeout bigint, worker_options text, create_time bigint)
 WHERE true ON CONFLICT (tenant, request_id) DO NOTHING RETURNING job_id, create_time"""
 # A row that is there is not touched: a conflict with it would wait for a lease that moves it.
 _INSERT_SHARES = """
@@ -78,8 +75,10 @@ class JobCreator:
         return response
 
     async def _create(self, news: Sequence[results_pb2.NewJob]) -> results_pb2.CreateJobsResponse:
-        classes = {int(new.job_class) for new in news} - self._known_classes
-        shares = {(int(new.job_class), new.tenant) for new in news} | {(number, "") for number in classes}
+        classes = {int(new.options.job_class) for new in news} - self._known_classes
+        shares = {(int(new.options.job_class), new.tenant) for new in news} | {
+            (number, "") for number in classes
+        }
 
         async def work(tx: Transaction) -> results_pb2.CreateJobsResponse:
             return await _create_in(tx, news, sorted(shares))
@@ -114,7 +113,8 @@ async def _create_in(
 
 
 def _needs_time(new: results_pb2.NewJob) -> bool:
-    return new.HasField("schedule_time") or new.HasField("job_timeout") or new.upload_open
+    options = new.options
+    return options.HasField("schedule_time") or options.HasField("job_timeout") or new.upload_open
 
 
 def _name(new: results_pb2.NewJob) -> tuple[str, str]:
@@ -144,25 +144,24 @@ def _refused(message: str, reason: str = "STORE_REFUSED") -> Outcome:
 
 
 def _new_job(new: results_pb2.NewJob, now: int) -> Job:
+    options = new.options
     job = Job(
         job_id=new.job_id,
         tenant=new.tenant,
         kind=new.kind,
-        job_class=new.job_class,
-        max_failed_ratio=new.max_failed_ratio,
-        max_parallelism=new.max_parallelism,
+        job_class=options.job_class,
+        max_failed_ratio=options.max_failed_ratio,
+        max_parallelism=options.max_parallelism,
         create_time=now,
-        schedule_time=microseconds(new.schedule_time) if new.HasField("schedule_time") else None,
+        schedule_time=microseconds(options.schedule_time) if options.HasField("schedule_time") else None,
         total_count=len(new.items),
         chunk_size=chunk_size(len(new.items)),
         upload_open=new.upload_open,
         upload_expire_time=now + IDLE_FOR if new.upload_open else None,
         trace_id=new.trace_id,
-        job_timeout=duration_of(new, "job_timeout"),
-        item_timeout=duration_of(new, "item_timeout"),
-        call_timeout=duration_of(new, "call_timeout"),
-        cache_answers=new.cache_answers,
-        budget_micros=new.budget_micros if new.HasField("budget_micros") else None,
+        job_timeout=duration_of(options, "job_timeout"),
+        worker_options=encode_worker_options(options),
+        budget_micros=options.budget_micros if options.HasField("budget_micros") else None,
     )
     begin_deadline(job, now)
     job.chunk_count = job.open_chunk_count = len(_cut(new))
@@ -228,8 +227,6 @@ def _jobs_row(job: Job, new: results_pb2.NewJob) -> tuple[object, ...]:
         job.schedule_time,
         job.trace_id,
         job.job_timeout,
-        job.item_timeout,
-        job.call_timeout,
-        job.cache_answers,
+        job.worker_options,
         job.create_time or None,  # where the time was not told before, the statement has it
     )

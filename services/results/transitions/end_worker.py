@@ -1,11 +1,11 @@
 """EndWorker: a worker will not come back."""
 
 from headrace.errors import InvalidArgumentError
-from headrace.results.v1 import results_pb2
 from services.results.database.database import Database, Transaction
+from services.results.rows.worker_rows import is_silent, lock_worker
 from services.results.transitions.lease_ending import take_back
 from services.results.transitions.transition import Transition
-from services.results.rows.worker_rows import is_silent, lock_worker
+from services.stubs.results.v1 import results_pb2
 
 Request = results_pb2.EndWorkerRequest
 

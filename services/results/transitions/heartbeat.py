@@ -8,14 +8,14 @@ from typing import Any
 from sqlalchemy import Row
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.results.rows import chunk_rows
 from services.results.database.database import Database, Transaction
-from services.results.rows.messages import canonical_id
 from services.results.metrics import LEASES_LOST
+from services.results.rows import chunk_rows
+from services.results.rows.messages import canonical_id
+from services.results.rows.worker_rows import ALIVE_FOR, LIVE, SECOND
 from services.results.transitions.lease_ending import take_back
 from services.results.transitions.transition import Transition
-from services.results.rows.worker_rows import ALIVE_FOR, LIVE, SECOND
+from services.stubs.results.v1 import results_pb2
 
 # A heartbeat that left 5 s after a lease was given would name it; one may take 3 s to arrive.
 UNLISTED_AFTER = 8 * SECOND
@@ -25,7 +25,7 @@ _TOLD = (
     "in_flight_count",
     "in_flight_limit",
     "leased_item_count",
-    "limits_apart",
+    "limits_degraded",
     "items_per_second",
     "tokens_per_second",
     "limited_count",
@@ -45,7 +45,7 @@ _REPLACE = """
 UPDATE workers SET ended = true
 WHERE address = :address AND incarnation <> :incarnation AND NOT ended RETURNING incarnation"""
 _HELD = """
-SELECT c.job_id, c.chunk_index, c.fence, c.lease_time, p.stop_as, p.pause_reason FROM chunks c
+SELECT c.job_id, c.chunk_index, c.fence, c.lease_time, p.stopping_to, p.pause_reason FROM chunks c
 JOIN job_progress p ON p.job_id = c.job_id WHERE c.lease_incarnation = :incarnation"""
 _CLASSES = (
     jobs_pb2.JOB_CLASS_INTERACTIVE,
@@ -83,8 +83,8 @@ async def _beat_in(tx: Transaction, request: results_pb2.HeartbeatRequest) -> re
     response = results_pb2.HeartbeatResponse(effects=await transition.finish())
     present = {(row.job_id, row.chunk_index, row.fence) for row in held}
     response.lost_leases.extend(ref for ref in request.leases if _name(ref) not in present)
-    response.stop_job_ids.extend(sorted({row.job_id for row in held if row.stop_as}))
-    paused = {row.job_id for row in held if row.pause_reason and not row.stop_as}
+    response.stop_job_ids.extend(sorted({row.job_id for row in held if row.stopping_to}))
+    paused = {row.job_id for row in held if row.pause_reason and not row.stopping_to}
     response.pause_job_ids.extend(sorted(paused))
     for row in await tx.run(_WAITING, k=[(int(job_class),) for job_class in _CLASSES]):
         response.live_worker_count = row.live_count

@@ -3,9 +3,9 @@
 from typing import Any
 
 from headrace.jobs.v1 import jobs_pb2
-from services.results.rules.facts import Job
 from services.results.metrics import JOBS_ENDED
 from services.results.rows.worker_rows import SECOND
+from services.results.rules.facts import Job
 from services.shared.logging import get_logger, job_fields
 from services.shared.metrics import JOB_STATE_LABELS
 

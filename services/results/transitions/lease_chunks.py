@@ -4,22 +4,21 @@ from collections.abc import Sequence
 from copy import copy
 from functools import partial
 
-from headrace.results.v1 import results_pb2
-from services.results.rows import chunk_rows
-from services.results.rows import job_rows
-from services.results.rows.candidate_rows import Candidates, read_candidates, save_shares
 from services.results.database.database import Database, Transaction
-from services.results.rules.facts import Chunk, Job
-from services.results.transitions.lease_response import answer, read_items
 from services.results.metrics import QUEUE_WAIT_SECONDS
+from services.results.rows import chunk_rows, job_rows
+from services.results.rows.candidate_rows import Candidates, read_candidates, save_shares
+from services.results.rows.worker_rows import SECOND
 from services.results.rules.budgets import choose_allowance, may_lease
 from services.results.rules.deadlines import is_late
+from services.results.rules.facts import Chunk, Job
 from services.results.rules.fairness import TURN_ITEMS, Candidate, Choice, ChunkSize, choose
 from services.results.rules.settling import is_leasable_now
 from services.results.rules.state import LEASABLE_STATES
+from services.results.transitions.lease_response import answer, read_items
 from services.results.transitions.transition import Transition
-from services.results.rows.worker_rows import SECOND
 from services.shared.metrics import CLASS_LABELS
+from services.stubs.results.v1 import results_pb2
 
 MAX_LEASED_BYTES = 8 * 1024 * 1024
 # More take the longer: meanwhile a job of another tenant waits for the next call.
@@ -30,7 +29,7 @@ BUDGET_WAIT = SECOND // 2
 async def lease_chunks(
     database: Database, request: results_pb2.LeaseChunksRequest
 ) -> results_pb2.LeaseChunksResponse:
-    """Returns chunks of a class, leased to a worker: the fairest that fit in its room.
+    """Returns chunks of a class, leased to a worker: the fairest that fit in its capacity.
 
     A repeated call (same call id) returns what the first one leased, where it is still held.
 
@@ -45,7 +44,7 @@ async def _lease_in(
 ) -> results_pb2.LeaseChunksResponse:
     found = await read_candidates(tx, request)
     response = results_pb2.LeaseChunksResponse(more_work=bool(found.candidates) or found.more)
-    if request.room > 0 and found.candidates:
+    if request.capacity > 0 and found.candidates:
         # Jobs that another transaction has under lock are passed over, unless there is nothing else.
         response, passed_over = await _take(tx, request, found, only_free=True)
         if passed_over and not response.leases:
@@ -57,7 +56,7 @@ async def _take(
     tx: Transaction, request: results_pb2.LeaseChunksRequest, found: Candidates, *, only_free: bool
 ) -> tuple[results_pb2.LeaseChunksResponse, bool]:
     likely = choose(
-        request.room,
+        request.capacity,
         MAX_LEASED_BYTES,
         found.class_clock,
         found.shares,
@@ -82,7 +81,7 @@ async def _take(
     chunks = {i: _affordable(jobs[i], part[: jobs[i].slot_count], tx.now) for i, part in chunks.items()}
     sizes = [_candidate(jobs[i], part) for i, part in chunks.items() if part]
     choice = choose(
-        request.room,
+        request.capacity,
         MAX_LEASED_BYTES,
         found.class_clock,
         found.shares,
@@ -96,7 +95,7 @@ async def _take(
     save_shares(tx, request.job_class, choice)
     response = await answer(tx, request, transition.jobs, leased, items)
     response.effects.CopyFrom(effects)
-    response.needed_room = choice.needed_room
+    response.needed_capacity = choice.needed_capacity
     is_risky = found.is_risky or any(chunk.quarantined for chunk in leased)
     response.more_work = (
         found.more
@@ -108,7 +107,7 @@ async def _take(
 
 
 def _allows_leasing(job: Job, now: int) -> bool:
-    is_open = job.state in LEASABLE_STATES and not job.stop_as and not is_late(job, now)
+    is_open = job.state in LEASABLE_STATES and not job.stopping_to and not is_late(job, now)
     return is_open and job.not_before <= now and job.slot_count > 0 and may_lease(job)
 
 

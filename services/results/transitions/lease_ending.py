@@ -2,9 +2,9 @@
 
 from collections.abc import Collection
 
+from services.results.metrics import LEASES_LOST, LossCause
 from services.results.rows import chunk_rows
 from services.results.transitions.lost_chunks import lose_chunk
-from services.results.metrics import LEASES_LOST, LossCause
 from services.results.transitions.transition import Transition
 
 

@@ -4,15 +4,15 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple, cast
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.results.rows import chunk_rows
-from services.results.rows import item_rows
 from services.results.database.database import Transaction
-from services.results.rules.facts import Chunk, Job
-from services.results.rows.item_rows import ItemRange, Tries
-from services.results.rows.failed_attempts import decode_tries
+from services.results.rows import chunk_rows, item_rows
+from services.results.rows.failed_attempts import decode_attempts
+from services.results.rows.item_rows import Attempts, ItemRange
+from services.results.rows.job_options import decode_worker_options
 from services.results.rows.messages import canonical_id, duration, lease_ref, usage_message
-from services.results.rules.budgets import holds_whole_rest
+from services.results.rules.budgets import holds_remainder
+from services.results.rules.facts import Chunk, Job
+from services.stubs.results.v1 import results_pb2
 
 
 class Items(NamedTuple):
@@ -20,15 +20,15 @@ class Items(NamedTuple):
 
     Attributes:
         finished: Those that have a result in the present round, by job id and item index.
-        tries: Those that were tried in the present round.
+        attempts: Those that were tried in the present round.
     """
 
     finished: set[tuple[str, int]]
-    tries: dict[tuple[str, int], Tries]
+    attempts: dict[tuple[str, int], Attempts]
 
     def is_due(self, job_id: str, index: int, now: int) -> bool:
         """Returns whether an item is to be worked on."""
-        tried = self.tries.get((job_id, index))
+        tried = self.attempts.get((job_id, index))
         return (job_id, index) not in self.finished and (tried is None or tried.due_time <= now)
 
 
@@ -37,7 +37,7 @@ async def read_items(tx: Transaction, jobs: Mapping[str, Job], chunks: Sequence[
     begun = [c for c in chunks if c.unfinished_count < c.item_count]
     deferring = [c for c in chunks if jobs[c.job_id].has_deferrals]
     finished = await item_rows.read_finished(tx, [_range_of(jobs, chunk) for chunk in begun])
-    return Items(finished, await item_rows.read_tries(tx, [_range_of(jobs, chunk) for chunk in deferring]))
+    return Items(finished, await item_rows.read_attempts(tx, [_range_of(jobs, chunk) for chunk in deferring]))
 
 
 def _range_of(jobs: Mapping[str, Job], chunk: Chunk) -> ItemRange:
@@ -65,9 +65,7 @@ async def answer(
             params=params,
             job_class=cast("jobs_pb2.JobClass", job.job_class),
             trace_id=job.trace_id,
-            item_timeout=duration(job.item_timeout),
-            call_timeout=duration(job.call_timeout),
-            cache_answers=job.cache_answers,
+            options=decode_worker_options(job.worker_options),
         )
     for chunk in leased:
         lease = response.leases.add(
@@ -75,23 +73,23 @@ async def answer(
         )
         job = jobs[chunk.job_id]
         if job.budget_micros is not None:
-            lease.allowance_micros, lease.whole_rest = chunk.allowance_micros, holds_whole_rest(job)
+            lease.allowance_micros, lease.is_remainder = chunk.allowance_micros, holds_remainder(job)
         block = contents.inputs[chunk.job_id, chunk.block_first_index]
         for index in range(chunk.first_index, chunk.end_index):
             if items.is_due(chunk.job_id, index, tx.now):
                 text = block[index - chunk.block_first_index]
-                lease.items.append(_item(index, text, items.tries.get((chunk.job_id, index))))
+                lease.items.append(_item(index, text, items.attempts.get((chunk.job_id, index))))
     return response
 
 
-def _item(index: int, text: str, tried: Tries | None) -> results_pb2.LeasedItem:
+def _item(index: int, text: str, tried: Attempts | None) -> results_pb2.LeasedItem:
     if tried is None:
         return results_pb2.LeasedItem(item_index=index, input=text)
     return results_pb2.LeasedItem(
         item_index=index,
         input=text,
-        try_count=tried.try_count,
+        attempt_count=tried.attempt_count,
         usage=usage_message(tried.usage),
-        failed_tries=decode_tries(tried.failed_tries),
+        failed_attempts=decode_attempts(tried.failed_attempts),
         work_time=duration(tried.work_time),
     )

@@ -4,9 +4,9 @@ from collections.abc import Collection
 
 from headrace.jobs.v1 import jobs_pb2
 from services.results.rows import item_rows
+from services.results.rows.failed_attempts import decode_attempts, encode_failure
+from services.results.rows.item_rows import Attempts, NewResult, Usage
 from services.results.rules.facts import Chunk
-from services.results.rows.item_rows import NewResult, Tries, Usage
-from services.results.rows.failed_attempts import decode_tries, encode_failure
 from services.results.rules.losses import Losses, Verdict, count_death, count_loss, cut_around
 from services.results.transitions.transition import Transition
 
@@ -15,7 +15,7 @@ async def lose_chunk(transition: Transition, chunk: Chunk) -> None:
     """Counts that a chunk, whose lease has been ended, was lost with its whole worker."""
     after, verdict = count_loss(_losses_of(chunk), chunk.unfinished_count)
     _set_losses(chunk, after)
-    if verdict is Verdict.AGAIN or transition.jobs[chunk.job_id].stop_as:
+    if verdict is Verdict.AGAIN or transition.jobs[chunk.job_id].stopping_to:
         return
     unfinished = await _read_unfinished(transition, chunk)
     if verdict is Verdict.HALVE:
@@ -32,7 +32,7 @@ async def bury_chunk(transition: Transition, chunk: Chunk, suspects: Collection[
         chunk: The chunk.
         suspects: Indexes of items that were started and had no outcome; none: it may have been any.
     """
-    if not chunk.unfinished_count or transition.jobs[chunk.job_id].stop_as:
+    if not chunk.unfinished_count or transition.jobs[chunk.job_id].stopping_to:
         return
     unfinished = await _read_unfinished(transition, chunk)
     suspected = [index for index in unfinished if index in suspects] or unfinished
@@ -76,11 +76,11 @@ def _cut(
 async def _fail_item(transition: Transition, chunk: Chunk, item_index: int) -> None:
     job = transition.jobs[chunk.job_id]
     name = (job.job_id, item_index)
-    tries: dict[tuple[str, int], Tries] = {}
+    attempts: dict[tuple[str, int], Attempts] = {}
     if job.has_deferrals:
-        tries = await item_rows.read_tries(transition.tx, [transition.range_of(chunk)])
-    tried = tries.get(name)
-    try_count = tried.try_count + 1 if tried else 1
+        attempts = await item_rows.read_attempts(transition.tx, [transition.range_of(chunk)])
+    tried = attempts.get(name)
+    attempt_count = tried.attempt_count + 1 if tried else 1
     error = jobs_pb2.Error(reason="WORKER_LOST", message="every process that ran this item alone died")
     failure = NewResult(
         *name,
@@ -92,10 +92,10 @@ async def _fail_item(transition: Transition, chunk: Chunk, item_index: int) -> N
         0,
         error.reason,
         error.message,
-        try_count,
+        attempt_count,
         *(tried.usage if tried else Usage()),
         transition.now,
-        encode_failure(decode_tries(tried.failed_tries) if tried else (), try_count, error),
+        encode_failure(decode_attempts(tried.failed_attempts) if tried else (), attempt_count, error),
     )
     if await transition.add_results([failure]):
         transition.finish_item(chunk)

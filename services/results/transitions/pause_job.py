@@ -4,14 +4,14 @@ from functools import partial
 
 from headrace.errors import FailedPreconditionError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.results.transitions.cancel_job import lock_owned_job
 from services.results.database.database import Database, Transaction
-from services.results.rules.facts import Job
-from services.results.transitions.job_events import job_paused, job_resumed
 from services.results.rows.messages import job_message
 from services.results.rules.budgets import is_paused_for_budget, is_spent
+from services.results.rules.facts import Job
+from services.results.transitions.cancel_job import lock_owned_job
+from services.results.transitions.job_events import job_paused, job_resumed
 from services.results.transitions.transition import Transition
+from services.stubs.results.v1 import results_pb2
 
 
 async def pause_job(database: Database, request: results_pb2.PauseJobRequest) -> results_pb2.PauseJobResponse:
@@ -38,12 +38,12 @@ async def resume_job(
 async def _pause_in(tx: Transaction, request: results_pb2.PauseJobRequest) -> results_pb2.PauseJobResponse:
     transition = Transition(tx)
     job = await lock_owned_job(transition, request.job_id, request.tenant)
-    if job.finish_time is None and not job.stop_as:
+    if job.finish_time is None and not job.stopping_to:
         if not job.pause_reason:
             job.pause_reason = jobs_pb2.PAUSE_REASON_USER
             tx.after_commit(partial(job_paused, job))
         if job.leased_chunk_count:  # told again: the first call may have reached nobody
-            transition.tell_holders(job.job_id)
+            transition.notify_holders(job.job_id)
     effects = await transition.finish()
     return results_pb2.PauseJobResponse(job=job_message(job), effects=effects)
 
@@ -51,7 +51,7 @@ async def _pause_in(tx: Transaction, request: results_pb2.PauseJobRequest) -> re
 async def _resume_in(tx: Transaction, request: results_pb2.ResumeJobRequest) -> results_pb2.ResumeJobResponse:
     transition = Transition(tx)
     job = await lock_owned_job(transition, request.job_id, request.tenant)
-    if job.finish_time is None and not job.stop_as:
+    if job.finish_time is None and not job.stopping_to:
         _change_budget(job, request)
         if job.pause_reason:
             job.pause_reason = jobs_pb2.PAUSE_REASON_UNSPECIFIED

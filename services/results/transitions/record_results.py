@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from headrace.results.v1 import results_pb2
 from services.results.database.database import Database
 from services.results.database.failures import RefusedError
 from services.results.rows.messages import merge_effects
-from services.results.transitions.record_transaction import record_in
 from services.results.rows.unstorable import fail_item, refuse_unstorable
+from services.results.transitions.record_transaction import record_in
+from services.stubs.results.v1 import results_pb2
 
 Response = results_pb2.RecordResultsResponse
 

@@ -3,19 +3,19 @@
 from collections.abc import Iterator, Sequence
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.results.rows import item_rows
-from services.results.transitions.chunk_finder import ChunkFinder
 from services.results.database.database import Transaction
-from services.results.rules.facts import Chunk, Job
-from services.results.rows.item_rows import NewResult, Tries
-from services.results.rows.job_usage import count_tries
-from services.results.rows.failed_attempts import encode_failure, encode_tries
-from services.results.transitions.lost_chunks import bury_chunk
-from services.results.rows.messages import MAX_COUNT, canonical_id, duration_of, usage_of
 from services.results.metrics import LEASES_LOST
-from services.results.rules.budgets import holds_whole_rest, pause_if_spent
+from services.results.rows import item_rows
+from services.results.rows.failed_attempts import encode_attempts, encode_failure
+from services.results.rows.item_rows import Attempts, NewResult
+from services.results.rows.job_usage import count_attempts
+from services.results.rows.messages import MAX_COUNT, canonical_id, duration_of, usage_of
+from services.results.rules.budgets import holds_remainder, pause_if_spent
+from services.results.rules.facts import Chunk, Job
+from services.results.transitions.chunk_finder import ChunkFinder
+from services.results.transitions.lost_chunks import bury_chunk
 from services.results.transitions.transition import Transition
+from services.stubs.results.v1 import results_pb2
 
 MILLISECOND = 1_000
 MAX_DELAY_MS = 366 * 86_400_000
@@ -34,7 +34,7 @@ async def record_in(
     known = [record for record in records if canonical_id(record.job_id) in transition.jobs]
     finder = await ChunkFinder.open(transition, incarnation, known)
     await _add_items(transition, finder, known)
-    await _save_tries(transition, finder, known)
+    await _save_attempts(transition, finder, known)
     for record in known:
         _fail_job(transition, finder, record)
         await _bury(transition, finder, record)
@@ -42,7 +42,7 @@ async def record_in(
     response = results_pb2.RecordResultsResponse(effects=await transition.finish())
     for record in records:
         job = transition.jobs.get(canonical_id(record.job_id))
-        stop = job is not None and bool(job.stop_as or job.finish_time is not None)
+        stop = job is not None and bool(job.stopping_to or job.finish_time is not None)
         pause = job is not None and bool(job.pause_reason) and not stop
         response.outcomes.add(job_id=record.job_id, lost=job is None, stop=stop, pause=pause)
     return response
@@ -69,14 +69,14 @@ async def _add_items(
         transition.finish_item(chunk)
 
 
-async def _save_tries(
+async def _save_attempts(
     transition: Transition, finder: ChunkFinder, records: Sequence[results_pb2.JobRecord]
 ) -> None:
-    payers = {entry[:2]: (entry, c) for r in records for entry, c in _tries_of(transition, finder, r)}
-    tries = [entry for entry, _ in payers.values()]
-    for name, cost in (await count_tries(transition.tx, transition.jobs, tries)).items():
+    payers = {entry[:2]: (entry, c) for r in records for entry, c in _attempts_of(transition, finder, r)}
+    attempts = [entry for entry, _ in payers.values()]
+    for name, cost in (await count_attempts(transition.tx, transition.jobs, attempts)).items():
         transition.move_allowance(payers[name][1], -cost)
-    item_rows.save_tries(transition.tx, tries)
+    item_rows.save_attempts(transition.tx, attempts)
 
 
 def _is_acceptable(job: Job, finder: ChunkFinder, item: results_pb2.ItemRecord) -> bool:
@@ -99,38 +99,38 @@ def _new_result(job: Job, item: results_pb2.ItemRecord, now: int) -> NewResult:
         0 if failed else len(item.output.encode()),
         item.error.reason,
         item.error.message,
-        item.try_count,
+        item.attempt_count,
         *usage_of(item.usage),
         now,
-        encode_failure(item.failed_tries, item.try_count, item.error)
+        encode_failure(item.failed_attempts, item.attempt_count, item.error)
         if failed
-        else encode_tries(item.failed_tries),
+        else encode_attempts(item.failed_attempts),
     )
 
 
-def _tries_of(
+def _attempts_of(
     transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord
-) -> Iterator[tuple[Tries, Chunk]]:
+) -> Iterator[tuple[Attempts, Chunk]]:
     job = transition.jobs[canonical_id(record.job_id)]
     for deferral in record.deferrals:
         chunk = finder.held(job.job_id, deferral.chunk_index, deferral.fence)
         if chunk is None or not chunk.first_index <= deferral.item_index < chunk.end_index:
             continue
         job.has_deferrals = True
-        yield _new_tries(job, deferral, transition.now), chunk
+        yield _new_attempts(job, deferral, transition.now), chunk
 
 
-def _new_tries(job: Job, deferral: results_pb2.ItemDeferral, now: int) -> Tries:
-    return Tries(
+def _new_attempts(job: Job, deferral: results_pb2.ItemDeferral, now: int) -> Attempts:
+    return Attempts(
         job.job_id,
         deferral.item_index,
         job.round,
-        deferral.try_count,
+        deferral.attempt_count,
         now + _delay(deferral.delay_ms),
         *usage_of(deferral.usage),
         deferral.error.reason,
         deferral.error.message,
-        encode_tries(deferral.failed_tries),
+        encode_attempts(deferral.failed_attempts),
         duration_of(deferral, "work_time") or 0,
     )
 
@@ -139,8 +139,8 @@ def _fail_job(transition: Transition, finder: ChunkFinder, record: results_pb2.J
     job = transition.jobs[canonical_id(record.job_id)]
     if not record.HasField("job_error") or not finder.holds_any(job.job_id):
         return
-    if not job.stop_as and job.finish_time is None:
-        job.stop_as = jobs_pb2.JOB_STATE_FAILED
+    if not job.stopping_to and job.finish_time is None:
+        job.stopping_to = jobs_pb2.JOB_STATE_FAILED
         job.error_reason = record.job_error.reason or "JOB_FAILED"
         job.error_message = record.job_error.message
 
@@ -163,11 +163,11 @@ def _release(transition: Transition, finder: ChunkFinder, record: results_pb2.Jo
         chunk = finder.held(job.job_id, release.chunk_index, release.fence)
         if chunk is None:
             continue
-        had_whole_rest = holds_whole_rest(job)
+        had_remainder = holds_remainder(job)
         transition.end_lease(chunk)
         if release.wanted_micros > 0 and job.budget_micros is not None:
             chunk.allowance_micros = min(release.wanted_micros, MAX_COUNT)
-            if had_whole_rest:
+            if had_remainder:
                 pause_if_spent(job, chunk.allowance_micros)
         if release.not_before_ms > 0:
             job.not_before = max(job.not_before, transition.now + _delay(release.not_before_ms))

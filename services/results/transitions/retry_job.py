@@ -2,15 +2,15 @@
 
 from functools import partial
 
-from headrace.results.v1 import results_pb2
-from services.results.rows import item_rows
-from services.results.transitions.cancel_job import lock_owned_job
 from services.results.database.database import Database, Transaction
-from services.results.rules.facts import Job
-from services.results.transitions.job_events import job_retried
+from services.results.rows import item_rows
 from services.results.rows.messages import job_message
 from services.results.rules.deadlines import begin_deadline
+from services.results.rules.facts import Job
+from services.results.transitions.cancel_job import lock_owned_job
+from services.results.transitions.job_events import job_retried
 from services.results.transitions.transition import Transition
+from services.stubs.results.v1 import results_pb2
 
 _BEGIN = """
 INSERT INTO retry_requests (job_id, request_id, round) SELECT :job_id, :request_id, :round WHERE true
@@ -54,7 +54,7 @@ async def _retry_in(tx: Transaction, request: results_pb2.RetryJobRequest) -> re
 async def _begin_round(tx: Transaction, job: Job) -> None:
     job.round += 1
     job.failed_count = 0
-    job.stop_as = job.pause_reason = job.not_before = 0
+    job.stopping_to = job.pause_reason = job.not_before = 0
     job.error_reason = job.error_message = ""
     job.upload_open = job.has_deferrals = False
     job.finish_time = None
@@ -62,4 +62,4 @@ async def _begin_round(tx: Transaction, job: Job) -> None:
     await tx.run(_REOPEN, {"job_id": job.job_id})
     counts = (await tx.run(_COUNT_OPEN, {"job_id": job.job_id}))[0]
     job.open_chunk_count, job.quarantined_chunk_count = counts.open_count, counts.quarantined_count
-    await item_rows.forget_tries(tx, job.job_id)
+    await item_rows.forget_attempts(tx, job.job_id)

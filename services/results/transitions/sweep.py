@@ -2,15 +2,15 @@
 
 # ruff: noqa: S608  # statements are put together from constants alone
 
-from headrace.results.v1 import results_pb2
-from services.results.rows import worker_rows
 from services.results.database.database import Database, Transaction
-from services.results.transitions.end_worker import declare_dead
+from services.results.rows import worker_rows
 from services.results.rows.job_rows import lock_due_jobs
 from services.results.rows.messages import merge_effects, worker_message
-from services.results.transitions.transition import Transition
 from services.results.rows.worker_rows import ALIVE_FOR, LIVE, SECOND, is_silent
+from services.results.transitions.end_worker import declare_dead
+from services.results.transitions.transition import Transition
 from services.shared.logging import get_logger
+from services.stubs.results.v1 import results_pb2
 
 log = get_logger(__name__)
 

@@ -8,21 +8,18 @@ from functools import partial
 from typing import cast
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.results.rows import chunk_rows
-from services.results.rows import item_rows
-from services.results.rows import job_rows
-from services.results.rows import worker_rows
 from services.results.database.database import Transaction
-from services.results.rules.facts import Chunk, Job
+from services.results.metrics import ITEMS_RECORDED
+from services.results.rows import chunk_rows, item_rows, job_rows, worker_rows
 from services.results.rows.item_rows import ItemRange, NewResult
-from services.results.transitions.job_events import job_ended, job_paused
 from services.results.rows.job_usage import count_results
 from services.results.rows.messages import job_message
-from services.results.metrics import ITEMS_RECORDED
 from services.results.rules.budgets import is_paused_for_budget
+from services.results.rules.facts import Chunk, Job
 from services.results.rules.settling import is_leasable_now, is_news, settle
+from services.results.transitions.job_events import job_ended, job_paused
 from services.shared.metrics import ITEM_STATE_LABELS
+from services.stubs.results.v1 import results_pb2
 
 
 class Transition:
@@ -42,7 +39,7 @@ class Transition:
         self._new_chunks: list[Chunk] = []
         self._reopened: list[Chunk] = []
         self._latest_reason: dict[str, str] = {}
-        self._to_tell: set[str] = set()
+        self._to_notify: set[str] = set()
 
     @property
     def now(self) -> int:
@@ -143,9 +140,9 @@ class Transition:
         self.tx.after_commit(partial(_count_recorded, recorded))
         return costs
 
-    def tell_holders(self, job_id: str) -> None:
+    def notify_holders(self, job_id: str) -> None:
         """Asks for the names of the workers that hold leases of a job, in the effects."""
-        self._to_tell.add(job_id)
+        self._to_notify.add(job_id)
 
     async def finish(self) -> results_pb2.Effects:
         """Returns the effects, with every change written, states computed and seq moved."""
@@ -181,16 +178,16 @@ class Transition:
         """Gives chunks all of whose unfinished items wait the time when the first of them is due."""
         chunks = [c for c in self._reopened if self.jobs[c.job_id].has_deferrals]
         ranges = [self.range_of(chunk) for chunk in chunks]
-        tries = await item_rows.read_tries(self.tx, ranges)
-        finished = await item_rows.read_finished(self.tx, ranges) if tries else set()
+        attempts = await item_rows.read_attempts(self.tx, ranges)
+        finished = await item_rows.read_finished(self.tx, ranges) if attempts else set()
         for chunk in self._reopened:
             chunk.due_time = 0
         for chunk in chunks:
             names = ((chunk.job_id, index) for index in range(chunk.first_index, chunk.end_index))
             waiting = [
-                tries[name].due_time
+                attempts[name].due_time
                 for name in names
-                if name in tries and name not in finished and tries[name].due_time > self.now
+                if name in attempts and name not in finished and attempts[name].due_time > self.now
             ]
             if waiting and len(waiting) == chunk.unfinished_count:
                 chunk.due_time = min(waiting)
@@ -207,17 +204,17 @@ class Transition:
             before = self._jobs_before[job.job_id]
             if job.seq != before.seq:
                 effects.changed_jobs.append(job_message(job))
-            is_held_up = (job.stop_as and not before.stop_as) or (
+            is_held_up = (job.stopping_to and not before.stopping_to) or (
                 job.pause_reason and not before.pause_reason
             )
             if is_held_up and job.leased_chunk_count:
-                self._to_tell.add(job.job_id)
+                self._to_notify.add(job.job_id)
             if is_leasable_now(job) and (job.job_id in reopened or not is_leasable_now(before)):
                 wakeable.append(job)
         await add_tasks(self.tx, effects, wakeable)
-        for holder in await worker_rows.read_holders(self.tx, self._to_tell):
-            holder.pause = not self.jobs[holder.job_id].stop_as
-            effects.workers_to_tell.append(holder)
+        for holder in await worker_rows.read_holders(self.tx, self._to_notify):
+            holder.pause = not self.jobs[holder.job_id].stopping_to
+            effects.workers_to_notify.append(holder)
         return effects
 
 

@@ -12,10 +12,10 @@ import dramatiq
 from prometheus_client import Counter
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
 from services.shared.queue.contract import advance_job_message
 from services.shared.tracing import nobodys_context
+from services.stubs.results.v1 import results_pb2
 
 log = get_logger(__name__)
 

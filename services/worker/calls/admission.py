@@ -6,25 +6,25 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, ItemFailedError, TryAgainError
+from headrace.kinds import Completion, ItemFailedError, RetryableError
 from services.shared.metrics import timing
-from services.worker.calls.slots import CallPlaces
 from services.worker.calls.cooldowns import Cooldowns
-from services.worker.calls.rate_limits import Limits, Reservation, open_limits
-from services.worker.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS, model_label
 from services.worker.calls.provider.faults import PROVIDER_TIMEOUT, RATE_LIMITED
 from services.worker.calls.provider.provider import CompletionRequest, Provider
-from services.worker.calls.tenant_slots import TenantLimits, open_tenant_limits
+from services.worker.calls.rate_limits import RateLimits, Reservation, open_rate_limits
+from services.worker.calls.slots import CallSlots
+from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
 from services.worker.calls.token_estimates import TokenEstimates
+from services.worker.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS, model_label
 
 # Nothing may be started: the store may give what this worker holds to others.
 WORKER_CUT_OFF = "WORKER_CUT_OFF"
-# How soon an item of a model is looked at again whose calls wait for a place, in seconds.
+# How soon an item of a model is looked at again whose calls wait for a slot, in seconds.
 _CROWDED_SECONDS = 0.05
 _MEMORY = "memory://"
 
 
-class CallGate:
+class CallAdmission:
     """Lets calls through to a provider.
 
     An item in flight may make several calls at once; those beyond the limits wait here, so that waiting uses
@@ -39,7 +39,7 @@ class CallGate:
         limit: Calls under way at most, of all models; a model that is overloaded gets fewer.
         may_start: Whether a new call may begin (the worker counts as live).
         limits: Rate limits; None: there are none.
-        tenants: Limits of tenants; None: there are none.
+        tenants: RateLimits of tenants; None: there are none.
     """
 
     def __init__(
@@ -48,16 +48,16 @@ class CallGate:
         cooldowns: Cooldowns,
         limit: int,
         may_start: Callable[[], bool] = lambda: True,
-        limits: Limits | None = None,
+        limits: RateLimits | None = None,
         *,
-        tenants: TenantLimits | None = None,
+        tenants: TenantSlotRegistry | None = None,
     ) -> None:
         self._provider = provider
         self._cooldowns = cooldowns
-        self._places = CallPlaces(limit)
+        self._slots = CallSlots(limit)
         self._may_start = may_start
-        self._limits = limits or open_limits({}, _MEMORY)
-        self._tenants = tenants or open_tenant_limits({}, _MEMORY, "", limit)
+        self._limits = limits or open_rate_limits({}, _MEMORY)
+        self._tenants = tenants or open_tenant_slots({}, _MEMORY, "", limit)
         self._estimates = TokenEstimates()
         self._limited: Counter[str] = Counter()
 
@@ -81,8 +81,8 @@ class CallGate:
 
     def wait_seconds(self, model: str) -> float:
         """Returns how soon it is worth while to start further items with calls of a model; 0: now."""
-        limiter = self._limits.of(self._provider.name, model, lambda: self._places.free_count(model))
-        crowded = _CROWDED_SECONDS if self._places.is_crowded(model) else 0.0
+        limiter = self._limits.of(self._provider.name, model, lambda: self._slots.free_count(model))
+        crowded = _CROWDED_SECONDS if self._slots.is_crowded(model) else 0.0
         return max(self.cooldown_seconds(model), crowded, limiter.wait_seconds if limiter else 0.0)
 
     async def complete(
@@ -94,7 +94,7 @@ class CallGate:
         tenant: str = "",
         job_id: str = "",
     ) -> Completion:
-        """Makes one call once its tenant's limit, the rate limit and the places allow it; see Provider.
+        """Makes one call once its tenant's limit, the rate limit and the slots allow it; see Provider.
 
         Args:
             request: What to ask.
@@ -104,7 +104,7 @@ class CallGate:
             job_id: Of which job, for those who ask what waits.
 
         Raises:
-            TryAgainError: Also where the model was told to be left alone while the call waited here, and
+            RetryableError: Also where the model was told to be left alone while the call waited here, and
                 where nothing may be started now: then an item that is under way makes no further call.
         """
         async with (
@@ -113,7 +113,7 @@ class CallGate:
         ):
             try:
                 self._check(request.model, waited or waited_before)
-            except TryAgainError:
+            except RetryableError:
                 if reservation is not None:
                     reservation.give_back()
                 raise
@@ -121,20 +121,20 @@ class CallGate:
 
     def _check(self, model: str, waited: bool) -> None:
         if not self._may_start():
-            raise TryAgainError(WORKER_CUT_OFF, "the worker has lost touch with the store")
+            raise RetryableError(WORKER_CUT_OFF, "the worker has lost touch with the store")
         wait = self.cooldown_seconds(model) if waited else 0.0
         if wait > 0:
-            raise TryAgainError(RATE_LIMITED, "the provider's rate limit is reached", wait)
+            raise RetryableError(RATE_LIMITED, "the provider's rate limit is reached", wait)
 
     async def _call(
         self, request: CompletionRequest, usage: jobs_pb2.Usage, reservation: Reservation | None
     ) -> Completion:
-        concurrency = self._places.of(request.model)
+        concurrency = self._slots.of(request.model)
         number = concurrency.begin()
         try:
             with _counted(request.model):
                 completion = await self._provider.complete(request, usage)
-        except TryAgainError as error:
+        except RetryableError as error:
             if error.reason in (RATE_LIMITED, PROVIDER_TIMEOUT):
                 concurrency.overloaded(number)
             if error.reason == RATE_LIMITED and reservation is not None:
@@ -157,34 +157,34 @@ class CallGate:
     @asynccontextmanager
     async def _tenant_place(self, tenant: str, rank: int, job_id: str) -> AsyncIterator[bool]:
         """Holds a place of a tenant, where there is a limit; gives whether it had to be waited for."""
-        places = self._tenants.of(tenant)
-        if places is None:
+        slots = self._tenants.of(tenant)
+        if slots is None:
             yield False
             return
-        async with AsyncExitStack() as place:
+        async with AsyncExitStack() as slot:
             with self._counted_as_limited(job_id):
-                waited = await place.enter_async_context(places.take(rank))
+                waited = await slot.enter_async_context(slots.take(rank))
             yield waited
 
     @asynccontextmanager
     async def _admitted(
         self, request: CompletionRequest, rank: int, job_id: str
     ) -> AsyncIterator[tuple[Reservation | None, bool]]:
-        """Holds a reservation and a place; gives the reservation, and whether it waited for anything."""
+        """Holds a reservation and a slot; gives the reservation, and whether it waited for anything."""
         model, waited = request.model, False
-        limiter = self._limits.of(self._provider.name, model, lambda: self._places.free_count(model))
+        limiter = self._limits.of(self._provider.name, model, lambda: self._slots.free_count(model))
         if limiter is None:
-            async with self._places.take(model, rank) as waited:
+            async with self._slots.take(model, rank) as waited:
                 yield None, waited
             return
-        async with AsyncExitStack() as place:
-            place.callback(limiter.places_changed)
+        async with AsyncExitStack() as slot:
+            slot.callback(limiter.slots_changed)
             while True:
                 with self._counted_as_limited(job_id):
                     reservation = await limiter.reserve(self._estimates.of(request), rank)
                 try:
                     async with asyncio.timeout(reservation.seconds_left):
-                        await place.enter_async_context(self._places.take(model, rank))
+                        await slot.enter_async_context(self._slots.take(model, rank))
                     break
                 except TimeoutError:
                     reservation.give_back()
@@ -216,7 +216,7 @@ def _counted(model: str) -> Iterator[None]:
         with timing(PROVIDER_CALL_SECONDS.labels(model).observe):
             yield
         outcome = "succeeded"
-    except (TryAgainError, ItemFailedError) as error:
+    except (RetryableError, ItemFailedError) as error:
         outcome = error.reason  # of the table in faults
         raise
     except asyncio.CancelledError:

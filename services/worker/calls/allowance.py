@@ -9,18 +9,18 @@ class Allowance:
 
     Args:
         micros: Of the lease, in millionths of a US dollar.
-        whole_rest: It is all that the budget has left, and nothing else of the job is leased. Then a call may
+        is_remainder: It is all that the budget has left, and nothing else of the job is leased. Then a call may
             begin by its likely price, while no other is under way: so no budget is too small to be used,
             and one call at most goes beyond it.
 
     Attributes:
         left_micros: Not taken.
-        whole_rest: As above.
+        is_remainder: As above.
     """
 
-    def __init__(self, micros: int, *, whole_rest: bool = False) -> None:
+    def __init__(self, micros: int, *, is_remainder: bool = False) -> None:
         self.left_micros = micros
-        self.whole_rest = whole_rest
+        self.is_remainder = is_remainder
         self._in_flight_count = 0
 
     def take(self, highest: int, likely: int) -> int | None:
@@ -32,7 +32,7 @@ class Allowance:
         """
         taken = highest
         if highest > max(0, self.left_micros):
-            if not self.whole_rest or self._in_flight_count or likely > self.left_micros:
+            if not self.is_remainder or self._in_flight_count or likely > self.left_micros:
                 return None
             taken = self.left_micros
         self._in_flight_count += 1

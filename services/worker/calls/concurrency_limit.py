@@ -25,7 +25,7 @@ class Concurrency:
         return int(self._limit)
 
     @property
-    def has_room(self) -> bool:
+    def has_capacity(self) -> bool:
         """Whether one more call may begin."""
         return self.under_way_count < self.limit
 

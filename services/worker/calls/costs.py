@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import JobFailedError, TryAgainError
+from headrace.kinds import JobFailedError, RetryableError
 from services.shared.logging import get_logger
 from services.shared.prices import Price, Prices
 from services.worker.calls.allowance import Allowance
@@ -50,7 +50,7 @@ class CallCosts:
 
 
 class CallMeter:
-    """Counts the calls of one try of an item.
+    """Counts the calls of one attempt of an item.
 
     Args:
         costs: Of the worker.
@@ -80,7 +80,7 @@ class CallMeter:
         A call that ended without an answer costs what the provider told of its tokens: nothing, mostly.
 
         Raises:
-            TryAgainError: ALLOWANCE_SPENT: it may not begin.
+            RetryableError: ALLOWANCE_SPENT: it may not begin.
             JobFailedError: PRICE_UNKNOWN: the job has a budget and the model no price.
         """
         price = self._costs.price_of(request.model)
@@ -108,9 +108,9 @@ class CallMeter:
         highest, likely = self._history.price_of(request, price)
         taken = self._allowance.take(highest, likely)
         if taken is None:
-            wanted = likely if self._allowance.whole_rest else highest
+            wanted = likely if self._allowance.is_remainder else highest
             self.wanted_micros = min(wanted, self.wanted_micros or wanted)
-            raise TryAgainError(ALLOWANCE_SPENT, "what is left of the job's budget does not suffice")
+            raise RetryableError(ALLOWANCE_SPENT, "what is left of the job's budget does not suffice")
         return taken
 
     def _add(self, spent: jobs_pb2.Usage) -> None:

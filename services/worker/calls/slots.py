@@ -9,8 +9,8 @@ from itertools import count
 from services.worker.calls.concurrency_limit import Concurrency
 
 
-class CallPlaces:
-    """Gives places to calls; those without one wait, the lowest rank first.
+class CallSlots:
+    """Gives slots to calls; those without one wait, the lowest rank first.
 
     Args:
         limit: Calls under way at most, of all models; each model starts with as many.
@@ -46,7 +46,7 @@ class CallPlaces:
 
     @asynccontextmanager
     async def take(self, model: str, rank: int) -> AsyncIterator[bool]:
-        """Holds a place; gives whether it had to be waited for."""
+        """Holds a slot; gives whether it had to be waited for."""
         self.of(model)
         waits = not self.free_count(model)
         if waits:
@@ -64,7 +64,7 @@ class CallPlaces:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # got its place and was cancelled at once
+            if turn.done() and not turn.cancelled():  # got its slot and was cancelled at once
                 self._release(model)
             raise
 
@@ -78,7 +78,7 @@ class CallPlaces:
         while self._free_count and (following := self._next_model()) is not None:
             *_, turn = heapq.heappop(self._waiting[following])
             if not turn.done():
-                self._occupy(following)  # the place changes hands
+                self._occupy(following)  # the slot changes hands
                 turn.set_result(None)
         self._forget_idle(model)
 
@@ -93,6 +93,6 @@ class CallPlaces:
         candidates = [
             (*waiting[0][:2], model)
             for model, waiting in self._waiting.items()
-            if waiting and self._models[model].has_room
+            if waiting and self._models[model].has_capacity
         ]
         return min(candidates)[2] if candidates else None

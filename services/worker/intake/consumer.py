@@ -7,7 +7,7 @@ import dramatiq
 from services.shared.logging import get_logger
 from services.shared.queue.contract import ADVANCE_JOB, QUEUE_BY_CLASS
 from services.worker.intake.host_loop import HostLoop
-from services.worker.intake.lease_loop import Slices
+from services.worker.intake.lease_loop import LeaseLoop
 
 log = get_logger(__name__)
 
@@ -22,17 +22,17 @@ class Consumer:
 
     Args:
         broker: With the queues of all classes declared; gets the host loop and the actors.
-        slices: Run by the actors.
+        lease_loop: Run by the actors.
     """
 
-    def __init__(self, broker: dramatiq.Broker, slices: Slices) -> None:
+    def __init__(self, broker: dramatiq.Broker, lease_loop: LeaseLoop) -> None:
         self._broker = broker
         self._worker: dramatiq.Worker | None = None
 
         async def advance_job(job_id: str, job_class: int) -> None:
             # Never raises: a message that failed would be kept and tried again, and it is only a wake-up.
             try:
-                await slices.run_task(job_id, job_class)  # type: ignore[arg-type]  # an enum's number
+                await lease_loop.run_task(job_id, job_class)  # type: ignore[arg-type]  # an enum's number
             except Exception:
                 log.exception("task_failed", job_id=job_id)
 

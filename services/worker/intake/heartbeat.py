@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import grpc
 
-from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
-from services.worker.metrics import HEARTBEATS_FAILED
+from services.stubs.results.v1 import results_pb2
+from services.worker.intake.lease_loop import LeaseLoop
 from services.worker.items.scheduler import ItemScheduler
-from services.worker.intake.lease_loop import Slices
+from services.worker.metrics import HEARTBEATS_FAILED
 
 if TYPE_CHECKING:
-    from headrace.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
+    from services.stubs.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
 
 log = get_logger(__name__)
 
@@ -31,7 +31,7 @@ class Heartbeat:
         results: Stub of results.
         incarnation: Of this worker.
         carry_out: Takes the effects of each reply.
-        limits_apart: Whether rate limits are kept by this worker's part of each.
+        limits_degraded: Whether rate limits are kept by this worker's part of each.
 
     Attributes:
         live_worker_count: Of the last answer, this one included.
@@ -43,12 +43,12 @@ class Heartbeat:
         results: "ResultsServiceAsyncStub",
         incarnation: str,
         carry_out: Callable[[results_pb2.Effects], None],
-        limits_apart: Callable[[], bool] = lambda: False,
+        limits_degraded: Callable[[], bool] = lambda: False,
     ) -> None:
         self._results = results
         self._incarnation = incarnation
         self._carry_out = carry_out
-        self._limits_apart = limits_apart
+        self._limits_degraded = limits_degraded
         self.live_worker_count = 1
         self._answered_send_time = float("-inf")
         self._task: asyncio.Task[None] | None = None
@@ -59,21 +59,21 @@ class Heartbeat:
         now = asyncio.get_running_loop().time()
         return now - self._answered_send_time < START_LIMIT_SECONDS and not self.ended.is_set()
 
-    async def start(self, address: str, scheduler: ItemScheduler, slices: Slices) -> None:
+    async def start(self, address: str, scheduler: ItemScheduler, lease_loop: LeaseLoop) -> None:
         """Registers the worker, however long results needs to answer, then goes on by itself.
 
         Args:
             address: What gateways dial.
             scheduler: Is told of lost leases and stopped jobs.
-            slices: Is told of classes with work.
+            lease_loop: Is told of classes with work.
         """
         attempt_count = 0
-        while not await self._beat(address, scheduler, slices):
+        while not await self._beat(address, scheduler, lease_loop):
             attempt_count += 1
             if attempt_count == 3:
                 log.warning("waiting_for_results")
             await asyncio.sleep(0.5)
-        self._task = asyncio.create_task(self._run(address, scheduler, slices), name="heartbeat")
+        self._task = asyncio.create_task(self._run(address, scheduler, lease_loop), name="heartbeat")
 
     async def stop(self) -> None:
         """Sends no more."""
@@ -81,26 +81,26 @@ class Heartbeat:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def _run(self, address: str, scheduler: ItemScheduler, slices: Slices) -> None:
+    async def _run(self, address: str, scheduler: ItemScheduler, lease_loop: LeaseLoop) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
         while not self.ended.is_set():
             due = max(due + INTERVAL_SECONDS, loop.time())
             await asyncio.sleep(due - loop.time())
             try:
-                await self._beat(address, scheduler, slices)
+                await self._beat(address, scheduler, lease_loop)
             except Exception:  # without heartbeats the worker would lose all it holds
                 log.exception("heartbeat_failed")
 
-    async def _beat(self, address: str, scheduler: ItemScheduler, slices: Slices) -> bool:
+    async def _beat(self, address: str, scheduler: ItemScheduler, lease_loop: LeaseLoop) -> bool:
         send_time = asyncio.get_running_loop().time()
         request = results_pb2.HeartbeatRequest(
             incarnation=self._incarnation,
             address=address,
-            leases=scheduler.held.leases(),
+            leases=scheduler.leased.leases(),
             in_flight_limit=scheduler.limit,
-            leased_item_count=scheduler.held.unfinished_count(),
-            limits_apart=self._limits_apart(),
+            leased_item_count=scheduler.leased.unfinished_count(),
+            limits_degraded=self._limits_degraded(),
         )
         scheduler.live.tell(request)
         try:
@@ -116,19 +116,19 @@ class Heartbeat:
         self._answered_send_time = send_time
         self.live_worker_count = max(1, response.live_worker_count)
         self._carry_out(response.effects)
-        self._obey(response, scheduler, slices)
+        self._obey(response, scheduler, lease_loop)
         return True
 
     def _obey(
-        self, response: results_pb2.HeartbeatResponse, scheduler: ItemScheduler, slices: Slices
+        self, response: results_pb2.HeartbeatResponse, scheduler: ItemScheduler, lease_loop: LeaseLoop
     ) -> None:
         scheduler.lose(response.lost_leases)
         for job_id in response.stop_job_ids:
             scheduler.stop_job(job_id)
         for job_id in response.pause_job_ids:
             scheduler.pause_job(job_id)
-        for job_class in scheduler.room.classes:
-            scheduler.room.set_with_work(job_class, job_class in response.classes_with_work)
+        for job_class in scheduler.capacity.classes:
+            scheduler.capacity.set_with_work(job_class, job_class in response.classes_with_work)
         for job_class in response.classes_with_work:
-            slices.wake(job_class)
+            lease_loop.wake(job_class)
         scheduler.pump()

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 import grpc
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
+from services.stubs.results.v1 import results_pb2
 from services.worker.items.capacity import AHEAD_COUNT
 from services.worker.items.scheduler import ItemScheduler
 
 if TYPE_CHECKING:
-    from headrace.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
+    from services.stubs.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
 
 log = get_logger(__name__)
 
@@ -28,7 +28,7 @@ SAME_ANSWER_SECONDS = 0.1
 
 
 @dataclass(frozen=True)
-class Leased:
+class LeaseOutcome:
     """What a lease call brought.
 
     Attributes:
@@ -36,20 +36,20 @@ class Leased:
         more_work: Whether leasable chunks of the class are left.
         unwanted: Whether jobs or tenants were left out, such as those whose provider cools down.
         answered: False where results could not be asked.
-        needed_room: Room that the next chunk needs, which did not fit; 0: not known.
+        needed_capacity: Capacity that the next chunk needs, which did not fit; 0: not known.
     """
 
     chunk_count: int
     more_work: bool
     unwanted: bool = False
     answered: bool = True
-    needed_room: int = 0
+    needed_capacity: int = 0
 
 
-NOTHING = Leased(0, False, answered=False)
+NOTHING = LeaseOutcome(0, False, answered=False)
 
 
-class LeaseDesk:
+class LeaseClient:
     """Leases chunks of one class into the scheduler.
 
     A caller that comes while a call is under way takes part in the next one, which starts after it: so a
@@ -83,13 +83,13 @@ class LeaseDesk:
         self._call_numbers = itertools.count(1)
         self._call_id = ""
         self._unwanted_tenants: list[str] = []
-        self._needed_room = 0
+        self._needed_capacity = 0
         self._answer_time = float("-inf")
-        self._current: asyncio.Task[Leased] | None = None
-        self._next: asyncio.Task[Leased] | None = None
+        self._current: asyncio.Task[LeaseOutcome] | None = None
+        self._next: asyncio.Task[LeaseOutcome] | None = None
 
-    async def lease(self) -> Leased:
-        """Leases what there is room for, together with whoever else asks at the same time."""
+    async def lease(self) -> LeaseOutcome:
+        """Leases what there is capacity for, together with whoever else asks at the same time."""
         if self._next is None:
             self._next = asyncio.create_task(self._lease_after(self._current))
         return await asyncio.shield(self._next)
@@ -100,27 +100,27 @@ class LeaseDesk:
             return False
         return not set(self._unwanted_tenants) <= set(self._scheduler.tenant_work.unwanted_tenants())
 
-    async def _lease_after(self, running: asyncio.Task[Leased] | None) -> Leased:
+    async def _lease_after(self, running: asyncio.Task[LeaseOutcome] | None) -> LeaseOutcome:
         if running is not None:
             await asyncio.wait([running])
         self._current, self._next = self._next, None
         return await self._lease()
 
-    async def _lease(self) -> Leased:
-        held = self._scheduler.held
+    async def _lease(self) -> LeaseOutcome:
+        leased = self._scheduler.leased
         # A call that failed may have leased all the same: its repetition gets those leases.
         self._call_id = self._call_id or f"{self._job_class}-{next(self._call_numbers)}"
-        room = self._scheduler.room.of(self._job_class)
-        if room <= 0:
-            return Leased(0, more_work=True)
-        if room < self._needed_room and self._clock() - self._answer_time < SAME_ANSWER_SECONDS:
-            return Leased(0, more_work=True, needed_room=self._needed_room)
+        capacity = self._scheduler.capacity.of(self._job_class)
+        if capacity <= 0:
+            return LeaseOutcome(0, more_work=True)
+        if capacity < self._needed_capacity and self._clock() - self._answer_time < SAME_ANSWER_SECONDS:
+            return LeaseOutcome(0, more_work=True, needed_capacity=self._needed_capacity)
         unwanted = self._scheduler.unwanted_job_ids(self._job_class)
         self._unwanted_tenants = self._scheduler.tenant_work.unwanted_tenants()
-        known = {job_id: job.spec for job_id, job in held.jobs.items()}
+        known = {job_id: job.spec for job_id, job in leased.jobs.items()}
         request = results_pb2.LeaseChunksRequest(
             job_class=self._job_class,
-            room=room,
+            capacity=capacity,
             incarnation=self._incarnation,
             call_id=self._call_id,
             known_job_ids=known,
@@ -138,13 +138,13 @@ class LeaseDesk:
             log.warning("chunks_leased_too_late", chunk_count=len(response.leases))
             return NOTHING
         self._call_id = ""
-        self._answer_time, self._needed_room = self._clock(), min(response.needed_room, AHEAD_COUNT)
-        self._scheduler.room.set_with_work(self._job_class, response.more_work)
+        self._answer_time, self._needed_capacity = self._clock(), min(response.needed_capacity, AHEAD_COUNT)
+        self._scheduler.capacity.set_with_work(self._job_class, response.more_work)
         specs = known | {spec.job_id: spec for spec in response.jobs}
         self._scheduler.accept(specs, response.leases)
-        return Leased(
+        return LeaseOutcome(
             len(response.leases),
             response.more_work,
             unwanted=bool(unwanted or self._unwanted_tenants),
-            needed_room=self._needed_room,
+            needed_capacity=self._needed_capacity,
         )

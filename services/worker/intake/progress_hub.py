@@ -5,8 +5,8 @@ from collections.abc import AsyncIterator, Iterable
 
 from headrace.errors import UnavailableError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.worker.v1 import worker_pb2
 from services.shared.job_states import TERMINAL_STATES
+from services.stubs.worker.v1 import worker_pb2
 
 # Snapshots of a job that follow each other faster are merged.
 MERGE_SECONDS = 0.1
@@ -78,8 +78,8 @@ class ProgressHub:
 
     def forget(self, held_job_ids: Iterable[str]) -> None:
         """Lets go of what is remembered of jobs that are not held any more."""
-        held = set(held_job_ids)
-        self._states = {job_id: state for job_id, state in self._states.items() if job_id in held}
+        leased = set(held_job_ids)
+        self._states = {job_id: state for job_id, state in self._states.items() if job_id in leased}
 
     def close(self) -> None:
         """Ends all streams."""

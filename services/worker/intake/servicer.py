@@ -5,7 +5,7 @@ from typing import Any
 
 import grpc
 
-from headrace.worker.v1 import worker_pb2, worker_pb2_grpc
+from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 from services.worker.intake.progress_hub import ProgressHub
 from services.worker.items.scheduler import ItemScheduler
 

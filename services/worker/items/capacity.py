@@ -6,40 +6,40 @@ from contextlib import suppress
 
 from headrace.jobs.v1 import jobs_pb2
 from services.shared.queue.contract import WEIGHT_BY_CLASS
-from services.worker.items.leased_work import HeldWork
+from services.worker.items.leased_work import LeasedWork
 
 # Leased ahead of what is in flight: the largest chunk, so that one always fits an idle worker.
 AHEAD_COUNT = 100
-# Of what waits for places of its tenant, so many times the capacity takes up no room.
+# Of what waits for slots of its tenant, so many times the capacity takes up no capacity.
 _PARKED_PART = 3
 
 
-class Room:
-    """Free room, shared 16:4:1 between the classes that have work.
+class Capacity:
+    """Free capacity, shared 16:4:1 between the classes that have work.
 
     A worker alone with one class may fill up with it. Where other classes are held or have work in the
-    store, each may hold its share of the places and a chunk ahead, even while another holds more than its
-    own: so a small job never waits for a big one to make room, and the share of a class whose chunks are
+    store, each may hold its share of the slots and a chunk ahead, even while another holds more than its
+    own: so a small job never waits for a big one to make capacity, and the share of a class whose chunks are
     large is full until the next one is there. More it may hold only of what no other class with work in the
     store could take.
 
     Args:
-        held: What the worker holds.
+        leased: What the worker holds.
         limit: Items in flight at most.
-        parked_count: Gives how many held items, of a class or of all, wait for places of their tenants: they
-            keep no place busy, so that others are leased beside them.
+        parked_count: Gives how many held items, of a class or of all, wait for slots of their tenants: they
+            keep no slot busy, so that others are leased beside them.
     """
 
     def __init__(
         self,
-        held: HeldWork,
+        leased: LeasedWork,
         limit: int,
         parked_count: Callable[[jobs_pb2.JobClass | None], int] = lambda job_class: 0,
     ) -> None:
-        self._held = held
+        self._leased = leased
         self._parked_count = parked_count
         self._limit = limit
-        self._capacity = limit + AHEAD_COUNT
+        self._total = limit + AHEAD_COUNT
         self._with_work: set[jobs_pb2.JobClass] = set()
         self._changed = asyncio.Event()
         self.classes = tuple(WEIGHT_BY_CLASS)
@@ -53,7 +53,7 @@ class Room:
 
     def of(self, job_class: jobs_pb2.JobClass) -> int:
         """Items of the class to lease now; 0 or less: none."""
-        free = self._capacity - self._count()
+        free = self._total - self._count()
         rivals = {c for c in self.classes if c in self._with_work or self._count(c)}
         rivals.discard(job_class)
         if not rivals:
@@ -64,16 +64,16 @@ class Room:
         return own if rivals & self._with_work else max(own, free)
 
     def _count(self, job_class: jobs_pb2.JobClass | None = None) -> int:
-        """Returns how many items of a class, or of all, take up room."""
-        parked = min(self._parked_count(job_class), _PARKED_PART * self._capacity)
-        return self._held.unfinished_count(job_class) - parked
+        """Returns how many items of a class, or of all, take up capacity."""
+        parked = min(self._parked_count(job_class), _PARKED_PART * self._total)
+        return self._leased.unfinished_count(job_class) - parked
 
     def changed(self) -> None:
-        """Wakes those who wait for room."""
+        """Wakes those who wait for capacity."""
         self._changed.set()
 
     async def wait(self, job_class: jobs_pb2.JobClass, wanted: int, timeout_seconds: float) -> int:
-        """Waits until there is room for so many items, or the time is over; returns the room there is."""
+        """Waits until there is capacity for so many items, or the time is over; returns the capacity there is."""
         await self.wait_until(lambda: self.of(job_class) >= wanted, timeout_seconds)
         return self.of(job_class)
 

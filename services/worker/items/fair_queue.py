@@ -1,4 +1,4 @@
-"""The order in which waiting items get a place in flight: class weights, then tenants and jobs in turn."""
+"""The order in which waiting items get a slot in flight: class weights, then tenants and jobs in turn."""
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping

@@ -1,8 +1,8 @@
 """What a fault of the worker itself comes to, for the item it happened to."""
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
+from services.stubs.results.v1 import results_pb2
 from services.worker.items.item_runner import ItemOutcome
 from services.worker.items.job_logging import fields_of
 
@@ -15,5 +15,5 @@ def fault_outcome(
     """Returns the failure of an item that the worker could not run, and logs it without the fault's text."""
     log.error("item_not_run", item_index=item.item_index, error=type(fault).__name__, **fields_of(spec))
     error = jobs_pb2.Error(reason="INTERNAL", message="the worker could not run this item")
-    try_count, tries = item.try_count + 1, tuple(item.failed_tries)
-    return ItemOutcome(None, error, None, False, try_count, item.usage, tries)
+    attempt_count, attempts = item.attempt_count + 1, tuple(item.failed_attempts)
+    return ItemOutcome(None, error, None, False, attempt_count, item.usage, attempts)

@@ -3,42 +3,42 @@
 from collections.abc import Sequence
 from functools import partial
 
-from headrace.kinds import Completion, Message, TryAgainError
-from services.worker.calls.response_cache import CachedCalls
+from headrace.kinds import Completion, Message, RetryableError
+from services.worker.calls.admission import CallAdmission
 from services.worker.calls.costs import CallMeter
-from services.worker.calls.admission import CallGate
-from services.worker.items.attempt_responses import ItemAnswers
 from services.worker.calls.provider.provider import CompletionRequest
+from services.worker.calls.response_cache import CachedCalls
+from services.worker.items.attempt_responses import ItemResponses
 
 
 class CallingContext:
     """An ItemContext whose calls go to a provider and are counted on the item.
 
     Args:
-        gate: Makes the calls.
+        admission: Makes the calls.
         default_model: Of calls that name none.
         meter: Counts calls, tokens and costs, and holds calls back that cost too much.
-        answers: Of the item's calls so far: a request answered in an earlier try is not made again.
+        answers: Of the item's calls so far: a request answered in an earlier attempt is not made again.
         call_timeout: Seconds that each call may take; None: as long as the provider's adapter has it.
         cached: Answers calls with those of other items; None: every call is made.
         tenant: Whose calls they are.
 
     Attributes:
-        call_failed: A call of this try may succeed in another one.
+        call_failed: A call of this attempt may succeed in another one.
     """
 
     def __init__(
         self,
-        gate: CallGate,
+        admission: CallAdmission,
         default_model: str,
         meter: CallMeter,
-        answers: ItemAnswers,
+        answers: ItemResponses,
         call_timeout: float | None = None,
         *,
         cached: CachedCalls | None = None,
         tenant: str = "",
     ) -> None:
-        self._gate = gate
+        self._admission = admission
         self._default_model = default_model
         self._meter = meter
         self._answers = answers
@@ -69,7 +69,7 @@ class CallingContext:
         try:
             make = partial(self._call, request, self._unfinished_count - 1)
             answer = await (make() if self._cached is None else self._cached.complete(request, make))
-        except TryAgainError:
+        except RetryableError:
             self.call_failed = True
             raise
         finally:
@@ -79,6 +79,6 @@ class CallingContext:
 
     async def _call(self, request: CompletionRequest, rank: int) -> Completion:
         with self._meter.counted(request) as usage:
-            return await self._gate.complete(
+            return await self._admission.complete(
                 request, usage, rank, tenant=self._tenant, job_id=self._meter.job_id
             )

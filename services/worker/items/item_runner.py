@@ -11,45 +11,45 @@ from pydantic import BaseModel
 
 from headrace.errors import InvalidArgumentError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import ItemFailedError, JobFailedError, Kind, TryAgainError, validate_params
-from headrace.results.v1 import results_pb2
-from services.shared.failed_attempts import with_failed_try
+from headrace.kinds import ItemFailedError, JobFailedError, Kind, RetryableError, validate_params
+from services.shared.failed_attempts import with_failed_attempt
 from services.shared.prices import Prices, read_prices
+from services.stubs.results.v1 import results_pb2
+from services.worker.calls.admission import WORKER_CUT_OFF, CallAdmission
 from services.worker.calls.allowance import Allowance
-from services.worker.calls.response_cache import AnswerCache, CachedCalls
-from services.worker.items.backoff import retry_delay
-from services.worker.calls.costs import ALLOWANCE_SPENT, CallCosts, CallMeter
-from services.worker.calls.admission import WORKER_CUT_OFF, CallGate
 from services.worker.calls.cooldowns import Cooldowns
-from services.worker.items.item_context import CallingContext
-from services.worker.items.item_time import ItemTime, duration_of, seconds_of
-from services.worker.items.job_logging import note_failed_try, note_handler_error
-from services.worker.items.attempt_responses import KeptAnswers
-from services.worker.calls.rate_limits import Limits
-from services.worker.items.payload import decode_input, encode_output
+from services.worker.calls.costs import ALLOWANCE_SPENT, CallCosts, CallMeter
 from services.worker.calls.provider.faults import RATE_LIMITED
 from services.worker.calls.provider.provider import Provider
-from services.worker.calls.tenant_slots import TenantLimits
+from services.worker.calls.rate_limits import RateLimits
+from services.worker.calls.response_cache import CachedCalls, ResponseCache
+from services.worker.calls.tenant_slots import TenantSlotRegistry
+from services.worker.items.attempt_responses import AttemptResponses
+from services.worker.items.backoff import retry_delay
+from services.worker.items.item_context import CallingContext
+from services.worker.items.item_time import ItemTime, duration_of, seconds_of
+from services.worker.items.job_logging import note_failed_attempt, note_handler_error
+from services.worker.items.payload import decode_input, encode_output
 
-# Tries that may be turned away before the item fails; with the backoff this takes over an hour.
-MAX_TURNED_AWAY_TRIES = 150
+# Attempts that may be turned away before the item fails; with the backoff this takes over an hour.
+MAX_TURNED_AWAY_ATTEMPTS = 150
 _TURNED_AWAY = frozenset({RATE_LIMITED, WORKER_CUT_OFF})
 
 
 @dataclass(frozen=True)
 class ItemOutcome:
-    """What became of one try of an item.
+    """What became of one attempt of an item.
 
     Attributes:
         output: JSON text; set if it succeeded.
         error: Why it did not; set otherwise.
-        retry_delay: Seconds until another try shall be made; None: the item is finished.
+        retry_delay: Seconds until another attempt shall be made; None: the item is finished.
         job_failed: The error is the whole job's: nothing of it can succeed.
-        try_count: Tries of this round, this one included.
-        usage: Of all its tries, this one included.
-        failed_tries: The last ten of this round; if it failed this one included.
-        worked_seconds: Worked on it in this round, this try included.
-        wanted_micros: The try ended because a call of this price was held back, and counts as none: the item
+        attempt_count: Attempts of this round, this one included.
+        usage: Of all its attempts, this one included.
+        failed_attempts: The last ten of this round; if it failed this one included.
+        worked_seconds: Worked on it in this round, this attempt included.
+        wanted_micros: The attempt ended because a call of this price was held back, and counts as none: the item
             waits for an allowance; 0: it ended otherwise.
     """
 
@@ -57,9 +57,9 @@ class ItemOutcome:
     error: jobs_pb2.Error | None
     retry_delay: float | None
     job_failed: bool
-    try_count: int
+    attempt_count: int
     usage: jobs_pb2.Usage
-    failed_tries: Sequence[jobs_pb2.FailedTry] = ()
+    failed_attempts: Sequence[jobs_pb2.FailedAttempt] = ()
     worked_seconds: float = 0.0
     wanted_micros: int = 0
 
@@ -82,7 +82,7 @@ class ItemRunner:
         rng: Gives numbers from 0 to 1, for jitter.
         call_limit: Calls to the provider under way at most.
         may_start: Whether a call may begin now.
-        answer_cache: For jobs that use answers again; None: their items make all of their calls.
+        response_cache: For jobs that use answers again; None: their items make all of their calls.
         prices: Of models; None: those that come with Headrace.
         limits: Rate limits of calls; None: there are none.
         tenants: Limits of tenants; None: there are none.
@@ -98,27 +98,27 @@ class ItemRunner:
         *,
         call_limit: int = 100,
         may_start: Callable[[], bool] = lambda: True,
-        answer_cache: AnswerCache | None = None,
+        response_cache: ResponseCache | None = None,
         prices: Prices | None = None,
-        limits: Limits | None = None,
-        tenants: TenantLimits | None = None,
+        limits: RateLimits | None = None,
+        tenants: TenantSlotRegistry | None = None,
     ) -> None:
         self._kinds = kinds
-        self._gate = CallGate(provider, cooldowns, call_limit, may_start, limits, tenants=tenants)
+        self._admission = CallAdmission(provider, cooldowns, call_limit, may_start, limits, tenants=tenants)
         self._costs = CallCosts(prices or read_prices())
         self._default_model = default_model
-        self._answer_cache = answer_cache
+        self._response_cache = response_cache
         self._rng = rng
         self._prepared: dict[str, _PreparedJob] = {}
-        # Tries of unfinished items that a rate limit, or the want of a store, turned away: they do not count
-        # towards max_tries. Those on another worker before are known from the item's last failed tries alone.
+        # Attempts of unfinished items that a rate limit, or the want of a store, turned away: they do not count
+        # towards max_attempts. Those on another worker before are known from the item's last failed attempts alone.
         self._turned_away: dict[str, dict[int, int]] = {}
-        self._kept_answers = KeptAnswers()
+        self._attempt_responses = AttemptResponses()
 
     async def run(
         self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, allowance: Allowance | None = None
     ) -> ItemOutcome:
-        """Makes one try of an item; whatever happens in it is in the outcome.
+        """Makes one attempt of an item; whatever happens in it is in the outcome.
 
         Args:
             spec: Its job.
@@ -126,7 +126,7 @@ class ItemRunner:
             allowance: What the calls of its chunk may still cost; None: its job has no budget.
 
         Raises:
-            asyncio.CancelledError: The try was broken off; what it used is added to the item's own usage, and
+            asyncio.CancelledError: The attempt was broken off; what it used is added to the item's own usage, and
                 its time to the item's own.
         """
         usage = jobs_pb2.Usage()
@@ -135,7 +135,7 @@ class ItemRunner:
         time = ItemTime(spec, item)
         output: str | None = None
         error: jobs_pb2.Error | None = None
-        delay, job_failed, tries = None, False, list(item.failed_tries)
+        delay, job_failed, attempts = None, False, list(item.failed_attempts)
         try:
             output = await time.within(lambda: self._run_handler(spec, item, meter))
         except (Exception, asyncio.CancelledError) as caught:
@@ -143,57 +143,57 @@ class ItemRunner:
                 item.usage.CopyFrom(usage)  # its calls were made, and may cost
                 item.work_time.CopyFrom(duration_of(time.worked_seconds))
                 raise
-            if isinstance(caught, TryAgainError) and caught.reason == ALLOWANCE_SPENT:
+            if isinstance(caught, RetryableError) and caught.reason == ALLOWANCE_SPENT:
                 return _held_back(item, usage, caught, time, meter)
             error, delay = self._judge(spec, item, caught)
-            tries = with_failed_try(item.failed_tries, item.try_count + 1, error)
+            attempts = with_failed_attempt(item.failed_attempts, item.attempt_count + 1, error)
             job_failed = isinstance(caught, JobFailedError)
         if delay is None:
             self._finish(spec, item)
         return ItemOutcome(
-            output, error, delay, job_failed, item.try_count + 1, usage, tries, time.worked_seconds
+            output, error, delay, job_failed, item.attempt_count + 1, usage, attempts, time.worked_seconds
         )
 
     def _judge(
         self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, caught: BaseException
     ) -> tuple[jobs_pb2.Error, float | None]:
-        """Returns the error of a try, and the seconds until the next one; None: there is none."""
+        """Returns the error of an attempt, and the seconds until the next one; None: there is none."""
         delay = None
-        if isinstance(caught, (TryAgainError, ItemFailedError)):
+        if isinstance(caught, (RetryableError, ItemFailedError)):
             error = jobs_pb2.Error(reason=caught.reason, message=caught.message)
         else:
             note_handler_error(spec, item, caught)
             text = f"the kind's handler raised {type(caught).__name__}"
             error = jobs_pb2.Error(reason="HANDLER_ERROR", message=text)
-        if isinstance(caught, TryAgainError):
-            delay = self._delay(spec, item, caught, item.try_count + 1)
+        if isinstance(caught, RetryableError):
+            delay = self._delay(spec, item, caught, item.attempt_count + 1)
         if not isinstance(caught, JobFailedError):
-            note_failed_try(spec, item, error, delay)
+            note_failed_attempt(spec, item, error, delay)
         return error, delay
 
     @property
     def limited_count(self) -> int:
         """Calls that wait for a rate limit, or for a place of their tenant."""
-        return self._gate.limited_count
+        return self._admission.limited_count
 
     def limited_count_of(self, job_id: str) -> int:
         """Returns how many calls of a job wait for a rate limit."""
-        return self._gate.limited_count_of(job_id)
+        return self._admission.limited_count_of(job_id)
 
     @property
     def longest_cooldown_seconds(self) -> float:
         """For how long the model that cools down for longest still does; 0: none does."""
-        return self._gate.longest_cooldown_seconds
+        return self._admission.longest_cooldown_seconds
 
     def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
         """Returns for how long the model of a job still cools down; 0: it does not."""
         model = self._model_of(spec)
-        return self._gate.cooldown_seconds(model) if model else 0.0
+        return self._admission.cooldown_seconds(model) if model else 0.0
 
     def wait_seconds(self, spec: results_pb2.JobSpec) -> float:
         """Returns for how long no item of a job should be started: its model cools down or is full."""
         model = self._model_of(spec)
-        return self._gate.wait_seconds(model) if model else 0.0
+        return self._admission.wait_seconds(model) if model else 0.0
 
     def makes_calls(self, spec: results_pb2.JobSpec) -> bool:
         """Returns whether the items of a job are known to call a model."""
@@ -215,26 +215,28 @@ class ItemRunner:
     ) -> str:
         prepared = self._prepare(spec)
         model = prepared.model or self._default_model
-        answers = self._kept_answers.take(spec.job_id, item.item_index)
-        call_timeout = seconds_of(spec.call_timeout) if spec.HasField("call_timeout") else None
+        answers = self._attempt_responses.take(spec.job_id, item.item_index)
+        call_timeout = (
+            seconds_of(spec.options.call_timeout) if spec.options.HasField("call_timeout") else None
+        )
         value = decode_input(item.input)
         with self._cached_calls(spec, item) as cached:
             context = CallingContext(
-                self._gate, model, meter, answers, call_timeout, cached=cached, tenant=spec.tenant
+                self._admission, model, meter, answers, call_timeout, cached=cached, tenant=spec.tenant
             )
             try:
                 return encode_output(await prepared.kind.run(prepared.params, value, context))
-            except TryAgainError:
+            except RetryableError:
                 if context.call_failed:  # otherwise the handler does not want these answers
-                    self._kept_answers.keep(spec.job_id, item.item_index, answers)
+                    self._attempt_responses.keep(spec.job_id, item.item_index, answers)
                 raise
 
     def _cached_calls(
         self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem
     ) -> CachedCalls | nullcontext[None]:
-        if self._answer_cache is None or not spec.cache_answers:
+        if self._response_cache is None or not spec.options.cache_responses:
             return nullcontext()
-        return self._answer_cache.begin_try(spec.tenant, item)
+        return self._response_cache.begin_attempt(spec.tenant, item)
 
     def _prepare(self, spec: results_pb2.JobSpec) -> _PreparedJob:
         prepared = self._prepared.get(spec.job_id)
@@ -254,17 +256,21 @@ class ItemRunner:
         return prepared
 
     def _delay(
-        self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, error: TryAgainError, try_count: int
+        self,
+        spec: results_pb2.JobSpec,
+        item: results_pb2.LeasedItem,
+        error: RetryableError,
+        attempt_count: int,
     ) -> float | None:
         turned_away = self._turned_away.setdefault(spec.job_id, {})
-        told = sum(failed.error.reason in _TURNED_AWAY for failed in item.failed_tries)
+        told = sum(failed.error.reason in _TURNED_AWAY for failed in item.failed_attempts)
         known = max(told, turned_away.get(item.item_index, 0))
         if error.reason in _TURNED_AWAY:
             turned_away[item.item_index] = known + 1
-            final = try_count >= MAX_TURNED_AWAY_TRIES
+            final = attempt_count >= MAX_TURNED_AWAY_ATTEMPTS
         else:
-            final = try_count - known >= self._kinds[spec.kind].max_tries
-        return None if final else retry_delay(try_count, error.retry_after, self._rng)
+            final = attempt_count - known >= self._kinds[spec.kind].max_attempts
+        return None if final else retry_delay(attempt_count, error.retry_after, self._rng)
 
     def _finish(self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem) -> None:
         turned_away = self._turned_away.get(spec.job_id)
@@ -275,16 +281,24 @@ class ItemRunner:
 def _held_back(
     item: results_pb2.LeasedItem,
     usage: jobs_pb2.Usage,
-    caught: TryAgainError,
+    caught: RetryableError,
     time: ItemTime,
     meter: CallMeter,
 ) -> ItemOutcome:
-    """Returns the outcome of a try that counts as none: it has to wait for an allowance."""
+    """Returns the outcome of an attempt that counts as none: it has to wait for an allowance."""
     error = jobs_pb2.Error(reason=caught.reason, message=caught.message)
-    tries = tuple(item.failed_tries)
+    attempts = tuple(item.failed_attempts)
     wanted = max(1, meter.wanted_micros)
     return ItemOutcome(
-        None, error, 0.0, False, item.try_count, usage, tries, time.worked_seconds, wanted_micros=wanted
+        None,
+        error,
+        0.0,
+        False,
+        item.attempt_count,
+        usage,
+        attempts,
+        time.worked_seconds,
+        wanted_micros=wanted,
     )
 
 

@@ -6,8 +6,8 @@ from typing import Any, TypeVar
 
 from google.protobuf.duration_pb2 import Duration
 
-from headrace.kinds import ItemFailedError, JobFailedError, TryAgainError
-from headrace.results.v1 import results_pb2
+from headrace.kinds import ItemFailedError, JobFailedError, RetryableError
+from services.stubs.results.v1 import results_pb2
 
 ITEM_TIMED_OUT = "ITEM_TIMED_OUT"
 
@@ -15,9 +15,9 @@ T = TypeVar("T")
 
 
 class ItemTime:
-    """The time worked on an item in a round: that of its earlier tries, and of one that begins now.
+    """The time worked on an item in a round: that of its earlier attempts, and of one that begins now.
 
-    Waits between tries are no work. Of a try that ended with its process nothing is known.
+    Waits between attempts are no work. Of an attempt that ended with its process nothing is known.
 
     Args:
         spec: Its job, which may give its items an item_timeout.
@@ -25,29 +25,29 @@ class ItemTime:
     """
 
     def __init__(self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem) -> None:
-        self._limit = seconds_of(spec.item_timeout) if spec.HasField("item_timeout") else None
+        self._limit = seconds_of(spec.options.item_timeout) if spec.options.HasField("item_timeout") else None
         self._loop = asyncio.get_running_loop()
         self._begin = self._loop.time() - seconds_of(item.work_time)
 
     @property
     def worked_seconds(self) -> float:
-        """Worked on it so far, in all its tries of the round."""
+        """Worked on it so far, in all its attempts of the round."""
         return self._loop.time() - self._begin
 
     async def within(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Returns what a try returned; it is broken off when the time of the item is used up.
+        """Returns what an attempt returned; it is broken off when the time of the item is used up.
 
-        A success that comes all the same is taken: it was paid for. A try that failed at the end of the time
+        A success that comes all the same is taken: it was paid for. An attempt that failed at the end of the time
         is the last one.
 
         Args:
-            work: Makes the try.
+            work: Makes the attempt.
 
         Raises:
-            ItemFailedError: ITEM_TIMED_OUT, or what the try raised.
-            TimeoutError: One of the try's own.
-            asyncio.CancelledError: The running task was cancelled by somebody else, or the try raised it.
-            Exception: What the try raised.
+            ItemFailedError: ITEM_TIMED_OUT, or what the attempt raised.
+            TimeoutError: One of the attempt's own.
+            asyncio.CancelledError: The running task was cancelled by somebody else, or the attempt raised it.
+            Exception: What the attempt raised.
         """
         if self._limit is None:
             return await work()
@@ -61,7 +61,7 @@ class ItemTime:
         except JobFailedError:
             raise
         except Exception as error:
-            is_over = isinstance(error, TryAgainError) and self.worked_seconds >= self._limit
+            is_over = isinstance(error, RetryableError) and self.worked_seconds >= self._limit
             if is_over or timer.expired():
                 raise self._timed_out() from None
             raise

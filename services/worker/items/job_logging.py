@@ -1,9 +1,9 @@
 """Log lines about a leased job and its items: never its params, or what its items hold."""
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.shared.logging import fault_fields, get_logger, job_fields
-from services.worker.metrics import ITEM_RETRIES, reason_label
+from services.stubs.results.v1 import results_pb2
+from services.worker.metrics import ITEM_REATTEMPTS, reason_label
 
 log = get_logger(__name__)
 
@@ -13,22 +13,22 @@ def fields_of(spec: results_pb2.JobSpec) -> dict[str, str]:
     return job_fields(spec.job_id, spec.tenant, spec.trace_id)
 
 
-def note_failed_try(
+def note_failed_attempt(
     spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, error: jobs_pb2.Error, delay: float | None
 ) -> None:
-    """Tells of a try that failed: its reason, but not its message, where a kind may repeat the item.
+    """Tells of an attempt that failed: its reason, but not its message, where a kind may repeat the item.
 
     Args:
         spec: The job.
         item: The item.
         error: Why it failed.
-        delay: Seconds until the next try; None: there is none.
+        delay: Seconds until the next attempt; None: there is none.
     """
     fields = {"item_index": item.item_index, "reason": error.reason, **fields_of(spec)}
     if delay is None:
         log.info("item_failed", **fields)
     else:
-        ITEM_RETRIES.labels(reason_label(error.reason)).inc()
+        ITEM_REATTEMPTS.labels(reason_label(error.reason)).inc()
         log.debug("item_retried", delay_seconds=round(delay, 3), **fields)
 
 

@@ -5,26 +5,26 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
+from services.stubs.results.v1 import results_pb2
 from services.worker.calls.allowance import Allowance
 from services.worker.metrics import LEASED_ITEMS
 
 
 @dataclass(eq=False)
-class HeldItem:
+class LeasedItem:
     """An item under lease that is not finished: waiting, waiting out a backoff, or in flight.
 
     Attributes:
-        leased: The item, with the tries made so far.
+        leased: The item, with the attempts made so far.
         chunk: The chunk it was leased in.
         task: Set while in flight.
         timer: Set while it waits out a backoff.
-        last_error: Why its last try under this lease failed; None where there was none.
-        broken_off: A try under this lease was broken off after it had begun a call.
+        last_error: Why its last attempt under this lease failed; None where there was none.
+        broken_off: An attempt under this lease was broken off after it had begun a call.
     """
 
     leased: results_pb2.LeasedItem
-    chunk: "HeldChunk"
+    chunk: "LeasedChunk"
     task: asyncio.Task[Any] | None = None
     timer: asyncio.TimerHandle | None = None
     last_error: jobs_pb2.Error | None = None
@@ -32,7 +32,7 @@ class HeldItem:
 
 
 @dataclass(eq=False)
-class HeldChunk:
+class LeasedChunk:
     """A leased chunk.
 
     Attributes:
@@ -52,11 +52,11 @@ class HeldChunk:
         wanted_micros: The least of these prices, where it is given back for want of allowance.
     """
 
-    job: "HeldJob"
+    job: "LeasedJob"
     ref: results_pb2.LeaseRef
     round: int
     quarantined: bool
-    unfinished: dict[int, HeldItem] = field(default_factory=dict)
+    unfinished: dict[int, LeasedItem] = field(default_factory=dict)
     unacknowledged_count: int = 0
     deferred: bool = False
     releasing: bool = False
@@ -79,8 +79,8 @@ class HeldChunk:
 
 
 @dataclass(eq=False)
-class HeldJob:
-    """A job of which chunks are held.
+class LeasedJob:
+    """A job of which chunks are leased.
 
     Attributes:
         spec: What results says of the job.
@@ -90,50 +90,50 @@ class HeldJob:
     """
 
     spec: results_pb2.JobSpec
-    chunks: dict[int, HeldChunk] = field(default_factory=dict)
+    chunks: dict[int, LeasedChunk] = field(default_factory=dict)
     unfinished_count: int = 0
     stopped: bool = False
 
-    def in_flight(self) -> list[HeldItem]:
+    def in_flight(self) -> list[LeasedItem]:
         """Items of the job that are being worked on."""
         return [i for c in self.chunks.values() for i in c.unfinished.values() if i.task is not None]
 
 
-class HeldWork:
+class LeasedWork:
     """All jobs and chunks that a worker holds, with counts kept by class."""
 
     def __init__(self) -> None:
-        self.jobs: dict[str, HeldJob] = {}
+        self.jobs: dict[str, LeasedJob] = {}
         self._unfinished_by_class: dict[jobs_pb2.JobClass, int] = {}
 
-    def add(self, spec: results_pb2.JobSpec, lease: results_pb2.Lease) -> HeldChunk | None:
+    def add(self, spec: results_pb2.JobSpec, lease: results_pb2.Lease) -> LeasedChunk | None:
         """Takes a lease in; None where it is held already (the answer of a repeated call).
 
         A newer lease of a chunk that is still held takes the older one's place: the store has given up on
         the older, and its items in flight go on by themselves.
         """
-        job = self.jobs.setdefault(spec.job_id, HeldJob(spec))
-        held = job.chunks.get(lease.ref.chunk_index)
-        if held is not None:
-            if held.ref.fence >= lease.ref.fence:
+        job = self.jobs.setdefault(spec.job_id, LeasedJob(spec))
+        leased = job.chunks.get(lease.ref.chunk_index)
+        if leased is not None:
+            if leased.ref.fence >= lease.ref.fence:
                 return None
-            held.lost = True
-            self.drop(held)
+            leased.lost = True
+            self.drop(leased)
             job = self.jobs.setdefault(spec.job_id, job)
-        chunk = HeldChunk(job, lease.ref, lease.round, lease.quarantined)
+        chunk = LeasedChunk(job, lease.ref, lease.round, lease.quarantined)
         if lease.HasField("allowance_micros"):
-            chunk.allowance = Allowance(lease.allowance_micros, whole_rest=lease.whole_rest)
-        chunk.unfinished = {item.item_index: HeldItem(item, chunk) for item in lease.items}
+            chunk.allowance = Allowance(lease.allowance_micros, is_remainder=lease.is_remainder)
+        chunk.unfinished = {item.item_index: LeasedItem(item, chunk) for item in lease.items}
         job.chunks[lease.ref.chunk_index] = chunk
         self._count(job, len(chunk.unfinished))
         return chunk
 
-    def finish(self, item: HeldItem) -> None:
-        """Takes note that an item has an outcome; it no longer takes up room."""
+    def finish(self, item: LeasedItem) -> None:
+        """Takes note that an item has an outcome; it no longer takes up capacity."""
         if item.chunk.unfinished.pop(item.leased.item_index, None) is not None:
             self._count(item.chunk.job, -1)
 
-    def drop(self, chunk: HeldChunk) -> None:
+    def drop(self, chunk: LeasedChunk) -> None:
         """Forgets a chunk, and its job with the last one."""
         job = chunk.job
         if job.chunks.get(chunk.ref.chunk_index) is not chunk:
@@ -145,7 +145,7 @@ class HeldWork:
             del self.jobs[job.spec.job_id]
 
     def leases(self) -> list[results_pb2.LeaseRef]:
-        """The name of every lease held."""
+        """The name of every lease leased."""
         return [chunk.ref for job in self.jobs.values() for chunk in job.chunks.values() if not chunk.lost]
 
     def unfinished_count(self, job_class: jobs_pb2.JobClass | None = None) -> int:
@@ -154,7 +154,7 @@ class HeldWork:
             return sum(self._unfinished_by_class.values())
         return self._unfinished_by_class.get(job_class, 0)
 
-    def _count(self, job: HeldJob, change: int) -> None:
+    def _count(self, job: LeasedJob, change: int) -> None:
         LEASED_ITEMS.inc(change)
         job.unfinished_count += change
         job_class = job.spec.job_class

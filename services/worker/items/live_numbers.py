@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from headrace.worker.v1 import worker_pb2
-from services.worker.items.leased_work import HeldJob, HeldWork
+from services.stubs.results.v1 import results_pb2
+from services.stubs.worker.v1 import worker_pb2
 from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.leased_work import LeasedJob, LeasedWork
 
 # Heartbeats tell rates of so many seconds.
 RATE_SECONDS = 10.0
@@ -48,10 +48,10 @@ class _Totals(NamedTuple):
 
 
 class LiveNumbers:
-    """Counts tries of each job between two readings.
+    """Counts attempts of each job between two readings.
 
     Args:
-        held: The jobs that are held.
+        leased: The jobs that are leased.
         waits: Tells which of them wait.
         clock: Gives seconds that never go back.
         also_waiting: Tells of a job whether items of it wait for something else.
@@ -59,13 +59,13 @@ class LiveNumbers:
 
     def __init__(
         self,
-        held: HeldWork,
+        leased: LeasedWork,
         waits: ModelWaits,
         clock: Callable[[], float] = time.monotonic,
         *,
         also_waiting: Callable[[results_pb2.JobSpec], bool] = lambda spec: False,
     ) -> None:
-        self._held = held
+        self._leased = leased
         self._waits = waits
         self._also_waiting = also_waiting
         self._clock = clock
@@ -74,16 +74,16 @@ class LiveNumbers:
         self._beats: list[_Totals] = []
 
     def started(self, job_id: str) -> None:
-        """A try of the job began."""
+        """An attempt of the job began."""
         self._jobs.setdefault(job_id, _Numbers()).in_flight_count += 1
 
     def ended(self, job_id: str, outcome: ItemOutcome | None, before: jobs_pb2.Usage) -> None:
-        """A try of the job ended.
+        """An attempt of the job ended.
 
         Args:
             job_id: The job.
             outcome: None where it was broken off.
-            before: What the item had used before this try.
+            before: What the item had used before this attempt.
         """
         numbers = self._jobs.setdefault(job_id, _Numbers(in_flight_count=1))
         numbers.in_flight_count -= 1
@@ -98,7 +98,7 @@ class LiveNumbers:
         self._token_count += tokens
 
     def read(self, incarnation: str, seconds: float) -> list[worker_pb2.JobLiveEvent]:
-        """Returns an event for each job with tries since the last reading, or that has to wait.
+        """Returns an event for each job with attempts since the last reading, or that has to wait.
 
         Counting starts anew.
 
@@ -160,14 +160,14 @@ class LiveNumbers:
         """Returns how many items under way wait for a rate limit; one with several calls may count often."""
         return min(self._waits.limited_count_of(job_id), numbers.in_flight_count)
 
-    def _waiting_jobs(self) -> dict[str, HeldJob]:
+    def _waiting_jobs(self) -> dict[str, LeasedJob]:
         """Returns the held jobs of which nothing should be started now."""
         return {
             job_id: job
-            for job_id, job in self._held.jobs.items()
+            for job_id, job in self._leased.jobs.items()
             if not job.stopped and (self._waits.wait_seconds(job.spec) > 0 or self._also_waiting(job.spec))
         }
 
 
-def _unstarted_count(job: HeldJob, numbers: _Numbers) -> int:
+def _unstarted_count(job: LeasedJob, numbers: _Numbers) -> int:
     return max(0, job.unfinished_count - numbers.in_flight_count)

@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
-from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
 from services.shared.metrics import timing
+from services.stubs.results.v1 import results_pb2
 from services.worker.items.report_entries import Entry
-from services.worker.metrics import RECORD_BATCH_ENTRIES, RECORD_SECONDS
+from services.worker.metrics import RECORD_BATCH_ENATTEMPTS, RECORD_SECONDS
 
 if TYPE_CHECKING:
-    from headrace.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
+    from services.stubs.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
 
 log = get_logger(__name__)
 
@@ -140,7 +140,7 @@ class Recorder:
         return entries
 
     async def _send(self, batch: list[Entry]) -> results_pb2.RecordResultsResponse:
-        RECORD_BATCH_ENTRIES.observe(len(batch))
+        RECORD_BATCH_ENATTEMPTS.observe(len(batch))
         records: dict[str, results_pb2.JobRecord] = {}
         for entry in batch:
             entry.apply(records.setdefault(entry.job_id, results_pb2.JobRecord(job_id=entry.job_id)))
@@ -172,8 +172,8 @@ class Recorder:
 
 def _in_turns(entries: list[Entry]) -> list[Entry]:
     """Returns entries so that tenants take turns, a job each time; those of a job stay together, in order."""
-    places: dict[str, dict[str, int]] = {}
+    slots: dict[str, dict[str, int]] = {}
     for entry in entries:
-        of_tenant = places.setdefault(entry.tenant, {})
+        of_tenant = slots.setdefault(entry.tenant, {})
         of_tenant.setdefault(entry.job_id, len(of_tenant))
-    return sorted(entries, key=lambda entry: places[entry.tenant][entry.job_id])
+    return sorted(entries, key=lambda entry: slots[entry.tenant][entry.job_id])

@@ -1,11 +1,11 @@
 """The messages that tell results of held items and chunks."""
 
-from headrace.results.v1 import results_pb2
-from services.worker.items.leased_work import HeldChunk, HeldItem
+from services.stubs.results.v1 import results_pb2
 from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.leased_work import LeasedChunk, LeasedItem
 
 
-def item_record(item: HeldItem, outcome: ItemOutcome) -> results_pb2.ItemRecord:
+def item_record(item: LeasedItem, outcome: ItemOutcome) -> results_pb2.ItemRecord:
     """Returns the record of an item that is finished."""
     return results_pb2.ItemRecord(
         item_index=item.leased.item_index,
@@ -14,28 +14,28 @@ def item_record(item: HeldItem, outcome: ItemOutcome) -> results_pb2.ItemRecord:
         round=item.chunk.round,
         output=outcome.output or "",
         error=outcome.error,
-        try_count=outcome.try_count,
+        attempt_count=outcome.attempt_count,
         usage=outcome.usage,
-        failed_tries=outcome.failed_tries,
+        failed_attempts=outcome.failed_attempts,
     )
 
 
-def item_deferral(item: HeldItem, delay_seconds: float) -> results_pb2.ItemDeferral:
-    """Returns the deferral of an item: the tries made of it, and when it is due again."""
+def item_deferral(item: LeasedItem, delay_seconds: float) -> results_pb2.ItemDeferral:
+    """Returns the deferral of an item: the attempts made of it, and when it is due again."""
     return results_pb2.ItemDeferral(
         item_index=item.leased.item_index,
         chunk_index=item.chunk.ref.chunk_index,
         fence=item.chunk.ref.fence,
         delay_ms=round(delay_seconds * 1000),
-        try_count=item.leased.try_count,
+        attempt_count=item.leased.attempt_count,
         usage=item.leased.usage,
         error=item.last_error,
-        failed_tries=item.leased.failed_tries,
+        failed_attempts=item.leased.failed_attempts,
         work_time=item.leased.work_time,
     )
 
 
-def chunk_release(chunk: HeldChunk, not_before_seconds: float) -> results_pb2.ChunkRelease:
+def chunk_release(chunk: LeasedChunk, not_before_seconds: float) -> results_pb2.ChunkRelease:
     """Returns the release of a chunk; 0.0: the job may be leased again at once."""
     return results_pb2.ChunkRelease(
         chunk_index=chunk.ref.chunk_index,
@@ -45,7 +45,7 @@ def chunk_release(chunk: HeldChunk, not_before_seconds: float) -> results_pb2.Ch
     )
 
 
-def chunk_death(chunk: HeldChunk) -> results_pb2.ChunkDeath:
+def chunk_death(chunk: LeasedChunk) -> results_pb2.ChunkDeath:
     """Returns the death of a chunk's child process, with the items that were in flight in it."""
     return results_pb2.ChunkDeath(
         chunk_index=chunk.ref.chunk_index, fence=chunk.ref.fence, suspect_item_indexes=chunk.suspects

@@ -10,27 +10,27 @@ from functools import partial
 from typing import Protocol
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.shared.logging import get_logger
 from services.shared.queue.contract import WEIGHT_BY_CLASS
 from services.shared.setting_types import MEMORY
-from services.worker.items import report_entries as entries
+from services.stubs.results.v1 import results_pb2
 from services.worker.calls.allowance import Allowance
+from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
+from services.worker.items import report_entries as entries
+from services.worker.items.capacity import Capacity
+from services.worker.items.chunk_returns import ChunkReturns
 from services.worker.items.fair_queue import FairQueue
 from services.worker.items.fault_outcome import fault_outcome
-from services.worker.items.leased_work import HeldChunk, HeldItem, HeldJob, HeldWork
 from services.worker.items.item_runner import ItemOutcome
 from services.worker.items.item_time import duration_of
 from services.worker.items.job_logging import fields_of
+from services.worker.items.leased_work import LeasedChunk, LeasedItem, LeasedJob, LeasedWork
 from services.worker.items.live_numbers import LiveNumbers, ModelWaits
-from services.worker.metrics import ITEMS_IN_FLIGHT
 from services.worker.items.quarantine import ChildDiedError, ChildNotStartedError
 from services.worker.items.recorder import Recorder
 from services.worker.items.report_messages import item_record
-from services.worker.items.chunk_returns import ChunkReturns
-from services.worker.items.capacity import Room
-from services.worker.calls.tenant_slots import TenantLimits, open_tenant_limits
 from services.worker.items.tenant_work import TenantWork
+from services.worker.metrics import ITEMS_IN_FLIGHT
 
 log = get_logger(__name__)
 
@@ -40,7 +40,7 @@ LOCAL_BACKOFF_SECONDS = 5.0
 # How long a draining worker waits for calls that it has broken off, in seconds.
 CUT_OFF_SECONDS = 5.0
 # A cool-down longer than this gives the job's waiting chunks back, in seconds.
-SLICE_SECONDS = 30.0
+RUN_SECONDS = 30.0
 # Quarantined items in flight at most: one that kills their process makes suspects of them all.
 QUARANTINED_LIMIT = 10
 # Items that try again when one of their chunk has left over some of its allowance.
@@ -49,16 +49,16 @@ LET_ON_COUNT = 2
 CHILD_RESTART_SECONDS = 5.0
 
 
-class TryRunner(Protocol):
-    """What makes tries of items."""
+class AttemptRunner(Protocol):
+    """What makes attempts of items."""
 
     async def run(
         self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, allowance: Allowance | None
     ) -> ItemOutcome:
-        """Makes one try of an item, within what the calls of its chunk may still cost."""
+        """Makes one attempt of an item, within what the calls of its chunk may still cost."""
 
 
-class Runner(TryRunner, ModelWaits, Protocol):
+class Runner(AttemptRunner, ModelWaits, Protocol):
     """What the scheduler needs of the item runner."""
 
     @property
@@ -76,10 +76,10 @@ class ItemScheduler:
     """Works on the items of leased chunks.
 
     Args:
-        runner: Makes the tries.
+        runner: Makes the attempts.
         quarantine: Makes those of quarantined items.
         recorder: Takes the outcomes.
-        held: What is held; shared with the heartbeat.
+        leased: What is held; shared with the heartbeat.
         limit: Items in flight at most.
         may_start: Whether new items may start now (the worker counts as live).
         tenants: Limits of tenants; None: there are none.
@@ -88,31 +88,31 @@ class ItemScheduler:
     def __init__(
         self,
         runner: Runner,
-        quarantine: TryRunner,
+        quarantine: AttemptRunner,
         recorder: Recorder,
         *,
-        held: HeldWork,
+        leased: LeasedWork,
         limit: int,
         may_start: Callable[[], bool],
-        tenants: TenantLimits | None = None,
+        tenants: TenantSlotRegistry | None = None,
     ) -> None:
         self._runner = runner
         self._quarantine = quarantine
         self._recorder = recorder
         self._may_start = may_start
-        self._queue: FairQueue[jobs_pb2.JobClass, HeldItem] = FairQueue(WEIGHT_BY_CLASS)
+        self._queue: FairQueue[jobs_pb2.JobClass, LeasedItem] = FairQueue(WEIGHT_BY_CLASS)
         self._in_flight: set[asyncio.Task[ItemOutcome]] = set()
         self._quarantined_count = 0
-        self._behind_quarantined: list[HeldItem] = []
+        self._behind_quarantined: list[LeasedItem] = []
         self._wake_timer: asyncio.TimerHandle | None = None
         self._draining = False
-        self.held = held
+        self.leased = leased
         self.limit = limit
-        no_limits = open_tenant_limits({}, MEMORY, "", limit)
-        self.tenant_work = TenantWork(held, tenants or no_limits, runner.makes_calls, self._places_came)
-        self.room = Room(held, limit, self.tenant_work.parked_count)
-        self.live = LiveNumbers(held, runner, also_waiting=self.tenant_work.is_waiting)
-        self.returns = ChunkReturns(recorder, held, self._queue, runner.forget, self.room.changed)
+        no_limits = open_tenant_slots({}, MEMORY, "", limit)
+        self.tenant_work = TenantWork(leased, tenants or no_limits, runner.makes_calls, self._slots_came)
+        self.capacity = Capacity(leased, limit, self.tenant_work.parked_count)
+        self.live = LiveNumbers(leased, runner, also_waiting=self.tenant_work.is_waiting)
+        self.returns = ChunkReturns(recorder, leased, self._queue, runner.forget, self.capacity.changed)
 
     @property
     def in_flight_count(self) -> int:
@@ -120,14 +120,14 @@ class ItemScheduler:
         return len(self._in_flight)
 
     def accept(self, specs: dict[str, results_pb2.JobSpec], leases: Iterable[results_pb2.Lease]) -> None:
-        """Takes leased chunks in and starts what there is a place for.
+        """Takes leased chunks in and starts what there is a slot for.
 
         Args:
             specs: Of every job that a lease names.
             leases: New ones; those held already are passed over.
         """
         for lease in leases:
-            chunk = self.held.add(specs[lease.ref.job_id], lease)
+            chunk = self.leased.add(specs[lease.ref.job_id], lease)
             if chunk is None:
                 continue
             spec = chunk.job.spec
@@ -138,9 +138,9 @@ class ItemScheduler:
         self.pump()
 
     def pump(self) -> None:
-        """Starts waiting items while there are places and nothing forbids it; call it at any change.
+        """Starts waiting items while there are slots and nothing forbids it; call it at any change.
 
-        What waits for a rate limit holds no place; for a job whose calls wait nothing more is started.
+        What waits for a rate limit holds no slot; for a job whose calls wait nothing more is started.
         """
         while (
             len(self._in_flight) - self._runner.limited_count < self.limit
@@ -155,7 +155,7 @@ class ItemScheduler:
 
     def stop_job(self, job_id: str) -> None:
         """Breaks off a job: calls in flight are cancelled, its chunks given back. Repeating is harmless."""
-        job = self.held.jobs.get(job_id)
+        job = self.leased.jobs.get(job_id)
         if job is None or job.stopped:
             return
         job.stopped = True
@@ -175,7 +175,7 @@ class ItemScheduler:
         Repeating is harmless. Chunks of the job that are leased later, when it goes on, are worked on; so one
         that is told too late costs no more than a new lease.
         """
-        job = self.held.jobs.get(job_id)
+        job = self.leased.jobs.get(job_id)
         if job is None or job.stopped:
             return
         spec = job.spec
@@ -189,7 +189,7 @@ class ItemScheduler:
     def lose(self, refs: Iterable[results_pb2.LeaseRef]) -> None:
         """Forgets leases that results gave to others; calls in flight end and are recorded all the same."""
         for ref in refs:
-            job = self.held.jobs.get(ref.job_id)
+            job = self.leased.jobs.get(ref.job_id)
             chunk = job.chunks.get(ref.chunk_index) if job else None
             if job is None or chunk is None or chunk.ref.fence != ref.fence or chunk.releasing:
                 continue
@@ -199,7 +199,7 @@ class ItemScheduler:
     async def drain(self, grace_seconds: float) -> None:
         """Starts nothing more, lets calls in flight end within the grace, gives everything back."""
         self._draining = True
-        for job in list(self.held.jobs.values()):
+        for job in list(self.leased.jobs.values()):
             spec = job.spec
             self._queue.discard(spec.job_class, spec.tenant, spec.job_id, lambda item: True)
         self.returns.give_back_idle()
@@ -220,24 +220,24 @@ class ItemScheduler:
         """
         return [
             job_id
-            for job_id, job in self.held.jobs.items()
+            for job_id, job in self.leased.jobs.items()
             if job.spec.job_class == job_class and (job.stopped or self._runner.wait_seconds(job.spec) > 0)
         ]
 
     def _job_ready(self, job_id: str) -> bool:
-        job = self.held.jobs.get(job_id)
+        job = self.leased.jobs.get(job_id)
         if job is None:
             return True
         wait = self._runner.wait_seconds(job.spec)
         if wait <= 0:
             return self.tenant_work.may_start(job.spec)  # where not, it tells when that changes
         self._wake_after(min(wait, 1.0))
-        if wait > SLICE_SECONDS:
+        if wait > RUN_SECONDS:
             asyncio.get_running_loop().call_soon(self._give_back_cooling, job, wait)
         return False
 
-    def _places_came(self) -> None:
-        self.room.changed()
+    def _slots_came(self) -> None:
+        self.capacity.changed()
         self.pump()
 
     def _wake_after(self, seconds: float) -> None:
@@ -248,15 +248,15 @@ class ItemScheduler:
         self._wake_timer = None
         self.pump()
 
-    def _give_back_cooling(self, job: HeldJob, wait: float) -> None:
+    def _give_back_cooling(self, job: LeasedJob, wait: float) -> None:
         for chunk in list(job.chunks.values()):
             if chunk.unfinished:
                 self.returns.give_back_if_idle(chunk, not_before_seconds=wait)
 
-    def _start(self, item: HeldItem) -> None:
+    def _start(self, item: LeasedItem) -> None:
         if item.chunk.is_ending:
             return
-        runner: TryRunner = self._runner
+        runner: AttemptRunner = self._runner
         if item.chunk.quarantined:
             # With a budget one at a time: its process cannot share an allowance with this one.
             if self._quarantined_count == (1 if item.chunk.allowance else QUARANTINED_LIMIT):
@@ -275,7 +275,7 @@ class ItemScheduler:
         # Not done by the task itself: cancelled before its first step, it would run none of its code.
         task.add_done_callback(partial(self._ended, item))
 
-    def _ended(self, item: HeldItem, task: asyncio.Task[ItemOutcome]) -> None:
+    def _ended(self, item: LeasedItem, task: asyncio.Task[ItemOutcome]) -> None:
         outcome = _outcome_of(item, task)
         self._in_flight.discard(task)
         ITEMS_IN_FLIGHT.dec()
@@ -299,10 +299,10 @@ class ItemScheduler:
             self.returns.give_back_if_idle(chunk)
         elif chunk.held_back and self._may_go_on(chunk):
             self._let_on(chunk, 0 if outcome is not None and outcome.wanted_micros else LET_ON_COUNT)
-        self.room.changed()
+        self.capacity.changed()
         self.pump()
 
-    def _settle(self, item: HeldItem, outcome: ItemOutcome) -> None:
+    def _settle(self, item: LeasedItem, outcome: ItemOutcome) -> None:
         if outcome.job_failed:
             self._fail_job(item, outcome)
         elif outcome.wanted_micros:
@@ -310,23 +310,23 @@ class ItemScheduler:
         elif outcome.retry_delay is None:
             self._record(item, outcome)
         elif item.chunk.lost:
-            return  # somebody else tries it again
+            return  # somebody else attempts it again
         elif outcome.retry_delay <= LOCAL_BACKOFF_SECONDS and self._may_go_on(item.chunk):
-            self._note_try(item, outcome)
+            self._note_attempt(item, outcome)
             loop = asyncio.get_running_loop()
             item.timer = loop.call_later(outcome.retry_delay, self._retry_now, item)
         else:
             self._defer(item, outcome)
 
-    def _hold_back(self, item: HeldItem, outcome: ItemOutcome) -> None:
-        """Lets an item wait, without a place, for what calls of its chunk leave of their allowance."""
+    def _hold_back(self, item: LeasedItem, outcome: ItemOutcome) -> None:
+        """Lets an item wait, without a slot, for what calls of its chunk leave of their allowance."""
         item.leased.usage.CopyFrom(outcome.usage)
         item.leased.work_time.CopyFrom(duration_of(outcome.worked_seconds))
         item.broken_off = outcome.usage.call_count > 0
         item.chunk.held_back[item.leased.item_index] = outcome.wanted_micros
 
-    def _let_on(self, chunk: HeldChunk, count: int) -> None:
-        """Tries some of a chunk's items again that wait for allowance.
+    def _let_on(self, chunk: LeasedChunk, count: int) -> None:
+        """Attempts some of a chunk's items again that wait for allowance.
 
         Where the last one in flight was held back too, there is no more to come: then it is given back,
         unless what is left does suffice by now.
@@ -342,7 +342,7 @@ class ItemScheduler:
             del chunk.held_back[index]
             self._wait(chunk.unfinished[index])
 
-    def _leave_child(self, item: HeldItem, fault: BaseException | None) -> None:
+    def _leave_child(self, item: LeasedItem, fault: BaseException | None) -> None:
         """Suspects an item of having killed its child process; one that had none is tried again."""
         chunk, spec = item.chunk, item.chunk.job.spec
         if isinstance(fault, ChildDiedError):
@@ -354,23 +354,23 @@ class ItemScheduler:
             loop = asyncio.get_running_loop()
             item.timer = loop.call_later(CHILD_RESTART_SECONDS, self._retry_now, item)
 
-    def _retry_now(self, item: HeldItem) -> None:
+    def _retry_now(self, item: LeasedItem) -> None:
         item.timer = None
         self._wait(item)
         self.pump()
 
-    def _wait(self, item: HeldItem) -> None:
+    def _wait(self, item: LeasedItem) -> None:
         """Puts an item back into the queue, unless nothing of it shall be started any more."""
         spec = item.chunk.job.spec
         if self._may_go_on(item.chunk):
             self._queue.push(spec.job_class, spec.tenant, spec.job_id, [item])
 
-    def _may_go_on(self, chunk: HeldChunk) -> bool:
+    def _may_go_on(self, chunk: LeasedChunk) -> bool:
         return not (chunk.is_ending or chunk.job.stopped or self._draining)
 
-    def _record(self, item: HeldItem, outcome: ItemOutcome) -> None:
+    def _record(self, item: LeasedItem, outcome: ItemOutcome) -> None:
         chunk = item.chunk
-        self.held.finish(item)
+        self.leased.finish(item)
         spec, record = chunk.job.spec, item_record(item, outcome)
         chunk.unacknowledged_count += 1
         self._recorder.add(
@@ -379,23 +379,23 @@ class ItemScheduler:
         )
         self._release_if_over(chunk)
 
-    def _defer(self, item: HeldItem, outcome: ItemOutcome) -> None:
+    def _defer(self, item: LeasedItem, outcome: ItemOutcome) -> None:
         chunk = item.chunk
-        self._note_try(item, outcome)
-        self.held.finish(item)
+        self._note_attempt(item, outcome)
+        self.leased.finish(item)
         chunk.deferred = True
         self.returns.hand_over(item, outcome.retry_delay or 0.0)
         self._release_if_over(chunk)
 
-    def _note_try(self, item: HeldItem, outcome: ItemOutcome) -> None:
-        item.leased.try_count = outcome.try_count
+    def _note_attempt(self, item: LeasedItem, outcome: ItemOutcome) -> None:
+        item.leased.attempt_count = outcome.attempt_count
         item.leased.usage.CopyFrom(outcome.usage)
         item.leased.work_time.CopyFrom(duration_of(outcome.worked_seconds))
-        item.leased.ClearField("failed_tries")
-        item.leased.failed_tries.extend(outcome.failed_tries)
+        item.leased.ClearField("failed_attempts")
+        item.leased.failed_attempts.extend(outcome.failed_attempts)
         item.last_error = outcome.error or jobs_pb2.Error()
 
-    def _release_if_over(self, chunk: HeldChunk) -> None:
+    def _release_if_over(self, chunk: LeasedChunk) -> None:
         """Gives back a chunk without unfinished items of which the store may know some that wait.
 
         The first lease of a chunk has all of its items; where all have a result the store ends it by itself.
@@ -404,9 +404,9 @@ class ItemScheduler:
         if may_go_on and not chunk.unfinished:
             self.returns.give_back(chunk)
 
-    def _fail_job(self, item: HeldItem, outcome: ItemOutcome) -> None:
+    def _fail_job(self, item: LeasedItem, outcome: ItemOutcome) -> None:
         job = item.chunk.job
-        self._note_try(item, outcome)
+        self._note_attempt(item, outcome)
         error = outcome.error or jobs_pb2.Error(reason="INTERNAL")
         if not job.stopped:
             log.warning("job_failed", reason=error.reason, **fields_of(job.spec))
@@ -414,7 +414,7 @@ class ItemScheduler:
         self.stop_job(job.spec.job_id)
         self.returns.give_back_if_idle(item.chunk)
 
-    def _acknowledged(self, chunk: HeldChunk, outcome: results_pb2.JobRecordOutcome) -> None:
+    def _acknowledged(self, chunk: LeasedChunk, outcome: results_pb2.JobRecordOutcome) -> None:
         chunk.unacknowledged_count -= 1
         if outcome.lost:
             self.returns.lose_job(chunk.job)
@@ -424,12 +424,12 @@ class ItemScheduler:
             self.pause_job(chunk.job.spec.job_id)
         if not chunk.unfinished and not chunk.unacknowledged_count and not chunk.releasing:
             self.returns.drop(chunk)  # every item has its result: the store has ended the lease
-        self.room.changed()
+        self.capacity.changed()
         self.pump()
 
 
-def _outcome_of(item: HeldItem, task: asyncio.Task[ItemOutcome]) -> ItemOutcome | None:
-    """Returns what a try came to, None where it was broken off or lost its child process."""
+def _outcome_of(item: LeasedItem, task: asyncio.Task[ItemOutcome]) -> ItemOutcome | None:
+    """Returns what an attempt came to, None where it was broken off or lost its child process."""
     if task.cancelled():
         return None
     fault = task.exception()

@@ -18,14 +18,14 @@ import uuid_utils
 from deploy.local.paths import run_directory
 from deploy.local.testing.run import TestRun
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.results.transitions.create_jobs import JobCreator
 from services.results.database.database import Database
-from services.results.transitions.heartbeat import heartbeat
-from services.results.transitions.lease_chunks import lease_chunks
 from services.results.database.migrations import migrate
 from services.results.purging.purger import Purger
+from services.results.transitions.create_jobs import JobCreator
+from services.results.transitions.heartbeat import heartbeat
+from services.results.transitions.lease_chunks import lease_chunks
 from services.results.transitions.record_results import record_results
+from services.stubs.results.v1 import results_pb2
 
 ALONE_SECONDS = 10.0
 OUTPUT = '"' + 500 * "x" + '"'
@@ -64,7 +64,7 @@ class SmallJobs:
     def _lease_request(self) -> results_pb2.LeaseChunksRequest:
         return results_pb2.LeaseChunksRequest(
             job_class=jobs_pb2.JOB_CLASS_DEFAULT,
-            room=1_000,
+            capacity=1_000,
             incarnation=self._incarnation,
             call_id=str(uuid_utils.uuid7()),
         )
@@ -81,7 +81,7 @@ def _record(lease: results_pb2.Lease) -> results_pb2.JobRecord:
     items = [
         results_pb2.ItemRecord(
             item_index=item.item_index, chunk_index=ref.chunk_index, fence=ref.fence, round=lease.round,
-            output=OUTPUT, try_count=1,
+            output=OUTPUT, attempt_count=1,
         )
         for item in lease.items
     ]  # fmt: skip

@@ -104,7 +104,7 @@ async def test_a_job_ends_with_every_result_though_workers_are_scaled_in_the_mid
     await wait_for_progress(client, job.job_id, ITEM_COUNT)
     results = [result async for result in client.results(job.job_id)]
     assert [result.item_index for result in results] == list(range(ITEM_COUNT))
-    assert {result.try_count for result in results} == {1}
+    assert {result.attempt_count for result in results} == {1}
 
 
 async def test_workers_that_are_scaled_away_drain_and_the_job_ends_with_no_item_tried_twice(stack, client):
@@ -117,7 +117,7 @@ async def test_workers_that_are_scaled_away_drain_and_the_job_ends_with_no_item_
     last = [event async for event in client.watch(job.job_id)][-1]
     assert last.state == JobState.SUCCEEDED
     results = [result async for result in client.results(job.job_id)]
-    assert {result.try_count for result in results} == {1}
+    assert {result.attempt_count for result in results} == {1}
     assert len([worker for worker in await client.workers() if worker.live]) == 1
 
 

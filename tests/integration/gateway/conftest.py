@@ -11,13 +11,13 @@ import pytest
 from headrace.errors import HeadraceError, from_rpc_error
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2, results_pb2_grpc
 from services.gateway.app import GatewayApp
 from services.gateway.settings import GatewaySettings
 from services.results.app import ResultsApp
 from services.results.database.migrations import migrate
 from services.results.settings import ResultsSettings
 from services.shared.queue.brokers import open_broker
+from services.stubs.results.v1 import results_pb2, results_pb2_grpc
 
 INCARNATION = "0190c4c3-0000-7000-8000-000000000001"
 
@@ -115,7 +115,7 @@ def record(store) -> Callable[..., Awaitable[None]]:
         items = [
             results_pb2.ItemRecord(
                 item_index=item.item_index, chunk_index=ref.chunk_index, fence=ref.fence, round=lease.round,
-                output=item.input, try_count=1,
+                output=item.input, attempt_count=1,
             )
             for item in lease.items
         ]  # fmt: skip

@@ -11,12 +11,12 @@ import uuid_utils
 from prometheus_client import REGISTRY
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2 as pb
-from headrace.results.v1 import results_pb2_grpc
 from services.results.app import ResultsApp
 from services.results.database.clock import Clock
 from services.results.database.migrations import migrate
 from services.results.settings import ResultsSettings
+from services.stubs.results.v1 import results_pb2 as pb
+from services.stubs.results.v1 import results_pb2_grpc
 
 SECOND = 1_000_000
 
@@ -84,7 +84,7 @@ def records(leases, failing=False):
             items=[
                 pb.ItemRecord(
                     item_index=item.item_index, chunk_index=lease.ref.chunk_index, fence=lease.ref.fence,
-                    round=lease.round, output="" if failing else "1", error=error, try_count=1,
+                    round=lease.round, output="" if failing else "1", error=error, attempt_count=1,
                 )
                 for item in lease.items
             ],

@@ -115,7 +115,7 @@ def queue(request):
     made.close()
 
 
-class Slices:
+class LeaseLoop:
     """Takes note of what was run."""
 
     def __init__(self):
@@ -134,10 +134,10 @@ class Slices:
 
 @pytest.fixture
 async def consuming(queue):
-    """Starts to consume, when entered: ``slices``; ends it afterwards."""
-    slices = Slices()
-    consumer = Consumer(queue.broker, slices)
-    yield SimpleNamespace(slices=slices, start=consumer.start)
+    """Starts to consume, when entered: ``lease_loop``; ends it afterwards."""
+    lease_loop = LeaseLoop()
+    consumer = Consumer(queue.broker, lease_loop)
+    yield SimpleNamespace(lease_loop=lease_loop, start=consumer.start)
     await consumer.stop()
 
 
@@ -165,10 +165,10 @@ async def test_tasks_that_cannot_be_read_are_kept_and_counted_and_hold_nothing_u
         queue.put(bytes(advance_job_message(job_id, CLASS).encode()))
     with structlog.testing.capture_logs() as lines:
         await consuming.start()
-        await consuming.slices.until_ran(good)
+        await consuming.lease_loop.until_ran(good)
         await until(lambda: queue.dead_letter_count() == len(UNREADABLE))
         await until(lambda: queue.waiting_count() == 0)
-    assert sorted(consuming.slices.job_ids) == sorted(good), "each ran once"
+    assert sorted(consuming.lease_loop.job_ids) == sorted(good), "each ran once"
     causes = [cause for cause, _ in UNREADABLE.values()]
     after = counted()
     assert {cause: after[cause] - before[cause] for cause in after} == {c: causes.count(c) for c in after}
@@ -179,7 +179,7 @@ async def test_tasks_that_cannot_be_read_are_kept_and_counted_and_hold_nothing_u
 
 
 async def test_a_worker_tells_that_nothing_was_put_aside_before_something_is():
-    consumer = Consumer(open_broker("memory://"), Slices())
+    consumer = Consumer(open_broker("memory://"), LeaseLoop())
     await consumer.start()
     labels = {"queue": "headrace.interactive", "cause": "actor"}
     await until(lambda: REGISTRY.get_sample_value("headrace_tasks_unreadable_total", labels) == 0)
@@ -188,7 +188,7 @@ async def test_a_worker_tells_that_nothing_was_put_aside_before_something_is():
 
 async def test_rabbitmq_keeps_what_cannot_be_read_byte_for_byte(make_vhost):
     queue = RabbitQueue(make_vhost())
-    consumer = Consumer(queue.broker, Slices())
+    consumer = Consumer(queue.broker, LeaseLoop())
     for _, data in UNREADABLE.values():
         queue.put(data)
     await consumer.start()
@@ -200,7 +200,7 @@ async def test_rabbitmq_keeps_what_cannot_be_read_byte_for_byte(make_vhost):
 
 async def test_the_broker_in_memory_keeps_the_last_of_many_dead_letters():
     queue = MemoryQueue()
-    consumer = Consumer(queue.broker, Slices())
+    consumer = Consumer(queue.broker, LeaseLoop())
     for _ in range(500):
         queue.put(b"")
     await consumer.start()

@@ -49,7 +49,7 @@ def job_message(
 
 
 def result_message(index: int, output: str = '{"label":"a"}', error: str = "") -> jobs_pb2.Result:
-    result = jobs_pb2.Result(item_index=index, try_count=1, finish_time=Timestamp(seconds=1_800_000_000))
+    result = jobs_pb2.Result(item_index=index, attempt_count=1, finish_time=Timestamp(seconds=1_800_000_000))
     if error:
         result.state = jobs_pb2.ITEM_STATE_FAILED
         result.error.CopyFrom(jobs_pb2.Error(reason=error, message="it went wrong"))

@@ -5,8 +5,9 @@ import asyncio
 import pytest
 import typer
 
-from headrace import JobEstimate, PauseReason, submission
+from headrace import JobEstimate, PauseReason
 from headrace._cli.dollars import read_dollars
+from headrace._submitting import submission
 from headrace.errors import InvalidArgumentError
 
 

@@ -50,12 +50,12 @@ async def test_the_json_form_has_all_fields_of_the_protos(cli, gateway, make_job
     def names(message):
         return {member.name for member in message.DESCRIPTOR.fields}
 
-    live, outlook = jobs_pb2.LiveEvent(incarnation="w1"), jobs_pb2.JobOutlook()
-    outlook.estimated_remaining.FromMilliseconds(31_500)
+    live, forecast = jobs_pb2.LiveEvent(incarnation="w1"), jobs_pb2.JobForecast()
+    forecast.estimated_remaining.FromMilliseconds(31_500)
     gateway.jobs, gateway.recorded = [make_job()], [(1, make_result(0))]
     gateway.kinds, gateway.workers = [jobs_pb2.Kind(name="noop")], [jobs_pb2.Worker(incarnation="w")]
     gateway.script(
-        gateway_pb2.WatchJobResponse(job=make_job(1), live_events=[live], outlook=outlook),
+        gateway_pb2.WatchJobResponse(job=make_job(1), live_events=[live], forecast=forecast),
         make_job(2, "SUCCEEDED"),
     )
     (job,) = (await cli.run("get", job_id, "--json")).objects
@@ -71,10 +71,10 @@ async def test_the_json_form_has_all_fields_of_the_protos(cli, gateway, make_job
     assert set(worker) == names(jobs_pb2.Worker)
     assert set(event) == names(gateway_pb2.WatchJobResponse)
     assert set(event["live_events"][0]) == names(jobs_pb2.LiveEvent)
-    assert set(event["outlook"]) == names(jobs_pb2.JobOutlook)
-    assert event["outlook"]["estimated_remaining"] == "31.500s"
-    assert event["outlook"]["estimated_cost_micros"] is None
-    assert last["outlook"] is None
+    assert set(event["forecast"]) == names(jobs_pb2.JobForecast)
+    assert event["forecast"]["estimated_remaining"] == "31.500s"
+    assert event["forecast"]["estimated_cost_micros"] is None
+    assert last["forecast"] is None
 
 
 async def test_get_tells_people_what_went_wrong(cli, gateway, make_job, job_id):
@@ -213,17 +213,17 @@ async def test_people_are_told_how_often_an_item_was_tried_and_why_it_failed(
     cli, gateway, make_result, job_id
 ):
     result = make_result(1, error="BROKEN_ANSWER")
-    result.try_count = 4
+    result.attempt_count = 4
     for number, reason in enumerate(["RATE_LIMITED", "RATE_LIMITED", "\033[2J", "BROKEN_ANSWER"], start=1):
-        result.failed_tries.add(try_number=number, error={"reason": reason, "message": "it failed"})
+        result.failed_attempts.add(attempt_number=number, error={"reason": reason, "message": "it failed"})
     gateway.recorded = [(1, result)]
     done = await cli.run("results", job_id, "--failed")
     assert done.out == (
         "1\tFAILED\tBROKEN_ANSWER: it went wrong (try 4, after 2 times RATE_LIMITED, \ufffd[2J)\n"
     )
     (shown,) = (await cli.run("results", job_id, "--failed", "--json")).objects
-    assert shown["failed_tries"][0] == {
-        "try_number": 1,
+    assert shown["failed_attempts"][0] == {
+        "attempt_number": 1,
         "error": {"reason": "RATE_LIMITED", "message": "it failed"},
     }
 

@@ -58,8 +58,8 @@ async def test_timeouts_reach_the_gateway(cli, gateway, rows):
 
 async def test_the_wish_for_cached_answers_reaches_the_gateway_where_it_is_made(cli, gateway, rows):
     assert (await cli.run("submit", "noop", "--items", rows)).code == 0
-    assert (await cli.run("submit", "noop", "--items", rows, "--cache-answers")).code == 0
-    assert [request.cache_answers for request in gateway.requests] == [False, True]
+    assert (await cli.run("submit", "noop", "--items", rows, "--cache-responses")).code == 0
+    assert [request.cache_responses for request in gateway.requests] == [False, True]
 
 
 async def test_what_is_no_length_of_time_is_bad_use(cli, gateway, rows):

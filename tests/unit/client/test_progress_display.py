@@ -10,7 +10,7 @@ from headrace._cli.progress import ProgressDisplay, time_left
 from headrace._cli.progress_text import done_of_all, live_lines, speed_and_costs
 from headrace._cli.rate import RateMeter
 from headrace._messages.conversion import to_job
-from headrace.resources import JobOutlook, Usage
+from headrace.resources import JobForecast, Usage
 
 
 class Clock:
@@ -61,7 +61,7 @@ def test_no_time_left_is_told_where_nobody_knows_it(make_job, state):
     assert speed_and_costs(job, 100.0, None) == "100.0 items/s  failed 0  tokens 11"
 
 
-def make_outlook(**fields):
+def make_forecast(**fields):
     usual = {
         "items_per_second": 210.4,
         "tokens_per_second": 41_000.4,
@@ -71,13 +71,13 @@ def make_outlook(**fields):
         "estimated_remaining": timedelta(seconds=31.4),
         "estimated_cost_micros": 1_230_000,
     }
-    return JobOutlook(**{**usual, **fields})
+    return JobForecast(**{**usual, **fields})
 
 
 def test_live_numbers_tell_speed_what_waits_the_end_and_the_costs(make_job):
     job = to_job(make_job(total=10_000, succeeded=3_412))
     job = replace(job, usage=Usage(input_tokens=600_000, output_tokens=40_000, cost_micros=421_300))
-    assert live_lines(job, make_outlook(limited_count=12, cooldown_seconds=3.2)).splitlines() == [
+    assert live_lines(job, make_forecast(limited_count=12, cooldown_seconds=3.2)).splitlines() == [
         "210.4 items/s  41,000 tokens/s  96 in flight  12 limited  cooling 0:03",
         "ETA 0:31  failed 0  tokens 640,000  cost $0.4213 of about $1.2300",
     ]
@@ -85,8 +85,8 @@ def test_live_numbers_tell_speed_what_waits_the_end_and_the_costs(make_job):
 
 def test_live_numbers_leave_out_what_nobody_knows(make_job):
     job = to_job(make_job(total=10, succeeded=1))
-    outlook = make_outlook(estimated_remaining=None, estimated_cost_micros=None)
-    assert live_lines(job, outlook).splitlines() == [
+    forecast = make_forecast(estimated_remaining=None, estimated_cost_micros=None)
+    assert live_lines(job, forecast).splitlines() == [
         "210.4 items/s  41,000 tokens/s  96 in flight",
         "failed 0  tokens 11",
     ]
@@ -103,7 +103,7 @@ def test_on_80_columns_the_bar_and_the_largest_numbers_keep_their_lines(make_job
     stream, clock = Terminal(), Clock()
     job = to_job(make_job(5, "UPLOADING", total=10_000_000, succeeded=1_234_567))
     job = replace(job, usage=Usage(input_tokens=9_876_543_210, cost_micros=12_345_678_900))
-    outlook = make_outlook(
+    forecast = make_forecast(
         items_per_second=1234.5,
         tokens_per_second=987_654.3,
         in_flight_count=10_000,
@@ -113,7 +113,7 @@ def test_on_80_columns_the_bar_and_the_largest_numbers_keep_their_lines(make_job
         estimated_cost_micros=98_765_432_100,
     )
     with ProgressDisplay(stream, clock) as display:
-        display.show(job, outlook)
+        display.show(job, forecast)
     shown = [line for line in re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue()).splitlines() if line]
     assert max(len(line.strip("\r").rstrip()) for line in shown) <= 80
     assert any("1,234,567/10,000,000" in line for line in shown)
@@ -124,7 +124,7 @@ def test_on_80_columns_the_bar_and_the_largest_numbers_keep_their_lines(make_job
 def test_a_pipe_tells_rate_and_end_as_the_gateway_does(make_job):
     stream = io.StringIO()
     with ProgressDisplay(stream, Clock()) as display:
-        display.show(to_job(make_job(2, "RUNNING", total=30, succeeded=3)), make_outlook())
+        display.show(to_job(make_job(2, "RUNNING", total=30, succeeded=3)), make_forecast())
     assert stream.getvalue() == "RUNNING    3/30  210.4 items/s  ETA 0:31  failed 0  tokens 33\n"
 
 

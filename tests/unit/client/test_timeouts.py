@@ -6,7 +6,7 @@ import pytest
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from headrace import FailedTry, Failure
+from headrace import FailedAttempt, Failure
 
 MICROSECOND = Duration(nanos=1_000)
 
@@ -41,11 +41,11 @@ async def test_a_job_tells_when_it_expires(client, gateway, make_job, job_id):
 
 
 @pytest.mark.parametrize("follow", [False, True])
-async def test_a_result_tells_of_its_failed_tries(client, gateway, make_job, make_result, job_id, follow):
+async def test_a_result_tells_of_its_failed_attempts(client, gateway, make_job, make_result, job_id, follow):
     tried = make_result(0)
-    tried.failed_tries.add(try_number=1, error={"reason": "RATE_LIMITED", "message": "later"})
+    tried.failed_attempts.add(attempt_number=1, error={"reason": "RATE_LIMITED", "message": "later"})
     gateway.recorded = [(1, tried), (1, make_result(1))]
     gateway.script_results(2, make_job(2, "SUCCEEDED"))
     first, second = [result async for result in client.results(job_id, follow=follow)]
-    assert first.failed_tries == (FailedTry(1, Failure("RATE_LIMITED", "later")),)
-    assert second.failed_tries == ()
+    assert first.failed_attempts == (FailedAttempt(1, Failure("RATE_LIMITED", "later")),)
+    assert second.failed_attempts == ()

@@ -10,7 +10,7 @@ from headrace import (
     CancelledError,
     Client,
     InvalidArgumentError,
-    JobOutlook,
+    JobForecast,
     JobState,
     NotFoundError,
     UnavailableError,
@@ -143,29 +143,29 @@ async def test_live_events_come_with_the_snapshot_before_them(client, gateway, m
 async def test_an_outlook_stays_with_later_events_until_a_newer_one_and_the_end(
     client, gateway, make_job, job_id
 ):
-    first = jobs_pb2.JobOutlook(items_per_second=2.5, in_flight_count=7, limited_count=1)
-    second = jobs_pb2.JobOutlook(tokens_per_second=40.0, cooldown_seconds=1.5, estimated_cost_micros=99)
+    first = jobs_pb2.JobForecast(items_per_second=2.5, in_flight_count=7, limited_count=1)
+    second = jobs_pb2.JobForecast(tokens_per_second=40.0, cooldown_seconds=1.5, estimated_cost_micros=99)
     second.estimated_remaining.FromMilliseconds(31_500)
     gateway.script(
         make_job(1),
-        gateway_pb2.WatchJobResponse(resume_token="t", outlook=first),
+        gateway_pb2.WatchJobResponse(resume_token="t", forecast=first),
         make_job(2, succeeded=1),
-        gateway_pb2.WatchJobResponse(job=make_job(3, succeeded=2), resume_token="t", outlook=second),
+        gateway_pb2.WatchJobResponse(job=make_job(3, succeeded=2), resume_token="t", forecast=second),
         make_job(4, "SUCCEEDED"),
     )
     events = await collect(client.watch(job_id))
-    early = JobOutlook(2.5, 0.0, 7, 1, 0.0, None, None)
-    late = JobOutlook(0.0, 40.0, 0, 0, 1.5, timedelta(seconds=31.5), 99)
-    assert [event.outlook for event in events] == [None, early, early, late, None]
+    early = JobForecast(2.5, 0.0, 7, 1, 0.0, None, None)
+    late = JobForecast(0.0, 40.0, 0, 0, 1.5, timedelta(seconds=31.5), 99)
+    assert [event.forecast for event in events] == [None, early, early, late, None]
 
 
 async def test_an_outlook_is_forgotten_where_the_stream_breaks(client, gateway, make_job, job_id):
-    outlook = jobs_pb2.JobOutlook(items_per_second=2.5)
-    told = gateway_pb2.WatchJobResponse(job=make_job(1), resume_token="token-1", outlook=outlook)
+    forecast = jobs_pb2.JobForecast(items_per_second=2.5)
+    told = gateway_pb2.WatchJobResponse(job=make_job(1), resume_token="token-1", forecast=forecast)
     gateway.script(told, end=grpc.StatusCode.UNAVAILABLE)
     gateway.script(make_job(2, succeeded=1), make_job(3, "SUCCEEDED"))
     events = await collect(client.watch(job_id))
-    assert [event.outlook is not None for event in events] == [True, False, False]
+    assert [event.forecast is not None for event in events] == [True, False, False]
 
 
 async def test_leaving_a_watch_ends_it_on_the_server(client, gateway, make_job, job_id):

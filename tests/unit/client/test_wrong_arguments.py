@@ -44,7 +44,7 @@ WRONG = [
     ("submit", {"item_timeout": 10**400}, "item_timeout", "a timedelta or a number of seconds"),
     ("submit", {"call_timeout": timedelta.max}, "call_timeout", "a timedelta or a number of seconds"),
     ("submit", {"call_timeout": {"seconds": 5}}, "call_timeout", "a timedelta or a number of seconds"),
-    ("submit", {"cache_answers": "yes"}, "cache_answers", "True or False"),
+    ("submit", {"cache_responses": "yes"}, "cache_responses", "True or False"),
     ("submit", {"job_class": 5}, "job_class", "one of INTERACTIVE"),
     ("submit", {"job_class": ["bulk"]}, "job_class", "one of INTERACTIVE"),
 ]

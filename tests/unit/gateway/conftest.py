@@ -21,12 +21,12 @@ from headrace.errors import (
 )
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2, results_pb2_grpc
-from headrace.worker.v1 import worker_pb2, worker_pb2_grpc
 from services.gateway.app import GatewayApp
 from services.gateway.settings import GatewaySettings
 from services.shared.queue.brokers import open_broker
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.stubs.results.v1 import results_pb2, results_pb2_grpc
+from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 
 TERMINAL = (jobs_pb2.JOB_STATE_SUCCEEDED, jobs_pb2.JOB_STATE_CANCELLED)
 
@@ -50,7 +50,7 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         )
         self.live_workers: list[jobs_pb2.Worker] = []
         self.silent_workers: list[jobs_pb2.Worker] = []
-        self.workers_to_tell: list[results_pb2.WorkerToTell] = []
+        self.workers_to_notify: list[results_pb2.WorkerToNotify] = []
         self.sweep_effects = results_pb2.Effects()
         self.recorded_page_size = 0  # what ends a page of the real store early: its bytes
 
@@ -207,7 +207,7 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         if job.state not in TERMINAL:
             self.advance(job.job_id, jobs_pb2.JOB_STATE_CANCELLED)
             response.effects.changed_jobs.append(job)
-            response.effects.workers_to_tell.extend(self.workers_to_tell)
+            response.effects.workers_to_notify.extend(self.workers_to_notify)
         response.job.CopyFrom(job)
         return response
 
@@ -217,7 +217,7 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         if job.state in allowed:
             self.advance(job.job_id, state)
             response.effects.changed_jobs.append(job)
-            response.effects.workers_to_tell.extend(self.workers_to_tell)
+            response.effects.workers_to_notify.extend(self.workers_to_notify)
             response.effects.tasks_to_publish.add(job_id=job.job_id, job_class=job.job_class, count=1)
         response.job.CopyFrom(job)
 

@@ -12,7 +12,7 @@ from headrace.gateway.v1.gateway_pb2 import (
     WatchJobRequest,
 )
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
+from services.stubs.results.v1 import results_pb2
 
 PAUSED, PENDING = jobs_pb2.JOB_STATE_PAUSED, jobs_pb2.JOB_STATE_PENDING
 
@@ -36,8 +36,8 @@ async def test_a_pause_is_told_to_the_workers_as_a_pause(start_worker, start_gat
     gateway = await start_gateway()
     await worker.until(lambda: worker.streams)
     job = await submit(gateway)
-    results.workers_to_tell.append(
-        results_pb2.WorkerToTell(
+    results.workers_to_notify.append(
+        results_pb2.WorkerToNotify(
             incarnation=worker.incarnation, address=worker.row.address, job_id=job.job_id, pause=True
         )
     )

@@ -7,9 +7,9 @@ import structlog
 
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.gateway.creation import JobCreator
 from services.shared.tracing import _trace_unary, current_traceparent
+from services.stubs.results.v1 import results_pb2
 
 TRACES = ["a" * 32, "b" * 32, "c" * 32]
 PARENT = f"00-{TRACES[0]}-00f067aa0ba902b7-01"

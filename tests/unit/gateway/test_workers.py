@@ -7,8 +7,8 @@ import pytest
 
 from headrace.gateway.v1.gateway_pb2 import CancelJobRequest, WatchJobRequest
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.gateway.port_probe import port_is_closed
+from services.stubs.results.v1 import results_pb2
 
 INCARNATION = "0190c4c3-0000-7000-8000-00000000beef"
 
@@ -73,8 +73,8 @@ async def test_a_cancel_is_told_to_the_workers_without_waiting_for_them(
     await worker.until(lambda: worker.streams)
     worker.cancel_gate.clear()
     job = await submit(gateway)
-    results.workers_to_tell.append(
-        results_pb2.WorkerToTell(
+    results.workers_to_notify.append(
+        results_pb2.WorkerToNotify(
             incarnation=worker.incarnation, address=worker.row.address, job_id=job.job_id
         )
     )
@@ -93,8 +93,8 @@ async def test_a_worker_that_no_sweep_named_yet_is_told_all_the_same(
     results.live_workers.clear()
     gateway = await start_gateway()
     job = await submit(gateway)
-    results.workers_to_tell.append(
-        results_pb2.WorkerToTell(
+    results.workers_to_notify.append(
+        results_pb2.WorkerToNotify(
             incarnation=worker.incarnation, address=worker.row.address, job_id=job.job_id
         )
     )

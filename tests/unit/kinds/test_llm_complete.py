@@ -11,7 +11,7 @@ from headrace.kinds import (
     ItemFailedError,
     JobFailedError,
     Message,
-    TryAgainError,
+    RetryableError,
     builtin_kinds,
     params_schema,
     validate_params,
@@ -93,21 +93,21 @@ async def test_a_field_missing_in_any_prompt_fails_the_item_before_any_call(cont
 
 
 async def test_a_call_that_may_pass_lets_the_others_finish_and_names_its_prompt(side_by_side):
-    context = side_by_side(answers(summary=TryAgainError("PROVIDER_ERROR", "HTTP 503")), together=3)
-    with pytest.raises(TryAgainError) as raised:
+    context = side_by_side(answers(summary=RetryableError("PROVIDER_ERROR", "HTTP 503")), together=3)
+    with pytest.raises(RetryableError) as raised:
         await KIND.run(params(prompts=PROMPTS), ITEM, context)
     assert (raised.value.reason, raised.value.message) == ("PROVIDER_ERROR", "prompt summary: HTTP 503")
     assert sorted(context.finished) == ["Mood of: fine", "Tags of: fine"]
 
 
-async def test_several_failed_calls_wait_for_the_longest_and_count_as_a_try_unless_all_were_rate_limits(
+async def test_several_failed_calls_wait_for_the_longest_and_count_as_an_attempt_unless_all_were_rate_limits(
     side_by_side,
 ):
-    limited, busy = TryAgainError("RATE_LIMITED", "", 9.0), TryAgainError("PROVIDER_ERROR", "", 2.0)
-    with pytest.raises(TryAgainError) as raised:
+    limited, busy = RetryableError("RATE_LIMITED", "", 9.0), RetryableError("PROVIDER_ERROR", "", 2.0)
+    with pytest.raises(RetryableError) as raised:
         await KIND.run(params(prompts=PROMPTS), ITEM, side_by_side(answers(summary=limited, tags=busy), 3))
     assert (raised.value.reason, raised.value.retry_after) == ("PROVIDER_ERROR", 9.0)
-    with pytest.raises(TryAgainError) as raised:
+    with pytest.raises(RetryableError) as raised:
         await KIND.run(params(prompts=PROMPTS), ITEM, side_by_side(answers(tags=limited), 3))
     assert raised.value.reason == "RATE_LIMITED"
 

@@ -14,8 +14,8 @@ import sys
 for name in ("buf", "protovalidate"):
     sys.modules[name] = None  # an import of it fails
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
-from headrace.results.v1 import results_pb2, results_pb2_grpc
-from headrace.worker.v1 import worker_pb2, worker_pb2_grpc
+from services.stubs.results.v1 import results_pb2, results_pb2_grpc
+from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 print(gateway_pb2.SubmitJobRequest(kind="noop").kind)
 """
 

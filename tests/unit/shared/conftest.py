@@ -8,10 +8,10 @@ import pytest
 from prometheus_client import REGISTRY
 
 from headrace.errors import NotFoundError
-from headrace.worker.v1 import worker_pb2, worker_pb2_grpc
 from services.shared.rpc_client import open_channel
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
 from services.shared.tracing import current_trace_id
+from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 
 
 class Obedient(worker_pb2_grpc.WorkerServiceServicer):

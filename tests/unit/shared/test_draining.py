@@ -7,7 +7,7 @@ import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from headrace.errors import from_rpc_error
-from headrace.worker.v1 import worker_pb2
+from services.stubs.worker.v1 import worker_pb2
 
 LONG = 30.0
 

@@ -6,9 +6,9 @@ import pytest
 from dramatiq.brokers.stub import StubBroker
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
 from services.shared.queue.contract import QUEUE_BY_CLASS
 from services.shared.queue.publisher import BATCH_COUNT, TASKS_NOT_PUBLISHED, QueuePublisher
+from services.stubs.results.v1 import results_pb2
 
 DEFAULT = jobs_pb2.JOB_CLASS_DEFAULT
 

@@ -3,7 +3,7 @@ from contextlib import suppress
 import grpc
 import pytest
 
-from headrace.worker.v1 import worker_pb2
+from services.stubs.worker.v1 import worker_pb2
 
 CANCEL = "WorkerService/CancelJob"
 PROGRESS = "WorkerService/StreamProgress"
@@ -77,7 +77,7 @@ async def test_a_stream_is_open_from_its_start_until_its_reader_goes_away(serve,
 
 async def test_a_method_that_is_not_there_makes_no_series(serve, sample):
     service, _ = await serve()
-    missing = service.channel.unary_unary("/headrace.worker.v1.WorkerService/NoSuchCall")
+    missing = service.channel.unary_unary("/headrace_internal.worker.v1.WorkerService/NoSuchCall")
     with pytest.raises(grpc.aio.AioRpcError):
         await missing(b"")
     assert sample("headrace_rpc_calls_total", method="WorkerService/NoSuchCall", code="UNIMPLEMENTED") == 0

@@ -2,13 +2,13 @@ import asyncio
 
 import pytest
 
-from headrace.worker.v1 import worker_pb2
 from services.shared.tracing import (
     current_trace_id,
     new_traceparent,
     nobodys_context,
     read_traceparent,
 )
+from services.stubs.worker.v1 import worker_pb2
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 PARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"

@@ -8,9 +8,9 @@ import grpc
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.results.v1 import results_pb2
-from services.worker.items.leased_work import HeldWork
+from services.stubs.results.v1 import results_pb2
 from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.leased_work import LeasedWork
 from services.worker.items.recorder import Recorder
 from services.worker.items.scheduler import ItemScheduler
 
@@ -56,11 +56,11 @@ class FakeResults:
 
 
 class FakeRunner:
-    """Holds every try until the test says how it ended."""
+    """Holds every attempt until the test says how it ended."""
 
     def __init__(self) -> None:
         self.started: list[tuple[str, int]] = []
-        self.tries: dict[tuple[str, int], asyncio.Future[ItemOutcome]] = {}
+        self.attempts: dict[tuple[str, int], asyncio.Future[ItemOutcome]] = {}
         self.cancelled: list[tuple[str, int]] = []
         self.cooldown = 0.0
         self.limited: dict[str, int] = {}
@@ -69,14 +69,14 @@ class FakeRunner:
     async def run(self, spec, item, allowance=None):
         key = (spec.job_id, item.item_index)
         self.started.append(key)
-        self.tries[key] = asyncio.get_running_loop().create_future()
+        self.attempts[key] = asyncio.get_running_loop().create_future()
         try:
-            return await self.tries[key]
+            return await self.attempts[key]
         except asyncio.CancelledError:
             self.cancelled.append(key)
             raise
         finally:
-            del self.tries[key]
+            del self.attempts[key]
 
     limited_count = 0
 
@@ -102,13 +102,13 @@ class FakeRunner:
         self.end(job_id, index, output=output)
 
     def end(self, job_id, index, **fields):
-        values = {"output": None, "error": None, "retry_delay": None, "job_failed": False, "try_count": 1}
+        values = {"output": None, "error": None, "retry_delay": None, "job_failed": False, "attempt_count": 1}
         outcome = ItemOutcome(**{**values, "usage": jobs_pb2.Usage(call_count=1), **fields})
-        self.tries[(job_id, index)].set_result(outcome)
+        self.attempts[(job_id, index)].set_result(outcome)
 
     def succeed_all(self):
-        for job_id, index in list(self.tries):
-            if not self.tries[(job_id, index)].done():
+        for job_id, index in list(self.attempts):
+            if not self.attempts[(job_id, index)].done():
                 self.succeed(job_id, index)
 
 
@@ -152,7 +152,7 @@ async def make_bench():
             runner,
             bench.quarantine,
             recorder,
-            held=HeldWork(),
+            leased=LeasedWork(),
             limit=limit,
             may_start=lambda: bench.live,
             tenants=tenants,

@@ -7,14 +7,14 @@ import structlog
 from prometheus_client import REGISTRY
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, ItemFailedError, Message, TryAgainError
-from headrace.results.v1 import results_pb2
+from headrace.kinds import Completion, ItemFailedError, Message, RetryableError
 from services.shared.metrics import LabelCap
-from services.worker.calls import admission as call_gate
-from services.worker.calls.admission import CallGate
+from services.stubs.results.v1 import results_pb2
+from services.worker.calls import admission
+from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
-from services.worker.items.job_logging import note_failed_try, note_handler_error
 from services.worker.calls.provider.provider import CompletionRequest
+from services.worker.items.job_logging import note_failed_attempt, note_handler_error
 
 SPEC = results_pb2.JobSpec(job_id="j", tenant="t", kind="theirs", trace_id="a" * 32)
 ITEM = results_pb2.LeasedItem(item_index=7, input='"secret"')
@@ -43,9 +43,9 @@ class Answering:
 
 def call(answer, model):
     provider = Answering(answer)
-    gate = CallGate(provider, MemoryCooldowns(), 10)
+    admission = CallAdmission(provider, MemoryCooldowns(), 10)
     request = CompletionRequest(model, (Message("user", "x"),))
-    return provider, asyncio.create_task(gate.complete(request, jobs_pb2.Usage(), 0))
+    return provider, asyncio.create_task(admission.complete(request, jobs_pb2.Usage(), 0))
 
 
 def value(name, **labels):
@@ -56,7 +56,7 @@ def value(name, **labels):
     ("answer", "outcome"),
     [
         ("fine", "succeeded"),
-        (TryAgainError("RATE_LIMITED", "slowly"), "RATE_LIMITED"),
+        (RetryableError("RATE_LIMITED", "slowly"), "RATE_LIMITED"),
         (ItemFailedError("PROVIDER_REFUSED_INPUT", "no"), "PROVIDER_REFUSED_INPUT"),
         (RuntimeError("a bug"), "failed"),
     ],
@@ -79,7 +79,7 @@ async def test_a_call_that_is_broken_off_counts_as_cancelled():
 
 
 async def test_models_beyond_the_first_share_a_series(monkeypatch):
-    monkeypatch.setattr(call_gate, "model_label", LabelCap(limit=1))
+    monkeypatch.setattr(admission, "model_label", LabelCap(limit=1))
     before = value("headrace_provider_calls_total", model="other", outcome="succeeded")
     for model in ("first-model", "second-model", "third-model"):
         _, task = call("fine", model)
@@ -109,8 +109,8 @@ def test_a_failed_try_is_told_with_its_job_and_reason_but_without_message_or_inp
     error = jobs_pb2.Error(reason="BAD", message="secret")
     retries = value("headrace_item_retries_total", reason="BAD")
     with structlog.testing.capture_logs() as lines:
-        note_failed_try(SPEC, ITEM, error, 1.5)
-        note_failed_try(SPEC, ITEM, error, None)
+        note_failed_attempt(SPEC, ITEM, error, 1.5)
+        note_failed_attempt(SPEC, ITEM, error, None)
     told = {"job_id": "j", "tenant": "t", "trace_id": "a" * 32, "item_index": 7, "reason": "BAD"}
     assert lines == [
         told | {"event": "item_retried", "log_level": "debug", "delay_seconds": 1.5},

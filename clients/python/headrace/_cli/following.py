@@ -49,7 +49,7 @@ async def _show_progress(client: Client, job_id: str) -> Job | None:
     with ProgressDisplay() as display:
         async with aclosing(client.watch(job_id)) as events:
             async for event in events:
-                display.show(event.job, event.outlook)
+                display.show(event.job, event.forecast)
                 job = event.job
     if job is not None:
         typer.echo(summary(job))

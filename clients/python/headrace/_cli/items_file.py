@@ -6,10 +6,10 @@ from contextlib import contextmanager
 
 import orjson
 
-from headrace._submitting.caller_items import CallerItems
 from headrace._cli.execution import BadInputError
-from headrace._submitting.item_reading import MAX_ITEM_BYTES
 from headrace._messages.json_text import JsonText
+from headrace._submitting.caller_items import CallerItems
+from headrace._submitting.item_reading import MAX_ITEM_BYTES
 
 _UTF8_MARK = b"\xef\xbb\xbf"
 _JSON_SPACE = b" \t\r\n"

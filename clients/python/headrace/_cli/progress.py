@@ -12,10 +12,10 @@ from rich.text import Text
 
 from headrace._cli.progress_text import done_of_all, live_lines, speed_and_costs
 from headrace._cli.rate import RateMeter
-from headrace.resources import Job, JobOutlook, JobState
+from headrace.resources import Job, JobForecast, JobState
 
 SECONDS_BETWEEN_LINES = 1.0
-# A gateway that told no outlook for so long is of an older release: then time left is guessed here.
+# A gateway that told no forecast for so long is of an older release: then time left is guessed here.
 PATIENCE_SECONDS = 3.0
 
 
@@ -46,18 +46,18 @@ class ProgressDisplay:
     ) -> None:
         self._view.close()
 
-    def show(self, job: Job, outlook: JobOutlook | None = None) -> None:
-        """Shows a snapshot, with the outlook that came with it or last before it; None: there is none."""
+    def show(self, job: Job, forecast: JobForecast | None = None) -> None:
+        """Shows a snapshot, with the forecast that came with it or last before it; None: there is none."""
         now = self._clock()
         self._rate.add(now, job.progress.done_count)
         self._start = now if self._start is None else self._start
-        self._view.show(job, outlook, self._line(job, outlook, now), now)
+        self._view.show(job, forecast, self._line(job, forecast, now), now)
 
-    def _line(self, job: Job, outlook: JobOutlook | None, now: float) -> str:
-        if outlook is not None:
-            left = outlook.estimated_remaining
+    def _line(self, job: Job, forecast: JobForecast | None, now: float) -> str:
+        if forecast is not None:
+            left = forecast.estimated_remaining
             seconds = None if left is None else left.total_seconds()
-            return speed_and_costs(job, outlook.items_per_second, seconds)
+            return speed_and_costs(job, forecast.items_per_second, seconds)
         rate = self._rate.per_second(now)
         is_of_old_release = self._start is not None and now - self._start >= PATIENCE_SECONDS
         return speed_and_costs(job, rate, time_left(job, rate) if is_of_old_release else None)
@@ -65,7 +65,7 @@ class ProgressDisplay:
 
 class _View(Protocol):
     def open(self) -> None: ...
-    def show(self, job: Job, outlook: JobOutlook | None, line: str, now: float) -> None: ...
+    def show(self, job: Job, forecast: JobForecast | None, line: str, now: float) -> None: ...
     def close(self) -> None: ...
 
 
@@ -84,10 +84,10 @@ class _Bar:
     def open(self) -> None:
         self._progress.start()
 
-    def show(self, job: Job, outlook: JobOutlook | None, line: str, now: float) -> None:
+    def show(self, job: Job, forecast: JobForecast | None, line: str, now: float) -> None:
         if self._task is None:
             self._task = self._progress.add_task("", state="", done="")
-        self._progress.numbers = line if outlook is None else live_lines(job, outlook)
+        self._progress.numbers = line if forecast is None else live_lines(job, forecast)
         self._progress.update(
             self._task,
             completed=job.progress.done_count,
@@ -119,7 +119,7 @@ class _Lines:
     def open(self) -> None:
         pass
 
-    def show(self, job: Job, outlook: JobOutlook | None, line: str, now: float) -> None:
+    def show(self, job: Job, forecast: JobForecast | None, line: str, now: float) -> None:
         if job.state.is_terminal:  # told in full by the summary
             return
         if self._shown and self._shown[0] == job.state and now - self._shown[1] < SECONDS_BETWEEN_LINES:

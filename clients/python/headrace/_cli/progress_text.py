@@ -2,7 +2,7 @@
 
 from headrace._cli.dollars import dollars
 from headrace._cli.lengths import duration
-from headrace.resources import Job, JobOutlook, PauseReason
+from headrace.resources import Job, JobForecast, PauseReason
 
 
 def done_of_all(job: Job) -> str:
@@ -26,20 +26,20 @@ def speed_and_costs(job: Job, rate: float | None, left: float | None) -> str:
     return "  ".join([*parts, *_counts(job)])
 
 
-def live_lines(job: Job, outlook: JobOutlook) -> str:
+def live_lines(job: Job, forecast: JobForecast) -> str:
     """Returns in two lines: how fast the job moves and what waits, then when it ends and what it costs."""
     speed = [
-        f"{outlook.items_per_second:,.1f} items/s",
-        f"{outlook.tokens_per_second:,.0f} tokens/s",
-        f"{outlook.in_flight_count:,} in flight",
+        f"{forecast.items_per_second:,.1f} items/s",
+        f"{forecast.tokens_per_second:,.0f} tokens/s",
+        f"{forecast.in_flight_count:,} in flight",
     ]
-    if outlook.limited_count:
-        speed.append(f"{outlook.limited_count:,} limited")
-    if outlook.cooldown_seconds:
-        speed.append(f"cooling {duration(outlook.cooldown_seconds)}")
-    left = outlook.estimated_remaining
+    if forecast.limited_count:
+        speed.append(f"{forecast.limited_count:,} limited")
+    if forecast.cooldown_seconds:
+        speed.append(f"cooling {duration(forecast.cooldown_seconds)}")
+    left = forecast.estimated_remaining
     end = [] if left is None else [f"ETA {duration(left.total_seconds())}"]
-    return "  ".join(speed) + "\n" + "  ".join([*end, *_counts(job, outlook.estimated_cost_micros)])
+    return "  ".join(speed) + "\n" + "  ".join([*end, *_counts(job, forecast.estimated_cost_micros)])
 
 
 def _counts(job: Job, final_cost_micros: int | None = None) -> list[str]:

@@ -66,7 +66,7 @@ def submit(
         typer.Option(
             parser=read_length,
             metavar="TIME",
-            help="Fail an item that was worked on for so long, in all its tries. Default: never.",
+            help="Fail an item that was worked on for so long, in all its attempts. Default: never.",
         ),
     ] = None,
     call_timeout: Annotated[
@@ -77,10 +77,10 @@ def submit(
             help="Break off a call to the provider after so long. Default: 120s.",
         ),
     ] = None,
-    cache_answers: Annotated[
+    cache_responses: Annotated[
         bool,
         typer.Option(
-            "--cache-answers",
+            "--cache-responses",
             help="Use answers to the very same calls again, of any such job of the tenant, for a day.",
         ),
     ] = False,
@@ -118,7 +118,7 @@ def submit(
                     job_timeout=job_timeout,
                     item_timeout=item_timeout,
                     call_timeout=call_timeout,
-                    cache_answers=cache_answers,
+                    cache_responses=cache_responses,
                     budget_micros=budget,
                     on_open=on_open,
                 ),

@@ -79,22 +79,24 @@ def summary(job: Job) -> str:
 def result_row(result: Result) -> str:
     """Returns a result as a line: index, state, and its output's JSON or its error, with tabs between.
 
-    A failed item that was tried more than once tells how often, and why its earlier tries failed.
+    A failed item that was tried more than once tells how often, and why its earlier attempts failed.
     """
     if result.error:
-        what = f"{result.error.reason}: {printable(result.error.message)}{_earlier_tries(result)}"
+        what = f"{result.error.reason}: {printable(result.error.message)}{_earlier_attempts(result)}"
     else:
         what = printable(result.output_text)
     return f"{result.item_index}\t{result.state}\t{what}"
 
 
-def _earlier_tries(result: Result) -> str:
-    if result.try_count < 2:
+def _earlier_attempts(result: Result) -> str:
+    if result.attempt_count < 2:
         return ""
-    reasons = (each.error.reason for each in result.failed_tries if each.try_number < result.try_count)
+    reasons = (
+        each.error.reason for each in result.failed_attempts if each.attempt_number < result.attempt_count
+    )
     runs = ((reason, len(list(run))) for reason, run in groupby(reasons))
     before = ", ".join(f"{count} times {reason}" if count > 1 else reason for reason, count in runs)
-    return f" (try {result.try_count}{f', after {printable(before)}' if before else ''})"
+    return f" (try {result.attempt_count}{f', after {printable(before)}' if before else ''})"
 
 
 def reason_row(reason: str, item_count: int, item_index: int, message: str) -> str:
@@ -115,7 +117,7 @@ def worker_row(worker: WorkerInfo) -> str:
         f"{worker.address:18}  {'yes' if worker.live else 'no':4}  {in_flight:>9}  "
         f"{worker.leased_item_count:>6}  {worker.items_per_second:>7.1f}  {worker.tokens_per_second:>8.0f}  "
         f"{worker.limited_count:>7}  {cooling:>7}  {instant(worker.heartbeat_time):20}  {worker.incarnation}"
-        f"{'  limits apart' if worker.limits_apart else ''}"
+        f"{'  limits apart' if worker.limits_degraded else ''}"
     )
 
 

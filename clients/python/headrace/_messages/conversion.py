@@ -1,25 +1,23 @@
-"""Messages of the API into what clients see, and names of enums back into those of the protos."""
+"""Converts messages of the API into the client's own types."""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from enum import StrEnum
-from typing import Any, TypeVar
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from headrace.errors import FieldViolation, InvalidArgumentError
+from headrace._messages.enum_names import class_name, name_of
+from headrace._messages.job_options import to_options
+from headrace._messages.json_text import decode
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
-from headrace._messages.json_text import decode
 from headrace.resources import (
-    FailedTry,
+    FailedAttempt,
     Failure,
     ItemState,
     Job,
-    JobClass,
     JobEstimate,
-    JobOutlook,
+    JobForecast,
     JobState,
     KindInfo,
     LiveEvent,
@@ -30,16 +28,14 @@ from headrace.resources import (
     WorkerInfo,
 )
 
-Names = TypeVar("Names", bound=StrEnum)
-
 
 def to_job(message: jobs_pb2.Job) -> Job:
     """Returns the snapshot that a message holds."""
     return Job(
         job_id=message.job_id,
         kind=message.kind,
-        state=_name(JobState, jobs_pb2.JobState, "JOB_STATE_", message.state),
-        job_class=_name(JobClass, jobs_pb2.JobClass, "JOB_CLASS_", message.job_class),
+        state=name_of(JobState, jobs_pb2.JobState, "JOB_STATE_", message.state),
+        job_class=class_name(message.job_class),
         create_time=_instant(message, "create_time"),
         schedule_time=_instant(message, "schedule_time"),
         start_time=_instant(message, "start_time"),
@@ -52,11 +48,12 @@ def to_job(message: jobs_pb2.Job) -> Job:
         ),
         usage=_to_usage(message.usage),
         error=_to_failure(message),
-        pause_reason=_name(PauseReason, jobs_pb2.PauseReason, "PAUSE_REASON_", message.pause_reason),
+        pause_reason=name_of(PauseReason, jobs_pb2.PauseReason, "PAUSE_REASON_", message.pause_reason),
         seq=message.seq,
         tenant=message.tenant,
         expire_time=_instant(message, "expire_time"),
         budget_micros=message.budget_micros if message.HasField("budget_micros") else None,
+        options=to_options(message.options),
     )
 
 
@@ -74,16 +71,16 @@ def to_result(message: jobs_pb2.Result) -> Result:
     """Returns the result that a message holds, its output decoded."""
     return Result(
         item_index=message.item_index,
-        state=_name(ItemState, jobs_pb2.ItemState, "ITEM_STATE_", message.state),
+        state=name_of(ItemState, jobs_pb2.ItemState, "ITEM_STATE_", message.state),
         output=decode(message.output) if message.output else None,
         error=_to_failure(message),
-        try_count=message.try_count,
+        attempt_count=message.attempt_count,
         usage=_to_usage(message.usage),
         finish_time=_instant(message, "finish_time"),
         output_text=message.output,
-        failed_tries=tuple(
-            FailedTry(each.try_number, Failure(each.error.reason, each.error.message))
-            for each in message.failed_tries
+        failed_attempts=tuple(
+            FailedAttempt(each.attempt_number, Failure(each.error.reason, each.error.message))
+            for each in message.failed_attempts
         ),
     )
 
@@ -104,10 +101,10 @@ def to_live_events(messages: Iterable[jobs_pb2.LiveEvent]) -> tuple[LiveEvent, .
     )
 
 
-def to_outlook(message: jobs_pb2.JobOutlook) -> JobOutlook:
-    """Returns the outlook that a message holds."""
+def to_forecast(message: jobs_pb2.JobForecast) -> JobForecast:
+    """Returns the forecast that a message holds."""
     has_end, has_cost = message.HasField("estimated_remaining"), message.HasField("estimated_cost_micros")
-    return JobOutlook(
+    return JobForecast(
         items_per_second=message.items_per_second,
         tokens_per_second=message.tokens_per_second,
         in_flight_count=message.in_flight_count,
@@ -135,67 +132,12 @@ def to_worker_info(message: jobs_pb2.Worker) -> WorkerInfo:
         in_flight_count=message.in_flight_count,
         in_flight_limit=message.in_flight_limit,
         leased_item_count=message.leased_item_count,
-        limits_apart=message.limits_apart,
+        limits_degraded=message.limits_degraded,
         items_per_second=message.items_per_second,
         tokens_per_second=message.tokens_per_second,
         limited_count=message.limited_count,
         cooldown_seconds=message.cooldown_seconds,
     )
-
-
-def from_job_class(name: JobClass | str | None) -> str:
-    """Returns the name in the protos of a class given by name, in any case; None is UNSPECIFIED."""
-    return f"JOB_CLASS_{_member(JobClass, name, 'job_class')}"
-
-
-def from_job_states(names: Iterable[JobState | str]) -> list[str]:
-    """Returns the names in the protos of states given by name, in any case."""
-    if isinstance(names, str) or not isinstance(names, Iterable):
-        raise _not_known(JobState, names, "states", "must be a list, each")
-    return [f"JOB_STATE_{_member(JobState, name, 'states')}" for name in names]
-
-
-def from_item_state(name: ItemState | str | None) -> str:
-    """Returns the name in the protos of a state given by name, in any case; None is UNSPECIFIED: any."""
-    return f"ITEM_STATE_{_member(ItemState, name, 'item_state')}"
-
-
-def from_schedule_time(instant: datetime | None) -> Timestamp | None:
-    """Returns a wanted start as a message; None is none.
-
-    Raises:
-        InvalidArgumentError: It is no instant: not a datetime, or one without a time zone.
-    """
-    if instant is None:
-        return None
-    if not isinstance(instant, datetime) or instant.utcoffset() is None:
-        violation = FieldViolation("schedule_time", "must be a datetime with a time zone, such as in UTC")
-        raise InvalidArgumentError("schedule_time is no instant", violations=[violation])
-    message = Timestamp()
-    message.FromDatetime(instant.astimezone(UTC))
-    return message
-
-
-def _member(names: type[Names], name: str | None, field: str) -> Names:
-    if name is None or name == "":
-        return names("UNSPECIFIED")
-    if not isinstance(name, str) or name.upper() not in names.__members__:
-        raise _not_known(names, name, field, "must be")
-    return names(name.upper())
-
-
-def _not_known(names: type[Names], given: object, field: str, must_be: str) -> InvalidArgumentError:
-    known = ", ".join(member for member in names if member != "UNSPECIFIED")
-    what = given if isinstance(given, str) else f"of type {type(given).__name__}"
-    violation = FieldViolation(field, f"{must_be} one of {known}")
-    return InvalidArgumentError(f"{field} is not known: {what}", violations=[violation])
-
-
-def _name(names: type[Names], numbers: Any, prefix: str, number: int) -> Names:
-    try:
-        return names(numbers.Name(number).removeprefix(prefix))
-    except ValueError:  # of a newer server
-        return names("UNSPECIFIED")
 
 
 def _instant(message: Message, field: str) -> datetime | None:

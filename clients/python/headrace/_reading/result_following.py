@@ -3,14 +3,14 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from headrace._transport.connection import GatewayConnection, is_passing
 from headrace._messages.conversion import to_result
+from headrace._reading.seen_results import SeenResults
+from headrace._transport.connection import GatewayConnection, is_passing
+from headrace._transport.resumption import Resumption
 from headrace.errors import HeadraceError, UnavailableError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from headrace.resources import Result
-from headrace._transport.resumption import Resumption
-from headrace._reading.seen_results import SeenResults
 
 
 class ResultPosition:

@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncGenerator
 
-from headrace._transport.connection import GatewayConnection
 from headrace._messages.conversion import to_result
+from headrace._transport.connection import GatewayConnection
 from headrace.gateway.v1 import gateway_pb2
 from headrace.resources import Result
 

@@ -3,12 +3,12 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
+from headrace._messages.conversion import to_forecast, to_job, to_live_events
 from headrace._transport.connection import GatewayConnection, is_passing
-from headrace._messages.conversion import to_job, to_live_events, to_outlook
+from headrace._transport.resumption import Resumption
 from headrace.errors import HeadraceError, UnavailableError
 from headrace.gateway.v1 import gateway_pb2
-from headrace.resources import Job, JobEvent, JobOutlook
-from headrace._transport.resumption import Resumption
+from headrace.resources import Job, JobEvent, JobForecast
 
 
 class WatchPosition:
@@ -17,11 +17,11 @@ class WatchPosition:
     def __init__(self, resume_token: str = "") -> None:
         self.resume_token = resume_token
         self._job: Job | None = None
-        self._outlook: JobOutlook | None = None
+        self._forecast: JobForecast | None = None
 
     def begin_stream(self) -> None:
         """Lets go of what was live in the stream before."""
-        self._outlook = None
+        self._forecast = None
 
     def advance(self, response: gateway_pb2.WatchJobResponse) -> JobEvent | None:
         """Returns the event that a message makes, or None where it brings nothing new."""
@@ -30,13 +30,13 @@ class WatchPosition:
             self._job = to_job(response.job)
         if response.resume_token:
             self.resume_token = response.resume_token
-        live_events, has_outlook = to_live_events(response.live_events), response.HasField("outlook")
-        if has_outlook:
-            self._outlook = to_outlook(response.outlook)
-        if self._job is None or not (is_newer or live_events or has_outlook):
+        live_events, has_forecast = to_live_events(response.live_events), response.HasField("forecast")
+        if has_forecast:
+            self._forecast = to_forecast(response.forecast)
+        if self._job is None or not (is_newer or live_events or has_forecast):
             return None
-        outlook = None if self._job.state.is_terminal else self._outlook
-        return JobEvent(self._job, self.resume_token, live_events, outlook)
+        forecast = None if self._job.state.is_terminal else self._forecast
+        return JobEvent(self._job, self.resume_token, live_events, forecast)
 
     def may_continue(self, error: HeadraceError) -> bool:
         """Returns whether to call again after an error; forgets a token that another gateway refuses."""

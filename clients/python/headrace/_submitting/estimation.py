@@ -4,12 +4,12 @@ from collections.abc import AsyncIterable, Iterable
 from contextlib import aclosing
 from typing import Any
 
-from headrace._transport.connection import GatewayConnection
 from headrace._messages.conversion import to_estimate
-from headrace.gateway.v1 import gateway_pb2
 from headrace._submitting.item_reading import check_items, encode_item, read_items
-from headrace.resources import JobEstimate
 from headrace._submitting.submission import MAX_REQUEST_BYTES, MAX_REQUEST_ITEMS, check_params
+from headrace._transport.connection import GatewayConnection
+from headrace.gateway.v1 import gateway_pb2
+from headrace.resources import JobEstimate
 
 
 async def estimate_job(

@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from time import monotonic
 from typing import Any
 
+from headrace._messages.json_text import encode, utf8_size
 from headrace._submitting.caller_items import CallerItems
 from headrace.errors import FieldViolation, InvalidArgumentError
-from headrace._messages.json_text import encode, utf8_size
 
 MAX_ITEM_BYTES = 1024 * 1024
 MAX_ITEM_COUNT = 10_000_000

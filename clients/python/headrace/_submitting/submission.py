@@ -4,14 +4,14 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
 
-from headrace._transport.connection import GatewayConnection
 from headrace._messages.conversion import to_job
+from headrace._messages.json_text import JsonText, utf8_size
+from headrace._submitting.item_reading import check_items, encode_item, is_stream, read_items
+from headrace._submitting.uploading import upload_items
+from headrace._transport.connection import GatewayConnection
 from headrace.errors import FieldViolation, InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
-from headrace._submitting.item_reading import check_items, encode_item, is_stream, read_items
-from headrace._messages.json_text import JsonText, utf8_size
 from headrace.resources import Job
-from headrace._submitting.uploading import upload_items
 
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 MAX_REQUEST_ITEMS = 100_000

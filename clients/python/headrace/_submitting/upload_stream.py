@@ -5,15 +5,15 @@ from contextlib import suppress
 
 import grpc
 
-from headrace._transport.connection import GatewayConnection
 from headrace._messages.conversion import to_job
+from headrace._submitting.upload_window import UploadWindow
+from headrace._transport.connection import GatewayConnection
+from headrace._transport.resumption import Resumption
+from headrace._transport.server_status import ServerStatus
 from headrace.errors import AbortedError, UnavailableError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from headrace.resources import Job
-from headrace._transport.resumption import Resumption
-from headrace._transport.server_status import ServerStatus
-from headrace._submitting.upload_window import UploadWindow
 
 # An open upload is UPLOADING rather than any of these, so a job in one of them has all its items.
 _CLOSED_STATES = frozenset(

@@ -4,8 +4,8 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-from headrace.gateway.v1 import gateway_pb2
 from headrace._submitting.item_reading import MAX_ITEM_COUNT
+from headrace.gateway.v1 import gateway_pb2
 
 MAX_WINDOW_BYTES = 4 * 1024 * 1024
 MAX_BATCH_BYTES = 256 * 1024
@@ -91,7 +91,7 @@ class UploadWindow:
         if len(batch.request.items) >= MAX_BATCH_ITEMS:
             self._seal()
 
-    async def wait_for_room(self) -> None:
+    async def wait_for_capacity(self) -> None:
         """Waits until the window is not full."""
         while self.is_full:
             self._room.clear()

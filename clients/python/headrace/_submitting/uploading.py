@@ -4,16 +4,16 @@ import asyncio
 from collections.abc import AsyncGenerator, Sequence
 from typing import Any
 
-from headrace._transport.connection import GatewayConnection, is_passing
 from headrace._messages.conversion import to_job
-from headrace.errors import HeadraceError
-from headrace.gateway.v1 import gateway_pb2
 from headrace._submitting.item_reading import encode_item
 from headrace._submitting.position_in_job import at_place_in_job
-from headrace.resources import Job
-from headrace._transport.resumption import Resumption
 from headrace._submitting.upload_stream import UploadStream
 from headrace._submitting.upload_window import UploadWindow
+from headrace._transport.connection import GatewayConnection, is_passing
+from headrace._transport.resumption import Resumption
+from headrace.errors import HeadraceError
+from headrace.gateway.v1 import gateway_pb2
+from headrace.resources import Job
 
 
 async def upload_items(
@@ -51,7 +51,7 @@ async def _fill(window: UploadWindow, gathered: Sequence[Any], rest: AsyncGenera
         async for item in rest:
             _put(window, item)
             if window.is_full:
-                await window.wait_for_room()
+                await window.wait_for_capacity()
     except BaseException as error:
         window.end(error)
     else:

@@ -138,7 +138,7 @@ class GatewayConnection:
         Args:
             method: A call of ``stub`` that is safe to repeat.
             request: What to send.
-            timeout: Seconds for all tries together; default: that of the connection.
+            timeout: Seconds for all attempts together; default: that of the connection.
 
         Raises:
             HeadraceError: The gateway answered with an error, or none answered in time.

@@ -9,7 +9,7 @@ from headrace.kinds.kind import (
     JsonValue,
     Kind,
     Message,
-    TryAgainError,
+    RetryableError,
 )
 from headrace.kinds.params import params_schema, validate_params
 from headrace.kinds.registry import builtin_kinds, installed_kinds
@@ -23,7 +23,7 @@ __all__ = [
     "JsonValue",
     "Kind",
     "Message",
-    "TryAgainError",
+    "RetryableError",
     "builtin_kinds",
     "estimate_tokens",
     "installed_kinds",

@@ -55,15 +55,15 @@ class ItemContext(Protocol):
     ) -> Completion:
         """Makes one chat completion and counts its tokens on the item.
 
-        Several may be under way at once. Where a try of the item ends because a call failed, calls that
-        finished in it are not paid for again: in the item's next try on the same worker process the same
+        Several may be under way at once. Where an attempt of the item ends because a call failed, calls that
+        finished in it are not paid for again: in the item's next attempt on the same worker process the same
         request gets the same answer, with no call and no tokens counted. Where no call failed, a
-        TryAgainError of the handler's own asks for fresh answers. What a process knew dies with it: after
+        RetryableError of the handler's own asks for fresh answers. What a process knew dies with it: after
         a crash, and where another worker takes the item over, an unfinished item starts from its beginning.
 
-        In a job with cache_answers the answer may be that of an equal call of another item, with no call and
+        In a job with cache_responses the answer may be that of an equal call of another item, with no call and
         no tokens counted here. The same request again in the same item is another call. An answer with which
-        the handler fails is forgotten, and a TryAgainError of its own asks for fresh answers there too.
+        the handler fails is forgotten, and a RetryableError of its own asks for fresh answers there too.
 
         Args:
             messages: The chat so far.
@@ -72,14 +72,14 @@ class ItemContext(Protocol):
             max_output_tokens: None: not sent.
 
         Raises:
-            TryAgainError: The call failed in a way that may pass.
+            RetryableError: The call failed in a way that may pass.
             ItemFailedError: The provider refuses this input for good.
             JobFailedError: No call of this job can succeed (bad key, unknown model, no quota).
         """
 
 
-class TryAgainError(Exception):
-    """A try of an item failed; another one may succeed.
+class RetryableError(Exception):
+    """An attempt of an item failed; another one may succeed.
 
     Attributes:
         reason: UPPER_SNAKE_CASE, such as RATE_LIMITED.
@@ -124,7 +124,7 @@ class Kind(Generic[P]):
             fields should be forbidden, so that a misspelt one is named. A field ``model`` names the model
             that the calls of a job go to (None: the worker's default), so that they wait while it cools down.
         run: Works on one item: params, the item's JSON value, context; returns the output's JSON value.
-        max_tries: Tries of an item in a round, the first included. Those that the provider turned away for
+        max_attempts: Attempts of an item in a round, the first included. Those that the provider turned away for
             its rate limit are not counted here.
         estimate: Tells of params and an item which calls ``run`` will make, so that clients can ask what a
             job will take; it may raise what ``run`` would raise before any call. None: it is not known.
@@ -134,5 +134,5 @@ class Kind(Generic[P]):
     description: str
     params_model: type[P]
     run: Callable[[P, JsonValue, ItemContext], Awaitable[JsonValue]] = field(repr=False)
-    max_tries: int = 5
+    max_attempts: int = 5
     estimate: Callable[[P, JsonValue], Sequence[CallEstimate]] | None = field(default=None, repr=False)

@@ -17,7 +17,7 @@ from headrace.kinds.kind import (
     JsonValue,
     Kind,
     Message,
-    TryAgainError,
+    RetryableError,
 )
 from headrace.kinds.template import Template, parse_template
 
@@ -124,14 +124,14 @@ async def run_llm_complete(params: LlmCompleteParams, item: JsonValue, context: 
 
     Raises:
         ItemFailedError: FIELD_MISSING (no call was made), or the provider refused one of the prompts.
-        TryAgainError: At least one call may succeed in another try.
+        RetryableError: At least one call may succeed in another attempt.
     """
     system = [Message("system", params.system)] if params.system is not None else []
     chats = {
         name: [*system, Message("user", template.render(item))] for name, template in params.templates.items()
     }
     outcomes = await _ask_side_by_side(params, chats, context)
-    faults = {name: fault for name, fault in outcomes.items() if isinstance(fault, TryAgainError)}
+    faults = {name: fault for name, fault in outcomes.items() if isinstance(fault, RetryableError)}
     if faults:
         raise _fault_of_item(faults)
     answers = {name: _show(answer) for name, answer in outcomes.items() if isinstance(answer, Completion)}
@@ -140,7 +140,7 @@ async def run_llm_complete(params: LlmCompleteParams, item: JsonValue, context: 
 
 async def _ask_side_by_side(
     params: LlmCompleteParams, chats: Mapping[str, Sequence[Message]], context: ItemContext
-) -> Mapping[str, Completion | TryAgainError]:
+) -> Mapping[str, Completion | RetryableError]:
     """Returns what became of each call, once all have ended.
 
     Raises:
@@ -159,7 +159,7 @@ async def _ask_side_by_side(
 
 async def _ask(
     params: LlmCompleteParams, name: str, chat: Sequence[Message], context: ItemContext
-) -> Completion | TryAgainError:
+) -> Completion | RetryableError:
     try:
         return await context.complete(
             chat,
@@ -167,7 +167,7 @@ async def _ask(
             temperature=params.temperature,
             max_output_tokens=params.max_output_tokens,
         )
-    except TryAgainError as error:
+    except RetryableError as error:
         return error
     except JobFailedError:
         raise
@@ -175,14 +175,14 @@ async def _ask(
         raise ItemFailedError(error.reason, _name_prompt(name, error.message)) from None
 
 
-def _fault_of_item(faults: Mapping[str, TryAgainError]) -> TryAgainError:
-    """Returns one error for several: a rate limit only where there is nothing else, for it uses up no try."""
+def _fault_of_item(faults: Mapping[str, RetryableError]) -> RetryableError:
+    """Returns one error for several: a rate limit only where there is nothing else, for it uses up no attempt."""
     name, fault = next(
         ((name, fault) for name, fault in faults.items() if fault.reason != _RATE_LIMITED),
         next(iter(faults.items())),
     )
     waits = [fault.retry_after for fault in faults.values() if fault.retry_after is not None]
-    return TryAgainError(fault.reason, _name_prompt(name, fault.message), max(waits, default=None))
+    return RetryableError(fault.reason, _name_prompt(name, fault.message), max(waits, default=None))
 
 
 def _name_prompt(name: str, message: str) -> str:

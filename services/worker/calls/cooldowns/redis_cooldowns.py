@@ -112,9 +112,9 @@ class RedisCooldowns:
                 del self._unpublished[key]
         if self._failing:
             self._failing = False
-            log.info("cooldowns_shared_again")
+            log.info("cooldowns_restored")
 
     def _say_failing(self, error: Exception) -> None:
         if not self._failing:
             self._failing = True
-            log.warning("cooldowns_not_shared", error=type(error).__name__)
+            log.warning("cooldowns_degraded", error=type(error).__name__)

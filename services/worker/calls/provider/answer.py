@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, ItemFailedError, TryAgainError
+from headrace.kinds import Completion, ItemFailedError, RetryableError
 
 _MAX_TOKENS = 10**12  # what is greater is no count
 
@@ -46,7 +46,7 @@ def read_completion(answer: Any, tokens: Tokens) -> Completion:
         tokens: What it says of its tokens.
 
     Raises:
-        TryAgainError: BROKEN_ANSWER; there is no completion in it.
+        RetryableError: BROKEN_ANSWER; there is no completion in it.
         ItemFailedError: PROVIDER_REFUSED_INPUT; the model or a content filter refused.
     """
     try:
@@ -54,14 +54,14 @@ def read_completion(answer: Any, tokens: Tokens) -> Completion:
         message, finish_reason = choice["message"], choice.get("finish_reason") or "stop"
         text = message.get("content")
     except (AttributeError, IndexError, KeyError, TypeError):
-        raise TryAgainError("BROKEN_ANSWER", "the provider's answer holds no completion") from None
+        raise RetryableError("BROKEN_ANSWER", "the provider's answer holds no completion") from None
     if isinstance(text, str):
         return Completion(text, str(finish_reason), *tokens)
     if finish_reason == "content_filter" or message.get("refusal"):
         raise ItemFailedError(
             "PROVIDER_REFUSED_INPUT", "the model or the provider's filter refused to answer"
         )
-    raise TryAgainError("BROKEN_ANSWER", "the provider's answer holds no text")
+    raise RetryableError("BROKEN_ANSWER", "the provider's answer holds no text")
 
 
 def _count(value: Any) -> int:

@@ -1,4 +1,4 @@
-"""What a failed call means: for the item, for the job, or for another try.
+"""What a failed call means: for the item, for the job, or for another attempt.
 
 =========================================  ===========  ==============================================
 the provider                               then         reason
@@ -24,49 +24,49 @@ import re
 
 import openai
 
-from headrace.kinds import ItemFailedError, JobFailedError, TryAgainError
+from headrace.kinds import ItemFailedError, JobFailedError, RetryableError
 from services.worker.calls.provider.retry_after import read_retry_after
 
 RATE_LIMITED = "RATE_LIMITED"
-# Those of calls that may succeed in another try.
+# Those of calls that may succeed in another attempt.
 PASSING_REASONS = frozenset(
     {RATE_LIMITED, "PROVIDER_ERROR", "PROVIDER_TIMEOUT", "PROVIDER_UNREACHABLE", "BROKEN_ANSWER"}
 )
 PROVIDER_TIMEOUT = "PROVIDER_TIMEOUT"
 _QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
-_TRY_AGAIN_STATUSES = {408, 409, 425}
+_RETRYABLE_STATUSES = {408, 409, 425}
 _CODE = re.compile(r"[A-Za-z0-9_.\[\]]{1,64}")
 
 
-def status_fault(error: openai.APIStatusError) -> TryAgainError | ItemFailedError:
+def status_fault(error: openai.APIStatusError) -> RetryableError | ItemFailedError:
     """Returns what an answer with an error status means; see the table above."""
     status = error.status_code
     retry_after = read_retry_after(error.response.headers)
     if status == 402 or (status < 500 and {error.code, error.type} & _QUOTA_CODES):
         return JobFailedError("PROVIDER_QUOTA_EXHAUSTED", "the quota at the provider is spent")
     if status == 429:
-        return TryAgainError(RATE_LIMITED, "the provider's rate limit is reached", retry_after)
+        return RetryableError(RATE_LIMITED, "the provider's rate limit is reached", retry_after)
     if status in (401, 403):
         return JobFailedError("PROVIDER_KEY_REFUSED", f"the provider refused the key (HTTP {status})")
     if error.code == "model_not_found" or (status == 404 and isinstance(error.body, dict) and error.type):
         return JobFailedError("MODEL_UNKNOWN", "the provider does not know the model")
     if status == 404:
         return JobFailedError("PROVIDER_URL_WRONG", "nothing answers chat completions there (HTTP 404)")
-    if status in _TRY_AGAIN_STATUSES or not 400 <= status < 500:
-        return TryAgainError("PROVIDER_ERROR", f"the provider failed (HTTP {status})", retry_after)
+    if status in _RETRYABLE_STATUSES or not 400 <= status < 500:
+        return RetryableError("PROVIDER_ERROR", f"the provider failed (HTTP {status})", retry_after)
     return ItemFailedError(
         "PROVIDER_REFUSED_INPUT", f"the provider refused the request ({_describe(status, error)})"
     )
 
 
-def timeout_fault() -> TryAgainError:
+def timeout_fault() -> RetryableError:
     """Returns what a call without an answer in time means."""
-    return TryAgainError(PROVIDER_TIMEOUT, "the provider did not answer in time")
+    return RetryableError(PROVIDER_TIMEOUT, "the provider did not answer in time")
 
 
-def connection_fault() -> TryAgainError:
+def connection_fault() -> RetryableError:
     """Returns what a failed or broken connection means."""
-    return TryAgainError("PROVIDER_UNREACHABLE", "the provider cannot be reached, or the connection broke")
+    return RetryableError("PROVIDER_UNREACHABLE", "the provider cannot be reached, or the connection broke")
 
 
 def _describe(status: int, error: openai.APIStatusError) -> str:

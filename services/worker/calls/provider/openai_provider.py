@@ -12,7 +12,7 @@ import openai
 import orjson
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, ItemFailedError, JobFailedError, TryAgainError
+from headrace.kinds import Completion, ItemFailedError, JobFailedError, RetryableError
 from services.worker.calls.provider.answer import read_completion, read_tokens
 from services.worker.calls.provider.faults import connection_fault, status_fault, timeout_fault
 from services.worker.calls.provider.provider import CompletionRequest
@@ -26,7 +26,7 @@ _NO_KEY = "no-key"
 class OpenAiProvider:
     """Makes chat completions through ``AsyncOpenAI`` over its aiohttp back end; connects when first used.
 
-    The library's own retries are off: they would hide a rate limit from the worker and hold a place in
+    The library's own retries are off: they would hide a rate limit from the worker and hold a slot in
     its in-flight limit meanwhile. Requests and answers go past its models, as JSON: they are most of what
     a call costs.
 
@@ -129,7 +129,7 @@ class OpenAiProvider:
         except (aiohttp.ClientError, OSError):
             raise connection_fault() from None
         except ValueError:
-            raise TryAgainError("BROKEN_ANSWER", "the provider's answer is not valid JSON") from None
+            raise RetryableError("BROKEN_ANSWER", "the provider's answer is not valid JSON") from None
 
 
 def _timeout(seconds: float) -> httpx2.Timeout:

@@ -35,14 +35,14 @@ class Provider(Protocol):
         """Tells apart providers with rate limits of their own, such as ``api.openai.com``."""
 
     async def complete(self, request: CompletionRequest, usage: jobs_pb2.Usage) -> Completion:
-        """Makes one call, and tries nothing twice.
+        """Makes one call, and attempts nothing twice.
 
         Args:
             request: What to ask.
             usage: The call and its tokens are added to it, also where the call fails.
 
         Raises:
-            TryAgainError: Another try may succeed.
+            RetryableError: Another try may succeed.
             ItemFailedError: This request will always be refused.
             JobFailedError: No request of this job can succeed.
         """

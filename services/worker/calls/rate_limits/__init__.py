@@ -14,7 +14,7 @@ ANY_MODEL = "*"
 MAX_MODELS = 1000  # clients name models: beyond so many the idle ones are forgotten
 
 
-class Limits:
+class RateLimits:
     """The limiters of a worker, made when a model is first called.
 
     Args:
@@ -34,13 +34,13 @@ class Limits:
         """Calls that wait for a limit."""
         return sum(limiter.waiting_count for limiter in self._limiters.values())
 
-    def of(self, provider: str, model: str, free_places: Callable[[], int]) -> Limiter | None:
+    def of(self, provider: str, model: str, free_slots: Callable[[], int]) -> Limiter | None:
         """Returns the limiter of a model, None where it has no limit.
 
         Args:
             provider: Its name.
             model: The provider's name of the model.
-            free_places: See Limiter.
+            free_slots: See Limiter.
         """
         limiter = self._limiters.get(model)
         limit = self._limits.get(model) or self._limits.get(ANY_MODEL)
@@ -49,7 +49,7 @@ class Limits:
                 self._limiters = {name: kept for name, kept in self._limiters.items() if not kept.is_idle}
             text = "\n".join((provider, self._account, model))
             key = hashlib.sha256(text.encode()).hexdigest()[:32]
-            limiter = self._limiters[model] = Limiter(self._buckets, key, model, limit, free_places)
+            limiter = self._limiters[model] = Limiter(self._buckets, key, model, limit, free_slots)
         return limiter
 
     async def close(self) -> None:
@@ -59,12 +59,12 @@ class Limits:
         await self._buckets.close()
 
 
-def open_limits(
+def open_rate_limits(
     limits: Mapping[str, ModelLimit],
     redis_url: str,
     worker_count: Callable[[], int] = lambda: 1,
     breaker: Breaker | None = None,
-) -> Limits:
+) -> RateLimits:
     """Returns the limits of a worker; a connection is made when first needed.
 
     Args:
@@ -76,7 +76,7 @@ def open_limits(
     shared = None if redis_url == MEMORY or not limits else RedisBuckets(redis_url)
     provider_key = os.environ.get("OPENAI_API_KEY", "")
     account = hashlib.sha256(b"headrace\n" + provider_key.encode()).hexdigest()
-    return Limits(limits, SharedBuckets(shared, worker_count, breaker=breaker), account)
+    return RateLimits(limits, SharedBuckets(shared, worker_count, breaker=breaker), account)
 
 
-__all__ = ["Breaker", "Limiter", "Limits", "Reservation", "open_limits"]
+__all__ = ["Breaker", "Limiter", "RateLimits", "Reservation", "open_rate_limits"]

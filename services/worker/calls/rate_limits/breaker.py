@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 
 from services.shared.logging import get_logger
 from services.worker.calls.rate_limits.redis_buckets import CALL_SECONDS
-from services.worker.metrics import LIMITS_APART
+from services.worker.metrics import LIMITS_DEGRADED
 
 log = get_logger(__name__)
 T = TypeVar("T")
@@ -70,11 +70,11 @@ class Breaker:
             self._failing_since = now
         if not self._failing:
             self._failing = True
-            LIMITS_APART.set(1)
-            log.warning("limits_not_shared", error=type(error).__name__, worker_count=self._worker_count())
+            LIMITS_DEGRADED.set(1)
+            log.warning("limits_degraded", error=type(error).__name__, worker_count=self._worker_count())
 
     def _note_success(self) -> None:
         if self._failing:
             self._failing = False
-            LIMITS_APART.set(0)
-            log.info("limits_shared_again")
+            LIMITS_DEGRADED.set(0)
+            log.info("limits_restored")

@@ -64,7 +64,7 @@ class Limiter:
         key: Of the buckets.
         model: For metrics.
         limit: A minute's, of all workers.
-        free_places: How many more calls could begin at once; no more requests are taken for those that wait.
+        free_slots: How many more calls could begin at once; no more requests are taken for those that wait.
     """
 
     def __init__(
@@ -73,12 +73,12 @@ class Limiter:
         key: str,
         model: str,
         limit: ModelLimit,
-        free_places: Callable[[], int],
+        free_slots: Callable[[], int],
     ) -> None:
         self._buckets = buckets
         self._key = key
         self._limit = limit
-        self._free_places = free_places
+        self._free_slots = free_slots
         self._waits = LIMIT_WAIT_SECONDS.labels(model_label(model))
         self._waiting: list[tuple[int, int, int, asyncio.Future[float]]] = []
         self._arrivals = count()
@@ -129,8 +129,8 @@ class Limiter:
         if self._returned_count or self._returned_tokens:
             self._run()
 
-    def places_changed(self) -> None:
-        """Tells that calls may find a place now."""
+    def slots_changed(self) -> None:
+        """Tells that calls may find a slot now."""
         if self._waiting:
             self._run()
 
@@ -177,9 +177,9 @@ class Limiter:
                 self._put_block_back(now)
             self._waiting = [entry for entry in self._waiting if not entry[3].done()]
             heapq.heapify(self._waiting)
-            if self._waiting and (places := self._free_places()) > 0:
-                taken = await self._take_for(min(places, _MAX_COUNT))
-                await asyncio.sleep(0)  # the calls take their places
+            if self._waiting and (slots := self._free_slots()) > 0:
+                taken = await self._take_for(min(slots, _MAX_COUNT))
+                await asyncio.sleep(0)  # the calls take their slots
                 if taken.wait_seconds:  # not woken by what comes meanwhile: it has to wait too
                     self._next_seconds = (
                         min(max(taken.wait_seconds, _PATIENCE_SECONDS), 1.0)
@@ -199,9 +199,9 @@ class Limiter:
         if (self._returned_count or self._returned_tokens) and not self._block_count:
             await self._take([])
 
-    async def _take_for(self, places: int) -> Taken:
-        batch = heapq.nsmallest(places, self._waiting)
-        ahead, cost = self._ahead(places - len(batch)) if len(batch) == len(self._waiting) else (0, 0)
+    async def _take_for(self, slots: int) -> Taken:
+        batch = heapq.nsmallest(slots, self._waiting)
+        ahead, cost = self._ahead(slots - len(batch)) if len(batch) == len(self._waiting) else (0, 0)
         now = asyncio.get_running_loop().time()
         taken = await self._take([*(tokens for _, _, tokens, _ in batch), *[cost] * ahead])
         for _, _, tokens, turn in batch[: taken.count]:

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from services.shared.setting_types import ModelLimit
 from services.worker.calls.rate_limits.breaker import Breaker
 from services.worker.calls.rate_limits.buckets import Buckets, Returned, Taken
-from services.worker.calls.rate_limits.memory_buckets import MemoryBuckets
 from services.worker.calls.rate_limits.gcra import rates_of
+from services.worker.calls.rate_limits.memory_buckets import MemoryBuckets
 
 NOTHING = Returned()
 

@@ -48,7 +48,7 @@ def is_mark(value: bytes) -> bool:
     return value.startswith(_MARK)
 
 
-def encode_answer(key: str, answer: Completion) -> bytes | None:
+def encode_response(key: str, answer: Completion) -> bytes | None:
     """Returns the value for the answer at a key, the same for equal ones; None: it is not to be cached."""
     fields = [
         key,
@@ -65,7 +65,7 @@ def encode_answer(key: str, answer: Completion) -> bytes | None:
     return value if len(value) <= MAX_ANSWER_BYTES else None
 
 
-def decode_answer(key: str, value: bytes) -> Completion | None:
+def decode_response(key: str, value: bytes) -> Completion | None:
     """Returns the answer that a value holds; None: it holds none that can be read, or that of another key."""
     if not value.startswith(_ANSWER):
         return None

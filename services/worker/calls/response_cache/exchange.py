@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from services.shared.logging import get_logger
 from services.shared.tracing import nobodys_context
-from services.worker.calls.response_cache.response_store import AnswerStore, Command
+from services.worker.calls.response_cache.response_store import Command, ResponseStore
 
 log = get_logger(__name__)
 
@@ -49,7 +49,7 @@ class Exchange:
 
     def __init__(
         self,
-        store: AnswerStore,
+        store: ResponseStore,
         clock: Callable[[], float] = time.monotonic,
         seconds: float = EXCHANGE_SECONDS,
     ) -> None:
@@ -111,12 +111,12 @@ class Exchange:
         self._rests_until = self._clock() + REST_SECONDS
         if not self._failing:
             self._failing = True
-            log.warning("answers_not_shared", error=type(error.__cause__ or error).__name__)
+            log.warning("response_cache_degraded", error=type(error.__cause__ or error).__name__)
 
     def _note_answer(self) -> None:
         if self._failing:
             self._failing = False
-            log.info("answers_shared_again")
+            log.info("response_cache_restored")
 
 
 def _reply(batch: list[_Waiting] | deque[_Waiting], answers: list[bytes | None] | list[Away]) -> None:

@@ -10,7 +10,7 @@ MAX_BYTES = 64 * 1024 * 1024
 _BYTES_BESIDE_VALUE = 300
 
 
-class MemoryAnswerStore:
+class MemoryResponseStore:
     """Values that only this process knows; those not used for longest go when they take too much memory.
 
     Args:

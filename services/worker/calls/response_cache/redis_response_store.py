@@ -5,8 +5,15 @@ from typing import Any
 
 from redis.exceptions import RedisError
 
-from services.worker.calls.response_cache.response_store import Claim, Command, Drop, Put, Renew, StoreAwayError
 from services.worker.calls.redis_client import open_redis
+from services.worker.calls.response_cache.response_store import (
+    Claim,
+    Command,
+    Drop,
+    Put,
+    Renew,
+    StoreAwayError,
+)
 
 # How long a connection may take to answer, in seconds; the caller bounds a whole exchange.
 SOCKET_SECONDS = 0.25
@@ -24,7 +31,7 @@ end
 """
 
 
-class RedisAnswerStore:
+class RedisResponseStore:
     """Values in Redis 7.0 or newer, an exchange a pipeline; it connects when first used.
 
     Args:

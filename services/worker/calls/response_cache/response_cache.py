@@ -5,49 +5,49 @@ from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Self
 
-from headrace.kinds import Completion, ItemFailedError, TryAgainError
-from headrace.results.v1 import results_pb2
-from services.worker.calls.response_cache.response_store import Drop, Put
-from services.worker.calls.response_cache.encoding import encode_answer, key_of
-from services.worker.calls.response_cache.exchange import Exchange
-from services.worker.calls.response_cache.single_flight import Flights, Outcome
+from headrace.kinds import Completion, ItemFailedError, RetryableError
+from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import WORKER_CUT_OFF
-from services.worker.metrics import CACHED_ANSWERS
 from services.worker.calls.provider import CompletionRequest
 from services.worker.calls.provider.faults import PASSING_REASONS
+from services.worker.calls.response_cache.encoding import encode_response, key_of
+from services.worker.calls.response_cache.exchange import Exchange
+from services.worker.calls.response_cache.response_store import Drop, Put
+from services.worker.calls.response_cache.single_flight import Outcome, SingleFlight
+from services.worker.metrics import CACHED_RESPONSES
 
 # How long to wait for another one's call where the job says nothing of its calls, in seconds.
 PATIENCE_SECONDS = 120.0
 
 
-class AnswerCache:
+class ResponseCache:
     """Answers of one worker's provider that its jobs may use again.
 
     Args:
         exchange: To the store of answers.
-        flights: The calls under way.
+        single_flight: The calls under way.
         provider_name: Where calls go; answers of another provider are other answers.
         lifetime_seconds: How long the answers of items that succeeded are kept.
     """
 
     def __init__(
-        self, exchange: Exchange, flights: Flights, provider_name: str, lifetime_seconds: float
+        self, exchange: Exchange, single_flight: SingleFlight, provider_name: str, lifetime_seconds: float
     ) -> None:
         self._exchange = exchange
-        self._flights = flights
+        self._single_flight = single_flight
         self._provider_name = provider_name
         self._lifetime_seconds = lifetime_seconds
 
-    def begin_try(self, tenant: str, item: results_pb2.LeasedItem) -> "CachedCalls":
-        """Returns the calls of one try of an item.
+    def begin_attempt(self, tenant: str, item: results_pb2.LeasedItem) -> "CachedCalls":
+        """Returns the calls of one attempt of an item.
 
         Args:
             tenant: The job's: no other tenant's answers are used.
-            item: The item. One whose handler, not a call, has failed a try of this round gets fresh answers.
+            item: The item. One whose handler, not a call, has failed an attempt of this round gets fresh answers.
         """
         fresh = any(
             failed.error.reason not in PASSING_REASONS and failed.error.reason != WORKER_CUT_OFF
-            for failed in item.failed_tries
+            for failed in item.failed_attempts
         )
         return CachedCalls(self, tenant, fresh=fresh)
 
@@ -55,7 +55,7 @@ class AnswerCache:
         self, key: str, request: CompletionRequest, make: Callable[[], Awaitable[Completion]]
     ) -> tuple[Completion, Outcome]:
         """Returns the answer of a call, and where it came from; raises what ``make`` raises."""
-        return await self._flights.answer(key, make, request.timeout_seconds or PATIENCE_SECONDS)
+        return await self._single_flight.answer(key, make, request.timeout_seconds or PATIENCE_SECONDS)
 
     def key_of(self, tenant: str, request: CompletionRequest, number: int) -> str | None:
         """Returns the key of a call; see the encoding."""
@@ -63,13 +63,13 @@ class AnswerCache:
 
     def keep(self, key: str, answer: Completion) -> None:
         """Keeps an answer for its lifetime."""
-        value = encode_answer(key, answer)
+        value = encode_response(key, answer)
         if value is not None:
             self._exchange.tell(Put(key, value, self._lifetime_seconds))
 
     def forget(self, key: str, answer: Completion) -> None:
-        """Forgets an answer, unless another one has taken its place."""
-        value = encode_answer(key, answer)
+        """Forgets an answer, unless another one has taken its slot."""
+        value = encode_response(key, answer)
         if value is not None:
             self._exchange.tell(Drop(key, value))
 
@@ -79,10 +79,10 @@ class AnswerCache:
 
 
 class CachedCalls:
-    """The calls of one try of an item: ``with`` it, the end of the block says what its answers were worth.
+    """The calls of one attempt of an item: ``with`` it, the end of the block says what its answers were worth.
 
-    Where the try succeeds, its answers are kept for others. Where the handler fails without a call having
-    failed, it does not want these answers: they are forgotten. Where the try is broken off, nothing is known.
+    Where the attempt succeeds, its answers are kept for others. Where the handler fails without a call having
+    failed, it does not want these answers: they are forgotten. Where the attempt is broken off, nothing is known.
 
     Args:
         cache: Has answers and takes them.
@@ -90,7 +90,7 @@ class CachedCalls:
         fresh: Every call is made, and nobody shares it.
     """
 
-    def __init__(self, cache: AnswerCache, tenant: str, *, fresh: bool) -> None:
+    def __init__(self, cache: ResponseCache, tenant: str, *, fresh: bool) -> None:
         self._cache = cache
         self._tenant = tenant
         self._fresh = fresh
@@ -113,7 +113,7 @@ class CachedCalls:
                 self._cache.forget(key, answer)
 
     def note_kept(self, request: CompletionRequest, answer: Completion) -> None:
-        """Takes note of an answer that an earlier try of the item has brought."""
+        """Takes note of an answer that an earlier attempt of the item has brought."""
         key = self._next_key(request)
         if key is not None:
             self._answers[key] = (answer, False)
@@ -133,10 +133,10 @@ class CachedCalls:
                 answer = await make()
             else:
                 answer, outcome = await self._cache.answer(key, request, make)
-        except (TryAgainError, ItemFailedError):
+        except (RetryableError, ItemFailedError):
             self._call_failed = True
             raise
-        CACHED_ANSWERS.labels(outcome).inc()
+        CACHED_RESPONSES.labels(outcome).inc()
         if key is not None:
             self._answers[key] = (answer, outcome is Outcome.FOUND)
         return answer

@@ -47,7 +47,7 @@ class StoreAwayError(Exception):
     """The store did not answer; some of the commands may have been carried out, and some may be later."""
 
 
-class AnswerStore(Protocol):
+class ResponseStore(Protocol):
     """Values by key, each for a time. It may forget any of them at any moment."""
 
     async def run(self, commands: Sequence[Command]) -> list[bytes | None]:

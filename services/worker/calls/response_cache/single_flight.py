@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from headrace.kinds import Completion
-from services.worker.calls.response_cache.response_store import Claim, Drop, Put, Renew
-from services.worker.calls.response_cache.encoding import decode_answer, encode_answer, is_mark, mark_of
+from services.worker.calls.response_cache.encoding import decode_response, encode_response, is_mark, mark_of
 from services.worker.calls.response_cache.exchange import AWAY, Away, Exchange
+from services.worker.calls.response_cache.response_store import Claim, Drop, Put, Renew
 
 # Calls of others that may fail while one waits for their answer, before it makes a call of its own: else many
 # equal calls to a provider that hangs would be made one after the other.
@@ -43,11 +43,11 @@ class FlightTimes:
     answered: float = 60.0
 
 
-class Flights:
+class SingleFlight:
     """The calls of one worker that others may wait for.
 
     A call is made by whoever asked first, in its own task: it counts there, and ends with it. Ends it without
-    an answer, the next one makes it. Those that wait hold no place at the provider. Where the store is away,
+    an answer, the next one makes it. Those that wait hold no slot at the provider. Where the store is away,
     calls are shared within this worker alone.
 
     Args:
@@ -117,7 +117,7 @@ class Flights:
         self, key: str, make: Callable[[], Awaitable[Completion]], end: float
     ) -> tuple[Completion, Outcome]:
         found, waited = await self._look(key, end)
-        answer = None if found is None or found is AWAY else decode_answer(key, found)
+        answer = None if found is None or found is AWAY else decode_response(key, found)
         if answer is not None:
             return answer, Outcome.SHARED if waited else Outcome.FOUND
         with self._renewing(key):
@@ -144,7 +144,7 @@ class Flights:
             await asyncio.sleep(period - (loop.time() + self._phase) % period)
 
     def _publish(self, key: str, answer: Completion) -> None:
-        value = encode_answer(key, answer)
+        value = encode_response(key, answer)
         if value is None:
             self._exchange.tell(Drop(key, self._mark))
         else:

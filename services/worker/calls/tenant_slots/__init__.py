@@ -1,4 +1,4 @@
-"""Limits of the calls that a tenant's jobs have under way at once, over the whole fleet."""
+"""RateLimits of the calls that a tenant's jobs have under way at once, over the whole fleet."""
 
 import hashlib
 from collections.abc import Callable, Mapping
@@ -6,21 +6,21 @@ from functools import partial
 
 from services.shared.setting_types import MEMORY
 from services.worker.calls.rate_limits.breaker import Breaker
-from services.worker.metrics import TENANT_LIMIT, tenant_label
-from services.worker.calls.tenant_slots.slots import TenantPlaces
 from services.worker.calls.tenant_slots.redis_pools import RedisPools
 from services.worker.calls.tenant_slots.shared_pools import SharedPools
+from services.worker.calls.tenant_slots.slots import TenantSlots
+from services.worker.metrics import TENANT_LIMIT, tenant_label
 
 ANY_TENANT = "*"
 MAX_TENANTS = 1000  # beyond so many the idle ones are forgotten
 
 
-class TenantLimits:
-    """The places of each tenant on this worker, made when its calls are first asked for.
+class TenantSlotRegistry:
+    """The slots of each tenant on this worker, made when its calls are first asked for.
 
     Args:
         limits: By tenant; ``*`` for those without an own entry. Empty: nothing is limited, nobody is asked.
-        pools: Where places come from.
+        pools: Where slots come from.
         holder: Names this process among those that share.
         most: Calls that this process could make at once.
     """
@@ -32,7 +32,7 @@ class TenantLimits:
         self._most = most
         self._demand: Callable[[str], int] = lambda tenant: 0
         self._changed: Callable[[], None] = lambda: None
-        self._places: dict[str, TenantPlaces] = {}
+        self._slots: dict[str, TenantSlots] = {}
 
     def __bool__(self) -> bool:
         return bool(self._limits)
@@ -40,10 +40,10 @@ class TenantLimits:
     @property
     def waiting_count(self) -> int:
         """Calls that wait for a place of their tenant."""
-        return sum(places.waiting_count for places in self._places.values())
+        return sum(slots.waiting_count for slots in self._slots.values())
 
     def serve(self, demand: Callable[[str], int], changed: Callable[[], None]) -> None:
-        """Has places asked for also for what waits outside of calls.
+        """Has slots asked for also for what waits outside of calls.
 
         Args:
             demand: Gives how many items of a tenant want to make calls, those at work included.
@@ -51,16 +51,16 @@ class TenantLimits:
         """
         self._demand, self._changed = demand, changed
 
-    def of(self, tenant: str) -> TenantPlaces | None:
-        """Returns the places of a tenant, None where it has no limit."""
-        places = self._places.get(tenant)
+    def of(self, tenant: str) -> TenantSlots | None:
+        """Returns the slots of a tenant, None where it has no limit."""
+        slots = self._slots.get(tenant)
         limit = self._limits.get(tenant) or self._limits.get(ANY_TENANT)
-        if places is None and limit is not None:
-            if len(self._places) >= MAX_TENANTS:
-                self._places = {name: kept for name, kept in self._places.items() if not kept.is_idle}
+        if slots is None and limit is not None:
+            if len(self._slots) >= MAX_TENANTS:
+                self._slots = {name: kept for name, kept in self._slots.items() if not kept.is_idle}
             key = hashlib.sha256(tenant.encode()).hexdigest()[:32]
             TENANT_LIMIT.labels(tenant_label(tenant)).set(limit)
-            places = self._places[tenant] = TenantPlaces(
+            slots = self._slots[tenant] = TenantSlots(
                 self._pools,
                 key,
                 holder=self._holder,
@@ -70,12 +70,12 @@ class TenantLimits:
                 demand=partial(self._demand_of, tenant),
                 changed=self._may_start_more,
             )
-        return places
+        return slots
 
     async def close(self) -> None:
-        """Gives places back and lets go of connections. Safe to repeat."""
-        for places in self._places.values():
-            await places.close()
+        """Gives slots back and lets go of connections. Safe to repeat."""
+        for slots in self._slots.values():
+            await slots.close()
         await self._pools.close()
 
     def _demand_of(self, tenant: str) -> int:
@@ -85,7 +85,7 @@ class TenantLimits:
         self._changed()
 
 
-def open_tenant_limits(
+def open_tenant_slots(
     limits: Mapping[str, int],
     redis_url: str,
     holder: str,
@@ -93,7 +93,7 @@ def open_tenant_limits(
     *,
     worker_count: Callable[[], int] = lambda: 1,
     breaker: Breaker | None = None,
-) -> TenantLimits:
+) -> TenantSlotRegistry:
     """Returns the limits of a worker; a connection is made when first needed.
 
     Args:
@@ -106,7 +106,7 @@ def open_tenant_limits(
     """
     shared = None if redis_url == MEMORY or not limits else RedisPools(redis_url)
     pools = SharedPools(shared, breaker or Breaker(worker_count), worker_count)
-    return TenantLimits(limits, pools, holder, most)
+    return TenantSlotRegistry(limits, pools, holder, most)
 
 
-__all__ = ["TenantLimits", "TenantPlaces", "open_tenant_limits"]
+__all__ = ["TenantSlotRegistry", "TenantSlots", "open_tenant_slots"]

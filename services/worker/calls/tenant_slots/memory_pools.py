@@ -1,4 +1,4 @@
-"""Pools of places of a single process."""
+"""Pools of slots of a single process."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -60,7 +60,7 @@ class MemoryPools:
 
 
 def fair_share(wants: Mapping[str, int], holder: str, limit: int, now: float) -> int:
-    """Returns how many of so many places a holder should have.
+    """Returns how many of so many slots a holder should have.
 
     Who wants little gets all of it, the others share the rest equally; what is left over goes by name, and
     where there is less than one for each, they take turns.

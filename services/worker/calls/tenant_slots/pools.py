@@ -1,14 +1,14 @@
-"""The seam for the places of calls that all workers share, a pool of them a tenant."""
+"""The seam for the slots of calls that all workers share, a pool of them a tenant."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
-# A holder that says nothing for so long has lost its places, in seconds.
+# A holder that says nothing for so long has lost its slots, in seconds.
 EXPIRY_SECONDS = 10.0
 # A pool that nobody knew before may have been lost: for so long a holder gets no more than its part, until
 # every other one has said what it holds.
 CAREFUL_SECONDS = 4.0
-# Where there are fewer places than holders, they go on to others after so long, in seconds.
+# Where there are fewer slots than holders, they go on to others after so long, in seconds.
 TURN_SECONDS = 2.0
 
 
@@ -49,7 +49,7 @@ class Granted:
 
 
 class Pools(Protocol):
-    """Pools of places."""
+    """Pools of slots."""
 
     async def ask(self, ask: Ask) -> Granted:
         """Returns what a holder may use from now on; all holders together never get more than the limit.

@@ -1,4 +1,4 @@
-"""Pools of places that all workers of a Redis share."""
+"""Pools of slots that all workers of a Redis share."""
 
 from collections.abc import Callable
 
@@ -14,7 +14,7 @@ from services.worker.calls.tenant_slots.pools import (
 
 # How long a pool is remembered that nobody asks, in seconds: one that is not known has to be careful.
 _KEPT_SECONDS = 3600
-# A pool is a hash: of each holder "places wanted until number", and under "" when it was made. Times are
+# A pool is a hash: of each holder "slots wanted until number", and under "" when it was made. Times are
 # milliseconds by Redis's own clock. What ends too far ahead was written by a clock that has gone back.
 _ASK = f"""
 local time = redis.call('TIME')
@@ -106,7 +106,7 @@ class RedisPools:
         """
         now = "" if self._clock is None else int(self._clock() * 1000)
         count, target = await self._script(
-            keys=[f"headrace:places:{{{ask.key}}}"],
+            keys=[f"headrace:slots:{{{ask.key}}}"],
             args=[now, ask.holder, ask.limit, ask.part, ask.held, ask.wanted, ask.number],
         )
         return Granted(int(count), int(target))

@@ -1,4 +1,4 @@
-"""The places that a tenant's calls have on this worker: its part of those that the whole fleet shares."""
+"""The slots that a tenant's calls have on this worker: its part of those that the whole fleet shares."""
 
 import asyncio
 import heapq
@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from itertools import count
 
-from services.worker.metrics import TENANT_PLACES, tenant_label
 from services.worker.calls.tenant_slots.pools import EXPIRY_SECONDS
 from services.worker.calls.tenant_slots.shared_pools import SharedPools
+from services.worker.metrics import TENANT_SLOTS, tenant_label
 
 # How soon the pool is asked again, in seconds: by who got all it wanted and wants more, by who did not get
 # it or has more than its share, and by all others, so that nothing expires and others get their share.
@@ -19,7 +19,7 @@ _RENEWAL_SECONDS = 1.0
 _MARGIN_SECONDS = 0.5
 
 
-class TenantPlaces:
+class TenantSlots:
     """Places for the calls of one tenant. They are asked for in blocks, by one task; calls only count.
 
     Args:
@@ -52,7 +52,7 @@ class TenantPlaces:
         self._most = most
         self._demand = demand
         self._changed = changed
-        self._gauge = TENANT_PLACES.labels(tenant_label(tenant))
+        self._gauge = TENANT_SLOTS.labels(tenant_label(tenant))
         self._held = self._target = self._used = self._peak = 0
         self._until = self._ask_time = float("-inf")
         self._was_refused = False
@@ -63,7 +63,7 @@ class TenantPlaces:
 
     @property
     def waiting_count(self) -> int:
-        """Calls that wait for a place."""
+        """Calls that wait for a slot."""
         return sum(not turn.done() for *_, turn in self._waiting)
 
     @property
@@ -77,7 +77,7 @@ class TenantPlaces:
         return self._held if asyncio.get_running_loop().time() < self._until else 0
 
     def may_start(self, at_work_count: int) -> bool:
-        """Returns whether one more item may start; where not, more places are asked for.
+        """Returns whether one more item may start; where not, more slots are asked for.
 
         Args:
             at_work_count: Items at work, whether they are in a call or not.
@@ -90,7 +90,7 @@ class TenantPlaces:
         return False
 
     def parked_count(self, demand: int, at_work_count: int) -> int:
-        """Returns how many of so many items have to wait for others to end; 0 where there are places enough.
+        """Returns how many of so many items have to wait for others to end; 0 where there are slots enough.
 
         Args:
             demand: Items that want to make calls, those at work included.
@@ -102,7 +102,7 @@ class TenantPlaces:
 
     @asynccontextmanager
     async def take(self, rank: int) -> AsyncIterator[bool]:
-        """Holds a place; gives whether it had to be waited for. The lowest rank comes first."""
+        """Holds a slot; gives whether it had to be waited for. The lowest rank comes first."""
         self._note(self._used + self.waiting_count + 1)
         waits = self._used >= self.count or self.waiting_count > 0
         if waits:
@@ -115,7 +115,7 @@ class TenantPlaces:
             self._release()
 
     async def close(self) -> None:
-        """Gives the places back. Safe to repeat."""
+        """Gives the slots back. Safe to repeat."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -128,13 +128,13 @@ class TenantPlaces:
         try:
             await turn
         except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # got its place and was cancelled at once
+            if turn.done() and not turn.cancelled():  # got its slot and was cancelled at once
                 self._release()
             raise
 
     def _release(self) -> None:
         self._used -= 1
-        if self._held > self._target:  # more than its share: the place is for others
+        if self._held > self._target:  # more than its share: the slot is for others
             self._held = max(self._target, self._used)
             self._kick.set()
         self._hand_out()
@@ -155,7 +155,7 @@ class TenantPlaces:
         if min(busy_count, self._most) > self.count or self.is_idle:
             self._kick.set()
         if self.is_idle:
-            self._task = asyncio.get_running_loop().create_task(self._serve(), name="tenant_places")
+            self._task = asyncio.get_running_loop().create_task(self._serve(), name="tenant_slots")
 
     def _wanted(self) -> int:
         """Returns what this worker could use, now or at its busiest since it asked last."""
@@ -186,7 +186,7 @@ class TenantPlaces:
         await asyncio.sleep(max(0.0, soonest - loop.time()))
 
     async def _ask(self, wanted: int) -> None:
-        """Asks for places. Meanwhile this worker uses no more than it says that it has."""
+        """Asks for slots. Meanwhile this worker uses no more than it says that it has."""
         loop = asyncio.get_running_loop()
         self._ask_time = send_time = loop.time()
         self._held = max(self._used, min(self.count, wanted))

@@ -9,20 +9,20 @@ from functools import partial
 import uuid_utils
 
 from headrace.kinds import installed_kinds
-from headrace.worker.v1 import worker_pb2
 from services.shared.logging import configure_logging
 from services.shared.prices import read_prices
 from services.shared.setting_types import read_limits, read_tenant_concurrency
+from services.stubs.worker.v1 import worker_pb2
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.cooldowns import open_cooldowns
+from services.worker.calls.provider import open_provider
+from services.worker.calls.rate_limits import open_rate_limits
+from services.worker.calls.tenant_slots import open_tenant_slots
 from services.worker.items.fault_outcome import fault_outcome
 from services.worker.items.item_runner import ItemOutcome, ItemRunner
-from services.worker.calls.rate_limits import open_limits
-from services.worker.calls.provider import open_provider
 from services.worker.items.quarantine.frames import read_frame, write_frame
 from services.worker.items.quarantine.limits import die_with_parent, limit_memory
 from services.worker.items.quarantine.reports import report_of
-from services.worker.calls.tenant_slots import open_tenant_limits
 
 SIGN_OF_LIFE_SECONDS = 5.0
 CALL_LIMIT = 20
@@ -34,25 +34,25 @@ class Child:
     """Runs the items that its worker sends, until the worker goes away.
 
     Args:
-        runner: Makes the tries.
+        runner: Makes the attempts.
         writer: To the worker.
     """
 
     def __init__(self, runner: ItemRunner, writer: asyncio.StreamWriter) -> None:
         self._runner = runner
         self._writer = writer
-        self._tries: dict[int, asyncio.Task[ItemOutcome]] = {}
+        self._attempts: dict[int, asyncio.Task[ItemOutcome]] = {}
 
     def take(self, request: worker_pb2.ChildRequest) -> None:
         """Does what a request asks for."""
         if request.HasField("item"):
             wanted = request.item
             task = asyncio.create_task(self._runner.run(wanted.job, wanted.item, _allowance_of(wanted)))
-            self._tries[wanted.number] = task
+            self._attempts[wanted.number] = task
             # Not told by the task itself: cancelled before its first step, it would run none of its code.
             task.add_done_callback(partial(self._report, wanted))
-        elif request.cancelled_number in self._tries:
-            self._tries[request.cancelled_number].cancel()
+        elif request.cancelled_number in self._attempts:
+            self._attempts[request.cancelled_number].cancel()
 
     async def show_life(self) -> None:
         """Tells the worker every 5 s that the loop still turns."""
@@ -61,7 +61,7 @@ class Child:
             await asyncio.sleep(SIGN_OF_LIFE_SECONDS)
 
     def _report(self, wanted: worker_pb2.ChildItem, task: asyncio.Task[ItemOutcome]) -> None:
-        del self._tries[wanted.number]
+        del self._attempts[wanted.number]
         if task.cancelled():
             report = worker_pb2.ChildReport(cancelled=True, usage=wanted.item.usage)
         else:
@@ -74,7 +74,7 @@ class Child:
 def _allowance_of(wanted: worker_pb2.ChildItem) -> Allowance | None:
     if not wanted.HasField("allowance_micros"):
         return None
-    return Allowance(wanted.allowance_micros, whole_rest=wanted.whole_rest)
+    return Allowance(wanted.allowance_micros, is_remainder=wanted.is_remainder)
 
 
 async def run(descriptor: int) -> None:
@@ -90,8 +90,8 @@ async def run(descriptor: int) -> None:
         cooldowns,
         call_limit=CALL_LIMIT,
         prices=read_prices(setup.prices_file or None),
-        limits=open_limits(read_limits(setup.limits), setup.redis_url),
-        tenants=open_tenant_limits(
+        limits=open_rate_limits(read_limits(setup.limits), setup.redis_url),
+        tenants=open_tenant_slots(
             read_tenant_concurrency(setup.tenant_concurrency),
             setup.redis_url,
             str(uuid_utils.uuid7()),

@@ -10,9 +10,9 @@ from itertools import count
 
 from google.protobuf.message import DecodeError
 
-from headrace.results.v1 import results_pb2
-from headrace.worker.v1 import worker_pb2
 from services.shared.logging import get_logger
+from services.stubs.results.v1 import results_pb2
+from services.stubs.worker.v1 import worker_pb2
 from services.worker.calls.allowance import Allowance
 from services.worker.items.item_runner import ItemOutcome
 from services.worker.items.quarantine.frames import read_frame, write_frame
@@ -25,7 +25,7 @@ READY_SECONDS = 60.0
 # A child from which nothing was heard twice for so long is stuck, in seconds: it tells its life every 5 s.
 # Twice, for a worker that was frozen itself finds the time over before it finds what came meanwhile.
 SILENCE_SECONDS = 15.0
-# How long a try that is broken off has to end, in seconds; then the child is killed.
+# How long an attempt that is broken off has to end, in seconds; then the child is killed.
 BREAK_OFF_SECONDS = 2.0
 # How long what a dead child has sent may take to arrive, in seconds.
 LAST_WORDS_SECONDS = 1.0
@@ -51,7 +51,7 @@ class ChildProcess:
     def __init__(self, setup: worker_pb2.ChildSetup) -> None:
         self._setup = setup
         self._numbers = count(1)
-        self._tries: dict[int, asyncio.Future[worker_pb2.ChildReport]] = {}
+        self._attempts: dict[int, asyncio.Future[worker_pb2.ChildReport]] = {}
         self._process: asyncio.subprocess.Process | None = None
         self._writer: asyncio.StreamWriter | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -96,23 +96,23 @@ class ChildProcess:
     async def run(
         self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, allowance: Allowance | None = None
     ) -> ItemOutcome:
-        """Makes one try of an item in the child, which has all that is left of an allowance meanwhile.
+        """Makes one attempt of an item in the child, which has all that is left of an allowance meanwhile.
 
         Raises:
             ChildDiedError: The child died in it.
             ChildNotStartedError: The child was dead before.
-            asyncio.CancelledError: The try was broken off; it has ended in the child, or the child has. What
+            asyncio.CancelledError: The attempt was broken off; it has ended in the child, or the child has. What
                 it used, as far as the child told it, is added to the item's own usage.
         """
         if self.is_dead or self._writer is None:
             raise ChildNotStartedError
         number = next(self._numbers)
-        ended = self._tries[number] = asyncio.get_running_loop().create_future()
+        ended = self._attempts[number] = asyncio.get_running_loop().create_future()
         wanted = worker_pb2.ChildItem(number=number, job=spec, item=item)
         cost_before, lent, usage = item.usage.cost_micros, 0, item.usage
         if allowance is not None:
             lent = wanted.allowance_micros = allowance.lend()
-            wanted.whole_rest = allowance.whole_rest
+            wanted.is_remainder = allowance.is_remainder
         write_frame(self._writer, worker_pb2.ChildRequest(item=wanted))
         try:
             await asyncio.wait([ended])
@@ -123,7 +123,7 @@ class ChildProcess:
                 item.usage.CopyFrom(ended.result().usage)
             raise
         finally:
-            del self._tries[number]
+            del self._attempts[number]
             if allowance is not None:
                 allowance.settle(lent, usage.cost_micros - cost_before)
         report = ended.result()
@@ -168,7 +168,7 @@ class ChildProcess:
             log.warning("quarantine_child_died", pid=process.pid, exit_code=process.returncode)
         assert self._writer is not None
         self._writer.close()
-        for ended in self._tries.values():
+        for ended in self._attempts.values():
             if not ended.done():
                 ended.set_exception(ChildDiedError())
 
@@ -191,7 +191,7 @@ class ChildProcess:
             reading.cancel()
 
     def _take(self, report: worker_pb2.ChildReport) -> None:
-        ended = self._tries.get(report.number)
+        ended = self._attempts.get(report.number)
         if ended is not None and not ended.done():
             ended.set_result(report)
 

@@ -2,8 +2,8 @@
 
 import asyncio
 
-from headrace.results.v1 import results_pb2
-from headrace.worker.v1 import worker_pb2
+from services.stubs.results.v1 import results_pb2
+from services.stubs.worker.v1 import worker_pb2
 from services.worker.calls.allowance import Allowance
 from services.worker.items.item_runner import ItemOutcome
 from services.worker.items.quarantine.child_process import ChildProcess
@@ -29,12 +29,12 @@ class Quarantine:
     async def run(
         self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, allowance: Allowance | None = None
     ) -> ItemOutcome:
-        """Makes one try of an item in the child process.
+        """Makes one attempt of an item in the child process.
 
         Raises:
             ChildDiedError: The child died in it: this item may be why, or one beside it.
             ChildNotStartedError: There is no child to run it in.
-            asyncio.CancelledError: The try was broken off.
+            asyncio.CancelledError: The attempt was broken off.
         """
         self._running_count += 1
         if self._idle_timer is not None:

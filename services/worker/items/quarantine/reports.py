@@ -1,6 +1,6 @@
-"""Outcomes of tries, on their way from a child process to its worker."""
+"""Outcomes of attempts, on their way from a child process to its worker."""
 
-from headrace.worker.v1 import worker_pb2
+from services.stubs.worker.v1 import worker_pb2
 from services.worker.items.item_runner import ItemOutcome
 from services.worker.items.item_time import duration_of, seconds_of
 
@@ -11,9 +11,9 @@ def report_of(outcome: ItemOutcome) -> worker_pb2.ChildReport:
         output=outcome.output or "",
         error=outcome.error,
         job_failed=outcome.job_failed,
-        try_count=outcome.try_count,
+        attempt_count=outcome.attempt_count,
         usage=outcome.usage,
-        failed_tries=outcome.failed_tries,
+        failed_attempts=outcome.failed_attempts,
         work_time=duration_of(outcome.worked_seconds),
         wanted_micros=outcome.wanted_micros,
     )
@@ -30,9 +30,9 @@ def outcome_of(report: worker_pb2.ChildReport) -> ItemOutcome:
         error=report.error if failed else None,
         retry_delay=seconds_of(report.retry_delay) if report.HasField("retry_delay") else None,
         job_failed=report.job_failed,
-        try_count=report.try_count,
+        attempt_count=report.attempt_count,
         usage=report.usage,
-        failed_tries=report.failed_tries,
+        failed_attempts=report.failed_attempts,
         worked_seconds=seconds_of(report.work_time),
         wanted_micros=report.wanted_micros,
     )

@@ -22,12 +22,10 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
-from google.protobuf import duration_pb2 as google_dot_protobuf_dot_duration__pb2
-from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 from headrace.jobs.v1 import jobs_pb2 as headrace_dot_jobs_dot_v1_dot_jobs__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!headrace/gateway/v1/gateway.proto\x12\x13headrace.gateway.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1bheadrace/jobs/v1/jobs.proto\"\x85\x07\n\x10SubmitJobRequest\x12\x1e\n\x04kind\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x04kind\x12!\n\x06params\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x06params\x12(\n\x05items\x18\x03 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xa0\x8d\x06\"\x06r\x04(\x80\x80@R\x05items\x12\'\n\nrequest_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12\x41\n\tjob_class\x18\x05 \x01(\x0e\x32\x1a.headrace.jobs.v1.JobClassB\x08\xbaH\x05\x82\x01\x02\x10\x01R\x08jobClass\x12\x46\n\x10max_failed_ratio\x18\x06 \x01(\x01\x42\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\xf0?)\x00\x00\x00\x00\x00\x00\x00\x00H\x00R\x0emaxFailedRatio\x88\x01\x01\x12\x35\n\x0fmax_parallelism\x18\x07 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x01H\x01R\x0emaxParallelism\x88\x01\x01\x12\x16\n\x06upload\x18\x08 \x01(\x08R\x06upload\x12?\n\rschedule_time\x18\t \x01(\x0b\x32\x1a.google.protobuf.TimestampR\x0cscheduleTime\x12M\n\x0bjob_timeout\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x05\x08\x80\x8a\x8a\x0f\x32\x02\x08\x01R\njobTimeout\x12P\n\x0citem_timeout\x18\x0b \x01(\x0b\x32\x19.google.protobuf.DurationB\x12\xbaH\x0f\xaa\x01\x0c\"\x04\x08\x80\xa3\x05\x32\x04\x10\xc0\x84=R\x0bitemTimeout\x12O\n\x0c\x63\x61ll_timeout\x18\x0c \x01(\x0b\x32\x19.google.protobuf.DurationB\x11\xbaH\x0e\xaa\x01\x0b\"\x03\x08\x90\x1c\x32\x04\x10\xc0\x84=R\x0b\x63\x61llTimeout\x12#\n\rvalidate_only\x18\r \x01(\x08R\x0cvalidateOnly\x12#\n\rcache_answers\x18\x0e \x01(\x08R\x0c\x63\x61\x63heAnswers\x12\x31\n\rbudget_micros\x18\x0f \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x02R\x0c\x62udgetMicros\x88\x01\x01:\x16\xbaH\x13\"\x11\n\x05items\n\x06upload\x10\x01\x42\x13\n\x11_max_failed_ratioB\x12\n\x10_max_parallelismB\x10\n\x0e_budget_micros\"z\n\x11SubmitJobResponse\x12\'\n\x03job\x18\x01 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\x12<\n\x08\x65stimate\x18\x02 \x01(\x0b\x32 .headrace.gateway.v1.JobEstimateR\x08\x65stimate\"\xaa\x01\n\x0bJobEstimate\x12\x1d\n\ncall_count\x18\x01 \x01(\x03R\tcallCount\x12!\n\x0cinput_tokens\x18\x02 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x03 \x01(\x03R\x0coutputTokens\x12$\n\x0b\x63ost_micros\x18\x04 \x01(\x03H\x00R\ncostMicros\x88\x01\x01\x42\x0e\n\x0c_cost_micros\"\xd5\x01\n\x12\x41ppendItemsRequest\x12\"\n\x06job_id\x18\x01 \x01(\tB\x0b\xbaH\x08\xd8\x01\x01r\x03\xb0\x01\x01R\x05jobId\x12\x36\n\x10\x66irst_item_index\x18\x02 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xad\xe2\x04(\x00R\x0e\x66irstItemIndex\x12(\n\x05items\x18\x03 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xa0\x8d\x06\"\x06r\x04(\x80\x80@R\x05items\x12\x39\n\x06\x66inish\x18\x04 \x01(\x0b\x32!.headrace.gateway.v1.UploadFinishR\x06\x66inish\"=\n\x0cUploadFinish\x12-\n\x0btotal_count\x18\x01 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xad\xe2\x04(\x00R\ntotalCount\"a\n\x13\x41ppendItemsResponse\x12!\n\x0cstored_count\x18\x01 \x01(\x03R\x0bstoredCount\x12\'\n\x03job\x18\x02 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\"0\n\rGetJobRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\"9\n\x0eGetJobResponse\x12\'\n\x03job\x18\x01 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\"\xc5\x01\n\x0fListJobsRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 R\tpageToken\x12\x45\n\x06states\x18\x03 \x03(\x0e\x32\x1a.headrace.jobs.v1.JobStateB\x11\xbaH\x0e\x92\x01\x0b\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00R\x06states\x12\x1c\n\x04kind\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x04kind\"e\n\x10ListJobsResponse\x12)\n\x04jobs\x18\x01 \x03(\x0b\x32\x15.headrace.jobs.v1.JobR\x04jobs\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"_\n\x0fWatchJobRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\x12+\n\x0cresume_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 R\x0bresumeToken\"\xd4\x01\n\x10WatchJobResponse\x12\'\n\x03job\x18\x01 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\x12!\n\x0cresume_token\x18\x02 \x01(\tR\x0bresumeToken\x12<\n\x0blive_events\x18\x03 \x03(\x0b\x32\x1b.headrace.jobs.v1.LiveEventR\nliveEvents\x12\x36\n\x07outlook\x18\x04 \x01(\x0b\x32\x1c.headrace.jobs.v1.JobOutlookR\x07outlook\"\xeb\x01\n\x11GetResultsRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\x12$\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 R\tpageToken\x12\x44\n\nitem_state\x18\x04 \x01(\x0e\x32\x1b.headrace.jobs.v1.ItemStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\titemStateJ\x04\x08\x05\x10\x06J\x04\x08\x06\x10\x07R\tafter_seqR\tup_to_seq\"p\n\x12GetResultsResponse\x12\x32\n\x07results\x18\x01 \x03(\x0b\x32\x18.headrace.jobs.v1.ResultR\x07results\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x9f\x01\n\x14StreamResultsRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\x12 \n\x06\x63ursor\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 R\x06\x63ursor\x12\x44\n\nitem_state\x18\x03 \x01(\x0e\x32\x1b.headrace.jobs.v1.ItemStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\titemState\"\x8c\x01\n\x15StreamResultsResponse\x12\x32\n\x07results\x18\x01 \x03(\x0b\x32\x18.headrace.jobs.v1.ResultR\x07results\x12\x16\n\x06\x63ursor\x18\x02 \x01(\tR\x06\x63ursor\x12\'\n\x03job\x18\x03 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\"3\n\x10\x43\x61ncelJobRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\"<\n\x11\x43\x61ncelJobResponse\x12\'\n\x03job\x18\x01 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\"2\n\x0fPauseJobRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\";\n\x10PauseJobResponse\x12\'\n\x03job\x18\x01 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\"x\n\x10ResumeJobRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\x12\x31\n\rbudget_micros\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x00R\x0c\x62udgetMicros\x88\x01\x01\x42\x10\n\x0e_budget_micros\"<\n\x11ResumeJobResponse\x12\'\n\x03job\x18\x01 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\"[\n\x0fRetryJobRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\x12\'\n\nrequest_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\trequestId\";\n\x10RetryJobResponse\x12\'\n\x03job\x18\x01 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\"\x12\n\x10ListKindsRequest\"A\n\x11ListKindsResponse\x12,\n\x05kinds\x18\x01 \x03(\x0b\x32\x16.headrace.jobs.v1.KindR\x05kinds\"\x14\n\x12ListWorkersRequest\"I\n\x13ListWorkersResponse\x12\x32\n\x07workers\x18\x01 \x03(\x0b\x32\x18.headrace.jobs.v1.WorkerR\x07workers2\xca\t\n\x0eGatewayService\x12Z\n\tSubmitJob\x12%.headrace.gateway.v1.SubmitJobRequest\x1a&.headrace.gateway.v1.SubmitJobResponse\x12\x64\n\x0b\x41ppendItems\x12\'.headrace.gateway.v1.AppendItemsRequest\x1a(.headrace.gateway.v1.AppendItemsResponse(\x01\x30\x01\x12Q\n\x06GetJob\x12\".headrace.gateway.v1.GetJobRequest\x1a#.headrace.gateway.v1.GetJobResponse\x12W\n\x08ListJobs\x12$.headrace.gateway.v1.ListJobsRequest\x1a%.headrace.gateway.v1.ListJobsResponse\x12Y\n\x08WatchJob\x12$.headrace.gateway.v1.WatchJobRequest\x1a%.headrace.gateway.v1.WatchJobResponse0\x01\x12]\n\nGetResults\x12&.headrace.gateway.v1.GetResultsRequest\x1a\'.headrace.gateway.v1.GetResultsResponse\x12h\n\rStreamResults\x12).headrace.gateway.v1.StreamResultsRequest\x1a*.headrace.gateway.v1.StreamResultsResponse0\x01\x12Z\n\tCancelJob\x12%.headrace.gateway.v1.CancelJobRequest\x1a&.headrace.gateway.v1.CancelJobResponse\x12W\n\x08PauseJob\x12$.headrace.gateway.v1.PauseJobRequest\x1a%.headrace.gateway.v1.PauseJobResponse\x12Z\n\tResumeJob\x12%.headrace.gateway.v1.ResumeJobRequest\x1a&.headrace.gateway.v1.ResumeJobResponse\x12W\n\x08RetryJob\x12$.headrace.gateway.v1.RetryJobRequest\x1a%.headrace.gateway.v1.RetryJobResponse\x12Z\n\tListKinds\x12%.headrace.gateway.v1.ListKindsRequest\x1a&.headrace.gateway.v1.ListKindsResponse\x12`\n\x0bListWorkers\x12\'.headrace.gateway.v1.ListWorkersRequest\x1a(.headrace.gateway.v1.ListWorkersResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!headrace/gateway/v1/gateway.proto\x12\x13headrace.gateway.v1\x1a\x1bheadrace/jobs/v1/jobs.proto\"\xb5\x02\n\x10SubmitJobRequest\x12\x1e\n\x04kind\x18\x01 \x01(\tB\n\xbaH\x07r\x05\x10\x01\x18\x80\x01R\x04kind\x12!\n\x06params\x18\x02 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x06params\x12(\n\x05items\x18\x03 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xa0\x8d\x06\"\x06r\x04(\x80\x80@R\x05items\x12\'\n\nrequest_id\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\trequestId\x12\x16\n\x06upload\x18\x05 \x01(\x08R\x06upload\x12#\n\rvalidate_only\x18\x06 \x01(\x08R\x0cvalidateOnly\x12\x36\n\x07options\x18\x07 \x01(\x0b\x32\x1c.headrace.jobs.v1.JobOptionsR\x07options:\x16\xbaH\x13\"\x11\n\x05items\n\x06upload\x10\x01\"z\n\x11SubmitJobResponse\x12\'\n\x03job\x18\x01 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\x12<\n\x08\x65stimate\x18\x02 \x01(\x0b\x32 .headrace.gateway.v1.JobEstimateR\x08\x65stimate\"\xaa\x01\n\x0bJobEstimate\x12\x1d\n\ncall_count\x18\x01 \x01(\x03R\tcallCount\x12!\n\x0cinput_tokens\x18\x02 \x01(\x03R\x0binputTokens\x12#\n\routput_tokens\x18\x03 \x01(\x03R\x0coutputTokens\x12$\n\x0b\x63ost_micros\x18\x04 \x01(\x03H\x00R\ncostMicros\x88\x01\x01\x42\x0e\n\x0c_cost_micros\"\xd5\x01\n\x12\x41ppendItemsRequest\x12\"\n\x06job_id\x18\x01 \x01(\tB\x0b\xbaH\x08\xd8\x01\x01r\x03\xb0\x01\x01R\x05jobId\x12\x36\n\x10\x66irst_item_index\x18\x02 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xad\xe2\x04(\x00R\x0e\x66irstItemIndex\x12(\n\x05items\x18\x03 \x03(\tB\x12\xbaH\x0f\x92\x01\x0c\x10\xa0\x8d\x06\"\x06r\x04(\x80\x80@R\x05items\x12\x39\n\x06\x66inish\x18\x04 \x01(\x0b\x32!.headrace.gateway.v1.UploadFinishR\x06\x66inish\"=\n\x0cUploadFinish\x12-\n\x0btotal_count\x18\x01 \x01(\x03\x42\x0c\xbaH\t\"\x07\x18\x80\xad\xe2\x04(\x00R\ntotalCount\"a\n\x13\x41ppendItemsResponse\x12!\n\x0cstored_count\x18\x01 \x01(\x03R\x0bstoredCount\x12\'\n\x03job\x18\x02 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\"0\n\rGetJobRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\"9\n\x0eGetJobResponse\x12\'\n\x03job\x18\x01 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\"\xc5\x01\n\x0fListJobsRequest\x12$\n\tpage_size\x18\x01 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 R\tpageToken\x12\x45\n\x06states\x18\x03 \x03(\x0e\x32\x1a.headrace.jobs.v1.JobStateB\x11\xbaH\x0e\x92\x01\x0b\x18\x01\"\x07\x82\x01\x04\x10\x01 \x00R\x06states\x12\x1c\n\x04kind\x18\x04 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\x04kind\"e\n\x10ListJobsResponse\x12)\n\x04jobs\x18\x01 \x03(\x0b\x32\x15.headrace.jobs.v1.JobR\x04jobs\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"_\n\x0fWatchJobRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\x12+\n\x0cresume_token\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 R\x0bresumeToken\"\xd7\x01\n\x10WatchJobResponse\x12\'\n\x03job\x18\x01 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\x12!\n\x0cresume_token\x18\x02 \x01(\tR\x0bresumeToken\x12<\n\x0blive_events\x18\x03 \x03(\x0b\x32\x1b.headrace.jobs.v1.LiveEventR\nliveEvents\x12\x39\n\x08\x66orecast\x18\x04 \x01(\x0b\x32\x1d.headrace.jobs.v1.JobForecastR\x08\x66orecast\"\xc9\x01\n\x11GetResultsRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\x12$\n\tpage_size\x18\x02 \x01(\x05\x42\x07\xbaH\x04\x1a\x02(\x00R\x08pageSize\x12\'\n\npage_token\x18\x03 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 R\tpageToken\x12\x44\n\nitem_state\x18\x04 \x01(\x0e\x32\x1b.headrace.jobs.v1.ItemStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\titemState\"p\n\x12GetResultsResponse\x12\x32\n\x07results\x18\x01 \x03(\x0b\x32\x18.headrace.jobs.v1.ResultR\x07results\x12&\n\x0fnext_page_token\x18\x02 \x01(\tR\rnextPageToken\"\x9f\x01\n\x14StreamResultsRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\x12 \n\x06\x63ursor\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80 R\x06\x63ursor\x12\x44\n\nitem_state\x18\x03 \x01(\x0e\x32\x1b.headrace.jobs.v1.ItemStateB\x08\xbaH\x05\x82\x01\x02\x10\x01R\titemState\"\x8c\x01\n\x15StreamResultsResponse\x12\x32\n\x07results\x18\x01 \x03(\x0b\x32\x18.headrace.jobs.v1.ResultR\x07results\x12\x16\n\x06\x63ursor\x18\x02 \x01(\tR\x06\x63ursor\x12\'\n\x03job\x18\x03 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\"3\n\x10\x43\x61ncelJobRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\"<\n\x11\x43\x61ncelJobResponse\x12\'\n\x03job\x18\x01 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\"2\n\x0fPauseJobRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\";\n\x10PauseJobResponse\x12\'\n\x03job\x18\x01 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\"x\n\x10ResumeJobRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\x12\x31\n\rbudget_micros\x18\x02 \x01(\x03\x42\x07\xbaH\x04\"\x02(\x01H\x00R\x0c\x62udgetMicros\x88\x01\x01\x42\x10\n\x0e_budget_micros\"<\n\x11ResumeJobResponse\x12\'\n\x03job\x18\x01 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\"[\n\x0fRetryJobRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\x12\'\n\nrequest_id\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\x80\x01R\trequestId\";\n\x10RetryJobResponse\x12\'\n\x03job\x18\x01 \x01(\x0b\x32\x15.headrace.jobs.v1.JobR\x03job\"\x12\n\x10ListKindsRequest\"A\n\x11ListKindsResponse\x12,\n\x05kinds\x18\x01 \x03(\x0b\x32\x16.headrace.jobs.v1.KindR\x05kinds\"\x14\n\x12ListWorkersRequest\"I\n\x13ListWorkersResponse\x12\x32\n\x07workers\x18\x01 \x03(\x0b\x32\x18.headrace.jobs.v1.WorkerR\x07workers2\xca\t\n\x0eGatewayService\x12Z\n\tSubmitJob\x12%.headrace.gateway.v1.SubmitJobRequest\x1a&.headrace.gateway.v1.SubmitJobResponse\x12\x64\n\x0b\x41ppendItems\x12\'.headrace.gateway.v1.AppendItemsRequest\x1a(.headrace.gateway.v1.AppendItemsResponse(\x01\x30\x01\x12Q\n\x06GetJob\x12\".headrace.gateway.v1.GetJobRequest\x1a#.headrace.gateway.v1.GetJobResponse\x12W\n\x08ListJobs\x12$.headrace.gateway.v1.ListJobsRequest\x1a%.headrace.gateway.v1.ListJobsResponse\x12Y\n\x08WatchJob\x12$.headrace.gateway.v1.WatchJobRequest\x1a%.headrace.gateway.v1.WatchJobResponse0\x01\x12]\n\nGetResults\x12&.headrace.gateway.v1.GetResultsRequest\x1a\'.headrace.gateway.v1.GetResultsResponse\x12h\n\rStreamResults\x12).headrace.gateway.v1.StreamResultsRequest\x1a*.headrace.gateway.v1.StreamResultsResponse0\x01\x12Z\n\tCancelJob\x12%.headrace.gateway.v1.CancelJobRequest\x1a&.headrace.gateway.v1.CancelJobResponse\x12W\n\x08PauseJob\x12$.headrace.gateway.v1.PauseJobRequest\x1a%.headrace.gateway.v1.PauseJobResponse\x12Z\n\tResumeJob\x12%.headrace.gateway.v1.ResumeJobRequest\x1a&.headrace.gateway.v1.ResumeJobResponse\x12W\n\x08RetryJob\x12$.headrace.gateway.v1.RetryJobRequest\x1a%.headrace.gateway.v1.RetryJobResponse\x12Z\n\tListKinds\x12%.headrace.gateway.v1.ListKindsRequest\x1a&.headrace.gateway.v1.ListKindsResponse\x12`\n\x0bListWorkers\x12\'.headrace.gateway.v1.ListWorkersRequest\x1a(.headrace.gateway.v1.ListWorkersResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,20 +40,6 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_SUBMITJOBREQUEST'].fields_by_name['items']._serialized_options = b'\272H\017\222\001\014\020\240\215\006\"\006r\004(\200\200@'
   _globals['_SUBMITJOBREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_SUBMITJOBREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_SUBMITJOBREQUEST'].fields_by_name['job_class']._loaded_options = None
-  _globals['_SUBMITJOBREQUEST'].fields_by_name['job_class']._serialized_options = b'\272H\005\202\001\002\020\001'
-  _globals['_SUBMITJOBREQUEST'].fields_by_name['max_failed_ratio']._loaded_options = None
-  _globals['_SUBMITJOBREQUEST'].fields_by_name['max_failed_ratio']._serialized_options = b'\272H\024\022\022\031\000\000\000\000\000\000\360?)\000\000\000\000\000\000\000\000'
-  _globals['_SUBMITJOBREQUEST'].fields_by_name['max_parallelism']._loaded_options = None
-  _globals['_SUBMITJOBREQUEST'].fields_by_name['max_parallelism']._serialized_options = b'\272H\004\032\002(\001'
-  _globals['_SUBMITJOBREQUEST'].fields_by_name['job_timeout']._loaded_options = None
-  _globals['_SUBMITJOBREQUEST'].fields_by_name['job_timeout']._serialized_options = b'\272H\016\252\001\013\"\005\010\200\212\212\0172\002\010\001'
-  _globals['_SUBMITJOBREQUEST'].fields_by_name['item_timeout']._loaded_options = None
-  _globals['_SUBMITJOBREQUEST'].fields_by_name['item_timeout']._serialized_options = b'\272H\017\252\001\014\"\004\010\200\243\0052\004\020\300\204='
-  _globals['_SUBMITJOBREQUEST'].fields_by_name['call_timeout']._loaded_options = None
-  _globals['_SUBMITJOBREQUEST'].fields_by_name['call_timeout']._serialized_options = b'\272H\016\252\001\013\"\003\010\220\0342\004\020\300\204='
-  _globals['_SUBMITJOBREQUEST'].fields_by_name['budget_micros']._loaded_options = None
-  _globals['_SUBMITJOBREQUEST'].fields_by_name['budget_micros']._serialized_options = b'\272H\004\"\002(\001'
   _globals['_SUBMITJOBREQUEST']._loaded_options = None
   _globals['_SUBMITJOBREQUEST']._serialized_options = b'\272H\023\"\021\n\005items\n\006upload\020\001'
   _globals['_APPENDITEMSREQUEST'].fields_by_name['job_id']._loaded_options = None
@@ -106,62 +90,62 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_RETRYJOBREQUEST'].fields_by_name['job_id']._serialized_options = b'\272H\005r\003\260\001\001'
   _globals['_RETRYJOBREQUEST'].fields_by_name['request_id']._loaded_options = None
   _globals['_RETRYJOBREQUEST'].fields_by_name['request_id']._serialized_options = b'\272H\005r\003\030\200\001'
-  _globals['_SUBMITJOBREQUEST']._serialized_start=153
-  _globals['_SUBMITJOBREQUEST']._serialized_end=1054
-  _globals['_SUBMITJOBRESPONSE']._serialized_start=1056
-  _globals['_SUBMITJOBRESPONSE']._serialized_end=1178
-  _globals['_JOBESTIMATE']._serialized_start=1181
-  _globals['_JOBESTIMATE']._serialized_end=1351
-  _globals['_APPENDITEMSREQUEST']._serialized_start=1354
-  _globals['_APPENDITEMSREQUEST']._serialized_end=1567
-  _globals['_UPLOADFINISH']._serialized_start=1569
-  _globals['_UPLOADFINISH']._serialized_end=1630
-  _globals['_APPENDITEMSRESPONSE']._serialized_start=1632
-  _globals['_APPENDITEMSRESPONSE']._serialized_end=1729
-  _globals['_GETJOBREQUEST']._serialized_start=1731
-  _globals['_GETJOBREQUEST']._serialized_end=1779
-  _globals['_GETJOBRESPONSE']._serialized_start=1781
-  _globals['_GETJOBRESPONSE']._serialized_end=1838
-  _globals['_LISTJOBSREQUEST']._serialized_start=1841
-  _globals['_LISTJOBSREQUEST']._serialized_end=2038
-  _globals['_LISTJOBSRESPONSE']._serialized_start=2040
-  _globals['_LISTJOBSRESPONSE']._serialized_end=2141
-  _globals['_WATCHJOBREQUEST']._serialized_start=2143
-  _globals['_WATCHJOBREQUEST']._serialized_end=2238
-  _globals['_WATCHJOBRESPONSE']._serialized_start=2241
-  _globals['_WATCHJOBRESPONSE']._serialized_end=2453
-  _globals['_GETRESULTSREQUEST']._serialized_start=2456
-  _globals['_GETRESULTSREQUEST']._serialized_end=2691
-  _globals['_GETRESULTSRESPONSE']._serialized_start=2693
-  _globals['_GETRESULTSRESPONSE']._serialized_end=2805
-  _globals['_STREAMRESULTSREQUEST']._serialized_start=2808
-  _globals['_STREAMRESULTSREQUEST']._serialized_end=2967
-  _globals['_STREAMRESULTSRESPONSE']._serialized_start=2970
-  _globals['_STREAMRESULTSRESPONSE']._serialized_end=3110
-  _globals['_CANCELJOBREQUEST']._serialized_start=3112
-  _globals['_CANCELJOBREQUEST']._serialized_end=3163
-  _globals['_CANCELJOBRESPONSE']._serialized_start=3165
-  _globals['_CANCELJOBRESPONSE']._serialized_end=3225
-  _globals['_PAUSEJOBREQUEST']._serialized_start=3227
-  _globals['_PAUSEJOBREQUEST']._serialized_end=3277
-  _globals['_PAUSEJOBRESPONSE']._serialized_start=3279
-  _globals['_PAUSEJOBRESPONSE']._serialized_end=3338
-  _globals['_RESUMEJOBREQUEST']._serialized_start=3340
-  _globals['_RESUMEJOBREQUEST']._serialized_end=3460
-  _globals['_RESUMEJOBRESPONSE']._serialized_start=3462
-  _globals['_RESUMEJOBRESPONSE']._serialized_end=3522
-  _globals['_RETRYJOBREQUEST']._serialized_start=3524
-  _globals['_RETRYJOBREQUEST']._serialized_end=3615
-  _globals['_RETRYJOBRESPONSE']._serialized_start=3617
-  _globals['_RETRYJOBRESPONSE']._serialized_end=3676
-  _globals['_LISTKINDSREQUEST']._serialized_start=3678
-  _globals['_LISTKINDSREQUEST']._serialized_end=3696
-  _globals['_LISTKINDSRESPONSE']._serialized_start=3698
-  _globals['_LISTKINDSRESPONSE']._serialized_end=3763
-  _globals['_LISTWORKERSREQUEST']._serialized_start=3765
-  _globals['_LISTWORKERSREQUEST']._serialized_end=3785
-  _globals['_LISTWORKERSRESPONSE']._serialized_start=3787
-  _globals['_LISTWORKERSRESPONSE']._serialized_end=3860
-  _globals['_GATEWAYSERVICE']._serialized_start=3863
-  _globals['_GATEWAYSERVICE']._serialized_end=5089
+  _globals['_SUBMITJOBREQUEST']._serialized_start=88
+  _globals['_SUBMITJOBREQUEST']._serialized_end=397
+  _globals['_SUBMITJOBRESPONSE']._serialized_start=399
+  _globals['_SUBMITJOBRESPONSE']._serialized_end=521
+  _globals['_JOBESTIMATE']._serialized_start=524
+  _globals['_JOBESTIMATE']._serialized_end=694
+  _globals['_APPENDITEMSREQUEST']._serialized_start=697
+  _globals['_APPENDITEMSREQUEST']._serialized_end=910
+  _globals['_UPLOADFINISH']._serialized_start=912
+  _globals['_UPLOADFINISH']._serialized_end=973
+  _globals['_APPENDITEMSRESPONSE']._serialized_start=975
+  _globals['_APPENDITEMSRESPONSE']._serialized_end=1072
+  _globals['_GETJOBREQUEST']._serialized_start=1074
+  _globals['_GETJOBREQUEST']._serialized_end=1122
+  _globals['_GETJOBRESPONSE']._serialized_start=1124
+  _globals['_GETJOBRESPONSE']._serialized_end=1181
+  _globals['_LISTJOBSREQUEST']._serialized_start=1184
+  _globals['_LISTJOBSREQUEST']._serialized_end=1381
+  _globals['_LISTJOBSRESPONSE']._serialized_start=1383
+  _globals['_LISTJOBSRESPONSE']._serialized_end=1484
+  _globals['_WATCHJOBREQUEST']._serialized_start=1486
+  _globals['_WATCHJOBREQUEST']._serialized_end=1581
+  _globals['_WATCHJOBRESPONSE']._serialized_start=1584
+  _globals['_WATCHJOBRESPONSE']._serialized_end=1799
+  _globals['_GETRESULTSREQUEST']._serialized_start=1802
+  _globals['_GETRESULTSREQUEST']._serialized_end=2003
+  _globals['_GETRESULTSRESPONSE']._serialized_start=2005
+  _globals['_GETRESULTSRESPONSE']._serialized_end=2117
+  _globals['_STREAMRESULTSREQUEST']._serialized_start=2120
+  _globals['_STREAMRESULTSREQUEST']._serialized_end=2279
+  _globals['_STREAMRESULTSRESPONSE']._serialized_start=2282
+  _globals['_STREAMRESULTSRESPONSE']._serialized_end=2422
+  _globals['_CANCELJOBREQUEST']._serialized_start=2424
+  _globals['_CANCELJOBREQUEST']._serialized_end=2475
+  _globals['_CANCELJOBRESPONSE']._serialized_start=2477
+  _globals['_CANCELJOBRESPONSE']._serialized_end=2537
+  _globals['_PAUSEJOBREQUEST']._serialized_start=2539
+  _globals['_PAUSEJOBREQUEST']._serialized_end=2589
+  _globals['_PAUSEJOBRESPONSE']._serialized_start=2591
+  _globals['_PAUSEJOBRESPONSE']._serialized_end=2650
+  _globals['_RESUMEJOBREQUEST']._serialized_start=2652
+  _globals['_RESUMEJOBREQUEST']._serialized_end=2772
+  _globals['_RESUMEJOBRESPONSE']._serialized_start=2774
+  _globals['_RESUMEJOBRESPONSE']._serialized_end=2834
+  _globals['_RETRYJOBREQUEST']._serialized_start=2836
+  _globals['_RETRYJOBREQUEST']._serialized_end=2927
+  _globals['_RETRYJOBRESPONSE']._serialized_start=2929
+  _globals['_RETRYJOBRESPONSE']._serialized_end=2988
+  _globals['_LISTKINDSREQUEST']._serialized_start=2990
+  _globals['_LISTKINDSREQUEST']._serialized_end=3008
+  _globals['_LISTKINDSRESPONSE']._serialized_start=3010
+  _globals['_LISTKINDSRESPONSE']._serialized_end=3075
+  _globals['_LISTWORKERSREQUEST']._serialized_start=3077
+  _globals['_LISTWORKERSREQUEST']._serialized_end=3097
+  _globals['_LISTWORKERSRESPONSE']._serialized_start=3099
+  _globals['_LISTWORKERSRESPONSE']._serialized_end=3172
+  _globals['_GATEWAYSERVICE']._serialized_start=3175
+  _globals['_GATEWAYSERVICE']._serialized_end=4401
 # @@protoc_insertion_point(module_scope)

@@ -1,7 +1,3 @@
-import datetime
-
-from google.protobuf import duration_pb2 as _duration_pb2
-from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from headrace.jobs.v1 import jobs_pb2 as _jobs_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf import descriptor as _descriptor
@@ -12,38 +8,22 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SubmitJobRequest(_message.Message):
-    __slots__ = ("kind", "params", "items", "request_id", "job_class", "max_failed_ratio", "max_parallelism", "upload", "schedule_time", "job_timeout", "item_timeout", "call_timeout", "validate_only", "cache_answers", "budget_micros")
+    __slots__ = ("kind", "params", "items", "request_id", "upload", "validate_only", "options")
     KIND_FIELD_NUMBER: _ClassVar[int]
     PARAMS_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
-    JOB_CLASS_FIELD_NUMBER: _ClassVar[int]
-    MAX_FAILED_RATIO_FIELD_NUMBER: _ClassVar[int]
-    MAX_PARALLELISM_FIELD_NUMBER: _ClassVar[int]
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
-    SCHEDULE_TIME_FIELD_NUMBER: _ClassVar[int]
-    JOB_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
-    ITEM_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
-    CALL_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
-    CACHE_ANSWERS_FIELD_NUMBER: _ClassVar[int]
-    BUDGET_MICROS_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
     kind: str
     params: str
     items: _containers.RepeatedScalarFieldContainer[str]
     request_id: str
-    job_class: _jobs_pb2.JobClass
-    max_failed_ratio: float
-    max_parallelism: int
     upload: bool
-    schedule_time: _timestamp_pb2.Timestamp
-    job_timeout: _duration_pb2.Duration
-    item_timeout: _duration_pb2.Duration
-    call_timeout: _duration_pb2.Duration
     validate_only: bool
-    cache_answers: bool
-    budget_micros: int
-    def __init__(self, kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., max_failed_ratio: _Optional[float] = ..., max_parallelism: _Optional[int] = ..., upload: _Optional[bool] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., job_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., item_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., call_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., validate_only: _Optional[bool] = ..., cache_answers: _Optional[bool] = ..., budget_micros: _Optional[int] = ...) -> None: ...
+    options: _jobs_pb2.JobOptions
+    def __init__(self, kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ..., upload: _Optional[bool] = ..., validate_only: _Optional[bool] = ..., options: _Optional[_Union[_jobs_pb2.JobOptions, _Mapping]] = ...) -> None: ...
 
 class SubmitJobResponse(_message.Message):
     __slots__ = ("job", "estimate")
@@ -132,16 +112,16 @@ class WatchJobRequest(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., resume_token: _Optional[str] = ...) -> None: ...
 
 class WatchJobResponse(_message.Message):
-    __slots__ = ("job", "resume_token", "live_events", "outlook")
+    __slots__ = ("job", "resume_token", "live_events", "forecast")
     JOB_FIELD_NUMBER: _ClassVar[int]
     RESUME_TOKEN_FIELD_NUMBER: _ClassVar[int]
     LIVE_EVENTS_FIELD_NUMBER: _ClassVar[int]
-    OUTLOOK_FIELD_NUMBER: _ClassVar[int]
+    FORECAST_FIELD_NUMBER: _ClassVar[int]
     job: _jobs_pb2.Job
     resume_token: str
     live_events: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.LiveEvent]
-    outlook: _jobs_pb2.JobOutlook
-    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., resume_token: _Optional[str] = ..., live_events: _Optional[_Iterable[_Union[_jobs_pb2.LiveEvent, _Mapping]]] = ..., outlook: _Optional[_Union[_jobs_pb2.JobOutlook, _Mapping]] = ...) -> None: ...
+    forecast: _jobs_pb2.JobForecast
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., resume_token: _Optional[str] = ..., live_events: _Optional[_Iterable[_Union[_jobs_pb2.LiveEvent, _Mapping]]] = ..., forecast: _Optional[_Union[_jobs_pb2.JobForecast, _Mapping]] = ...) -> None: ...
 
 class GetResultsRequest(_message.Message):
     __slots__ = ("job_id", "page_size", "page_token", "item_state")

@@ -1,0 +1,43 @@
+"""Options of a job."""
+
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from headrace.resources import JobClass
+
+
+class JobOptions(TypedDict, total=False):
+    """Options of ``submit`` and ``estimate``: as ``options=JobOptions(...)`` or as keywords.
+
+    None means the default. ``Job.options`` holds those that are set.
+
+    Attributes:
+        job_class: Class to queue the job in, by name in any case. Default: DEFAULT.
+        max_failed_ratio: Largest fraction of items that may fail, 0 to 1; beyond it the job is FAILED.
+            Default: 0.5.
+        max_parallelism: Maximum chunks of the job leased at the same time. Default: no limit.
+        schedule_time: Earliest start, with a time zone, up to a year ahead. Default: at once.
+        job_timeout: Time for the whole job, a timedelta or seconds, 1 s to 366 days, from its submission or
+            its schedule_time, whichever is later. Then it ends as EXPIRED (JOB_TIMED_OUT). Default: no
+            deadline.
+        item_timeout: Working time for one item, 1 ms to 1 day: all its attempts of a round, without the waits
+            between them. Then the item fails (ITEM_TIMED_OUT). Default: no deadline.
+        call_timeout: Time for one call to the provider, 1 ms to 1 hour. Then the call is cancelled
+            (PROVIDER_TIMEOUT) and its item retried. Default: 120 s.
+        cache_responses: Reuses the response to an equal call of this tenant made within the last day, without
+            a call and without tokens; of equal calls under way only one is made. Default: False.
+        budget_micros: Most that the job may cost, in millionths of a US dollar, 1 or more. Spending stops
+            within the price of one call of it, and the job is PAUSED for BUDGET until it is resumed with a
+            higher one. Default: no limit.
+    """
+
+    job_class: "JobClass | str | None"
+    max_failed_ratio: float | None
+    max_parallelism: int | None
+    schedule_time: datetime | None
+    job_timeout: timedelta | float | None
+    item_timeout: timedelta | float | None
+    call_timeout: timedelta | float | None
+    cache_responses: bool | None
+    budget_micros: int | None

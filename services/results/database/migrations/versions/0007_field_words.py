@@ -1,0 +1,67 @@
+"""Columns take the field's words, and options that only workers read become one opaque column."""
+
+from base64 import b64encode
+
+import sqlalchemy as sa
+from alembic import op
+from google.protobuf.duration_pb2 import Duration
+
+from headrace.jobs.v1 import jobs_pb2
+
+revision = "0007"
+down_revision = "0006"
+
+# table, old name, new name
+_COLUMNS = (
+    ("results", "try_count", "attempt_count"),
+    ("results", "failed_tries", "failed_attempts"),
+    ("item_attempts", "try_count", "attempt_count"),
+    ("item_attempts", "failed_tries", "failed_attempts"),
+    ("job_progress", "stop_as", "stopping_to"),
+    ("workers", "limits_apart", "limits_degraded"),
+)
+
+
+def upgrade() -> None:
+    """Renames a table and columns; moves three options of jobs into worker_options."""
+    op.rename_table("item_tries", "item_attempts")
+    for table, old, new in _COLUMNS:
+        op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
+    # Base64 of a JobOptions message; empty if no such option is set.
+    op.add_column("jobs", sa.Column("worker_options", sa.Text, nullable=False, server_default=""))
+    _fill_worker_options()
+    for name in ("item_timeout", "call_timeout", "cache_answers"):
+        op.drop_column("jobs", name)
+
+
+def downgrade() -> None:
+    """Refused: a schema only moves on."""
+    raise NotImplementedError
+
+
+def _fill_worker_options() -> None:
+    connection = op.get_bind()
+    options = "item_timeout, call_timeout, cache_answers"
+    rows = connection.execute(sa.text(f"SELECT DISTINCT {options} FROM jobs"))  # noqa: S608
+    for item_timeout, call_timeout, caches in rows.fetchall():
+        text = _encode(item_timeout, call_timeout, bool(caches))
+        if text:
+            values = {"text": text, "item": item_timeout, "call": call_timeout, "caches": caches}
+            connection.execute(_fill_statement(item_timeout, call_timeout), values)
+
+
+def _fill_statement(item_timeout: int | None, call_timeout: int | None) -> sa.TextClause:
+    item = "item_timeout IS NULL AND :item IS NULL" if item_timeout is None else "item_timeout = :item"
+    call = "call_timeout IS NULL AND :call IS NULL" if call_timeout is None else "call_timeout = :call"
+    return sa.text(
+        f"UPDATE jobs SET worker_options = :text WHERE {item} AND {call} AND cache_answers = :caches"  # noqa: S608
+    )
+
+
+def _encode(item_timeout: int | None, call_timeout: int | None, caches: bool) -> str:
+    options = jobs_pb2.JobOptions(cache_responses=caches)
+    for name, length in (("item_timeout", item_timeout), ("call_timeout", call_timeout)):
+        if length is not None:
+            value = Duration(seconds=length // 1_000_000, nanos=length % 1_000_000 * 1000)
+            getattr(options, name).CopyFrom(value)
+    return b64encode(options.SerializeToString(deterministic=True)).decode()

@@ -1,0 +1,574 @@
+import datetime
+
+from google.protobuf import duration_pb2 as _duration_pb2
+from headrace.jobs.v1 import jobs_pb2 as _jobs_pb2
+from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
+from google.protobuf import descriptor as _descriptor
+from google.protobuf import message as _message
+from collections.abc import Iterable as _Iterable, Mapping as _Mapping
+from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
+
+DESCRIPTOR: _descriptor.FileDescriptor
+
+class Effects(_message.Message):
+    __slots__ = ("tasks_to_publish", "changed_jobs", "workers_to_notify")
+    TASKS_TO_PUBLISH_FIELD_NUMBER: _ClassVar[int]
+    CHANGED_JOBS_FIELD_NUMBER: _ClassVar[int]
+    WORKERS_TO_NOTIFY_FIELD_NUMBER: _ClassVar[int]
+    tasks_to_publish: _containers.RepeatedCompositeFieldContainer[TaskToPublish]
+    changed_jobs: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Job]
+    workers_to_notify: _containers.RepeatedCompositeFieldContainer[WorkerToNotify]
+    def __init__(self, tasks_to_publish: _Optional[_Iterable[_Union[TaskToPublish, _Mapping]]] = ..., changed_jobs: _Optional[_Iterable[_Union[_jobs_pb2.Job, _Mapping]]] = ..., workers_to_notify: _Optional[_Iterable[_Union[WorkerToNotify, _Mapping]]] = ...) -> None: ...
+
+class TaskToPublish(_message.Message):
+    __slots__ = ("job_id", "job_class", "count")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    JOB_CLASS_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    job_class: _jobs_pb2.JobClass
+    count: int
+    def __init__(self, job_id: _Optional[str] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., count: _Optional[int] = ...) -> None: ...
+
+class WorkerToNotify(_message.Message):
+    __slots__ = ("incarnation", "address", "job_id", "pause")
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_FIELD_NUMBER: _ClassVar[int]
+    incarnation: str
+    address: str
+    job_id: str
+    pause: bool
+    def __init__(self, incarnation: _Optional[str] = ..., address: _Optional[str] = ..., job_id: _Optional[str] = ..., pause: _Optional[bool] = ...) -> None: ...
+
+class CreateJobsRequest(_message.Message):
+    __slots__ = ("jobs",)
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    jobs: _containers.RepeatedCompositeFieldContainer[NewJob]
+    def __init__(self, jobs: _Optional[_Iterable[_Union[NewJob, _Mapping]]] = ...) -> None: ...
+
+class NewJob(_message.Message):
+    __slots__ = ("job_id", "tenant", "request_id", "content_hash", "kind", "params", "items", "upload_open", "trace_id", "options")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    CONTENT_HASH_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    PARAMS_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    UPLOAD_OPEN_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    request_id: str
+    content_hash: bytes
+    kind: str
+    params: str
+    items: _containers.RepeatedScalarFieldContainer[str]
+    upload_open: bool
+    trace_id: str
+    options: _jobs_pb2.JobOptions
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., content_hash: _Optional[bytes] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., upload_open: _Optional[bool] = ..., trace_id: _Optional[str] = ..., options: _Optional[_Union[_jobs_pb2.JobOptions, _Mapping]] = ...) -> None: ...
+
+class CreateJobsResponse(_message.Message):
+    __slots__ = ("outcomes", "effects")
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    outcomes: _containers.RepeatedCompositeFieldContainer[CreateJobOutcome]
+    effects: Effects
+    def __init__(self, outcomes: _Optional[_Iterable[_Union[CreateJobOutcome, _Mapping]]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
+
+class CreateJobOutcome(_message.Message):
+    __slots__ = ("job", "error")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    job: _jobs_pb2.Job
+    error: _jobs_pb2.Error
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ...) -> None: ...
+
+class AppendItemsRequest(_message.Message):
+    __slots__ = ("job_id", "tenant", "first_item_index", "items", "finish_total_count")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    FINISH_TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    first_item_index: int
+    items: _containers.RepeatedScalarFieldContainer[str]
+    finish_total_count: int
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., first_item_index: _Optional[int] = ..., items: _Optional[_Iterable[str]] = ..., finish_total_count: _Optional[int] = ...) -> None: ...
+
+class AppendItemsResponse(_message.Message):
+    __slots__ = ("stored_count", "job", "effects")
+    STORED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    stored_count: int
+    job: _jobs_pb2.Job
+    effects: Effects
+    def __init__(self, stored_count: _Optional[int] = ..., job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
+
+class GetJobsRequest(_message.Message):
+    __slots__ = ("jobs", "tenant")
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    jobs: _containers.RepeatedCompositeFieldContainer[KnownJob]
+    tenant: str
+    def __init__(self, jobs: _Optional[_Iterable[_Union[KnownJob, _Mapping]]] = ..., tenant: _Optional[str] = ...) -> None: ...
+
+class KnownJob(_message.Message):
+    __slots__ = ("job_id", "known_seq")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_SEQ_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    known_seq: int
+    def __init__(self, job_id: _Optional[str] = ..., known_seq: _Optional[int] = ...) -> None: ...
+
+class GetJobsResponse(_message.Message):
+    __slots__ = ("jobs",)
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    jobs: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Job]
+    def __init__(self, jobs: _Optional[_Iterable[_Union[_jobs_pb2.Job, _Mapping]]] = ...) -> None: ...
+
+class ListJobsRequest(_message.Message):
+    __slots__ = ("tenant", "page_size", "before_job_id", "states", "kind")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    BEFORE_JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    STATES_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    page_size: int
+    before_job_id: str
+    states: _containers.RepeatedScalarFieldContainer[_jobs_pb2.JobState]
+    kind: str
+    def __init__(self, tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., before_job_id: _Optional[str] = ..., states: _Optional[_Iterable[_Union[_jobs_pb2.JobState, str]]] = ..., kind: _Optional[str] = ...) -> None: ...
+
+class ListJobsResponse(_message.Message):
+    __slots__ = ("jobs", "more")
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    jobs: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Job]
+    more: bool
+    def __init__(self, jobs: _Optional[_Iterable[_Union[_jobs_pb2.Job, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+
+class ListResultsRequest(_message.Message):
+    __slots__ = ("job_id", "tenant", "page_size", "after_item_index", "item_state")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
+    ITEM_STATE_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    page_size: int
+    after_item_index: int
+    item_state: _jobs_pb2.ItemState
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after_item_index: _Optional[int] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ...) -> None: ...
+
+class ListResultsResponse(_message.Message):
+    __slots__ = ("results", "more")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Result]
+    more: bool
+    def __init__(self, results: _Optional[_Iterable[_Union[_jobs_pb2.Result, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+
+class ListRecordedResultsRequest(_message.Message):
+    __slots__ = ("job_id", "tenant", "page_size", "after", "item_state")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    ITEM_STATE_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    page_size: int
+    after: RecordPlace
+    item_state: _jobs_pb2.ItemState
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after: _Optional[_Union[RecordPlace, _Mapping]] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ...) -> None: ...
+
+class RecordPlace(_message.Message):
+    __slots__ = ("seq", "item_index")
+    SEQ_FIELD_NUMBER: _ClassVar[int]
+    ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
+    seq: int
+    item_index: int
+    def __init__(self, seq: _Optional[int] = ..., item_index: _Optional[int] = ...) -> None: ...
+
+class ListRecordedResultsResponse(_message.Message):
+    __slots__ = ("results", "next", "more", "job")
+    RESULTS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    MORE_FIELD_NUMBER: _ClassVar[int]
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    results: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Result]
+    next: RecordPlace
+    more: bool
+    job: _jobs_pb2.Job
+    def __init__(self, results: _Optional[_Iterable[_Union[_jobs_pb2.Result, _Mapping]]] = ..., next: _Optional[_Union[RecordPlace, _Mapping]] = ..., more: _Optional[bool] = ..., job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ...) -> None: ...
+
+class LeaseChunksRequest(_message.Message):
+    __slots__ = ("job_class", "capacity", "incarnation", "call_id", "known_job_ids", "excluded_job_ids", "excluded_tenants")
+    JOB_CLASS_FIELD_NUMBER: _ClassVar[int]
+    CAPACITY_FIELD_NUMBER: _ClassVar[int]
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    KNOWN_JOB_IDS_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_JOB_IDS_FIELD_NUMBER: _ClassVar[int]
+    EXCLUDED_TENANTS_FIELD_NUMBER: _ClassVar[int]
+    job_class: _jobs_pb2.JobClass
+    capacity: int
+    incarnation: str
+    call_id: str
+    known_job_ids: _containers.RepeatedScalarFieldContainer[str]
+    excluded_job_ids: _containers.RepeatedScalarFieldContainer[str]
+    excluded_tenants: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., capacity: _Optional[int] = ..., incarnation: _Optional[str] = ..., call_id: _Optional[str] = ..., known_job_ids: _Optional[_Iterable[str]] = ..., excluded_job_ids: _Optional[_Iterable[str]] = ..., excluded_tenants: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class LeaseChunksResponse(_message.Message):
+    __slots__ = ("leases", "jobs", "more_work", "effects", "needed_capacity")
+    LEASES_FIELD_NUMBER: _ClassVar[int]
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    MORE_WORK_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    NEEDED_CAPACITY_FIELD_NUMBER: _ClassVar[int]
+    leases: _containers.RepeatedCompositeFieldContainer[Lease]
+    jobs: _containers.RepeatedCompositeFieldContainer[JobSpec]
+    more_work: bool
+    effects: Effects
+    needed_capacity: int
+    def __init__(self, leases: _Optional[_Iterable[_Union[Lease, _Mapping]]] = ..., jobs: _Optional[_Iterable[_Union[JobSpec, _Mapping]]] = ..., more_work: _Optional[bool] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ..., needed_capacity: _Optional[int] = ...) -> None: ...
+
+class JobSpec(_message.Message):
+    __slots__ = ("job_id", "tenant", "kind", "params", "job_class", "trace_id", "options")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    PARAMS_FIELD_NUMBER: _ClassVar[int]
+    JOB_CLASS_FIELD_NUMBER: _ClassVar[int]
+    TRACE_ID_FIELD_NUMBER: _ClassVar[int]
+    OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    kind: str
+    params: str
+    job_class: _jobs_pb2.JobClass
+    trace_id: str
+    options: _jobs_pb2.JobOptions
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., trace_id: _Optional[str] = ..., options: _Optional[_Union[_jobs_pb2.JobOptions, _Mapping]] = ...) -> None: ...
+
+class LeaseRef(_message.Message):
+    __slots__ = ("job_id", "chunk_index", "fence")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_INDEX_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    chunk_index: int
+    fence: int
+    def __init__(self, job_id: _Optional[str] = ..., chunk_index: _Optional[int] = ..., fence: _Optional[int] = ...) -> None: ...
+
+class Lease(_message.Message):
+    __slots__ = ("ref", "round", "items", "quarantined", "allowance_micros", "is_remainder")
+    REF_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    QUARANTINED_FIELD_NUMBER: _ClassVar[int]
+    ALLOWANCE_MICROS_FIELD_NUMBER: _ClassVar[int]
+    IS_REMAINDER_FIELD_NUMBER: _ClassVar[int]
+    ref: LeaseRef
+    round: int
+    items: _containers.RepeatedCompositeFieldContainer[LeasedItem]
+    quarantined: bool
+    allowance_micros: int
+    is_remainder: bool
+    def __init__(self, ref: _Optional[_Union[LeaseRef, _Mapping]] = ..., round: _Optional[int] = ..., items: _Optional[_Iterable[_Union[LeasedItem, _Mapping]]] = ..., quarantined: _Optional[bool] = ..., allowance_micros: _Optional[int] = ..., is_remainder: _Optional[bool] = ...) -> None: ...
+
+class LeasedItem(_message.Message):
+    __slots__ = ("item_index", "input", "attempt_count", "usage", "failed_attempts", "work_time")
+    ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    FAILED_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    WORK_TIME_FIELD_NUMBER: _ClassVar[int]
+    item_index: int
+    input: str
+    attempt_count: int
+    usage: _jobs_pb2.Usage
+    failed_attempts: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailedAttempt]
+    work_time: _duration_pb2.Duration
+    def __init__(self, item_index: _Optional[int] = ..., input: _Optional[str] = ..., attempt_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., failed_attempts: _Optional[_Iterable[_Union[_jobs_pb2.FailedAttempt, _Mapping]]] = ..., work_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class RecordResultsRequest(_message.Message):
+    __slots__ = ("incarnation", "jobs")
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    incarnation: str
+    jobs: _containers.RepeatedCompositeFieldContainer[JobRecord]
+    def __init__(self, incarnation: _Optional[str] = ..., jobs: _Optional[_Iterable[_Union[JobRecord, _Mapping]]] = ...) -> None: ...
+
+class JobRecord(_message.Message):
+    __slots__ = ("job_id", "items", "deferrals", "releases", "job_error", "deaths")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    DEFERRALS_FIELD_NUMBER: _ClassVar[int]
+    RELEASES_FIELD_NUMBER: _ClassVar[int]
+    JOB_ERROR_FIELD_NUMBER: _ClassVar[int]
+    DEATHS_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    items: _containers.RepeatedCompositeFieldContainer[ItemRecord]
+    deferrals: _containers.RepeatedCompositeFieldContainer[ItemDeferral]
+    releases: _containers.RepeatedCompositeFieldContainer[ChunkRelease]
+    job_error: _jobs_pb2.Error
+    deaths: _containers.RepeatedCompositeFieldContainer[ChunkDeath]
+    def __init__(self, job_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ItemRecord, _Mapping]]] = ..., deferrals: _Optional[_Iterable[_Union[ItemDeferral, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[ChunkRelease, _Mapping]]] = ..., job_error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., deaths: _Optional[_Iterable[_Union[ChunkDeath, _Mapping]]] = ...) -> None: ...
+
+class ItemRecord(_message.Message):
+    __slots__ = ("item_index", "chunk_index", "fence", "round", "output", "error", "attempt_count", "usage", "failed_attempts")
+    ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_INDEX_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    ROUND_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    FAILED_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    item_index: int
+    chunk_index: int
+    fence: int
+    round: int
+    output: str
+    error: _jobs_pb2.Error
+    attempt_count: int
+    usage: _jobs_pb2.Usage
+    failed_attempts: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailedAttempt]
+    def __init__(self, item_index: _Optional[int] = ..., chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., round: _Optional[int] = ..., output: _Optional[str] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., attempt_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., failed_attempts: _Optional[_Iterable[_Union[_jobs_pb2.FailedAttempt, _Mapping]]] = ...) -> None: ...
+
+class ItemDeferral(_message.Message):
+    __slots__ = ("item_index", "chunk_index", "fence", "delay_ms", "attempt_count", "usage", "error", "failed_attempts", "work_time")
+    ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
+    CHUNK_INDEX_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    DELAY_MS_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    FAILED_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    WORK_TIME_FIELD_NUMBER: _ClassVar[int]
+    item_index: int
+    chunk_index: int
+    fence: int
+    delay_ms: int
+    attempt_count: int
+    usage: _jobs_pb2.Usage
+    error: _jobs_pb2.Error
+    failed_attempts: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailedAttempt]
+    work_time: _duration_pb2.Duration
+    def __init__(self, item_index: _Optional[int] = ..., chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., delay_ms: _Optional[int] = ..., attempt_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., failed_attempts: _Optional[_Iterable[_Union[_jobs_pb2.FailedAttempt, _Mapping]]] = ..., work_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
+
+class ChunkDeath(_message.Message):
+    __slots__ = ("chunk_index", "fence", "suspect_item_indexes")
+    CHUNK_INDEX_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    SUSPECT_ITEM_INDEXES_FIELD_NUMBER: _ClassVar[int]
+    chunk_index: int
+    fence: int
+    suspect_item_indexes: _containers.RepeatedScalarFieldContainer[int]
+    def __init__(self, chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., suspect_item_indexes: _Optional[_Iterable[int]] = ...) -> None: ...
+
+class ChunkRelease(_message.Message):
+    __slots__ = ("chunk_index", "fence", "not_before_ms", "wanted_micros")
+    CHUNK_INDEX_FIELD_NUMBER: _ClassVar[int]
+    FENCE_FIELD_NUMBER: _ClassVar[int]
+    NOT_BEFORE_MS_FIELD_NUMBER: _ClassVar[int]
+    WANTED_MICROS_FIELD_NUMBER: _ClassVar[int]
+    chunk_index: int
+    fence: int
+    not_before_ms: int
+    wanted_micros: int
+    def __init__(self, chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., not_before_ms: _Optional[int] = ..., wanted_micros: _Optional[int] = ...) -> None: ...
+
+class RecordResultsResponse(_message.Message):
+    __slots__ = ("outcomes", "effects")
+    OUTCOMES_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    outcomes: _containers.RepeatedCompositeFieldContainer[JobRecordOutcome]
+    effects: Effects
+    def __init__(self, outcomes: _Optional[_Iterable[_Union[JobRecordOutcome, _Mapping]]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
+
+class JobRecordOutcome(_message.Message):
+    __slots__ = ("job_id", "lost", "stop", "pause")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    LOST_FIELD_NUMBER: _ClassVar[int]
+    STOP_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    lost: bool
+    stop: bool
+    pause: bool
+    def __init__(self, job_id: _Optional[str] = ..., lost: _Optional[bool] = ..., stop: _Optional[bool] = ..., pause: _Optional[bool] = ...) -> None: ...
+
+class HeartbeatRequest(_message.Message):
+    __slots__ = ("incarnation", "address", "leases", "in_flight_count", "in_flight_limit", "leased_item_count", "limits_degraded", "items_per_second", "tokens_per_second", "limited_count", "cooldown_seconds")
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    ADDRESS_FIELD_NUMBER: _ClassVar[int]
+    LEASES_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_COUNT_FIELD_NUMBER: _ClassVar[int]
+    IN_FLIGHT_LIMIT_FIELD_NUMBER: _ClassVar[int]
+    LEASED_ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
+    LIMITS_DEGRADED_FIELD_NUMBER: _ClassVar[int]
+    ITEMS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
+    LIMITED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    COOLDOWN_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    incarnation: str
+    address: str
+    leases: _containers.RepeatedCompositeFieldContainer[LeaseRef]
+    in_flight_count: int
+    in_flight_limit: int
+    leased_item_count: int
+    limits_degraded: bool
+    items_per_second: float
+    tokens_per_second: float
+    limited_count: int
+    cooldown_seconds: float
+    def __init__(self, incarnation: _Optional[str] = ..., address: _Optional[str] = ..., leases: _Optional[_Iterable[_Union[LeaseRef, _Mapping]]] = ..., in_flight_count: _Optional[int] = ..., in_flight_limit: _Optional[int] = ..., leased_item_count: _Optional[int] = ..., limits_degraded: _Optional[bool] = ..., items_per_second: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., limited_count: _Optional[int] = ..., cooldown_seconds: _Optional[float] = ...) -> None: ...
+
+class HeartbeatResponse(_message.Message):
+    __slots__ = ("ended", "lost_leases", "stop_job_ids", "classes_with_work", "live_worker_count", "effects", "pause_job_ids")
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    LOST_LEASES_FIELD_NUMBER: _ClassVar[int]
+    STOP_JOB_IDS_FIELD_NUMBER: _ClassVar[int]
+    CLASSES_WITH_WORK_FIELD_NUMBER: _ClassVar[int]
+    LIVE_WORKER_COUNT_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    PAUSE_JOB_IDS_FIELD_NUMBER: _ClassVar[int]
+    ended: bool
+    lost_leases: _containers.RepeatedCompositeFieldContainer[LeaseRef]
+    stop_job_ids: _containers.RepeatedScalarFieldContainer[str]
+    classes_with_work: _containers.RepeatedScalarFieldContainer[_jobs_pb2.JobClass]
+    live_worker_count: int
+    effects: Effects
+    pause_job_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, ended: _Optional[bool] = ..., lost_leases: _Optional[_Iterable[_Union[LeaseRef, _Mapping]]] = ..., stop_job_ids: _Optional[_Iterable[str]] = ..., classes_with_work: _Optional[_Iterable[_Union[_jobs_pb2.JobClass, str]]] = ..., live_worker_count: _Optional[int] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ..., pause_job_ids: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class EndWorkerRequest(_message.Message):
+    __slots__ = ("incarnation", "cause")
+    class Cause(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+        __slots__ = ()
+        CAUSE_UNSPECIFIED: _ClassVar[EndWorkerRequest.Cause]
+        CAUSE_DRAINED: _ClassVar[EndWorkerRequest.Cause]
+        CAUSE_PORT_CLOSED: _ClassVar[EndWorkerRequest.Cause]
+    CAUSE_UNSPECIFIED: EndWorkerRequest.Cause
+    CAUSE_DRAINED: EndWorkerRequest.Cause
+    CAUSE_PORT_CLOSED: EndWorkerRequest.Cause
+    INCARNATION_FIELD_NUMBER: _ClassVar[int]
+    CAUSE_FIELD_NUMBER: _ClassVar[int]
+    incarnation: str
+    cause: EndWorkerRequest.Cause
+    def __init__(self, incarnation: _Optional[str] = ..., cause: _Optional[_Union[EndWorkerRequest.Cause, str]] = ...) -> None: ...
+
+class EndWorkerResponse(_message.Message):
+    __slots__ = ("effects",)
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    effects: Effects
+    def __init__(self, effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
+
+class SweepRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class SweepResponse(_message.Message):
+    __slots__ = ("effects", "live_workers", "silent_workers")
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    LIVE_WORKERS_FIELD_NUMBER: _ClassVar[int]
+    SILENT_WORKERS_FIELD_NUMBER: _ClassVar[int]
+    effects: Effects
+    live_workers: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Worker]
+    silent_workers: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Worker]
+    def __init__(self, effects: _Optional[_Union[Effects, _Mapping]] = ..., live_workers: _Optional[_Iterable[_Union[_jobs_pb2.Worker, _Mapping]]] = ..., silent_workers: _Optional[_Iterable[_Union[_jobs_pb2.Worker, _Mapping]]] = ...) -> None: ...
+
+class CancelJobRequest(_message.Message):
+    __slots__ = ("job_id", "tenant")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ...) -> None: ...
+
+class CancelJobResponse(_message.Message):
+    __slots__ = ("job", "effects")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    job: _jobs_pb2.Job
+    effects: Effects
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
+
+class PauseJobRequest(_message.Message):
+    __slots__ = ("job_id", "tenant")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ...) -> None: ...
+
+class PauseJobResponse(_message.Message):
+    __slots__ = ("job", "effects")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    job: _jobs_pb2.Job
+    effects: Effects
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
+
+class ResumeJobRequest(_message.Message):
+    __slots__ = ("job_id", "tenant", "budget_micros")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_MICROS_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    budget_micros: int
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., budget_micros: _Optional[int] = ...) -> None: ...
+
+class ResumeJobResponse(_message.Message):
+    __slots__ = ("job", "effects")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    job: _jobs_pb2.Job
+    effects: Effects
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
+
+class RetryJobRequest(_message.Message):
+    __slots__ = ("job_id", "tenant", "request_id")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    request_id: str
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ...) -> None: ...
+
+class RetryJobResponse(_message.Message):
+    __slots__ = ("job", "effects")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    job: _jobs_pb2.Job
+    effects: Effects
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
+
+class ListWorkersRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListWorkersResponse(_message.Message):
+    __slots__ = ("workers",)
+    WORKERS_FIELD_NUMBER: _ClassVar[int]
+    workers: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Worker]
+    def __init__(self, workers: _Optional[_Iterable[_Union[_jobs_pb2.Worker, _Mapping]]] = ...) -> None: ...

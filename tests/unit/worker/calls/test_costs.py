@@ -1,0 +1,138 @@
+"""What calls cost, and which are held back because an allowance does not suffice for them."""
+
+import contextlib
+
+import pytest
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.kinds import JobFailedError, Message, RetryableError
+from services.shared.prices import Price, Prices
+from services.worker.calls.allowance import Allowance
+from services.worker.calls.costs import CallCosts, CallMeter
+from services.worker.calls.provider.provider import CompletionRequest
+
+# A token costs a millionth of a dollar.
+PRICES = Prices({"m": Price(1_000_000, 500_000, 1_000_000), "free": Price(0, 0, 0)})
+
+
+def ask(text="x" * 40, model="m", max_output_tokens=None):
+    return CompletionRequest(model, (Message("user", text),), None, max_output_tokens)
+
+
+class Job:
+    """Calls of one job on one worker."""
+
+    def __init__(self, micros: int | None = None, *, is_remainder: bool = False) -> None:
+        self.costs = CallCosts(PRICES)
+        self.allowance = None if micros is None else Allowance(micros, is_remainder=is_remainder)
+        self.usage = jobs_pb2.Usage()
+        self.begin_attempt()
+
+    def begin_attempt(self) -> None:
+        self.meter = CallMeter(self.costs, "job", self.usage, self.allowance)
+
+    def call(self, request=None, input_tokens=20, output_tokens=10, cached_tokens=0):
+        with self.meter.counted(request or ask()) as usage:
+            usage.call_count += 1
+            usage.input_tokens += input_tokens
+            usage.output_tokens += output_tokens
+            usage.cached_tokens += cached_tokens
+
+    @property
+    def left(self) -> int:
+        assert self.allowance is not None
+        return self.allowance.left_micros
+
+
+def test_a_call_costs_its_tokens_by_the_price_of_its_model():
+    job = Job()
+    job.call(input_tokens=20, output_tokens=10, cached_tokens=8)
+    job.call(input_tokens=20, output_tokens=10)
+    assert job.usage == jobs_pb2.Usage(
+        call_count=2, input_tokens=40, output_tokens=20, cached_tokens=8, cost_micros=26 + 30
+    )
+
+
+def test_a_call_to_a_model_without_a_price_costs_nothing_where_there_is_no_budget():
+    job = Job()
+    job.call(ask(model="theirs"))
+    assert (job.usage.call_count, job.usage.cost_micros) == (1, 0)
+
+
+def test_with_a_budget_a_call_to_a_model_without_a_price_fails_the_job():
+    job = Job(10_000)
+    with pytest.raises(JobFailedError) as failed:
+        job.call(ask(model="theirs"))
+    assert failed.value.reason == "PRICE_UNKNOWN"
+    assert job.usage.call_count == 0
+
+
+def test_a_model_that_costs_nothing_can_be_called_with_nothing_left():
+    job = Job(0)
+    job.call(ask(model="free"))
+    assert job.left == 0
+
+
+def test_a_call_that_failed_is_counted_and_gives_back_what_it_did_not_cost():
+    job = Job(10_000)
+    with contextlib.suppress(OSError), job.meter.counted(ask()) as usage:
+        usage.call_count += 1
+        assert job.left < 10_000
+        raise OSError
+    assert (job.left, job.usage.call_count) == (10_000, 1)
+
+
+def test_calls_under_way_together_take_no_more_than_the_allowance_by_their_highest_prices():
+    job = Job(400)
+    request = ask("x" * 84, max_output_tokens=100)  # at most 100 tokens in
+    with job.meter.counted(request), job.meter.counted(request), pytest.raises(RetryableError) as held_back:
+        job.call(request)
+    assert held_back.value.reason == "ALLOWANCE_SPENT"
+    assert job.meter.wanted_micros == 200
+
+
+def test_what_answers_took_makes_guesses_narrower():
+    job = Job(1_100)
+    with job.meter.counted(ask()), pytest.raises(RetryableError):
+        job.call()  # each may take 1,000 tokens out
+    job.call()
+    with job.meter.counted(ask()) as first, job.meter.counted(ask()) as second:
+        first.output_tokens = second.output_tokens = 1
+    assert job.left > 1_000
+
+
+def test_an_answer_with_a_limit_is_taken_to_reach_it_whatever_others_did():
+    job = Job(150)
+    job.call(ask(max_output_tokens=50), output_tokens=1)
+    assert job.left == 150 - 21
+    with pytest.raises(RetryableError):
+        job.call(ask(max_output_tokens=130))
+
+
+def test_with_the_whole_rest_one_call_at_a_time_may_begin_by_its_likely_price():
+    job = Job(30, is_remainder=True)
+    with job.meter.counted(ask()) as usage:
+        with pytest.raises(RetryableError):
+            job.call()
+        usage.input_tokens, usage.output_tokens = 14, 10
+    assert job.left == 6
+    job.begin_attempt()
+    with pytest.raises(RetryableError):
+        job.call()
+    assert job.meter.wanted_micros == 24
+
+
+def test_one_call_at_most_goes_beyond_the_remainder():
+    job = Job(30, is_remainder=True)
+    job.call(output_tokens=500)
+    assert job.left == 30 - 520
+    with pytest.raises(RetryableError):
+        job.call()
+    assert job.usage.call_count == 1
+
+
+def test_a_part_of_the_rest_is_never_passed_by_a_guess():
+    job = Job(30)
+    with pytest.raises(RetryableError):
+        job.call()
+    assert job.usage.call_count == 0

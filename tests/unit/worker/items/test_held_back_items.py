@@ -1,0 +1,100 @@
+"""Items whose chunk has not enough allowance left: they wait without a place, or go back with their chunk."""
+
+from headrace.jobs.v1 import jobs_pb2
+
+
+def hold_back(bench, index, wanted, **usage):
+    bench.runner.end(
+        "j",
+        index,
+        retry_delay=0.0,
+        attempt_count=0,
+        error=jobs_pb2.Error(reason="ALLOWANCE_SPENT"),
+        usage=jobs_pb2.Usage(**usage),
+        wanted_micros=wanted,
+    )
+
+
+def releases(bench):
+    return [release for r in bench.results.records for j in r.jobs for release in j.releases]
+
+
+async def test_an_item_that_was_held_back_waits_until_another_has_left_something_over(make_bench, eventually):
+    bench = make_bench()
+    bench.lease("j", 0, 2, allowance_micros=100)
+    await bench.started(2)
+    hold_back(bench, 1, 60)
+    await eventually(lambda: bench.scheduler.in_flight_count == 1)
+    assert not releases(bench)
+    bench.runner.succeed("j", 0)
+    await bench.started(3)
+    assert bench.runner.started[2] == ("j", 1)
+    bench.runner.succeed("j", 1)
+    await eventually(lambda: bench.results.recorded_indexes() == [0, 1])
+
+
+async def test_a_held_back_item_takes_no_place_from_other_jobs(make_bench, eventually):
+    bench = make_bench(limit=2)
+    bench.lease("j", 0, 2, allowance_micros=100)
+    await bench.started(2)
+    bench.lease("other", 0, 1)
+    hold_back(bench, 1, 60)
+    await bench.started(3)
+    assert bench.runner.started[2] == ("other", 0)
+
+
+async def test_a_chunk_of_which_nothing_can_go_on_is_given_back_with_the_least_price_it_wants(
+    make_bench, eventually
+):
+    bench = make_bench()
+    bench.lease("j", 0, 3, allowance_micros=100)
+    await bench.started(3)
+    hold_back(bench, 0, 700)
+    hold_back(bench, 1, 600)
+    bench.runner.succeed("j", 2)
+    await bench.started(5)
+    hold_back(bench, 0, 700)
+    hold_back(bench, 1, 600)
+    await eventually(lambda: bool(releases(bench)))
+    assert [release.wanted_micros for release in releases(bench)] == [600]
+    assert not bench.scheduler.leased.jobs
+
+
+async def test_an_item_whose_call_fits_after_all_is_tried_again_at_once(make_bench):
+    bench = make_bench()
+    bench.lease("j", 0, 1, allowance_micros=100)
+    await bench.started(1)
+    hold_back(bench, 0, 90)  # another call ended between
+    await bench.started(2)
+    assert not releases(bench)
+
+
+async def test_what_a_held_back_item_has_used_goes_back_with_its_chunk(make_bench, eventually):
+    bench = make_bench()
+    bench.lease("j", 0, 1, allowance_micros=100)
+    await bench.started(1)
+    hold_back(bench, 0, 600, call_count=2, cost_micros=40)
+    await eventually(lambda: bool(releases(bench)))
+    deferrals = [d for r in bench.results.records for j in r.jobs for d in j.deferrals]
+    assert [(d.item_index, d.attempt_count, d.usage.cost_micros, d.delay_ms) for d in deferrals] == [
+        (0, 0, 40, 0)
+    ]
+
+
+async def test_a_job_that_is_stopped_lets_nothing_on_that_was_held_back(make_bench, eventually):
+    bench = make_bench()
+    bench.lease("j", 0, 2, allowance_micros=100)
+    await bench.started(2)
+    hold_back(bench, 1, 60)
+    await eventually(lambda: bench.scheduler.in_flight_count == 1)
+    bench.scheduler.stop_job("j")
+    await eventually(lambda: bool(releases(bench)))
+    assert len(bench.runner.started) == 2
+
+
+async def test_with_a_budget_quarantined_items_run_one_at_a_time(make_bench, eventually):
+    bench = make_bench()
+    bench.lease("j", 0, 2, allowance_micros=100, quarantined=True)
+    await eventually(lambda: len(bench.quarantine.started) == 1)
+    bench.quarantine.succeed("j", 0)
+    await eventually(lambda: len(bench.quarantine.started) == 2)
