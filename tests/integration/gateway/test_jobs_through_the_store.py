@@ -129,4 +129,4 @@ async def test_a_large_job_is_stored_whole(gateway, submit, lease):
 
 @pytest.mark.parametrize("job_class", [jobs_pb2.JOB_CLASS_INTERACTIVE, jobs_pb2.JOB_CLASS_BULK])
 async def test_the_class_of_a_job_is_kept(gateway, submit, job_class):
-    assert (await submit(gateway, job_class=job_class)).job_class == job_class
+    assert (await submit(gateway, options={"job_class": job_class})).job_class == job_class

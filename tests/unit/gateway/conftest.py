@@ -95,12 +95,14 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
             state = jobs_pb2.JOB_STATE_UPLOADING if new.upload_open else jobs_pb2.JOB_STATE_PENDING
             self.jobs[new.job_id] = jobs_pb2.Job(
                 job_id=new.job_id, kind=new.kind, tenant=new.tenant, state=state, seq=1,
-                job_class=new.job_class, progress=jobs_pb2.Progress(total_count=len(new.items)),
+                job_class=new.options.job_class, progress=jobs_pb2.Progress(total_count=len(new.items)),
             )  # fmt: skip
             self.items[new.job_id].extend(new.items)
             if new.upload_open:
                 self.open_uploads.add(new.job_id)
-            response.effects.tasks_to_publish.add(job_id=new.job_id, job_class=new.job_class, count=1)
+            response.effects.tasks_to_publish.add(
+                job_id=new.job_id, job_class=new.options.job_class, count=1
+            )
         outcome.job.CopyFrom(self.jobs[first[0]])
 
     def _job_of(self, request) -> jobs_pb2.Job:

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from headrace.gateway.v1.gateway_pb2 import JobEstimate, PauseJobRequest, ResumeJobRequest, SubmitJobRequest
+from headrace.jobs.v1.jobs_pb2 import JobOptions
 from headrace.kinds import Kind, builtin_kinds, validate_params
 from headrace.kinds.noop import NoopParams
 from services.gateway.requests.job_prices import JobPrices
@@ -20,10 +21,15 @@ async def estimate(params, *items, kind=COMPLETE, prices=PRICES):
     return await prices.estimate(kind, validated, [json.dumps(item) for item in items])
 
 
-def classify(**fields):
-    params = {"labels": ["a", "b"], "template": "{x}", "model": fields.pop("model", "gpt-4o-mini")}
+def classify(model="gpt-4o-mini", budget_micros=None, **fields):
+    params = {"labels": ["a", "b"], "template": "{x}", "model": model}
+    options = JobOptions(budget_micros=budget_micros)
     return SubmitJobRequest(
-        kind="llm.classify", params=json.dumps(params), items=['{"x": "some text"}'] * 3, **fields
+        kind="llm.classify",
+        params=json.dumps(params),
+        items=['{"x": "some text"}'] * 3,
+        options=options,
+        **fields,
     )
 
 
@@ -90,20 +96,20 @@ async def test_a_budget_goes_to_the_store_and_is_part_of_the_content(gateway, re
     await gateway.stub.SubmitJob(classify(budget_micros=5_000))
     await gateway.stub.SubmitJob(classify())
     with_budget, without = (request.jobs[0] for request in results.requests["CreateJobs"])
-    assert with_budget.budget_micros == 5_000
-    assert not without.HasField("budget_micros")
+    assert with_budget.options.budget_micros == 5_000
+    assert not without.options.HasField("budget_micros")
     assert with_budget.content_hash != without.content_hash
 
 
 @pytest.mark.parametrize("budget", [0, -1])
 async def test_a_budget_of_nothing_is_refused(gateway, failure_of, budget):
     failure = await failure_of(gateway.stub.SubmitJob(classify(budget_micros=budget)))
-    assert [violation.field for violation in failure.violations] == ["budget_micros"]
+    assert [violation.field for violation in failure.violations] == ["options.budget_micros"]
 
 
 async def test_a_budget_is_refused_where_the_price_of_the_model_is_not_known(gateway, failure_of):
     failure = await failure_of(gateway.stub.SubmitJob(classify(model="theirs", budget_micros=5_000)))
-    assert [violation.field for violation in failure.violations] == ["budget_micros"]
+    assert [violation.field for violation in failure.violations] == ["options.budget_micros"]
     assert "theirs" in failure.message
 
 

@@ -69,7 +69,7 @@ async def test_a_wrong_request_id_of_a_retry_is_named(gateway, failure_of, submi
 
 def scheduled(seconds, nanos=0, **fields):
     request = SubmitJobRequest(kind="noop", items=["1"], **fields)
-    request.schedule_time.seconds, request.schedule_time.nanos = int(seconds), nanos
+    request.options.schedule_time.seconds, request.options.schedule_time.nanos = int(seconds), nanos
     return request
 
 
@@ -77,7 +77,7 @@ async def test_a_wanted_start_goes_to_the_store_and_is_part_of_the_content(gatew
     start = time.time() + 3600
     await gateway.stub.SubmitJob(scheduled(start, 5000, request_id="r"))
     (new,) = results.requests["CreateJobs"][0].jobs
-    assert (new.schedule_time.seconds, new.schedule_time.nanos) == (int(start), 5000)
+    assert (new.options.schedule_time.seconds, new.options.schedule_time.nanos) == (int(start), 5000)
     await gateway.stub.SubmitJob(scheduled(start, 5000, request_id="r"))
     for other in (
         scheduled(start + 1, request_id="r"),
@@ -93,9 +93,9 @@ async def test_a_start_in_the_past_is_taken(gateway):
 @pytest.mark.parametrize(("seconds", "nanos"), [(10**12, 0), (0, -5), (0, 2 * 10**9), (-(10**12), 0)])
 async def test_a_start_that_is_no_time_is_named(gateway, failure_of, seconds, nanos):
     error = await failure_of(gateway.stub.SubmitJob(scheduled(seconds, nanos)))
-    assert [violation.field for violation in error.violations] == ["schedule_time"]
+    assert [violation.field for violation in error.violations] == ["options.schedule_time"]
 
 
 async def test_a_start_over_a_year_ahead_is_named(gateway, failure_of):
     error = await failure_of(gateway.stub.SubmitJob(scheduled(time.time() + 400 * 86_400)))
-    assert error.message == "schedule_time: must be at most a year ahead"
+    assert error.message == "options.schedule_time: must be at most a year ahead"

@@ -63,7 +63,9 @@ async def test_another_trace_makes_no_other_content(gateway):
 async def test_a_call_that_stores_many_jobs_is_made_in_the_trace_of_none(size):
     store, seen = TracedStore(), []
     creator = JobCreator(store, NoEffects())
-    new = results_pb2.NewJob(job_id="j", job_class=jobs_pb2.JOB_CLASS_DEFAULT, items=["1" * size])
+    new = results_pb2.NewJob(
+        job_id="j", items=["1" * size], options={"job_class": jobs_pb2.JOB_CLASS_DEFAULT}
+    )
 
     async def answer(request, context):
         seen.append(current_traceparent())

