@@ -71,7 +71,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
             ]
         )
 
-    async def SubmitJob(  # noqa: N802
+    async def SubmitJob(
         self, request: gateway_pb2.SubmitJobRequest, context: Context
     ) -> gateway_pb2.SubmitJobResponse:
         """Stores a job, or says what it would take; see the proto."""
@@ -83,7 +83,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
             return gateway_pb2.SubmitJobResponse(estimate=estimate)
         return gateway_pb2.SubmitJobResponse(job=await self._creator.create(job))
 
-    async def AppendItems(  # noqa: N802
+    async def AppendItems(
         self, request_iterator: AsyncIterable[gateway_pb2.AppendItemsRequest], context: Context
     ) -> AsyncIterator[gateway_pb2.AppendItemsResponse]:
         """Adds items to an upload; see the proto."""
@@ -93,7 +93,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
             async for answer in answers:
                 yield answer
 
-    async def GetJob(  # noqa: N802
+    async def GetJob(
         self, request: gateway_pb2.GetJobRequest, context: Context
     ) -> gateway_pb2.GetJobResponse:
         """Returns a job; see the proto."""
@@ -101,7 +101,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         job = await self._store.get_job(canonical_job_id(request.job_id), tenant_of(context))
         return gateway_pb2.GetJobResponse(job=job)
 
-    async def ListJobs(  # noqa: N802
+    async def ListJobs(
         self, request: gateway_pb2.ListJobsRequest, context: Context
     ) -> gateway_pb2.ListJobsResponse:
         """Returns a page of jobs; see the proto."""
@@ -124,7 +124,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         token = query.page_token(page.jobs[-1].job_id) if page.more else ""
         return gateway_pb2.ListJobsResponse(jobs=page.jobs, next_page_token=token)
 
-    async def WatchJob(  # noqa: N802
+    async def WatchJob(
         self, request: gateway_pb2.WatchJobRequest, context: Context
     ) -> AsyncIterator[gateway_pb2.WatchJobResponse]:
         """Streams a job's snapshots; see the proto."""
@@ -141,7 +141,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
             async for response in responses:
                 yield response
 
-    async def GetResults(  # noqa: N802
+    async def GetResults(
         self, request: gateway_pb2.GetResultsRequest, context: Context
     ) -> gateway_pb2.GetResultsResponse:
         """Returns a page of results; see the proto."""
@@ -160,7 +160,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         token = query.page_token(page.results[-1].item_index) if page.more else ""
         return gateway_pb2.GetResultsResponse(results=page.results, next_page_token=token)
 
-    async def StreamResults(  # noqa: N802
+    async def StreamResults(
         self, request: gateway_pb2.StreamResultsRequest, context: Context
     ) -> AsyncIterator[gateway_pb2.StreamResultsResponse]:
         """Streams results as they are recorded; see the proto."""
@@ -177,7 +177,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
             async for response in responses:
                 yield response
 
-    async def CancelJob(  # noqa: N802
+    async def CancelJob(
         self, request: gateway_pb2.CancelJobRequest, context: Context
     ) -> gateway_pb2.CancelJobResponse:
         """Cancels a job; see the proto."""
@@ -186,7 +186,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self._effects.carry_out(response.effects)
         return gateway_pb2.CancelJobResponse(job=response.job)
 
-    async def PauseJob(  # noqa: N802
+    async def PauseJob(
         self, request: gateway_pb2.PauseJobRequest, context: Context
     ) -> gateway_pb2.PauseJobResponse:
         """Pauses a job; see the proto."""
@@ -195,7 +195,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self._effects.carry_out(response.effects)
         return gateway_pb2.PauseJobResponse(job=response.job)
 
-    async def ResumeJob(  # noqa: N802
+    async def ResumeJob(
         self, request: gateway_pb2.ResumeJobRequest, context: Context
     ) -> gateway_pb2.ResumeJobResponse:
         """Lets a paused job go on; see the proto."""
@@ -210,7 +210,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self._effects.carry_out(response.effects)
         return gateway_pb2.ResumeJobResponse(job=response.job)
 
-    async def RetryJob(  # noqa: N802
+    async def RetryJob(
         self, request: gateway_pb2.RetryJobRequest, context: Context
     ) -> gateway_pb2.RetryJobResponse:
         """Starts a new round of a finished job; see the proto."""
@@ -228,13 +228,13 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self._effects.carry_out(response.effects)
         return gateway_pb2.RetryJobResponse(job=response.job)
 
-    async def ListKinds(  # noqa: N802
+    async def ListKinds(
         self, request: gateway_pb2.ListKindsRequest, context: Context
     ) -> gateway_pb2.ListKindsResponse:
         """Returns the kinds; see the proto."""
         return self._kinds_response
 
-    async def ListWorkers(  # noqa: N802
+    async def ListWorkers(
         self, request: gateway_pb2.ListWorkersRequest, context: Context
     ) -> gateway_pb2.ListWorkersResponse:
         """Returns the workers; see the proto."""
