@@ -96,7 +96,7 @@ def lease(store) -> Callable[[], Awaitable[list[results_pb2.Lease]]]:
         response = await store.stub.LeaseChunks(
             results_pb2.LeaseChunksRequest(
                 job_class=jobs_pb2.JOB_CLASS_DEFAULT,
-                room=1000,
+                capacity=1000,
                 incarnation=INCARNATION,
                 call_id="one",
             )

@@ -100,9 +100,7 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
             self.items[new.job_id].extend(new.items)
             if new.upload_open:
                 self.open_uploads.add(new.job_id)
-            response.effects.tasks_to_publish.add(
-                job_id=new.job_id, job_class=new.options.job_class, count=1
-            )
+            response.effects.tasks_to_publish.add(job_id=new.job_id, job_class=new.options.job_class, count=1)
         outcome.job.CopyFrom(self.jobs[first[0]])
 
     def _job_of(self, request) -> jobs_pb2.Job:

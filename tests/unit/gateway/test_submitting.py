@@ -89,7 +89,7 @@ async def test_a_small_job_does_not_wait_for_a_large_one(gateway, results, submi
 
 
 async def test_what_waits_for_a_slow_store_is_bounded(gateway, results, submit, failure_of, monkeypatch):
-    monkeypatch.setattr("services.gateway.creation.MAX_HELD_BYTES", 2000)
+    monkeypatch.setattr("services.gateway.creation.MAX_WAITING_BYTES", 2000)
     results.gates["CreateJobs"] = asyncio.Event()
     text = json.dumps("x" * 1000)
     first = asyncio.create_task(submit(gateway, items=[text]))

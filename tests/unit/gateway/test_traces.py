@@ -19,7 +19,7 @@ class NoEffects:
     def carry_out(self, effects):
         pass
 
-    def note_new(self, job):
+    def add_recent(self, job):
         pass
 
 

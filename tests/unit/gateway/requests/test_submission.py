@@ -12,12 +12,11 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import builtin_kinds
 from services.gateway.requests.job_prices import JobPrices
 from services.gateway.requests.request_rules import MAX_ITEM_COUNT
-from services.gateway.requests.submission import new_job
+from services.gateway.requests.submission import Submissions
 from services.shared.prices import read_prices
 
 MB = 1024 * 1024
-KINDS = builtin_kinds()
-PRICES = JobPrices(read_prices(), "gpt-4o-mini")
+SUBMISSIONS = Submissions(builtin_kinds(), JobPrices(read_prices(), "gpt-4o-mini"))
 
 
 def request(**fields) -> gateway_pb2.SubmitJobRequest:
@@ -26,12 +25,12 @@ def request(**fields) -> gateway_pb2.SubmitJobRequest:
 
 async def refusal(**fields) -> InvalidArgumentError:
     with pytest.raises(InvalidArgumentError) as caught:
-        await new_job(request(**fields), "default", KINDS, PRICES)
+        await SUBMISSIONS.new_job(request(**fields), "default")
     return caught.value
 
 
 async def accepted(**fields):
-    return await new_job(request(**fields), "default", KINDS, PRICES)
+    return await SUBMISSIONS.new_job(request(**fields), "default")
 
 
 def fields_of(error: InvalidArgumentError) -> list[str]:
@@ -257,7 +256,9 @@ async def test_timeouts_are_handed_on_and_are_part_of_the_content():
 
 async def test_timeouts_that_are_not_given_are_none():
     job = await accepted()
-    assert not [name for name in ("job_timeout", "item_timeout", "call_timeout") if job.options.HasField(name)]
+    assert not [
+        name for name in ("job_timeout", "item_timeout", "call_timeout") if job.options.HasField(name)
+    ]
 
 
 @pytest.mark.parametrize("nanos", [-5, 1_000_000_000])

@@ -2,7 +2,7 @@ import pytest
 
 from headrace.errors import InvalidArgumentError
 from headrace.jobs.v1 import jobs_pb2
-from services.gateway.requests.cursors import ResultsOfJob
+from services.gateway.requests.cursors import ResultsQuery
 from services.gateway.requests.opaque_text import seal
 from services.gateway.requests.page_tokens import PagedQuery
 from services.gateway.requests.resume_tokens import resume_seq, resume_token
@@ -76,18 +76,18 @@ def test_a_page_token_with_an_impossible_index_is_refused(position):
         query.index_position(query.page_token(position))
 
 
-ALL_RESULTS = ResultsOfJob(JOB_ID, jobs_pb2.ITEM_STATE_UNSPECIFIED)
-ONLY_FAILED = ResultsOfJob(JOB_ID, jobs_pb2.ITEM_STATE_FAILED)
+ALL_RESULTS = ResultsQuery(JOB_ID, jobs_pb2.ITEM_STATE_UNSPECIFIED)
+ONLY_FAILED = ResultsQuery(JOB_ID, jobs_pb2.ITEM_STATE_FAILED)
 
 
 @pytest.mark.parametrize(("seq", "item_index"), [(1, 0), (7, 2**63 - 1), (0, -1)])
 def test_a_cursor_gives_back_its_place(seq, item_index):
     place = results_pb2.RecordPlace(seq=seq, item_index=item_index)
-    assert ALL_RESULTS.place(ALL_RESULTS.cursor(place)) == place
+    assert ALL_RESULTS.position(ALL_RESULTS.cursor(place)) == place
 
 
 def test_no_cursor_starts_from_the_first_result():
-    assert ALL_RESULTS.place("") is None
+    assert ALL_RESULTS.position("") is None
 
 
 @pytest.mark.parametrize(
@@ -105,6 +105,6 @@ def test_no_cursor_starts_from_the_first_result():
 )
 def test_a_cursor_that_is_none_of_these_results_is_refused(cursor):
     with pytest.raises(InvalidArgumentError) as caught:
-        ALL_RESULTS.place(cursor)
+        ALL_RESULTS.position(cursor)
     assert caught.value.reason == "INVALID_CURSOR"
     assert caught.value.violations[0].field == "cursor"

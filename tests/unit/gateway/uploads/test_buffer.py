@@ -31,9 +31,9 @@ def ranges(calls) -> list[tuple[int, int]]:
     return [(call.request.first_item_index, len(call.request.items)) for call in calls]
 
 
-async def put(buffer, *batches, held_bytes: int = 0) -> None:
+async def put(buffer, *batches, reserved_bytes: int = 0) -> None:
     for one in batches:
-        for call in store_calls(one, held_bytes):
+        for call in store_calls(one, reserved_bytes):
             await buffer.put(call)
 
 
@@ -73,20 +73,20 @@ def test_an_item_of_1_mb_goes_alone():
 def test_the_end_and_the_bytes_of_a_batch_go_with_its_last_call():
     calls = list(store_calls(batch(0, 1500, finish=1500), 99))
     assert [call.request.HasField("finish_total_count") for call in calls] == [False, True]
-    assert [call.held_bytes for call in calls] == [0, 99]
+    assert [call.reserved_bytes for call in calls] == [0, 99]
 
 
 def test_a_batch_without_items_is_one_call_whatever_its_place():
     [call] = store_calls(AppendItemsRequest(first_item_index=50), 3)
-    assert (call.request.first_item_index, call.held_bytes) == (0, 3)
+    assert (call.request.first_item_index, call.reserved_bytes) == (0, 3)
 
 
 async def test_batches_that_follow_each_other_become_one_call(buffer, forever):
-    await put(buffer, batch(0, 10), batch(10, 20), batch(30, 5), held_bytes=7)
+    await put(buffer, batch(0, 10), batch(10, 20), batch(30, 5), reserved_bytes=7)
     buffer.close()
     [call] = await taken(buffer)
     assert ranges([call]) == [(0, 35)]
-    assert call.held_bytes == 21
+    assert call.reserved_bytes == 21
 
 
 @pytest.mark.parametrize("place", [11, 9, 0], ids=["gap", "overlap", "again"])

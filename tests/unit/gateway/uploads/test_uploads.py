@@ -22,7 +22,7 @@ def gathering(monkeypatch):
 
 @pytest.fixture
 def quick_repeats(monkeypatch):
-    monkeypatch.setattr(upload_stream, "REPEAT_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(upload_stream, "RETRY_SECONDS", (0.01, 0.01))
 
 
 async def rest_of(call, answers: list | None = None) -> list:
@@ -274,7 +274,7 @@ async def test_a_request_after_finish_is_refused_and_the_finish_holds(
 async def test_a_store_that_is_away_for_a_moment_is_asked_again(
     gateway, results, open_upload, next_of, unavailable, monkeypatch
 ):
-    monkeypatch.setattr(upload_stream, "REPEAT_SECONDS", (0.01,) * 1000)
+    monkeypatch.setattr(upload_stream, "RETRY_SECONDS", (0.01,) * 1000)
     upload = await open_upload(gateway)
     results.failures["AppendItems"] = unavailable
     await upload.send(0, "1", "2")

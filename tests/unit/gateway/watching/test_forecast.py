@@ -3,12 +3,12 @@
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from services.gateway.watching.forecast import TOLD_SECONDS, Forecast
+from services.gateway.watching.forecast import LIVE_EVENT_SECONDS, Forecast
 
 RUNNING = jobs_pb2.JOB_STATE_RUNNING
 
 
-class FixedPace:
+class FixedThroughput:
     """A pace that is known."""
 
     def __init__(self) -> None:
@@ -30,7 +30,7 @@ class FixedPace:
 
 @pytest.fixture
 def forecast():
-    forecast = Forecast(FixedPace())
+    forecast = Forecast(FixedThroughput())
     forecast.put_job(make_job(), 0.0)
     return forecast
 
@@ -73,7 +73,7 @@ def test_a_job_whose_items_all_have_a_result_costs_no_more(forecast):
 
 def test_a_worker_that_tells_no_more_does_not_count(forecast):
     forecast.put_live_event(live("gone", in_flight_count=50), 0.0)
-    forecast.put_live_event(live("there", in_flight_count=7), TOLD_SECONDS - 0.5)
-    assert forecast.read(TOLD_SECONDS - 0.1).in_flight_count == 57
-    assert forecast.read(TOLD_SECONDS).in_flight_count == 7
-    assert forecast._pace.in_flight_count == 7
+    forecast.put_live_event(live("there", in_flight_count=7), LIVE_EVENT_SECONDS - 0.5)
+    assert forecast.read(LIVE_EVENT_SECONDS - 0.1).in_flight_count == 57
+    assert forecast.read(LIVE_EVENT_SECONDS).in_flight_count == 7
+    assert forecast._throughput.in_flight_count == 7

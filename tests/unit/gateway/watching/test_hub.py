@@ -165,7 +165,7 @@ async def test_a_job_that_stands_still_has_its_zeros_told_once(hub, clock):
         told = []
         for _ in range(80):
             hub.check_live_numbers()
-            if watcher._news.is_set():
+            if watcher._changed.is_set():
                 told.append((await watcher.next()).forecast)
             clock.now += 0.25
         assert [forecast.in_flight_count for forecast in told] == [4, 0]
@@ -203,8 +203,8 @@ async def test_a_watcher_who_joins_is_told_nothing_old(hub, clock):
 async def test_quiet_jobs_are_named_once_a_period_with_what_is_known_of_them(hub):
     with hub.watch(JOB_ID, 0):
         hub.put_jobs([job(8)])
-        assert hub.quiet_jobs(60) == []
-        [known] = hub.quiet_jobs(0)
+        assert hub.take_quiet_jobs(60) == []
+        [known] = hub.take_quiet_jobs(0)
         assert (known.job_id, known.known_seq) == (JOB_ID, 8)
 
 
@@ -218,7 +218,7 @@ async def test_jobs_that_fell_quiet_at_different_times_are_soon_named_together(h
             named = []
             while now[0] < 104.0:
                 now[0] += 0.25
-                named.append({known.job_id for known in hub.quiet_jobs(1.0)})
+                named.append({known.job_id for known in hub.take_quiet_jobs(1.0)})
     assert [names for names in named if names] == [{JOB_ID, other}] * 4
 
 
@@ -232,9 +232,9 @@ async def test_a_job_unseen_for_long_is_asked_for_whatever_its_seq_and_seen_when
         seqs = []
         for _ in range(3):
             now[0] += UNSEEN_SECONDS - 1
-            asked = hub.quiet_jobs(1.0)
+            asked = hub.take_quiet_jobs(1.0)
             seqs.append(asked[0].known_seq)
-            hub.put_reading(asked, [job(8)] if not asked[0].known_seq else [])
+            hub.put_read_jobs(asked, [job(8)] if not asked[0].known_seq else [])
         assert seqs == [8, 0, 8]
 
 
@@ -245,7 +245,7 @@ async def test_a_job_that_the_store_does_not_name_when_it_should_is_gone_for_its
         await watcher.next()
         await still_there.next()
         asked = [pb.KnownJob(job_id=JOB_ID, known_seq=0), pb.KnownJob(job_id=other, known_seq=1)]
-        hub.put_reading(asked, [])
+        hub.put_read_jobs(asked, [])
         with pytest.raises(NotFoundError):
             await watcher.next()
         still_there.check()

@@ -1,7 +1,7 @@
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from services.gateway.watching.recent_jobs import KEPT_SECONDS, MAX_KEPT, RecentJobs
+from services.gateway.watching.recent_jobs import LIFETIME_SECONDS, MAX_JOBS, RecentJobs
 
 
 class Clock:
@@ -34,7 +34,7 @@ def test_a_new_job_is_found_by_its_tenant_alone(recent):
 
 def test_a_new_job_is_found_for_some_seconds_whatever_is_heard_of_it(recent, clock):
     recent.add(job())
-    clock.now += KEPT_SECONDS - 0.1
+    clock.now += LIFETIME_SECONDS - 0.1
     recent.update(job(seq=2))
     assert recent.find("a", "default").seq == 2
     clock.now += 0.1
@@ -50,13 +50,13 @@ def test_the_newest_snapshot_stays_and_news_of_other_jobs_are_not_kept(recent):
 
 
 def test_no_more_than_so_many_are_kept(recent, clock):
-    for number in range(MAX_KEPT + 1):
+    for number in range(MAX_JOBS + 1):
         recent.add(job(str(number)))
     assert recent.find("0", "default") is None
     assert recent.find("1", "default") is not None
-    clock.now += KEPT_SECONDS
+    clock.now += LIFETIME_SECONDS
     recent.add(job("new"))
-    assert len(recent._kept) == 1
+    assert len(recent._jobs) == 1
 
 
 def test_the_end_of_a_job_is_asked_of_the_store(recent):

@@ -7,7 +7,7 @@ import pytest
 
 from headrace.gateway.v1.gateway_pb2 import GetJobRequest, StreamResultsRequest
 from headrace.jobs.v1 import jobs_pb2
-from services.gateway.requests.cursors import ResultsOfJob
+from services.gateway.requests.cursors import ResultsQuery
 from services.stubs.results.v1 import results_pb2
 
 MB = 1024 * 1024
@@ -192,7 +192,7 @@ async def test_a_text_that_is_no_cursor_is_refused(gateway, submit, failure_of, 
 
 async def test_a_cursor_that_the_store_has_not_come_to_yet_is_refused(gateway, submit, failure_of):
     job = await submit(gateway)
-    ahead = ResultsOfJob(job.job_id, jobs_pb2.ITEM_STATE_UNSPECIFIED).cursor(
+    ahead = ResultsQuery(job.job_id, jobs_pb2.ITEM_STATE_UNSPECIFIED).cursor(
         results_pb2.RecordPlace(seq=1000)
     )
     assert (await failure_of(stream(gateway, job, cursor=ahead).read())).reason == "INVALID_CURSOR"

@@ -217,7 +217,7 @@ async def test_live_events_reach_watchers_with_a_token_that_resumes(
 async def test_watchers_are_told_the_pace_of_a_job_its_end_and_what_it_will_cost(
     gateway, worker, start_worker, results, submit, next_of, monkeypatch
 ):
-    monkeypatch.setattr("services.gateway.watching.pace.SETTLED_SECONDS", 0.05)
+    monkeypatch.setattr("services.gateway.watching.throughput.SETTLED_SECONDS", 0.05)
     monkeypatch.setattr("services.gateway.watching.topic.LIVE_SECONDS", 0.02)
     other = await start_worker()
     await other.until(lambda: other.streams)

@@ -3,7 +3,7 @@
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from services.gateway.watching.pace import MIN_RESULTS, STALL_SECONDS, Pace
+from services.gateway.watching.throughput import MIN_RESULTS, STALL_SECONDS, Throughput
 
 RUNNING, PAUSED = jobs_pb2.JOB_STATE_RUNNING, jobs_pb2.JOB_STATE_PAUSED
 UPLOADING, PENDING = jobs_pb2.JOB_STATE_UPLOADING, jobs_pb2.JOB_STATE_PENDING
@@ -14,7 +14,7 @@ class WatchedJob:
     """A job whose snapshots go to a pace while a clock is moved."""
 
     def __init__(self, total, state=RUNNING, done=0, cost_each=100, started_before=0.0, cost_before=0):
-        self.pace = Pace(lambda: WALL)
+        self.throughput = Throughput(lambda: WALL)
         self.now = 1000.0
         self.in_flight = 0
         self._cost_each = cost_each
@@ -32,7 +32,7 @@ class WatchedJob:
         self._job.usage.cost_micros = self._cost_before + self._cost_each * done
         told = jobs_pb2.Job()
         told.CopyFrom(self._job)
-        self.pace.put(told, self.now)
+        self.throughput.put(told, self.now)
 
     def run(self, seconds, per_second=0.0, step=0.1):
         """Lets time pass, with so many results a second and a snapshot a step."""
@@ -55,15 +55,15 @@ class WatchedJob:
 
     @property
     def left(self):
-        return self.pace.remaining_seconds(self.now, self.in_flight)
+        return self.throughput.remaining_seconds(self.now, self.in_flight)
 
     @property
     def rates(self):
-        return self.pace.rates(self.now, self.in_flight)
+        return self.throughput.rates(self.now, self.in_flight)
 
     @property
     def final_cost(self):
-        return self.pace.final_cost_micros(self.in_flight)
+        return self.throughput.final_cost_micros(self.in_flight)
 
 
 def test_a_steady_job_has_its_rates_its_end_and_its_cost():
@@ -235,5 +235,5 @@ def test_what_is_kept_of_a_long_job_is_bounded_and_its_pace_still_right():
     job = WatchedJob(1_000_000)
     job.in_flight = 100_000  # the window never fills
     job.run(3600, per_second=10, step=1.0)
-    assert len(job.pace._samples) <= 120
+    assert len(job.throughput._samples) <= 120
     assert job.rates[0] == pytest.approx(10, rel=0.02)
