@@ -1,4 +1,4 @@
-"""A real gateway on a real port, before a store and workers that do what a test tells them."""
+"""A real gateway on a real port, with a fake store and fake workers that tests control."""
 
 import asyncio
 import itertools
@@ -32,7 +32,7 @@ TERMINAL = (jobs_pb2.JOB_STATE_SUCCEEDED, jobs_pb2.JOB_STATE_CANCELLED)
 
 
 class FakeResults(results_pb2_grpc.ResultsServiceServicer):
-    """A store in a dictionary. Tests change its jobs, hold its calls back, or have them fail."""
+    """A store in a dictionary. Tests change its jobs, block its calls, or make them fail."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, jobs_pb2.Job] = {}
@@ -52,7 +52,7 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         self.silent_workers: list[jobs_pb2.Worker] = []
         self.workers_to_notify: list[results_pb2.WorkerToNotify] = []
         self.sweep_effects = results_pb2.Effects()
-        self.recorded_page_size = 0  # what ends a page of the real store early: its bytes
+        self.recorded_page_size = 0  # the real store ends a page early by its bytes
 
     async def _enter(self, name: str, request) -> None:
         self.requests[name].append(request)
@@ -129,7 +129,7 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         return response
 
     def _judge(self, job: jobs_pb2.Job, request, finish: int | None) -> list[str]:
-        """Returns the new items of a batch, by the rules of the real store."""
+        """Returns the new items of a batch, by the rules of the real store; raises its errors."""
         is_open, stored_count = job.job_id in self.open_uploads, len(self.items[job.job_id])
         if is_open and job.state in TERMINAL:
             raise FailedPreconditionError("it ended", reason="JOB_ENDED")
@@ -150,9 +150,9 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         job = self.advance(job_id, succeeded=len(self.recorded[job_id]) + len(indices))
         state = jobs_pb2.ITEM_STATE_FAILED if failed else jobs_pb2.ITEM_STATE_SUCCEEDED
         for index in sorted(indices):
-            place = results_pb2.RecordPlace(seq=job.seq, item_index=index)
+            position = results_pb2.RecordPlace(seq=job.seq, item_index=index)
             result = jobs_pb2.Result(item_index=index, state=state, output="1" * size)
-            self.recorded[job_id].append((place, result))
+            self.recorded[job_id].append((position, result))
         return job
 
     async def ListRecordedResults(self, request, context):
@@ -160,9 +160,9 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         job = self._job_of(request)
         after = (request.after.seq, request.after.item_index) if request.HasField("after") else (0, -1)
         found = [
-            (place, result)
-            for place, result in self.recorded[job.job_id]
-            if (place.seq, place.item_index) > after and request.item_state in (0, result.state)
+            (position, result)
+            for position, result in self.recorded[job.job_id]
+            if (position.seq, position.item_index) > after and request.item_state in (0, result.state)
         ]
         page = found[: self.recorded_page_size or request.page_size]
         more = len(found) > len(page)
@@ -212,7 +212,7 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         return response
 
     def _move(self, request, response, state, allowed) -> None:
-        """Brings a job to a state where it is in one that allows it, and answers it."""
+        """Moves a job to a state if its present one allows it, and fills the response."""
         job = self._job_of(request)
         if job.state in allowed:
             self.advance(job.job_id, state)
@@ -266,7 +266,7 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
 
 
 class FakeWorker(worker_pb2_grpc.WorkerServiceServicer):
-    """A worker that streams what a test gives it."""
+    """A worker that streams the progress a test sends."""
 
     def __init__(self, incarnation: str) -> None:
         self.incarnation = incarnation
@@ -278,7 +278,7 @@ class FakeWorker(worker_pb2_grpc.WorkerServiceServicer):
         self.cancel_gate = asyncio.Event()
         self.cancel_gate.set()
 
-    async def _tell(self) -> None:
+    async def _notify(self) -> None:
         async with self.changed:
             self.changed.notify_all()
 
@@ -292,33 +292,33 @@ class FakeWorker(worker_pb2_grpc.WorkerServiceServicer):
         self.opened_count += 1
         try:
             yield worker_pb2.StreamProgressResponse(incarnation=self.incarnation)
-            await self._tell()
+            await self._notify()
             while True:
-                news = await queue.get()
-                if news is None:
+                progress = await queue.get()
+                if progress is None:
                     raise UnavailableError("cut")
-                yield news
+                yield progress
         finally:
             self.streams.discard(queue)
-            await self._tell()
+            await self._notify()
 
     async def CancelJob(self, request, context):
         self.cancelled.append(request)
-        await self._tell()
+        await self._notify()
         await self.cancel_gate.wait()
         return worker_pb2.CancelJobResponse()
 
     async def PauseJob(self, request, context):
         self.paused.append(request)
-        await self._tell()
+        await self._notify()
         return worker_pb2.PauseJobResponse()
 
     def send(self, *jobs: jobs_pb2.Job, live: tuple[str, jobs_pb2.LiveEvent] | None = None) -> None:
-        news = worker_pb2.StreamProgressResponse(incarnation=self.incarnation, jobs=jobs)
+        progress = worker_pb2.StreamProgressResponse(incarnation=self.incarnation, jobs=jobs)
         if live is not None:
-            news.live_events.add(job_id=live[0], live_event=live[1])
+            progress.live_events.add(job_id=live[0], live_event=live[1])
         for queue in self.streams:
-            queue.put_nowait(news)
+            queue.put_nowait(progress)
 
     def cut(self) -> None:
         for queue in self.streams:
@@ -326,7 +326,7 @@ class FakeWorker(worker_pb2_grpc.WorkerServiceServicer):
 
 
 class BrokenBroker(dramatiq.brokers.stub.StubBroker):
-    """A broker that cannot be reached."""
+    """An unreachable broker."""
 
     def __init__(self) -> None:
         super().__init__(middleware=[])
@@ -344,7 +344,7 @@ async def results() -> FakeResults:
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable[..., Awaitable[RpcServer]]]:
-    """Serves a fake on a free port until the test is over."""
+    """Serves a fake on a free port until the end of the test."""
     servers: list[RpcServer] = []
 
     async def start(fake, listen: str = "127.0.0.1:0") -> RpcServer:
@@ -364,7 +364,7 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[RpcServer]]]:
 
 @pytest.fixture
 async def start_gateway(results, serve) -> AsyncIterator[Callable[..., Awaitable[SimpleNamespace]]]:
-    """Starts gateways before the fake store: ``app``, ``stub`` and ``broker`` of each."""
+    """Starts gateways on the fake store; returns ``app``, ``stub``, ``broker`` and ``channel`` of each."""
     async with AsyncExitStack() as stack:
         results_target = ""
 
@@ -402,7 +402,7 @@ async def gateway(start_gateway) -> SimpleNamespace:
 
 @pytest.fixture
 def start_worker(results, serve) -> Callable[[], Awaitable[FakeWorker]]:
-    """Starts fake workers that the store names as live from the next sweep on."""
+    """Starts fake workers; the store lists them as live from the next sweep."""
     numbers = itertools.count(1)
 
     async def start() -> FakeWorker:
@@ -417,7 +417,7 @@ def start_worker(results, serve) -> Callable[[], Awaitable[FakeWorker]]:
 
 @pytest.fixture
 def unavailable() -> Exception:
-    return UnavailableError("the database is away")
+    return UnavailableError("the database is unavailable")
 
 
 @pytest.fixture
@@ -440,7 +440,7 @@ def submit() -> Callable[..., Awaitable[jobs_pb2.Job]]:
 
 @pytest.fixture
 def failure_of() -> Callable[[Awaitable], Awaitable[HeadraceError]]:
-    """Returns the error that a call is answered with."""
+    """Returns the error of a call."""
 
     async def failure(call: Awaitable) -> HeadraceError:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -465,7 +465,7 @@ def next_of() -> Callable[..., Awaitable]:
 
 @pytest.fixture
 def open_upload(submit, next_of) -> Callable[..., Awaitable[SimpleNamespace]]:
-    """Submits an upload and opens its stream: ``job``, ``call``, its ``first`` answer, and ``send``."""
+    """Submits an upload and opens its stream: ``job``, ``call``, its ``first`` response, and ``send``."""
 
     async def start(gateway, job: jobs_pb2.Job | None = None) -> SimpleNamespace:
         job = job or await submit(gateway, upload=True)

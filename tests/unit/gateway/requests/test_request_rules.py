@@ -1,4 +1,4 @@
-"""How broken rules of the protos are told."""
+"""Descriptions of broken rules of the protos."""
 
 import asyncio
 import math
@@ -22,7 +22,7 @@ def timeout(**options) -> gateway_pb2.SubmitJobRequest:
     return submission(options=options)
 
 
-async def told(request) -> dict[str, str]:
+async def descriptions_of(request) -> dict[str, str]:
     with pytest.raises(InvalidArgumentError) as caught:
         await check_rules(request)
     return {violation.field: violation.description for violation in caught.value.violations}
@@ -52,29 +52,29 @@ async def told(request) -> dict[str, str]:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_a_broken_rule_is_told_in_words_that_name_the_remedy(wrong, field, words):
-    descriptions = await told(wrong)
+async def test_a_broken_rule_is_described_in_words_that_name_the_remedy(wrong, field, words):
+    descriptions = await descriptions_of(wrong)
     assert list(descriptions) == [field]
     assert words in descriptions[field]
 
 
-async def test_values_that_may_not_be_given_are_not_offered():
-    descriptions = await told(gateway_pb2.GetResultsRequest(job_id=JOB_ID, item_state=9))
+async def test_unspecified_values_are_not_offered():
+    descriptions = await descriptions_of(gateway_pb2.GetResultsRequest(job_id=JOB_ID, item_state=9))
     assert descriptions["item_state"] == "must be one of ITEM_STATE_SUCCEEDED, ITEM_STATE_FAILED"
 
 
-async def test_a_job_id_in_capitals_breaks_no_rule():
+async def test_a_job_id_in_upper_case_is_valid():
     await check_rules(gateway_pb2.GetJobRequest(job_id=JOB_ID.upper()))
 
 
-async def test_items_of_every_slice_are_checked_and_named_by_their_place():
+async def test_items_of_every_slice_are_checked_and_named_by_their_index():
     items = ["1"] * 12_000
     items[3] = items[7_000] = items[-1] = "x" * (MB + 1)
-    descriptions = await told(gateway_pb2.AppendItemsRequest(items=items, job_id="7"))
+    descriptions = await descriptions_of(gateway_pb2.AppendItemsRequest(items=items, job_id="7"))
     assert list(descriptions) == ["job_id", "items[3]", "items[7000]", "items[11999]"]
 
 
-async def test_as_many_items_as_may_be_are_checked_while_the_loop_goes_on():
+async def test_the_maximum_number_of_items_is_checked_without_blocking_the_loop():
     request = gateway_pb2.SubmitJobRequest(kind="k", items=["1"] * MAX_ITEM_COUNT)
     checking = asyncio.create_task(violations_of(request))
     turns = 0
@@ -86,18 +86,18 @@ async def test_as_many_items_as_may_be_are_checked_while_the_loop_goes_on():
 
 
 async def test_one_item_more_is_refused_as_a_whole():
-    descriptions = await told(gateway_pb2.AppendItemsRequest(items=["1"] * (MAX_ITEM_COUNT + 1)))
+    descriptions = await descriptions_of(gateway_pb2.AppendItemsRequest(items=["1"] * (MAX_ITEM_COUNT + 1)))
     assert list(descriptions) == ["items"]
     assert "100,000" in descriptions["items"]
 
 
-async def test_the_request_itself_is_left_as_it_is():
+async def test_the_request_itself_is_not_changed():
     request = gateway_pb2.SubmitJobRequest(kind="k", items=["1"] * 12_000)
     await check_rules(request)
     assert len(request.items) == 12_000
 
 
-async def test_a_reason_of_its_own_counts_before_a_wrong_field():
+async def test_a_specific_reason_precedes_invalid_field():
     items = ["1", "x" * (MB + 1)]
     with pytest.raises(InvalidArgumentError) as caught:
         await check_rules(gateway_pb2.AppendItemsRequest(job_id="7", items=items))

@@ -96,7 +96,7 @@ async def test_more_than_100_000_items_are_refused_as_a_whole():
     ["", "{", "nope", '{"a": 1} x', '"raw \0 NUL"', '"\\ud800"', "NaN", "[" * 2000],
     ids=["empty", "cut", "word", "two values", "raw NUL", "lone surrogate", "NaN", "too deep"],
 )
-async def test_an_item_that_is_no_json_is_named(broken):
+async def test_an_item_that_is_not_json_is_named(broken):
     error = await refusal(items=["1", "2", "3", broken])
     assert error.reason == "INVALID_FIELD"
     assert fields_of(error) == ["items[3]"]
@@ -104,11 +104,11 @@ async def test_an_item_that_is_no_json_is_named(broken):
 
 
 @pytest.mark.parametrize("text", ['"\\u0000"', '"🙂"', '{ "a" :1.50 , "é":"\\u00e9" }', "1e300", "null"])
-async def test_an_item_is_kept_character_by_character(text):
+async def test_an_item_is_stored_character_by_character(text):
     assert list((await accepted(items=[text])).items) == [text]
 
 
-async def test_an_item_over_1_mb_is_named_with_a_reason_of_its_own():
+async def test_an_item_over_1_mb_is_named_with_its_own_reason():
     error = await refusal(items=["1", json.dumps("x" * 2 * MB)])
     assert error.reason == "ITEM_TOO_LARGE"
     assert fields_of(error) == ["items[1]"]
@@ -150,7 +150,7 @@ async def test_a_request_id_that_cannot_be_stored_is_refused(request_id):
     assert fields_of(await refusal(request_id=request_id)) == ["request_id"]
 
 
-async def test_a_request_id_of_128_characters_is_kept():
+async def test_a_request_id_of_128_characters_is_stored():
     assert (await accepted(request_id="é" * 128)).request_id == "é" * 128
 
 
@@ -184,7 +184,7 @@ async def test_the_same_content_has_the_same_hash_whatever_its_request_id():
     ],
     ids=str,
 )
-async def test_any_other_content_has_another_hash(change):
+async def test_other_content_has_another_hash(change):
     assert (await accepted()).content_hash != (await accepted(**change)).content_hash
 
 
@@ -197,7 +197,7 @@ async def test_the_hash_of_stored_jobs_does_not_change_with_the_code():
     assert (await accepted()).content_hash == digest.digest()
 
 
-async def test_an_upload_is_opened_without_items_and_is_content_of_its_own():
+async def test_an_upload_is_opened_without_items_and_is_other_content():
     job = await accepted(items=[], upload=True)
     assert (job.upload_open, list(job.items)) == (True, [])
     assert job.content_hash == (await accepted(items=[], upload=True)).content_hash
@@ -208,26 +208,26 @@ async def test_items_and_an_upload_together_are_refused():
     assert fields_of(await refusal(upload=True)) == ["items"]
 
 
-async def test_an_unknown_kind_gives_the_reason_whatever_else_is_wrong():
+async def test_an_unknown_kind_determines_the_reason_whatever_else_is_wrong():
     error = await refusal(kind="llm.clasify", request_id="x" * 129)
     assert error.reason == "UNKNOWN_KIND"
     assert "noop" in error.message
     assert fields_of(error) == ["request_id", "kind"]
 
 
-async def test_a_missing_kind_is_told_once():
+async def test_a_missing_kind_is_named_once():
     error = await refusal(kind="")
     assert (error.reason, fields_of(error)) == ("INVALID_FIELD", ["kind"])
 
 
-async def test_a_default_that_is_spelt_out_is_the_same_content():
+async def test_an_explicit_default_is_the_same_content():
     spelt_out = await accepted(
         params="{}", options={"job_class": jobs_pb2.JOB_CLASS_DEFAULT, "max_failed_ratio": 0.5}
     )
     assert spelt_out.content_hash == (await accepted()).content_hash
 
 
-async def test_the_loop_goes_on_while_many_items_are_checked():
+async def test_many_items_are_checked_without_blocking_the_loop():
     text = json.dumps({"title": "Engineer", "company": "x" * 400})
     checking = asyncio.create_task(accepted(items=[text] * MAX_ITEM_COUNT))
     turns = 0
@@ -237,7 +237,7 @@ async def test_the_loop_goes_on_while_many_items_are_checked():
     assert turns > 3
 
 
-async def test_timeouts_are_handed_on_and_are_part_of_the_content():
+async def test_timeouts_are_passed_on_and_are_part_of_the_content():
     timeouts = {
         "job_timeout": Duration(seconds=90),
         "item_timeout": Duration(nanos=500_000_000),
@@ -254,7 +254,7 @@ async def test_timeouts_are_handed_on_and_are_part_of_the_content():
     assert (await accepted(options=timeouts)).content_hash == job.content_hash
 
 
-async def test_timeouts_that_are_not_given_are_none():
+async def test_timeouts_that_are_not_given_stay_unset():
     job = await accepted()
     assert not [
         name for name in ("job_timeout", "item_timeout", "call_timeout") if job.options.HasField(name)
@@ -267,7 +267,7 @@ async def test_a_timeout_that_is_not_a_duration_is_named(nanos):
     assert fields_of(await refusal(options={"call_timeout": timeout})) == ["options.call_timeout"]
 
 
-async def test_the_wish_for_cached_answers_is_handed_on_and_is_part_of_the_content():
+async def test_cache_responses_is_passed_on_and_is_part_of_the_content():
     plain, cached = await accepted(), await accepted(options={"cache_responses": True})
     assert (plain.options.cache_responses, cached.options.cache_responses) == (False, True)
     assert plain.content_hash != cached.content_hash
