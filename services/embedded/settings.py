@@ -27,7 +27,8 @@ class EmbeddedSettings(ServiceSettings):
         limits: Rate limits by model, as JSON or the path of a file; see ``read_limits``.
         tenant_concurrency: Maximum calls in flight per tenant, as JSON or the path of a file; see
             ``read_tenant_concurrency``.
-        gateway_resync_seconds: Time without news after which the gateway re-reads a watched job; 0: never.
+        gateway_resync_seconds: Time without a snapshot after which a watched job is read again from the
+            store, in seconds; 0: never.
         retention_hours: Time for which finished jobs are kept, in hours; 0: for ever.
     """
 

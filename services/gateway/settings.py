@@ -16,8 +16,8 @@ class GatewaySettings(ServiceSettings):
         model: HEADRACE_MODEL: the workers' model for jobs that name none; used for cost estimates only.
         prices_file: HEADRACE_PRICES_FILE: prices of models, as JSON. The prices that come with Headrace if
             unset.
-        gateway_resync_seconds: HEADRACE_GATEWAY_RESYNC_SECONDS: a watched job without news for this time is
-            read again from the store, in seconds, 0 to 3,600; 0: never.
+        gateway_resync_seconds: HEADRACE_GATEWAY_RESYNC_SECONDS: time without a snapshot after which a
+            watched job is read again from the store, in seconds, up to 3,600; 0: never.
     """
 
     listen: HostPort = "127.0.0.1:50051"

@@ -112,8 +112,8 @@ def store_calls(batch: gateway_pb2.AppendItemsRequest, reserved_bytes: int) -> I
 
     Args:
         batch: Checked batch. Without items it becomes one call, which reads the stored count or finishes.
-        reserved_bytes: Bytes reserved for the batch. The last call returns them, because the whole batch
-            stays in memory until then.
+        reserved_bytes: Bytes reserved for the batch. The last call returns them, because the batch stays
+            in memory as a whole.
     """
     end = batch.first_item_index + len(batch.items)
     for call in _split(batch) if batch.items else [_call(0, ())]:

@@ -14,7 +14,7 @@ from services.gateway.uploads.requests import check_batch, read_job_id
 from services.gateway.uploads.responses import UploadResponses
 from services.stubs.results.v1 import results_pb2
 
-# Waits before a call is repeated that the store did not answer, in seconds.
+# Waits before a call without a response from the store is repeated, in seconds.
 RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8)
 
 
@@ -51,7 +51,7 @@ class UploadStream:
 
     @property
     def reading_ended(self) -> bool:
-        """Whether no more requests of the client are read."""
+        """Whether the stream has stopped reading requests of the client."""
         return self._reader is not None and self._reader.done()
 
     async def run(

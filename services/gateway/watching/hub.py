@@ -124,7 +124,7 @@ class Hub:
             topic = self._topics.get(job.job_id)
             if topic is None:
                 continue
-            topic.heard_at = topic.seen_at = self._loop.time()
+            topic.updated_at = topic.seen_at = self._loop.time()
             if job.seq > topic.seq:
                 topic.put_job(job, self._loop.time())
                 self._wake(job.job_id)
@@ -149,18 +149,18 @@ class Hub:
                 self._wake(job_id)
 
     def take_quiet_jobs(self, quiet_seconds: float) -> list[results_pb2.KnownJob]:
-        """Returns the watched jobs without news for this time, and restarts their time.
+        """Returns the watched jobs that got no snapshot for this time, and restarts their time.
 
         If there is one, jobs that have been quiet for half the time are returned too. All jobs soon fall
         quiet together that way, and are read in one call.
         """
         now = self._loop.time()
-        if all(now - topic.heard_at < quiet_seconds for topic in self._topics.values()):
+        if all(now - topic.updated_at < quiet_seconds for topic in self._topics.values()):
             return []
         quiet, unseen_count = [], 0
         for job_id, topic in self._topics.items():
-            if now - topic.heard_at >= quiet_seconds / 2:
-                topic.heard_at = now
+            if now - topic.updated_at >= quiet_seconds / 2:
+                topic.updated_at = now
                 is_unseen = now - topic.seen_at >= UNSEEN_SECONDS and unseen_count < MAX_UNSEEN_JOBS
                 unseen_count += is_unseen
                 quiet.append(results_pb2.KnownJob(job_id=job_id, known_seq=0 if is_unseen else topic.seq))

@@ -19,7 +19,7 @@ class Resync:
     Args:
         hub: Knows which jobs are watched and quiet.
         store: Store to read from, all jobs in one call.
-        quiet_seconds: Time without news after which a job is re-read; 0: jobs are re-read on request only.
+        quiet_seconds: Time without a snapshot after which a job is re-read; 0: on request only.
     """
 
     def __init__(self, hub: Hub, store: StoreClient, quiet_seconds: float) -> None:

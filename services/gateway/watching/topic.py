@@ -25,13 +25,13 @@ class Topic:
         now: Monotonic time in seconds.
 
     Attributes:
-        heard_at: Time of the last news of the job, or of the last request to re-read it.
+        updated_at: Time of the last snapshot from any source, or of the last request to re-read the job.
         seen_at: Time when the job was last known to exist.
         live_number: Number of the newest live numbers; counts up from 0.
     """
 
     def __init__(self, job_id: str, now: float) -> None:
-        self.heard_at = self.seen_at = now
+        self.updated_at = self.seen_at = now
         self.live_number = 0
         self._job_id = job_id
         self._newest: gateway_pb2.WatchJobResponse | None = None

@@ -18,7 +18,7 @@ def submission(**fields) -> gateway_pb2.SubmitJobRequest:
     return gateway_pb2.SubmitJobRequest(**{"kind": "noop", "items": ["1"], **fields})
 
 
-def timeout(**options) -> gateway_pb2.SubmitJobRequest:
+def timeouts(**options) -> gateway_pb2.SubmitJobRequest:
     return submission(options=options)
 
 
@@ -37,9 +37,9 @@ async def descriptions_of(request) -> dict[str, str]:
         (submission(options={"job_class": 9}), "options.job_class", "JOB_CLASS_BULK"),
         (submission(options={"max_failed_ratio": math.nan}), "options.max_failed_ratio", "or equal to 1"),
         (submission(options={"max_parallelism": 0}), "options.max_parallelism", "1 or more"),
-        (timeout(job_timeout=Duration(nanos=5)), "options.job_timeout", "must be 1 s to 366 days"),
-        (timeout(item_timeout=Duration(seconds=-1)), "options.item_timeout", "must be 1 ms to 1 day"),
-        (timeout(call_timeout=Duration(seconds=3601)), "options.call_timeout", "must be 1 ms to 1 hour"),
+        (timeouts(job_timeout=Duration(nanos=5)), "options.job_timeout", "must be 1 s to 366 days"),
+        (timeouts(item_timeout=Duration(seconds=-1)), "options.item_timeout", "must be 1 ms to 1 day"),
+        (timeouts(call_timeout=Duration(seconds=3601)), "options.call_timeout", "must be 1 ms to 1 hour"),
         (submission(items=[]), "items", "at least one item, unless upload is set"),
         (submission(upload=True), "items", "empty where upload is set"),
         (gateway_pb2.GetJobRequest(), "job_id", "UUID"),

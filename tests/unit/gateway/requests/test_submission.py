@@ -17,6 +17,9 @@ from services.shared.prices import read_prices
 
 MB = 1024 * 1024
 SUBMISSIONS = Submissions(builtin_kinds(), JobPrices(read_prices(), "gpt-4o-mini"))
+DURATIONS = [
+    field.name for field in jobs_pb2.JobOptions.DESCRIPTOR.fields if field.message_type is Duration.DESCRIPTOR
+]
 
 
 def request(**fields) -> gateway_pb2.SubmitJobRequest:
@@ -262,9 +265,17 @@ async def test_timeouts_that_are_not_given_stay_unset():
 
 
 @pytest.mark.parametrize("nanos", [-5, 1_000_000_000])
-async def test_a_timeout_that_is_not_a_duration_is_named(nanos):
+@pytest.mark.parametrize("name", DURATIONS)
+async def test_a_timeout_that_is_not_a_duration_is_named(name, nanos):
     timeout = Duration(seconds=3, nanos=nanos)
-    assert fields_of(await refusal(options={"call_timeout": timeout})) == ["options.call_timeout"]
+    assert fields_of(await refusal(options={name: timeout})) == [f"options.{name}"]
+
+
+async def test_an_option_unknown_to_the_gateway_is_passed_on_and_is_part_of_the_content():
+    unknown = bytes.fromhex("f83f 07")  # field 1023 = 7
+    job = await accepted(options=jobs_pb2.JobOptions.FromString(unknown))
+    assert job.options.SerializeToString().endswith(unknown)
+    assert job.content_hash != (await accepted()).content_hash
 
 
 async def test_cache_responses_is_passed_on_and_is_part_of_the_content():

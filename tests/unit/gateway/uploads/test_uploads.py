@@ -81,9 +81,8 @@ async def test_the_effects_of_a_stored_batch_are_carried_out(gateway, open_uploa
         await upload.send(0, "1")
         assert (await asyncio.wait_for(watcher.next(), 10)).job.progress.total_count == 1
     async with asyncio.timeout(10):
-        while (
-            gateway.broker.queues["headrace.default"].qsize() < 2
-        ):  # one of the submission, one of the batch
+        # One task of the submission, one of the batch.
+        while gateway.broker.queues["headrace.default"].qsize() < 2:
             await asyncio.sleep(0.01)
     upload.call.cancel()
 

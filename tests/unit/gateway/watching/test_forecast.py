@@ -45,10 +45,10 @@ def live(incarnation, **numbers):
 
 
 def test_the_forecast_has_rates_a_remaining_time_and_a_cost(forecast):
-    read = forecast.read(1.0)
-    assert (read.items_per_second, read.tokens_per_second) == (10.0, 400.0)
-    assert read.estimated_remaining.ToMilliseconds() == 31_500
-    assert read.estimated_cost_micros == 1_230_000
+    numbers = forecast.read(1.0)
+    assert (numbers.items_per_second, numbers.tokens_per_second) == (10.0, 400.0)
+    assert numbers.estimated_remaining.ToMilliseconds() == 31_500
+    assert numbers.estimated_cost_micros == 1_230_000
 
 
 def test_there_is_no_remaining_time_if_the_budget_ends_first(forecast):
