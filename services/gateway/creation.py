@@ -29,7 +29,7 @@ class _Waiting(NamedTuple):
 
 
 class _Lane:
-    """Makes one call to the store at a time. Jobs gather for the next call, so a single job goes at once."""
+    """Makes one call to the store at a time and gathers jobs for the next; a single job goes at once."""
 
     def __init__(self, store: StoreClient, effects: EffectRunner) -> None:
         self._store = store
@@ -100,7 +100,7 @@ class JobCreator:
 
     @property
     def waiting_count(self) -> int:
-        """Jobs that wait for the next call; jobs of the calls under way are not counted."""
+        """Number of jobs that wait for the next call. Jobs of calls in flight are not counted."""
         return self._small_jobs.waiting_count + self._large_jobs.waiting_count
 
     async def create(self, job: results_pb2.NewJob) -> jobs_pb2.Job:
