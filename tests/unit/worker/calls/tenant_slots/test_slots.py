@@ -21,10 +21,10 @@ class GivenPools:
         self.error: Exception | None = None
 
     async def ask(self, ask):
-        self.asked.append((ask.leased, ask.wanted))
+        self.asked.append((ask.held, ask.wanted))
         if self.error is not None:
             raise self.error
-        return Granted(max(ask.leased, min(self.allowed, ask.wanted, self.target)), self.target)
+        return Granted(max(ask.held, min(self.allowed, ask.wanted, self.target)), self.target)
 
     async def close(self):
         pass
