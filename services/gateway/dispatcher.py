@@ -54,7 +54,7 @@ class Dispatcher:
                 probe.cancel()
 
     async def stop(self) -> None:
-        """Waits for a sweep in flight, because no other gateway gets its effects. Cancel ``run`` afterwards."""
+        """Waits for a sweep in flight, whose effects only this gateway gets. Cancel ``run`` afterwards."""
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS), self._sweeping:
                 pass

@@ -15,7 +15,7 @@ from headrace.jobs.v1 import jobs_pb2
 from services.shared.degradation import Degradation
 from services.shared.logging import get_logger
 from services.shared.queue.contract import advance_job_message
-from services.shared.tracing import nobodys_context
+from services.shared.tracing import detached_context
 from services.stubs.results.v1 import results_pb2
 
 log = get_logger(__name__)
@@ -70,8 +70,8 @@ class QueuePublisher:
     def set_worker_count(self, count: int) -> None:
         """Caps waiting wake-ups per class at two per worker, over all jobs.
 
-        A wake-up that still waits covers all work stored before it: the worker that it wakes leases any work of
-        the class, of any job.
+        A wake-up that still waits covers all work stored before it: the worker that it wakes leases any work
+        of the class, of any job.
         """
         self._class_limit = 2 * max(1, count)
 
@@ -89,7 +89,7 @@ class QueuePublisher:
         if self._waiting and not self._closed:
             batch, loop = self._take_batch(), asyncio.get_running_loop()
             self._in_flight = loop.run_in_executor(self._thread, self._publish_batch, batch)
-            self._in_flight.add_done_callback(partial(self._end_batch, batch), context=nobodys_context())
+            self._in_flight.add_done_callback(partial(self._end_batch, batch), context=detached_context())
 
     def _end_batch(self, batch: list[_Key], published: asyncio.Future[bool]) -> None:
         self._in_flight = None

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from services.shared.degradation import Degradation
 from services.shared.logging import get_logger
-from services.shared.tracing import nobodys_context
+from services.shared.tracing import detached_context
 from services.worker.calls.response_cache.response_store import Command, ResponseStore
 
 log = get_logger(__name__)
@@ -81,7 +81,7 @@ class Exchange:
             return reply
         self._waiting.append(_Waiting(command, reply))
         if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send_all(), context=nobodys_context())
+            self._sender = asyncio.create_task(self._send_all(), context=detached_context())
         return reply
 
     async def _send_all(self) -> None:
