@@ -4,7 +4,7 @@ from services.worker.metrics import CONCURRENCY_LIMIT, model_label
 
 
 class ConcurrencyLimit:
-    """Halves when the provider rejects calls or does not answer, and grows again with successful calls.
+    """Halves when the provider rejects calls or does not respond, and grows again with successful calls.
 
     Args:
         model: Model, for metrics.

@@ -54,7 +54,7 @@ class RateLimits:
         return limiter
 
     async def close(self) -> None:
-        """Gives unused requests and tokens back and closes the connections. Safe to repeat."""
+        """Puts unused requests and tokens back and closes the connections. Safe to repeat."""
         for limiter in self._limiters.values():
             await limiter.close()
         await self._buckets.close()

@@ -48,11 +48,11 @@ class Reservation:
         return self._take_time + USABLE_SECONDS - asyncio.get_running_loop().time()
 
     def settle(self, token_count: int) -> None:
-        """Gives back the tokens that the call did not use, or takes those that it used in excess."""
+        """Puts back the tokens that the call did not use, or takes those that it used in excess."""
         self._limiter.give_back(0, self._token_count - token_count)
 
     def give_back(self) -> None:
-        """Gives everything back, because no call was made."""
+        """Puts everything back, because no call was made."""
         age = USABLE_SECONDS - self.seconds_left
         self._limiter.give_back(int(age < CREDITED_SECONDS), self._token_count)
 
@@ -101,7 +101,7 @@ class ModelLimiter:
 
     @property
     def is_idle(self) -> bool:
-        """Whether no call waits and nothing remains to be given back."""
+        """Whether no call waits and nothing remains to be put back."""
         return self._task is None or self._task.done()
 
     @property
@@ -131,7 +131,7 @@ class ModelLimiter:
         return Reservation(self, token_count, take_time)
 
     def give_back(self, request_count: int, token_count: int) -> None:
-        """Gives back unused requests and tokens. A negative number of tokens is taken instead."""
+        """Puts back unused requests and tokens. A negative number of tokens is taken instead."""
         self._returned_count += request_count
         if self._limit.tokens_per_minute:
             self._returned_tokens += token_count
@@ -144,7 +144,7 @@ class ModelLimiter:
             self._run()
 
     async def close(self) -> None:
-        """Gives the rest of the block back. Safe to repeat."""
+        """Puts the rest of the block back. Safe to repeat."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
@@ -167,7 +167,7 @@ class ModelLimiter:
         return self._block_time
 
     async def _serve(self) -> None:
-        """Takes requests for waiting calls. Ends when no call waits and nothing remains to be given back."""
+        """Takes requests for waiting calls. Ends when no call waits and nothing remains to be put back."""
         while True:
             self._wake.clear()
             now = asyncio.get_running_loop().time()
@@ -187,7 +187,7 @@ class ModelLimiter:
         if taken.wait_seconds:
             wait = min(max(taken.wait_seconds, _MIN_RETRY_SECONDS), _MAX_RETRY_SECONDS)
             self._retry_seconds = wait + random.random() * _JITTER_SECONDS
-            await asyncio.sleep(self._retry_seconds)  # not cut short by new calls: they have to wait as well
+            await asyncio.sleep(self._retry_seconds)  # not cut short by new calls: they must wait as well
 
     async def _rest(self) -> None:
         """Waits for a change. What is to be given back goes within a quarter of a second."""

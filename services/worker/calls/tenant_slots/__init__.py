@@ -69,7 +69,7 @@ class TenantSlotRegistry:
         return slots
 
     async def close(self) -> None:
-        """Gives the slots back and closes the connections. Safe to repeat."""
+        """Releases all slots and closes the connections. Safe to repeat."""
         for slots in self._slots.values():
             await slots.close()
         await self._pools.close()

@@ -11,7 +11,7 @@ from services.worker.calls.tenant_slots.pools import (
     SlotRequest,
 )
 
-# Lifetime of a pool that nobody asks, in seconds. A pool that is unknown has to be careful.
+# Lifetime of a pool that nobody asks, in seconds. An unknown pool starts with a careful time.
 _POOL_LIFETIME_SECONDS = 3600
 # A pool is a hash. It holds "slots wanted end number" for each holder, and its time of creation under "".
 # Times are milliseconds of Redis's own clock. An end too far ahead was written by a clock that has since gone

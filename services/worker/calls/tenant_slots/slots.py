@@ -111,7 +111,7 @@ class TenantSlots:
         return False
 
     def parked_count(self, demand: int, at_work_count: int) -> int:
-        """Returns the number of items that have to wait for others to end. 0 if there are enough slots.
+        """Returns the number of items that must wait for others to end. 0 if there are enough slots.
 
         Args:
             demand: Number of items that want to make calls, including those at work.
@@ -140,7 +140,7 @@ class TenantSlots:
             self._release()
 
     async def close(self) -> None:
-        """Gives the slots back. Safe to repeat."""
+        """Releases the granted slots. Safe to repeat."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
