@@ -38,10 +38,20 @@ def configure_logging(service: str, level: str = "INFO") -> None:
         logger_factory=structlog.stdlib.LoggerFactory(),
         cache_logger_on_first_use=True,
     )
+    root = logging.getLogger()
+    root.handlers = [_json_handler(service, shared)]
+    # Below WARNING, libraries log statements, rows and requests, which contain items and keys.
+    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+    for own in _OWN_LOGGERS:
+        logging.getLogger(own).setLevel(level)
+    logging.getLogger("pika").setLevel(logging.CRITICAL)  # it logs a traceback at every idle reconnect
+
+
+def _json_handler(service: str, processors: list[structlog.types.Processor]) -> logging.Handler:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=processors,
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _name_service(service),
@@ -49,13 +59,7 @@ def configure_logging(service: str, level: str = "INFO") -> None:
             ],
         )
     )
-    root = logging.getLogger()
-    root.handlers = [handler]
-    # Below WARNING, libraries log statements, rows and requests, which contain items and keys.
-    root.setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
-    for own in _OWN_LOGGERS:
-        logging.getLogger(own).setLevel(level)
-    logging.getLogger("pika").setLevel(logging.CRITICAL)  # it logs a traceback at every idle reconnect
+    return handler
 
 
 def _name_service(service: str) -> structlog.types.Processor:

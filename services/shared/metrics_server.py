@@ -15,7 +15,7 @@ log = get_logger(__name__)
 def serve_metrics(listen: str | None) -> Iterator[None]:
     """Serves ``/metrics`` while the block runs, including its drain.
 
-    Requests are answered by threads of their own, so that a scrape never blocks the loop. If the address
+    Requests are served by threads of their own, so that a scrape never blocks the loop. If the address
     cannot be bound, the process logs an error and exits with code 1.
 
     Args:

@@ -113,7 +113,7 @@ class RpcServer:
             options=[
                 ("grpc.max_receive_message_length", max_message_bytes),
                 ("grpc.max_send_message_length", max_message_bytes),
-                # By default gRPC answers new calls with CANCELLED in bursts of over 1,000.
+                # By default, gRPC drops new calls beyond a burst of 1,000. Callers see CANCELLED.
                 ("grpc.server.max_pending_requests", 20_000),
                 ("grpc.server.max_pending_requests_hard_limit", 60_000),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),

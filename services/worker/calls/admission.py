@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, RetryableError
 from services.shared.metrics import timing
+from services.shared.setting_types import MEMORY
 from services.worker.calls.concurrency_limit import ConcurrencyLimit
 from services.worker.calls.cooldowns import Cooldowns
 from services.worker.calls.provider.faults import PROVIDER_TIMEOUT, RATE_LIMITED
@@ -22,7 +23,6 @@ from services.worker.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS, model
 WORKER_CUT_OFF = "WORKER_CUT_OFF"
 # Time until an item is looked at again if calls of its model wait for a slot, in seconds.
 _CROWDED_SECONDS = 0.05
-_MEMORY = "memory://"
 
 
 class CallAdmission:
@@ -57,8 +57,8 @@ class CallAdmission:
         self._cooldowns = cooldowns
         self._slots = CallSlots(limit)
         self._may_start = may_start
-        self._limits = limits or open_rate_limits({}, _MEMORY)
-        self._tenants = tenants or open_tenant_slots({}, _MEMORY, "", limit)
+        self._limits = limits or open_rate_limits({}, MEMORY)
+        self._tenants = tenants or open_tenant_slots({}, MEMORY, "", limit)
         self._estimates = TokenEstimates()
         self._limited: Counter[str] = Counter()
 

@@ -39,7 +39,7 @@ class SharedFallback(Generic[S]):
 
     @property
     def outage_seconds(self) -> float:
-        """Time since the shared state stopped answering, in seconds. Infinite if there is none."""
+        """Duration of the current outage, in seconds. Infinite if there is no shared state."""
         return float("inf") if self._shared is None else self._breaker.open_seconds
 
     async def ask(self, ask_shared: Callable[[S], Awaitable[T]], ask_own: Callable[[int], Awaitable[T]]) -> T:

@@ -14,7 +14,9 @@ from services.worker.calls.redis_client import open_redis
 
 log = get_logger(__name__)
 
-READ_SECONDS = 0.25
+# Time between two reads, time limit of each reply, and time after which an unused key is no longer read. In
+# seconds.
+_READ_PERIOD_SECONDS = 0.25
 _TIMEOUT_SECONDS = 1.0
 _IDLE_SECONDS = 2.0
 _PREFIX = "headrace:cooldown:"
@@ -88,9 +90,9 @@ class RedisCooldowns:
                 await self._exchange()
             except (RedisError, OSError) as error:
                 self._degradation.note_failure(error=type(error).__name__)
-                await asyncio.sleep(READ_SECONDS)
+                await asyncio.sleep(_READ_PERIOD_SECONDS)
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), READ_SECONDS)
+                await asyncio.wait_for(self._wake.wait(), _READ_PERIOD_SECONDS)
             oldest = self._clock() - _IDLE_SECONDS
             self._last_use = {key: used for key, used in self._last_use.items() if used > oldest}
 

@@ -1,13 +1,12 @@
 """Response cache: responses of the provider that jobs may use again."""
 
+from services.shared.setting_types import MEMORY
 from services.worker.calls.response_cache.exchange import Exchange
 from services.worker.calls.response_cache.memory_response_store import MemoryResponseStore
 from services.worker.calls.response_cache.redis_response_store import RedisResponseStore
 from services.worker.calls.response_cache.response_cache import CachedCalls, ResponseCache
 from services.worker.calls.response_cache.response_store import ResponseStore
 from services.worker.calls.response_cache.single_flight import SingleFlight
-
-MEMORY_URL = "memory://"
 
 
 def open_response_store(url: str) -> ResponseStore:
@@ -16,7 +15,7 @@ def open_response_store(url: str) -> ResponseStore:
     Args:
         url: ``memory://`` for this process alone, or ``redis://...`` to share with other workers.
     """
-    return MemoryResponseStore() if url == MEMORY_URL else RedisResponseStore(url)
+    return MemoryResponseStore() if url == MEMORY else RedisResponseStore(url)
 
 
 def open_response_cache(url: str, owner: str, provider_name: str, lifetime_seconds: float) -> ResponseCache:

@@ -40,7 +40,7 @@ class Exchange:
 
     One exchange is in flight at a time, and commands gather for the next. Commands from one turn of the loop
     go together. Nothing here raises or waits for long. A store that does not reply within 250 ms is not asked
-    again for 5 s. Until that has passed, every command is answered AWAY. Each change is logged once.
+    again for 5 s. During that time the reply to every command is AWAY. Each change is logged once.
 
     Args:
         store: Executes the commands.

@@ -80,7 +80,7 @@ async def test_calls_of_a_model_at_its_own_limit_do_not_hold_up_those_of_another
     assert not calls.slots.is_crowded("m")
 
 
-async def test_models_of_which_nothing_is_left_are_forgotten(make_calls):
+async def test_a_model_without_calls_is_forgotten(make_calls):
     calls = make_calls(1)
     await calls.begin("a", model="m")
     await calls.begin("gone", model="typo")
