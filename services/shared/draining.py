@@ -99,7 +99,7 @@ class DrainInterceptor(grpc.aio.ServerInterceptor):
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)
-        # Not when the handler ends: a stream whose caller went away ends by garbage collection.
+        # Not when the handler ends: a stream whose caller is gone is ended by garbage collection.
         task.add_done_callback(self._forget)
         return task
 

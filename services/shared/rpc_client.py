@@ -19,11 +19,11 @@ class TracePropagation(grpc.aio.UnaryUnaryClientInterceptor):
         if traceparent:
             details = client_call_details
             client_call_details = grpc.aio.ClientCallDetails(
-                details.method,
-                details.timeout,
-                grpc.aio.Metadata(*(details.metadata or ()), (TRACEPARENT, traceparent)),
-                details.credentials,
-                details.wait_for_ready,
+                method=details.method,
+                timeout=details.timeout,
+                metadata=grpc.aio.Metadata(*(details.metadata or ()), (TRACEPARENT, traceparent)),
+                credentials=details.credentials,
+                wait_for_ready=details.wait_for_ready,
             )
         return await continuation(client_call_details, request)
 

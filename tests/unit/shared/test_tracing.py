@@ -39,7 +39,7 @@ def test_of_a_later_version_the_part_that_is_known_is_taken():
         f"00-{TRACE_ID[:-1]}g-00f067aa0ba902b7-01",
     ],
 )
-def test_what_is_no_traceparent_is_none(value):
+def test_an_invalid_traceparent_is_ignored(value):
     assert read_traceparent(value) == ""
 
 

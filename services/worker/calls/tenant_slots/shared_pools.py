@@ -22,7 +22,7 @@ class SharedPools:
         self._fallback = SharedFallback(shared, breaker, worker_count)
         self._numbers = count(1)
 
-    async def ask(self, key: str, holder: str, limit: int, used: int, wanted: int) -> Granted | None:
+    async def ask(self, key: str, holder: str, limit: int, *, used: int, wanted: int) -> Granted | None:
         """Returns the slots that a holder may use from now on. It never fails. See ``SlotRequest``.
 
         Returns:

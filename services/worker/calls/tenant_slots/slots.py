@@ -203,7 +203,11 @@ class TenantSlots:
         self._ask_time = send_time = asyncio.get_running_loop().time()
         self._granted_count = max(self._used_count, min(self.count, wanted))
         granted = await self._pools.ask(
-            self._pool.key, self._holder.name, self._pool.limit, self._granted_count, wanted
+            self._pool.key,
+            self._holder.name,
+            self._pool.limit,
+            used=self._granted_count,
+            wanted=wanted,
         )
         if granted is None:
             return

@@ -37,7 +37,7 @@ async def test_a_renewed_mark_lasts_on(store, until_gone):
     assert await what_is_at(store, "a") == MARK
 
 
-async def test_renewing_brings_a_lost_mark_back_and_never_takes_another_ones_place(store):
+async def test_renewing_brings_a_lost_mark_back_and_never_replaces_anothers(store):
     await store.run([Renew("lost", MARK, LONG), Claim("taken", OTHER, LONG), Renew("taken", MARK, LONG)])
     assert await what_is_at(store, "lost") == MARK
     assert await what_is_at(store, "taken") == OTHER

@@ -107,7 +107,7 @@ async def test_a_call_that_takes_long_keeps_its_mark(make_worker, ask, call, mak
     await call.begun()
     waiting = ask(second)
     await store.run([Put("sign", b"=", 0.6)])
-    await until_gone(store, "sign")  # later than the mark lasts by itself
+    await until_gone(store, "sign")  # after the mark would have expired
     assert call.begun_count == 1
     call.end(YES)
     assert await all_of([making, waiting]) == [(YES, Outcome.CALLED), (YES, Outcome.SHARED)]

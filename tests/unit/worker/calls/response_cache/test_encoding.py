@@ -35,7 +35,7 @@ def test_whatever_changes_the_response_changes_the_key():
     assert len(set(keys)) == len(keys)
 
 
-def test_how_long_to_wait_is_no_part_of_the_key_and_the_text_cannot_be_read_in_it():
+def test_the_timeout_is_not_part_of_the_key_and_the_key_does_not_reveal_the_text():
     key = key_of("t", "p", REQUEST, 0)
     assert key == key_of("t", "p", replace(REQUEST, timeout_seconds=3.0), 0)
     assert key is not None
@@ -43,7 +43,7 @@ def test_how_long_to_wait_is_no_part_of_the_key_and_the_text_cannot_be_read_in_i
     assert int(key, 16)
 
 
-def test_a_request_that_is_no_valid_unicode_has_no_key():
+def test_a_request_that_is_not_valid_unicode_has_no_key():
     assert key_of("t", "p", replace(REQUEST, messages=(Message("user", "\ud800"),)), 0) is None
 
 

@@ -18,7 +18,7 @@ class Clock:
 
 
 class Store(MemoryResponseStore):
-    """Notes its exchanges, and fails or hangs when told to."""
+    """Notes its exchanges, and fails or hangs on demand."""
 
     def __init__(self):
         super().__init__()

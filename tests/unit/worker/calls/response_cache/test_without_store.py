@@ -14,7 +14,7 @@ YES = Completion("yes")
 
 
 class Store(MemoryResponseStore):
-    """Counts its exchanges, and is away when told so."""
+    """Counts its exchanges, and is away on demand."""
 
     def __init__(self):
         super().__init__()
