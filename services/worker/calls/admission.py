@@ -22,7 +22,7 @@ from services.worker.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS, model
 # No call may begin, because the store may have leased this worker's chunks to others.
 WORKER_CUT_OFF = "WORKER_CUT_OFF"
 # Time until an item is looked at again if calls of its model wait for a slot, in seconds.
-_CROWDED_SECONDS = 0.05
+_CROWDED_WAIT_SECONDS = 0.05
 
 
 class CallAdmission:
@@ -83,7 +83,7 @@ class CallAdmission:
     def wait_seconds(self, model: str) -> float:
         """Returns the delay before it is worthwhile to start items of a model, in seconds. 0 for none."""
         limiter = self._limiter(model)
-        crowded = _CROWDED_SECONDS if self._slots.is_crowded(model) else 0.0
+        crowded = _CROWDED_WAIT_SECONDS if self._slots.is_crowded(model) else 0.0
         return max(self.cooldown_seconds(model), crowded, limiter.wait_seconds if limiter else 0.0)
 
     async def complete(

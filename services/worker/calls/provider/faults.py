@@ -14,7 +14,7 @@ no response in time                        again        PROVIDER_TIMEOUT
 no connection, or a broken one             again        PROVIDER_UNREACHABLE
 200 without a completion in it             again        BROKEN_ANSWER
 200, but the model or a filter refused     item fails   PROVIDER_REFUSED_INPUT
-no key and no base URL, or a bad URL       job fails     PROVIDER_NOT_CONFIGURED
+no key and no base URL, or a bad URL        job fails    PROVIDER_NOT_CONFIGURED
 =========================================  ===========  ==============================================
 
 A provider's error codes are passed on. Its messages are not, because they repeat parts of keys and inputs.

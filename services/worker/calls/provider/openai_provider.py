@@ -18,7 +18,7 @@ from services.worker.calls.provider.provider import CompletionRequest
 from services.worker.calls.provider.remaining import read_remaining
 from services.worker.calls.provider.response import read_completion, read_tokens
 
-_CONNECT_SECONDS = 10.0
+_CONNECT_TIMEOUT_SECONDS = 10.0
 _KEEPALIVE_SECONDS = 60.0
 _NO_KEY = "no-key"
 
@@ -136,7 +136,7 @@ class OpenAiProvider:
 
 
 def _timeout(seconds: float) -> httpx2.Timeout:
-    return httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
+    return httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_TIMEOUT_SECONDS))
 
 
 def _host(url: str) -> str:
