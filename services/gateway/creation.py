@@ -11,7 +11,7 @@ from services.gateway.metrics import JOBS_SUBMITTED
 from services.gateway.store import StoreClient
 from services.shared.logging import get_logger, job_fields
 from services.shared.metrics import CLASS_LABELS
-from services.shared.tracing import nobodys_context
+from services.shared.tracing import detached_context
 from services.stubs.results.v1 import results_pb2
 
 log = get_logger(__name__)
@@ -45,7 +45,7 @@ class _Lane:
         stored: asyncio.Future[jobs_pb2.Job] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(job, size, stored))
         if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send_all(), context=nobodys_context())
+            self._sender = asyncio.create_task(self._send_all(), context=detached_context())
         return await stored
 
     async def _send_all(self) -> None:
