@@ -10,6 +10,7 @@ import uuid_utils
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import installed_kinds
+from services.shared.effects import EffectRunner
 from services.shared.logging import get_logger
 from services.shared.prices import read_prices
 from services.shared.queue.contract import QUEUE_BY_CLASS
@@ -20,10 +21,11 @@ from services.shared.setting_types import read_limits, read_tenant_concurrency
 from services.stubs.results.v1 import results_pb2, results_pb2_grpc
 from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 from services.worker.calls.admission import CallAdmission
+from services.worker.calls.breaker import Breaker
 from services.worker.calls.cooldowns import Cooldowns, open_cooldowns
 from services.worker.calls.provider import open_provider
 from services.worker.calls.provider.provider import Provider
-from services.worker.calls.rate_limits import Breaker, RateLimits, open_rate_limits
+from services.worker.calls.rate_limits import RateLimits, open_rate_limits
 from services.worker.calls.response_cache import ResponseCache, open_response_cache
 from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
 from services.worker.intake.consumer import Consumer
@@ -67,10 +69,11 @@ class WorkerApp:
         self._liveness = Liveness()
         self._channel = open_channel(settings.results_target)
         self._results = results_pb2_grpc.ResultsServiceStub(self._channel)
-        self._store = StoreConnection(self._results, self.incarnation, self._carry_out)
         self._broker = broker
         self._publisher = QueuePublisher(broker)
         self._hub = ProgressHub(self.incarnation)
+        self._effects = EffectRunner(self._publisher, self._hub.put_jobs)
+        self._store = StoreConnection(self._results, self.incarnation, self._effects.carry_out)
         self._calls = _open_calls(settings, self.incarnation, self._liveness)
         self._recorder = Recorder(self._store)
         self._quarantine = Quarantine(_child_setup(settings))
@@ -214,11 +217,7 @@ class WorkerApp:
         except grpc.aio.AioRpcError as error:
             log.warning("worker_end_not_reported", code=error.code().name)
         else:
-            self._carry_out(response.effects)
-
-    def _carry_out(self, effects: results_pb2.Effects) -> None:
-        self._publisher.publish(effects.tasks_to_publish)
-        self._hub.put_jobs(effects.changed_jobs)
+            self._effects.carry_out(response.effects)
 
     def _lease_next_quarantined(self, job_class: jobs_pb2.JobClass) -> None:
         self._lease_loop.wake(job_class)

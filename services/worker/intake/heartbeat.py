@@ -39,7 +39,7 @@ class Liveness:
         self._answered_send_time = float("-inf")
 
     def counts_as_live(self) -> bool:
-        """Returns whether the store surely counts this worker as live, so that new items may start."""
+        """Returns whether the store is sure to count this worker as live. Only then do new items start."""
         now = asyncio.get_running_loop().time()
         return now - self._answered_send_time < START_LIMIT_SECONDS and not self.ended.is_set()
 
