@@ -23,7 +23,8 @@ COMPILE := .run/tools/bin/uv pip compile --quiet --universal --python-version 3.
     --no-annotate
 
 .PHONY: help demo test test-fast chaos bench simulate check up down clean setup images compose-test format protos lock \
-        check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs
+        check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs \
+        check-licences check-prose licences
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -51,7 +52,7 @@ bench: $(READY) ## Measure next to FastAPI + Celery and plain asyncio: PARTS="A 
 simulate: $(READY) ## Simulate 1,000 workers on a virtual clock: PARTS="tenants load"; takes half an hour
 	@$(BIN)/python -m tests.simulation $(PARTS)
 
-check: check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs ## Check format, lint, types, imports, protos and docs (-k: do not stop at the first failure)
+check: check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs check-licences check-prose ## Check format, lint, types, imports, protos, docs, licences and prose (-k: keep going)
 
 up: $(READY) ## Start the real stack on loopback: WORKERS=2 GATEWAYS=1
 	@$(BIN)/python -m deploy.local up --workers $(WORKERS) --gateways $(GATEWAYS)
@@ -84,6 +85,9 @@ protos: $(READY) ## Generate the Python stubs of protos/ and the API reference i
 	@deploy/protos/generate
 	@$(BIN)/python -m deploy.protos.reference
 
+licences: $(READY) ## Write NOTICE from the packages that are installed
+	@$(BIN)/python -m deploy.licences
+
 lock: $(READY) ## Update the lock files from the pyproject files, for development and for the image
 	@test -x .run/tools/bin/uv || { $(BIN)/python -m venv .run/tools && .run/tools/bin/pip install -q uv; }
 	@$(COMPILE) --no-emit-package headrace --group dev pyproject.toml -o requirements.lock
@@ -91,7 +95,7 @@ lock: $(READY) ## Update the lock files from the pyproject files, for developmen
 	@cd tests/bench/peers && ../../../$(COMPILE) requirements.in -o requirements.lock
 	@grep -o 'hatchling[^"]*' pyproject.toml | head -n 1 | $(COMPILE) -c requirements.lock - -o deploy/docker/build.lock
 
-$(READY): requirements.lock pyproject.toml clients/python/pyproject.toml
+$(READY): requirements.lock pyproject.toml clients/python/pyproject.toml clients/python/headrace/_version.py
 	@PYTHON=$(PYTHON) deploy/local/setup
 
 check-format: $(READY)
@@ -129,3 +133,10 @@ check-docs: $(READY)
 	    diff -q "$$fresh/$$page" "docs/$$page" || \
 	        { echo 'The API reference does not match protos/; run: make protos'; exit 1; }; \
 	done
+
+check-licences: $(READY)
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(BIN)/python -m deploy.licences "$$fresh"; \
+	diff "$$fresh/NOTICE" NOTICE || { echo 'NOTICE does not match the installed packages; run: make licences'; exit 1; }
+
+check-prose: $(READY)
+	@$(BIN)/python -m deploy.prose

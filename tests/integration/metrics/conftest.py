@@ -1,4 +1,4 @@
-"""Readers of the metrics and logs of whole systems."""
+"""Reads metrics and logs of whole systems."""
 
 import asyncio
 import json
@@ -14,10 +14,10 @@ from headrace import Client
 
 
 class Metrics:
-    """The metrics of a service, scraped for every value.
+    """The metrics of a service, scraped each time a value is read.
 
     Args:
-        service: Service with metrics, whose port is read from its log.
+        service: Service that serves metrics; its log has the port.
     """
 
     def __init__(self, service: ServiceProcess) -> None:
@@ -29,19 +29,19 @@ class Metrics:
             return response.read().decode()
 
     def value(self, name: str, **labels: str) -> float:
-        """Returns the sum of the samples with a name and these labels, 0 if there are none."""
+        """Returns the sum of the samples with a name and these labels; 0 if there are none."""
         samples = [s for f in text_string_to_metric_families(self.text()) for s in f.samples]
         return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
 
     async def reaches(self, expected: float, name: str, **labels: str) -> None:
-        """Waits until a value is as expected. Fails after 20 seconds."""
+        """Waits until a value is as expected; fails after 20 s."""
         async with asyncio.timeout(20):
             while await asyncio.to_thread(self.value, name, **labels) != expected:
                 await asyncio.sleep(0.05)
 
 
 def log_lines(service: ServiceProcess) -> list[dict[str, Any]]:
-    """Returns the log lines of a service, each a JSON object."""
+    """Returns the JSON objects that a service has logged."""
     return [json.loads(line) for line in service.log_text().splitlines() if line.startswith("{")]
 
 
@@ -62,7 +62,7 @@ def metrics_settings() -> dict[str, str]:
 
 @pytest.fixture
 def finish() -> Callable[..., Awaitable[Any]]:
-    """Submits a job and returns it once it has ended."""
+    """Submits a job, watches it to its end and returns it."""
 
     async def run(target: str, *arguments: Any, **options: Any) -> Any:
         async with Client(target) as client:

@@ -1,4 +1,4 @@
-"""Metrics of each service, as real processes on RabbitMQ, Redis and PostgreSQL."""
+"""Metrics of real processes, on RabbitMQ, Redis and PostgreSQL."""
 
 from contextlib import aclosing
 
@@ -65,7 +65,7 @@ async def test_a_job_submitted_twice_is_counted_once(stack, gateway):
     await gateway.reaches(before + 2, "headrace_jobs_submitted_total")
 
 
-async def test_every_service_counts_its_calls(stack, gateway, results, worker, finish):
+async def test_every_service_counts_the_calls_it_answers(stack, gateway, results, worker, finish):
     await finish(stack.gateway_target, "noop", [1])
     assert gateway.value("headrace_rpc_calls_total", method="GatewayService/SubmitJob", code="OK") >= 1
     assert gateway.value("headrace_rpc_call_seconds_count", method="GatewayService/SubmitJob") >= 1
@@ -147,7 +147,7 @@ def test_names_and_labels_follow_the_rules_of_prometheus(gateway, results, worke
             assert not family.name.endswith(BASE_UNITS), family.name
 
 
-def test_each_process_has_metrics_of_its_memory_and_cpu_time(gateway, results, worker):
+def test_memory_and_processor_time_of_each_process_are_reported(gateway, results, worker):
     for service in (gateway, results, worker):
         assert service.value("process_resident_memory_bytes") > 1e6
         assert service.value("process_cpu_seconds_total") > 0

@@ -1,4 +1,4 @@
-"""A stand-in per test, and an HTTP client for it."""
+"""A stand-in for each test, and an HTTP client for it."""
 
 from collections.abc import AsyncIterator
 

@@ -1,4 +1,4 @@
-"""The stand-in speaks the OpenAI API, identifies itself, counts calls, and injects faults on demand."""
+"""The stand-in speaks the OpenAI API, identifies itself, counts calls, and fails on request."""
 
 import asyncio
 import contextlib
@@ -49,7 +49,7 @@ async def test_an_unknown_label_is_found_by_its_own_words(caller):
     assert await caller.answer("nothing at all", labels=("sport", "Weather report")) == "sport"
 
 
-async def test_the_response_to_a_chat_without_labels_names_the_stand_in(caller):
+async def test_a_chat_without_labels_names_the_stand_in(caller):
     assert "stand-in" in await caller.answer("Hello", labels=())
 
 
@@ -79,7 +79,7 @@ async def test_calls_are_counted_by_prompt(caller):
     assert (await caller.get("/calls"))["call_count"] == 0
 
 
-async def test_a_call_whose_caller_disconnects_is_counted_as_broken_off(caller):
+async def test_a_caller_that_disconnects_is_counted_as_broken_off(caller):
     await caller.control(hang_when_contains=["wait for ever"])
     call = asyncio.create_task(caller.ask("wait for ever"))
     async with asyncio.timeout(5):
@@ -95,12 +95,12 @@ async def test_a_call_whose_caller_disconnects_is_counted_as_broken_off(caller):
     assert 0 < calls["last_call_time"] <= calls["last_broken_off_time"] <= time.time()
 
 
-async def test_the_next_calls_fail_as_set_and_later_ones_succeed(caller):
+async def test_the_next_calls_fail_as_configured_and_then_no_more(caller):
     await caller.control(fail_next=[{"status": 429, "retry_after": 1}, {"status": 500}])
     assert [(await caller.ask("x"))[0] for _ in range(3)] == [429, 500, 200]
 
 
-async def test_calls_fail_by_texts_in_their_bodies(caller):
+async def test_calls_fail_by_what_they_contain(caller):
     await caller.control(
         fail_when_contains={"bad": {"status": 400, "code": "too_bad"}}, answer_when_contains={"odd": "Hm?"}
     )
@@ -109,12 +109,12 @@ async def test_calls_fail_by_texts_in_their_bodies(caller):
     assert await caller.answer("a sales one") == "sales"
 
 
-async def test_every_third_call_fails_as_set(caller):
+async def test_every_third_call_fails_as_configured(caller):
     await caller.control(every=3, fail_every={"status": 503})
     assert [(await caller.ask("x"))[0] for _ in range(6)] == [200, 200, 503, 200, 200, 503]
 
 
-BAD_PROBABILITIES = [
+BAD_CHANCES = [
     {"fail_randomly": {"seed": 1}},
     {"fail_randomly": {"seed": 1, "faults": [{"probability": 1.5}]}},
     {"fail_randomly": {"seed": 1, "faults": [{"probability": -0.5}]}},
@@ -122,7 +122,7 @@ BAD_PROBABILITIES = [
 
 
 @pytest.mark.parametrize(
-    "control", [{"latencyms": 1}, {"fail_next": [{"state": 1}]}, {"latency_ms": "x"}, *BAD_PROBABILITIES]
+    "control", [{"latencyms": 1}, {"fail_next": [{"state": 1}]}, {"latency_ms": "x"}, *BAD_CHANCES]
 )
 async def test_an_unknown_control_is_refused(caller, control):
     assert await caller.control(**control) == 400
@@ -147,7 +147,7 @@ async def outcomes_of_the_storm(caller, seed, count=200):
     return [outcome for *_, outcome in log["calls"]]
 
 
-async def test_random_faults_repeat_with_their_seed_and_are_all_in_the_log(caller):
+async def test_random_faults_are_the_same_for_the_same_seed_and_are_all_in_the_log(caller):
     first = await outcomes_of_the_storm(caller, 1)
     assert set(first) == {"answered", "429", "500", "broken_body", "reset", "hung"}
     assert 60 <= first.count("answered") <= 140
@@ -155,14 +155,14 @@ async def test_random_faults_repeat_with_their_seed_and_are_all_in_the_log(calle
     assert await outcomes_of_the_storm(caller, 2) != first
 
 
-async def test_no_call_fails_once_random_faults_are_turned_off(caller):
+async def test_random_faults_stop_once_switched_off(caller):
     await caller.control(fail_randomly={"seed": 1, "faults": [{"probability": 1, "status": 500}]})
     assert (await caller.ask("x"))[0] == 500
     await caller.control(fail_randomly=None)
     assert (await caller.ask("x"))[0] == 200
 
 
-async def test_the_log_has_caller_prompt_and_times_and_can_be_read_from_any_offset(caller):
+async def test_the_log_names_caller_prompt_and_times_and_is_read_from_any_position(caller):
     assert (await caller.get("/call-log")) == {"call_count": 0, "calls": []}
     await caller.ask("not kept")
     await caller.control(keep_log=True, latency_ms=20)
@@ -174,7 +174,7 @@ async def test_the_log_has_caller_prompt_and_times_and_can_be_read_from_any_offs
     assert 0.015 <= end - begin < 5
 
 
-async def test_the_log_distinguishes_a_hang_from_a_slow_response_when_the_caller_disconnects(caller):
+async def test_the_log_distinguishes_a_hang_from_a_slow_answer_when_the_caller_disconnects(caller):
     await caller.control(keep_log=True, latency_ms=60_000)
     slow = asyncio.create_task(caller.ask("slow"))
     async with asyncio.timeout(5):
