@@ -16,11 +16,11 @@ class ResultsOfJob(NamedTuple):
     job_id: str
     item_state: jobs_pb2.ItemState
 
-    def cursor(self, place: results_pb2.RecordPlace) -> str:
+    def cursor(self, place: results_pb2.RecordPosition) -> str:
         """Returns the cursor that goes on after a place, at any gateway."""
         return seal(["results", *self, place.seq, place.item_index])
 
-    def place(self, cursor: str) -> results_pb2.RecordPlace | None:
+    def place(self, cursor: str) -> results_pb2.RecordPosition | None:
         """Returns the place to go on after; None for an empty cursor.
 
         Raises:
@@ -32,7 +32,7 @@ class ResultsOfJob(NamedTuple):
             case ["results", self.job_id, self.item_state, int(seq), int(item_index)] if (
                 0 <= seq <= _MAX_NUMBER and -1 <= item_index <= _MAX_NUMBER
             ):
-                return results_pb2.RecordPlace(seq=seq, item_index=item_index)
+                return results_pb2.RecordPosition(seq=seq, item_index=item_index)
         raise invalid_cursor()
 
 

@@ -17,7 +17,7 @@ async def stream_results(
     store: StoreClient,
     wanted: ResultsOfJob,
     tenant: str,
-    after: results_pb2.RecordPlace | None,
+    after: results_pb2.RecordPosition | None,
     *,
     on_found: Callable[[], Awaitable[None]],
 ) -> AsyncGenerator[gateway_pb2.StreamResultsResponse, None]:
@@ -45,7 +45,7 @@ async def stream_results(
             raise invalid_cursor()  # of a store before it was restored: what comes now would be skipped
         await on_found()
         while True:
-            ended = not page.more and page.job.state in TERMINAL_STATES
+            ended = not page.has_more and page.job.state in TERMINAL_STATES
             if page.results or ended or _passed_others(wanted, page, after):
                 yield gateway_pb2.StreamResultsResponse(
                     results=page.results,
@@ -56,14 +56,14 @@ async def stream_results(
                 return
             after = page.next
             watcher.check()
-            if not page.more:
+            if not page.has_more:
                 hub.put_jobs([page.job])
                 await _news(watcher, page.job.seq)
             page = await _read(store, wanted, tenant, after)
 
 
 async def _read(
-    store: StoreClient, wanted: ResultsOfJob, tenant: str, after: results_pb2.RecordPlace | None
+    store: StoreClient, wanted: ResultsOfJob, tenant: str, after: results_pb2.RecordPosition | None
 ) -> results_pb2.ListRecordedResultsResponse:
     return await store.list_recorded_results(
         results_pb2.ListRecordedResultsRequest(
@@ -79,7 +79,7 @@ async def _read(
 def _passed_others(
     wanted: ResultsOfJob,
     page: results_pb2.ListRecordedResultsResponse,
-    after: results_pb2.RecordPlace | None,
+    after: results_pb2.RecordPosition | None,
 ) -> bool:
     """Returns whether results of the other state were passed, not to be searched again on resuming."""
     return bool(wanted.item_state) and page.next != after

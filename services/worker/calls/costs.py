@@ -60,7 +60,7 @@ class CallMeter:
 
     Attributes:
         job_id: The item's job.
-        wanted_micros: The price of a call that was held back; 0: none was.
+        needed_micros: The price of a call that was held back; 0: none was.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class CallMeter:
         self._usage = usage
         self._allowance = allowance
         self._history = costs.history_of(job_id) if allowance is not None else JobHistory()
-        self.wanted_micros = 0
+        self.needed_micros = 0
 
     @contextmanager
     def counted(self, request: CompletionRequest) -> Iterator[jobs_pb2.Usage]:
@@ -109,7 +109,7 @@ class CallMeter:
         taken = self._allowance.take(highest, likely)
         if taken is None:
             wanted = likely if self._allowance.is_remainder else highest
-            self.wanted_micros = min(wanted, self.wanted_micros or wanted)
+            self.needed_micros = min(wanted, self.needed_micros or wanted)
             raise RetryableError(ALLOWANCE_SPENT, "what is left of the job's budget does not suffice")
         return taken
 

@@ -49,7 +49,7 @@ class ItemOutcome:
         usage: Of all its attempts, this one included.
         failed_attempts: The last ten of this round; if it failed this one included.
         worked_seconds: Worked on it in this round, this attempt included.
-        wanted_micros: The attempt ended because a call of this price was held back, and counts as none: the item
+        needed_micros: The attempt ended because a call of this price was held back, and counts as none: the item
             waits for an allowance; 0: it ended otherwise.
     """
 
@@ -61,7 +61,7 @@ class ItemOutcome:
     usage: jobs_pb2.Usage
     failed_attempts: Sequence[jobs_pb2.FailedAttempt] = ()
     worked_seconds: float = 0.0
-    wanted_micros: int = 0
+    needed_micros: int = 0
 
 
 @dataclass(frozen=True)
@@ -288,7 +288,7 @@ def _held_back(
     """Returns the outcome of an attempt that counts as none: it has to wait for an allowance."""
     error = jobs_pb2.Error(reason=caught.reason, message=caught.message)
     attempts = tuple(item.failed_attempts)
-    wanted = max(1, meter.wanted_micros)
+    wanted = max(1, meter.needed_micros)
     return ItemOutcome(
         None,
         error,
@@ -298,7 +298,7 @@ def _held_back(
         usage,
         attempts,
         time.worked_seconds,
-        wanted_micros=wanted,
+        needed_micros=wanted,
     )
 
 

@@ -49,7 +49,7 @@ class LeasedChunk:
         suspects: Items that were in flight when their child process died, by index.
         allowance: What its calls may still cost; None: its job has no budget.
         held_back: Items that wait for allowance, by index, with the price of the call that each wants.
-        wanted_micros: The least of these prices, where it is given back for want of allowance.
+        needed_micros: The least of these prices, where it is given back for want of allowance.
     """
 
     job: "LeasedJob"
@@ -65,7 +65,7 @@ class LeasedChunk:
     suspects: list[int] = field(default_factory=list)
     allowance: Allowance | None = None
     held_back: dict[int, int] = field(default_factory=dict)
-    wanted_micros: int = 0
+    needed_micros: int = 0
 
     @property
     def is_in_flight(self) -> bool:

@@ -40,8 +40,8 @@ def chunk_release(chunk: LeasedChunk, not_before_seconds: float) -> results_pb2.
     return results_pb2.ChunkRelease(
         chunk_index=chunk.ref.chunk_index,
         fence=chunk.ref.fence,
-        not_before_ms=round(not_before_seconds * 1000),
-        wanted_micros=chunk.wanted_micros,
+        job_delay_ms=round(not_before_seconds * 1000),
+        needed_micros=chunk.needed_micros,
     )
 
 

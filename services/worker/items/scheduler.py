@@ -298,14 +298,14 @@ class ItemScheduler:
         if job.stopped or self._draining or chunk.giving_back:
             self.returns.give_back_if_idle(chunk)
         elif chunk.held_back and self._may_go_on(chunk):
-            self._let_on(chunk, 0 if outcome is not None and outcome.wanted_micros else LET_ON_COUNT)
+            self._let_on(chunk, 0 if outcome is not None and outcome.needed_micros else LET_ON_COUNT)
         self.capacity.changed()
         self.pump()
 
     def _settle(self, item: LeasedItem, outcome: ItemOutcome) -> None:
         if outcome.job_failed:
             self._fail_job(item, outcome)
-        elif outcome.wanted_micros:
+        elif outcome.needed_micros:
             self._hold_back(item, outcome)
         elif outcome.retry_delay is None:
             self._record(item, outcome)
@@ -323,7 +323,7 @@ class ItemScheduler:
         item.leased.usage.CopyFrom(outcome.usage)
         item.leased.work_time.CopyFrom(duration_of(outcome.worked_seconds))
         item.broken_off = outcome.usage.call_count > 0
-        item.chunk.held_back[item.leased.item_index] = outcome.wanted_micros
+        item.chunk.held_back[item.leased.item_index] = outcome.needed_micros
 
     def _let_on(self, chunk: LeasedChunk, count: int) -> None:
         """Attempts some of a chunk's items again that wait for allowance.
@@ -334,7 +334,7 @@ class ItemScheduler:
         if count == 0 and chunk.allowance is not None and not chunk.is_in_flight:
             wanted = min(chunk.held_back.values())
             if wanted > chunk.allowance.left_micros:
-                chunk.wanted_micros = wanted
+                chunk.needed_micros = wanted
                 self.returns.give_back(chunk)
                 return
             count = 1

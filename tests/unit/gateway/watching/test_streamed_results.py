@@ -193,7 +193,7 @@ async def test_a_text_that_is_no_cursor_is_refused(gateway, submit, failure_of, 
 async def test_a_cursor_that_the_store_has_not_come_to_yet_is_refused(gateway, submit, failure_of):
     job = await submit(gateway)
     ahead = ResultsOfJob(job.job_id, jobs_pb2.ITEM_STATE_UNSPECIFIED).cursor(
-        results_pb2.RecordPlace(seq=1000)
+        results_pb2.RecordPosition(seq=1000)
     )
     assert (await failure_of(stream(gateway, job, cursor=ahead).read())).reason == "INVALID_CURSOR"
 

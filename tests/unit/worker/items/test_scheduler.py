@@ -309,7 +309,7 @@ async def test_a_cool_down_longer_than_a_slice_gives_the_job_back_with_one_wait(
     bench.lease("j", 0, 2)
     await eventually(lambda: bench.results.releases() == [("j", 0)])
     (release,) = bench.results.records[0].jobs[0].releases
-    assert release.not_before_ms == 120_000
+    assert release.job_delay_ms == 120_000
 
 
 async def test_a_small_job_waits_for_two_slots_at_most_beside_a_large_one(make_bench):
