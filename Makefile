@@ -14,11 +14,12 @@ BIN := .venv/bin
 READY := .venv/.ready
 # Stopping and cleaning work without the virtual environment too.
 ANY_PYTHON := $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
-STUBS := clients/python/headrace/jobs clients/python/headrace/gateway services/stubs
+GENERATED := clients/python/headrace/jobs clients/python/headrace/gateway clients/python/headrace/reasons.py \
+    services/stubs clients/protos
 COMPILE := .run/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
     --no-annotate
 
-.PHONY: help demo test chaos bench simulate check up down clean setup images compose-test format protos lock \
+.PHONY: help demo test chaos bench simulate check up down clean setup images compose-test format protos proto-baseline lock \
         check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs
 
 help: ## List the targets
@@ -71,11 +72,14 @@ format: $(READY) ## Format the code and the protos
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/buf format -w
 
-protos: $(READY) ## Generate the Python stubs of protos/, and the API reference in docs/
+protos: $(READY) ## Generate stubs, error reasons, plain protos and API reference from protos/
 	@$(BIN)/python -m deploy.protos.rule_declarations
 	@$(BIN)/buf format -w
 	@deploy/protos/generate
 	@$(BIN)/python -m deploy.protos.reference
+
+proto-baseline: $(READY) ## Permit a deliberate break of protos/: compare with them as they are now until main has them
+	@$(BIN)/buf build --exclude-source-info -o deploy/protos/baseline.binpb
 
 lock: $(READY) ## Remake the lock files from the pyproject files: for development and for the image
 	@test -x .run/tools/bin/uv || { $(BIN)/python -m venv .run/tools && .run/tools/bin/pip install -q uv; }
@@ -109,16 +113,16 @@ check-breaking: $(READY)
 check-stubs: $(READY)
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	$(BIN)/python -m deploy.protos.rule_declarations "$$fresh"; $(BIN)/buf format -w "$$fresh"; \
-	diff -qr "$$fresh/buf" protos/buf || { echo 'protos/buf is not of the locked protovalidate; run: make protos'; exit 1; }; \
+	diff -qr "$$fresh/buf" protos/buf || { echo 'protos/buf is not from the locked protovalidate; run: make protos'; exit 1; }; \
 	deploy/protos/generate "$$fresh"; \
-	for package in $(STUBS); do \
-	    diff -qr -x __pycache__ "$$fresh/$$package" "$$package" || \
-	        { echo 'Stubs are not those of protos/; run: make protos'; exit 1; }; \
+	for generated in $(GENERATED); do \
+	    diff -qr -x __pycache__ -x README.md "$$fresh/$$generated" "$$generated" || \
+	        { echo 'Generated from other protos than those of protos/; run: make protos'; exit 1; }; \
 	done
 
 check-docs: $(READY)
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(BIN)/python -m deploy.protos.reference "$$fresh"; \
-	for page in api.md internal-api.md; do \
+	for page in api.md internal-api.md errors.md; do \
 	    diff -q "$$fresh/$$page" "docs/$$page" || \
-	        { echo 'The API reference is not that of protos/; run: make protos'; exit 1; }; \
+	        { echo 'The API reference is out of date; run: make protos'; exit 1; }; \
 	done

@@ -1,7 +1,7 @@
 """Writes the public protos without validation rules: ``python -m deploy.protos.public_protos [FOLDER]``.
 
-Rules of protovalidate triple the generated code of some languages. Clients in those languages compile
-clients/protos, which is protos/headrace with the same messages and comments but without the rules.
+The rules of protovalidate double the generated code of some languages. Clients in those languages compile
+clients/protos: the same messages and comments, without the rules.
 """
 
 import re

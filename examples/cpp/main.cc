@@ -138,8 +138,8 @@ void ShowFailures(Stub& stub) {
   SubmitWrongly(stub, "wrong params", wrong_params);
   wrong_kind.set_kind("nope");
   SubmitWrongly(stub, "wrong kind", wrong_kind);
-  wrong_fields.set_max_failed_ratio(2);
-  wrong_fields.set_max_parallelism(-1);
+  wrong_fields.mutable_options()->set_max_failed_ratio(2);
+  wrong_fields.mutable_options()->set_max_parallelism(-1);
   SubmitWrongly(stub, "wrong fields", wrong_fields);
 }
 

@@ -99,5 +99,6 @@ await readResults(jobId);
 await uploadOverABreak();
 await showFailure("wrong params", call("SubmitJob", { kind: "noop", params: '{"sleep_ms": -1}', items: ["1"] }));
 await showFailure("wrong kind", call("SubmitJob", { kind: "nope", items: ["1"] }));
-await showFailure("wrong fields", call("SubmitJob", { items: ["1"], max_failed_ratio: 2, max_parallelism: -1 }));
+const wrongOptions = { max_failed_ratio: 2, max_parallelism: -1 };
+await showFailure("wrong fields", call("SubmitJob", { items: ["1"], options: wrongOptions }));
 gateway.close();

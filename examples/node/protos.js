@@ -20,7 +20,7 @@ const definition = protoLoader.loadSync(
   ["headrace/gateway/v1/gateway.proto", "google/rpc/status.proto", "google/rpc/error_details.proto"],
   {
     includeDirs: [
-      process.env.HEADRACE_PROTOS ?? path.join(REPOSITORY, "protos"),
+      process.env.HEADRACE_PROTOS ?? path.join(REPOSITORY, "clients", "protos"),
       process.env.GOOGLE_PROTOS ?? googleProtos(),
     ],
     keepCase: true, // field names as in the protos

@@ -1,4 +1,4 @@
-"""The examples in other languages, built once for each content of examples/ and protos/."""
+"""The examples in other languages, built once for each content of examples/ and clients/protos/."""
 
 import hashlib
 import os
@@ -47,7 +47,7 @@ def build_folder(language: str) -> Path:
         "--others",
         "--exclude-standard",
         f"examples/{language}",
-        "protos",
+        "clients/protos",
     ]
     for name in sorted(filter(None, run(tracked, REPOSITORY).split("\0"))):
         path = REPOSITORY / name
@@ -61,7 +61,7 @@ def build_folder(language: str) -> Path:
 
 
 def build_node() -> list[str]:
-    """Installs what package-lock.json names beside a copy of the example; returns how to run it."""
+    """Installs what package-lock.json names next to a copy of the example; returns how to run it."""
     folder = build_folder("node")
     if not (folder / ".ready").exists():
         installed = shutil.ignore_patterns("node_modules")
@@ -97,6 +97,6 @@ def printed(request: pytest.FixtureRequest, system: TestEmbedded) -> str:
         argv,
         REPOSITORY,
         HEADRACE_TARGET=system.gateway_target,
-        HEADRACE_PROTOS=str(REPOSITORY / "protos"),
+        HEADRACE_PROTOS=str(REPOSITORY / "clients/protos"),
         GOOGLE_PROTOS=str(google),
     )
