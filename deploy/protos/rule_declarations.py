@@ -1,8 +1,8 @@
-"""Declarations of protovalidate's rules as a proto file: ``python -m deploy.protos.rule_declarations [FOLDER]``.
+"""Declares protovalidate's rules as a proto file: ``python -m deploy.protos.rule_declarations [FOLDER]``.
 
-The protos import buf/validate/validate.proto, which the installed protovalidate holds as descriptors only. The
-file declares its messages, enums and extensions. It has no comments and no definitions of the rules, which come
-with every protovalidate.
+The protos import buf/validate/validate.proto, which the installed protovalidate holds as descriptors only.
+The file declares its messages, enums and extensions. It has no comments and no definitions of the rules,
+which come with every protovalidate.
 """
 
 import sys

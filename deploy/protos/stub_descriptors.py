@@ -1,7 +1,7 @@
 """Descriptors for the stubs: ``python -m deploy.protos.stub_descriptors``.
 
-A stub generated in the usual way imports buf.validate, and the client would depend on one version of that package.
-Without the import, the rules stay in the descriptors as bytes, which protovalidate still reads.
+A stub generated in the usual way imports buf.validate, and the client would depend on one version of that
+package. Without the import, the rules stay in the descriptors as bytes, which protovalidate still reads.
 """
 
 import sys

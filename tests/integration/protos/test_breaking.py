@@ -135,7 +135,7 @@ def test_another_commit_can_be_named(repository):
     assert not repository.check(BREAKING_AGAINST="HEAD~1")[0]
     passed, said = repository.check(BREAKING_AGAINST="nowhere")
     assert not passed
-    assert "nowhere is no commit" in said
+    assert "nowhere is not a commit" in said
 
 
 def test_a_folder_without_git_has_nothing_to_compare_with(repository):
@@ -143,5 +143,5 @@ def test_a_folder_without_git_has_nothing_to_compare_with(repository):
     shutil.rmtree(repository.folder / ".git")
     assert repository.check(GIT_CEILING_DIRECTORIES=str(repository.folder.parent)) == (
         True,
-        "protos/ compared with nothing: this is no git repository\n",
+        "protos/ compared with nothing: not a git repository\n",
     )

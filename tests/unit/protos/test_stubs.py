@@ -1,4 +1,4 @@
-"""The generated stubs: the rules are in them, and what the rules are made with is not needed."""
+"""The generated stubs hold the rules, and do not need protovalidate."""
 
 import importlib
 import subprocess
