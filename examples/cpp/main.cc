@@ -105,7 +105,7 @@ grpc::Status StreamResults(Stub& stub, gateway::StreamResultsRequest& request, s
   return stream->Finish();
 }
 
-// Uploads half of the items, reads the first results, and goes on with both.
+// Uploads half of the items, reads the first results, and resumes both.
 void UploadOverABreak(Stub& stub) {
   const std::string job_id = Submit(stub, {});
   const std::vector<std::string> items = MakeItems();

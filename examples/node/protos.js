@@ -1,4 +1,4 @@
-// Headrace's protos, loaded at run time: nothing is generated.
+// Headrace's protos, loaded at run time without generated code.
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";

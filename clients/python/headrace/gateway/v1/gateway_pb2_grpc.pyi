@@ -68,9 +68,9 @@ class GatewayServiceStub:
     batches, each with the position of its first item, and finally finish. Each response tells how many items are
     stored, for one or several batches. Stored items are durable. The response to finish is the last, and the stream
     ends OK. A client that closes its side without finish leaves the upload open.
-    After a break, call again at any gateway, and continue from the stored_count of the first response: nothing is
-    sent twice. Items sent twice all the same are trimmed, not stored again. An upload that gets no new item for an
-    hour ends as EXPIRED (UPLOAD_TIMED_OUT).
+    After a break, call again at any gateway, and continue from the stored_count of the first response. Items that
+    are sent twice are trimmed, not stored again. An upload that gets no new item for an hour ends as EXPIRED
+    (UPLOAD_TIMED_OUT).
     Errors:
     - INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE): metadata first_item_index is the position in the job of
       items[0] of the wrong request.
@@ -186,9 +186,9 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     batches, each with the position of its first item, and finally finish. Each response tells how many items are
     stored, for one or several batches. Stored items are durable. The response to finish is the last, and the stream
     ends OK. A client that closes its side without finish leaves the upload open.
-    After a break, call again at any gateway, and continue from the stored_count of the first response: nothing is
-    sent twice. Items sent twice all the same are trimmed, not stored again. An upload that gets no new item for an
-    hour ends as EXPIRED (UPLOAD_TIMED_OUT).
+    After a break, call again at any gateway, and continue from the stored_count of the first response. Items that
+    are sent twice are trimmed, not stored again. An upload that gets no new item for an hour ends as EXPIRED
+    (UPLOAD_TIMED_OUT).
     Errors:
     - INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE): metadata first_item_index is the position in the job of
       items[0] of the wrong request.
@@ -313,9 +313,9 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         batches, each with the position of its first item, and finally finish. Each response tells how many items are
         stored, for one or several batches. Stored items are durable. The response to finish is the last, and the stream
         ends OK. A client that closes its side without finish leaves the upload open.
-        After a break, call again at any gateway, and continue from the stored_count of the first response: nothing is
-        sent twice. Items sent twice all the same are trimmed, not stored again. An upload that gets no new item for an
-        hour ends as EXPIRED (UPLOAD_TIMED_OUT).
+        After a break, call again at any gateway, and continue from the stored_count of the first response. Items that
+        are sent twice are trimmed, not stored again. An upload that gets no new item for an hour ends as EXPIRED
+        (UPLOAD_TIMED_OUT).
         Errors:
         - INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE): metadata first_item_index is the position in the job of
           items[0] of the wrong request.
