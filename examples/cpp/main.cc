@@ -1,5 +1,5 @@
-// Jobs from C++: one submitted, watched over a broken stream, its results read page by page; one uploaded over a
-// break, its results streamed meanwhile; and calls that fail.
+// Jobs from C++. One is submitted, watched over a broken stream, and its results are read page by page. One is uploaded
+// over a break, with its results streamed meanwhile. Then come calls that fail.
 //
 //   make && build/headrace-example             (gateway: HEADRACE_TARGET, or localhost:50051)
 #include <cstdlib>
@@ -42,7 +42,7 @@ std::string Submit(Stub& stub, const std::vector<std::string>& items) {
   return response.job().job_id();
 }
 
-// Reads a watch until `enough` says so of a job, then breaks it off; sets the last resume token of `request`.
+// Reads a watch until `enough` is true of a job, then cancels it; sets the last resume token of `request`.
 grpc::Status Watch(Stub& stub, gateway::WatchJobRequest& request, milliseconds time,
                    const std::function<bool(const jobs::Job&)>& enough) {
   const auto context = MakeContext(time);
