@@ -14,13 +14,19 @@ BIN := .venv/bin
 READY := .venv/.ready
 # Stopping and cleaning work without the virtual environment too.
 ANY_PYTHON := $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
+# Processes that run tests side by side, each with servers and ports of its own; a file's tests stay together.
+JOBS ?= 2
+IN_PARALLEL := --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder
+FAST_TESTS := tests/unit
 GENERATED := clients/python/headrace/jobs clients/python/headrace/gateway clients/python/headrace/reasons.py \
     services/stubs clients/protos
 COMPILE := .run/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
     --no-annotate
 
-.PHONY: help demo test chaos bench simulate check up down clean setup images compose-test format protos proto-baseline lock \
-        check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs
+.PHONY: help demo test test-fast chaos bench simulate check up down clean setup images compose-test format protos \
+        proto-baseline lock \
+        check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs \
+        check-licences check-prose licences
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -31,7 +37,10 @@ demo: $(READY) ## The main job on real postings, all in one process; ends by its
 
 test: $(READY) ## Run every test, on real servers; TESTS=path and ARGS=options narrow it down
 	@$(BIN)/python -m deploy.local install
-	@unset $${!OPENAI_@}; $(BIN)/python -m pytest $(TESTS) $(ARGS)
+	@unset $${!OPENAI_@}; $(BIN)/python -m pytest $(if $(TESTS),$(TESTS),$(IN_PARALLEL)) $(ARGS)
+
+test-fast: $(READY) ## Run the tests that need no server
+	@unset $${!OPENAI_@}; $(BIN)/python -m pytest -m "not server" $(IN_PARALLEL) $(FAST_TESTS) $(ARGS)
 
 chaos: $(READY) ## Break everything under load and check what holds: SEED=N SECONDS_=600 ONLY="kill results"
 	@$(BIN)/python -m deploy.local install
@@ -45,7 +54,7 @@ bench: $(READY) ## Measure beside FastAPI + Celery and plain asyncio: PARTS="A C
 simulate: $(READY) ## 1,000 workers on a virtual clock: fairness, recovery, load: PARTS="tenants load"; half an hour
 	@$(BIN)/python -m tests.simulation $(PARTS)
 
-check: check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs ## Format, lint, types, import rules, protos (-k: all of them)
+check: check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs check-licences check-prose ## Format, lint, types, import rules, protos, licences, prose (-k: all of them)
 
 up: $(READY) ## Start the real stack on loopback: WORKERS=2 GATEWAYS=1
 	@$(BIN)/python -m deploy.local up --workers $(WORKERS) --gateways $(GATEWAYS)
@@ -81,6 +90,9 @@ protos: $(READY) ## Generate stubs, error reasons, plain protos and API referenc
 proto-baseline: $(READY) ## Permit a deliberate break of protos/: compare with them as they are now until main has them
 	@$(BIN)/buf build --exclude-source-info -o deploy/protos/baseline.binpb
 
+licences: $(READY) ## Write NOTICE from the packages that are installed
+	@$(BIN)/python -m deploy.licences
+
 lock: $(READY) ## Remake the lock files from the pyproject files: for development and for the image
 	@test -x .run/tools/bin/uv || { $(BIN)/python -m venv .run/tools && .run/tools/bin/pip install -q uv; }
 	@$(COMPILE) --no-emit-package headrace --group dev pyproject.toml -o requirements.lock
@@ -88,7 +100,7 @@ lock: $(READY) ## Remake the lock files from the pyproject files: for developmen
 	@cd tests/bench/peers && ../../../$(COMPILE) requirements.in -o requirements.lock
 	@grep -o 'hatchling[^"]*' pyproject.toml | head -n 1 | $(COMPILE) -c requirements.lock - -o deploy/docker/build.lock
 
-$(READY): requirements.lock pyproject.toml clients/python/pyproject.toml
+$(READY): requirements.lock pyproject.toml clients/python/pyproject.toml clients/python/headrace/_version.py
 	@PYTHON=$(PYTHON) deploy/local/setup
 
 check-format: $(READY)
@@ -126,3 +138,10 @@ check-docs: $(READY)
 	    diff -q "$$fresh/$$page" "docs/$$page" || \
 	        { echo 'The API reference is out of date; run: make protos'; exit 1; }; \
 	done
+
+check-licences: $(READY)
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(BIN)/python -m deploy.licences "$$fresh"; \
+	diff "$$fresh/NOTICE" NOTICE || { echo 'NOTICE does not match the installed packages; run: make licences'; exit 1; }
+
+check-prose: $(READY)
+	@$(BIN)/python -m deploy.prose

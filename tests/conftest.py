@@ -1,4 +1,8 @@
-"""Servers for tests: real ones, started when a test first asks. One that cannot start is a failure."""
+"""Real servers for tests, started when a test first asks for one. A server that cannot start is a failure.
+
+The suite runs in several processes side by side (pytest-xdist), each with servers and ports of its own. Tests of
+one file run in one process, so that they share its fixtures.
+"""
 
 import os
 from collections.abc import Callable, Generator, Iterator
@@ -20,6 +24,30 @@ for _name in [name for name in os.environ if name.startswith(("OPENAI_", "HEADRA
     if _name != "HEADRACE_RUN_DIR":
         del os.environ[_name]
 os.environ["no_proxy"] = os.environ["NO_PROXY"] = "127.0.0.1,localhost"
+
+_PORTS = range(20_000, 30_000)
+
+
+def _spare_ports() -> str:
+    """Returns the part of the spare ports that belongs to this process of the run, as FIRST-LAST."""
+    process_count = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    number = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    part = len(_PORTS) // process_count
+    first = _PORTS.start + number * part
+    return f"{first}-{first + part - 1}"
+
+
+os.environ["HEADRACE_SPARE_PORTS"] = _spare_ports()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Groups the tests of a file, and marks those that need a server."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+        if "servers" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.server)
 
 
 @pytest.fixture(scope="session")

@@ -4,12 +4,12 @@ import os
 import shutil
 import subprocess
 import tempfile
-import tomllib
 from pathlib import Path
 
 from deploy.docker.engine import Engine
 from deploy.local.errors import LocalStackError
 from deploy.local.paths import REPOSITORY
+from headrace import __version__
 
 PYTHON_IMAGE = "python:3.13-slim"
 SERVER_IMAGES = {"postgres": "postgres:17", "rabbitmq": "rabbitmq:4", "redis": "redis:8"}
@@ -24,8 +24,7 @@ def build_image(engine: Engine) -> str:
 
     PYTHON_IMAGE names another image to build on.
     """
-    version = tomllib.loads((REPOSITORY / "pyproject.toml").read_text())["project"]["version"]
-    tags = [f"headrace:{version}", "headrace:latest"]
+    tags = [f"headrace:{__version__}", "headrace:latest"]
     python = os.environ.get("PYTHON_IMAGE") or _python_image(engine)
     engine.build(tags, _FOLDER / "Dockerfile", REPOSITORY, PYTHON_IMAGE=python)
     return tags[0]

@@ -1,6 +1,7 @@
 """Ports on loopback: finding spare ones and remembering them."""
 
 import json
+import os
 import random
 import socket
 from collections import deque
@@ -8,9 +9,9 @@ from pathlib import Path
 
 from deploy.local.errors import LocalStackError
 
-# Below the range that the kernel gives to outgoing connections, so that none of those takes a port of ours.
-_FIRST, _LAST = 20_000, 29_999
-# Whoever asks for a port listens on it later, or not for a while; nobody else is to get it meanwhile.
+# Below the range that the kernel uses for outgoing connections, so that none of those takes such a port.
+_DEFAULT_RANGE = "20000-29999"
+# A caller may listen on its port much later, so recent ports are not given out again.
 _recent: deque[int] = deque(maxlen=1_000)
 
 
@@ -26,17 +27,22 @@ def is_free(port: int) -> bool:
 
 
 def spare_port() -> int:
-    """Returns a port between 20000 and 29999 on which nothing listens; not one given lately.
+    """Returns a random port on which nothing listens, and none of the last 1,000 returned.
+
+    HEADRACE_SPARE_PORTS narrows the range ("20000-24999"), so that processes that run at the same time, such as
+    the halves of a test run, never choose the same port.
 
     Raises:
-        LocalStackError: None found in 200 attempts.
+        LocalStackError: No free port was found in 200 attempts.
     """
+    spare_range = os.environ.get("HEADRACE_SPARE_PORTS", _DEFAULT_RANGE)
+    first, last = map(int, spare_range.split("-"))
     for _ in range(200):
-        port = random.randint(_FIRST, _LAST)
+        port = random.randint(first, last)
         if port not in _recent and is_free(port):
             _recent.append(port)
             return port
-    raise LocalStackError("no free port found between 20000 and 29999 on 127.0.0.1")
+    raise LocalStackError(f"no free port found in {spare_range} on 127.0.0.1")
 
 
 class PortBook:

@@ -15,7 +15,7 @@ log = get_logger(__name__)
 
 
 async def run(settings: EmbeddedSettings) -> int:
-    """Runs until a signal, which also ends a start that waits for something; returns the exit code."""
+    """Runs until a signal, which also cancels a start that is still waiting; returns the exit code."""
     stopping = asyncio.create_task(stop_on_signals().wait())
     app = EmbeddedApp(settings)
     starting = asyncio.create_task(app.start())
@@ -37,7 +37,7 @@ async def run(settings: EmbeddedSettings) -> int:
 
 
 def main() -> None:
-    """Reads settings, sets logging up, runs."""
+    """Reads the settings, configures logging and runs the embedded system."""
     settings = read_settings(EmbeddedSettings)
     configure_logging("embedded", settings.log_level)
     collect_garbage_rarely()

@@ -14,21 +14,22 @@ from services.shared.settings import ServiceSettings
 
 
 class EmbeddedSettings(ServiceSettings):
-    """What the embedded system reads from the environment, each with the prefix HEADRACE_.
+    """Settings of the embedded system, read from the environment with the prefix HEADRACE_.
 
     Attributes:
-        listen: Where the gateway listens. The two other services take free loopback ports.
-        database_url: SQLite or PostgreSQL; brought to the newest schema at each start.
-        redis_url: ``memory://``, or ``redis://...`` to share limits and answers with other systems.
+        listen: Address of the gateway. The two other services take free loopback ports.
+        database_url: SQLite or PostgreSQL; migrated to the newest schema at each start.
+        redis_url: ``memory://``, or ``redis://...`` to share limits and cached responses with other systems.
         model: Model of jobs that name none.
-        cache_hours: How long answers are kept for jobs that use them again.
-        prices_file: Prices of models, as JSON; unset: those that come with Headrace.
-        in_flight_limit: Items worked on at once.
+        cache_hours: Lifetime of cached responses, in hours.
+        prices_file: Prices of models, as JSON. The prices that come with Headrace if unset.
+        in_flight_limit: Maximum items in flight.
         limits: Rate limits by model, as JSON or the path of a file; see ``read_limits``.
-        tenant_concurrency: Calls of each tenant at once, as JSON or the path of a file; see
+        tenant_concurrency: Maximum calls in flight per tenant, as JSON or the path of a file; see
             ``read_tenant_concurrency``.
-        gateway_resync_seconds: How often the gateway re-reads watched jobs it heard nothing of; 0: never.
-        retention_hours: How long finished jobs are kept; 0: for ever.
+        gateway_resync_seconds: Time without a snapshot after which a watched job is read again from the
+            store, in seconds; 0: never.
+        retention_hours: Time for which finished jobs are kept, in hours; 0: for ever.
     """
 
     listen: HostPort = "127.0.0.1:50051"

@@ -1,4 +1,4 @@
-"""``python -m services.gateway``: a gateway as a process of its own."""
+"""Runs a gateway: ``python -m services.gateway``."""
 
 import asyncio
 import sys
@@ -15,7 +15,7 @@ log = get_logger(__name__)
 
 
 async def run(settings: GatewaySettings) -> int:
-    """Serves until a signal, which ends the process; returns the exit code where it could not start."""
+    """Serves until a signal, which ends the process; returns the exit code if the start failed."""
     stop = stop_on_signals()
     broker = open_broker(settings.rabbitmq_url)
     app = GatewayApp(settings, broker)
@@ -31,7 +31,7 @@ async def run(settings: GatewaySettings) -> int:
 
 
 def main() -> None:
-    """Reads the settings and runs a gateway."""
+    """Reads the settings, configures logging and runs a gateway."""
     settings = read_settings(GatewaySettings)
     configure_logging("gateway", settings.log_level)
     collect_garbage_rarely()

@@ -1,19 +1,18 @@
-"""A gateway, wired."""
+"""The gateway, from start to stop."""
 
 import asyncio
 import os
 import socket
-from collections.abc import Mapping
-from typing import Any
 
 import dramatiq
 
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
-from headrace.kinds import Kind, installed_kinds
+from headrace.kinds import installed_kinds
 from services.gateway.creation import JobCreator
 from services.gateway.dispatcher import Dispatcher
 from services.gateway.effects import EffectRunner
 from services.gateway.requests.job_prices import JobPrices
+from services.gateway.requests.submission import Submissions
 from services.gateway.servicer import GatewayServicer
 from services.gateway.settings import GatewaySettings
 from services.gateway.stopping import gateway_stopping
@@ -30,27 +29,35 @@ from services.shared.rpc_server import PUBLIC_MESSAGE_BYTES, RpcServer
 
 log = get_logger(__name__)
 
-_SERVICE = gateway_pb2.DESCRIPTOR.services_by_name["GatewayService"]
-
 
 class GatewayApp:
-    """A gateway in this process: the public API, the dispatcher, and streams from all workers.
+    """A gateway in this process: the public API, the dispatcher, and a stream from every worker.
+
+    Build it on the running event loop.
 
     Args:
-        settings: Where to listen and where results is found.
-        broker: With the queues of all classes declared; the caller closes it.
-        kinds: Kinds that jobs can name; default: the built-in ones.
+        settings: Settings of the gateway.
+        broker: Broker with all queues declared; the caller closes it.
     """
 
-    def __init__(
-        self,
-        settings: GatewaySettings,
-        broker: dramatiq.Broker,
-        kinds: Mapping[str, Kind[Any]] | None = None,
-    ) -> None:
+    def __init__(self, settings: GatewaySettings, broker: dramatiq.Broker) -> None:
         self._settings = settings
-        self._broker = broker
-        self._kinds = installed_kinds() if kinds is None else kinds
+        self._channel = open_channel(settings.results_target)
+        store = StoreClient(self._channel)
+        self._publisher = QueuePublisher(broker)
+        self.hub = Hub()
+        self._resync = Resync(self.hub, store, settings.gateway_resync_seconds)
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        self._streams = ProgressStreams(name, self.hub, self._resync.read_all_soon)
+        effects = EffectRunner(self._publisher, self.hub, self._streams)
+        self.creator = JobCreator(store, effects)
+        self.uploads = Uploads(store, effects.carry_out)
+        self._dispatcher = Dispatcher(store, effects, self._streams)
+        prices = JobPrices(read_prices(settings.prices_file), settings.model)
+        submissions = Submissions(installed_kinds(), prices)
+        self._servicer = GatewayServicer(
+            store, self.creator, self.uploads, effects, hub=self.hub, submissions=submissions
+        )
         self._server = RpcServer(
             settings.listen, PUBLIC_MESSAGE_BYTES, begins_traces=True, stopping=gateway_stopping
         )
@@ -58,40 +65,26 @@ class GatewayApp:
 
     @property
     def target(self) -> str:
-        """``host:port`` of the public API, with the port that was bound."""
+        """``host:port`` of the public API, once started."""
         return self._server.target
 
     async def start(self) -> None:
-        """Starts serving; needs neither results nor the broker to be there yet.
+        """Serves the public API, then starts the dispatcher. Needs neither the store nor the broker yet.
 
         Raises:
             RuntimeError: The address cannot be bound.
         """
-        self._channel = open_channel(self._settings.results_target)
-        store = StoreClient(self._channel)
-        self.hub = Hub()
-        self._publisher = QueuePublisher(self._broker)
-        resync = Resync(self.hub, store, self._settings.gateway_resync_seconds)
-        name = f"{socket.gethostname()}:{os.getpid()}"
-        self._streams = ProgressStreams(name, self.hub, resync.read_all_soon)
-        effects = EffectRunner(self._publisher, self.hub, self._streams)
-        self.creator = JobCreator(store, effects)
-        self.uploads = Uploads(store, effects)
-        prices = JobPrices(read_prices(self._settings.prices_file), self._settings.model)
-        servicer = GatewayServicer(
-            store, self.creator, self.uploads, effects, self.hub, kinds=self._kinds, prices=prices
-        )
-        gateway_pb2_grpc.add_GatewayServiceServicer_to_server(servicer, self._server.server)
-        await self._server.start([_SERVICE])
-        self._dispatcher = Dispatcher(store, effects, self._streams)
-        runs = (resync.run(), self._dispatcher.run(), self.hub.notify_live_numbers())
-        self._background = [asyncio.create_task(run) for run in runs]
+        gateway_pb2_grpc.add_GatewayServiceServicer_to_server(self._servicer, self._server.server)
+        await self._server.start([gateway_pb2.DESCRIPTOR.services_by_name["GatewayService"]])
+        loops = (self._resync.run(), self._dispatcher.run(), self.hub.notify_live_numbers())
+        self._background = [asyncio.create_task(loop) for loop in loops]
         log.info("gateway_started", target=self.target)
 
     async def drain(self) -> None:
-        """Ends everything but the connections: health says so first, new calls are refused, streams end.
+        """Ends everything except the connections.
 
-        Clients go on elsewhere meanwhile; what running calls ask for is still published.
+        Health reports NOT_SERVING first, new calls are refused and streams end, so that clients continue at
+        another gateway. Running calls end within the settings' drain_seconds, and their tasks are published.
         """
         await self._server.report_not_serving()
         self.hub.close()

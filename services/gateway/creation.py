@@ -1,4 +1,4 @@
-"""Storing jobs, many a call."""
+"""Stores submitted jobs, many in one call."""
 
 import asyncio
 from collections import deque
@@ -11,7 +11,7 @@ from services.gateway.metrics import JOBS_SUBMITTED
 from services.gateway.store import StoreClient
 from services.shared.logging import get_logger, job_fields
 from services.shared.metrics import CLASS_LABELS
-from services.shared.tracing import nobodys_context
+from services.shared.tracing import detached_context
 from services.stubs.results.v1 import results_pb2
 
 log = get_logger(__name__)
@@ -19,7 +19,7 @@ log = get_logger(__name__)
 MAX_JOBS_PER_CALL = 1000
 MAX_BYTES_PER_CALL = 8 * 1024 * 1024
 LARGE_JOB_BYTES = 128 * 1024
-MAX_HELD_BYTES = 64 * 1024 * 1024
+MAX_WAITING_BYTES = 64 * 1024 * 1024
 
 
 class _Waiting(NamedTuple):
@@ -29,7 +29,7 @@ class _Waiting(NamedTuple):
 
 
 class _Lane:
-    """One call to the store is under way, and the next gathers meanwhile; so a single job goes at once."""
+    """Makes one call to the store at a time and gathers jobs for the next; a single job goes at once."""
 
     def __init__(self, store: StoreClient, effects: EffectRunner) -> None:
         self._store = store
@@ -45,14 +45,14 @@ class _Lane:
         stored: asyncio.Future[jobs_pb2.Job] = asyncio.get_running_loop().create_future()
         self._waiting.append(_Waiting(job, size, stored))
         if self._sender is None or self._sender.done():
-            self._sender = asyncio.create_task(self._send_all(), context=nobodys_context())
+            self._sender = asyncio.create_task(self._send_all(), context=detached_context())
         return await stored
 
     async def _send_all(self) -> None:
         while batch := self._next_batch():
             try:
                 await self._send(batch)
-            except Exception as error:  # each member has to get an answer, whatever happened
+            except Exception as error:  # every caller must get a response, whatever fails
                 for member in batch:
                     if not member.stored.done():
                         member.stored.set_exception(error)
@@ -64,7 +64,7 @@ class _Lane:
             if batch and total_size + self._waiting[0].size > MAX_BYTES_PER_CALL:
                 break
             member = self._waiting.popleft()
-            if not member.stored.cancelled():  # its caller went away
+            if not member.stored.cancelled():  # cancelled: its caller has gone
                 batch.append(member)
                 total_size += member.size
         return batch
@@ -74,9 +74,9 @@ class _Lane:
         response = await self._store.create_jobs(request)
         self._effects.carry_out(response.effects)
         for member, outcome in zip(batch, response.outcomes, strict=True):
-            if outcome.job.job_id == member.job.job_id:  # else it is the first one with its request_id
-                _note_submitted(member.job)
-                self._effects.note_new(outcome.job)
+            if outcome.job.job_id == member.job.job_id:  # another id: an earlier job with the request_id
+                _count_submitted(member.job)
+                self._effects.add_recent(outcome.job)
             if member.stored.done():
                 continue
             if outcome.HasField("error"):
@@ -86,44 +86,45 @@ class _Lane:
 
 
 class JobCreator:
-    """Stores jobs, many a call. Large jobs have a lane of their own, so that small ones do not wait for them.
+    """Stores jobs, many in one call. Large jobs have their own lane, so that small jobs do not wait for them.
 
     Args:
-        store: Keeps the jobs.
-        effects: Carries out what follows, before the caller of ``create`` goes on.
+        store: Stores the jobs.
+        effects: Carries out the effects before ``create`` returns.
     """
 
     def __init__(self, store: StoreClient, effects: EffectRunner) -> None:
         self._small_jobs = _Lane(store, effects)
         self._large_jobs = _Lane(store, effects)
-        self._held_bytes = 0
+        self._waiting_bytes = 0
 
     @property
     def waiting_count(self) -> int:
-        """How many jobs wait for the next call, besides those of the calls under way."""
+        """Number of jobs that wait for the next call. Jobs of calls in flight are not counted."""
         return self._small_jobs.waiting_count + self._large_jobs.waiting_count
 
     async def create(self, job: results_pb2.NewJob) -> jobs_pb2.Job:
-        """Returns the stored job: the new one, or the first with its request_id as it is now.
+        """Returns the stored job: the new one, or the present state of the first job with its request_id.
 
         Raises:
-            AlreadyExistsError: REQUEST_ID_REUSED: its request_id was used for other content.
-            UnavailableError: STORE_UNAVAILABLE: not known whether it was stored; repeat it.
+            AlreadyExistsError: REQUEST_ID_REUSED: the request_id names a job with other content.
+            UnavailableError: STORE_UNAVAILABLE: the job may have been stored; repeat the call with the same
+                request_id. Also raised, without storing the job, while over 64 MB of jobs wait.
         """
         size = job.ByteSize()
-        if self._held_bytes + size > MAX_HELD_BYTES:
+        if self._waiting_bytes + size > MAX_WAITING_BYTES:
             raise UnavailableError(
-                "too many jobs wait for the store at present; repeat the call", reason="STORE_UNAVAILABLE"
+                "too many jobs are waiting for the store; repeat the call later", reason="STORE_UNAVAILABLE"
             )
         lane = self._large_jobs if size >= LARGE_JOB_BYTES else self._small_jobs
-        self._held_bytes += size
+        self._waiting_bytes += size
         try:
             return await lane.create(job, size)
         finally:
-            self._held_bytes -= size
+            self._waiting_bytes -= size
 
 
-def _note_submitted(job: results_pb2.NewJob) -> None:
+def _count_submitted(job: results_pb2.NewJob) -> None:
     job_class = CLASS_LABELS[job.options.job_class]
     JOBS_SUBMITTED.labels(job.kind, job_class).inc()
     log.info(
@@ -138,5 +139,5 @@ def _note_submitted(job: results_pb2.NewJob) -> None:
 
 def _error(error: jobs_pb2.Error) -> HeadraceError:
     if error.reason == "REQUEST_ID_REUSED":
-        return AlreadyExistsError("this request_id was used for a job with other content; use a new one")
+        return AlreadyExistsError("request_id was used for a job with other content; use a new one")
     return InternalError("the store refused the job", reason=error.reason)

@@ -1,4 +1,4 @@
-"""Repair: what is due is swept each second, and silent workers are looked after."""
+"""Sweeps the store every second, and looks after silent workers."""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,23 +12,24 @@ from services.gateway.metrics import LIVE_WORKERS, SWEEPS_FAILED
 from services.gateway.port_probe import port_is_closed
 from services.gateway.store import StoreClient
 from services.gateway.watching.progress_streams import ProgressStreams
+from services.shared.degradation import Degradation
 from services.shared.logging import get_logger
 from services.stubs.results.v1 import results_pb2
 
 log = get_logger(__name__)
 
 SWEEP_SECONDS = 1.0
-# How long a gateway that stops waits for the answer to its last sweep, in seconds.
+# Time limit of the last sweep when a gateway stops, in seconds.
 STOP_SECONDS = 2.0
 
 
 class Dispatcher:
-    """Calls Sweep each second and does what the answer asks for.
+    """Calls Sweep every second and carries out the effects of its replies.
 
     Args:
-        store: Is swept.
-        effects: Carries out repairs.
-        streams: Is told which workers live.
+        store: The store to sweep.
+        effects: Carries out the effects.
+        streams: Follows the live workers.
     """
 
     def __init__(self, store: StoreClient, effects: EffectRunner, streams: ProgressStreams) -> None:
@@ -36,11 +37,11 @@ class Dispatcher:
         self._effects = effects
         self._streams = streams
         self._probes: dict[str, asyncio.Task[None]] = {}
-        self._failing = False
+        self._degradation = Degradation(log, "sweep")
         self._sweeping = asyncio.Lock()
 
     async def run(self) -> None:
-        """Works until cancelled; a store that does not answer is asked again a second later."""
+        """Sweeps until cancelled. If the store does not reply, it is asked again a second later."""
         loop = asyncio.get_running_loop()
         try:
             while True:
@@ -53,7 +54,7 @@ class Dispatcher:
                 probe.cancel()
 
     async def stop(self) -> None:
-        """Waits for a sweep under way, whose repairs only this gateway is given; then cancel ``run``."""
+        """Waits for a sweep in flight, whose effects only this gateway gets. Cancel ``run`` afterwards."""
         with suppress(TimeoutError):
             async with asyncio.timeout(STOP_SECONDS), self._sweeping:
                 pass
@@ -68,16 +69,12 @@ class Dispatcher:
             self._probe(response.silent_workers)
         except HeadraceError as error:
             SWEEPS_FAILED.inc()
-            if not self._failing:
-                log.warning("sweep_failed", reason=error.reason)
-            self._failing = True
-        except Exception:  # repair must go on, whatever one round ran into
+            self._degradation.note_failure(reason=error.reason)
+        except Exception:  # the next sweep must happen, whatever this one ran into
             SWEEPS_FAILED.inc()
             log.exception("sweep_failed")
         else:
-            if self._failing:
-                log.info("sweep_succeeded_again")
-            self._failing = False
+            self._degradation.note_success()
 
     def _probe(self, silent_workers: Iterable[jobs_pb2.Worker]) -> None:
         for worker in silent_workers:

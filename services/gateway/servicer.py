@@ -1,6 +1,6 @@
-"""GatewayService: translates between the public API and the parts that do the work."""
+"""Translates between the public API and the parts of the gateway."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator
 from contextlib import aclosing
 from functools import partial
 from typing import Any
@@ -9,17 +9,14 @@ import grpc
 import uuid_utils
 
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
-from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Kind, params_schema, validate_params
 from services.gateway.creation import JobCreator
 from services.gateway.effects import EffectRunner
-from services.gateway.requests.cursors import ResultsOfJob
+from services.gateway.requests.cursors import ResultsQuery
 from services.gateway.requests.fields import NO_NUL, canonical_job_id, page_size_or, tenant_of
-from services.gateway.requests.job_prices import JobPrices
 from services.gateway.requests.page_tokens import PagedQuery
 from services.gateway.requests.request_rules import check_rules, violations_of
 from services.gateway.requests.resume_tokens import resume_seq
-from services.gateway.requests.submission import new_job
+from services.gateway.requests.submission import Submissions
 from services.gateway.store import StoreClient
 from services.gateway.uploads.uploads import Uploads
 from services.gateway.watching.hub import Hub
@@ -34,16 +31,15 @@ _DEFAULT_RESULTS_PER_PAGE = 100
 
 
 class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
-    """The public API.
+    """The public API; the proto documents each call.
 
     Args:
-        store: The results service.
+        store: Client of the results service.
         creator: Stores submitted jobs.
         uploads: Runs upload streams.
-        effects: Carries out what transitions ask for.
-        hub: Where watchers hear of jobs.
-        kinds: The kinds that jobs can name, by name.
-        prices: Say what jobs would cost.
+        effects: Carries out the effects of transitions.
+        hub: Snapshots and live numbers of watched jobs.
+        submissions: Checks submitted jobs.
     """
 
     def __init__(
@@ -52,48 +48,38 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         creator: JobCreator,
         uploads: Uploads,
         effects: EffectRunner,
-        hub: Hub,
         *,
-        kinds: Mapping[str, Kind[Any]],
-        prices: JobPrices,
+        hub: Hub,
+        submissions: Submissions,
     ) -> None:
         self._store = store
         self._creator = creator
         self._uploads = uploads
         self._effects = effects
         self._hub = hub
-        self._kinds = kinds
-        self._prices = prices
-        self._kinds_response = gateway_pb2.ListKindsResponse(
-            kinds=[
-                jobs_pb2.Kind(name=name, description=kind.description, params_schema=params_schema(kind))
-                for name, kind in sorted(kinds.items())
-            ]
-        )
+        self._submissions = submissions
+        self._kinds_response = gateway_pb2.ListKindsResponse(kinds=submissions.list_kinds())
 
-    async def SubmitJob(  # noqa: N802
+    async def SubmitJob(
         self, request: gateway_pb2.SubmitJobRequest, context: Context
     ) -> gateway_pb2.SubmitJobResponse:
-        """Stores a job, or says what it would take; see the proto."""
-        job = await new_job(request, tenant_of(context), self._kinds, self._prices)
+        """Stores a job, or only estimates it; see the proto."""
+        job = await self._submissions.new_job(request, tenant_of(context))
         if request.validate_only:
-            kind = self._kinds[job.kind]
-            params = validate_params(kind, job.params)
-            estimate = await self._prices.estimate(kind, params, job.items)
-            return gateway_pb2.SubmitJobResponse(estimate=estimate)
+            return gateway_pb2.SubmitJobResponse(estimate=await self._submissions.estimate(job))
         return gateway_pb2.SubmitJobResponse(job=await self._creator.create(job))
 
-    async def AppendItems(  # noqa: N802
+    async def AppendItems(
         self, request_iterator: AsyncIterable[gateway_pb2.AppendItemsRequest], context: Context
     ) -> AsyncIterator[gateway_pb2.AppendItemsResponse]:
         """Adds items to an upload; see the proto."""
-        answers = self._uploads.append_items(request_iterator, partial(tenant_of, context))
+        responses = self._uploads.append_items(request_iterator, partial(tenant_of, context))
         await context.send_initial_metadata(())  # some clients send nothing before they have it
-        async with aclosing(answers):
-            async for answer in answers:
-                yield answer
+        async with aclosing(responses):
+            async for response in responses:
+                yield response
 
-    async def GetJob(  # noqa: N802
+    async def GetJob(
         self, request: gateway_pb2.GetJobRequest, context: Context
     ) -> gateway_pb2.GetJobResponse:
         """Returns a job; see the proto."""
@@ -101,7 +87,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         job = await self._store.get_job(canonical_job_id(request.job_id), tenant_of(context))
         return gateway_pb2.GetJobResponse(job=job)
 
-    async def ListJobs(  # noqa: N802
+    async def ListJobs(
         self, request: gateway_pb2.ListJobsRequest, context: Context
     ) -> gateway_pb2.ListJobsResponse:
         """Returns a page of jobs; see the proto."""
@@ -124,7 +110,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         token = query.page_token(page.jobs[-1].job_id) if page.has_more else ""
         return gateway_pb2.ListJobsResponse(jobs=page.jobs, next_page_token=token)
 
-    async def WatchJob(  # noqa: N802
+    async def WatchJob(
         self, request: gateway_pb2.WatchJobRequest, context: Context
     ) -> AsyncIterator[gateway_pb2.WatchJobResponse]:
         """Streams a job's snapshots; see the proto."""
@@ -132,16 +118,13 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         job_id = canonical_job_id(request.job_id)
         after_seq = resume_seq(request.resume_token, job_id)
         tenant = tenant_of(context)
-
-        async def answer_found() -> None:
-            await context.send_initial_metadata(())
-
-        responses = watch_job(self._hub, self._store, job_id, tenant, after_seq, on_found=answer_found)
+        on_found = partial(context.send_initial_metadata, ())
+        responses = watch_job(self._hub, self._store, job_id, tenant, after_seq, on_found=on_found)
         async with aclosing(responses):
             async for response in responses:
                 yield response
 
-    async def GetResults(  # noqa: N802
+    async def GetResults(
         self, request: gateway_pb2.GetResultsRequest, context: Context
     ) -> gateway_pb2.GetResultsResponse:
         """Returns a page of results; see the proto."""
@@ -160,24 +143,21 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         token = query.page_token(page.results[-1].item_index) if page.has_more else ""
         return gateway_pb2.GetResultsResponse(results=page.results, next_page_token=token)
 
-    async def StreamResults(  # noqa: N802
+    async def StreamResults(
         self, request: gateway_pb2.StreamResultsRequest, context: Context
     ) -> AsyncIterator[gateway_pb2.StreamResultsResponse]:
         """Streams results as they are recorded; see the proto."""
         await check_rules(request)
-        wanted = ResultsOfJob(canonical_job_id(request.job_id), request.item_state)
-        after = wanted.place(request.cursor)
+        query = ResultsQuery(canonical_job_id(request.job_id), request.item_state)
+        after = query.position(request.cursor)
         tenant = tenant_of(context)
-
-        async def answer_found() -> None:
-            await context.send_initial_metadata(())
-
-        responses = stream_results(self._hub, self._store, wanted, tenant, after, on_found=answer_found)
+        on_found = partial(context.send_initial_metadata, ())
+        responses = stream_results(self._hub, self._store, query, tenant, after, on_found=on_found)
         async with aclosing(responses):
             async for response in responses:
                 yield response
 
-    async def CancelJob(  # noqa: N802
+    async def CancelJob(
         self, request: gateway_pb2.CancelJobRequest, context: Context
     ) -> gateway_pb2.CancelJobResponse:
         """Cancels a job; see the proto."""
@@ -186,7 +166,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self._effects.carry_out(response.effects)
         return gateway_pb2.CancelJobResponse(job=response.job)
 
-    async def PauseJob(  # noqa: N802
+    async def PauseJob(
         self, request: gateway_pb2.PauseJobRequest, context: Context
     ) -> gateway_pb2.PauseJobResponse:
         """Pauses a job; see the proto."""
@@ -195,10 +175,10 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self._effects.carry_out(response.effects)
         return gateway_pb2.PauseJobResponse(job=response.job)
 
-    async def ResumeJob(  # noqa: N802
+    async def ResumeJob(
         self, request: gateway_pb2.ResumeJobRequest, context: Context
     ) -> gateway_pb2.ResumeJobResponse:
-        """Lets a paused job go on; see the proto."""
+        """Resumes a paused job; see the proto."""
         await check_rules(request)
         response = await self._store.resume_job(
             results_pb2.ResumeJobRequest(
@@ -210,7 +190,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self._effects.carry_out(response.effects)
         return gateway_pb2.ResumeJobResponse(job=response.job)
 
-    async def RetryJob(  # noqa: N802
+    async def RetryJob(
         self, request: gateway_pb2.RetryJobRequest, context: Context
     ) -> gateway_pb2.RetryJobResponse:
         """Starts a new round of a finished job; see the proto."""
@@ -228,13 +208,13 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self._effects.carry_out(response.effects)
         return gateway_pb2.RetryJobResponse(job=response.job)
 
-    async def ListKinds(  # noqa: N802
+    async def ListKinds(
         self, request: gateway_pb2.ListKindsRequest, context: Context
     ) -> gateway_pb2.ListKindsResponse:
         """Returns the kinds; see the proto."""
         return self._kinds_response
 
-    async def ListWorkers(  # noqa: N802
+    async def ListWorkers(
         self, request: gateway_pb2.ListWorkersRequest, context: Context
     ) -> gateway_pb2.ListWorkersResponse:
         """Returns the workers; see the proto."""

@@ -1,4 +1,4 @@
-"""What a gateway reads from the environment."""
+"""Settings of a gateway."""
 
 from pydantic import Field
 
@@ -7,16 +7,17 @@ from services.shared.settings import ServiceSettings
 
 
 class GatewaySettings(ServiceSettings):
-    """Settings of a gateway.
+    """Settings of a gateway, read from the environment.
 
     Attributes:
-        listen: HEADRACE_LISTEN: where the public API listens; port 0 takes a free one.
-        results_target: HEADRACE_RESULTS_TARGET: where the results service is found.
+        listen: HEADRACE_LISTEN: address of the public API; port 0 takes a free port.
+        results_target: HEADRACE_RESULTS_TARGET: address of the results service.
         rabbitmq_url: HEADRACE_RABBITMQ_URL: ``amqp://…``, or ``memory://`` within one process. Required.
-        model: HEADRACE_MODEL: the workers' model of jobs that name none; only for what a job would cost.
-        prices_file: HEADRACE_PRICES_FILE: prices of models, as JSON; unset: those that come with Headrace.
-        gateway_resync_seconds: HEADRACE_GATEWAY_RESYNC_SECONDS: a watched job that nothing was heard of for
-            this long is read again from the store, in seconds; 0: never.
+        model: HEADRACE_MODEL: the workers' model for jobs that name none; used for cost estimates only.
+        prices_file: HEADRACE_PRICES_FILE: prices of models, as JSON. The prices that come with Headrace if
+            unset.
+        gateway_resync_seconds: HEADRACE_GATEWAY_RESYNC_SECONDS: time without a snapshot after which a
+            watched job is read again from the store, in seconds, up to 3,600; 0: never.
     """
 
     listen: HostPort = "127.0.0.1:50051"

@@ -1,11 +1,11 @@
-"""What calls are answered when this gateway stops."""
+"""The error that a stopping gateway returns."""
 
 from headrace.errors import UnavailableError
 
 
 def gateway_stopping() -> UnavailableError:
-    """Returns the error that has a client go on at another gateway."""
+    """Returns the GATEWAY_STOPPING error, on which a client continues at another gateway."""
     return UnavailableError(
-        "this gateway stops; repeat the call, or go on from the last answer, at another one",
+        "this gateway is stopping; repeat the call, or resume the stream, at another gateway",
         reason="GATEWAY_STOPPING",
     )

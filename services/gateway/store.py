@@ -1,4 +1,4 @@
-"""The results service as the gateway sees it: typed calls with deadlines and rebuilt errors."""
+"""Client of the results service, with deadlines and HeadraceErrors."""
 
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,11 +15,12 @@ CALL_SECONDS = 10.0
 CREATE_SECONDS = 30.0
 JOBS_PER_READ = 10_000
 
-_NO_ANSWER = frozenset(
+_NO_RESPONSE = frozenset(
     {
         grpc.StatusCode.UNAVAILABLE,
         grpc.StatusCode.DEADLINE_EXCEEDED,
-        grpc.StatusCode.CANCELLED,  # dropped by an overloaded server: a call of ours raises CancelledError
+        # An overloaded server drops calls as CANCELLED. A cancel of our own raises CancelledError instead.
+        grpc.StatusCode.CANCELLED,
     }
 )
 
@@ -28,13 +29,13 @@ Response = TypeVar("Response")
 
 
 class StoreClient:
-    """Calls to the results service.
+    """Calls the results service.
 
-    Every method raises the HeadraceError that the store answered, or UnavailableError
-    (STORE_UNAVAILABLE) when no answer came.
+    Every method raises the HeadraceError that the store returned, or UnavailableError (STORE_UNAVAILABLE) if
+    it did not respond. The caller carries out the effects in a response.
 
     Args:
-        channel: To the results service; the caller closes it.
+        channel: Channel to the results service; the caller closes it.
     """
 
     def __init__(self, channel: grpc.aio.Channel) -> None:
@@ -45,7 +46,7 @@ class StoreClient:
         return await _call(self._stub.CreateJobs, request, CREATE_SECONDS)
 
     async def append_items(self, request: results_pb2.AppendItemsRequest) -> results_pb2.AppendItemsResponse:
-        """Adds items to an upload; its effects are for the caller to carry out.
+        """Adds items to an upload.
 
         Raises:
             NotFoundError: The tenant has no such job.
@@ -55,7 +56,7 @@ class StoreClient:
         return await _call(self._stub.AppendItems, request)
 
     async def get_job(self, job_id: str, tenant: str) -> jobs_pb2.Job:
-        """Returns the present snapshot of one job of a tenant.
+        """Returns the present snapshot of a tenant's job.
 
         Raises:
             NotFoundError: The tenant has no such job.
@@ -67,7 +68,7 @@ class StoreClient:
         return response.jobs[0]
 
     async def get_newer_jobs(self, known: list[results_pb2.KnownJob]) -> list[jobs_pb2.Job]:
-        """Returns the snapshots, of any tenant, that are newer than the caller knows; in any order."""
+        """Returns the snapshots, of any tenant, that are newer than the known ones, in any order."""
         jobs: list[jobs_pb2.Job] = []
         for start in range(0, len(known), JOBS_PER_READ):
             request = results_pb2.GetJobsRequest(jobs=known[start : start + JOBS_PER_READ])
@@ -93,15 +94,15 @@ class StoreClient:
         return await _call(self._stub.ListRecordedResults, request)
 
     async def cancel_job(self, job_id: str, tenant: str) -> results_pb2.CancelJobResponse:
-        """Cancels a job; its effects are for the caller to carry out."""
+        """Cancels a job."""
         return await _call(self._stub.CancelJob, results_pb2.CancelJobRequest(job_id=job_id, tenant=tenant))
 
     async def pause_job(self, job_id: str, tenant: str) -> results_pb2.PauseJobResponse:
-        """Pauses a job; its effects are for the caller to carry out."""
+        """Pauses a job."""
         return await _call(self._stub.PauseJob, results_pb2.PauseJobRequest(job_id=job_id, tenant=tenant))
 
     async def resume_job(self, request: results_pb2.ResumeJobRequest) -> results_pb2.ResumeJobResponse:
-        """Lets a paused job go on; its effects are for the caller to carry out.
+        """Resumes a paused job.
 
         Raises:
             NotFoundError: The tenant has no such job.
@@ -110,21 +111,21 @@ class StoreClient:
         return await _call(self._stub.ResumeJob, request)
 
     async def retry_job(self, request: results_pb2.RetryJobRequest) -> results_pb2.RetryJobResponse:
-        """Starts a new round of a job; its effects are for the caller to carry out."""
+        """Starts a new round of a job."""
         return await _call(self._stub.RetryJob, request)
 
     async def list_workers(self) -> results_pb2.ListWorkersResponse:
-        """Returns the workers seen lately, live ones first."""
+        """Returns the recent workers, live ones first."""
         return await _call(self._stub.ListWorkers, results_pb2.ListWorkersRequest())
 
     async def sweep(self) -> results_pb2.SweepResponse:
-        """Has the store do what is due; its effects are for the caller to carry out."""
+        """Makes the store carry out the transitions that are due."""
         return await _call(self._stub.Sweep, results_pb2.SweepRequest())
 
     async def end_worker(
         self, incarnation: str, cause: results_pb2.EndWorkerRequest.Cause
     ) -> results_pb2.EndWorkerResponse:
-        """Tells the store that a worker will not come back."""
+        """Reports that a worker will not come back."""
         request = results_pb2.EndWorkerRequest(incarnation=incarnation, cause=cause)
         return await _call(self._stub.EndWorker, request)
 
@@ -137,12 +138,10 @@ async def _call(
     try:
         return await method(request, timeout=timeout_seconds)
     except grpc.aio.AioRpcError as error:
-        raise _rebuilt(error) from None  # its text may hold addresses
+        raise _to_headrace_error(error) from None  # the text of the RPC error may contain addresses
 
 
-def _rebuilt(error: grpc.aio.AioRpcError) -> HeadraceError:
-    if error.code() in _NO_ANSWER:
-        return UnavailableError(
-            "the store gives no answer at present; repeat the call", reason="STORE_UNAVAILABLE"
-        )
+def _to_headrace_error(error: grpc.aio.AioRpcError) -> HeadraceError:
+    if error.code() in _NO_RESPONSE:
+        return UnavailableError("the store is not responding; repeat the call", reason="STORE_UNAVAILABLE")
     return from_rpc_error(error)

@@ -30,70 +30,70 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
         self._database = database
         self._creator = JobCreator(database)
 
-    async def CreateJobs(self, request: pb.CreateJobsRequest, context: Context) -> pb.CreateJobsResponse:  # noqa: N802
+    async def CreateJobs(self, request: pb.CreateJobsRequest, context: Context) -> pb.CreateJobsResponse:
         """Stores jobs."""
         return await self._creator.create_jobs(request)
 
-    async def AppendItems(self, request: pb.AppendItemsRequest, context: Context) -> pb.AppendItemsResponse:  # noqa: N802
+    async def AppendItems(self, request: pb.AppendItemsRequest, context: Context) -> pb.AppendItemsResponse:
         """Adds items to an upload, or closes it."""
         return await append_items(self._database, request)
 
-    async def GetJobs(self, request: pb.GetJobsRequest, context: Context) -> pb.GetJobsResponse:  # noqa: N802
+    async def GetJobs(self, request: pb.GetJobsRequest, context: Context) -> pb.GetJobsResponse:
         """Returns snapshots that are newer than known."""
         return await pages.get_jobs(self._database, request)
 
-    async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:  # noqa: N802
+    async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         """Returns a page of jobs."""
         return await pages.list_jobs(self._database, request)
 
-    async def ListResults(self, request: pb.ListResultsRequest, context: Context) -> pb.ListResultsResponse:  # noqa: N802
+    async def ListResults(self, request: pb.ListResultsRequest, context: Context) -> pb.ListResultsResponse:
         """Returns a page of results."""
         return await pages.list_results(self._database, request)
 
-    async def ListRecordedResults(  # noqa: N802
+    async def ListRecordedResults(
         self, request: pb.ListRecordedResultsRequest, context: Context
     ) -> pb.ListRecordedResultsResponse:
         """Returns a page of results in the order of their recording."""
         return await list_recorded_results(self._database, request)
 
-    async def LeaseChunks(self, request: pb.LeaseChunksRequest, context: Context) -> pb.LeaseChunksResponse:  # noqa: N802
+    async def LeaseChunks(self, request: pb.LeaseChunksRequest, context: Context) -> pb.LeaseChunksResponse:
         """Leases chunks to a worker."""
         return await lease_chunks(self._database, request)
 
-    async def RecordResults(  # noqa: N802
+    async def RecordResults(
         self, request: pb.RecordResultsRequest, context: Context
     ) -> pb.RecordResultsResponse:
         """Records what became of items."""
         return await record_results(self._database, request)
 
-    async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.HeartbeatResponse:  # noqa: N802
+    async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.HeartbeatResponse:
         """Keeps a worker alive."""
         return await heartbeat(self._database, request)
 
-    async def EndWorker(self, request: pb.EndWorkerRequest, context: Context) -> pb.EndWorkerResponse:  # noqa: N802
+    async def EndWorker(self, request: pb.EndWorkerRequest, context: Context) -> pb.EndWorkerResponse:
         """Ends a worker."""
         return await end_worker(self._database, request)
 
-    async def Sweep(self, request: pb.SweepRequest, context: Context) -> pb.SweepResponse:  # noqa: N802
+    async def Sweep(self, request: pb.SweepRequest, context: Context) -> pb.SweepResponse:
         """Finds what is due."""
         return await sweep(self._database)
 
-    async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:  # noqa: N802
+    async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
         """Cancels a job."""
         return await cancel_job(self._database, request)
 
-    async def PauseJob(self, request: pb.PauseJobRequest, context: Context) -> pb.PauseJobResponse:  # noqa: N802
+    async def PauseJob(self, request: pb.PauseJobRequest, context: Context) -> pb.PauseJobResponse:
         """Pauses a job."""
         return await pause_job(self._database, request)
 
-    async def ResumeJob(self, request: pb.ResumeJobRequest, context: Context) -> pb.ResumeJobResponse:  # noqa: N802
+    async def ResumeJob(self, request: pb.ResumeJobRequest, context: Context) -> pb.ResumeJobResponse:
         """Lets a paused job go on."""
         return await resume_job(self._database, request)
 
-    async def RetryJob(self, request: pb.RetryJobRequest, context: Context) -> pb.RetryJobResponse:  # noqa: N802
+    async def RetryJob(self, request: pb.RetryJobRequest, context: Context) -> pb.RetryJobResponse:
         """Starts a new round of a job."""
         return await retry_job(self._database, request)
 
-    async def ListWorkers(self, request: pb.ListWorkersRequest, context: Context) -> pb.ListWorkersResponse:  # noqa: N802
+    async def ListWorkers(self, request: pb.ListWorkersRequest, context: Context) -> pb.ListWorkersResponse:
         """Returns workers."""
         return await pages.list_workers(self._database)

@@ -1,4 +1,4 @@
-"""Ending the calls of a server that stops, each with an answer that has its caller go on elsewhere."""
+"""Ends the calls of a server that stops, each with a status that makes its caller repeat it elsewhere."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
@@ -10,27 +10,29 @@ import grpc
 from headrace.errors import HeadraceError, UnavailableError
 from services.shared.rpc_handlers import Context, Continuation, Stream, Unary, wrap_handler
 
-# Health and reflection: answered to the end, and not waited for, since somebody may watch health for ever.
-_OF_THE_SERVER = "/grpc."
-# How long callers have to read what is sent to them, when nothing else is under way any more, in seconds.
+# Health and reflection. They are served to the end and not waited for, because a health watch may last
+# forever.
+_SERVER_METHODS = "/grpc."
+# Time for callers to read their last messages once nothing else is in flight, in seconds.
 READER_SECONDS = 1.0
-# How long calls that are broken off have to end, in seconds.
-BREAK_OFF_SECONDS = 1.0
+# Time for cancelled calls to end, in seconds.
+CANCEL_SECONDS = 1.0
 
 
 def server_stopping() -> HeadraceError:
-    """Returns the error that has a caller repeat its call, at another server or a little later."""
-    return UnavailableError("this server stops; repeat the call", reason="SERVER_STOPPING")
+    """Returns the error that tells a caller to repeat its call, at another server or slightly later."""
+    return UnavailableError("this server is stopping; repeat the call", reason="SERVER_STOPPING")
 
 
 class DrainInterceptor(grpc.aio.ServerInterceptor):
-    """Knows the calls under way, and has each end as its handler ends it or as UNAVAILABLE.
+    """Tracks the calls in flight. Each ends as its handler ends it, or as UNAVAILABLE.
 
-    gRPC's own stop answers calls that have just come in, and those that outlast its grace, with CANCELLED,
-    which callers take for a wish of their own. It belongs innermost, so that its errors become statuses.
+    gRPC's own stop answers calls that have just arrived, and those that outlast its grace period, with
+    CANCELLED. Callers mistake that for a cancellation of their own. This interceptor belongs innermost, so
+    that its errors become statuses.
 
     Args:
-        stopping: Makes the error of refused and broken-off calls.
+        stopping: Returns the error of refused and cancelled calls.
     """
 
     def __init__(self, stopping: Callable[[], HeadraceError] = server_stopping) -> None:
@@ -39,29 +41,29 @@ class DrainInterceptor(grpc.aio.ServerInterceptor):
         self._sending: set[asyncio.Task[Any]] = set()
         self._changed = asyncio.Event()
         self._refuses = False
-        self._breaks_off = False
+        self._cancels = False
 
     async def drain(self, grace_seconds: float) -> None:
-        """Refuses new calls from now on, and returns when those under way have ended.
+        """Refuses new calls from now on, and returns once those in flight have ended.
 
         Args:
-            grace_seconds: What they have for that, before they are broken off. A stream that only waits for
-                its caller to read has a second, and ends with the connection.
+            grace_seconds: Time before calls in flight are cancelled. A stream that only waits for its caller
+                to read has one second, and ends with the connection.
         """
         self._refuses = True
-        await self._until_none(lambda: self._running - self._sending, grace_seconds)
-        await self._until_none(lambda: self._running, min(grace_seconds, READER_SECONDS))
-        self._breaks_off = True
+        await self._wait_until_none(lambda: self._running - self._sending, grace_seconds)
+        await self._wait_until_none(lambda: self._running, min(grace_seconds, READER_SECONDS))
+        self._cancels = True
         for task in self._running - self._sending:
             task.cancel()
-        await self._until_none(lambda: self._running - self._sending, BREAK_OFF_SECONDS)
+        await self._wait_until_none(lambda: self._running - self._sending, CANCEL_SECONDS)
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Any:
         """Returns the handler, wrapped."""
         handler = await continuation(handler_call_details)
-        if handler_call_details.method.startswith(_OF_THE_SERVER):
+        if handler_call_details.method.startswith(_SERVER_METHODS):
             return handler
         return wrap_handler(handler, self._follow_unary, self._follow_stream)
 
@@ -71,7 +73,7 @@ class DrainInterceptor(grpc.aio.ServerInterceptor):
             try:
                 return await behaviour(request, context)
             except asyncio.CancelledError:
-                raise self._why_cancelled() from None
+                raise self._cancel_error() from None
 
         return followed
 
@@ -84,10 +86,10 @@ class DrainInterceptor(grpc.aio.ServerInterceptor):
                     self._changed.set()
                     yield response
                     self._sending.discard(task)
-                    if self._breaks_off:
+                    if self._cancels:
                         raise self._stopping()
             except asyncio.CancelledError:
-                raise self._why_cancelled() from None
+                raise self._cancel_error() from None
 
         return followed
 
@@ -97,11 +99,11 @@ class DrainInterceptor(grpc.aio.ServerInterceptor):
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)
-        # Not when the handler ends: a stream whose caller went away ends by garbage collection.
+        # Not when the handler ends: a stream whose caller is gone is ended by garbage collection.
         task.add_done_callback(self._forget)
         return task
 
-    async def _until_none(self, tasks: Callable[[], set[asyncio.Task[Any]]], seconds: float) -> None:
+    async def _wait_until_none(self, tasks: Callable[[], set[asyncio.Task[Any]]], seconds: float) -> None:
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while tasks():
@@ -113,5 +115,5 @@ class DrainInterceptor(grpc.aio.ServerInterceptor):
         self._running.discard(task)
         self._sending.discard(task)
 
-    def _why_cancelled(self) -> BaseException:
-        return self._stopping() if self._breaks_off else asyncio.CancelledError()
+    def _cancel_error(self) -> BaseException:
+        return self._stopping() if self._cancels else asyncio.CancelledError()

@@ -1,4 +1,4 @@
-"""The failed attempts of an item that are kept and shown: the last ten of its round, with short messages."""
+"""Bounds the failed attempts that are kept of an item: the last ten of its round, with short messages."""
 
 from collections.abc import Iterable
 
@@ -11,12 +11,14 @@ MAX_MESSAGE_CHARACTERS = 300
 def with_failed_attempt(
     earlier: Iterable[jobs_pb2.FailedAttempt], attempt_number: int, error: jobs_pb2.Error
 ) -> list[jobs_pb2.FailedAttempt]:
-    """Returns the attempts to keep after one more has failed; it takes the place of what is known of that try.
+    """Returns the attempts to keep after another one has failed.
+
+    The new attempt replaces an earlier report of the same attempt.
 
     Args:
-        earlier: Those before, by rising number.
-        attempt_number: Which one failed, from 1.
-        error: Why; a long message is cut.
+        earlier: Failed attempts before, in order of their numbers.
+        attempt_number: Number of the new attempt, from 1.
+        error: Error of the new attempt. A long message is cut.
     """
     kept = [each for each in earlier if each.attempt_number < attempt_number]
     latest = jobs_pb2.FailedAttempt(attempt_number=attempt_number, error=error)

@@ -1,4 +1,4 @@
-"""What the services agree on about states of jobs."""
+"""Terminal states of jobs, as all services see them."""
 
 from headrace.jobs.v1 import jobs_pb2
 

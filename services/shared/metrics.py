@@ -1,7 +1,8 @@
-"""What the metrics of all services have in common: labels of few values, and buckets.
+"""Labels and buckets that the metrics of all services share.
 
-Each service names its own in its ``metrics`` module. A label never holds a tenant, a job or anything else
-that grows with use. Values of enums are those of ``--json``: without their prefix.
+Each service defines its metrics in its ``metrics`` module. A label never has a value that grows with use,
+such as a job. Values chosen by clients go through a ``LabelCap``. Enum values have no prefix, as in
+``--json``.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -12,12 +13,12 @@ import prometheus_client
 
 from headrace.jobs.v1 import jobs_pb2
 
-# The time each series began doubles what is scraped and is of no use here.
+# The creation time of each series would double the size of a scrape, and nobody reads it.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
 
-# Of a call between services or to the database, in seconds.
+# For calls between services and to the database, in seconds.
 CALL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-# Of what may take minutes: calls to a provider, waits; in seconds.
+# For whatever may take minutes, such as calls to a provider and waits. In seconds.
 WAIT_BUCKETS = (0.01, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0)
 
 OTHER = "other"
@@ -29,11 +30,11 @@ ITEM_STATE_LABELS = {value: name.removeprefix("ITEM_STATE_") for name, value in 
 
 
 class LabelCap:
-    """Bounds the values of a label that clients choose: the first ones keep their name.
+    """Bounds the number of values of a label that clients choose. The first values keep their names.
 
     Args:
-        limit: How many different values are told apart; all later ones are ``other``.
-        known: Values that are told apart from the start.
+        limit: Maximum number of distinct values. All later ones become ``other``.
+        known: Values that are distinct from the start.
     """
 
     def __init__(self, limit: int = MAX_LABEL_VALUES, known: Iterable[str] = ()) -> None:
@@ -52,10 +53,10 @@ class LabelCap:
 
 @contextmanager
 def timing(observe: Callable[[float], None]) -> Iterator[None]:
-    """Gives the seconds that the block took, also where it raised.
+    """Measures the time that the block takes, even if it raises.
 
     Args:
-        observe: Such as the ``observe`` of a histogram.
+        observe: Called with the time in seconds, such as the ``observe`` of a histogram.
     """
     start = perf_counter()
     try:

@@ -1,4 +1,4 @@
-"""The life of a service's process: until a signal asks it to stop."""
+"""Life cycle of a service's process: garbage collection, signals and the end."""
 
 import asyncio
 import gc
@@ -6,20 +6,20 @@ import os
 import signal
 from typing import NoReturn
 
-# Objects made and not freed before the youngest are looked through for cycles. What a service makes for a
-# call is freed without it, and with Python's own 700 a worker spends a quarter of its time on looking.
+# Net number of new objects after which the youngest generation is collected. The objects of a call are freed
+# without a collection. With Python's default of 700, a worker spends a quarter of its time on collections.
 _GARBAGE_THRESHOLD = 50_000
 
 
 def collect_garbage_rarely() -> None:
-    """Has Python look for garbage less often, and never among what is there now; call it before the work."""
+    """Makes garbage collection rare, and exempts all objects that exist now. Call it before work begins."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_GARBAGE_THRESHOLD, 20, 50)
 
 
 def stop_on_signals() -> asyncio.Event:
-    """Returns an event that SIGTERM or SIGINT sets; a second signal ends the process at once (exit code 1).
+    """Returns an event that SIGTERM or SIGINT sets. A second signal exits at once, with code 1.
 
     Call it on the running loop, in the main thread.
     """
@@ -37,9 +37,9 @@ def stop_on_signals() -> asyncio.Event:
 
 
 def end_process() -> NoReturn:
-    """Ends this process with exit code 0, at once: nothing of Python or gRPC is shut down in order.
+    """Exits with code 0 at once, without an orderly shutdown of Python and gRPC.
 
-    The kernel closes the connections, which callers see as UNAVAILABLE, and repeat. gRPC's own end would
-    answer calls that have just come in with CANCELLED. Call it when everything else is closed.
+    The kernel closes the connections. Callers see that as UNAVAILABLE and repeat their calls. gRPC's own
+    shutdown would answer calls that have just arrived with CANCELLED. Call it when everything else is closed.
     """
     os._exit(0)

@@ -1,4 +1,4 @@
-"""The one way a service opens a channel to another."""
+"""Opens channels between services."""
 
 from typing import Any
 
@@ -8,8 +8,8 @@ from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES
 from services.shared.tracing import TRACEPARENT, current_traceparent
 
 
-class PassTraceOn(grpc.aio.UnaryUnaryClientInterceptor):
-    """Sends the traceparent of the call that is being answered along with calls made for it."""
+class TracePropagation(grpc.aio.UnaryUnaryClientInterceptor):
+    """Adds the traceparent of the call being served to the calls made for it."""
 
     async def intercept_unary_unary(
         self, continuation: Any, client_call_details: grpc.aio.ClientCallDetails, request: Any
@@ -19,24 +19,24 @@ class PassTraceOn(grpc.aio.UnaryUnaryClientInterceptor):
         if traceparent:
             details = client_call_details
             client_call_details = grpc.aio.ClientCallDetails(
-                details.method,
-                details.timeout,
-                grpc.aio.Metadata(*(details.metadata or ()), (TRACEPARENT, traceparent)),
-                details.credentials,
-                details.wait_for_ready,
+                method=details.method,
+                timeout=details.timeout,
+                metadata=grpc.aio.Metadata(*(details.metadata or ()), (TRACEPARENT, traceparent)),
+                credentials=details.credentials,
+                wait_for_ready=details.wait_for_ready,
             )
         return await continuation(client_call_details, request)
 
 
 def open_channel(target: str) -> grpc.aio.Channel:
-    """Returns a channel to a service; it connects by itself and again after every break.
+    """Returns a channel to a service. It connects on its own, and reconnects after every break.
 
     Args:
-        target: ``host:port`` or any gRPC name, such as ``dns:///results:50052``.
+        target: ``host:port``, or any gRPC name such as ``dns:///results:50052``.
     """
     return grpc.aio.insecure_channel(
         target,
-        interceptors=[PassTraceOn()],
+        interceptors=[TracePropagation()],
         options=[
             ("grpc.max_receive_message_length", INTERNAL_MESSAGE_BYTES),
             ("grpc.max_send_message_length", INTERNAL_MESSAGE_BYTES),
@@ -44,7 +44,7 @@ def open_channel(target: str) -> grpc.aio.Channel:
             ("grpc.keepalive_timeout_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.initial_reconnect_backoff_ms", 100),
-            # What a connection has to come about, not a pause: a busy machine needs more than a moment.
+            # Despite its name, the time limit for connecting. A busy machine needs more than a moment.
             ("grpc.min_reconnect_backoff_ms", 2_000),
             ("grpc.max_reconnect_backoff_ms", 1_000),
             ("grpc.service_config", '{"loadBalancingConfig":[{"round_robin":{}}]}'),

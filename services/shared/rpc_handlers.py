@@ -1,4 +1,4 @@
-"""Wrapping the handlers of calls: the four kinds that gRPC has are two, by how they answer."""
+"""Wraps the handlers of calls. gRPC's four kinds become two: unary and streaming responses."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
@@ -12,12 +12,12 @@ Continuation = Callable[[grpc.HandlerCallDetails], Awaitable[Any]]
 
 
 def wrap_handler(handler: Any, unary: Callable[[Unary], Unary], stream: Callable[[Stream], Stream]) -> Any:
-    """Returns a handler whose behaviour is wrapped; None, for a method that is not there, stays None.
+    """Returns a handler with its behaviour wrapped. None, which stands for an unknown method, stays None.
 
     Args:
-        handler: What an interceptor's continuation gave.
-        unary: Wraps the behaviour of one that answers once; it has to be ``async def``.
-        stream: Wraps the behaviour of one that answers with a stream; it has to be an async generator.
+        handler: Result of an interceptor's continuation.
+        unary: Wraps a behaviour with one response, which must be ``async def``.
+        stream: Wraps a behaviour with a stream of responses, which must be an async generator.
     """
     if handler is None:
         return None

@@ -1,4 +1,4 @@
-"""Calls that this process answers: how many, with which code, how fast, and streams that are open."""
+"""Metrics of the calls that this process serves: count, status code, duration and open streams."""
 
 from collections.abc import AsyncIterator
 from time import perf_counter
@@ -13,17 +13,17 @@ from services.shared.rpc_handlers import Context, Continuation, Stream, Unary, w
 CALLS = Counter("headrace_rpc_calls_total", "Calls that have ended.", ["method", "code"])
 CALL_SECONDS = Histogram(
     "headrace_rpc_call_seconds",
-    "How long calls that are answered once took.",
+    "Duration of calls with one response.",
     ["method", "code"],
     buckets=CALL_BUCKETS,
 )
-OPEN_STREAMS = Gauge("headrace_open_streams", "Calls under way that are answered with a stream.", ["method"])
+OPEN_STREAMS = Gauge("headrace_open_streams", "Calls in flight with a stream of responses.", ["method"])
 
 
 class MetricsInterceptor(grpc.aio.ServerInterceptor):
-    """Counts calls; before the interceptor that turns errors into statuses, so that it sees their codes.
+    """Counts calls. It goes before the interceptor that turns errors into statuses, to see their codes.
 
-    The label ``method`` is ``Service/Method``. Calls of methods that are not there are not counted.
+    The label ``method`` is ``Service/Method``. Calls of unknown methods are not counted.
     """
 
     async def intercept_service(
@@ -61,7 +61,7 @@ def _count_stream(behaviour: Stream, method: str) -> Stream:
             CALLS.labels(method, _code(servicer_context)).inc()
             open_streams.dec()
 
-        # Not when the generator ends: one whose caller went away is closed later, by garbage collection.
+        # Not at the end of the generator: if the caller is gone, garbage collection closes it later.
         context.add_done_callback(ended)  # type: ignore[arg-type]  # the stub wants a class
         open_streams.inc()
         async for response in behaviour(request, context):
@@ -71,7 +71,7 @@ def _count_stream(behaviour: Stream, method: str) -> Stream:
 
 
 def _code(context: Context) -> str:
-    """Returns the code that a call was answered with, or why it was not answered."""
+    """Returns the status code of a call, or the reason that it has none."""
     code = context.code()
     if isinstance(code, grpc.StatusCode):
         return code.name

@@ -1,4 +1,4 @@
-"""The one way a gRPC server of Headrace is built: options, interceptors, health, reflection."""
+"""Builds the gRPC servers of Headrace: options, interceptors, health and reflection."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
@@ -26,10 +26,11 @@ INTERNAL_MESSAGE_BYTES = 16 * MB
 
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Turns exceptions of handlers into rich statuses; the interceptor next to the handlers of every server.
+    """Turns exceptions of handlers into rich statuses.
 
     A HeadraceError keeps its code, reason and field violations. Any other exception is logged with its
-    traceback, and answered INTERNAL; its text, which may hold what an item holds, stays out of both.
+    traceback and answered INTERNAL. Its text is left out of both, because it may repeat the content of an
+    item.
     """
 
     async def intercept_service(
@@ -49,7 +50,7 @@ def _guard_unary(behaviour: Unary, method: str) -> Unary:
         try:
             return await behaviour(request, context)
         except Exception as error:
-            await _abort(error, context, method)
+            await _end_with_status(error, context, method)
 
     return guarded
 
@@ -58,18 +59,18 @@ def _guard_stream(behaviour: Stream, method: str) -> Stream:
     async def guarded(request: Any, context: Context) -> AsyncIterator[Any]:
         try:
             responses = behaviour(request, context)
-            if isinstance(responses, Coroutine):  # it writes to the context itself, as Health.Watch does
+            if isinstance(responses, Coroutine):  # it writes to the context directly, as Health.Watch does
                 await responses
                 return
             async for response in responses:
                 yield response
         except Exception as error:
-            await _abort(error, context, method)
+            await _end_with_status(error, context, method)
 
     return guarded
 
 
-async def _abort(error: Exception, context: Context, method: str) -> None:
+async def _end_with_status(error: Exception, context: Context, method: str) -> None:
     if isinstance(error, (grpc.aio.AbortError, grpc.aio.UsageError)):
         raise error
     if not isinstance(error, HeadraceError):
@@ -83,11 +84,11 @@ class RpcServer:
     """A gRPC server with health and reflection.
 
     Args:
-        listen: ``host:port``; port 0 takes a free one.
-        max_message_bytes: Largest message taken or sent.
-        begins_traces: Whether a call without a trace begins one; calls between services belong to none or to
-            that of their caller.
-        stopping: Makes the error of calls that are refused or broken off when it stops.
+        listen: ``host:port``. Port 0 picks a free one.
+        max_message_bytes: Maximum size of a message received or sent.
+        begins_traces: Whether a call without a trace starts one. Calls between services belong to no trace,
+            or to that of their caller.
+        stopping: Returns the error of calls that are refused or cancelled while the server stops.
     """
 
     def __init__(
@@ -101,7 +102,8 @@ class RpcServer:
         self._listen = listen
         self._calls = DrainInterceptor(stopping)
         self.server = grpc.aio.server(
-            # Counting sees the statuses that errors become; a fault's log line carries the trace.
+            # In this order, metrics see the statuses of errors, and the log line of a failed call has its
+            # trace.
             interceptors=[
                 MetricsInterceptor(),
                 TraceInterceptor(begins_traces=begins_traces),
@@ -111,7 +113,7 @@ class RpcServer:
             options=[
                 ("grpc.max_receive_message_length", max_message_bytes),
                 ("grpc.max_send_message_length", max_message_bytes),
-                # Core drops bursts of over 1,000 new calls otherwise, answered as CANCELLED.
+                # By default, gRPC drops new calls beyond a burst of 1,000. Callers see CANCELLED.
                 ("grpc.server.max_pending_requests", 20_000),
                 ("grpc.server.max_pending_requests_hard_limit", 60_000),
                 ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
@@ -127,7 +129,7 @@ class RpcServer:
         """Binds, starts, and reports SERVING for the services and for the whole server.
 
         Args:
-            services: Descriptors of the services added to ``server``; reflection shows them.
+            services: Descriptors of the services added to ``server``, for health and reflection.
 
         Raises:
             RuntimeError: The address cannot be bound.
@@ -148,22 +150,22 @@ class RpcServer:
         return f"{self._listen.rsplit(':', 1)[0]}:{self.port}"
 
     async def report_not_serving(self) -> None:
-        """Answers NOT_SERVING from now on, for good; calls are still taken."""
+        """Reports NOT_SERVING from now on. Calls are still accepted."""
         await self._health.enter_graceful_shutdown()
 
     async def drain(self, grace_seconds: float) -> None:
-        """Answers new calls with UNAVAILABLE, and returns when all others have ended.
+        """Answers new calls with UNAVAILABLE, and returns once all others have ended.
 
-        Health is still answered, NOT_SERVING. A process that ends after it (see ``end_process``) ends no call
-        with any other status, a stopping server may.
+        Health keeps reporting NOT_SERVING. If the process then exits with ``end_process``, no call ends with
+        any other status. If the server is stopped instead, some may.
 
         Args:
-            grace_seconds: What running calls have to end by themselves; then they end with UNAVAILABLE too.
+            grace_seconds: Time for calls in flight to end. After it, they end with UNAVAILABLE as well.
         """
         await self.report_not_serving()
         await self._calls.drain(grace_seconds)
 
     async def stop(self, grace_seconds: float) -> None:
-        """Drains and closes all connections; calls that come in at this very moment end with CANCELLED."""
+        """Drains and closes all connections. Calls that arrive at that very moment end with CANCELLED."""
         await self.drain(grace_seconds)
         await asyncio.shield(self.server.stop(None))

@@ -1,4 +1,4 @@
-"""Forms of settings. What is wrong with one is said without its value: it may hold a password."""
+"""Types of settings. Error messages never show the value, because it may contain a password."""
 
 import re
 from collections.abc import Callable
@@ -19,32 +19,42 @@ MEMORY = "memory://"
 def _check_host_port(value: str) -> str:
     found = _HOST_PORT.fullmatch(value)
     if found is None or int(found[1]) > _MAX_PORT:
-        raise ValueError("must be host:port, with a port up to 65535")
+        raise ValueError("must be host:port, with a port from 0 to 65535, such as 127.0.0.1:50051")
     return value
 
 
 def _check_target(value: str) -> str:
     if not value or re.search(r"\s", value):
-        raise ValueError("must be host:port, or a gRPC name such as dns:///results:50052")
+        raise ValueError("must be host:port or a gRPC name without blanks, such as dns:///results:50052")
     return value
 
 
 def _is_server_url(value: str, schemes: str) -> bool:
-    """Returns whether a URL names one server; a password with characters that end it does not get through."""
+    """Returns whether a URL names one server. A password that is not percent-encoded makes it invalid."""
     try:
         parts = urlsplit(value)
         port = parts.port
-    except ValueError:  # a port that is no number, a broken IPv6 address
+    except ValueError:  # a port that is not a number, or a broken IPv6 address
         return False
-    is_cut = parts.netloc.count("@") > 1 or parts.fragment or re.search("[@;]", parts.path + parts.query)
-    return bool(re.fullmatch(schemes, parts.scheme) and parts.hostname and port != 0 and not is_cut)
+    is_cut_short = (
+        parts.netloc.count("@") > 1 or parts.fragment or re.search("[@;]", parts.path + parts.query)
+    )
+    return bool(re.fullmatch(schemes, parts.scheme) and parts.hostname and port != 0 and not is_cut_short)
 
 
 def _server_url(schemes: str, form: str, is_other: Callable[[str], bool]) -> Callable[[str], str]:
+    """Returns a validator of URLs.
+
+    Args:
+        schemes: Regular expression of the schemes.
+        form: Expected form, for the error message.
+        is_other: Returns whether a value is valid although it names no server.
+    """
+
     def check(value: str) -> str:
         if is_other(value) or _is_server_url(value, schemes):
             return value
-        raise ValueError(f"must be {form}; write # as %23, / as %2F and @ as %40 in a password")
+        raise ValueError(f"must be {form}; in a password, write # as %23, / as %2F and @ as %40")
 
     return check
 
@@ -90,11 +100,11 @@ DatabaseUrl = Annotated[
 
 
 class ModelLimit(BaseModel):
-    """What all workers together may ask of a model with one provider key in a minute; unset: no limit.
+    """Limit per minute of a model with one provider key, for all workers together.
 
     Attributes:
-        requests_per_minute: Calls.
-        tokens_per_minute: Tokens, in and out.
+        requests_per_minute: Maximum calls. No limit if unset.
+        tokens_per_minute: Maximum input and output tokens. No limit if unset.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -104,10 +114,15 @@ class ModelLimit(BaseModel):
 
 
 def _read_mapping(value: str, adapter: TypeAdapter[dict[str, T]], form: str) -> dict[str, T]:
-    """Returns what JSON text, or a file that it names, holds; nothing where the text is empty.
+    """Returns the mapping in a JSON text or a file. Empty if the text is empty.
+
+    Args:
+        value: JSON text, or the path of a file that contains it.
+        adapter: Type of the mapping.
+        form: Expected form, for the error message.
 
     Raises:
-        ValueError: It is neither; tells the form that was expected.
+        ValueError: The value is neither.
     """
     if not value.strip():
         return {}
@@ -115,20 +130,22 @@ def _read_mapping(value: str, adapter: TypeAdapter[dict[str, T]], form: str) -> 
         text = value if value.lstrip().startswith("{") else Path(value).read_text()
         return adapter.validate_json(text)
     except (OSError, ValidationError):
-        raise ValueError(f"must be JSON such as {form}, or the path of a file with it") from None
+        raise ValueError(
+            f"must be JSON such as {form}; or the path of a readable file that contains such JSON"
+        ) from None
 
 
 _MODEL_LIMITS = TypeAdapter(dict[str, ModelLimit])
 
 
 def read_limits(value: str) -> dict[str, ModelLimit]:
-    """Returns the limits by model that a setting holds; ``*`` stands for every model without an own entry.
+    """Returns the rate limits by model. ``*`` applies to every model without an entry.
 
     Args:
-        value: JSON text, or the path of a file that holds it; empty: no limits.
+        value: JSON text, or the path of a file that contains it. Empty for no limits.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: The value is neither.
     """
     form = '{"MODEL": {"requests_per_minute": 600, "tokens_per_minute": 200000}, "*": {...}}'
     return _read_mapping(value, _MODEL_LIMITS, f"{form}, each number 1 or more")
@@ -138,13 +155,13 @@ _TENANT_LIMITS = TypeAdapter(dict[str, Annotated[int, Field(strict=True, ge=1, l
 
 
 def read_tenant_concurrency(value: str) -> dict[str, int]:
-    """Returns how many calls of each tenant may be under way; ``*`` stands for those without an entry.
+    """Returns the maximum calls in flight by tenant. ``*`` applies to every tenant without an entry.
 
     Args:
-        value: JSON text, or the path of a file that holds it; empty: no limits.
+        value: JSON text, or the path of a file that contains it. Empty for no limits.
 
     Raises:
-        ValueError: It is neither.
+        ValueError: The value is neither.
     """
     return _read_mapping(value, _TENANT_LIMITS, '{"TENANT": 300, "*": 100}, each number from 1 to 1000000')
 

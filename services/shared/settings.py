@@ -1,4 +1,4 @@
-"""Reading settings from the environment: once, in a service's ``__main__``, and passed down from there."""
+"""Reads settings from the environment, once per process, in ``__main__``."""
 
 import sys
 from typing import Literal, TypeVar
@@ -10,14 +10,13 @@ from services.shared.setting_types import HostPort
 
 
 class ServiceSettings(BaseSettings):
-    """What every service reads; each has its own class below this one. An empty variable counts as unset.
+    """Settings of every service. Each service extends this class. An empty variable counts as unset.
 
     Attributes:
-        log_level: HEADRACE_LOG_LEVEL.
-        drain_seconds: HEADRACE_DRAIN_SECONDS: how long a stopping process lets running calls and streams
-            end by themselves, in seconds.
-        metrics_listen: HEADRACE_METRICS_LISTEN: host:port where Prometheus finds the metrics of the process;
-            port 0 takes a free one, which the log says; unset: they are not served.
+        log_level: HEADRACE_LOG_LEVEL. Lowest level that is logged.
+        drain_seconds: HEADRACE_DRAIN_SECONDS. Time for calls and streams to end when the process stops.
+        metrics_listen: HEADRACE_METRICS_LISTEN. ``host:port`` that serves the metrics of the process. Port 0
+            picks a free one, which is logged. No metrics are served if unset.
     """
 
     model_config = SettingsConfigDict(
@@ -33,9 +32,9 @@ S = TypeVar("S", bound=BaseSettings)
 
 
 def read_settings(settings_class: type[S]) -> S:
-    """Returns the settings, or ends the process with exit code 2 and a line for each bad or missing one.
+    """Returns the settings. If any is invalid or missing, prints a line for each and exits with code 2.
 
-    The lines name the variable and what was expected, never the value: it may be a secret.
+    A line names the variable and the expected form. It never shows the value, which may be a secret.
     """
     try:
         return settings_class()

@@ -1,7 +1,7 @@
-"""The trace of a call: read from its metadata, on its log lines, passed on to the other services.
+"""Reads the trace of a call from its metadata, for its log lines and for calls to other services.
 
-Source: W3C Trace Context, https://www.w3.org/TR/trace-context/. No spans are recorded, so what a caller
-sent is passed on as it came.
+Source: W3C Trace Context, https://www.w3.org/TR/trace-context/. No spans are recorded, so a caller's
+traceparent is passed on unchanged.
 """
 
 import contextvars
@@ -22,10 +22,10 @@ _traceparent = contextvars.ContextVar("traceparent", default="")
 
 
 def read_traceparent(value: object) -> str:
-    """Returns a traceparent of version 00, or an empty text where the value is none.
+    """Returns a traceparent of version 00. Empty if the value is not a traceparent.
 
     Args:
-        value: Of the metadata; later versions may have more at the end, which is left out.
+        value: Value in the metadata. Later versions may have additional fields at the end, which are dropped.
     """
     found = _FORM.fullmatch(value) if isinstance(value, str) else None
     if found is None or (found[4] is not None and found[0].startswith("00")):
@@ -34,30 +34,30 @@ def read_traceparent(value: object) -> str:
 
 
 def new_traceparent() -> str:
-    """Returns a traceparent with a new trace id, not sampled by anybody."""
+    """Returns a traceparent with a new trace id, marked as not sampled."""
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-00"
 
 
 def current_traceparent() -> str:
-    """Returns what to pass on of the call that is being answered; empty where there is no trace."""
+    """Returns the traceparent of the call being served. Empty if it has no trace."""
     return _traceparent.get()
 
 
 def current_trace_id() -> str:
-    """Returns the trace id of the call that is being answered, 32 hexadecimal digits, or an empty text."""
+    """Returns the trace id of the call being served, as 32 hexadecimal digits. Empty if it has no trace."""
     return _traceparent.get()[3:35]
 
 
-def nobodys_context() -> contextvars.Context:
-    """Returns the context for a task that is started within a call and works for other calls too."""
+def detached_context() -> contextvars.Context:
+    """Returns a context for a task that is started during one call and also works for others."""
     return contextvars.Context()
 
 
 class TraceInterceptor(grpc.aio.ServerInterceptor):
-    """Puts the trace id of a call on every log line that is written while it is answered.
+    """Adds the trace id of a call to every log line written while it is served.
 
     Args:
-        begins_traces: Whether a call without a traceparent, or with a broken one, gets a new one.
+        begins_traces: Whether a call without a valid traceparent gets a new one.
     """
 
     def __init__(self, *, begins_traces: bool) -> None:
@@ -66,7 +66,7 @@ class TraceInterceptor(grpc.aio.ServerInterceptor):
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Any:
-        """Returns the handler, wrapped; or as it is where the call has no trace."""
+        """Returns the handler, wrapped if the call has a trace."""
         handler = await continuation(handler_call_details)
         metadata = dict(handler_call_details.invocation_metadata or ())
         traceparent = read_traceparent(metadata.get(TRACEPARENT))
@@ -99,6 +99,6 @@ def _trace_stream(behaviour: Stream, traceparent: str) -> Stream:
 
 
 def _bind(traceparent: str) -> None:
-    # Each call is answered by a task of its own: nothing is to be taken away afterwards.
+    # Each call is served by a task of its own, so there is nothing to undo afterwards.
     _traceparent.set(traceparent)
     structlog.contextvars.bind_contextvars(trace_id=current_trace_id())

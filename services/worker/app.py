@@ -17,9 +17,10 @@ from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
 from services.shared.setting_types import read_limits, read_tenant_concurrency
 from services.stubs.results.v1 import results_pb2, results_pb2_grpc
 from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
+from services.worker.calls.breaker import Breaker
 from services.worker.calls.cooldowns import open_cooldowns
 from services.worker.calls.provider import open_provider
-from services.worker.calls.rate_limits import Breaker, open_rate_limits
+from services.worker.calls.rate_limits import open_rate_limits
 from services.worker.calls.response_cache import open_response_cache
 from services.worker.calls.tenant_slots import open_tenant_slots
 from services.worker.intake.consumer import Consumer

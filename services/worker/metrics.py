@@ -39,7 +39,7 @@ TENANT_LIMIT = Gauge(
 CONCURRENCY_LIMIT = Gauge(
     "headrace_concurrency_limit", "Calls of a model that may be under way on the worker now.", ["model"]
 )
-ITEM_REATTEMPTS = Counter(
+ITEM_RETRIES = Counter(
     "headrace_item_retries_total",
     "Attempts of items that failed and are followed by another one.",
     ["reason"],
@@ -49,7 +49,7 @@ LEASED_ITEMS = Gauge(
     "headrace_leased_items", "Items under lease without an outcome, those in flight included."
 )
 HEARTBEATS_FAILED = Counter("headrace_heartbeats_failed_total", "Heartbeats that results did not answer.")
-RECORD_BATCH_ENATTEMPTS = Histogram(
+RECORD_BATCH_ENTRIES = Histogram(
     "headrace_record_batch_entries",
     "How many outcomes, deferrals and releases went to results in one call.",
     buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),

@@ -8,10 +8,10 @@ import aiohttp
 
 from headrace import Client
 from services.shared.setting_types import ModelLimit
-from services.worker.calls.rate_limits.gcra import rates_of
+from services.worker.calls.rate_limits.gcra import gcra_limit
 
 LIMIT = {"requests_per_minute": 600}
-RATES = rates_of(ModelLimit(**LIMIT))
+RATES = gcra_limit(ModelLimit(**LIMIT))
 PER_SECOND = 1e6 / RATES.request_period
 BURST = RATES.request_burst / RATES.request_period
 PARAMS = {"labels": ["sales", "legal"], "template": "Title: {title}", "model": "m"}

@@ -1,4 +1,4 @@
-"""What README tells a newcomer to type is typed here."""
+"""The commands and programs of README and the guide run as they stand."""
 
 import asyncio
 import json
@@ -16,17 +16,16 @@ from headrace import Client
 pytestmark = pytest.mark.timeout(300)
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text()
+PAGES = "\n".join((ROOT / name).read_text() for name in ("README.md", "docs/guide.md"))
 
-
-# What tells each marked block that has a test of its own from the others.
+# A text that only this marked block holds, for each block with a test of its own.
 FIRST_JOB, READ_JOB, CALLS, PROMPTS = "postings.jsonl", "headrace get $JOB_ID", "buf curl", "llm.complete"
 PROGRAM = "from headrace import Client"
 OWN_TESTS = (FIRST_JOB, READ_JOB, CALLS, PROMPTS, PROGRAM)
 
 
 def marked_blocks(language):
-    return re.findall(rf"<!-- tested -->\n```{language}\n(.*?)```", README, re.DOTALL)
+    return re.findall(rf"<!-- tested -->\n```{language}\n(.*?)```", PAGES, re.DOTALL)
 
 
 def marked_block(language, text):
@@ -37,7 +36,7 @@ def marked_block(language, text):
 
 @pytest.fixture(scope="module")
 def gateway(servers):
-    """A real stack; README's addresses are replaced by its own."""
+    """A real stack; its addresses replace those of the pages."""
     from deploy.local.testing.stack import TestStack
 
     stack = TestStack(servers)
@@ -127,7 +126,7 @@ async def test_make_demo_ends_by_itself_with_a_summary():
 
 
 async def test_the_embedded_command_of_the_readme_serves(tmp_path):
-    command = re.search(r"`\.venv/bin/python (-m services\.embedded)`", README)
+    command = re.search(r"`\.venv/bin/python (-m services\.embedded)`", PAGES)
     assert command is not None
     env = {**os.environ, "HEADRACE_LISTEN": "127.0.0.1:0"}
     env["HEADRACE_DATABASE_URL"] = f"sqlite+aiosqlite:///{tmp_path}/headrace.db"
@@ -147,6 +146,6 @@ async def test_the_embedded_command_of_the_readme_serves(tmp_path):
 
 def test_every_make_target_of_the_readme_exists():
     makefile = (ROOT / "Makefile").read_text()
-    for target in set(re.findall(r"`make ([a-z]+)`|^make ([a-z]+)", README, re.MULTILINE)):
+    for target in set(re.findall(r"`make ([a-z]+)`|^make ([a-z]+)", PAGES, re.MULTILINE)):
         name = next(part for part in target if part)
         assert re.search(rf"^{name}:", makefile, re.MULTILINE), name

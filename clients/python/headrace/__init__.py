@@ -1,6 +1,7 @@
 """Headrace: background jobs made of many LLM calls."""
 
 from headrace._messages.json_text import JsonText
+from headrace._version import __version__
 from headrace.client import Client
 from headrace.errors import (
     AbortedError,
@@ -72,4 +73,5 @@ __all__ = [
     "UnimplementedError",
     "Usage",
     "WorkerInfo",
+    "__version__",
 ]

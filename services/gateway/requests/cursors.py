@@ -1,4 +1,4 @@
-"""Where a stream of results goes on: the job, the filter, and the place of the last result that was sent."""
+"""Cursors of result streams: the job, the filter, and the position of the last result sent."""
 
 from typing import NamedTuple
 
@@ -10,21 +10,21 @@ from services.stubs.results.v1 import results_pb2
 _MAX_NUMBER = 2**63 - 1
 
 
-class ResultsOfJob(NamedTuple):
-    """Whose results a stream brings, and which of them; its cursors are good for nothing else."""
+class ResultsQuery(NamedTuple):
+    """The job and the item state whose results are streamed; its cursors are valid for this query alone."""
 
     job_id: str
     item_state: jobs_pb2.ItemState
 
-    def cursor(self, place: results_pb2.RecordPosition) -> str:
-        """Returns the cursor that goes on after a place, at any gateway."""
-        return seal(["results", *self, place.seq, place.item_index])
+    def cursor(self, position: results_pb2.RecordPosition) -> str:
+        """Returns the cursor that resumes after a position, at any gateway."""
+        return seal(["results", *self, position.seq, position.item_index])
 
-    def place(self, cursor: str) -> results_pb2.RecordPosition | None:
-        """Returns the place to go on after; None for an empty cursor.
+    def position(self, cursor: str) -> results_pb2.RecordPosition | None:
+        """Returns the position to resume after; None for an empty cursor.
 
         Raises:
-            InvalidArgumentError: INVALID_CURSOR: not a cursor of these results.
+            InvalidArgumentError: INVALID_CURSOR: not a cursor of this query.
         """
         if not cursor:
             return None
@@ -37,8 +37,8 @@ class ResultsOfJob(NamedTuple):
 
 
 def invalid_cursor() -> InvalidArgumentError:
-    """Returns the error for a cursor that leads nowhere."""
-    problem = "is not a cursor of these results of this job; start without one"
+    """Returns the INVALID_CURSOR error."""
+    problem = "is not a cursor of this job and item_state; start again without a cursor"
     return InvalidArgumentError(
         f"cursor {problem}",
         reason="INVALID_CURSOR",

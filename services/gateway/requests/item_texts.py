@@ -1,4 +1,4 @@
-"""Whether items are JSON, which no rule of a proto can say."""
+"""Checks that items are JSON, which the rules of a proto cannot express."""
 
 import asyncio
 import time
@@ -13,19 +13,19 @@ _SLICE_SECONDS = 0.01
 
 
 class Digest(Protocol):
-    """A hash under way, as hashlib makes them."""
+    """A hash of hashlib that is still being updated."""
 
     def update(self, data: bytes, /) -> object:
-        """Takes more bytes."""
+        """Adds bytes to the hash."""
 
 
 async def check_items(items: Sequence[str], violations: Violations, digest: Digest | None = None) -> None:
-    """Notes each item that is no JSON text; lets the loop go on while it checks many.
+    """Adds a violation for each item that is not JSON; yields to the loop every 10 ms.
 
     Args:
-        items: As the client sent them.
-        violations: Takes notes, of ``items[3]``.
-        digest: Takes every item with its length.
+        items: Items as the client sent them.
+        violations: Collects violations of ``items[3]`` and so on.
+        digest: Hash to which each item is added, preceded by its length.
     """
     slice_end = time.perf_counter() + _SLICE_SECONDS
     for index, item in enumerate(items):

@@ -1,4 +1,4 @@
-"""What a job would cost, before anything of it is stored."""
+"""Estimates the cost of jobs before they are stored."""
 
 import asyncio
 import time
@@ -16,11 +16,11 @@ _SLICE_SECONDS = 0.01
 
 
 class JobPrices:
-    """Estimates jobs, and knows which can have a budget.
+    """Estimates jobs, and finds models whose price is unknown.
 
     Args:
-        prices: Of models.
-        default_model: That workers call for jobs that name none.
+        prices: Prices of models.
+        default_model: Model that workers call for jobs that name none.
     """
 
     def __init__(self, prices: Prices, default_model: str) -> None:
@@ -28,9 +28,10 @@ class JobPrices:
         self._default_model = default_model
 
     def model_without_price(self, params: BaseModel) -> str | None:
-        """Returns the model that a job's params mean where its price is not known.
+        """Returns the model of a job if its price is unknown, else None.
 
-        A kind whose params have no ``model`` may call any model, or none: then workers have to find out.
+        Also None for a kind whose params have no ``model``: it may call any model, or none, and the workers
+        find out.
         """
         if "model" not in type(params).model_fields:
             return None
@@ -40,14 +41,14 @@ class JobPrices:
     async def estimate(
         self, kind: Kind[Any], params: BaseModel, items: Sequence[str]
     ) -> gateway_pb2.JobEstimate:
-        """Returns what a job would take; lets the loop go on while it looks at many items.
+        """Returns the calls, tokens and cost of a job; yields to the loop every 10 ms.
 
-        Each call is taken to be made once. An item that will fail before any call takes nothing. Of a kind
-        that does not say which calls it makes, all is 0 and the cost unset.
+        Each call is counted once, without retries. An item that will fail before any call counts as nothing.
+        For a kind without an estimate all counts are 0 and the cost is unset.
 
         Args:
-            kind: Of the job.
-            params: As the kind takes them.
+            kind: Kind of the job.
+            params: Params, validated by the kind.
             items: JSON texts.
         """
         estimate = gateway_pb2.JobEstimate()

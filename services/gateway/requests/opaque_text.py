@@ -1,4 +1,4 @@
-"""Tokens whose form is nobody's business: JSON in URL-safe base64."""
+"""Opaque tokens: JSON in URL-safe base64. Clients must not rely on the format."""
 
 import base64
 import binascii
@@ -10,12 +10,12 @@ _MAX_LENGTH = 1024
 
 
 def seal(values: list[Any]) -> str:
-    """Returns JSON values as a token."""
+    """Returns a token that contains JSON values."""
     return base64.urlsafe_b64encode(orjson.dumps(values)).decode().rstrip("=")
 
 
 def unseal(token: str) -> list[Any] | None:
-    """Returns the values of a token, or None for a text that ``seal`` never made."""
+    """Returns the values of a token; None for a text that ``seal`` did not make."""
     if len(token) > _MAX_LENGTH:
         return None
     try:

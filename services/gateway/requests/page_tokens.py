@@ -1,4 +1,4 @@
-"""Tokens of the next page: a position, bound to the query whose pages they continue."""
+"""Page tokens: a position, bound to the query whose pages it continues."""
 
 import hashlib
 from typing import Any
@@ -13,11 +13,11 @@ _MAX_INDEX = 2**63 - 1
 
 
 class PagedQuery:
-    """A query that is answered in pages.
+    """A query that is answered in pages; its tokens are valid for this query alone.
 
     Args:
         call: Name of the call, such as ListJobs.
-        fields: Tenant and every field of the query but page_size and page_token: JSON values.
+        fields: Tenant and every field of the query except page_size and page_token, as JSON values.
     """
 
     def __init__(self, call: str, *fields: Any) -> None:
@@ -28,7 +28,7 @@ class PagedQuery:
         return seal(["page", self._digest, position])
 
     def job_position(self, page_token: str) -> str:
-        """Returns the job_id of a token that was made with one; empty for an empty token.
+        """Returns the job_id in a token; empty for an empty token.
 
         Raises:
             InvalidArgumentError: INVALID_PAGE_TOKEN: not a token of this query.
@@ -41,7 +41,7 @@ class PagedQuery:
         raise _invalid_page_token()
 
     def index_position(self, page_token: str) -> int:
-        """Returns the position of a token that was made with an index; -1 for an empty token.
+        """Returns the item_index in a token; -1 for an empty token.
 
         Raises:
             InvalidArgumentError: INVALID_PAGE_TOKEN: not a token of this query.

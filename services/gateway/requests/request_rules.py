@@ -1,4 +1,4 @@
-"""What the protos demand of a request: checked by protovalidate, told in plain words."""
+"""Checks requests by the protovalidate rules of their proto, and words the violations for people."""
 
 import asyncio
 from collections.abc import Iterator
@@ -13,15 +13,15 @@ from services.gateway.requests.violations import INVALID_FIELD, Violations
 if TYPE_CHECKING:
     from protovalidate import Violation
 
-# The rule of `items`: up to here a message is checked in slices. Above it is refused as a whole, at once.
+# Limit of `items` in the proto. A longer list is refused as a whole, without checking its items.
 MAX_ITEM_COUNT = 100_000
 _ITEMS_PER_SLICE = 5_000
 
 _A_UUID = "must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057"
 _ONE_OF = "must be one of {names}"
-# What a person is told, by the id of the rule; where it is missing, protovalidate's own words.
 _A_RANGE = "must be {range}"
-_SENTENCES = {
+# Descriptions by rule id. Other rules use protovalidate's own message.
+_DESCRIPTIONS = {
     "string.min_len": "is required",
     "string.max_len": "must be at most {limit:,} characters long",
     "string.max_bytes": "must be at most {limit:,} bytes long",
@@ -32,7 +32,7 @@ _SENTENCES = {
     "duration.gte_lte": _A_RANGE,
     "int32.gte": "must be {limit:,} or more",
     "int64.gte": "must be {limit:,} or more",
-    "repeated.max_items": "must hold at most {limit:,}",
+    "repeated.max_items": "must have at most {limit:,} elements",
     "repeated.unique": "must name each value once",
 }
 _REASONS = {("items", "string.max_bytes"): "ITEM_TOO_LARGE"}
@@ -41,37 +41,44 @@ _validator = protovalidate.Validator()
 
 
 async def violations_of(request: Message) -> Violations:
-    """Returns every rule of its proto that a request breaks; lets the loop go on while it checks many items.
+    """Returns every rule of its proto that a request breaks; yields to the loop while it checks many items.
 
-    Fields are named as clients know them: ``job_id``, ``items[3]``, ``finish.total_count``.
+    Fields are named as clients know them: ``job_id``, ``items[3]``, ``options.max_parallelism``.
     """
     violations = Violations()
     items = getattr(request, "items", ())
     if not _ITEMS_PER_SLICE < len(items) <= MAX_ITEM_COUNT:
         _collect(request, request, violations)
         return violations
-    whole = type(request)()
-    whole.CopyFrom(request)
-    del whole.items[_ITEMS_PER_SLICE:]  # type: ignore[attr-defined]
-    _collect(request, whole, violations)
+    first_slice = type(request)()
+    first_slice.CopyFrom(request)
+    del first_slice.items[_ITEMS_PER_SLICE:]  # type: ignore[attr-defined]
+    _collect(request, first_slice, violations)
     for start in range(_ITEMS_PER_SLICE, len(items), _ITEMS_PER_SLICE):
         await asyncio.sleep(0)
-        more = type(request)(items=items[start : start + _ITEMS_PER_SLICE])
-        _collect(request, more, violations, first_item=start)
+        items_slice = type(request)(items=items[start : start + _ITEMS_PER_SLICE])
+        _collect(request, items_slice, violations, first_item=start)
     return violations
 
 
 async def check_rules(request: Message) -> None:
-    """Checks a request that needs no more than the rules of its proto.
+    """Checks a request that has no rules beyond those of its proto.
 
     Raises:
-        InvalidArgumentError: INVALID_FIELD, or ITEM_TOO_LARGE; names every wrong field.
+        InvalidArgumentError: INVALID_FIELD or ITEM_TOO_LARGE; names every wrong field.
     """
     (await violations_of(request)).raise_if_any()
 
 
 def _collect(request: Message, part: Message, violations: Violations, first_item: int = 0) -> None:
-    """Notes what is wrong with a part of a request; with its items alone, where they are not the first."""
+    """Adds the violations of a part of a request.
+
+    Args:
+        request: The whole request.
+        part: The request, or a part with fewer items.
+        violations: Collects the violations.
+        first_item: Index in the request of the part's first item. Above 0, only its items are looked at.
+    """
     for violation in _validator.collect_violations(part):
         elements = list(_elements(violation))
         if not elements:
@@ -84,24 +91,24 @@ def _collect(request: Message, part: Message, violations: Violations, first_item
             elements[0] = (name, index + first_item)
         path = ".".join(field if at is None else f"{field}[{at}]" for field, at in elements)
         reason = _REASONS.get((name, violation.proto.rule_id), INVALID_FIELD)
-        violations.add(path, _sentence(violation, request), reason)
+        violations.add(path, _description(violation, request), reason)
 
 
 def _elements(violation: "Violation") -> Iterator[tuple[str, int | None]]:
-    """Yields the names on the way to the field, each with the index of the wrong member of a list."""
+    """Yields the field names of the path, each with the index of the wrong element if it is a list."""
     field = violation.proto.field
     for element in field.elements if field else ():
         subscript: Any = element.subscript
         yield element.field_name, None if subscript is None else int(subscript.value)
 
 
-def _sentence(violation: "Violation", request: Message) -> str:
-    told = _SENTENCES.get(violation.proto.rule_id, violation.proto.message)
-    if told == _ONE_OF:
-        return told.format(names=_enum_names(violation, request))
-    if told == _A_RANGE:
-        return told.format(range=range_in_words(violation.proto.message))
-    return told.format(limit=violation.rule_value) if "{limit" in told else told
+def _description(violation: "Violation", request: Message) -> str:
+    text = _DESCRIPTIONS.get(violation.proto.rule_id, violation.proto.message)
+    if text == _ONE_OF:
+        return text.format(names=_enum_names(violation, request))
+    if text == _A_RANGE:
+        return text.format(range=range_in_words(violation.proto.message))
+    return text.format(limit=violation.rule_value) if "{limit" in text else text
 
 
 def _enum_names(violation: "Violation", request: Message) -> str:
@@ -114,7 +121,7 @@ def _enum_names(violation: "Violation", request: Message) -> str:
 
 
 def _one_of_items_and_upload(request: Message) -> str:
-    # The one rule of a whole message, which names no field: items or upload, and not both.
+    # The only rule of a whole message, which names no field: either items or upload.
     if getattr(request, "items", ()):
-        return "must be empty where upload is set; AppendItems brings them then"
+        return "must be empty where upload is set; send the items with AppendItems"
     return "must hold at least one item, unless upload is set"

@@ -1,4 +1,4 @@
-"""From what a client submits to what the store keeps, or everything that is wrong with it."""
+"""Turns a submitted request into the job to store, or into one error that names everything wrong with it."""
 
 import hashlib
 import time
@@ -6,12 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import uuid_utils
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import BaseModel
 
 from headrace.errors import InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Kind, validate_params
+from headrace.kinds import Kind, params_schema, validate_params
 from services.gateway.requests.durations import is_normal
 from services.gateway.requests.fields import NO_NUL
 from services.gateway.requests.item_texts import check_items
@@ -22,101 +24,135 @@ from services.shared.tracing import current_trace_id
 from services.stubs.results.v1 import results_pb2
 
 DEFAULT_MAX_FAILED_RATIO = 0.5
-MOST_DAYS_AHEAD = 366
-_TIMEOUTS = ("job_timeout", "item_timeout", "call_timeout")
+MAX_DAYS_AHEAD = 366
 
 
-async def new_job(
-    request: gateway_pb2.SubmitJobRequest, tenant: str, kinds: Mapping[str, Kind[Any]], prices: JobPrices
-) -> results_pb2.NewJob:
-    """Returns the job to store, with a new id; lets the loop go on while it checks many items.
+class Submissions:
+    """Checks submitted jobs against the installed kinds and the known prices.
 
     Args:
-        request: As the client sent it.
-        tenant: Its owner.
-        kinds: The kinds that jobs can name, by name.
-        prices: Know which jobs can have a budget.
-
-    Raises:
-        InvalidArgumentError: Names every field that is wrong; the reason is UNKNOWN_KIND or
-            ITEM_TOO_LARGE where that is one of them, else INVALID_FIELD.
+        kinds: Kinds that jobs can name, by name.
+        prices: Prices for budgets and estimates.
     """
-    violations = await violations_of(request)
-    params = request.params or "{}"
-    valid_params = _check_kind_and_params(request.kind, params, kinds, violations)
-    if valid_params is not None and request.options.HasField("budget_micros"):
-        _check_budget(prices.model_without_price(valid_params), violations)
-    if request.upload and request.validate_only:
-        violations.add("validate_only", "must not be set together with upload")
-    if "\0" in request.request_id:
-        violations.add("request_id", NO_NUL)
-    _check_times(request.options, violations)
-    items_digest = hashlib.sha256()
-    if not violations.names("items"):
-        await check_items(request.items, violations, items_digest)
-    violations.raise_if_any()
+
+    def __init__(self, kinds: Mapping[str, Kind[Any]], prices: JobPrices) -> None:
+        self._kinds = kinds
+        self._prices = prices
+
+    def list_kinds(self) -> list[jobs_pb2.Kind]:
+        """Returns the kinds with the schemas of their params, ordered by name."""
+        return [
+            jobs_pb2.Kind(name=name, description=kind.description, params_schema=params_schema(kind))
+            for name, kind in sorted(self._kinds.items())
+        ]
+
+    async def new_job(self, request: gateway_pb2.SubmitJobRequest, tenant: str) -> results_pb2.NewJob:
+        """Returns the job to store, with a new id; yields to the loop while it checks many items.
+
+        Args:
+            request: Request as the client sent it.
+            tenant: Owner of the job.
+
+        Raises:
+            InvalidArgumentError: Names every wrong field. The reason is UNKNOWN_KIND or ITEM_TOO_LARGE if
+                one of them applies, else INVALID_FIELD.
+        """
+        violations = await violations_of(request)
+        self._check_kind_and_budget(request, violations)
+        if request.upload and request.validate_only:
+            violations.add("validate_only", "must not be set together with upload; unset one of them")
+        if "\0" in request.request_id:
+            violations.add("request_id", NO_NUL)
+        _check_times(request.options, violations)
+        items_digest = hashlib.sha256()
+        if not violations.names("items"):
+            await check_items(request.items, violations, items_digest)
+        violations.raise_if_any()
+        job = _job_of(request, tenant)
+        job.content_hash = _content_hash(job, items_digest.digest())
+        return job
+
+    async def estimate(self, job: results_pb2.NewJob) -> gateway_pb2.JobEstimate:
+        """Returns the calls, tokens and cost of a job made by ``new_job``."""
+        kind = self._kinds[job.kind]
+        return await self._prices.estimate(kind, validate_params(kind, job.params), job.items)
+
+    def _check_kind_and_budget(self, request: gateway_pb2.SubmitJobRequest, violations: Violations) -> None:
+        params = self._check_kind_and_params(request, violations)
+        if params is None or not request.options.HasField("budget_micros"):
+            return
+        model = self._prices.model_without_price(params)
+        if model is not None and not violations.names("options.budget_micros"):
+            remedy = "add its price to HEADRACE_PRICES_FILE or submit without a budget"
+            violations.add("options.budget_micros", f"needs the price of {model}, which is unknown; {remedy}")
+
+    def _check_kind_and_params(
+        self, request: gateway_pb2.SubmitJobRequest, violations: Violations
+    ) -> BaseModel | None:
+        """Returns the params, validated by their kind; None if the kind or the params are wrong."""
+        kind = self._kinds.get(request.kind)
+        if kind is None and not violations.names("kind"):
+            known = ", ".join(sorted(self._kinds))
+            violations.add("kind", f"is not a known kind; use one of: {known}", "UNKNOWN_KIND")
+        if kind is not None and not violations.names("params"):
+            try:
+                return validate_params(kind, request.params)
+            except InvalidArgumentError as error:
+                violations.add_error(error, "params")
+        return None
+
+
+def _check_times(options: jobs_pb2.JobOptions, violations: Violations) -> None:
+    """Checks every duration and timestamp among the options, whichever options there are."""
+    for field, value in options.ListFields():
+        path = f"options.{field.name}"
+        if violations.names(path):
+            continue
+        if isinstance(value, Duration) and not is_normal(value):
+            violations.add(path, "must be a valid duration, with nanos from 0 to 999,999,999")
+        if isinstance(value, Timestamp) and not _is_valid(value):
+            violations.add(path, "must be a valid timestamp, from year 1 to 9999")
+    path = "options.schedule_time"
+    latest = time.time() + MAX_DAYS_AHEAD * 86_400
+    if options.schedule_time.seconds > latest and not violations.names(path):
+        violations.add(path, "must be at most a year ahead")
+
+
+def _is_valid(timestamp: Timestamp) -> bool:
+    try:
+        timestamp.ToDatetime()
+    except ValueError:
+        return False
+    return True
+
+
+def _job_of(request: gateway_pb2.SubmitJobRequest, tenant: str) -> results_pb2.NewJob:
     job = results_pb2.NewJob(
         job_id=str(uuid_utils.uuid7()),
         tenant=tenant,
         request_id=request.request_id or str(uuid_utils.uuid7()),
         kind=request.kind,
-        params=params,
+        params=request.params or "{}",
         items=request.items,
         options=request.options,
         upload_open=request.upload,
-        trace_id=current_trace_id(),  # no part of the content: a repeated call has another one
+        trace_id=current_trace_id(),
     )
     job.options.job_class = request.options.job_class or jobs_pb2.JOB_CLASS_DEFAULT
     if not request.options.HasField("max_failed_ratio"):
         job.options.max_failed_ratio = DEFAULT_MAX_FAILED_RATIO
-    job.content_hash = _content_hash(job, items_digest.digest())
     return job
 
 
-def _check_kind_and_params(
-    kind_name: str, params: str, kinds: Mapping[str, Kind[Any]], violations: Violations
-) -> BaseModel | None:
-    """Returns the params as their kind takes them; None where they, or the kind, are wrong."""
-    kind = kinds.get(kind_name)
-    if kind is None and not violations.names("kind"):
-        known = ", ".join(sorted(kinds))
-        violations.add("kind", f"is not a known kind; known are: {known}", "UNKNOWN_KIND")
-    if kind is not None and not violations.names("params"):
-        try:
-            return validate_params(kind, params)
-        except InvalidArgumentError as error:
-            violations.add_error(error, "params")
-    return None
-
-
-def _check_budget(model_without_price: str | None, violations: Violations) -> None:
-    if model_without_price is not None and not violations.names("options.budget_micros"):
-        violations.add(
-            "options.budget_micros",
-            f"cannot be kept, for the price of {model_without_price} is not known; see HEADRACE_PRICES_FILE",
-        )
-
-
-def _check_times(options: jobs_pb2.JobOptions, violations: Violations) -> None:
-    for name in _TIMEOUTS:
-        if not is_normal(getattr(options, name)) and not violations.names(f"options.{name}"):
-            message = "must be a valid duration, with nanos from 0 to 999,999,999"
-            violations.add(f"options.{name}", message)
-    if not options.HasField("schedule_time"):
-        return
-    try:
-        options.schedule_time.ToDatetime()
-    except ValueError:
-        violations.add("options.schedule_time", "must be a valid timestamp, from year 1 to 9999")
-        return
-    if options.schedule_time.seconds > time.time() + MOST_DAYS_AHEAD * 86_400:
-        violations.add("options.schedule_time", "must be at most a year ahead")
-
-
 def _content_hash(job: results_pb2.NewJob, items_digest: bytes) -> bytes:
-    digest = hashlib.sha256()
+    """Returns the hash that tells a repeated submission from another one with the same request_id.
+
+    The hash has job_class and max_failed_ratio with their defaults filled in. It leaves out the trace:
+    a repeated call has another one.
+    """
     options = job.options.SerializeToString(deterministic=True)
     upload = b"upload" if job.upload_open else b""
+    digest = hashlib.sha256()
     for field in (job.kind.encode(), job.params.encode(), options, upload, items_digest):
         digest.update(len(field).to_bytes(8, "big"))
         digest.update(field)

@@ -1,4 +1,4 @@
-"""Items on their way from one upload stream to the store, gathered into calls."""
+"""Gathers the items of one upload stream into calls to the store."""
 
 import asyncio
 from collections import deque
@@ -19,39 +19,40 @@ class GatheredCall:
     """A call to the store that may still grow.
 
     Attributes:
-        request: To be sent.
+        request: Request to send.
         size: Bytes of the request.
-        held_bytes: Bytes of the gateway's budget to give back once it is stored.
+        reserved_bytes: Bytes of the gateway's budget to return once the call is stored.
     """
 
     request: results_pb2.AppendItemsRequest
     size: int
-    held_bytes: int = 0
+    reserved_bytes: int = 0
 
     @property
-    def full(self) -> bool:
-        """Whether nothing more is to be waited for."""
+    def is_full(self) -> bool:
+        """Whether the call is sent without waiting for more items."""
         return (
             len(self.request.items) >= MAX_ITEMS_PER_CALL
             or self.size >= MAX_BYTES_PER_CALL
             or self.request.HasField("finish_total_count")
         )
 
-    def take_in(self, later: "GatheredCall") -> bool:
-        """Returns whether a later call could become part of this one, and then is."""
+    def merge(self, later: "GatheredCall") -> bool:
+        """Appends a later call to this one if both fit into one call; returns whether it did."""
         mine, its = self.request, later.request
-        if its.HasField("finish_total_count"):  # where the store refuses it, what came before is stored
+        # A finish goes alone: if the store refuses it, the items before it are still stored.
+        if its.HasField("finish_total_count"):
             return False
-        if mine.items and its.items and not self._continues(later):
+        if mine.items and its.items and not self._is_continued_by(later):
             return False
         if not mine.items:
             mine.first_item_index = its.first_item_index
         mine.items.extend(its.items)
         self.size += later.size
-        self.held_bytes += later.held_bytes
+        self.reserved_bytes += later.reserved_bytes
         return True
 
-    def _continues(self, later: "GatheredCall") -> bool:
+    def _is_continued_by(self, later: "GatheredCall") -> bool:
         count = len(self.request.items)
         return (
             self.request.first_item_index + count == later.request.first_item_index
@@ -61,34 +62,34 @@ class GatheredCall:
 
 
 class UploadBuffer:
-    """What one stream's reader puts and its sender takes: at most one full call, and the next begun.
+    """Queue between the reader and the sender of one stream: at most one full call and the next one.
 
-    A call is handed out when it is full, when it has been gathered for 50 ms, and when nothing more comes.
+    A call can be taken when it is full, 50 ms after its first item, or when the buffer is closed.
     """
 
     def __init__(self) -> None:
         self._calls: deque[tuple[GatheredCall, float]] = deque()
         self._closed = False
-        self._filled = asyncio.Event()
+        self._not_empty = asyncio.Event()
         self._ready = asyncio.Event()
-        self._room = asyncio.Event()
-        self._update()
+        self._not_full = asyncio.Event()
+        self._update_events()
 
     async def put(self, call: GatheredCall) -> None:
-        """Adds items that come after those before; waits while a full call is not taken."""
-        await self._room.wait()
-        if not self._calls or not self._calls[-1][0].take_in(call):
+        """Adds the items that follow; waits until the sender has taken a full call."""
+        await self._not_full.wait()
+        if not self._calls or not self._calls[-1][0].merge(call):
             self._calls.append((call, asyncio.get_running_loop().time()))
-        self._update()
+        self._update_events()
 
     def close(self) -> None:
-        """Tells that nothing more comes; what is there is still taken."""
+        """Marks the end of the items; buffered calls can still be taken."""
         self._closed = True
-        self._update()
+        self._update_events()
 
     async def take(self) -> GatheredCall | None:
-        """Waits for the next call and returns it; None when there is nothing and nothing more comes."""
-        await self._filled.wait()
+        """Waits for the next call and returns it; None once the buffer is closed and empty."""
+        await self._not_empty.wait()
         if self._calls and not self._ready.is_set():
             with suppress(TimeoutError):
                 async with asyncio.timeout_at(self._calls[0][1] + GATHER_SECONDS):
@@ -96,46 +97,47 @@ class UploadBuffer:
         if not self._calls:
             return None
         call, _ = self._calls.popleft()
-        self._update()
+        self._update_events()
         return call
 
-    def _update(self) -> None:
-        waiting = len(self._calls) > 1 or any(call.full for call, _ in self._calls)
-        _set(self._filled, self._closed or bool(self._calls))
-        _set(self._ready, self._closed or waiting)
-        _set(self._room, not waiting)
+    def _update_events(self) -> None:
+        has_full_call = len(self._calls) > 1 or any(call.is_full for call, _ in self._calls)
+        _set(self._not_empty, self._closed or bool(self._calls))
+        _set(self._ready, self._closed or has_full_call)
+        _set(self._not_full, not has_full_call)
 
 
-def store_calls(batch: gateway_pb2.AppendItemsRequest, held_bytes: int) -> Iterator[GatheredCall]:
-    """Yields a client's batch as calls of at most 1,000 items and 1 MB, unless it is one item.
+def store_calls(batch: gateway_pb2.AppendItemsRequest, reserved_bytes: int) -> Iterator[GatheredCall]:
+    """Yields a client's batch as calls of at most 1,000 items and 1 MB; a larger item gets its own call.
 
     Args:
-        batch: Checked. Without items it becomes one call, which asks for the stored count or closes.
-        held_bytes: Given back with the last call: until then the batch is kept whole.
+        batch: Checked batch. Without items it becomes one call, which reads the stored count or finishes.
+        reserved_bytes: Bytes reserved for the batch. The last call returns them, because the batch stays
+            in memory as a whole.
     """
     end = batch.first_item_index + len(batch.items)
-    for call in _cut(batch) if batch.items else [_call(0, ())]:
+    for call in _split(batch) if batch.items else [_call(0, ())]:
         if call.request.first_item_index + len(call.request.items) == end or not batch.items:
-            call.held_bytes = held_bytes
+            call.reserved_bytes = reserved_bytes
             if batch.HasField("finish"):
                 call.request.finish_total_count = batch.finish.total_count
         yield call
 
 
-def _cut(batch: gateway_pb2.AppendItemsRequest) -> Iterator[GatheredCall]:
+def _split(batch: gateway_pb2.AppendItemsRequest) -> Iterator[GatheredCall]:
     for start in range(0, len(batch.items), MAX_ITEMS_PER_CALL):
         items = batch.items[start : start + MAX_ITEMS_PER_CALL]
-        yield from _halved(batch.first_item_index + start, items)
+        yield from _halve_until_small(batch.first_item_index + start, items)
 
 
-def _halved(first_item_index: int, items: Sequence[str]) -> Iterator[GatheredCall]:
+def _halve_until_small(first_item_index: int, items: Sequence[str]) -> Iterator[GatheredCall]:
     call = _call(first_item_index, items)
     if call.size <= MAX_BYTES_PER_CALL or len(items) == 1:
         yield call
         return
     half = len(items) // 2
-    yield from _halved(first_item_index, items[:half])
-    yield from _halved(first_item_index + half, items[half:])
+    yield from _halve_until_small(first_item_index, items[:half])
+    yield from _halve_until_small(first_item_index + half, items[half:])
 
 
 def _call(first_item_index: int, items: Sequence[str]) -> GatheredCall:

@@ -1,23 +1,24 @@
-"""How many bytes may wait for the store."""
+"""Bounds the bytes of uploads that wait for the store."""
 
-import asyncio
-from collections import deque
+from functools import partial
+
+from services.shared.waiting_queue import WaitingQueue
 
 
 class ByteBudget:
-    """A number of bytes, shared by many who hold some of them for a while.
+    """A number of bytes that many uploads share.
 
-    Who waits is served in the order of asking, so that a large wish is not overtaken for ever. A wish larger
-    than the whole is granted alone.
+    Requests are served in order of arrival, so that small ones cannot starve a large one. A request that is
+    larger than the limit is served when no other holds any bytes.
 
     Attributes:
-        limit: Bytes held at once at most.
+        limit: Maximum bytes held at once.
     """
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
         self._held = 0
-        self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
+        self._queue: WaitingQueue[None] = WaitingQueue()
 
     @property
     def held(self) -> int:
@@ -26,31 +27,24 @@ class ByteBudget:
 
     @property
     def waiting_count(self) -> int:
-        """How many wait for bytes."""
-        return len(self._waiting)
+        """Number of waiting requests."""
+        return len(self._queue)
 
     def try_take(self, size: int) -> bool:
-        """Returns whether so many bytes were free, and then takes them."""
-        if self._waiting or not self._fits(size):
+        """Takes bytes if they are free and nobody waits. Returns whether they were taken."""
+        if len(self._queue) or not self._fits(size):
             return False
         self._held += size
         return True
 
     async def take(self, size: int) -> None:
-        """Takes so many bytes once they are free; one who is cancelled while it waits holds none."""
+        """Takes bytes once they are free. A request that is cancelled while it waits holds none."""
         if self.try_take(size):
             return
-        granted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        wish = (size, granted)
-        self._waiting.append(wish)
         try:
-            await granted
-        except asyncio.CancelledError:
-            if granted.done() and not granted.cancelled():
-                self.give_back(size)  # granted and cancelled in the same turn
-            else:
-                self._waiting.remove(wish)
-                self._grant()
+            await self._queue.wait(cost=size, give_back=partial(self.give_back, size))
+        except BaseException:
+            self._grant()  # it may have stood in the way of smaller ones
             raise
 
     def give_back(self, size: int) -> None:
@@ -62,7 +56,6 @@ class ByteBudget:
         return not self._held or self._held + size <= self.limit
 
     def _grant(self) -> None:
-        while self._waiting and self._fits(self._waiting[0][0]):
-            size, granted = self._waiting.popleft()
-            self._held += size
-            granted.set_result(None)
+        while (waiter := self._queue.first) is not None and self._fits(waiter.cost):
+            self._held += waiter.cost
+            self._queue.grant(waiter, None)

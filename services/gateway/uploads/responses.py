@@ -1,4 +1,4 @@
-"""What the client of an upload stream has still to be told."""
+"""Responses that wait to be sent to the client of an upload stream."""
 
 import asyncio
 from collections import deque
@@ -6,33 +6,33 @@ from collections import deque
 from headrace.gateway.v1 import gateway_pb2
 
 
-class UploadAnswers:
-    """Answers that wait to be sent: a later stored_count takes the place of an earlier one.
+class UploadResponses:
+    """Queue of responses in which a newer stored_count replaces an older one.
 
-    So a client that reads slowly holds up no call to the store, and only two answers wait at most: one with
-    the job's snapshot is not replaced.
+    A client that reads slowly therefore delays no call to the store. At most two responses wait: one with
+    the job's snapshot is never replaced.
     """
 
     def __init__(self) -> None:
         self._waiting: deque[gateway_pb2.AppendItemsResponse] = deque()
-        self._news = asyncio.Event()
+        self._changed = asyncio.Event()
         self._closed = False
 
-    def put(self, answer: gateway_pb2.AppendItemsResponse) -> None:
-        """Adds the newest answer."""
+    def put(self, response: gateway_pb2.AppendItemsResponse) -> None:
+        """Adds the newest response."""
         if self._waiting and not self._waiting[-1].HasField("job"):
             self._waiting.pop()
-        self._waiting.append(answer)
-        self._news.set()
+        self._waiting.append(response)
+        self._changed.set()
 
     def close(self) -> None:
-        """Tells that no answer follows."""
+        """Marks the end of the responses; those that wait can still be read."""
         self._closed = True
-        self._news.set()
+        self._changed.set()
 
     async def next(self) -> gateway_pb2.AppendItemsResponse | None:
-        """Waits for the next answer and returns it; None when there is none left and none follows."""
+        """Waits for the next response and returns it; None once the queue is closed and empty."""
         while not self._waiting and not self._closed:
-            self._news.clear()
-            await self._news.wait()
+            self._changed.clear()
+            await self._changed.wait()
         return self._waiting.popleft() if self._waiting else None

@@ -1,4 +1,4 @@
-"""One upload stream: what a client sends goes to the store, and the client hears what is stored."""
+"""One upload stream: stores the client's items and reports how many are stored."""
 
 import asyncio
 import random
@@ -6,72 +6,81 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 
 from headrace.errors import UnavailableError
 from headrace.gateway.v1 import gateway_pb2
-from services.gateway.effects import EffectRunner
 from services.gateway.stopping import gateway_stopping
 from services.gateway.store import StoreClient
-from services.gateway.uploads.buffer import UploadBuffer, store_calls
+from services.gateway.uploads.buffer import GatheredCall, UploadBuffer, store_calls
 from services.gateway.uploads.byte_budget import ByteBudget
-from services.gateway.uploads.requests import check_batch, named_job
-from services.gateway.uploads.responses import UploadAnswers
+from services.gateway.uploads.requests import check_batch, read_job_id
+from services.gateway.uploads.responses import UploadResponses
 from services.stubs.results.v1 import results_pb2
 
-# How long to wait before a call that the store did not answer is made again, in seconds.
-REPEAT_SECONDS = (0.1, 0.2, 0.4, 0.8)
+# Waits before a call without a response from the store is repeated, in seconds.
+RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8)
 
 
 class UploadStream:
-    """Reads requests, gathers their items into calls, and makes one call at a time.
+    """Reads requests, gathers their items into calls to the store, and makes one call at a time.
 
     Args:
-        store: Takes the items.
-        effects: Carries out what follows.
-        budget: Bytes that all streams of the gateway may hold; who finds none free waits, and reads nothing.
-        owner: Names the tenant whose job it must be, or raises. Asked when the first request was read: some
-            clients lose an error that comes while they send (grpc/grpc#36066).
+        store: Stores the items.
+        carry_out: Carries out the effects of each call.
+        budget: Bytes that all streams of the gateway share. A stream that finds none free reads nothing
+            more until some are returned.
+        read_tenant: Returns the tenant that must own the job, or raises. Called after the first request was
+            read: some clients lose an error that arrives while they send (grpc/grpc#36066).
     """
 
     def __init__(
-        self, store: StoreClient, effects: EffectRunner, budget: ByteBudget, owner: Callable[[], str]
+        self,
+        store: StoreClient,
+        carry_out: Callable[[results_pb2.Effects], None],
+        budget: ByteBudget,
+        read_tenant: Callable[[], str],
     ) -> None:
         self._store = store
-        self._effects = effects
+        self._carry_out = carry_out
         self._budget = budget
-        self._owner = owner
+        self._read_tenant = read_tenant
         self._tenant = ""
         self._job_id = ""
         self._buffer = UploadBuffer()
-        self._answers = UploadAnswers()
-        self._held_bytes = 0
+        self._responses = UploadResponses()
+        self._reserved_bytes = 0
         self._finished = False
         self._reader: asyncio.Task[None] | None = None
 
     @property
     def reading_ended(self) -> bool:
-        """Whether nothing more is read of the client's requests."""
+        """Whether the stream has stopped reading requests of the client."""
         return self._reader is not None and self._reader.done()
 
     async def run(
         self, requests: AsyncIterable[gateway_pb2.AppendItemsRequest]
     ) -> AsyncGenerator[gateway_pb2.AppendItemsResponse, None]:
-        """Yields answers until the upload is finished or the client ends its side; see the proto.
+        """Yields responses until the upload is finished or the client ends its side; see the proto.
 
-        An error is raised when all that came before it is stored and answered.
+        An error is raised after everything sent before it is stored and answered.
         """
         self._reader = asyncio.create_task(self._read(requests))
         sender = asyncio.create_task(self._send())
         try:
-            while (answer := await self._answers.next()) is not None:
-                yield answer
+            while (response := await self._responses.next()) is not None:
+                yield response
             await sender
-            await self._end_reading(self._reader)
+            await self._raise_read_error(self._reader)
         finally:
             self._reader.cancel()
             sender.cancel()
             await asyncio.gather(self._reader, sender, return_exceptions=True)
-            self._give_back(self._held_bytes)
+            self._return_bytes(self._reserved_bytes)
 
-    async def _end_reading(self, reader: asyncio.Task[None]) -> None:
-        """Raises why nothing more was read; after finish nothing more needs to come."""
+    def stop(self) -> None:
+        """Stops reading: the stream ends with GATEWAY_STOPPING once everything read is answered."""
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def _raise_read_error(self, reader: asyncio.Task[None]) -> None:
+        """Raises the error that ended the reading; after finish, it does not wait for the reader."""
         if not self._finished:
             await asyncio.wait([reader])
             if reader.cancelled():
@@ -79,67 +88,63 @@ class UploadStream:
         if reader.done() and not reader.cancelled():
             reader.result()
 
-    def stop(self) -> None:
-        """Reads nothing more: the stream ends with GATEWAY_STOPPING when what was read is answered."""
-        if self._reader is not None:
-            self._reader.cancel()
-
     async def _read(self, requests: AsyncIterable[gateway_pb2.AppendItemsRequest]) -> None:
         try:
-            coming = aiter(requests)
-            first = await anext(coming, None)
-            self._tenant = self._owner()
-            self._job_id = await named_job(first)
-            response = await self._append(results_pb2.AppendItemsRequest())
-            self._answers.put(
-                gateway_pb2.AppendItemsResponse(stored_count=response.stored_count, job=response.job)
-            )
+            unread = aiter(requests)
+            await self._open(await anext(unread, None))
             finished = False
-            async for request in coming:
+            async for request in unread:
                 await self._accept(request, finished)
                 finished = finished or request.HasField("finish")
         finally:
             self._buffer.close()
 
+    async def _open(self, first: gateway_pb2.AppendItemsRequest | None) -> None:
+        self._tenant = self._read_tenant()
+        self._job_id = await read_job_id(first)
+        stored = await self._append(results_pb2.AppendItemsRequest())
+        self._responses.put(gateway_pb2.AppendItemsResponse(stored_count=stored.stored_count, job=stored.job))
+
     async def _accept(self, request: gateway_pb2.AppendItemsRequest, finished: bool) -> None:
         size = request.ByteSize()
         await self._budget.take(size)
-        self._held_bytes += size
+        self._reserved_bytes += size
         await check_batch(request, finished)
-        for call in store_calls(request, held_bytes=size):
+        for call in store_calls(request, reserved_bytes=size):
             await self._buffer.put(call)
 
     async def _send(self) -> None:
         try:
-            while (call := await self._buffer.take()) is not None:
-                response = await self._append(call.request)
-                self._give_back(call.held_bytes)
-                self._finished = call.request.HasField("finish_total_count")
-                answer = gateway_pb2.AppendItemsResponse(stored_count=response.stored_count)
-                if self._finished:
-                    answer.job.CopyFrom(response.job)
-                self._answers.put(answer)
-                if self._finished:
-                    return
+            while not self._finished and (call := await self._buffer.take()) is not None:
+                await self._store_call(call)
         finally:
-            self._answers.close()
+            self._responses.close()
+
+    async def _store_call(self, call: GatheredCall) -> None:
+        stored = await self._append(call.request)
+        self._return_bytes(call.reserved_bytes)
+        self._finished = call.request.HasField("finish_total_count")
+        response = gateway_pb2.AppendItemsResponse(stored_count=stored.stored_count)
+        if self._finished:
+            response.job.CopyFrom(stored.job)
+        self._responses.put(response)
 
     async def _append(self, request: results_pb2.AppendItemsRequest) -> results_pb2.AppendItemsResponse:
         request.job_id, request.tenant = self._job_id, self._tenant
-        response = await self._append_in_the_end(request)
-        self._effects.carry_out(response.effects)
-        return response
+        stored = await self._append_with_retries(request)
+        self._carry_out(stored.effects)
+        return stored
 
-    async def _append_in_the_end(
+    async def _append_with_retries(
         self, request: results_pb2.AppendItemsRequest
     ) -> results_pb2.AppendItemsResponse:
-        for wait_seconds in REPEAT_SECONDS:
+        for wait_seconds in RETRY_SECONDS:
             try:
                 return await self._store.append_items(request)
-            except UnavailableError:  # whether it was stored is not known: what was is trimmed
+            except UnavailableError:  # the items may be stored: the store trims those it has
                 await asyncio.sleep(wait_seconds * random.uniform(0.5, 1.0))
         return await self._store.append_items(request)
 
-    def _give_back(self, size: int) -> None:
-        self._held_bytes -= size
+    def _return_bytes(self, size: int) -> None:
+        self._reserved_bytes -= size
         self._budget.give_back(size)

@@ -1,63 +1,67 @@
-"""What is told of a watched job beside its snapshots: how fast it moves and what is likely to come."""
+"""Forecasts a watched job: its rates, its calls in flight, its remaining time and its final cost."""
 
 from headrace.jobs.v1 import jobs_pb2
-from services.gateway.watching.pace import STALL_SECONDS, Pace, done_count
+from services.gateway.watching.throughput import STALL_SECONDS, Throughput, done_count
 
-# What a worker told of a job counts for so long; it tells each second while it works on it.
-TOLD_SECONDS = 3.0
+# A live event counts for this time. A worker sends one each second while it works on the job.
+LIVE_EVENT_SECONDS = 3.0
 
 
 class Forecast:
-    """Adds up what all workers tell of one job, and foretells its end.
+    """Adds up the live events of all workers for one job, and estimates its remaining time and cost.
 
     Args:
-        pace: Takes its snapshots.
+        throughput: Measures the job's snapshots.
     """
 
-    def __init__(self, pace: Pace | None = None) -> None:
-        self._pace = pace or Pace()
+    def __init__(self, throughput: Throughput | None = None) -> None:
+        self._throughput = throughput or Throughput()
         self._job = jobs_pb2.Job()
-        self._told: dict[str, tuple[float, jobs_pb2.LiveEvent]] = {}
+        self._live_events: dict[str, tuple[float, jobs_pb2.LiveEvent]] = {}
 
     def put_job(self, job: jobs_pb2.Job, now: float) -> None:
-        """Takes a snapshot that is newer than the one before."""
-        self._pace.put(job, now)
+        """Adds a snapshot that is newer than the one before."""
+        self._throughput.put(job, now)
         self._job = job
 
     def put_live_event(self, live_event: jobs_pb2.LiveEvent, now: float) -> None:
-        """Takes what a worker tells; its newest counts."""
-        self._told[live_event.incarnation] = (now, live_event)
+        """Adds a live event of a worker; it replaces the worker's earlier one."""
+        self._live_events[live_event.incarnation] = (now, live_event)
 
     def read(self, now: float) -> jobs_pb2.JobForecast:
-        """Returns the forecast at a moment; an empty one where there is nothing to tell."""
-        self._told = {name: told for name, told in self._told.items() if now - told[0] < TOLD_SECONDS}
-        told = [live_event for _, live_event in self._told.values()]
-        in_flight_count = sum(live_event.in_flight_count for live_event in told)
-        items, tokens = self._pace.rates(now, in_flight_count)
+        """Returns the forecast at a time in seconds; empty if nothing is known."""
+        self._live_events = {
+            incarnation: (put_at, event)
+            for incarnation, (put_at, event) in self._live_events.items()
+            if now - put_at < LIVE_EVENT_SECONDS
+        }
+        events = [event for _, event in self._live_events.values()]
+        in_flight_count = sum(event.in_flight_count for event in events)
+        items, tokens = self._throughput.rates(now, in_flight_count)
         forecast = jobs_pb2.JobForecast(
             items_per_second=items,
             tokens_per_second=tokens,
             in_flight_count=in_flight_count,
-            limited_count=sum(live_event.limited_count for live_event in told),
+            limited_count=sum(event.limited_count for event in events),
             cooldown_seconds=self._cooldown_seconds(now),
             estimated_cost_micros=self._final_cost_micros(in_flight_count),
         )
-        remaining = self._pace.remaining_seconds(now, in_flight_count)
-        if remaining is not None and not self._is_held_up(forecast):
+        remaining = self._throughput.remaining_seconds(now, in_flight_count)
+        if remaining is not None and not self._is_interrupted(forecast):
             forecast.estimated_remaining.FromMicroseconds(max(1, round(remaining * 1_000_000)))
         return forecast
 
     def _final_cost_micros(self, in_flight_count: int) -> int | None:
-        left = self._job.progress.total_count - done_count(self._job)
-        return self._pace.final_cost_micros(in_flight_count) if left > 0 else None
+        unfinished_count = self._job.progress.total_count - done_count(self._job)
+        return self._throughput.final_cost_micros(in_flight_count) if unfinished_count > 0 else None
 
     def _cooldown_seconds(self, now: float) -> float:
-        left = (event.cooldown_seconds - (now - time) for time, event in self._told.values())
-        return max(0.0, *left) if self._told else 0.0
+        remaining = [event.cooldown_seconds - (now - put_at) for put_at, event in self._live_events.values()]
+        return max(0.0, *remaining) if remaining else 0.0
 
-    def _is_held_up(self, forecast: jobs_pb2.JobForecast) -> bool:
-        """Returns whether a long cool-down, or the end of the budget, comes before the end."""
-        budget_ends = (
+    def _is_interrupted(self, forecast: jobs_pb2.JobForecast) -> bool:
+        """Returns whether a long cool-down, or the end of the budget, delays the end of the job."""
+        exceeds_budget = (
             self._job.HasField("budget_micros") and forecast.estimated_cost_micros > self._job.budget_micros
         )
-        return budget_ends or forecast.cooldown_seconds > STALL_SECONDS
+        return exceeds_budget or forecast.cooldown_seconds > STALL_SECONDS

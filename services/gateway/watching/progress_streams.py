@@ -1,4 +1,4 @@
-"""One stream of progress from every live worker, and the way to tell a worker something."""
+"""Streams progress from every live worker, and notifies workers of cancels and pauses."""
 
 import asyncio
 import random
@@ -21,11 +21,11 @@ log = get_logger(__name__)
 
 _FIRST_BACKOFF_SECONDS = 0.1
 _MAX_BACKOFF_SECONDS = 2.0
-_TELL_SECONDS = 2.0
+_NOTIFY_SECONDS = 2.0
 
 
-class _Link:
-    """The stream from one incarnation of a worker; it is opened again after every break until closed."""
+class _WorkerStream:
+    """The stream from one incarnation of a worker, reopened after every break until it is closed."""
 
     def __init__(self, worker: jobs_pb2.Worker, gateway: str, hub: Hub, on_gap: Callable[[], None]) -> None:
         self._incarnation = worker.incarnation
@@ -55,53 +55,59 @@ class _Link:
         try:
             async for response in call:
                 if response.incarnation != self._incarnation:
-                    return  # another process listens there now; a sweep will name it
+                    return  # another process has the address now; a sweep will name it
                 if first:
                     self._backoff_seconds = _FIRST_BACKOFF_SECONDS
                     self._on_gap()
                     first = False
-                self._hub.put_jobs(response.jobs)
-                for event in response.live_events:
-                    self._hub.put_live_event(event.job_id, event.live_event)
+                self._put(response)
         except grpc.aio.AioRpcError as error:
             log.debug("progress_stream_broken", incarnation=self._incarnation, code=error.code().name)
         finally:
             call.cancel()
+
+    def _put(self, response: worker_pb2.StreamProgressResponse) -> None:
+        self._hub.put_jobs(response.jobs)
+        for event in response.live_events:
+            self._hub.put_live_event(event.job_id, event.live_event)
 
 
 class ProgressStreams:
     """Streams from all live workers to the hub.
 
     Args:
-        gateway: A name of this gateway for the workers' logs.
-        hub: Takes the news.
-        on_gap: Called when a stream begins or breaks: news may have been missed until then.
+        gateway: Name of this gateway in the workers' logs.
+        hub: Receives snapshots and live events.
+        on_gap: Called when a stream begins or breaks, because snapshots may have been missed before that.
     """
 
     def __init__(self, gateway: str, hub: Hub, on_gap: Callable[[], None]) -> None:
         self._gateway = gateway
         self._hub = hub
         self._on_gap = on_gap
-        self._links: dict[tuple[str, str], _Link] = {}
+        self._streams: dict[tuple[str, str], _WorkerStream] = {}
         self._running: set[asyncio.Task[None]] = set()
 
     def follow(self, live_workers: Iterable[jobs_pb2.Worker]) -> None:
-        """Opens streams to the workers that are new and ends those to the workers that are gone."""
+        """Opens streams to new workers and closes the streams to workers that are gone."""
         live = {(worker.incarnation, worker.address): worker for worker in live_workers}
-        for key in self._links.keys() - live.keys():
+        for key in self._streams.keys() - live.keys():
             log.info("worker_left", incarnation=key[0])
-            self._start(self._links.pop(key).close())
-        for key in live.keys() - self._links.keys():
+            self._start(self._streams.pop(key).close())
+        for key in live.keys() - self._streams.keys():
             log.info("worker_joined", incarnation=key[0])
-            self._links[key] = _Link(live[key], self._gateway, self._hub, self._on_gap)
+            self._streams[key] = _WorkerStream(live[key], self._gateway, self._hub, self._on_gap)
 
-    def tell(self, workers: Iterable[results_pb2.WorkerToNotify]) -> None:
-        """Has workers end or pause jobs, and returns at once. One not reached hears it by heartbeat."""
+    def notify(self, workers: Iterable[results_pb2.WorkerToNotify]) -> None:
+        """Makes workers cancel or pause jobs, and returns at once.
+
+        A worker that cannot be reached learns it from its next heartbeat.
+        """
         for worker in workers:
-            self._start(self._tell(worker))
+            self._start(self._notify(worker))
 
     async def close(self) -> None:
-        """Ends all streams."""
+        """Closes all streams."""
         self.follow(())
         while self._running:
             await asyncio.wait(self._running)
@@ -111,14 +117,14 @@ class ProgressStreams:
         self._running.add(task)
         task.add_done_callback(self._running.discard)
 
-    async def _tell(self, worker: results_pb2.WorkerToNotify) -> None:
+    async def _notify(self, worker: results_pb2.WorkerToNotify) -> None:
         try:
             async with open_channel(worker.address) as channel:  # shares the connection of the stream
                 stub: WorkerServiceAsyncStub = worker_pb2_grpc.WorkerServiceStub(channel)
                 names = {"job_id": worker.job_id, "incarnation": worker.incarnation}
                 if worker.pause:
-                    await stub.PauseJob(worker_pb2.PauseJobRequest(**names), timeout=_TELL_SECONDS)
+                    await stub.PauseJob(worker_pb2.PauseJobRequest(**names), timeout=_NOTIFY_SECONDS)
                 else:
-                    await stub.CancelJob(worker_pb2.CancelJobRequest(**names), timeout=_TELL_SECONDS)
+                    await stub.CancelJob(worker_pb2.CancelJobRequest(**names), timeout=_NOTIFY_SECONDS)
         except grpc.aio.AioRpcError as error:
-            log.debug("worker_not_told", incarnation=worker.incarnation, code=error.code().name)
+            log.debug("worker_not_notified", incarnation=worker.incarnation, code=error.code().name)

@@ -1,4 +1,4 @@
-"""Snapshots of jobs that were created here a moment ago: whoever watches one at once needs no reading."""
+"""Snapshots of recently created jobs, so that watching one at once needs no call to the store."""
 
 from collections import OrderedDict
 from collections.abc import Callable
@@ -6,48 +6,48 @@ from collections.abc import Callable
 from headrace.jobs.v1 import jobs_pb2
 from services.shared.job_states import TERMINAL_STATES
 
-KEPT_SECONDS = 5.0
-MAX_KEPT = 2_000
+LIFETIME_SECONDS = 5.0
+MAX_JOBS = 2_000
 
 
 class RecentJobs:
-    """The newest snapshots heard of, of jobs created in the last seconds.
+    """Newest known snapshots of the jobs created in the last 5 seconds, at most 2,000.
 
-    One may be old where news of its job went to another gateway. So a watch that begins with it is read
-    again like any other that has been quiet for a second.
+    A snapshot may be stale if later ones went to another gateway. A watch that begins with it is therefore
+    re-read like any other watch that has been quiet for a second.
 
     Args:
-        clock: Gives seconds that never go back.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._kept: OrderedDict[str, tuple[float, jobs_pb2.Job]] = OrderedDict()
+        self._jobs: OrderedDict[str, tuple[float, jobs_pb2.Job]] = OrderedDict()
 
     def add(self, job: jobs_pb2.Job) -> None:
-        """Takes a job as the store has just answered it."""
-        self._kept[job.job_id] = (self._clock() + KEPT_SECONDS, job)
-        self._kept.move_to_end(job.job_id)
-        while len(self._kept) > MAX_KEPT or next(iter(self._kept.values()))[0] <= self._clock():
-            self._kept.popitem(last=False)
+        """Adds a job that the store has just created."""
+        self._jobs[job.job_id] = (self._clock() + LIFETIME_SECONDS, job)
+        self._jobs.move_to_end(job.job_id)
+        while len(self._jobs) > MAX_JOBS or next(iter(self._jobs.values()))[0] <= self._clock():
+            self._jobs.popitem(last=False)
 
     def update(self, job: jobs_pb2.Job) -> None:
-        """Takes news of a job; of those not kept, and old ones, nothing is taken."""
-        kept = self._kept.get(job.job_id)
-        if kept is not None and job.seq > kept[1].seq:
-            self._kept[job.job_id] = (kept[0], job)
+        """Replaces the snapshot of a recent job by a newer one; ignores any other snapshot."""
+        known = self._jobs.get(job.job_id)
+        if known is not None and job.seq > known[1].seq:
+            self._jobs[job.job_id] = (known[0], job)
 
     def find(self, job_id: str, tenant: str) -> jobs_pb2.Job | None:
-        """Returns a job of a tenant that has not ended, None where the store has to be asked.
+        """Returns an unfinished job of a tenant; None if the store must be asked.
 
-        An end is not told from here: a retry at another gateway may have undone it, and nothing is read again
-        for a watch that is over.
+        A terminal snapshot is not returned. A retry at another gateway may have restarted the job, and a
+        watch that ends at once is never re-read.
         """
-        end_time, job = self._kept.get(job_id, (0.0, None))
+        end_time, job = self._jobs.get(job_id, (0.0, None))
         if job is None or job.tenant != tenant or self._clock() >= end_time:
             return None
         return None if job.state in TERMINAL_STATES else job
 
     def clear(self) -> None:
-        """Forgets all: news of them may have been missed."""
-        self._kept.clear()
+        """Removes all jobs, because newer snapshots of them may have been missed."""
+        self._jobs.clear()

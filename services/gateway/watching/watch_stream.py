@@ -18,21 +18,22 @@ async def watch_job(
     *,
     on_found: Callable[[], Awaitable[None]],
 ) -> AsyncGenerator[gateway_pb2.WatchJobResponse, None]:
-    """Yields a job's snapshots with a greater seq, the newest when they come fast, up to the terminal one.
+    """Yields a job's snapshots with a greater seq, up to the terminal one; fast ones merge to the newest.
 
     Args:
-        hub: Where news of jobs arrive.
-        store: Where the first snapshot is read, unless the job was created here just now.
-        job_id: The job, in canonical form.
-        tenant: Its owner.
-        after_seq: What the reader has seen; 0: nothing. A terminal job's snapshot is yielded all the same.
-        on_found: Called once the job is known to exist; a resumed watch may wait long for its first message.
+        hub: Hub that receives the job's snapshots.
+        store: Store to read the first snapshot from, unless the job was created here just now.
+        job_id: Job id in canonical form.
+        tenant: Owner of the job.
+        after_seq: Last seq that the reader has seen; 0: none. The snapshot of a terminal job is yielded even
+            if its seq is not greater.
+        on_found: Called once the job is known to exist. A resumed watch may wait long for its first message.
 
     Raises:
-        NotFoundError: The tenant has no such job, or, at any time, it has been purged.
+        NotFoundError: The tenant has no such job, or, at any time, the job was purged.
         UnavailableError: STORE_UNAVAILABLE, before the first message; GATEWAY_STOPPING, at any time.
     """
-    # Watched first and read second: what changes in between is heard of.
+    # Watch first and read second: a change in between reaches the watcher.
     with hub.watch(job_id, after_seq) as watcher:
         job = None if after_seq else hub.recent.find(job_id, tenant)
         if job is None:
@@ -42,7 +43,7 @@ async def watch_job(
             token = resume_token(job_id, job.seq)
             yield gateway_pb2.WatchJobResponse(job=job, resume_token=token)
             return
-        # A seq that the store never gave, such as one from before it was restored, must not hide the end.
+        # A seq that the store never reached, such as one from before a restore, must not hide the end.
         watcher.seen_seq = min(watcher.seen_seq, job.seq)
         hub.put_jobs([job])
         while True:

@@ -11,7 +11,7 @@ from services.results.purging.purge_rows import Position, list_purges, purge_row
 from services.results.purging.purge_shares import SHARES_AT_ONCE, purge_shares
 from services.results.rows.worker_rows import SECOND
 from services.shared.logging import fault_fields, get_logger
-from services.shared.tracing import nobodys_context
+from services.shared.tracing import detached_context
 
 log = get_logger(__name__)
 
@@ -105,7 +105,7 @@ class Purger:
 
     def _start(self, look: Callable[[], Awaitable[None]], interval_seconds: float) -> None:
         work = _repeat(look, interval_seconds)
-        self._tasks.append(asyncio.get_running_loop().create_task(work, context=nobodys_context()))
+        self._tasks.append(asyncio.get_running_loop().create_task(work, context=detached_context()))
 
 
 async def _repeat(look: Callable[[], Awaitable[None]], interval_seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What calls to models cost."""
+"""Prices of models, from a file."""
 
 from services.shared.prices.price_file import read_prices
 from services.shared.prices.prices import Price, Prices

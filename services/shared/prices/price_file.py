@@ -1,7 +1,8 @@
-"""Reading a file of prices.
+"""Reads a price file.
 
 It is JSON: ``{"models": {NAME: {"input": 0.15, "cached_input": 0.075, "output": 0.6}}}``, in US dollars per
-million tokens. Without ``cached_input`` cached tokens cost as much as others. Other members are passed over.
+million tokens. Without ``cached_input``, cached tokens cost as much as others. Other members of the file are
+ignored.
 """
 
 import json
@@ -17,20 +18,25 @@ _MAX_DOLLARS = 1_000_000
 
 
 def read_prices(path: str | Path | None = None) -> Prices:
-    """Returns the prices in a file; None: those that come with Headrace.
+    """Returns the prices in a file.
+
+    Args:
+        path: The file. None for the prices that come with Headrace.
 
     Raises:
-        ValueError: It cannot be read or is no such file; says what is wrong.
+        ValueError: The file cannot be read or is invalid. The message says what is wrong.
     """
     try:
         content = json.loads(Path(path or DEFAULT_FILE).read_text("utf-8"), parse_float=Decimal)
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"cannot be read ({type(error).__name__})") from None
+        raise ValueError(
+            f"cannot be read ({type(error).__name__}); name a readable JSON file in UTF-8"
+        ) from None
     except json.JSONDecodeError as error:
         raise ValueError(f"is not valid JSON: {error.msg} in line {error.lineno}") from None
     models = content.get("models") if isinstance(content, dict) else None
     if not isinstance(models, dict):
-        raise ValueError('must be a JSON object with a member "models", an object')
+        raise ValueError('must be a JSON object with a member "models" that is an object')
     return Prices({name: _price(name, entry) for name, entry in models.items()})
 
 
@@ -39,7 +45,10 @@ def _price(name: str, entry: Any) -> Price:
         raise ValueError(f'model {name} must have "input" and "output"')
     unknown = entry.keys() - {"input", "cached_input", "output"}
     if unknown:
-        raise ValueError(f"model {name} has an unknown member: {', '.join(sorted(unknown))}")
+        raise ValueError(
+            f"model {name} has an unknown member: {', '.join(sorted(unknown))}; "
+            "the members are input, cached_input and output"
+        )
     input_price = _micros(name, entry["input"])
     cached = _micros(name, entry["cached_input"]) if "cached_input" in entry else input_price
     return Price(input_price, cached, _micros(name, entry["output"]))
@@ -48,6 +57,6 @@ def _price(name: str, entry: Any) -> Price:
 def _micros(name: str, dollars: Any) -> int:
     is_number = isinstance(dollars, (int, Decimal)) and not isinstance(dollars, bool)
     if not is_number or not 0 <= dollars <= _MAX_DOLLARS:
-        raise ValueError(f"model {name} has a price that is no number from 0 to {_MAX_DOLLARS:,}")
+        raise ValueError(f"model {name} has a price that is not a number from 0 to {_MAX_DOLLARS:,}")
     micros = Decimal(dollars) * _MICROS
     return int(micros.to_integral_value(rounding="ROUND_CEILING"))

@@ -1,1 +1,1 @@
-"""The queue contract: the only place that knows queue names, the actor and the brokers."""
+"""The queue: contract, brokers and publisher. Only this package knows queue names and the actor."""

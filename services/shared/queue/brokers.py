@@ -1,4 +1,4 @@
-"""The brokers a URL can name: RabbitMQ, and a bounded one in memory for a single process."""
+"""The brokers: RabbitMQ, and a bounded one in memory for a single process."""
 
 from collections import defaultdict, deque
 from collections.abc import Sequence
@@ -18,37 +18,37 @@ from services.shared.queue.encoding import TaskEncoder
 from services.shared.queue.unreadable import ReadableTasks
 
 MEMORY_URL = "memory://"
-_MEMORY_QUEUE_LENGTH = 10_000
-_DEAD_LETTERS_KEPT = 100
+_MAX_QUEUE_LENGTH = 10_000
+_MAX_DEAD_LETTERS = 100
 _CONNECTION_OPTIONS = "heartbeat=60&blocked_connection_timeout=30&socket_timeout=5&connection_attempts=1"
 
 
 class EmbeddedBroker(StubBroker):
-    """A broker in memory. A message that does not fit is dropped: heartbeats find the work it named.
+    """A broker in memory. A message for a full queue is dropped, because heartbeats find the work it names.
 
-    Of rejected messages it keeps the last, so many a queue.
+    It keeps the last 100 rejected messages of each queue.
     """
 
     def __init__(self, middleware: list[dramatiq.Middleware]) -> None:
         super().__init__(middleware)
-        # Annotated as lists, which would grow for ever.
-        self.dead_letters_by_queue = defaultdict(partial(deque, maxlen=_DEAD_LETTERS_KEPT))  # type: ignore[arg-type]
+        # Annotated as lists, which would grow forever.
+        self.dead_letters_by_queue = defaultdict(partial(deque, maxlen=_MAX_DEAD_LETTERS))  # type: ignore[arg-type]
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 100) -> Consumer:
         """Returns a consumer of the queue's readable tasks."""
         return ReadableTasks(super().consume(queue_name, prefetch, timeout), queue_name)
 
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
-        """Puts a message on its queue, unless the queue is full."""
-        if self.queues[message.queue_name].qsize() >= _MEMORY_QUEUE_LENGTH:
+        """Puts a message on its queue. Drops it if the queue is full."""
+        if self.queues[message.queue_name].qsize() >= _MAX_QUEUE_LENGTH:
             return message
         return super().enqueue(message, delay=delay)
 
 
 class _TaskConsumer(_RabbitmqConsumer):
-    """A consumer whose connection ends with it, also where its channel has ended before.
+    """A consumer that closes its connection, even if its channel is closed already.
 
-    Dramatiq's own leaves the connection of a queue that was deleted to Python's search for garbage.
+    Dramatiq's own consumer leaves the connection of a deleted queue to the garbage collector.
     """
 
     def close(self) -> None:
@@ -62,11 +62,11 @@ class _TaskConsumer(_RabbitmqConsumer):
 
 
 class TaskBroker(RabbitmqBroker):
-    """RabbitMQ. Tasks that cannot be read go to ``QUEUE.XQ``, which keeps them for seven days."""
+    """RabbitMQ. Unreadable tasks go to ``QUEUE.XQ``, which keeps them for seven days."""
 
     @property
     def consumer_class(self) -> type[_TaskConsumer]:
-        """What consumes a queue."""
+        """Class of the consumers."""
         return _TaskConsumer
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 5000) -> Consumer:
@@ -75,13 +75,13 @@ class TaskBroker(RabbitmqBroker):
 
 
 def open_broker(url: str, middleware: Sequence[dramatiq.Middleware] = ()) -> dramatiq.Broker:
-    """Returns a broker with the queues of all classes declared; it connects when first used.
+    """Returns a broker with the queues of all classes declared. It connects when first used.
 
     Args:
         url: ``amqp://user:password@host:port/vhost`` or ``memory://``.
-        middleware: All of it; nothing is added.
+        middleware: The complete middleware. No defaults are added.
     """
-    dramatiq.set_encoder(TaskEncoder())  # Dramatiq has one for the process
+    dramatiq.set_encoder(TaskEncoder())  # Dramatiq has one encoder per process
     broker: dramatiq.Broker
     if url == MEMORY_URL:
         broker = EmbeddedBroker(middleware=list(middleware))

@@ -1,7 +1,7 @@
 """Names and form of the messages on RabbitMQ.
 
-A message is a wake-up: it names a job that has work and carries no items. A duplicate is harmless, a lost
-one costs at most two seconds.
+A message is a wake-up. It names a job that has work, and carries no items. A duplicate is harmless, and a
+lost one costs at most two seconds.
 """
 
 from typing import Any
@@ -18,7 +18,7 @@ QUEUE_BY_CLASS = {
     jobs_pb2.JOB_CLASS_BULK: "headrace.bulk",
 }
 
-# How free room of a worker is shared between the classes that have work.
+# Ratio in which the classes that have work share the free capacity of a worker.
 WEIGHT_BY_CLASS = {
     jobs_pb2.JOB_CLASS_INTERACTIVE: 16,
     jobs_pb2.JOB_CLASS_DEFAULT: 4,
@@ -27,7 +27,7 @@ WEIGHT_BY_CLASS = {
 
 
 def advance_job_message(job_id: str, job_class: jobs_pb2.JobClass) -> dramatiq.Message[Any]:
-    """Returns the wake-up of a job for the queue of its class."""
+    """Returns the wake-up of a job, for the queue of its class."""
     return dramatiq.Message(
         queue_name=QUEUE_BY_CLASS[job_class],
         actor_name=ADVANCE_JOB,

@@ -1,4 +1,4 @@
-"""Reading the bodies of messages so that none of them can stop a consumer."""
+"""Decodes the bodies of messages so that no body can stop a consumer."""
 
 import dataclasses
 from typing import Any
@@ -7,9 +7,9 @@ import dramatiq
 from dramatiq import DecodeError
 from dramatiq.encoder import JSONEncoder, MessageData
 
-# What a body that is no message of Dramatiq is read as: a task of this name, which nobody has. A DecodeError
-# would be logged by Dramatiq with the body in it, and would end the consumer of the broker in memory.
-NO_MESSAGE = "(no message)"
+# Actor name given to a body that is not a Dramatiq message. No actor has it. Dramatiq would log a DecodeError
+# together with the body, and it would end the consumer of the broker in memory.
+NOT_A_MESSAGE = "(not a message)"
 
 _TYPES: dict[str, type] = {
     "queue_name": str,
@@ -24,15 +24,15 @@ _NAMES = {field.name for field in dataclasses.fields(dramatiq.Message)}
 
 
 class TaskEncoder(JSONEncoder):
-    """Dramatiq's JSON; a body that is no message comes out as one that names no task."""
+    """Dramatiq's JSON encoding. A body that is not a message decodes to a message for no actor."""
 
     def decode(self, data: bytes) -> MessageData:
-        """Returns the fields of a message. It never raises."""
+        """Returns the fields of a message. It never raises an error."""
         try:
             fields = super().decode(data)
-        except (DecodeError, ValueError, RecursionError):  # a number may have too many digits
-            return _no_message()
-        return fields if _is_message(fields) else _no_message()
+        except (DecodeError, ValueError, RecursionError):  # a number with too many digits is a ValueError
+            return _not_a_message()
+        return fields if _is_message(fields) else _not_a_message()
 
 
 def _is_message(fields: Any) -> bool:
@@ -43,5 +43,5 @@ def _is_message(fields: Any) -> bool:
     )
 
 
-def _no_message() -> MessageData:
-    return {"queue_name": "", "actor_name": NO_MESSAGE, "args": [], "kwargs": {}, "options": {}}
+def _not_a_message() -> MessageData:
+    return {"queue_name": "", "actor_name": NOT_A_MESSAGE, "args": [], "kwargs": {}, "options": {}}

@@ -1,4 +1,4 @@
-"""Publishing wake-ups without ever holding up the caller."""
+"""Publishes wake-ups without ever blocking the caller."""
 
 import asyncio
 import sys
@@ -12,33 +12,38 @@ import dramatiq
 from prometheus_client import Counter
 
 from headrace.jobs.v1 import jobs_pb2
+from services.shared.degradation import Degradation
 from services.shared.logging import get_logger
 from services.shared.queue.contract import advance_job_message
-from services.shared.tracing import nobodys_context
+from services.shared.tracing import detached_context
 from services.stubs.results.v1 import results_pb2
 
 log = get_logger(__name__)
 
-# Wake-ups that go to the thread together: those of a job that comes new wait for no more than these.
+# Wake-ups handed to the thread at once. Those of a new job wait for no more than these.
 BATCH_COUNT = 20
+# Time limit for publishing the rest when the publisher closes, in seconds.
+_CLOSE_SECONDS = 1.0
 
 _Key = tuple[str, jobs_pb2.JobClass]
 
-TASKS_PUBLISHED = Counter("headrace_tasks_published_total", "Wake-ups that the broker took.")
-TASKS_NOT_PUBLISHED = Counter("headrace_tasks_not_published_total", "Wake-ups dropped: the broker was away.")
+TASKS_PUBLISHED = Counter("headrace_tasks_published_total", "Wake-ups that the broker accepted.")
+TASKS_NOT_PUBLISHED = Counter(
+    "headrace_tasks_not_published_total", "Wake-ups dropped because the broker was unreachable."
+)
 
 
 class QueuePublisher:
-    """Publishes wake-ups from one thread of its own, of all waiting jobs in turn; equal ones are merged.
+    """Publishes wake-ups from a thread of its own. Jobs take turns, and equal wake-ups that wait are merged.
 
-    A large job has two for each worker, and the one of a small job does not wait behind all of them. Jobs
-    that come faster than wake-ups can be published share them.
+    A large job has two wake-ups for each worker. The wake-up of a small job does not wait behind all of them.
+    Jobs that arrive faster than wake-ups can be published share wake-ups.
 
-    A broker that cannot be reached costs the wake-ups of that time: they are dropped, said once in the log,
-    and the heartbeats of the workers find the work instead.
+    While the broker cannot be reached, wake-ups are dropped, and heartbeats of the workers find the work
+    instead. Each change is logged once.
 
     Args:
-        broker: With all queues declared.
+        broker: Broker with all queues declared.
     """
 
     def __init__(self, broker: dramatiq.Broker) -> None:
@@ -46,58 +51,58 @@ class QueuePublisher:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="publisher")
         self._waiting: dict[_Key, int] = {}
         self._waiting_counts: Counts[jobs_pb2.JobClass] = Counts()
-        self._enough_count = sys.maxsize
-        self._under_way: asyncio.Future[bool] | None = None
-        self._failing = False
+        self._class_limit = sys.maxsize
+        self._in_flight: asyncio.Future[bool] | None = None
+        self._degradation = Degradation(log, "publishing")
         self._closed = False
 
     def publish(self, tasks: Iterable[results_pb2.TaskToPublish]) -> None:
-        """Takes wake-ups and returns at once; once closed it drops them. Call it on the loop."""
+        """Accepts wake-ups and returns at once. Once closed, it drops them. Call it on the loop."""
         for task in tasks:
             key = (task.job_id, task.job_class)
-            missing_count = self._enough_count - self._waiting_counts[task.job_class]
-            more_count = min(task.count - self._waiting.get(key, 0), missing_count)
-            if more_count > 0:
-                self._add(key, more_count)
-        if self._under_way is None:
+            free_count = self._class_limit - self._waiting_counts[task.job_class]
+            added_count = min(task.count - self._waiting.get(key, 0), free_count)
+            if added_count > 0:
+                self._add(key, added_count)
+        if self._in_flight is None:
             self._publish_waiting()
 
     def set_worker_count(self, count: int) -> None:
-        """Lets no more wake-ups of a class wait than two for each worker, of all its jobs together.
+        """Caps waiting wake-ups per class at two per worker, over all jobs.
 
-        A wake-up that still waits finds all that was stored before: whoever it wakes leases what there is of
-        the class, of any job.
+        A wake-up that still waits covers all work stored before it: the worker that it wakes leases any work
+        of the class, of any job.
         """
-        self._enough_count = 2 * max(1, count)
+        self._class_limit = 2 * max(1, count)
 
     async def close(self) -> None:
-        """Publishes what waits, for at most a second, then lets go of the thread."""
+        """Publishes the waiting wake-ups for at most a second, then ends the thread."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(1.0):
-                while self._under_way is not None:
-                    await asyncio.wait([self._under_way])
+            async with asyncio.timeout(_CLOSE_SECONDS):
+                while self._in_flight is not None:
+                    await asyncio.wait([self._in_flight])
         self._closed = True
         self._thread.shutdown(wait=False, cancel_futures=True)
 
     def _publish_waiting(self) -> None:
-        # Straight to the thread, without a task in between: whoever submitted waits for the work to begin.
+        # Directly on the thread, without a task in between, because a client that has submitted a job waits.
         if self._waiting and not self._closed:
             batch, loop = self._take_batch(), asyncio.get_running_loop()
-            self._under_way = loop.run_in_executor(self._thread, self._publish_batch, batch)
-            self._under_way.add_done_callback(partial(self._go_on, batch), context=nobodys_context())
+            self._in_flight = loop.run_in_executor(self._thread, self._publish_batch, batch)
+            self._in_flight.add_done_callback(partial(self._end_batch, batch), context=detached_context())
 
-    def _go_on(self, batch: list[_Key], published: asyncio.Future[bool]) -> None:
-        self._under_way = None
+    def _end_batch(self, batch: list[_Key], published: asyncio.Future[bool]) -> None:
+        self._in_flight = None
         if published.cancelled() or not published.result():
-            for key in batch:  # what is left of these jobs fails as well, each after a while
-                TASKS_NOT_PUBLISHED.inc(self._forget(key))
+            for key in batch:  # the rest of these jobs would fail as well, each after a timeout
+                TASKS_NOT_PUBLISHED.inc(self._remove(key))
         self._publish_waiting()
 
     def _take_batch(self) -> list[_Key]:
         batch: list[_Key] = []
         while self._waiting and len(batch) < BATCH_COUNT:
             key = next(iter(self._waiting))
-            count = self._forget(key) - 1
+            count = self._remove(key) - 1
             if count:
                 self._add(key, count)  # behind the others
             batch.append(key)
@@ -107,27 +112,23 @@ class QueuePublisher:
         self._waiting[key] = self._waiting.get(key, 0) + count
         self._waiting_counts[key[1]] += count
 
-    def _forget(self, key: _Key) -> int:
-        """Returns how many wake-ups of a job waited."""
+    def _remove(self, key: _Key) -> int:
+        """Removes the waiting wake-ups of a job. Returns their number."""
         count = self._waiting.pop(key, 0)
         self._waiting_counts[key[1]] -= count
         return count
 
     def _publish_batch(self, batch: list[_Key]) -> bool:
-        """Returns whether the broker took all of them."""
+        """Returns whether the broker accepted all of them. Runs on the thread."""
         left_count = len(batch)
         try:
             for job_id, job_class in batch:
                 self._broker.enqueue(advance_job_message(job_id, job_class))
                 TASKS_PUBLISHED.inc()
                 left_count -= 1
-        except Exception as error:  # any fault of the broker costs delay only
+        except Exception as error:  # any failure of the broker costs only time
             TASKS_NOT_PUBLISHED.inc(left_count)
-            if not self._failing:
-                log.warning("tasks_not_published", job_count=len(set(batch)), error=type(error).__name__)
-            self._failing = True
+            self._degradation.note_failure(job_count=len(set(batch)), error=type(error).__name__)
             return False
-        if self._failing:
-            log.info("tasks_published_again")
-        self._failing = False
+        self._degradation.note_success()
         return True

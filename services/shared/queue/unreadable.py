@@ -1,4 +1,4 @@
-"""Tasks that cannot be read: they are put aside, counted, and hold nothing up."""
+"""Rejects and counts unreadable tasks, so that they block nothing."""
 
 import uuid
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from prometheus_client import Counter
 
 from services.shared.logging import get_logger
 from services.shared.queue.contract import ADVANCE_JOB, QUEUE_BY_CLASS
-from services.shared.queue.encoding import NO_MESSAGE
+from services.shared.queue.encoding import NOT_A_MESSAGE
 
 log = get_logger(__name__)
 
@@ -18,33 +18,33 @@ Cause = Literal["body", "queue", "actor", "arguments"]
 
 TASKS_UNREADABLE = Counter(
     "headrace_tasks_unreadable_total",
-    "Tasks put aside: no message, of another queue or with a delay, an unknown actor, wrong arguments.",
+    "Tasks rejected: not a message, of another queue or with a delay, an unknown actor, wrong arguments.",
     ["queue", "cause"],
 )
 _ARGUMENTS = {"job_id": str, "job_class": int}
 
 
 class ReadableTasks(Consumer):
-    """The tasks of a queue that can be read; the others are rejected, into its dead-letter queue.
+    """The readable tasks of a queue. Unreadable ones are rejected into its dead-letter queue.
 
-    Dramatiq itself acknowledges some of them, which loses them; others end the thread that they come to, over
-    and over.
+    Dramatiq itself acknowledges some unreadable tasks, which loses them. Others end the thread that receives
+    them, again and again.
 
     Args:
-        consumer: Of a broker.
-        queue_name: Its queue.
+        consumer: Consumer of a broker.
+        queue_name: Queue of the consumer.
     """
 
     def __init__(self, consumer: Consumer, queue_name: str) -> None:
         self._consumer = consumer
         self._queue_name = queue_name
-        # From 0 on, so that a rate sees the first one too.
+        # Each series starts at 0, so that a rate includes its first task.
         self._counts = {
             cause: TASKS_UNREADABLE.labels(q_name(queue_name), cause) for cause in get_args(Cause)
         }
 
     def __next__(self) -> MessageProxy | None:
-        """Returns the next task, or None where none came in time or one was rejected."""
+        """Returns the next task. None if none arrived in time, or if one was rejected."""
         message = next(self._consumer)
         cause = None if message is None else cause_of(message, self._queue_name)
         if message is None or cause is None:
@@ -55,7 +55,7 @@ class ReadableTasks(Consumer):
         return None
 
     def ack(self, message: MessageProxy) -> None:
-        """Tells that a task is done."""
+        """Acknowledges a task."""
         self._consumer.ack(message)
 
     def nack(self, message: MessageProxy) -> None:
@@ -63,7 +63,7 @@ class ReadableTasks(Consumer):
         self._consumer.nack(message)
 
     def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        """Gives tasks back."""
+        """Returns tasks to the queue."""
         self._consumer.requeue(messages)
 
     def close(self) -> None:
@@ -72,22 +72,23 @@ class ReadableTasks(Consumer):
 
 
 def cause_of(message: Any, queue_name: str) -> Cause | None:
-    """Returns why a task cannot be read; None where it can.
+    """Returns why a task is unreadable. None if it is readable.
 
     Args:
-        message: It has the form of a message.
-        queue_name: The queue that it came from.
+        message: The task, in the form of a message.
+        queue_name: Queue that it came from.
     """
-    if message.actor_name == NO_MESSAGE:
+    if message.actor_name == NOT_A_MESSAGE:
         return "body"
-    # A message is acknowledged to the queue that it names; one with a delay keeps a place until it is due.
+    # A message is acknowledged to the queue that it names. One with a delay would occupy the prefetch until
+    # it is due.
     if message.queue_name != queue_name or "eta" in message.options:
         return "queue"
     if message.actor_name != ADVANCE_JOB:
         return "actor"
     given = message.kwargs
-    are_right = not message.args and {name: type(value) for name, value in given.items()} == _ARGUMENTS
-    if not are_right or given["job_class"] not in QUEUE_BY_CLASS or not _is_id(given["job_id"]):
+    are_valid = not message.args and {name: type(value) for name, value in given.items()} == _ARGUMENTS
+    if not are_valid or given["job_class"] not in QUEUE_BY_CLASS or not _is_id(given["job_id"]):
         return "arguments"
     return None
 

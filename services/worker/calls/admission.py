@@ -1,4 +1,4 @@
-"""The one way of a worker's items to the provider: within its limits, and not while its model cools down."""
+"""Admits the calls of a worker's items to the provider, within all limits and outside cool-downs."""
 
 import asyncio
 from collections import Counter
@@ -8,38 +8,39 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, RetryableError
 from services.shared.metrics import timing
+from services.shared.setting_types import MEMORY
+from services.worker.calls.concurrency_limit import ConcurrencyLimit
 from services.worker.calls.cooldowns import Cooldowns
 from services.worker.calls.provider.faults import PROVIDER_TIMEOUT, RATE_LIMITED
 from services.worker.calls.provider.provider import CompletionRequest, Provider
-from services.worker.calls.rate_limits import RateLimits, Reservation, open_rate_limits
+from services.worker.calls.rate_limits import ModelLimiter, RateLimits, Reservation, open_rate_limits
 from services.worker.calls.slots import CallSlots
 from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
 from services.worker.calls.token_estimates import TokenEstimates
 from services.worker.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS, model_label
 
-# Nothing may be started: the store may give what this worker holds to others.
+# No call may begin, because the store may have leased this worker's chunks to others.
 WORKER_CUT_OFF = "WORKER_CUT_OFF"
-# How soon an item of a model is looked at again whose calls wait for a slot, in seconds.
-_CROWDED_SECONDS = 0.05
-_MEMORY = "memory://"
+# Time until an item is looked at again if calls of its model wait for a slot, in seconds.
+_CROWDED_WAIT_SECONDS = 0.05
 
 
 class CallAdmission:
-    """Lets calls through to a provider.
+    """Makes calls once they are admitted.
 
-    An item in flight may make several calls at once; those beyond the limits wait here, so that waiting uses
-    up nothing of a call's time. First a call gets a place of its tenant, then its request and tokens of the
-    rate limit, then a place of this worker: what waits for an earlier one holds none of the later. All go to
-    the call whose item has the fewest calls before it: an item with one call never waits for all those of an
-    item with twenty.
+    An item may make several calls at once. Calls beyond the limits wait here, so that waiting does not count
+    towards a call's own timeout. A call first gets a slot of its tenant, then a request and tokens of the
+    rate limit, then a slot of this worker. While it waits for one of them, it holds none of the later ones.
+    Each of them goes to the call whose item has the fewest calls before it. So an item with one call never
+    waits for all twenty calls of another item.
 
     Args:
         provider: Makes the calls.
-        cooldowns: Asked, and told of models that turned a call away.
-        limit: Calls under way at most, of all models; a model that is overloaded gets fewer.
-        may_start: Whether a new call may begin (the worker counts as live).
-        limits: Rate limits; None: there are none.
-        tenants: RateLimits of tenants; None: there are none.
+        cooldowns: Cool-downs of models. Rejected calls start one.
+        limit: Maximum calls in flight, of all models together. An overloaded model gets fewer.
+        may_start: Returns whether a call may begin, because this worker counts as live.
+        limits: Rate limits. None for no limits.
+        tenants: Limits of tenants. None for no limits.
     """
 
     def __init__(
@@ -56,33 +57,33 @@ class CallAdmission:
         self._cooldowns = cooldowns
         self._slots = CallSlots(limit)
         self._may_start = may_start
-        self._limits = limits or open_rate_limits({}, _MEMORY)
-        self._tenants = tenants or open_tenant_slots({}, _MEMORY, "", limit)
+        self._limits = limits or open_rate_limits({}, MEMORY)
+        self._tenants = tenants or open_tenant_slots({}, MEMORY, "", limit)
         self._estimates = TokenEstimates()
         self._limited: Counter[str] = Counter()
 
     @property
     def limited_count(self) -> int:
-        """Calls that wait for a rate limit, or for a place of their tenant."""
+        """Number of calls that wait for a rate limit or for a slot of their tenant."""
         return self._limits.waiting_count + self._tenants.waiting_count
 
     def limited_count_of(self, job_id: str) -> int:
-        """Returns how many calls of a job wait for a rate limit or for a place of their tenant."""
+        """Returns how many calls of a job wait for a rate limit or for a slot of their tenant."""
         return self._limited[job_id]
 
     @property
     def longest_cooldown_seconds(self) -> float:
-        """For how long the model that cools down for longest still does; 0: none does."""
+        """Rest of the longest cool-down of any model, in seconds. 0 if there is none."""
         return self._cooldowns.longest()
 
     def cooldown_seconds(self, model: str) -> float:
-        """Returns for how long a model should be left alone; 0: it may be called."""
-        return self._cooldowns.remaining(self._key(model))
+        """Returns the rest of a model's cool-down, in seconds. 0 if the model may be called."""
+        return self._cooldowns.remaining(self._cooldown_key(model))
 
     def wait_seconds(self, model: str) -> float:
-        """Returns how soon it is worth while to start further items with calls of a model; 0: now."""
-        limiter = self._limits.of(self._provider.name, model, lambda: self._slots.free_count(model))
-        crowded = _CROWDED_SECONDS if self._slots.is_crowded(model) else 0.0
+        """Returns the delay before it is worthwhile to start items of a model, in seconds. 0 for none."""
+        limiter = self._limiter(model)
+        crowded = _CROWDED_WAIT_SECONDS if self._slots.is_crowded(model) else 0.0
         return max(self.cooldown_seconds(model), crowded, limiter.wait_seconds if limiter else 0.0)
 
     async def complete(
@@ -94,21 +95,21 @@ class CallAdmission:
         tenant: str = "",
         job_id: str = "",
     ) -> Completion:
-        """Makes one call once its tenant's limit, the rate limit and the slots allow it; see Provider.
+        """Makes one call once its tenant's limit, the rate limit and the slots admit it. See ``Provider``.
 
         Args:
-            request: What to ask.
+            request: The call to make.
             usage: The call and its tokens are added to it.
-            rank: Unfinished calls of the same item that were there before this one.
-            tenant: Whose call it is.
-            job_id: Of which job, for those who ask what waits.
+            rank: Number of the item's unfinished calls that began before this one.
+            tenant: Owner of the item's job.
+            job_id: The item's job, for ``limited_count_of``.
 
         Raises:
-            RetryableError: Also where the model was told to be left alone while the call waited here, and
-                where nothing may be started now: then an item that is under way makes no further call.
+            RetryableError: Also if a cool-down began while the call waited, and if no call may begin now. In
+                the latter case an item at work makes no further call.
         """
         async with (
-            self._tenant_place(tenant, rank, job_id) as waited_before,
+            self._tenant_slot(tenant, rank, job_id) as waited_before,
             self._admitted(request, rank, job_id) as (reservation, waited),
         ):
             try:
@@ -121,7 +122,7 @@ class CallAdmission:
 
     def _check(self, model: str, waited: bool) -> None:
         if not self._may_start():
-            raise RetryableError(WORKER_CUT_OFF, "the worker has lost touch with the store")
+            raise RetryableError(WORKER_CUT_OFF, "the worker has lost contact with the store")
         wait = self.cooldown_seconds(model) if waited else 0.0
         if wait > 0:
             raise RetryableError(RATE_LIMITED, "the provider's rate limit is reached", wait)
@@ -136,17 +137,11 @@ class CallAdmission:
                 completion = await self._provider.complete(request, usage)
         except RetryableError as error:
             if error.reason in (RATE_LIMITED, PROVIDER_TIMEOUT):
-                concurrency.overloaded(number)
-            if error.reason == RATE_LIMITED and reservation is not None:
-                reservation.settle(0)  # the request counts at the provider, its tokens do not
-            if error.reason == RATE_LIMITED and error.retry_after:
-                self._cooldowns.hold(self._key(request.model), error.retry_after)
+                concurrency.note_overload(number)
+            if error.reason == RATE_LIMITED:
+                self._note_rejection(request.model, error.retry_after, reservation)
             raise
-        remaining = self._provider.take_remaining(request.model)
-        if remaining is not None and remaining < concurrency.under_way_count:
-            concurrency.overloaded(number)  # before the provider has to turn calls away
-        else:
-            concurrency.succeeded(number)
+        self._adjust(concurrency, number, request.model)
         used = completion.input_tokens + completion.output_tokens
         if used:
             self._estimates.learn(request, completion.output_tokens)
@@ -154,9 +149,22 @@ class CallAdmission:
                 reservation.settle(used)
         return completion
 
+    def _note_rejection(self, model: str, retry_after: float | None, reservation: Reservation | None) -> None:
+        if reservation is not None:
+            reservation.settle(0)  # the request counts at the provider, its tokens do not
+        if retry_after:
+            self._cooldowns.hold(self._cooldown_key(model), retry_after)
+
+    def _adjust(self, concurrency: ConcurrencyLimit, number: int, model: str) -> None:
+        remaining = self._provider.take_remaining(model)
+        if remaining is not None and remaining < concurrency.in_flight_count:
+            concurrency.note_overload(number)  # before the provider rejects any call
+        else:
+            concurrency.note_success(number)
+
     @asynccontextmanager
-    async def _tenant_place(self, tenant: str, rank: int, job_id: str) -> AsyncIterator[bool]:
-        """Holds a place of a tenant, where there is a limit; gives whether it had to be waited for."""
+    async def _tenant_slot(self, tenant: str, rank: int, job_id: str) -> AsyncIterator[bool]:
+        """Holds a slot of a limited tenant, and yields whether the call waited for it."""
         slots = self._tenants.of(tenant)
         if slots is None:
             yield False
@@ -170,9 +178,9 @@ class CallAdmission:
     async def _admitted(
         self, request: CompletionRequest, rank: int, job_id: str
     ) -> AsyncIterator[tuple[Reservation | None, bool]]:
-        """Holds a reservation and a slot; gives the reservation, and whether it waited for anything."""
-        model, waited = request.model, False
-        limiter = self._limits.of(self._provider.name, model, lambda: self._slots.free_count(model))
+        """Holds a reservation and a slot. Yields the reservation, and whether the call waited."""
+        model = request.model
+        limiter = self._limiter(model)
         if limiter is None:
             async with self._slots.take(model, rank) as waited:
                 yield None, waited
@@ -203,13 +211,16 @@ class CallAdmission:
             if not self._limited[job_id]:
                 del self._limited[job_id]
 
-    def _key(self, model: str) -> str:
+    def _limiter(self, model: str) -> ModelLimiter | None:
+        return self._limits.of(self._provider.name, model, lambda: self._slots.free_count(model))
+
+    def _cooldown_key(self, model: str) -> str:
         return f"{self._provider.name}/{model}"
 
 
 @contextmanager
 def _counted(model: str) -> Iterator[None]:
-    """Counts the call that the block makes, by what became of it."""
+    """Counts the call that the block makes, by its outcome."""
     model = model_label(model)
     outcome = "failed"
     try:
@@ -217,7 +228,7 @@ def _counted(model: str) -> Iterator[None]:
             yield
         outcome = "succeeded"
     except (RetryableError, ItemFailedError) as error:
-        outcome = error.reason  # of the table in faults
+        outcome = error.reason  # one of the table in ``faults``
         raise
     except asyncio.CancelledError:
         outcome = "cancelled"

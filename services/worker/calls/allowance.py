@@ -1,21 +1,21 @@
-"""What the calls of a leased chunk may still cost, shared by those under way at the same time."""
+"""Part of a job's budget that the calls of a leased chunk share."""
 
 
 class Allowance:
     """The part of a job's budget that the store reserved for a lease.
 
-    A call takes its highest price before it begins and gives back what it did not cost. So however many are
-    under way, together they cost no more than the allowance, as far as their highest prices hold.
+    A call takes its highest possible price before it begins, and gives back what it did not cost. So all
+    calls in flight together cost no more than the allowance, provided that their highest prices hold.
 
     Args:
-        micros: Of the lease, in millionths of a US dollar.
-        is_remainder: It is all that the budget has left, and nothing else of the job is leased. Then a call may
-            begin by its likely price, while no other is under way: so no budget is too small to be used,
-            and one call at most goes beyond it.
+        micros: Amount reserved for the lease, in millionths of a US dollar.
+        is_remainder: Whether this is all that remains of the budget, and nothing else of the job is leased.
+            Then a call may begin if its likely price fits, while no other is in flight. So every budget can
+            be used up, however small, and at most one call exceeds it.
 
     Attributes:
-        left_micros: Not taken.
-        is_remainder: As above.
+        left_micros: Amount not taken.
+        is_remainder: See above.
     """
 
     def __init__(self, micros: int, *, is_remainder: bool = False) -> None:
@@ -24,11 +24,14 @@ class Allowance:
         self._in_flight_count = 0
 
     def take(self, highest: int, likely: int) -> int | None:
-        """Returns what was taken for a call that begins now, None where nothing was: it may not begin.
+        """Takes the price of a call that is about to begin.
 
         Args:
-            highest: What it costs at most.
-            likely: What it costs by what is known of others.
+            highest: Highest possible price.
+            likely: Likely price, judging by other calls.
+
+        Returns:
+            The amount taken. None if the call must not begin.
         """
         taken = highest
         if highest > max(0, self.left_micros):
@@ -40,10 +43,10 @@ class Allowance:
         return taken
 
     def lend(self) -> int:
-        """Returns all that is left, taken for calls that somebody else counts."""
+        """Takes all that remains, for calls that are counted elsewhere. Returns the amount."""
         return self.take(max(0, self.left_micros), 0) or 0
 
     def settle(self, taken: int, cost: int) -> None:
-        """Puts in the place of what was taken what the call did cost."""
+        """Replaces the amount taken for a call with its actual cost."""
         self._in_flight_count -= 1
         self.left_micros += taken - cost

@@ -1,4 +1,4 @@
-"""Counting what calls cost, and holding those back that an allowance does not suffice for."""
+"""Counts the cost of calls, and holds back calls that an allowance cannot pay for."""
 
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -9,39 +9,43 @@ from headrace.kinds import JobFailedError, RetryableError
 from services.shared.logging import get_logger
 from services.shared.prices import Price, Prices
 from services.worker.calls.allowance import Allowance
-from services.worker.calls.prices import JobHistory
+from services.worker.calls.price_estimates import JobHistory
 from services.worker.calls.provider.provider import CompletionRequest
 
 log = get_logger(__name__)
 
-# What is left of the lease's allowance does not suffice for a call.
+# The rest of the lease's allowance cannot pay for a call.
 ALLOWANCE_SPENT = "ALLOWANCE_SPENT"
 MAX_HISTORIES = 1_000
-MAX_MODELS_TOLD = 100
+MAX_LOGGED_MODELS = 100
 
 
 class CallCosts:
-    """The prices of a worker, and what it has learned of its jobs that have a budget.
+    """Prices of models, and the calls so far of this worker's jobs with a budget.
 
     Args:
-        prices: Of models.
+        prices: Prices by model.
     """
 
     def __init__(self, prices: Prices) -> None:
         self._prices = prices
         self._histories: OrderedDict[str, JobHistory] = OrderedDict()
-        self._told: set[str] = set()
+        self._logged_models: set[str] = set()
 
     def price_of(self, model: str) -> Price | None:
-        """Returns a model's price; None where it is not known, which is logged once a model."""
+        """Returns a model's price. None if it is unknown, which is logged once per model."""
         price = self._prices.of(model)
-        if price is None and model not in self._told and len(self._told) < MAX_MODELS_TOLD:
-            self._told.add(model)
+        if (
+            price is None
+            and model not in self._logged_models
+            and len(self._logged_models) < MAX_LOGGED_MODELS
+        ):
+            self._logged_models.add(model)
             log.warning("price_unknown", model=model)
         return price
 
     def history_of(self, job_id: str) -> JobHistory:
-        """Returns what is known of a job's calls; it outlasts the job's leases."""
+        """Returns the history of a job's calls. It outlives the job's leases."""
         history = self._histories.setdefault(job_id, JobHistory())
         self._histories.move_to_end(job_id)
         if len(self._histories) > MAX_HISTORIES:
@@ -53,14 +57,14 @@ class CallMeter:
     """Counts the calls of one attempt of an item.
 
     Args:
-        costs: Of the worker.
+        costs: Prices and histories of the worker.
         job_id: The item's job.
         usage: The calls are added to it.
-        allowance: Of the item's chunk; None: the job has no budget.
+        allowance: Allowance of the item's chunk. None if the job has no budget.
 
     Attributes:
         job_id: The item's job.
-        needed_micros: The price of a call that was held back; 0: none was.
+        needed_micros: Price of the cheapest call that was held back. 0 if none was.
     """
 
     def __init__(
@@ -75,13 +79,13 @@ class CallMeter:
 
     @contextmanager
     def counted(self, request: CompletionRequest) -> Iterator[jobs_pb2.Usage]:
-        """Gives the usage that the call of the block is to fill in; its cost is added to it.
+        """Yields a usage for the call of the block to fill in, and adds its cost.
 
-        A call that ended without an answer costs what the provider told of its tokens: nothing, mostly.
+        A call that fails costs the tokens that the provider reported, mostly none.
 
         Raises:
-            RetryableError: ALLOWANCE_SPENT: it may not begin.
-            JobFailedError: PRICE_UNKNOWN: the job has a budget and the model no price.
+            RetryableError: ALLOWANCE_SPENT. The call must not begin.
+            JobFailedError: PRICE_UNKNOWN. The job has a budget, and the model no price.
         """
         price = self._costs.price_of(request.model)
         taken = self._take(request, price)
@@ -103,14 +107,16 @@ class CallMeter:
             return 0
         if price is None:
             raise JobFailedError(
-                "PRICE_UNKNOWN", f"the job has a budget, and the price of {request.model} is not known"
+                "PRICE_UNKNOWN",
+                f"the job has a budget, and the price of the model {request.model} is unknown; "
+                "add it to HEADRACE_PRICES_FILE, or submit without a budget",
             )
         highest, likely = self._history.price_of(request, price)
         taken = self._allowance.take(highest, likely)
         if taken is None:
             wanted = likely if self._allowance.is_remainder else highest
             self.needed_micros = min(wanted, self.needed_micros or wanted)
-            raise RetryableError(ALLOWANCE_SPENT, "what is left of the job's budget does not suffice")
+            raise RetryableError(ALLOWANCE_SPENT, "the rest of the job's budget cannot pay for the call")
         return taken
 
     def _add(self, spent: jobs_pb2.Usage) -> None:

@@ -1,4 +1,4 @@
-"""Connections to Redis, for what a worker can do without."""
+"""Opens Redis connections for services that work without Redis as well."""
 
 from typing import Any
 
@@ -6,14 +6,20 @@ import redis.asyncio
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+# Time limit of one script call, in seconds.
+SCRIPT_TIMEOUT_SECONDS = 0.25
 
-def open_redis(url: str, seconds: float) -> Any:
-    """Returns a client that connects when first used, and fails instead of trying again.
+
+def open_redis(url: str, timeout_seconds: float) -> Any:
+    """Returns a client that connects when first used and fails rather than retrying.
 
     Args:
         url: ``redis://host:port/db``.
-        seconds: How long it waits for a connection, and for each answer.
+        timeout_seconds: Time limit for connecting and for each reply.
     """
     return redis.asyncio.from_url(
-        url, socket_timeout=seconds, socket_connect_timeout=seconds, retry=Retry(NoBackoff(), 0)
+        url,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
+        retry=Retry(NoBackoff(), 0),
     )

@@ -1,98 +1,95 @@
-"""Places of calls under way: so many of all models, and so many of each."""
+"""Slots for calls in flight on this worker: a limit for all models together, and one for each model."""
 
-import asyncio
-import heapq
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from itertools import count
 
-from services.worker.calls.concurrency_limit import Concurrency
+from services.shared.waiting_queue import Waiter, WaitingQueue
+from services.worker.calls.concurrency_limit import ConcurrencyLimit
 
 
 class CallSlots:
-    """Gives slots to calls; those without one wait, the lowest rank first.
+    """Grants slots to calls. Calls without one wait. The lowest rank goes first, then the earliest.
 
     Args:
-        limit: Calls under way at most, of all models; each model starts with as many.
+        limit: Maximum calls in flight, of all models together. Each model starts with the same limit.
     """
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._free_count = limit
-        self._models: dict[str, Concurrency] = {}
-        self._waiting: dict[str, list[tuple[int, int, asyncio.Future[None]]]] = {}
+        self._models: dict[str, ConcurrencyLimit] = {}
+        self._queues: dict[str, WaitingQueue[None]] = {}
         self._arrivals = count()
 
-    def of(self, model: str) -> Concurrency:
+    def of(self, model: str) -> ConcurrencyLimit:
         """Returns the limit of a model."""
         found = self._models.get(model)
         if found is None:
-            found = self._models[model] = Concurrency(model, self._limit)
-            self._waiting[model] = []
+            found = self._models[model] = ConcurrencyLimit(model, self._limit)
+            self._queues[model] = WaitingQueue(self._arrivals)
         return found
 
     def free_count(self, model: str) -> int:
-        """Returns how many more calls of a model could begin at once."""
+        """Returns how many more calls of a model could begin now."""
         concurrency = self._models.get(model)
-        own = self._limit if concurrency is None else concurrency.limit - concurrency.under_way_count
+        own = self._limit if concurrency is None else concurrency.limit - concurrency.in_flight_count
         return max(0, min(self._free_count, own))
 
     def is_crowded(self, model: str) -> bool:
-        """Returns whether calls wait because the model's own limit is cut."""
+        """Returns whether calls wait because the model's own limit is reduced."""
         concurrency = self._models.get(model)
         if concurrency is None or concurrency.limit == self._limit:
             return False
-        return any(not t.done() for *_, t in self._waiting[model])
+        return len(self._queues[model]) > 0
 
     @asynccontextmanager
     async def take(self, model: str, rank: int) -> AsyncIterator[bool]:
-        """Holds a slot; gives whether it had to be waited for."""
+        """Holds a slot for the block, and yields whether the call waited for it."""
         self.of(model)
+        release = partial(self._release, model)
         waits = not self.free_count(model)
         if waits:
-            await self._wait(model, rank)
+            await self._wait(model, rank, release)
         else:
             self._occupy(model)
         try:
             yield waits
         finally:
-            self._release(model)
+            release()
 
-    async def _wait(self, model: str, rank: int) -> None:
-        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        heapq.heappush(self._waiting[model], (rank, next(self._arrivals), turn))
+    async def _wait(self, model: str, rank: int, release: Callable[[], None]) -> None:
         try:
-            await turn
-        except asyncio.CancelledError:
-            if turn.done() and not turn.cancelled():  # got its slot and was cancelled at once
-                self._release(model)
+            await self._queues[model].wait(rank, give_back=release)
+        except BaseException:
+            self._forget_idle(model)
             raise
 
     def _occupy(self, model: str) -> None:
         self._free_count -= 1
-        self._models[model].under_way_count += 1
+        self._models[model].in_flight_count += 1
 
     def _release(self, model: str) -> None:
         self._free_count += 1
-        self._models[model].under_way_count -= 1
-        while self._free_count and (following := self._next_model()) is not None:
-            *_, turn = heapq.heappop(self._waiting[following])
-            if not turn.done():
-                self._occupy(following)  # the slot changes hands
-                turn.set_result(None)
+        self._models[model].in_flight_count -= 1
+        while self._free_count and (found := self._find_next()) is not None:
+            next_model, waiter = found
+            self._occupy(next_model)  # the slot changes hands
+            self._queues[next_model].grant(waiter, None)
         self._forget_idle(model)
 
     def _forget_idle(self, model: str) -> None:
-        """Lets go of a model of which there is nothing to know: clients name as many as they like."""
+        """Drops a model with nothing to remember, because clients may name any number of models."""
         concurrency = self._models.get(model)
-        if concurrency and concurrency.is_idle and not self._waiting[model]:
-            del self._models[model], self._waiting[model]
+        if concurrency and concurrency.is_idle and self._queues[model].first is None:
+            del self._models[model], self._queues[model]
 
-    def _next_model(self) -> str | None:
-        """Returns the model of the call that is next, of those that may have more under way."""
+    def _find_next(self) -> tuple[str, Waiter[None]] | None:
+        """Returns the next waiter whose model has capacity, with its model."""
         candidates = [
-            (*waiting[0][:2], model)
-            for model, waiting in self._waiting.items()
-            if waiting and self._models[model].has_capacity
+            (waiter.rank, waiter.arrival, model, waiter)
+            for model, queue in self._queues.items()
+            if (waiter := queue.first) is not None and self._models[model].has_capacity
         ]
-        return min(candidates)[2] if candidates else None
+        return min(candidates)[2:] if candidates else None

@@ -24,7 +24,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         self._hub = hub
         self._scheduler = scheduler
 
-    async def StreamProgress(  # noqa: N802
+    async def StreamProgress(
         self,
         request: worker_pb2.StreamProgressRequest,
         context: grpc.aio.ServicerContext[Any, Any],
@@ -33,7 +33,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         async for response in self._hub.subscribe():
             yield response
 
-    async def CancelJob(  # noqa: N802
+    async def CancelJob(
         self, request: worker_pb2.CancelJobRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> worker_pb2.CancelJobResponse:
         """Breaks off a job, where this incarnation is meant."""
@@ -41,7 +41,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
             self._scheduler.stop_job(request.job_id)
         return worker_pb2.CancelJobResponse()
 
-    async def PauseJob(  # noqa: N802
+    async def PauseJob(
         self, request: worker_pb2.PauseJobRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> worker_pb2.PauseJobResponse:
         """Starts nothing more of a job, where this incarnation is meant."""

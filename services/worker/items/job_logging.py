@@ -3,7 +3,7 @@
 from headrace.jobs.v1 import jobs_pb2
 from services.shared.logging import fault_fields, get_logger, job_fields
 from services.stubs.results.v1 import results_pb2
-from services.worker.metrics import ITEM_REATTEMPTS, reason_label
+from services.worker.metrics import ITEM_RETRIES, reason_label
 
 log = get_logger(__name__)
 
@@ -28,7 +28,7 @@ def note_failed_attempt(
     if delay is None:
         log.info("item_failed", **fields)
     else:
-        ITEM_REATTEMPTS.labels(reason_label(error.reason)).inc()
+        ITEM_RETRIES.labels(reason_label(error.reason)).inc()
         log.debug("item_retried", delay_seconds=round(delay, 3), **fields)
 
 

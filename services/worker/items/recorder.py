@@ -11,7 +11,7 @@ from services.shared.logging import get_logger
 from services.shared.metrics import timing
 from services.stubs.results.v1 import results_pb2
 from services.worker.items.report_entries import Entry
-from services.worker.metrics import RECORD_BATCH_ENATTEMPTS, RECORD_SECONDS
+from services.worker.metrics import RECORD_BATCH_ENTRIES, RECORD_SECONDS
 
 if TYPE_CHECKING:
     from services.stubs.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
@@ -140,7 +140,7 @@ class Recorder:
         return entries
 
     async def _send(self, batch: list[Entry]) -> results_pb2.RecordResultsResponse:
-        RECORD_BATCH_ENATTEMPTS.observe(len(batch))
+        RECORD_BATCH_ENTRIES.observe(len(batch))
         records: dict[str, results_pb2.JobRecord] = {}
         for entry in batch:
             entry.apply(records.setdefault(entry.job_id, results_pb2.JobRecord(job_id=entry.job_id)))

@@ -1,4 +1,4 @@
-"""A gateway before the real store; the part of the worker is played by the test."""
+"""A gateway with a real store; the tests play the worker."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -36,7 +36,7 @@ async def store(tmp_path) -> AsyncIterator[SimpleNamespace]:
 
 @pytest.fixture
 async def start_gateway(store) -> AsyncIterator[Callable[..., Awaitable[SimpleNamespace]]]:
-    """Starts gateways: ``app``, ``stub`` and ``broker`` of each."""
+    """Starts gateways; returns ``app``, ``stub`` and ``broker`` of each."""
     async with AsyncExitStack() as stack:
 
         async def start(rabbitmq_url: str = "memory://", **settings) -> SimpleNamespace:
@@ -87,7 +87,7 @@ def failure_of() -> Callable[[Awaitable], Awaitable[HeadraceError]]:
 
 @pytest.fixture
 def lease(store) -> Callable[[], Awaitable[list[results_pb2.Lease]]]:
-    """Leases all there is to a worker that nobody listens behind."""
+    """Leases every chunk to a worker whose port is closed."""
 
     async def lease_all() -> list[results_pb2.Lease]:
         await store.stub.Heartbeat(
@@ -96,7 +96,7 @@ def lease(store) -> Callable[[], Awaitable[list[results_pb2.Lease]]]:
         response = await store.stub.LeaseChunks(
             results_pb2.LeaseChunksRequest(
                 job_class=jobs_pb2.JOB_CLASS_DEFAULT,
-                room=1000,
+                capacity=1000,
                 incarnation=INCARNATION,
                 call_id="one",
             )

@@ -22,7 +22,7 @@ async def snapshots(call):
         return [response.job async for response in call if response.HasField("job")]
 
 
-async def test_a_submitted_job_is_there_at_once(gateway, submit):
+async def test_a_submitted_job_can_be_read_at_once(gateway, submit):
     job = await submit(gateway)
     read = (await gateway.stub.GetJob(GetJobRequest(job_id=job.job_id))).job
     assert read == job
@@ -98,13 +98,11 @@ async def test_cancelling_ends_the_watch_and_a_second_cancel_changes_nothing(gat
     assert (await gateway.stub.CancelJob(CancelJobRequest(job_id=job.job_id))).job == cancelled
 
 
-async def test_a_cancel_while_a_worker_holds_items_is_cancelling_until_they_are_given_back(
-    gateway, submit, lease, record
-):
+async def test_a_cancel_is_cancelling_until_leased_items_are_returned(gateway, submit, lease, record):
     job = await submit(gateway)
     leases = await lease()
-    answer = (await gateway.stub.CancelJob(CancelJobRequest(job_id=job.job_id))).job
-    assert answer.state == jobs_pb2.JOB_STATE_CANCELLING
+    response = (await gateway.stub.CancelJob(CancelJobRequest(job_id=job.job_id))).job
+    assert response.state == jobs_pb2.JOB_STATE_CANCELLING
     for one in leases:
         await record(one)
     ended = await snapshots(gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id)))
@@ -128,5 +126,5 @@ async def test_a_large_job_is_stored_whole(gateway, submit, lease):
 
 
 @pytest.mark.parametrize("job_class", [jobs_pb2.JOB_CLASS_INTERACTIVE, jobs_pb2.JOB_CLASS_BULK])
-async def test_the_class_of_a_job_is_kept(gateway, submit, job_class):
-    assert (await submit(gateway, job_class=job_class)).job_class == job_class
+async def test_the_class_of_a_job_is_stored(gateway, submit, job_class):
+    assert (await submit(gateway, options={"job_class": job_class})).job_class == job_class

@@ -1,4 +1,4 @@
-"""The gateway as a process of its own."""
+"""The gateway as its own process."""
 
 import asyncio
 import json
@@ -15,7 +15,7 @@ from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 
 @pytest.fixture
 async def launch() -> AsyncIterator[Callable[..., Awaitable[asyncio.subprocess.Process]]]:
-    """Starts ``python -m services.gateway`` with these variables."""
+    """Starts ``python -m services.gateway`` with the given environment variables."""
     processes = []
 
     async def start(**variables: str) -> asyncio.subprocess.Process:
@@ -56,16 +56,16 @@ async def test_a_gateway_serves_until_a_signal_and_exits_0(launch, signal_number
 
 async def test_a_missing_setting_is_named_and_the_exit_code_is_2(launch):
     process = await launch()
-    _, said = await asyncio.wait_for(process.communicate(), 20)
+    _, printed = await asyncio.wait_for(process.communicate(), 20)
     assert process.returncode == 2
-    assert b"HEADRACE_RABBITMQ_URL" in said
+    assert b"HEADRACE_RABBITMQ_URL" in printed
 
 
 async def test_a_taken_port_ends_the_process_with_one_line(launch):
     first = await launch(HEADRACE_RABBITMQ_URL="memory://")
     target = await started_target(first)
     second = await launch(HEADRACE_RABBITMQ_URL="memory://", HEADRACE_LISTEN=target)
-    _, said = await asyncio.wait_for(second.communicate(), 20)
+    _, printed = await asyncio.wait_for(second.communicate(), 20)
     assert second.returncode == 1
-    assert b"gateway_not_started" in said
-    assert b"Traceback" not in said
+    assert b"gateway_not_started" in printed
+    assert b"Traceback" not in printed

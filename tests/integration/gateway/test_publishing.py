@@ -11,7 +11,7 @@ def take_message(url: str, queue: str) -> bytes | None:
     try:
         _, _, body = connection.channel().basic_get(queue, auto_ack=True)
         return body
-    except pika.exceptions.ChannelClosedByBroker:  # no queue yet: the gateway declares it when it publishes
+    except pika.exceptions.ChannelClosedByBroker:  # the gateway declares the queue when it first publishes
         return None
     finally:
         connection.close()
@@ -27,7 +27,7 @@ async def test_a_wake_up_that_names_the_job_reaches_rabbitmq(start_gateway, subm
     assert b"secret" not in body
 
 
-async def test_a_rabbitmq_that_is_away_fails_no_submission(start_gateway, submit):
+async def test_an_unreachable_rabbitmq_fails_no_submission(start_gateway, submit):
     gateway = await start_gateway("amqp://guest:guest@127.0.0.1:1/")
     jobs = [await submit(gateway) for _ in range(3)]
     for job in jobs:

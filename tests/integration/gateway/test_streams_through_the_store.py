@@ -1,4 +1,4 @@
-"""Uploads and streamed results, from the public API to a real store."""
+"""Uploads and streamed results, through the public API with a real store."""
 
 import asyncio
 import json
@@ -29,10 +29,10 @@ def submit_upload():
 
 
 async def upload(gateway, job, *requests) -> list:
-    """Sends requests one after the other; returns all answers."""
+    """Sends requests one after the other; returns all responses."""
     first = AppendItemsRequest(job_id=job.job_id)
     call = gateway.stub.AppendItems(iter([first, *requests]), timeout=60)
-    return [answer async for answer in call]
+    return [response async for response in call]
 
 
 def batch(first: int, *items: str, finish: int | None = None) -> AppendItemsRequest:
@@ -56,9 +56,9 @@ async def test_an_upload_is_worked_on_while_open_and_ends_once_finished(
         await record(one)
     half = (await gateway.stub.GetJob(GetJobRequest(job_id=job.job_id))).job
     assert (half.state, half.progress.succeeded_count) == (jobs_pb2.JOB_STATE_UPLOADING, 2)
-    answers = await upload(gateway, job, batch(0, finish=2))
-    assert answers[0].stored_count == 2
-    assert answers[-1].job.state == jobs_pb2.JOB_STATE_SUCCEEDED
+    responses = await upload(gateway, job, batch(0, finish=2))
+    assert responses[0].stored_count == 2
+    assert responses[-1].job.state == jobs_pb2.JOB_STATE_SUCCEEDED
 
 
 async def test_20_000_items_are_stored_in_their_order_whatever_the_batches(gateway, submit_upload, lease):
@@ -66,14 +66,14 @@ async def test_20_000_items_are_stored_in_their_order_whatever_the_batches(gatew
     items = [json.dumps({"index": index, "text": "x" * 100}) for index in range(20_000)]
     cuts = [0, 1, 2, 1500, 1501, 9000, 20_000]
     batches = [batch(a, *items[a:b]) for a, b in pairwise(cuts)]
-    answers = await upload(gateway, job, *batches, batch(0, finish=20_000))
-    assert answers[-1].job.progress.total_count == 20_000
+    responses = await upload(gateway, job, *batches, batch(0, finish=20_000))
+    assert responses[-1].job.progress.total_count == 20_000
     leased = [item for one in await lease() for item in one.items]
     assert leased
     assert all(item.input == items[item.item_index] for item in leased)
 
 
-async def test_an_upload_goes_on_at_another_gateway_after_a_break(
+async def test_an_upload_continues_at_another_gateway_after_a_break(
     gateway, start_gateway, submit_upload, lease
 ):
     other = await start_gateway()
@@ -84,9 +84,9 @@ async def test_an_upload_goes_on_at_another_gateway_after_a_break(
     await call.write(batch(0, "1", "2", "3"))
     assert (await call.read()).stored_count == 3
     call.cancel()
-    answers = await upload(other, job, batch(2, "3", "4", "5"), batch(5, finish=5))
-    assert answers[0].stored_count == 3
-    assert answers[-1].job.progress.total_count == 5
+    responses = await upload(other, job, batch(2, "3", "4", "5"), batch(5, finish=5))
+    assert responses[0].stored_count == 3
+    assert responses[-1].job.progress.total_count == 5
     leased = [item.input for one in await lease() for item in one.items]
     assert leased == ["1", "2", "3", "4", "5"]
 
@@ -95,8 +95,8 @@ async def test_two_uploads_to_one_job_at_once_store_each_item_once(gateway, subm
     job = await submit_upload(gateway)
     batches = [batch(first, *(str(i) for i in range(first, first + 50))) for first in range(0, 1000, 50)]
     await asyncio.gather(upload(gateway, job, *batches), upload(gateway, job, *batches))
-    answers = await upload(gateway, job, batch(0, finish=1000))
-    assert answers[-1].job.progress.total_count == 1000
+    responses = await upload(gateway, job, batch(0, finish=1000))
+    assert responses[-1].job.progress.total_count == 1000
     leased = [item.input for one in await lease() for item in one.items]
     assert leased == [str(i) for i in range(len(leased))]
 
@@ -110,7 +110,7 @@ async def test_two_uploads_to_one_job_at_once_store_each_item_once(gateway, subm
     ],
     ids=["beyond", "total below", "total above"],
 )
-async def test_what_the_store_refuses_reaches_the_client_and_what_came_before_stays(
+async def test_errors_of_the_store_reach_the_client_and_earlier_items_stay(
     gateway, submit_upload, failure_of, request_, code, reason
 ):
     job = await submit_upload(gateway)
@@ -129,7 +129,7 @@ async def test_items_after_the_end_of_an_upload_or_of_its_job_are_refused(gatewa
     assert (await failure_of(upload(gateway, cancelled, batch(0, "1")))).reason == "JOB_ENDED"
 
 
-async def test_the_same_request_id_with_an_upload_is_other_content_than_with_items(
+async def test_an_upload_is_other_content_than_items_for_the_same_request_id(
     gateway, submit, submit_upload, failure_of
 ):
     opened = await submit_upload(gateway, request_id="wanted")
@@ -154,7 +154,7 @@ async def test_results_are_streamed_while_the_job_runs_and_end_with_it(gateway, 
     assert (list(again.results), again.job) == ([], last.job)
 
 
-async def test_streamed_results_are_those_of_the_pages(gateway, submit, lease, record):
+async def test_streamed_results_equal_the_paged_results(gateway, submit, lease, record):
     job = await submit(gateway, items=[json.dumps(f"{index} " + "x" * 3000) for index in range(1000)])
     for one in await lease():
         await record(one)
@@ -169,7 +169,7 @@ async def test_streamed_results_are_those_of_the_pages(gateway, submit, lease, r
     assert len(responses[0].results) + sum(len(response.results) for response in rest) == 1000
 
 
-async def test_only_failures_are_streamed_where_asked(gateway, submit, lease, record):
+async def test_only_failures_are_streamed_on_request(gateway, submit, lease, record):
     job = await submit(gateway)
     for one in await lease():
         await record(one)

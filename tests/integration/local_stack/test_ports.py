@@ -35,8 +35,7 @@ def test_spare_ports_lie_below_those_of_outgoing_connections() -> None:
 
 
 def test_a_spare_port_is_not_given_twice_though_nothing_listens_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("deploy.local.ports._FIRST", 29_900)
-    monkeypatch.setattr("deploy.local.ports._LAST", 29_909)
+    monkeypatch.setenv("HEADRACE_SPARE_PORTS", "29900-29909")
     given = [spare_port() for _ in range(5)]
     assert len(set(given)) == 5
 

@@ -1,4 +1,4 @@
-"""Whole systems whose metrics and logs are read."""
+"""Reads metrics and logs of whole systems."""
 
 import asyncio
 import json
@@ -14,10 +14,10 @@ from headrace import Client
 
 
 class Metrics:
-    """The metrics of a service, scraped anew whenever a value is asked for.
+    """The metrics of a service, scraped each time a value is read.
 
     Args:
-        service: Serves metrics at a port that its log tells.
+        service: Service that serves metrics; its log has the port.
     """
 
     def __init__(self, service: ServiceProcess) -> None:
@@ -29,19 +29,19 @@ class Metrics:
             return response.read().decode()
 
     def value(self, name: str, **labels: str) -> float:
-        """The sum of the samples of a name that have these labels; 0 where there are none."""
+        """Returns the sum of the samples with a name and these labels; 0 if there are none."""
         samples = [s for f in text_string_to_metric_families(self.text()) for s in f.samples]
         return sum(s.value for s in samples if s.name == name and labels.items() <= s.labels.items())
 
     async def reaches(self, expected: float, name: str, **labels: str) -> None:
-        """Waits until a value is what it should be; fails when it is not in time."""
+        """Waits until a value is as expected; fails after 20 s."""
         async with asyncio.timeout(20):
             while await asyncio.to_thread(self.value, name, **labels) != expected:
                 await asyncio.sleep(0.05)
 
 
 def log_lines(service: ServiceProcess) -> list[dict[str, Any]]:
-    """The lines a service has logged, each a JSON object."""
+    """Returns the JSON objects that a service has logged."""
     return [json.loads(line) for line in service.log_text().splitlines() if line.startswith("{")]
 
 
@@ -62,7 +62,7 @@ def metrics_settings() -> dict[str, str]:
 
 @pytest.fixture
 def finish() -> Callable[..., Awaitable[Any]]:
-    """Submits a job, waits for its end and returns it."""
+    """Submits a job, watches it to its end and returns it."""
 
     async def run(target: str, *arguments: Any, **options: Any) -> Any:
         async with Client(target) as client:

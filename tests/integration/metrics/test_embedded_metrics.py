@@ -1,4 +1,4 @@
-"""The embedded system: three services, one registry, one address."""
+"""Metrics of the embedded system: three services, one registry, one address."""
 
 import socket
 
@@ -15,7 +15,7 @@ def embedded(make_embedded, metrics_settings):
 
 
 async def test_all_services_of_the_process_are_in_one_scrape(embedded, metrics_of, finish):
-    metrics = metrics_of(embedded.system)  # its log tells one address
+    metrics = metrics_of(embedded.system)  # its log has one address
     job = await finish(embedded.gateway_target, "noop", [1, 2])
     assert job.progress.succeeded_count == 2
     await metrics.reaches(1, "headrace_jobs_submitted_total")
@@ -24,7 +24,7 @@ async def test_all_services_of_the_process_are_in_one_scrape(embedded, metrics_o
     assert metrics.value("headrace_record_seconds_count") >= 1
 
 
-def test_a_taken_address_ends_the_start_with_a_line_that_names_it(make_embedded):
+def test_an_address_in_use_ends_the_start_with_a_line_that_names_it(make_embedded):
     with socket.create_server(("127.0.0.1", 0)) as other:
         listen = f"127.0.0.1:{other.getsockname()[1]}"
         with pytest.raises(

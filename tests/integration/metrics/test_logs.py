@@ -1,4 +1,4 @@
-"""What the logs of a system say at DEBUG, and what they never say."""
+"""Logs of a whole system at DEBUG: traces are in them, secrets are not."""
 
 import asyncio
 import json
@@ -33,7 +33,7 @@ ECHO = f"You sent {CONTENT} with the key {KEY}"
 
 @pytest.fixture(scope="module")
 def stack(servers):
-    """Logs everything, and has secrets wherever there can be some; RabbitMQ and Redis cannot be reached."""
+    """A stack that logs everything and has secrets in its settings; RabbitMQ and Redis are unreachable."""
     stack = TestStack(
         servers,
         workers=1,
@@ -42,7 +42,7 @@ def stack(servers):
         gateway_settings=DEBUG | {"HEADRACE_RABBITMQ_URL": f"amqp://user:{PASSWORD}@127.0.0.1:1/"},
         results_settings=DEBUG,
     )
-    # The server of the tests asks for no password, and takes any.
+    # The test server requires no password, and accepts any.
     url = stack.results.settings["HEADRACE_DATABASE_URL"]
     stack.results.settings["HEADRACE_DATABASE_URL"] = url.replace("@", f":{PASSWORD}@")
     stack.start()
@@ -55,7 +55,7 @@ def processes(stack):
 
 
 async def run_job(target, kind, items, params, traceparent=TRACEPARENT):
-    """Submits a job as any gRPC client may, and returns it when it has ended."""
+    """Submits a job as any gRPC client can, and returns it once it has ended."""
     async with grpc.aio.insecure_channel(target) as channel:
         stub = gateway_pb2_grpc.GatewayServiceStub(channel)
         request = gateway_pb2.SubmitJobRequest(
@@ -78,7 +78,7 @@ async def until(condition):
             await asyncio.sleep(0.05)
 
 
-async def test_the_trace_of_a_client_is_on_the_lines_of_every_service_about_its_job(stack, log_lines):
+async def test_the_trace_of_a_client_is_on_every_log_line_about_its_job(stack, log_lines):
     stack.control_stand_in(fail_next=[{"status": 503}], fail_when_contains={"refused": {"status": 400}})
     items = [{"title": title} for title in ("fine", "refused", "good")]
     job = await run_job(stack.gateway_target, "llm.classify", items, params())
@@ -107,7 +107,7 @@ async def test_a_job_submitted_without_a_trace_begins_one(stack, log_lines):
     assert len(traces(stack.gateways[0]) | traces(stack.results) | traces(stack.workers[0])) == 1
 
 
-async def test_no_log_holds_secrets_or_contents_of_items_whatever_goes_wrong(stack):
+async def test_no_log_contains_secrets_or_contents_of_items_whatever_goes_wrong(stack):
     faults = {
         "item-400": {"status": 400, "message": ECHO, "code": "invalid"},
         "item-500": {"status": 500, "message": ECHO},
@@ -129,7 +129,7 @@ async def test_no_log_holds_secrets_or_contents_of_items_whatever_goes_wrong(sta
     assert job.progress.succeeded_count == 4
     await submit_nonsense(target)
     await asyncio.to_thread(stack.results.kill)
-    await submit_nonsense(target)  # nobody answers the gateway now
+    await submit_nonsense(target)  # the store is down now
     await asyncio.to_thread(stack.results.restart)
     assert '"level": "debug"' in stack.workers[0].log_text()
     for service in processes(stack):

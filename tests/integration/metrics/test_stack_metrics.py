@@ -1,4 +1,4 @@
-"""What a scrape of each service shows: real processes, on RabbitMQ, Redis and PostgreSQL."""
+"""Metrics of real processes, on RabbitMQ, Redis and PostgreSQL."""
 
 from contextlib import aclosing
 
@@ -99,7 +99,7 @@ async def test_a_watch_is_open_until_its_job_ends(stack, gateway, worker):
     await worker.reaches(0, "headrace_leased_items")
 
 
-async def test_calls_to_the_provider_are_counted_by_what_became_of_them(stack, worker, results, finish):
+async def test_calls_to_the_provider_are_counted_by_outcome(stack, worker, results, finish):
     stack.control_stand_in(
         reset=True,
         fail_next=[{"status": 503}],
@@ -147,7 +147,7 @@ def test_names_and_labels_follow_the_rules_of_prometheus(gateway, results, worke
             assert not family.name.endswith(BASE_UNITS), family.name
 
 
-def test_memory_and_processor_time_of_each_process_are_told(gateway, results, worker):
+def test_memory_and_processor_time_of_each_process_are_reported(gateway, results, worker):
     for service in (gateway, results, worker):
         assert service.value("process_resident_memory_bytes") > 1e6
         assert service.value("process_cpu_seconds_total") > 0

@@ -1,8 +1,7 @@
-"""A real gateway on a real port, before a store and workers that do what a test tells them."""
+"""A real gateway on a real port, with a fake store and fake workers that tests control."""
 
 import asyncio
 import itertools
-from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from types import SimpleNamespace
@@ -11,322 +10,21 @@ import dramatiq
 import grpc
 import pytest
 
-from headrace.errors import (
-    AbortedError,
-    FailedPreconditionError,
-    HeadraceError,
-    NotFoundError,
-    UnavailableError,
-    from_rpc_error,
-)
+from headrace.errors import HeadraceError, UnavailableError, from_rpc_error
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from headrace.jobs.v1 import jobs_pb2
 from services.gateway.app import GatewayApp
 from services.gateway.settings import GatewaySettings
 from services.shared.queue.brokers import open_broker
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
-from services.stubs.results.v1 import results_pb2, results_pb2_grpc
-from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
-
-TERMINAL = (jobs_pb2.JOB_STATE_SUCCEEDED, jobs_pb2.JOB_STATE_CANCELLED)
-
-
-class FakeResults(results_pb2_grpc.ResultsServiceServicer):
-    """A store in a dictionary. Tests change its jobs, hold its calls back, or have them fail."""
-
-    def __init__(self) -> None:
-        self.jobs: dict[str, jobs_pb2.Job] = {}
-        self.hashes: dict[tuple[str, str], tuple[str, bytes]] = {}
-        self.requests: defaultdict[str, list] = defaultdict(list)
-        self.calls: Counter[str] = Counter()
-        self.changed = asyncio.Condition()
-        self.failures: dict[str, Exception] = {}
-        self.gates: dict[str, asyncio.Event] = {}
-        self.refused_kinds: set[str] = set()
-        self.items: defaultdict[str, list[str]] = defaultdict(list)
-        self.open_uploads: set[str] = set()
-        self.recorded: defaultdict[str, list[tuple[results_pb2.RecordPosition, jobs_pb2.Result]]] = (
-            defaultdict(list)
-        )
-        self.live_workers: list[jobs_pb2.Worker] = []
-        self.silent_workers: list[jobs_pb2.Worker] = []
-        self.workers_to_notify: list[results_pb2.WorkerToNotify] = []
-        self.sweep_effects = results_pb2.Effects()
-        self.recorded_page_size = 0  # what ends a page of the real store early: its bytes
-
-    async def _enter(self, name: str, request) -> None:
-        self.requests[name].append(request)
-        self.calls[name] += 1
-        async with self.changed:
-            self.changed.notify_all()
-        if name in self.gates:
-            await self.gates[name].wait()
-        if name in self.failures:
-            raise self.failures[name]
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10), self.changed:
-            await self.changed.wait_for(condition)
-
-    def advance(self, job_id: str, state=jobs_pb2.JOB_STATE_RUNNING, succeeded: int = 0) -> jobs_pb2.Job:
-        job = self.jobs[job_id]
-        job.seq += 1
-        job.state = state
-        job.progress.succeeded_count = succeeded
-        return jobs_pb2.Job.FromString(job.SerializeToString())
-
-    async def CreateJobs(self, request, context):
-        await self._enter("CreateJobs", request)
-        response = results_pb2.CreateJobsResponse()
-        for new in request.jobs:
-            self._create(new, response)
-        return response
-
-    def _create(self, new: results_pb2.NewJob, response: results_pb2.CreateJobsResponse) -> None:
-        outcome = response.outcomes.add()
-        first = self.hashes.setdefault((new.tenant, new.request_id), (new.job_id, new.content_hash))
-        if first[1] != new.content_hash:
-            outcome.error.reason = "REQUEST_ID_REUSED"
-            return
-        if new.kind in self.refused_kinds:
-            outcome.error.reason, outcome.error.message = "STORE_REFUSED", "secret of the database"
-            return
-        if new.job_id == first[0]:
-            state = jobs_pb2.JOB_STATE_UPLOADING if new.upload_open else jobs_pb2.JOB_STATE_PENDING
-            self.jobs[new.job_id] = jobs_pb2.Job(
-                job_id=new.job_id, kind=new.kind, tenant=new.tenant, state=state, seq=1,
-                job_class=new.job_class, progress=jobs_pb2.Progress(total_count=len(new.items)),
-            )  # fmt: skip
-            self.items[new.job_id].extend(new.items)
-            if new.upload_open:
-                self.open_uploads.add(new.job_id)
-            response.effects.tasks_to_publish.add(job_id=new.job_id, job_class=new.job_class, count=1)
-        outcome.job.CopyFrom(self.jobs[first[0]])
-
-    def _job_of(self, request) -> jobs_pb2.Job:
-        job = self.jobs.get(request.job_id)
-        if job is None or job.tenant != request.tenant:
-            raise NotFoundError(f"there is no job {request.job_id}")
-        return job
-
-    async def AppendItems(self, request, context):
-        await self._enter("AppendItems", request)
-        job, stored = self._job_of(request), self.items[request.job_id]
-        finish = request.finish_total_count if request.HasField("finish_total_count") else None
-        response = results_pb2.AppendItemsResponse()
-        if request.items or finish is not None:
-            new = self._judge(job, request, finish)
-            stored.extend(new)
-            if finish is not None:
-                self.open_uploads.discard(job.job_id)
-            if new or finish is not None:
-                job.seq += 1
-                job.progress.total_count = len(stored)
-                response.effects.changed_jobs.append(job)
-                response.effects.tasks_to_publish.add(job_id=job.job_id, job_class=job.job_class, count=1)
-        response.stored_count = len(stored)
-        response.job.CopyFrom(job)
-        return response
-
-    def _judge(self, job: jobs_pb2.Job, request, finish: int | None) -> list[str]:
-        """Returns the new items of a batch, by the rules of the real store."""
-        is_open, stored_count = job.job_id in self.open_uploads, len(self.items[job.job_id])
-        if is_open and job.state in TERMINAL:
-            raise FailedPreconditionError("it ended", reason="JOB_ENDED")
-        new = list(request.items[max(0, stored_count - request.first_item_index) :])
-        if new and not is_open:
-            raise FailedPreconditionError("it is closed", reason="UPLOAD_CLOSED")
-        total_count = stored_count + len(new)
-        beyond = new and request.first_item_index > stored_count
-        if beyond or (is_open and finish is not None and finish > total_count):
-            metadata = {"stored_count": str(stored_count)}
-            raise AbortedError("beyond the stored items", reason="UPLOAD_OFFSET", metadata=metadata)
-        if finish is not None and finish != total_count:
-            raise FailedPreconditionError("another total", reason="UPLOAD_TOTAL")
-        return new
-
-    def record(self, job_id: str, *indices: int, failed: bool = False, size: int = 1) -> jobs_pb2.Job:
-        """Records results of items and returns the snapshot that counts them."""
-        job = self.advance(job_id, succeeded=len(self.recorded[job_id]) + len(indices))
-        state = jobs_pb2.ITEM_STATE_FAILED if failed else jobs_pb2.ITEM_STATE_SUCCEEDED
-        for index in sorted(indices):
-            place = results_pb2.RecordPosition(seq=job.seq, item_index=index)
-            result = jobs_pb2.Result(item_index=index, state=state, output="1" * size)
-            self.recorded[job_id].append((place, result))
-        return job
-
-    async def ListRecordedResults(self, request, context):
-        await self._enter("ListRecordedResults", request)
-        job = self._job_of(request)
-        after = (request.after.seq, request.after.item_index) if request.HasField("after") else (0, -1)
-        found = [
-            (place, result)
-            for place, result in self.recorded[job.job_id]
-            if (place.seq, place.item_index) > after and request.item_state in (0, result.state)
-        ]
-        page = found[: self.recorded_page_size or request.page_size]
-        more = len(found) > len(page)
-        end = results_pb2.RecordPosition(seq=max(after[0], job.seq), item_index=2**63 - 1)
-        return results_pb2.ListRecordedResultsResponse(
-            results=[result for _, result in page],
-            next=page[-1][0] if more else end,
-            has_more=more,
-            job=job,
-        )
-
-    async def GetJobs(self, request, context):
-        await self._enter("GetJobs", request)
-        found = ((self.jobs.get(known.job_id), known.known_seq) for known in request.jobs)
-        return results_pb2.GetJobsResponse(
-            jobs=[
-                job
-                for job, known_seq in found
-                if job and job.seq > known_seq and request.tenant in ("", job.tenant)
-            ]
-        )
-
-    async def ListJobs(self, request, context):
-        await self._enter("ListJobs", request)
-        jobs = [job for job in self.jobs.values() if job.tenant == request.tenant]
-        jobs.sort(key=lambda job: job.job_id, reverse=True)
-        jobs = [job for job in jobs if not request.before_job_id or job.job_id < request.before_job_id]
-        size = request.page_size
-        return results_pb2.ListJobsResponse(jobs=jobs[:size], has_more=len(jobs) > size)
-
-    async def ListResults(self, request, context):
-        await self._enter("ListResults", request)
-        job = self._job_of(request)
-        indices = range(request.after_item_index + 1, job.progress.total_count)
-        page = [jobs_pb2.Result(item_index=index) for index in indices[: request.page_size]]
-        return results_pb2.ListResultsResponse(results=page, has_more=len(indices) > request.page_size)
-
-    async def CancelJob(self, request, context):
-        await self._enter("CancelJob", request)
-        job = self._job_of(request)
-        response = results_pb2.CancelJobResponse()
-        if job.state not in TERMINAL:
-            self.advance(job.job_id, jobs_pb2.JOB_STATE_CANCELLED)
-            response.effects.changed_jobs.append(job)
-            response.effects.workers_to_notify.extend(self.workers_to_notify)
-        response.job.CopyFrom(job)
-        return response
-
-    def _move(self, request, response, state, allowed) -> None:
-        """Brings a job to a state where it is in one that allows it, and answers it."""
-        job = self._job_of(request)
-        if job.state in allowed:
-            self.advance(job.job_id, state)
-            response.effects.changed_jobs.append(job)
-            response.effects.workers_to_notify.extend(self.workers_to_notify)
-            response.effects.tasks_to_publish.add(job_id=job.job_id, job_class=job.job_class, count=1)
-        response.job.CopyFrom(job)
-
-    async def PauseJob(self, request, context):
-        await self._enter("PauseJob", request)
-        response = results_pb2.PauseJobResponse()
-        live = (jobs_pb2.JOB_STATE_PENDING, jobs_pb2.JOB_STATE_RUNNING)
-        self._move(request, response, jobs_pb2.JOB_STATE_PAUSED, live)
-        return response
-
-    async def ResumeJob(self, request, context):
-        await self._enter("ResumeJob", request)
-        response = results_pb2.ResumeJobResponse()
-        self._move(request, response, jobs_pb2.JOB_STATE_PENDING, (jobs_pb2.JOB_STATE_PAUSED,))
-        return response
-
-    async def RetryJob(self, request, context):
-        await self._enter("RetryJob", request)
-        response = results_pb2.RetryJobResponse()
-        self._move(request, response, jobs_pb2.JOB_STATE_PENDING, TERMINAL)
-        return response
-
-    async def ListWorkers(self, request, context):
-        await self._enter("ListWorkers", request)
-        return results_pb2.ListWorkersResponse(workers=self.live_workers)
-
-    async def Sweep(self, request, context):
-        await self._enter("Sweep", request)
-        effects, self.sweep_effects = self.sweep_effects, results_pb2.Effects()
-        return results_pb2.SweepResponse(
-            effects=effects, live_workers=self.live_workers, silent_workers=self.silent_workers
-        )
-
-    async def EndWorker(self, request, context):
-        await self._enter("EndWorker", request)
-        return results_pb2.EndWorkerResponse()
-
-    async def LeaseChunks(self, request, context):
-        raise NotImplementedError
-
-    async def RecordResults(self, request, context):
-        raise NotImplementedError
-
-    async def Heartbeat(self, request, context):
-        raise NotImplementedError
-
-
-class FakeWorker(worker_pb2_grpc.WorkerServiceServicer):
-    """A worker that streams what a test gives it."""
-
-    def __init__(self, incarnation: str) -> None:
-        self.incarnation = incarnation
-        self.streams: set[asyncio.Queue] = set()
-        self.changed = asyncio.Condition()
-        self.opened_count = 0
-        self.cancelled: list[worker_pb2.CancelJobRequest] = []
-        self.paused: list[worker_pb2.PauseJobRequest] = []
-        self.cancel_gate = asyncio.Event()
-        self.cancel_gate.set()
-
-    async def _tell(self) -> None:
-        async with self.changed:
-            self.changed.notify_all()
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10), self.changed:
-            await self.changed.wait_for(condition)
-
-    async def StreamProgress(self, request, context):
-        queue: asyncio.Queue = asyncio.Queue()
-        self.streams.add(queue)
-        self.opened_count += 1
-        try:
-            yield worker_pb2.StreamProgressResponse(incarnation=self.incarnation)
-            await self._tell()
-            while True:
-                news = await queue.get()
-                if news is None:
-                    raise UnavailableError("cut")
-                yield news
-        finally:
-            self.streams.discard(queue)
-            await self._tell()
-
-    async def CancelJob(self, request, context):
-        self.cancelled.append(request)
-        await self._tell()
-        await self.cancel_gate.wait()
-        return worker_pb2.CancelJobResponse()
-
-    async def PauseJob(self, request, context):
-        self.paused.append(request)
-        await self._tell()
-        return worker_pb2.PauseJobResponse()
-
-    def send(self, *jobs: jobs_pb2.Job, live: tuple[str, jobs_pb2.LiveEvent] | None = None) -> None:
-        news = worker_pb2.StreamProgressResponse(incarnation=self.incarnation, jobs=jobs)
-        if live is not None:
-            news.live_events.add(job_id=live[0], live_event=live[1])
-        for queue in self.streams:
-            queue.put_nowait(news)
-
-    def cut(self) -> None:
-        for queue in self.streams:
-            queue.put_nowait(None)
+from services.stubs.results.v1 import results_pb2_grpc
+from services.stubs.worker.v1 import worker_pb2_grpc
+from tests.unit.gateway.fake_results import FakeResults
+from tests.unit.gateway.fake_worker import FakeWorker
 
 
 class BrokenBroker(dramatiq.brokers.stub.StubBroker):
-    """A broker that cannot be reached."""
+    """An unreachable broker."""
 
     def __init__(self) -> None:
         super().__init__(middleware=[])
@@ -344,7 +42,7 @@ async def results() -> FakeResults:
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable[..., Awaitable[RpcServer]]]:
-    """Serves a fake on a free port until the test is over."""
+    """Serves a fake on a free port until the end of the test."""
     servers: list[RpcServer] = []
 
     async def start(fake, listen: str = "127.0.0.1:0") -> RpcServer:
@@ -364,7 +62,7 @@ async def serve() -> AsyncIterator[Callable[..., Awaitable[RpcServer]]]:
 
 @pytest.fixture
 async def start_gateway(results, serve) -> AsyncIterator[Callable[..., Awaitable[SimpleNamespace]]]:
-    """Starts gateways before the fake store: ``app``, ``stub`` and ``broker`` of each."""
+    """Starts gateways on the fake store; returns ``app``, ``stub``, ``broker`` and ``channel`` of each."""
     async with AsyncExitStack() as stack:
         results_target = ""
 
@@ -402,7 +100,7 @@ async def gateway(start_gateway) -> SimpleNamespace:
 
 @pytest.fixture
 def start_worker(results, serve) -> Callable[[], Awaitable[FakeWorker]]:
-    """Starts fake workers that the store names as live from the next sweep on."""
+    """Starts fake workers; the store lists them as live from the next sweep."""
     numbers = itertools.count(1)
 
     async def start() -> FakeWorker:
@@ -417,7 +115,7 @@ def start_worker(results, serve) -> Callable[[], Awaitable[FakeWorker]]:
 
 @pytest.fixture
 def unavailable() -> Exception:
-    return UnavailableError("the database is away")
+    return UnavailableError("the database is unavailable")
 
 
 @pytest.fixture
@@ -440,7 +138,7 @@ def submit() -> Callable[..., Awaitable[jobs_pb2.Job]]:
 
 @pytest.fixture
 def failure_of() -> Callable[[Awaitable], Awaitable[HeadraceError]]:
-    """Returns the error that a call is answered with."""
+    """Returns the error of a call."""
 
     async def failure(call: Awaitable) -> HeadraceError:
         with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -465,7 +163,7 @@ def next_of() -> Callable[..., Awaitable]:
 
 @pytest.fixture
 def open_upload(submit, next_of) -> Callable[..., Awaitable[SimpleNamespace]]:
-    """Submits an upload and opens its stream: ``job``, ``call``, its ``first`` answer, and ``send``."""
+    """Submits an upload and opens its stream: ``job``, ``call``, its ``first`` response, and ``send``."""
 
     async def start(gateway, job: jobs_pb2.Job | None = None) -> SimpleNamespace:
         job = job or await submit(gateway, upload=True)

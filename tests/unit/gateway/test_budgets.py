@@ -1,10 +1,11 @@
-"""What a job would take, and what it may cost, as a client asks for it."""
+"""Estimates and budgets of jobs, as a client sees them."""
 
 import json
 
 import pytest
 
 from headrace.gateway.v1.gateway_pb2 import JobEstimate, PauseJobRequest, ResumeJobRequest, SubmitJobRequest
+from headrace.jobs.v1.jobs_pb2 import JobOptions
 from headrace.kinds import Kind, builtin_kinds, validate_params
 from headrace.kinds.noop import NoopParams
 from services.gateway.requests.job_prices import JobPrices
@@ -20,10 +21,15 @@ async def estimate(params, *items, kind=COMPLETE, prices=PRICES):
     return await prices.estimate(kind, validated, [json.dumps(item) for item in items])
 
 
-def classify(**fields):
-    params = {"labels": ["a", "b"], "template": "{x}", "model": fields.pop("model", "gpt-4o-mini")}
+def classify(model="gpt-4o-mini", budget_micros=None, **fields):
+    params = {"labels": ["a", "b"], "template": "{x}", "model": model}
+    options = JobOptions(budget_micros=budget_micros)
     return SubmitJobRequest(
-        kind="llm.classify", params=json.dumps(params), items=['{"x": "some text"}'] * 3, **fields
+        kind="llm.classify",
+        params=json.dumps(params),
+        items=['{"x": "some text"}'] * 3,
+        options=options,
+        **fields,
     )
 
 
@@ -39,11 +45,11 @@ async def test_every_prompt_of_an_item_is_a_call():
     assert found.call_count == 2
 
 
-async def test_an_item_that_will_fail_before_any_call_takes_nothing():
+async def test_an_item_that_will_fail_before_any_call_costs_nothing():
     assert (await estimate({"prompt": "{x}"}, {"z": 1}, {"x": 1})).call_count == 1
 
 
-async def test_of_a_model_without_a_price_the_cost_is_unset_and_the_rest_is_told():
+async def test_a_model_without_a_price_leaves_only_the_cost_unset():
     found = await estimate({"prompt": "{x}", "model": "theirs"}, {"x": 1})
     assert not found.HasField("cost_micros")
     assert found.call_count == 1
@@ -57,7 +63,7 @@ async def test_a_job_that_names_no_model_is_estimated_by_the_default_one():
     assert default.cost_micros > cheap.cost_micros
 
 
-async def test_a_kind_that_does_not_know_its_calls_has_no_cost():
+async def test_a_kind_without_an_estimate_has_no_cost():
     kind = Kind(name="theirs", description="", params_model=NoopParams, run=COMPLETE.run)
     assert await estimate({}, 1, 2, kind=kind) == JobEstimate()
 
@@ -66,15 +72,15 @@ async def test_a_job_without_calls_costs_nothing():
     assert await estimate({}, 1, 2, kind=builtin_kinds()["noop"]) == JobEstimate(cost_micros=0)
 
 
-async def test_validating_only_stores_nothing_and_answers_the_estimate(gateway, results):
-    answer = await gateway.stub.SubmitJob(classify(validate_only=True))
-    assert not answer.HasField("job")
-    assert answer.estimate.call_count == 3
-    assert answer.estimate.cost_micros > 0
+async def test_validating_only_stores_nothing_and_returns_the_estimate(gateway, results):
+    response = await gateway.stub.SubmitJob(classify(validate_only=True))
+    assert not response.HasField("job")
+    assert response.estimate.call_count == 3
+    assert response.estimate.cost_micros > 0
     assert not results.requests["CreateJobs"]
 
 
-async def test_validating_only_names_wrong_fields_as_ever(gateway, failure_of):
+async def test_validating_only_names_wrong_fields_too(gateway, failure_of):
     request = SubmitJobRequest(kind="llm.classify", params="{}", items=["1"], validate_only=True)
     failure = await failure_of(gateway.stub.SubmitJob(request))
     assert [violation.field for violation in failure.violations] == ["params.labels", "params.template"]
@@ -90,20 +96,20 @@ async def test_a_budget_goes_to_the_store_and_is_part_of_the_content(gateway, re
     await gateway.stub.SubmitJob(classify(budget_micros=5_000))
     await gateway.stub.SubmitJob(classify())
     with_budget, without = (request.jobs[0] for request in results.requests["CreateJobs"])
-    assert with_budget.budget_micros == 5_000
-    assert not without.HasField("budget_micros")
+    assert with_budget.options.budget_micros == 5_000
+    assert not without.options.HasField("budget_micros")
     assert with_budget.content_hash != without.content_hash
 
 
 @pytest.mark.parametrize("budget", [0, -1])
 async def test_a_budget_of_nothing_is_refused(gateway, failure_of, budget):
     failure = await failure_of(gateway.stub.SubmitJob(classify(budget_micros=budget)))
-    assert [violation.field for violation in failure.violations] == ["budget_micros"]
+    assert [violation.field for violation in failure.violations] == ["options.budget_micros"]
 
 
-async def test_a_budget_is_refused_where_the_price_of_the_model_is_not_known(gateway, failure_of):
+async def test_a_budget_is_refused_if_the_price_of_the_model_is_unknown(gateway, failure_of):
     failure = await failure_of(gateway.stub.SubmitJob(classify(model="theirs", budget_micros=5_000)))
-    assert [violation.field for violation in failure.violations] == ["budget_micros"]
+    assert [violation.field for violation in failure.violations] == ["options.budget_micros"]
     assert "theirs" in failure.message
 
 

@@ -10,15 +10,15 @@ from services.gateway.settings import GatewaySettings
 from services.shared.settings import read_settings
 
 
-async def test_a_gateway_is_healthy_before_the_store_is_there(start_gateway):
+async def test_a_gateway_is_healthy_before_the_store_is_running(start_gateway):
     gateway = await start_gateway(results_target="127.0.0.1:1")
     health = health_pb2_grpc.HealthStub(gateway.channel)
     for service in ("", "headrace.gateway.v1.GatewayService"):
-        answer = await health.Check(health_pb2.HealthCheckRequest(service=service))
-        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+        response = await health.Check(health_pb2.HealthCheckRequest(service=service))
+        assert response.status == health_pb2.HealthCheckResponse.SERVING
 
 
-async def test_a_stopping_gateway_says_so_first_and_lets_running_calls_end(start_gateway, results, submit):
+async def test_a_stopping_gateway_reports_it_first_and_lets_running_calls_end(start_gateway, results, submit):
     gateway = await start_gateway()
     health = health_pb2_grpc.HealthStub(gateway.channel)
     watch = health.Watch(health_pb2.HealthCheckRequest())
@@ -34,7 +34,7 @@ async def test_a_stopping_gateway_says_so_first_and_lets_running_calls_end(start
     await asyncio.wait_for(stopping, 10)
 
 
-async def test_what_calls_and_sweeps_under_way_ask_for_is_published_by_a_gateway_that_stops(
+async def test_a_stopping_gateway_publishes_the_tasks_of_running_calls_and_sweeps(
     start_gateway, results, submit
 ):
     gateway = await start_gateway()
@@ -103,9 +103,9 @@ def test_a_bad_setting_is_named_and_not_shown(monkeypatch, capsys, name, value):
     monkeypatch.setenv(name, value)
     with pytest.raises(SystemExit):
         read_settings(GatewaySettings)
-    said = capsys.readouterr().err
-    assert name in said
-    assert "secret" not in said
+    printed = capsys.readouterr().err
+    assert name in printed
+    assert "secret" not in printed
 
 
 def test_the_address_of_the_broker_is_required(monkeypatch, capsys):

@@ -1,4 +1,4 @@
-"""Very many calls at once: each is answered, none is dropped."""
+"""Thousands of calls at once: each gets a response, none is dropped."""
 
 import asyncio
 
@@ -11,7 +11,7 @@ from headrace.jobs.v1 import jobs_pb2
 async def test_3_000_calls_that_begin_at_once_are_all_answered(gateway, submit):
     job = await submit(gateway)
     calls = (gateway.stub.GetJob(GetJobRequest(job_id=job.job_id), timeout=60) for _ in range(3000))
-    assert [answer.job.job_id for answer in await asyncio.gather(*calls)] == [job.job_id] * 3000
+    assert [response.job.job_id for response in await asyncio.gather(*calls)] == [job.job_id] * 3000
 
 
 async def test_3_000_submissions_that_begin_at_once_are_all_stored(gateway, results, submit):
@@ -20,7 +20,7 @@ async def test_3_000_submissions_that_begin_at_once_are_all_stored(gateway, resu
 
 
 @pytest.mark.timeout(180)
-async def test_2_000_idle_watches_hold_up_no_other_call_and_each_hears_the_end(gateway, results, submit):
+async def test_2_000_idle_watches_delay_no_other_call_and_each_receives_the_end(gateway, results, submit):
     job = await submit(gateway)
     watches = [gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id)) for _ in range(2000)]
     firsts = await asyncio.gather(*(watch.read() for watch in watches))

@@ -1,4 +1,4 @@
-"""Pause, resume and retry, and a wanted start, as a client sees them."""
+"""Pause, resume, retry and schedule_time, as a client sees them."""
 
 import time
 
@@ -17,7 +17,7 @@ from services.stubs.results.v1 import results_pb2
 PAUSED, PENDING = jobs_pb2.JOB_STATE_PAUSED, jobs_pb2.JOB_STATE_PENDING
 
 
-async def test_a_job_is_paused_and_resumed_and_watchers_hear_of_it(gateway, results, submit, next_of):
+async def test_a_job_is_paused_and_resumed_and_watchers_see_both(gateway, results, submit, next_of):
     job = await submit(gateway)
     call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
     await next_of(call)
@@ -31,7 +31,7 @@ async def test_a_job_is_paused_and_resumed_and_watchers_hear_of_it(gateway, resu
     assert (await gateway.stub.ResumeJob(ResumeJobRequest(job_id=job.job_id))).job == resumed
 
 
-async def test_a_pause_is_told_to_the_workers_as_a_pause(start_worker, start_gateway, results, submit):
+async def test_workers_are_notified_of_a_pause_as_a_pause(start_worker, start_gateway, results, submit):
     worker = await start_worker()
     gateway = await start_gateway()
     await worker.until(lambda: worker.streams)
@@ -47,7 +47,7 @@ async def test_a_pause_is_told_to_the_workers_as_a_pause(start_worker, start_gat
     assert worker.cancelled == []
 
 
-async def test_a_finished_job_is_retried_under_the_name_that_the_client_chose(gateway, results, submit):
+async def test_a_finished_job_is_retried_with_the_request_id_of_the_client(gateway, results, submit):
     job = await submit(gateway)
     results.advance(job.job_id, jobs_pb2.JOB_STATE_SUCCEEDED)
     retried = await gateway.stub.RetryJob(RetryJobRequest(job_id=job.job_id, request_id="again"))
@@ -69,15 +69,15 @@ async def test_a_wrong_request_id_of_a_retry_is_named(gateway, failure_of, submi
 
 def scheduled(seconds, nanos=0, **fields):
     request = SubmitJobRequest(kind="noop", items=["1"], **fields)
-    request.schedule_time.seconds, request.schedule_time.nanos = int(seconds), nanos
+    request.options.schedule_time.seconds, request.options.schedule_time.nanos = int(seconds), nanos
     return request
 
 
-async def test_a_wanted_start_goes_to_the_store_and_is_part_of_the_content(gateway, results, failure_of):
+async def test_a_schedule_time_goes_to_the_store_and_is_part_of_the_content(gateway, results, failure_of):
     start = time.time() + 3600
     await gateway.stub.SubmitJob(scheduled(start, 5000, request_id="r"))
     (new,) = results.requests["CreateJobs"][0].jobs
-    assert (new.schedule_time.seconds, new.schedule_time.nanos) == (int(start), 5000)
+    assert (new.options.schedule_time.seconds, new.options.schedule_time.nanos) == (int(start), 5000)
     await gateway.stub.SubmitJob(scheduled(start, 5000, request_id="r"))
     for other in (
         scheduled(start + 1, request_id="r"),
@@ -86,16 +86,16 @@ async def test_a_wanted_start_goes_to_the_store_and_is_part_of_the_content(gatew
         assert (await failure_of(gateway.stub.SubmitJob(other))).reason == "REQUEST_ID_REUSED"
 
 
-async def test_a_start_in_the_past_is_taken(gateway):
+async def test_a_schedule_time_in_the_past_is_accepted(gateway):
     assert await gateway.stub.SubmitJob(scheduled(time.time() - 10**9))
 
 
 @pytest.mark.parametrize(("seconds", "nanos"), [(10**12, 0), (0, -5), (0, 2 * 10**9), (-(10**12), 0)])
-async def test_a_start_that_is_no_time_is_named(gateway, failure_of, seconds, nanos):
+async def test_a_schedule_time_that_is_not_a_time_is_refused(gateway, failure_of, seconds, nanos):
     error = await failure_of(gateway.stub.SubmitJob(scheduled(seconds, nanos)))
-    assert [violation.field for violation in error.violations] == ["schedule_time"]
+    assert [violation.field for violation in error.violations] == ["options.schedule_time"]
 
 
-async def test_a_start_over_a_year_ahead_is_named(gateway, failure_of):
+async def test_a_schedule_time_over_a_year_ahead_is_refused(gateway, failure_of):
     error = await failure_of(gateway.stub.SubmitJob(scheduled(time.time() + 400 * 86_400)))
-    assert error.message == "schedule_time: must be at most a year ahead"
+    assert error.message == "options.schedule_time: must be at most a year ahead"

@@ -23,7 +23,7 @@ async def test_a_single_submission_goes_to_the_store_at_once_and_alone(gateway, 
     assert [len(request.jobs) for request in results.requests["CreateJobs"]] == [1, 1]
 
 
-async def test_submissions_gather_while_a_call_is_under_way(gateway, results, submit):
+async def test_submissions_gather_while_a_call_is_in_flight(gateway, results, submit):
     results.gates["CreateJobs"] = asyncio.Event()
     first = asyncio.create_task(submit(gateway))
     await results.until(lambda: results.calls["CreateJobs"] == 1)
@@ -38,10 +38,10 @@ async def test_submissions_gather_while_a_call_is_under_way(gateway, results, su
     assert [job.progress.total_count for job in jobs] == list(range(1, 21))
 
 
-async def test_each_of_a_shared_call_gets_its_own_answer(gateway, results, submit, failure_of):
+async def test_each_job_of_a_shared_call_gets_its_own_response(gateway, results, submit, failure_of):
     first = await submit(gateway, request_id="wanted")
     results.gates["CreateJobs"] = asyncio.Event()
-    held_up = asyncio.create_task(submit(gateway))
+    blocked = asyncio.create_task(submit(gateway))
     await results.until(lambda: results.calls["CreateJobs"] == 2)
     repeated = asyncio.create_task(submit(gateway, request_id="wanted"))
     reused = asyncio.create_task(failure_of(submit(gateway, item_count=9, request_id="wanted")))
@@ -54,7 +54,7 @@ async def test_each_of_a_shared_call_gets_its_own_answer(gateway, results, submi
     error = await reused
     assert error.code is grpc.StatusCode.ALREADY_EXISTS
     assert error.reason == "REQUEST_ID_REUSED"
-    assert len({first.job_id, (await held_up).job_id, (await fresh).job_id}) == 3
+    assert len({first.job_id, (await blocked).job_id, (await fresh).job_id}) == 3
 
 
 async def test_the_same_request_id_of_two_tenants_names_two_jobs(gateway, submit):
@@ -70,7 +70,7 @@ async def test_a_repeated_submission_returns_the_first_job_as_it_is_now(gateway,
     assert (again.job_id, again.progress.succeeded_count) == (first.job_id, 2)
 
 
-async def test_a_row_that_the_database_refuses_does_not_tell_why(gateway, results, submit, failure_of):
+async def test_an_error_of_the_database_does_not_reach_the_client(gateway, results, submit, failure_of):
     results.refused_kinds.add("noop")
     error = await failure_of(submit(gateway))
     assert error.code is grpc.StatusCode.INTERNAL
@@ -88,8 +88,10 @@ async def test_a_small_job_does_not_wait_for_a_large_one(gateway, results, submi
     await asyncio.gather(large, small)
 
 
-async def test_what_waits_for_a_slow_store_is_bounded(gateway, results, submit, failure_of, monkeypatch):
-    monkeypatch.setattr("services.gateway.creation.MAX_HELD_BYTES", 2000)
+async def test_the_bytes_that_wait_for_a_slow_store_are_limited(
+    gateway, results, submit, failure_of, monkeypatch
+):
+    monkeypatch.setattr("services.gateway.creation.MAX_WAITING_BYTES", 2000)
     results.gates["CreateJobs"] = asyncio.Event()
     text = json.dumps("x" * 1000)
     first = asyncio.create_task(submit(gateway, items=[text]))
@@ -101,7 +103,7 @@ async def test_what_waits_for_a_slow_store_is_bounded(gateway, results, submit, 
     await submit(gateway, items=[text])
 
 
-async def test_a_submission_whose_caller_went_away_is_not_sent(gateway, results, submit):
+async def test_a_submission_whose_caller_has_gone_is_not_sent(gateway, results, submit):
     results.gates["CreateJobs"] = asyncio.Event()
     first = asyncio.create_task(submit(gateway))
     await results.until(lambda: results.calls["CreateJobs"] == 1)
@@ -118,7 +120,7 @@ async def test_a_submission_whose_caller_went_away_is_not_sent(gateway, results,
     assert len(results.jobs) == 2
 
 
-async def test_a_broker_that_is_away_does_not_fail_a_submission(start_gateway, broken_broker, submit):
+async def test_an_unreachable_broker_does_not_fail_a_submission(start_gateway, broken_broker, submit):
     gateway = await start_gateway(broker=broken_broker)
     assert (await submit(gateway)).job_id
     assert (await submit(gateway)).job_id
@@ -134,14 +136,14 @@ async def test_a_store_that_comes_back_is_used_again(gateway, results, submit, f
     assert (await submit(gateway)).job_id
 
 
-async def test_all_that_is_wrong_travels_to_the_client(gateway, submit, failure_of):
+async def test_every_violation_reaches_the_client(gateway, submit, failure_of):
     error = await failure_of(submit(gateway, items=["{"] * 5000, request_id="x" * 200))
     assert error.code is grpc.StatusCode.INVALID_ARGUMENT
     assert [violation.field for violation in error.violations[:3]] == ["request_id", "items[0]", "items[1]"]
     assert error.violations[-1].description == "and 4,981 more"
 
 
-async def test_a_request_with_very_many_long_violations_still_gets_its_answer(gateway, submit, failure_of):
+async def test_a_request_with_very_many_long_violations_still_gets_its_error(gateway, submit, failure_of):
     params = json.dumps({f"{index:03}" + "é" * 500: 1 for index in range(100)})
     error = await failure_of(submit(gateway, kind="llm.classify", params=params))
     assert error.reason == "INVALID_FIELD"
@@ -159,6 +161,6 @@ async def test_a_request_over_4_mb_is_refused(gateway, submit, failure_of):
 
 
 @pytest.mark.parametrize("text", ['"\\u0000"', '"🙂 \\ud83d\\ude42"'])
-async def test_nul_and_emoji_reach_the_store_as_they_were_sent(gateway, results, submit, text):
+async def test_nul_and_emoji_reach_the_store_unchanged(gateway, results, submit, text):
     await submit(gateway, items=[text])
     assert results.requests["CreateJobs"][-1].jobs[0].items[0] == text

@@ -1,4 +1,4 @@
-"""Each job keeps the trace it was submitted in, also where many are stored in one call."""
+"""Each job keeps the trace of its submission, even if many jobs are stored in one call."""
 
 import asyncio
 
@@ -19,12 +19,12 @@ class NoEffects:
     def carry_out(self, effects):
         pass
 
-    def note_new(self, job):
+    def add_recent(self, job):
         pass
 
 
 class TracedStore:
-    """Stores every job, and keeps what trace each call was made in."""
+    """Stores every job, and records the trace of each call."""
 
     def __init__(self):
         self.traceparents = []
@@ -44,31 +44,33 @@ async def submit(gateway, trace_id, **fields):
     return (await gateway.stub.SubmitJob(request, metadata=metadata, timeout=10)).job
 
 
-async def test_jobs_are_stored_and_told_with_the_trace_of_their_own_call(gateway, results):
+async def test_jobs_are_stored_and_logged_with_the_trace_of_their_own_call(gateway, results):
     with structlog.testing.capture_logs() as lines:
         jobs = await asyncio.gather(*(submit(gateway, trace_id) for trace_id in TRACES))
     stored = {new.job_id: new.trace_id for request in results.requests["CreateJobs"] for new in request.jobs}
     assert [stored[job.job_id] for job in jobs] == TRACES
-    told = {line["job_id"]: line["trace_id"] for line in lines if line["event"] == "job_submitted"}
-    assert told == stored
+    logged = {line["job_id"]: line["trace_id"] for line in lines if line["event"] == "job_submitted"}
+    assert logged == stored
 
 
-async def test_another_trace_makes_no_other_content(gateway):
+async def test_the_trace_is_not_part_of_the_content(gateway):
     first = await submit(gateway, TRACES[0], request_id="r")
     again = await submit(gateway, TRACES[1], request_id="r")
     assert again.job_id == first.job_id
 
 
 @pytest.mark.parametrize("size", [1, 200_000])
-async def test_a_call_that_stores_many_jobs_is_made_in_the_trace_of_none(size):
+async def test_a_call_that_stores_many_jobs_has_no_trace(size):
     store, seen = TracedStore(), []
     creator = JobCreator(store, NoEffects())
-    new = results_pb2.NewJob(job_id="j", job_class=jobs_pb2.JOB_CLASS_DEFAULT, items=["1" * size])
+    new = results_pb2.NewJob(
+        job_id="j", items=["1" * size], options={"job_class": jobs_pb2.JOB_CLASS_DEFAULT}
+    )
 
-    async def answer(request, context):
+    async def create(request, context):
         seen.append(current_traceparent())
         await creator.create(new)
 
-    await asyncio.create_task(_trace_unary(answer, PARENT)(None, None))
+    await asyncio.create_task(_trace_unary(create, PARENT)(None, None))
     assert seen == [PARENT]
     assert store.traceparents == [""]

@@ -1,4 +1,4 @@
-"""What the gateway does about workers: streams, cancels, the silent ones."""
+"""Workers: their streams, cancels, and silent workers."""
 
 import asyncio
 import socket
@@ -15,7 +15,7 @@ INCARNATION = "0190c4c3-0000-7000-8000-00000000beef"
 
 @pytest.fixture
 def closed_port():
-    """A port of loopback that refuses connections: bound, and nobody listens."""
+    """A loopback port that refuses connections: it is bound, but not listening."""
     with socket.socket() as holder:
         holder.bind(("127.0.0.1", 0))
         yield holder.getsockname()[1]
@@ -35,14 +35,16 @@ async def test_every_gateway_has_a_stream_to_every_worker(start_worker, start_ga
         await worker.until(lambda worker=worker: len(worker.streams) == 2)
 
 
-async def test_the_stream_to_a_worker_that_is_gone_is_ended(start_worker, gateway, results):
+async def test_the_stream_to_a_worker_that_is_gone_is_closed(start_worker, gateway, results):
     worker = await start_worker()
     await worker.until(lambda: worker.streams)
     results.live_workers.clear()
     await worker.until(lambda: not worker.streams)
 
 
-async def test_the_streams_stay_while_the_store_is_away(start_worker, start_gateway, results, unavailable):
+async def test_the_streams_stay_open_while_the_store_is_unavailable(
+    start_worker, start_gateway, results, unavailable
+):
     worker = await start_worker()
     await start_gateway()
     await worker.until(lambda: worker.streams)
@@ -52,7 +54,7 @@ async def test_the_streams_stay_while_the_store_is_away(start_worker, start_gate
     assert (len(worker.streams), worker.opened_count) == (1, 1)
 
 
-async def test_news_of_another_process_at_the_address_are_not_taken(
+async def test_progress_of_another_process_at_the_address_is_ignored(
     start_worker, start_gateway, results, submit, next_of
 ):
     worker = await start_worker()
@@ -61,11 +63,11 @@ async def test_news_of_another_process_at_the_address_are_not_taken(
     job = await submit(gateway)
     call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
     await next_of(call)
-    await worker.until(lambda: worker.opened_count >= 2)  # refused, and tried again
+    await worker.until(lambda: worker.opened_count >= 2)  # refused, and opened again
     call.cancel()
 
 
-async def test_a_cancel_is_told_to_the_workers_without_waiting_for_them(
+async def test_workers_are_notified_of_a_cancel_without_waiting_for_them(
     start_worker, start_gateway, results, submit
 ):
     worker = await start_worker()
@@ -78,15 +80,15 @@ async def test_a_cancel_is_told_to_the_workers_without_waiting_for_them(
             incarnation=worker.incarnation, address=worker.row.address, job_id=job.job_id
         )
     )
-    answer = await gateway.stub.CancelJob(CancelJobRequest(job_id=job.job_id), timeout=10)
-    assert answer.job.state == jobs_pb2.JOB_STATE_CANCELLED
+    response = await gateway.stub.CancelJob(CancelJobRequest(job_id=job.job_id), timeout=10)
+    assert response.job.state == jobs_pb2.JOB_STATE_CANCELLED
     await worker.until(lambda: worker.cancelled)
     assert worker.cancelled[0].job_id == job.job_id
     assert worker.cancelled[0].incarnation == worker.incarnation
     worker.cancel_gate.set()
 
 
-async def test_a_worker_that_no_sweep_named_yet_is_told_all_the_same(
+async def test_a_worker_that_no_sweep_has_named_yet_is_notified_too(
     start_worker, start_gateway, results, submit
 ):
     worker = await start_worker()
@@ -102,7 +104,7 @@ async def test_a_worker_that_no_sweep_named_yet_is_told_all_the_same(
     await worker.until(lambda: worker.cancelled)
 
 
-async def test_cancelling_reaches_watchers_through_the_reply(start_gateway, submit, next_of):
+async def test_a_cancel_reaches_watchers_through_the_response_of_the_store(start_gateway, submit, next_of):
     gateway = await start_gateway()
     job = await submit(gateway)
     call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
@@ -132,7 +134,7 @@ async def test_repairs_of_a_sweep_are_carried_out(start_gateway, results, submit
 
 
 @pytest.mark.parametrize("failure", [RuntimeError("x"), None], ids=["fault", "away"])
-async def test_sweeps_go_on_after_one_that_failed(start_gateway, results, unavailable, failure):
+async def test_sweeps_continue_after_one_that_failed(start_gateway, results, unavailable, failure):
     results.failures["Sweep"] = failure or unavailable
     await start_gateway()
     await results.until(lambda: results.calls["Sweep"] == 2)
@@ -149,7 +151,7 @@ async def test_a_silent_worker_whose_port_is_closed_is_ended(start_gateway, resu
     assert request.cause == results_pb2.EndWorkerRequest.CAUSE_PORT_CLOSED
 
 
-async def test_a_silent_worker_whose_port_is_open_is_left_alone(
+async def test_a_silent_worker_whose_port_is_open_is_not_ended(
     start_gateway, results, start_worker, closed_port
 ):
     worker = await start_worker()
@@ -162,7 +164,7 @@ async def test_a_silent_worker_whose_port_is_open_is_left_alone(
     assert {request.incarnation for request in results.requests["EndWorker"]} == {INCARNATION}
 
 
-async def test_a_name_is_closed_only_where_all_its_addresses_refuse(closed_port):
+async def test_a_name_is_closed_only_if_all_its_addresses_refuse(closed_port):
     assert await port_is_closed(f"localhost:{closed_port}")
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
@@ -170,7 +172,7 @@ async def test_a_name_is_closed_only_where_all_its_addresses_refuse(closed_port)
         assert not await port_is_closed(f"localhost:{listener.getsockname()[1]}")
 
 
-async def test_an_address_that_means_nothing_is_not_closed():
+async def test_an_invalid_address_is_not_closed():
     assert not await port_is_closed("no-such-host.invalid:50061")
     assert not await port_is_closed("127.0.0.1:x")
     assert not await port_is_closed("")

@@ -48,7 +48,7 @@ class Obedient(worker_pb2_grpc.WorkerServiceServicer):
 
 @pytest.fixture
 async def serve() -> AsyncIterator[Callable[..., Awaitable[tuple]]]:
-    """Starts a server of an obedient service; gives the service and a stub."""
+    """Starts a server of an obedient service. Returns the service and a stub."""
     servers: list[RpcServer] = []
     channels: list[grpc.aio.Channel] = []
 

@@ -4,6 +4,7 @@ import threading
 import dramatiq
 import pytest
 from dramatiq.brokers.stub import StubBroker
+from structlog.testing import capture_logs
 
 from headrace.jobs.v1 import jobs_pb2
 from services.shared.queue.contract import QUEUE_BY_CLASS
@@ -87,7 +88,7 @@ async def test_jobs_that_come_while_others_wait_share_their_wake_ups_two_for_eac
         publisher.publish([task(f"job-{number}")])
     publisher.publish([task("large", 6)])
     broker.lets.release(200)
-    await until(lambda: publisher._under_way is None)
+    await until(lambda: publisher._in_flight is None)
     assert broker.taken == ["first", *(f"job-{number}" for number in range(6))]
 
 
@@ -97,7 +98,7 @@ async def test_wake_ups_of_one_class_are_none_of_another(publisher, broker):
     await asyncio.to_thread(broker.begun.wait, 10)
     publisher.publish([task("bulk", 8, jobs_pb2.JOB_CLASS_BULK), task("default", 8)])
     broker.lets.release(200)
-    await until(lambda: publisher._under_way is None)
+    await until(lambda: publisher._in_flight is None)
     assert sorted(broker.taken) == ["bulk", "bulk", "default", "default", "first"]
 
 
@@ -106,7 +107,7 @@ async def test_a_job_that_comes_when_nothing_waits_has_wake_ups_of_its_own(publi
     broker.lets.release(200)
     for name in ("a", "b", "c"):
         publisher.publish([task(name, 2)])
-        await until(lambda: publisher._under_way is None)
+        await until(lambda: publisher._in_flight is None)
     assert broker.taken == ["a", "a", "b", "b", "c", "c"]
 
 
@@ -122,12 +123,26 @@ async def test_wake_ups_after_a_fault_of_the_broker_are_published(publisher, bro
     broker.fails = True
     broker.lets.release()
     publisher.publish([task("a", 2)])
-    await until(lambda: publisher._failing)
+    await until(lambda: publisher._degradation.is_degraded)
     broker.fails = False
     broker.lets.release()
     publisher.publish([task("b")])
     await until(lambda: broker.taken)
     assert broker.taken == ["b"]
+
+
+async def test_a_broker_that_fails_and_one_that_is_back_are_logged_once(publisher, broker):
+    broker.fails = True
+    broker.lets.release(100)
+    with capture_logs() as logs:
+        for name in ("a", "b"):
+            publisher.publish([task(name)])
+            await until(lambda: publisher._in_flight is None)
+        broker.fails = False
+        publisher.publish([task("c")])
+        await until(lambda: publisher._in_flight is None)
+    assert [line["event"] for line in logs] == ["publishing_degraded", "publishing_restored"]
+    assert (logs[0]["job_count"], logs[0]["error"]) == (1, "ConnectionError")
 
 
 async def test_closing_publishes_what_waits_and_later_ones_are_dropped(publisher, broker):

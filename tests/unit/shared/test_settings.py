@@ -1,4 +1,4 @@
-"""Settings that are no good: named with what was expected, never shown."""
+"""Invalid settings are named with the expected form, and never shown."""
 
 import pytest
 
@@ -28,7 +28,7 @@ BAD_URLS = [
 
 @pytest.fixture
 def refused(monkeypatch, capsys):
-    """Returns what is said when a service is started with a bad value of a setting."""
+    """Returns the output of a service that is started with an invalid setting."""
 
     def said(settings_class, name, value):
         for good_name, good in (GOOD | {name: value}).items():

@@ -4,8 +4,8 @@ import pytest
 
 from services.shared.tracing import (
     current_trace_id,
+    detached_context,
     new_traceparent,
-    nobodys_context,
     read_traceparent,
 )
 from services.stubs.worker.v1 import worker_pb2
@@ -39,7 +39,7 @@ def test_of_a_later_version_the_part_that_is_known_is_taken():
         f"00-{TRACE_ID[:-1]}g-00f067aa0ba902b7-01",
     ],
 )
-def test_what_is_no_traceparent_is_none(value):
+def test_an_invalid_traceparent_is_ignored(value):
     assert read_traceparent(value) == ""
 
 
@@ -98,7 +98,7 @@ async def test_a_task_that_works_for_many_calls_carries_the_trace_of_none(serve)
 
     async def start_tasks(order):
         await answer(order)
-        await asyncio.create_task(look(), context=nobodys_context())
+        await asyncio.create_task(look(), context=detached_context())
         await asyncio.create_task(look())
 
     service._obey = start_tasks

@@ -1,4 +1,4 @@
-"""A stand-in of the test's own, and HTTP to it."""
+"""A stand-in for each test, and an HTTP client for it."""
 
 from collections.abc import AsyncIterator
 

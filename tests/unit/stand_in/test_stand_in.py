@@ -1,4 +1,4 @@
-"""The stand-in speaks the OpenAI API, says what it is, counts calls, and misbehaves when told to."""
+"""The stand-in speaks the OpenAI API, identifies itself, counts calls, and fails on request."""
 
 import asyncio
 import contextlib
@@ -44,12 +44,12 @@ async def test_labels_are_chosen_by_keywords_of_title_and_department(caller, tex
     assert await caller.answer(text, labels=labels) == label
 
 
-async def test_a_label_it_never_heard_of_is_found_by_its_own_words(caller):
+async def test_an_unknown_label_is_found_by_its_own_words(caller):
     assert await caller.answer("the weather in Spain", labels=("sport", "Weather report")) == "Weather report"
     assert await caller.answer("nothing at all", labels=("sport", "Weather report")) == "sport"
 
 
-async def test_a_chat_without_labels_is_told_what_answers(caller):
+async def test_a_chat_without_labels_names_the_stand_in(caller):
     assert "stand-in" in await caller.answer("Hello", labels=())
 
 
@@ -58,7 +58,7 @@ async def test_a_model_named_unknown_is_not_found(caller):
     assert (status, body["error"]["code"]) == (404, "model_not_found")
 
 
-async def test_a_body_that_is_no_chat_is_refused(caller):
+async def test_a_body_that_is_not_a_chat_is_refused(caller):
     async with (
         aiohttp.ClientSession() as session,
         session.post(f"{caller.stand_in.base_url}/chat/completions", data=b"{") as response,
@@ -79,7 +79,7 @@ async def test_calls_are_counted_by_prompt(caller):
     assert (await caller.get("/calls"))["call_count"] == 0
 
 
-async def test_a_caller_that_goes_away_is_counted_as_broken_off(caller):
+async def test_a_caller_that_disconnects_is_counted_as_broken_off(caller):
     await caller.control(hang_when_contains=["wait for ever"])
     call = asyncio.create_task(caller.ask("wait for ever"))
     async with asyncio.timeout(5):
@@ -95,7 +95,7 @@ async def test_a_caller_that_goes_away_is_counted_as_broken_off(caller):
     assert 0 < calls["last_call_time"] <= calls["last_broken_off_time"] <= time.time()
 
 
-async def test_the_next_calls_fail_as_told_and_then_no_more(caller):
+async def test_the_next_calls_fail_as_configured_and_then_no_more(caller):
     await caller.control(fail_next=[{"status": 429, "retry_after": 1}, {"status": 500}])
     assert [(await caller.ask("x"))[0] for _ in range(3)] == [429, 500, 200]
 
@@ -109,7 +109,7 @@ async def test_calls_fail_by_what_they_contain(caller):
     assert await caller.answer("a sales one") == "sales"
 
 
-async def test_every_third_call_fails_as_told(caller):
+async def test_every_third_call_fails_as_configured(caller):
     await caller.control(every=3, fail_every={"status": 503})
     assert [(await caller.ask("x"))[0] for _ in range(6)] == [200, 200, 503, 200, 200, 503]
 
@@ -124,7 +124,7 @@ BAD_CHANCES = [
 @pytest.mark.parametrize(
     "control", [{"latencyms": 1}, {"fail_next": [{"state": 1}]}, {"latency_ms": "x"}, *BAD_CHANCES]
 )
-async def test_a_control_it_does_not_know_is_refused(caller, control):
+async def test_an_unknown_control_is_refused(caller, control):
     assert await caller.control(**control) == 400
 
 
@@ -147,7 +147,7 @@ async def outcomes_of_the_storm(caller, seed, count=200):
     return [outcome for *_, outcome in log["calls"]]
 
 
-async def test_faults_by_chance_are_the_same_for_the_same_seed_and_are_all_in_the_log(caller):
+async def test_random_faults_are_the_same_for_the_same_seed_and_are_all_in_the_log(caller):
     first = await outcomes_of_the_storm(caller, 1)
     assert set(first) == {"answered", "429", "500", "broken_body", "reset", "hung"}
     assert 60 <= first.count("answered") <= 140
@@ -155,14 +155,14 @@ async def test_faults_by_chance_are_the_same_for_the_same_seed_and_are_all_in_th
     assert await outcomes_of_the_storm(caller, 2) != first
 
 
-async def test_no_fault_comes_once_chance_is_switched_off(caller):
+async def test_random_faults_stop_once_switched_off(caller):
     await caller.control(fail_randomly={"seed": 1, "faults": [{"probability": 1, "status": 500}]})
     assert (await caller.ask("x"))[0] == 500
     await caller.control(fail_randomly=None)
     assert (await caller.ask("x"))[0] == 200
 
 
-async def test_the_log_names_caller_prompt_and_times_and_is_read_from_any_place(caller):
+async def test_the_log_names_caller_prompt_and_times_and_is_read_from_any_position(caller):
     assert (await caller.get("/call-log")) == {"call_count": 0, "calls": []}
     await caller.ask("not kept")
     await caller.control(keep_log=True, latency_ms=20)
@@ -174,7 +174,7 @@ async def test_the_log_names_caller_prompt_and_times_and_is_read_from_any_place(
     assert 0.015 <= end - begin < 5
 
 
-async def test_the_log_tells_a_hang_and_a_slow_answer_apart_when_the_caller_goes_away(caller):
+async def test_the_log_distinguishes_a_hang_from_a_slow_answer_when_the_caller_disconnects(caller):
     await caller.control(keep_log=True, latency_ms=60_000)
     slow = asyncio.create_task(caller.ask("slow"))
     async with asyncio.timeout(5):

@@ -1,19 +1,19 @@
-"""The seam for cool-downs."""
+"""Interface of cool-downs."""
 
 from typing import Protocol
 
 
 class Cooldowns(Protocol):
-    """How long models shall be left alone. Keys are opaque; one names a provider and a model."""
+    """Cool-downs by key. Keys are opaque. Each stands for a provider and a model."""
 
     def remaining(self, key: str) -> float:
-        """Returns the seconds still to wait; 0 where nothing is known. Cheap: ask before each call."""
+        """Returns the rest of a cool-down, in seconds. 0 if none is known. Cheap: it never waits."""
 
     def longest(self) -> float:
-        """Returns the seconds of the longest cool-down that this process knows of; 0: it knows of none."""
+        """Returns the rest of the longest cool-down known to this process, in seconds. 0 if there is none."""
 
     def hold(self, key: str, seconds: float) -> None:
-        """Starts a cool-down. It never shortens one that lasts longer already."""
+        """Starts a cool-down. It never shortens a longer one."""
 
     async def close(self) -> None:
-        """Ends what runs in the background. Safe to repeat."""
+        """Ends the background work. Safe to repeat."""

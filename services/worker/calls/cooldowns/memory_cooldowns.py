@@ -5,34 +5,34 @@ from collections.abc import Callable
 
 
 class MemoryCooldowns:
-    """Cool-downs that only this process knows.
+    """Cool-downs in the memory of this process.
 
     Args:
-        clock: Gives seconds that never go back.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._until: dict[str, float] = {}
+        self._ends: dict[str, float] = {}
 
     def remaining(self, key: str) -> float:
-        """Returns the seconds still to wait; 0 where nothing is known."""
-        until = self._until.get(key)
-        if until is None:
+        """Returns the rest of a cool-down, in seconds. 0 if there is none."""
+        end = self._ends.get(key)
+        if end is None:
             return 0.0
-        left = until - self._clock()
+        left = end - self._clock()
         if left <= 0:
-            del self._until[key]
+            del self._ends[key]
             return 0.0
         return left
 
     def longest(self) -> float:
-        """Returns the seconds of the longest cool-down; 0: there is none."""
-        return max((self.remaining(key) for key in list(self._until)), default=0.0)
+        """Returns the rest of the longest cool-down, in seconds. 0 if there is none."""
+        return max((self.remaining(key) for key in list(self._ends)), default=0.0)
 
     def hold(self, key: str, seconds: float) -> None:
-        """Starts a cool-down. It never shortens one that lasts longer already."""
-        self._until[key] = max(self._clock() + seconds, self._until.get(key, 0.0))
+        """Starts a cool-down. It never shortens a longer one."""
+        self._ends[key] = max(self._clock() + seconds, self._ends.get(key, 0.0))
 
     async def close(self) -> None:
-        """Does nothing: nothing runs in the background."""
+        """Does nothing: there is no background work."""

@@ -1,7 +1,7 @@
-"""What a failed call means: for the item, for the job, or for another attempt.
+"""Maps a failed call to its consequence: another attempt, a failed item or a failed job.
 
 =========================================  ===========  ==============================================
-the provider                               then         reason
+the provider's response                    consequence  reason
 =========================================  ===========  ==============================================
 429                                        again        RATE_LIMITED, not before Retry-After
 429 insufficient_quota, 402                job fails    PROVIDER_QUOTA_EXHAUSTED
@@ -10,14 +10,14 @@ the provider                               then         reason
 404 without an error object                job fails    PROVIDER_URL_WRONG
 408, 409, 425, 3xx, 5xx                    again        PROVIDER_ERROR, not before Retry-After
 any other 4xx (also context too long)      item fails   PROVIDER_REFUSED_INPUT
-no answer in time                          again        PROVIDER_TIMEOUT
-no connection, or it broke                 again        PROVIDER_UNREACHABLE
+no response in time                        again        PROVIDER_TIMEOUT
+no connection, or a broken one             again        PROVIDER_UNREACHABLE
 200 without a completion in it             again        BROKEN_ANSWER
 200, but the model or a filter refused     item fails   PROVIDER_REFUSED_INPUT
 no key and no base URL, or a bad URL        job fails    PROVIDER_NOT_CONFIGURED
 =========================================  ===========  ==============================================
 
-A provider's own words are never passed on: they repeat parts of keys and of inputs. Its error codes are.
+A provider's error codes are passed on. Its messages are not, because they repeat parts of keys and inputs.
 """
 
 import re
@@ -28,7 +28,7 @@ from headrace.kinds import ItemFailedError, JobFailedError, RetryableError
 from services.worker.calls.provider.retry_after import read_retry_after
 
 RATE_LIMITED = "RATE_LIMITED"
-# Those of calls that may succeed in another attempt.
+# Reasons of calls that may succeed in another attempt.
 PASSING_REASONS = frozenset(
     {RATE_LIMITED, "PROVIDER_ERROR", "PROVIDER_TIMEOUT", "PROVIDER_UNREACHABLE", "BROKEN_ANSWER"}
 )
@@ -39,7 +39,7 @@ _CODE = re.compile(r"[A-Za-z0-9_.\[\]]{1,64}")
 
 
 def status_fault(error: openai.APIStatusError) -> RetryableError | ItemFailedError:
-    """Returns what an answer with an error status means; see the table above."""
+    """Returns the error for a response with an error status. See the table above."""
     status = error.status_code
     retry_after = read_retry_after(error.response.headers)
     if status == 402 or (status < 500 and {error.code, error.type} & _QUOTA_CODES):
@@ -47,11 +47,16 @@ def status_fault(error: openai.APIStatusError) -> RetryableError | ItemFailedErr
     if status == 429:
         return RetryableError(RATE_LIMITED, "the provider's rate limit is reached", retry_after)
     if status in (401, 403):
-        return JobFailedError("PROVIDER_KEY_REFUSED", f"the provider refused the key (HTTP {status})")
+        return JobFailedError(
+            "PROVIDER_KEY_REFUSED", f"the provider refused the key (HTTP {status}); check OPENAI_API_KEY"
+        )
     if error.code == "model_not_found" or (status == 404 and isinstance(error.body, dict) and error.type):
         return JobFailedError("MODEL_UNKNOWN", "the provider does not know the model")
     if status == 404:
-        return JobFailedError("PROVIDER_URL_WRONG", "nothing answers chat completions there (HTTP 404)")
+        return JobFailedError(
+            "PROVIDER_URL_WRONG",
+            "the provider's URL serves no chat completions (HTTP 404); check OPENAI_BASE_URL",
+        )
     if status in _RETRYABLE_STATUSES or not 400 <= status < 500:
         return RetryableError("PROVIDER_ERROR", f"the provider failed (HTTP {status})", retry_after)
     return ItemFailedError(
@@ -60,12 +65,12 @@ def status_fault(error: openai.APIStatusError) -> RetryableError | ItemFailedErr
 
 
 def timeout_fault() -> RetryableError:
-    """Returns what a call without an answer in time means."""
-    return RetryableError(PROVIDER_TIMEOUT, "the provider did not answer in time")
+    """Returns the error for a call without a response in time."""
+    return RetryableError(PROVIDER_TIMEOUT, "the provider did not respond in time")
 
 
 def connection_fault() -> RetryableError:
-    """Returns what a failed or broken connection means."""
+    """Returns the error for a connection that failed or broke."""
     return RetryableError("PROVIDER_UNREACHABLE", "the provider cannot be reached, or the connection broke")
 
 

@@ -1,4 +1,4 @@
-"""The provider behind the openai library: OpenAI, and every server that speaks its API."""
+"""Provider adapter over the openai library, for OpenAI and every server that speaks its API."""
 
 import asyncio
 import os
@@ -13,28 +13,29 @@ import orjson
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, JobFailedError, RetryableError
-from services.worker.calls.provider.answer import read_completion, read_tokens
 from services.worker.calls.provider.faults import connection_fault, status_fault, timeout_fault
 from services.worker.calls.provider.provider import CompletionRequest
 from services.worker.calls.provider.remaining import read_remaining
+from services.worker.calls.provider.response import read_completion, read_tokens
 
-_CONNECT_SECONDS = 10.0
+_CONNECT_TIMEOUT_SECONDS = 10.0
 _KEEPALIVE_SECONDS = 60.0
 _NO_KEY = "no-key"
 
 
 class OpenAiProvider:
-    """Makes chat completions through ``AsyncOpenAI`` over its aiohttp back end; connects when first used.
+    """Makes chat completions through ``AsyncOpenAI`` over its aiohttp back end. It connects when first used.
 
-    The library's own retries are off: they would hide a rate limit from the worker and hold a slot in
-    its in-flight limit meanwhile. Requests and answers go past its models, as JSON: they are most of what
-    a call costs.
+    The library's own retries are off, because they would hide rate limits from the worker and occupy a slot
+    meanwhile. Requests and responses bypass the library's models and travel as JSON, because the models would
+    be most of the cost of a call.
 
     Args:
-        api_key: None: OPENAI_API_KEY; a base URL without any key gets a dummy one.
-        base_url: None: OPENAI_BASE_URL, else OpenAI itself.
-        timeout_seconds: For a whole call whose request names no other.
-        max_connections: Open at once. Make no more calls at once: waiting for one uses up a call's time.
+        api_key: API key. None for OPENAI_API_KEY. A base URL without a key gets a dummy key.
+        base_url: Base URL. None for OPENAI_BASE_URL, or OpenAI itself if that is unset.
+        timeout_seconds: Time limit of a call whose request sets none.
+        max_connections: Maximum open connections. Do not make more calls at once, because waiting for a
+            connection counts towards a call's time limit.
     """
 
     def __init__(
@@ -55,28 +56,28 @@ class OpenAiProvider:
 
     @property
     def name(self) -> str:
-        """Host and port that the calls go to."""
+        """Host and port of the provider."""
         return self._name or "nowhere"
 
     async def complete(self, request: CompletionRequest, usage: jobs_pb2.Usage) -> Completion:
-        """Makes one call; see the protocol, and ``faults`` for what each failure becomes."""
+        """Makes one call. See ``Provider``, and ``faults`` for the error of each failure."""
         body = _encode(request)
         client = self._open()
         usage.call_count += 1
-        answer, headers = await self._post(client, body, request.timeout_seconds)
-        tokens = read_tokens(answer)
+        response, headers = await self._post(client, body, request.timeout_seconds)
+        tokens = read_tokens(response)
         tokens.add_to(usage)
         remaining = read_remaining(headers, tokens.input_tokens + tokens.output_tokens)
         if remaining is not None:
             self._remaining[request.model] = remaining
-        return read_completion(answer, tokens)
+        return read_completion(response, tokens)
 
     def take_remaining(self, model: str) -> int | None:
-        """Returns how many more calls the last answer said it would take; see the protocol."""
+        """Returns how many more calls the provider accepts. See ``Provider``."""
         return self._remaining.pop(model, None)
 
     async def close(self) -> None:
-        """Lets go of all connections. Safe to repeat."""
+        """Closes all connections. Safe to repeat."""
         client, self._client = self._client, None
         if client is not None:
             await client.close()
@@ -85,10 +86,12 @@ class OpenAiProvider:
         if self._client is None:
             if not self._api_key and not self._base_url:
                 raise JobFailedError(
-                    "PROVIDER_NOT_CONFIGURED", "the worker has neither OPENAI_API_KEY nor OPENAI_BASE_URL"
+                    "PROVIDER_NOT_CONFIGURED", "set OPENAI_API_KEY or OPENAI_BASE_URL on the worker"
                 )
             if not self._name:
-                raise JobFailedError("PROVIDER_NOT_CONFIGURED", "the worker's OPENAI_BASE_URL is no http URL")
+                raise JobFailedError(
+                    "PROVIDER_NOT_CONFIGURED", "the worker's OPENAI_BASE_URL is not an http or https URL"
+                )
             timeout = _timeout(self._timeout_seconds)
             limits = httpx2.Limits(max_connections=self._max_connections, keepalive_expiry=_KEEPALIVE_SECONDS)
             self._client = openai.AsyncOpenAI(
@@ -104,11 +107,11 @@ class OpenAiProvider:
         self, client: openai.AsyncOpenAI, body: bytes, timeout_seconds: float | None
     ) -> tuple[Any, Mapping[str, str]]:
         options: openai.RequestOptions = {}
-        if timeout_seconds is not None:  # the library would break a longer one off at the client's own time
+        if timeout_seconds is not None:  # without it, the client's own limit would end a longer call
             options["timeout"] = _timeout(timeout_seconds)
         try:
             async with asyncio.timeout(timeout_seconds or self._timeout_seconds):
-                # A whole URL: the client takes a relative one apart and puts it together at every call.
+                # An absolute URL, because the client parses and rebuilds a relative one at every call.
                 response = await client.post(
                     str(client.base_url).rstrip("/") + "/chat/completions",
                     cast_to=httpx2.Response,
@@ -119,7 +122,7 @@ class OpenAiProvider:
         except openai.APIStatusError as error:
             raise status_fault(error) from None
         except openai.APIConnectionError as error:
-            # The back end reports a closed connection as a connect time-out.
+            # The back end reports a closed connection as a connect timeout.
             slow = isinstance(error, openai.APITimeoutError) and not isinstance(
                 error.__cause__, httpx2.ConnectTimeout
             )
@@ -129,15 +132,15 @@ class OpenAiProvider:
         except (aiohttp.ClientError, OSError):
             raise connection_fault() from None
         except ValueError:
-            raise RetryableError("BROKEN_ANSWER", "the provider's answer is not valid JSON") from None
+            raise RetryableError("BROKEN_ANSWER", "the provider's response is not valid JSON") from None
 
 
 def _timeout(seconds: float) -> httpx2.Timeout:
-    return httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_SECONDS))
+    return httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_TIMEOUT_SECONDS))
 
 
 def _host(url: str) -> str:
-    """Returns host and port of a URL, or an empty text if it is none that can be called."""
+    """Returns host and port of a URL. Empty if it is not an http or https URL."""
     try:
         parts = urlsplit(url)
         known = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)

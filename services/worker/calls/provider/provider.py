@@ -1,4 +1,4 @@
-"""The seam between the worker and a provider of language models."""
+"""Interface between the worker and a provider of language models."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,9 +15,9 @@ class CompletionRequest:
     Attributes:
         model: The provider's name of the model.
         messages: The chat so far.
-        temperature: None: not sent.
-        max_output_tokens: None: not sent.
-        timeout_seconds: How long to wait for the answer; None: as long as the provider's adapter has it.
+        temperature: Sampling temperature. None to leave it out of the request.
+        max_output_tokens: Maximum output tokens. None to leave it out of the request.
+        timeout_seconds: Time limit of the call. None for the default of the provider's adapter.
     """
 
     model: str
@@ -32,26 +32,27 @@ class Provider(Protocol):
 
     @property
     def name(self) -> str:
-        """Tells apart providers with rate limits of their own, such as ``api.openai.com``."""
+        """Name that distinguishes providers with separate rate limits, such as ``api.openai.com``."""
 
     async def complete(self, request: CompletionRequest, usage: jobs_pb2.Usage) -> Completion:
-        """Makes one call, and attempts nothing twice.
+        """Makes one call and never retries it.
 
         Args:
-            request: What to ask.
-            usage: The call and its tokens are added to it, also where the call fails.
+            request: The call to make.
+            usage: The call and its tokens are added to it, even if the call fails.
 
         Raises:
-            RetryableError: Another try may succeed.
+            RetryableError: Another attempt may succeed.
             ItemFailedError: This request will always be refused.
             JobFailedError: No request of this job can succeed.
         """
 
     def take_remaining(self, model: str) -> int | None:
-        """Returns how many more calls the provider's last answer said it would take, each answer's once.
+        """Returns how many more calls the provider accepts, according to its latest response.
 
-        None: it said nothing.
+        Returns:
+            None if that response does not say, and once it has been read.
         """
 
     async def close(self) -> None:
-        """Lets go of all connections. Safe to repeat."""
+        """Closes all connections. Safe to repeat."""

@@ -1,16 +1,17 @@
-"""How many more calls a provider says it would take, before it turns any away."""
+"""Reads how many more calls a provider accepts before it rejects any."""
 
 from collections.abc import Mapping
 
 
 def read_remaining(headers: Mapping[str, str], token_count: int) -> int | None:
-    """Returns the calls that are left, or None where the headers say nothing.
+    """Returns the remaining number of calls. None if the headers do not say.
 
-    Reads ``x-ratelimit-remaining-requests`` and ``x-ratelimit-remaining-tokens``, and takes the lower.
+    Reads ``x-ratelimit-remaining-requests`` and ``x-ratelimit-remaining-tokens``, and returns the lower
+    number.
 
     Args:
-        headers: Of an answer; names in any case.
-        token_count: Tokens of a call such as this one; 0: unknown, and tokens are passed over.
+        headers: Headers of a response. Names are case-insensitive.
+        token_count: Tokens of a call like this one. If 0, they are unknown, and remaining tokens are ignored.
     """
     found = [_read(headers, "requests")]
     tokens = _read(headers, "tokens")

@@ -1,22 +1,22 @@
-"""How long a provider asks to wait."""
+"""Reads the delay that a provider asks for before the next call."""
 
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
-# A longer wait than this is a mistake of the provider's.
+# A longer delay is a mistake of the provider. In seconds.
 MAX_WAIT_SECONDS = 86_400.0
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Returns the seconds to wait, 0 to a day, or None where the headers ask for nothing.
+    """Returns the delay in seconds, from 0 to a day. None if the headers ask for none.
 
-    Reads ``retry-after-ms``, then ``retry-after`` in seconds or as a date. A date counts from the answer's
-    own ``date``, so that a clock that is wrong here does no harm.
+    Reads ``retry-after-ms``, then ``retry-after`` in seconds or as a date. A date is compared with the
+    response's own ``date``, so that a wrong clock on this machine does no harm.
 
     Args:
-        headers: Of an answer; names in any case.
+        headers: Headers of a response. Names are case-insensitive.
     """
     for name, seconds_per_unit in (("retry-after-ms", 0.001), ("retry-after", 1.0)):
         try:

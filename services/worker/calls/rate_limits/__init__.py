@@ -1,59 +1,60 @@
-"""Rate limits of the whole fleet: requests and tokens a minute, by provider key and model."""
+"""Rate limits of the whole fleet: requests and tokens per minute, by provider key and model."""
 
 import hashlib
 import os
 from collections.abc import Callable, Mapping
 
 from services.shared.setting_types import MEMORY, ModelLimit
-from services.worker.calls.rate_limits.breaker import Breaker
-from services.worker.calls.rate_limits.limiter import Limiter, Reservation
+from services.worker.calls.breaker import Breaker
+from services.worker.calls.rate_limits.limiter import ModelLimiter, Reservation
 from services.worker.calls.rate_limits.redis_buckets import RedisBuckets
 from services.worker.calls.rate_limits.shared_buckets import SharedBuckets
 
 ANY_MODEL = "*"
-MAX_MODELS = 1000  # clients name models: beyond so many the idle ones are forgotten
+MAX_LIMITERS = 1000  # clients name models: beyond this number, idle limiters are dropped
 
 
 class RateLimits:
-    """The limiters of a worker, made when a model is first called.
+    """The limiters of a worker. Each is created at the first call of its model.
 
     Args:
-        limits: By model; ``*`` for those without an own entry. Empty: nothing is limited, nobody is asked.
-        buckets: Where requests and tokens are taken from.
-        account: Tells apart keys of a provider; a hash, not the key itself.
+        limits: Limits by model. ``*`` applies to models without an entry. If empty, nothing is limited and
+            the buckets are never asked.
+        buckets: Source of requests and tokens.
+        account: Distinguishes keys of a provider. It is a hash, not the key itself.
     """
 
     def __init__(self, limits: Mapping[str, ModelLimit], buckets: SharedBuckets, account: str = "") -> None:
         self._limits = limits
         self._buckets = buckets
         self._account = account
-        self._limiters: dict[str, Limiter] = {}
+        self._limiters: dict[str, ModelLimiter] = {}
 
     @property
     def waiting_count(self) -> int:
-        """Calls that wait for a limit."""
+        """Number of calls that wait for a rate limit."""
         return sum(limiter.waiting_count for limiter in self._limiters.values())
 
-    def of(self, provider: str, model: str, free_slots: Callable[[], int]) -> Limiter | None:
-        """Returns the limiter of a model, None where it has no limit.
+    def of(self, provider: str, model: str, free_slots: Callable[[], int]) -> ModelLimiter | None:
+        """Returns the limiter of a model. None if it has no limit.
 
         Args:
-            provider: Its name.
+            provider: Name of the provider.
             model: The provider's name of the model.
-            free_slots: See Limiter.
+            free_slots: See ``ModelLimiter``.
         """
         limiter = self._limiters.get(model)
         limit = self._limits.get(model) or self._limits.get(ANY_MODEL)
         if limiter is None and limit is not None:
-            if len(self._limiters) >= MAX_MODELS:
+            if len(self._limiters) >= MAX_LIMITERS:
                 self._limiters = {name: kept for name, kept in self._limiters.items() if not kept.is_idle}
             text = "\n".join((provider, self._account, model))
             key = hashlib.sha256(text.encode()).hexdigest()[:32]
-            limiter = self._limiters[model] = Limiter(self._buckets, key, model, limit, free_slots)
+            limiter = self._limiters[model] = ModelLimiter(self._buckets, key, model, limit, free_slots)
         return limiter
 
     async def close(self) -> None:
-        """Gives back what is left and lets go of connections. Safe to repeat."""
+        """Puts unused requests and tokens back and closes the connections. Safe to repeat."""
         for limiter in self._limiters.values():
             await limiter.close()
         await self._buckets.close()
@@ -65,13 +66,13 @@ def open_rate_limits(
     worker_count: Callable[[], int] = lambda: 1,
     breaker: Breaker | None = None,
 ) -> RateLimits:
-    """Returns the limits of a worker; a connection is made when first needed.
+    """Returns the rate limits of a worker. It connects when first needed.
 
     Args:
-        limits: By model.
-        redis_url: ``memory://`` (this process alone) or ``redis://...`` (shared).
-        worker_count: Gives how many workers live: each takes its part where Redis cannot be asked.
-        breaker: Knows whether Redis can be asked; None: one of its own.
+        limits: Limits by model.
+        redis_url: ``memory://`` for this process alone, or ``redis://...`` to share with other workers.
+        worker_count: Returns the number of live workers. Each takes its part while Redis cannot be asked.
+        breaker: Decides whether Redis can be asked. None for one of its own.
     """
     shared = None if redis_url == MEMORY or not limits else RedisBuckets(redis_url)
     provider_key = os.environ.get("OPENAI_API_KEY", "")
@@ -79,4 +80,4 @@ def open_rate_limits(
     return RateLimits(limits, SharedBuckets(shared, worker_count, breaker=breaker), account)
 
 
-__all__ = ["Breaker", "Limiter", "RateLimits", "Reservation", "open_rate_limits"]
+__all__ = ["ModelLimiter", "RateLimits", "Reservation", "open_rate_limits"]

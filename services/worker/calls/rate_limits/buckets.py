@@ -1,19 +1,19 @@
-"""The seam for what is left of limits."""
+"""Interface of the buckets that requests and tokens are taken from."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from services.worker.calls.rate_limits.gcra import Rates
+from services.worker.calls.rate_limits.gcra import GcraLimit
 
 
 @dataclass(frozen=True)
 class Returned:
-    """What was taken and not used.
+    """Requests and tokens that were taken and not used.
 
     Attributes:
         request_count: Requests.
-        token_count: Tokens; below 0: so many more were used than taken, which leaves a debt.
+        token_count: Tokens. A negative count is a debt: more tokens were used than taken.
     """
 
     request_count: int = 0
@@ -22,11 +22,12 @@ class Returned:
 
 @dataclass(frozen=True)
 class Taken:
-    """What a bucket gave.
+    """Reply of a bucket.
 
     Attributes:
-        count: Of the requests asked for, the first so many.
-        wait_seconds: Until the next of them could be had, if nobody else takes it; 0: all were given.
+        count: Number of requests granted, from the start of the list.
+        wait_seconds: Time until the next request is available, if nobody else takes it. 0 if all were
+            granted.
     """
 
     count: int
@@ -34,19 +35,19 @@ class Taken:
 
 
 class Buckets(Protocol):
-    """What is left of each limit. Keys are opaque; one names a provider's key and a model."""
+    """A bucket per key. Keys are opaque. Each stands for a provider's key and a model."""
 
-    async def take(self, key: str, rates: Rates, costs: Sequence[int], returned: Returned) -> Taken:
-        """Takes requests, each with its tokens or not at all, the first ones first.
+    async def take(self, key: str, limit: GcraLimit, costs: Sequence[int], returned: Returned) -> Taken:
+        """Takes requests in order, each together with its tokens.
 
-        A request of more tokens than may come at once is given when the bucket is full, and leaves a debt.
+        A request with more tokens than the burst is granted when the bucket is full, and leaves a debt.
 
         Args:
-            key: Whose limit.
-            rates: The limit.
+            key: Bucket to take from.
+            limit: Limit of the bucket.
             costs: Tokens of each request.
-            returned: Goes back first.
+            returned: Put back before anything is taken.
         """
 
     async def close(self) -> None:
-        """Lets go of connections. Safe to repeat."""
+        """Closes the connections. Safe to repeat."""

@@ -1,30 +1,30 @@
-"""The arithmetic of a limit: what "so many a minute" means for a smooth limiter."""
+"""Arithmetic of the generic cell rate algorithm (GCRA): a limit per minute as periods and bursts."""
 
 from dataclasses import dataclass
 from math import ceil
 
 from services.shared.setting_types import ModelLimit
 
-# What is taken may be used so long afterwards, in seconds; then it goes back.
+# A request that was taken may be used for this long. Then it goes back. In seconds.
 USABLE_SECONDS = 1.0
-# What goes back later than this after it was taken is not credited, in seconds.
+# A request that goes back later than this after it was taken is not credited. In seconds.
 CREDITED_SECONDS = 1.2
-# In 60 s of calls there is what was taken in 61 s, and what others gave back of the 1.2 s before; so a limit
-# of a minute is spread over a little more than their sum.
+# The calls of 60 s use what was taken within 61 s, and what others gave back from the 1.2 s before that. So a
+# minute's limit is spread over slightly more than the sum of the three.
 _MINUTE_SECONDS = 60.0 + USABLE_SECONDS + CREDITED_SECONDS + 0.1
-_REQUEST_BURST_PART = 200  # 0.5 % of a minute's requests may come at once, beside the one that is due
+_REQUEST_BURST_PART = 200  # 0.5 % of a minute's requests may come at once, in addition to the one that is due
 _TOKEN_BURST_PART = 20
 
 
 @dataclass(frozen=True)
-class Rates:
-    """A limit in the terms of a generic cell rate limiter; times in microseconds, 0: not limited.
+class GcraLimit:
+    """A limit in the terms of GCRA. Times are in microseconds. 0 means no limit.
 
     Attributes:
-        request_period: Between two requests, at a steady rate.
-        request_burst: How far requests may run ahead of the steady rate.
-        token_period: Between two tokens.
-        token_burst: How far tokens may run ahead.
+        request_period: Time between two requests at a steady rate.
+        request_burst: Time that requests may run ahead of the steady rate.
+        token_period: Time between two tokens at a steady rate.
+        token_burst: Time that tokens may run ahead of the steady rate.
     """
 
     request_period: float
@@ -33,22 +33,25 @@ class Rates:
     token_burst: float
 
 
-def rates_of(limit: ModelLimit, worker_count: int = 1) -> Rates:
-    """Returns the rates of one of so many workers that share a limit and cannot talk to each other.
+def gcra_limit(limit: ModelLimit, worker_count: int = 1) -> GcraLimit:
+    """Returns the part of a limit that belongs to one of several workers that cannot talk to each other.
 
-    In no 60 s are there more requests than the limit, and about 95.9 % of it where there is always work.
+    No 60 s hold more requests than the limit. With constant demand they hold about 95.9 % of it.
 
     Args:
-        limit: A minute's, of all.
-        worker_count: At least 1; 1 also where the workers share a bucket.
+        limit: Limit per minute, of all workers together.
+        worker_count: Number of parts, at least 1. It is 1 if the workers share a bucket.
     """
     requests = (limit.requests_per_minute or 0) / worker_count
     tokens = (limit.tokens_per_minute or 0) / worker_count
     ahead = requests // _REQUEST_BURST_PART
     request_period = float(ceil(_period(requests - ahead)))  # whole, so that sums of it are exact
     token_period = _period(tokens * (1 - 1 / _TOKEN_BURST_PART))
-    return Rates(
-        request_period, request_period * (1 + ahead), token_period, token_period * tokens / _TOKEN_BURST_PART
+    return GcraLimit(
+        request_period=request_period,
+        request_burst=request_period * (1 + ahead),
+        token_period=token_period,
+        token_burst=token_period * tokens / _TOKEN_BURST_PART,
     )
 
 

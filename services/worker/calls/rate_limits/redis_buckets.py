@@ -1,15 +1,13 @@
-"""What is left of the limits that all workers of a Redis share."""
+"""Buckets that all workers of a Redis share."""
 
 from collections.abc import Callable, Sequence
 
 from services.worker.calls.rate_limits.buckets import Returned, Taken
-from services.worker.calls.rate_limits.gcra import Rates
-from services.worker.calls.redis_client import open_redis
+from services.worker.calls.rate_limits.gcra import GcraLimit
+from services.worker.calls.redis_client import SCRIPT_TIMEOUT_SECONDS, open_redis
 
-# How long a script call may take, in seconds.
-CALL_SECONDS = 0.25
-# Times are microseconds by Redis's own clock. A bucket that is full again is forgotten, unless the clock is
-# another one than its lifetime goes by.
+# Times are microseconds of Redis's own clock. A bucket expires once it is full again, except with a clock of
+# the caller's, because expiry follows Redis's clock.
 _TAKE = """
 local time = redis.call('TIME')
 local now = tonumber(ARGV[1]) or (time[1] * 1000000 + time[2])
@@ -41,37 +39,41 @@ return {count, string.format('%.0f', math.max(late, 0))}
 
 
 class RedisBuckets:
-    """Buckets shared through Redis: each call of take is one call of a script.
+    """Buckets in Redis. Each ``take`` is one call of a script.
 
     Args:
         url: ``redis://host:port/db``.
-        clock: Gives the time in place of Redis's own; for tests.
-        call_seconds: How long a script call may take.
+        clock: Replaces Redis's own clock in tests. In seconds.
+        timeout_seconds: Time limit of one script call.
     """
 
     def __init__(
-        self, url: str, clock: Callable[[], float] | None = None, *, call_seconds: float = CALL_SECONDS
+        self,
+        url: str,
+        clock: Callable[[], float] | None = None,
+        *,
+        timeout_seconds: float = SCRIPT_TIMEOUT_SECONDS,
     ) -> None:
-        self._redis = open_redis(url, call_seconds)
+        self._redis = open_redis(url, timeout_seconds)
         self._script = self._redis.register_script(_TAKE)
         self._clock = clock
 
-    async def take(self, key: str, rates: Rates, costs: Sequence[int], returned: Returned) -> Taken:
-        """Takes requests, each with its tokens or not at all, the first ones first; see Buckets.
+    async def take(self, key: str, limit: GcraLimit, costs: Sequence[int], returned: Returned) -> Taken:
+        """Takes requests in order, each together with its tokens. See ``Buckets``.
 
         Raises:
             RedisError: Redis cannot be asked.
-            OSError: The same.
+            OSError: Redis cannot be asked.
         """
         now = "" if self._clock is None else round(self._clock() * 1e6)
         count, late = await self._script(
             keys=[f"headrace:limit:{{{key}}}"],
             args=[
                 now,
-                repr(rates.request_period),
-                repr(rates.request_burst),
-                repr(rates.token_period),
-                repr(rates.token_burst),
+                repr(limit.request_period),
+                repr(limit.request_burst),
+                repr(limit.token_period),
+                repr(limit.token_burst),
                 returned.request_count,
                 returned.token_count,
                 *costs,
@@ -80,5 +82,5 @@ class RedisBuckets:
         return Taken(int(count), int(late) / 1e6)
 
     async def close(self) -> None:
-        """Ends the connection. Safe to repeat."""
+        """Closes the connections. Safe to repeat."""
         await self._redis.aclose()

@@ -1,25 +1,24 @@
-"""Buckets on Redis, with a worker's own part of each limit where Redis is slow or gone."""
+"""Buckets in Redis, with this worker's own part of each limit while Redis is slow or away."""
 
 import time
 from collections.abc import Callable, Sequence
 
 from services.shared.setting_types import ModelLimit
-from services.worker.calls.rate_limits.breaker import Breaker
+from services.worker.calls.breaker import Breaker
 from services.worker.calls.rate_limits.buckets import Buckets, Returned, Taken
-from services.worker.calls.rate_limits.gcra import rates_of
+from services.worker.calls.rate_limits.gcra import gcra_limit
 from services.worker.calls.rate_limits.memory_buckets import MemoryBuckets
-
-NOTHING = Returned()
+from services.worker.calls.shared_fallback import SharedFallback
 
 
 class SharedBuckets:
-    """Takes from shared buckets; where they fail, from this worker's own, as one of the live workers.
+    """Takes from shared buckets. While they fail, each live worker takes from its own part of a limit.
 
     Args:
-        shared: Asked first; None: there is nobody to share with.
-        worker_count: Gives how many workers live.
-        clock: Gives seconds that never go back.
-        breaker: Knows whether the shared buckets can be asked; None: one of its own.
+        shared: Asked first. None if this process shares with nobody: it then has the whole of each limit.
+        worker_count: Returns the number of live workers.
+        clock: Monotonic clock, in seconds.
+        breaker: Decides whether the shared buckets can be asked. None for one of its own.
     """
 
     def __init__(
@@ -29,28 +28,17 @@ class SharedBuckets:
         clock: Callable[[], float] = time.monotonic,
         breaker: Breaker | None = None,
     ) -> None:
-        self._shared = shared
-        self._worker_count = worker_count
+        part_count = worker_count if shared is not None else lambda: 1
+        self._fallback = SharedFallback(shared, breaker or Breaker(worker_count, clock), part_count)
         self._own = MemoryBuckets(clock)
-        self._breaker = breaker or Breaker(worker_count, clock)
-
-    @property
-    def are_apart(self) -> bool:
-        """Whether the shared buckets could not be asked just now."""
-        return self._breaker.is_open
 
     async def take(self, key: str, limit: ModelLimit, costs: Sequence[int], returned: Returned) -> Taken:
-        """Takes requests with their tokens; see Buckets. It never fails."""
-        if self._shared is None:
-            return await self._own.take(key, rates_of(limit), costs, returned)
-        shared = self._shared
-        taken = await self._breaker.call(lambda: shared.take(key, rates_of(limit), costs, returned))
-        if taken is not None:
-            return taken
-        rates = rates_of(limit, max(1, self._worker_count()))
-        return await self._own.take(key, rates, costs, returned)
+        """Takes requests with their tokens. It never fails. See ``Buckets``."""
+        return await self._fallback.ask(
+            lambda shared: shared.take(key, gcra_limit(limit), costs, returned),
+            lambda worker_count: self._own.take(key, gcra_limit(limit, worker_count), costs, returned),
+        )
 
     async def close(self) -> None:
-        """Lets go of connections. Safe to repeat."""
-        if self._shared is not None:
-            await self._shared.close()
+        """Closes the connections. Safe to repeat."""
+        await self._fallback.close()

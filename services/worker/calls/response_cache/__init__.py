@@ -1,5 +1,6 @@
-"""Answers of the provider that are used again by jobs that want it."""
+"""Response cache: responses of the provider that jobs may use again."""
 
+from services.shared.setting_types import MEMORY
 from services.worker.calls.response_cache.exchange import Exchange
 from services.worker.calls.response_cache.memory_response_store import MemoryResponseStore
 from services.worker.calls.response_cache.redis_response_store import RedisResponseStore
@@ -7,26 +8,24 @@ from services.worker.calls.response_cache.response_cache import CachedCalls, Res
 from services.worker.calls.response_cache.response_store import ResponseStore
 from services.worker.calls.response_cache.single_flight import SingleFlight
 
-MEMORY_URL = "memory://"
-
 
 def open_response_store(url: str) -> ResponseStore:
-    """Returns the store of answers that a URL names; a connection is made when first needed.
+    """Returns the response store at a URL. It connects when first needed.
 
     Args:
-        url: ``memory://`` (this process alone) or ``redis://...`` (shared).
+        url: ``memory://`` for this process alone, or ``redis://...`` to share with other workers.
     """
-    return MemoryResponseStore() if url == MEMORY_URL else RedisResponseStore(url)
+    return MemoryResponseStore() if url == MEMORY else RedisResponseStore(url)
 
 
 def open_response_cache(url: str, owner: str, provider_name: str, lifetime_seconds: float) -> ResponseCache:
-    """Returns a worker's cache of answers; it touches no server before a job wants it.
+    """Returns the response cache of a worker. It contacts no server until a job uses it.
 
     Args:
-        url: As ``open_response_store`` takes it.
-        owner: Names this process; no other has the same.
-        provider_name: Where its calls go.
-        lifetime_seconds: How long answers are kept.
+        url: See ``open_response_store``.
+        owner: Unique name of this process.
+        provider_name: Name of the provider.
+        lifetime_seconds: Lifetime of a response.
     """
     exchange = Exchange(open_response_store(url))
     return ResponseCache(exchange, SingleFlight(exchange, owner), provider_name, lifetime_seconds)

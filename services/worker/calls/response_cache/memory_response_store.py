@@ -1,4 +1,4 @@
-"""Answers of a single process."""
+"""Response store of a single process."""
 
 import time
 from collections import OrderedDict
@@ -7,15 +7,15 @@ from collections.abc import Callable, Sequence
 from services.worker.calls.response_cache.response_store import Claim, Command, Drop, Put, Renew
 
 MAX_BYTES = 64 * 1024 * 1024
-_BYTES_BESIDE_VALUE = 300
+_BYTES_PER_ENTRY = 300  # in addition to the value
 
 
 class MemoryResponseStore:
-    """Values that only this process knows; those not used for longest go when they take too much memory.
+    """Values in the memory of this process. The least recently used are dropped if they take too much memory.
 
     Args:
-        clock: Gives seconds that never go back.
-        max_bytes: Of all together, about.
+        clock: Monotonic clock, in seconds.
+        max_bytes: Approximate limit of all values together.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic, max_bytes: int = MAX_BYTES) -> None:
@@ -25,7 +25,7 @@ class MemoryResponseStore:
         self._values: OrderedDict[str, tuple[bytes, float]] = OrderedDict()
 
     async def run(self, commands: Sequence[Command]) -> list[bytes | None]:
-        """Carries commands out in their order; see the protocol. It is never away."""
+        """Executes commands in order. It is never away. See ``ResponseStore``."""
         return [self._run_one(command) for command in commands]
 
     async def close(self) -> None:
@@ -60,11 +60,11 @@ class MemoryResponseStore:
     def _write(self, key: str, value: bytes, seconds: float) -> None:
         self._remove(key)
         self._values[key] = (value, self._clock() + seconds)
-        self._byte_count += len(value) + _BYTES_BESIDE_VALUE
+        self._byte_count += len(value) + _BYTES_PER_ENTRY
         while self._byte_count > self._max_bytes and self._values:
             self._remove(next(iter(self._values)))
 
     def _remove(self, key: str) -> None:
         found = self._values.pop(key, None)
         if found is not None:
-            self._byte_count -= len(found[0]) + _BYTES_BESIDE_VALUE
+            self._byte_count -= len(found[0]) + _BYTES_PER_ENTRY

@@ -1,4 +1,4 @@
-"""Answers that all workers of a Redis share."""
+"""Response store that all workers of a Redis share."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,9 +15,9 @@ from services.worker.calls.response_cache.response_store import (
     StoreAwayError,
 )
 
-# How long a connection may take to answer, in seconds; the caller bounds a whole exchange.
-SOCKET_SECONDS = 0.25
-_PREFIX = "headrace:answer:1:"  # the number changes with the form of the values
+# Time limit of a connection for each reply, in seconds. The caller limits a whole exchange.
+SOCKET_TIMEOUT_SECONDS = 0.25
+_PREFIX = "headrace:response:1:"  # the number changes with the encoding of the values
 _RENEW = """
 local present = redis.call('GET', KEYS[1])
 if not present or present == ARGV[1] then
@@ -32,27 +32,27 @@ end
 
 
 class RedisResponseStore:
-    """Values in Redis 7.0 or newer, an exchange a pipeline; it connects when first used.
+    """Values in Redis 7.0 or newer. Each exchange is one pipeline. It connects when first used.
 
     Args:
         url: ``redis://host:port/db``.
     """
 
     def __init__(self, url: str) -> None:
-        self._redis = open_redis(url, SOCKET_SECONDS)
+        self._redis = open_redis(url, SOCKET_TIMEOUT_SECONDS)
 
     async def run(self, commands: Sequence[Command]) -> list[bytes | None]:
-        """Carries commands out in their order, in one pipeline; see the protocol."""
+        """Executes commands in order, in one pipeline. See ``ResponseStore``."""
         try:
             async with self._redis.pipeline(transaction=False) as pipeline:
                 for command in commands:
                     _add(pipeline, command)
-                answers = await pipeline.execute()
+                replies = await pipeline.execute()
         except (RedisError, OSError) as error:
-            raise StoreAwayError("Redis did not answer") from error
+            raise StoreAwayError("Redis did not reply") from error
         return [
-            answer if isinstance(command, Claim) else None
-            for command, answer in zip(commands, answers, strict=True)
+            reply if isinstance(command, Claim) else None
+            for command, reply in zip(commands, replies, strict=True)
         ]
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""Answers that are used again, across items, jobs and workers: what was paid for is not paid twice."""
+"""Responses that are used again by other items, jobs and workers."""
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -16,18 +16,18 @@ from services.worker.calls.response_cache.response_store import Drop, Put
 from services.worker.calls.response_cache.single_flight import Outcome, SingleFlight
 from services.worker.metrics import CACHED_RESPONSES
 
-# How long to wait for another one's call where the job says nothing of its calls, in seconds.
+# Time to wait for another's call if the job sets no timeout for its calls, in seconds.
 PATIENCE_SECONDS = 120.0
 
 
 class ResponseCache:
-    """Answers of one worker's provider that its jobs may use again.
+    """Responses of a worker's provider that its jobs may use again.
 
     Args:
-        exchange: To the store of answers.
-        single_flight: The calls under way.
-        provider_name: Where calls go; answers of another provider are other answers.
-        lifetime_seconds: How long the answers of items that succeeded are kept.
+        exchange: Connection to the response store.
+        single_flight: Calls in flight.
+        provider_name: Name of the provider. Each provider's responses are separate.
+        lifetime_seconds: Lifetime of the responses of items that succeeded.
     """
 
     def __init__(
@@ -42,8 +42,9 @@ class ResponseCache:
         """Returns the calls of one attempt of an item.
 
         Args:
-            tenant: The job's: no other tenant's answers are used.
-            item: The item. One whose handler, not a call, has failed an attempt of this round gets fresh answers.
+            tenant: Owner of the job. Responses are not shared between tenants.
+            item: The item. If its handler, rather than a call, failed an attempt of this round, it gets fresh
+                responses.
         """
         fresh = any(
             failed.error.reason not in PASSING_REASONS and failed.error.reason != WORKER_CUT_OFF
@@ -51,51 +52,53 @@ class ResponseCache:
         )
         return CachedCalls(self, tenant, fresh=fresh)
 
-    async def answer(
-        self, key: str, request: CompletionRequest, make: Callable[[], Awaitable[Completion]]
+    async def complete(
+        self, key: str, request: CompletionRequest, make_call: Callable[[], Awaitable[Completion]]
     ) -> tuple[Completion, Outcome]:
-        """Returns the answer of a call, and where it came from; raises what ``make`` raises."""
-        return await self._single_flight.answer(key, make, request.timeout_seconds or PATIENCE_SECONDS)
+        """Returns the response of a call, and its source. Raises whatever ``make_call`` raises."""
+        patience = request.timeout_seconds or PATIENCE_SECONDS
+        return await self._single_flight.complete(key, make_call, patience)
 
     def key_of(self, tenant: str, request: CompletionRequest, number: int) -> str | None:
-        """Returns the key of a call; see the encoding."""
+        """Returns the key of a call. See ``encoding``."""
         return key_of(tenant, self._provider_name, request, number)
 
-    def keep(self, key: str, answer: Completion) -> None:
-        """Keeps an answer for its lifetime."""
-        value = encode_response(key, answer)
+    def keep(self, key: str, response: Completion) -> None:
+        """Keeps a response for its lifetime."""
+        value = encode_response(key, response)
         if value is not None:
-            self._exchange.tell(Put(key, value, self._lifetime_seconds))
+            self._exchange.send(Put(key, value, self._lifetime_seconds))
 
-    def forget(self, key: str, answer: Completion) -> None:
-        """Forgets an answer, unless another one has taken its slot."""
-        value = encode_response(key, answer)
+    def forget(self, key: str, response: Completion) -> None:
+        """Forgets a response, unless another one has replaced it."""
+        value = encode_response(key, response)
         if value is not None:
-            self._exchange.tell(Drop(key, value))
+            self._exchange.send(Drop(key, value))
 
     async def close(self) -> None:
-        """Sends what is to be kept, and lets go of the store. Safe to repeat."""
+        """Sends the responses to keep and closes the store. Safe to repeat."""
         await self._exchange.close()
 
 
 class CachedCalls:
-    """The calls of one attempt of an item: ``with`` it, the end of the block says what its answers were worth.
+    """Calls of one attempt of an item. Used as a context manager that spans the attempt.
 
-    Where the attempt succeeds, its answers are kept for others. Where the handler fails without a call having
-    failed, it does not want these answers: they are forgotten. Where the attempt is broken off, nothing is known.
+    If the attempt succeeds, its responses are kept for others. If the handler fails although no call has
+    failed, the responses are unwanted and are forgotten. If the attempt is cancelled, nothing is known of
+    them.
 
     Args:
-        cache: Has answers and takes them.
-        tenant: The job's.
-        fresh: Every call is made, and nobody shares it.
+        cache: Source of responses.
+        tenant: Owner of the job.
+        fresh: Whether every call is made, and shared with nobody.
     """
 
     def __init__(self, cache: ResponseCache, tenant: str, *, fresh: bool) -> None:
         self._cache = cache
         self._tenant = tenant
         self._fresh = fresh
-        self._asked: Counter[CompletionRequest] = Counter()
-        self._answers: dict[str, tuple[Completion, bool]] = {}  # and whether it was found
+        self._call_counts: Counter[CompletionRequest] = Counter()
+        self._responses: dict[str, tuple[Completion, bool]] = {}  # and whether it was found in the store
         self._call_failed = False
 
     def __enter__(self) -> Self:
@@ -105,43 +108,47 @@ class CachedCalls:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is None:
-            for key, (answer, was_found) in self._answers.items():
-                if not was_found:  # else it would never grow old
-                    self._cache.keep(key, answer)
+            for key, (response, was_found) in self._responses.items():
+                if not was_found:  # otherwise its lifetime would never end
+                    self._cache.keep(key, response)
         elif isinstance(error, Exception) and not self._call_failed:
-            for key, (answer, _) in self._answers.items():
-                self._cache.forget(key, answer)
+            for key, (response, _) in self._responses.items():
+                self._cache.forget(key, response)
 
-    def note_kept(self, request: CompletionRequest, answer: Completion) -> None:
-        """Takes note of an answer that an earlier attempt of the item has brought."""
+    def note_kept(self, request: CompletionRequest, response: Completion) -> None:
+        """Records a response of an earlier attempt of the item."""
         key = self._next_key(request)
         if key is not None:
-            self._answers[key] = (answer, False)
+            self._responses[key] = (response, False)
 
     async def complete(
-        self, request: CompletionRequest, make: Callable[[], Awaitable[Completion]]
+        self, request: CompletionRequest, make_call: Callable[[], Awaitable[Completion]]
     ) -> Completion:
-        """Returns the answer of a call, which ``make`` makes where it is not there and nobody makes it.
+        """Returns the response of a call. Makes it only if the cache lacks it and no equal call is in flight.
+
+        Args:
+            request: The call.
+            make_call: Makes the call.
 
         Raises:
-            Exception: What ``make`` raised.
+            Exception: Whatever ``make_call`` raised.
         """
         key = self._next_key(request)
         outcome = Outcome.CALLED
         try:
             if key is None or self._fresh:
-                answer = await make()
+                response = await make_call()
             else:
-                answer, outcome = await self._cache.answer(key, request, make)
+                response, outcome = await self._cache.complete(key, request, make_call)
         except (RetryableError, ItemFailedError):
             self._call_failed = True
             raise
         CACHED_RESPONSES.labels(outcome).inc()
         if key is not None:
-            self._answers[key] = (answer, outcome is Outcome.FOUND)
-        return answer
+            self._responses[key] = (response, outcome is Outcome.FOUND)
+        return response
 
     def _next_key(self, request: CompletionRequest) -> str | None:
-        number = self._asked[request]
-        self._asked[request] += 1
+        number = self._call_counts[request]
+        self._call_counts[request] += 1
         return self._cache.key_of(self._tenant, request, number)

@@ -1,4 +1,4 @@
-"""The seam for where answers are kept: commands, many in one exchange."""
+"""Interface of the store that keeps responses. Many commands go in one exchange."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Protocol
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """Asks what is at a key, and puts a mark there where nothing is; the answer is what was there."""
+    """Reads a key, and puts a mark there if it is empty. The reply is the value from before."""
 
     key: str
     mark: bytes
@@ -16,7 +16,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Renew:
-    """Lets a mark last on, also where it was lost; nothing happens where something else is at the key."""
+    """Extends the life of a mark, or restores a lost one. It has no effect if the key has another value."""
 
     key: str
     mark: bytes
@@ -25,7 +25,7 @@ class Renew:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Puts a value at a key, whatever was there."""
+    """Puts a value at a key, and replaces any other."""
 
     key: str
     value: bytes
@@ -34,7 +34,7 @@ class Put:
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """Removes a value or a mark, where it is still what is at the key."""
+    """Removes a value or a mark if the key still has it."""
 
     key: str
     value: bytes
@@ -44,20 +44,21 @@ Command = Claim | Renew | Put | Drop
 
 
 class StoreAwayError(Exception):
-    """The store did not answer; some of the commands may have been carried out, and some may be later."""
+    """The store did not reply. Some commands may have been executed, and some may be executed later."""
 
 
 class ResponseStore(Protocol):
-    """Values by key, each for a time. It may forget any of them at any moment."""
+    """Values by key, each with a lifetime. The store may forget any of them at any moment."""
 
     async def run(self, commands: Sequence[Command]) -> list[bytes | None]:
-        """Carries commands out in their order, in one exchange; returns an answer for each.
+        """Executes commands in order, in one exchange.
 
-        Only a Claim has one that is not None.
+        Returns:
+            A reply for each command. It is None for every command except ``Claim``.
 
         Raises:
             StoreAwayError: The store cannot be reached, or refuses.
         """
 
     async def close(self) -> None:
-        """Lets go of all connections. Safe to repeat."""
+        """Closes all connections. Safe to repeat."""

@@ -1,4 +1,4 @@
-"""Single flight: of equal calls under way, on any worker, one is made, and the others get its answer."""
+"""Single flight: of equal calls in flight on any worker, one is made, and the others share its response."""
 
 import asyncio
 import random
@@ -12,18 +12,18 @@ from services.worker.calls.response_cache.encoding import decode_response, encod
 from services.worker.calls.response_cache.exchange import AWAY, Away, Exchange
 from services.worker.calls.response_cache.response_store import Claim, Drop, Put, Renew
 
-# Calls of others that may fail while one waits for their answer, before it makes a call of its own: else many
-# equal calls to a provider that hangs would be made one after the other.
+# Calls of others that may fail while a call waits for their response. After that it is made as well, so that
+# equal calls to a provider that hangs are not made one after the other.
 MAX_FAILED_CALLS = 2
 
 
 class Outcome(StrEnum):
-    """Where an answer came from."""
+    """Source of a response."""
 
-    FOUND = "found"  # it was there
-    SHARED = "shared"  # another one's call under way brought it
+    FOUND = "found"  # the store had it
+    SHARED = "shared"  # an equal call in flight brought it
     CALLED = "called"
-    UNREACHABLE = "unreachable"  # called, without knowing what other workers do
+    UNREACHABLE = "unreachable"  # called, without knowledge of other workers' calls
 
 
 @dataclass(frozen=True)
@@ -31,30 +31,30 @@ class FlightTimes:
     """Times of single flight, in seconds.
 
     Attributes:
-        held: A mark that is not renewed is gone after so long: its owner is.
-        renewed: How often the owner renews it.
-        polled: How often others look whether the answer is there.
-        answered: How long an answer is there for those that wait.
+        mark_lifetime: Lifetime of a mark that is not renewed, because its owner is gone.
+        renewal_period: Time between two renewals of a mark by its owner.
+        poll_period: Time between two reads by those that wait for the response.
+        response_lifetime: Lifetime of a response for those that wait.
     """
 
-    held: float = 10.0
-    renewed: float = 3.0
-    polled: float = 0.1
-    answered: float = 60.0
+    mark_lifetime: float = 10.0
+    renewal_period: float = 3.0
+    poll_period: float = 0.1
+    response_lifetime: float = 60.0
 
 
 class SingleFlight:
-    """The calls of one worker that others may wait for.
+    """Calls of one worker that other calls may wait for.
 
-    A call is made by whoever asked first, in its own task: it counts there, and ends with it. Ends it without
-    an answer, the next one makes it. Those that wait hold no slot at the provider. Where the store is away,
-    calls are shared within this worker alone.
+    The first to ask makes the call, in its own task. The call counts there, and ends with that task. If it
+    ends without a response, the next one makes the call. Calls that wait hold no slot at the provider. While
+    the store is away, calls are shared only within this worker.
 
     Args:
-        exchange: To the store that workers share.
-        owner: Names this worker; no other has the same.
-        times: How long things last.
-        rng: Gives numbers from 0 to 1, so that workers do not look at the same moment.
+        exchange: Connection to the store that workers share.
+        owner: Unique name of this worker.
+        times: Lifetimes and periods.
+        rng: Returns random numbers from 0 to 1, so that workers read at different moments.
     """
 
     def __init__(
@@ -67,105 +67,106 @@ class SingleFlight:
         self._exchange = exchange
         self._mark = mark_of(owner)
         self._times = times or FlightTimes()
-        self._phase = rng() * self._times.polled
-        self._under_way: dict[str, asyncio.Future[tuple[Completion, Outcome] | None]] = {}
+        self._phase = rng() * self._times.poll_period
+        self._in_flight: dict[str, asyncio.Future[tuple[Completion, Outcome] | None]] = {}
 
-    async def answer(
-        self, key: str, make: Callable[[], Awaitable[Completion]], patience: float
+    async def complete(
+        self, key: str, make_call: Callable[[], Awaitable[Completion]], patience_seconds: float
     ) -> tuple[Completion, Outcome]:
-        """Returns the answer of a call, made now or by somebody else, and where it came from.
+        """Returns the response of a call, made now or by somebody else, and its source.
 
         Args:
-            key: Names the call.
-            make: Makes it.
-            patience: Seconds to wait for other ones' calls; after them it is made beside them.
+            key: Key of the call.
+            make_call: Makes the call.
+            patience_seconds: Time to wait for calls of others. After that the call is made as well.
 
         Raises:
-            Exception: What ``make`` raised.
+            Exception: Whatever ``make_call`` raised.
         """
         loop = asyncio.get_running_loop()
-        end = loop.time() + patience
+        end = loop.time() + patience_seconds
         failed_count = 0
-        while (call := self._under_way.get(key)) is not None and failed_count < MAX_FAILED_CALLS:
+        while (call := self._in_flight.get(key)) is not None and failed_count < MAX_FAILED_CALLS:
             await asyncio.wait([call], timeout=end - loop.time())
             if not call.done():
                 break
-            brought = call.result()
-            if brought is not None:
-                answer, outcome = brought
-                return answer, Outcome.FOUND if outcome is Outcome.FOUND else Outcome.SHARED
+            result = call.result()
+            if result is not None:
+                response, outcome = result
+                return response, Outcome.FOUND if outcome is Outcome.FOUND else Outcome.SHARED
             failed_count += 1
         if call is None:
-            return await self._lead(key, make, end)
-        return await make(), Outcome.CALLED
+            return await self._lead(key, make_call, end)
+        return await make_call(), Outcome.CALLED
 
     async def _lead(
-        self, key: str, make: Callable[[], Awaitable[Completion]], end: float
+        self, key: str, make_call: Callable[[], Awaitable[Completion]], end: float
     ) -> tuple[Completion, Outcome]:
-        call = self._under_way[key] = asyncio.get_running_loop().create_future()
-        brought: tuple[Completion, Outcome] | None = None
+        call = self._in_flight[key] = asyncio.get_running_loop().create_future()
+        result: tuple[Completion, Outcome] | None = None
         try:
-            brought = await self._find_or_make(key, make, end)
-            return brought
+            result = await self._find_or_make(key, make_call, end)
+            return result
         finally:
-            del self._under_way[key]
-            call.set_result(brought)
-            if brought is None:
-                self._exchange.tell(Drop(key, self._mark))  # others need not wait until it is gone
+            del self._in_flight[key]
+            call.set_result(result)
+            if result is None:
+                self._exchange.send(Drop(key, self._mark))  # others need not wait for it to expire
 
     async def _find_or_make(
-        self, key: str, make: Callable[[], Awaitable[Completion]], end: float
+        self, key: str, make_call: Callable[[], Awaitable[Completion]], end: float
     ) -> tuple[Completion, Outcome]:
         found, waited = await self._look(key, end)
-        answer = None if found is None or found is AWAY else decode_response(key, found)
-        if answer is not None:
-            return answer, Outcome.SHARED if waited else Outcome.FOUND
+        response = None if found is None or found is AWAY else decode_response(key, found)
+        if response is not None:
+            return response, Outcome.SHARED if waited else Outcome.FOUND
         with self._renewing(key):
-            answer = await make()
-        self._publish(key, answer)
-        return answer, Outcome.UNREACHABLE if found is AWAY else Outcome.CALLED
+            response = await make_call()
+        self._publish(key, response)
+        return response, Outcome.UNREACHABLE if found is AWAY else Outcome.CALLED
 
     async def _look(self, key: str, end: float) -> tuple[bytes | Away | None, bool]:
-        """Returns what is at a key when others are not to be waited for any more, and whether they were.
+        """Waits for the call of another worker, if one is in flight.
 
-        Where nothing was there, this worker's mark is now.
+        Returns:
+            The value at the key once there is nothing more to wait for, and whether this call waited. If the
+            key was empty, it now has this worker's mark.
         """
         loop = asyncio.get_running_loop()
         owners: set[bytes] = set()
         while True:
-            found = await self._exchange.ask(Claim(key, self._mark, self._times.held))
+            found = await self._exchange.ask(Claim(key, self._mark, self._times.mark_lifetime))
             if found is None or found is AWAY or not is_mark(found) or found == self._mark:
                 return found, bool(owners)
             owners.add(found)
             if loop.time() >= end or len(owners) > MAX_FAILED_CALLS:
                 return found, True
-            # All that wait on this worker wake in the same turn, and so ask in one exchange.
-            period = self._times.polled
+            # All calls that wait on this worker wake in the same turn, so they ask in one exchange.
+            period = self._times.poll_period
             await asyncio.sleep(period - (loop.time() + self._phase) % period)
 
-    def _publish(self, key: str, answer: Completion) -> None:
-        value = encode_response(key, answer)
+    def _publish(self, key: str, response: Completion) -> None:
+        value = encode_response(key, response)
         if value is None:
-            self._exchange.tell(Drop(key, self._mark))
+            self._exchange.send(Drop(key, self._mark))
         else:
-            self._exchange.tell(Put(key, value, self._times.answered))
+            self._exchange.send(Put(key, value, self._times.response_lifetime))
 
     @contextmanager
     def _renewing(self, key: str) -> Iterator[None]:
-        """Renews the mark of this worker while the block runs."""
+        """Renews this worker's mark while the block runs."""
         loop = asyncio.get_running_loop()
-        renew = Renew(key, self._mark, self._times.held)
-
+        renewal = Renew(key, self._mark, self._times.mark_lifetime)
         timers: list[asyncio.TimerHandle] = []
 
-        def renew_later() -> None:
-            timers[:] = [loop.call_later(self._times.renewed, go_on)]
+        def schedule() -> None:
+            timers[:] = [loop.call_later(self._times.renewal_period, renew)]
 
-        def go_on() -> None:
-            self._exchange.tell(renew)
-            renew_later()
+        def renew() -> None:
+            self._exchange.send(renewal)
+            schedule()
 
-        renew_later()
+        schedule()
         try:
             yield
         finally:

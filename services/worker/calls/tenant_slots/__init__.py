@@ -1,35 +1,34 @@
-"""RateLimits of the calls that a tenant's jobs have under way at once, over the whole fleet."""
+"""Limits on a tenant's calls in flight, over the whole fleet."""
 
 import hashlib
 from collections.abc import Callable, Mapping
 from functools import partial
 
 from services.shared.setting_types import MEMORY
-from services.worker.calls.rate_limits.breaker import Breaker
+from services.worker.calls.breaker import Breaker
 from services.worker.calls.tenant_slots.redis_pools import RedisPools
 from services.worker.calls.tenant_slots.shared_pools import SharedPools
-from services.worker.calls.tenant_slots.slots import TenantSlots
+from services.worker.calls.tenant_slots.slots import SlotHolder, TenantPool, TenantSlots
 from services.worker.metrics import TENANT_LIMIT, tenant_label
 
 ANY_TENANT = "*"
-MAX_TENANTS = 1000  # beyond so many the idle ones are forgotten
+MAX_TENANTS = 1000  # beyond this number, idle tenants are dropped
 
 
 class TenantSlotRegistry:
-    """The slots of each tenant on this worker, made when its calls are first asked for.
+    """The slots of each tenant on this worker. They are created when first asked for.
 
     Args:
-        limits: By tenant; ``*`` for those without an own entry. Empty: nothing is limited, nobody is asked.
-        pools: Where slots come from.
-        holder: Names this process among those that share.
-        most: Calls that this process could make at once.
+        limits: Limits by tenant. ``*`` applies to tenants without an entry. If empty, nothing is limited and
+            the pools are never asked.
+        pools: Source of slots.
+        holder: This process.
     """
 
-    def __init__(self, limits: Mapping[str, int], pools: SharedPools, holder: str, most: int) -> None:
+    def __init__(self, limits: Mapping[str, int], pools: SharedPools, holder: SlotHolder) -> None:
         self._limits = limits
         self._pools = pools
         self._holder = holder
-        self._most = most
         self._demand: Callable[[str], int] = lambda tenant: 0
         self._changed: Callable[[], None] = lambda: None
         self._slots: dict[str, TenantSlots] = {}
@@ -39,20 +38,20 @@ class TenantSlotRegistry:
 
     @property
     def waiting_count(self) -> int:
-        """Calls that wait for a place of their tenant."""
+        """Number of calls that wait for a slot of their tenant."""
         return sum(slots.waiting_count for slots in self._slots.values())
 
     def serve(self, demand: Callable[[str], int], changed: Callable[[], None]) -> None:
-        """Has slots asked for also for what waits outside of calls.
+        """Asks for slots not only for calls, but also for items that wait to start.
 
         Args:
-            demand: Gives how many items of a tenant want to make calls, those at work included.
-            changed: Called when more may start.
+            demand: Returns the number of a tenant's items that want to make calls, including those at work.
+            changed: Called when more items may start.
         """
         self._demand, self._changed = demand, changed
 
     def of(self, tenant: str) -> TenantSlots | None:
-        """Returns the slots of a tenant, None where it has no limit."""
+        """Returns the slots of a tenant. None if it has no limit."""
         slots = self._slots.get(tenant)
         limit = self._limits.get(tenant) or self._limits.get(ANY_TENANT)
         if slots is None and limit is not None:
@@ -62,18 +61,15 @@ class TenantSlotRegistry:
             TENANT_LIMIT.labels(tenant_label(tenant)).set(limit)
             slots = self._slots[tenant] = TenantSlots(
                 self._pools,
-                key,
-                holder=self._holder,
-                tenant=tenant,
-                limit=limit,
-                most=self._most,
+                TenantPool(key, tenant, limit),
+                self._holder,
                 demand=partial(self._demand_of, tenant),
-                changed=self._may_start_more,
+                changed=self._notify_changed,
             )
         return slots
 
     async def close(self) -> None:
-        """Gives slots back and lets go of connections. Safe to repeat."""
+        """Releases all slots and closes the connections. Safe to repeat."""
         for slots in self._slots.values():
             await slots.close()
         await self._pools.close()
@@ -81,7 +77,7 @@ class TenantSlotRegistry:
     def _demand_of(self, tenant: str) -> int:
         return self._demand(tenant)
 
-    def _may_start_more(self) -> None:
+    def _notify_changed(self) -> None:
         self._changed()
 
 
@@ -89,24 +85,24 @@ def open_tenant_slots(
     limits: Mapping[str, int],
     redis_url: str,
     holder: str,
-    most: int,
+    call_limit: int,
     *,
     worker_count: Callable[[], int] = lambda: 1,
     breaker: Breaker | None = None,
 ) -> TenantSlotRegistry:
-    """Returns the limits of a worker; a connection is made when first needed.
+    """Returns the tenant slots of a worker. It connects when first needed.
 
     Args:
-        limits: By tenant.
-        redis_url: ``memory://`` (this process takes its part) or ``redis://...`` (shared).
-        holder: Names this process among those that share.
-        most: Calls that this process could make at once.
-        worker_count: Gives how many workers live: each takes its part where Redis cannot be asked.
-        breaker: Knows whether Redis can be asked; None: one of its own.
+        limits: Limits by tenant.
+        redis_url: ``memory://`` for this worker's part alone, or ``redis://...`` to share with other workers.
+        holder: Unique name of this process.
+        call_limit: Maximum calls in flight in this process.
+        worker_count: Returns the number of live workers. Each takes its part while Redis cannot be asked.
+        breaker: Decides whether Redis can be asked. None for one of its own.
     """
     shared = None if redis_url == MEMORY or not limits else RedisPools(redis_url)
     pools = SharedPools(shared, breaker or Breaker(worker_count), worker_count)
-    return TenantSlotRegistry(limits, pools, holder, most)
+    return TenantSlotRegistry(limits, pools, SlotHolder(holder, call_limit))
 
 
 __all__ = ["TenantSlotRegistry", "TenantSlots", "open_tenant_slots"]

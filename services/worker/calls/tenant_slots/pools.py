@@ -1,47 +1,48 @@
-"""The seam for the slots of calls that all workers share, a pool of them a tenant."""
+"""Interface of the pools of slots that all workers share: one pool per tenant."""
 
 from dataclasses import dataclass
 from typing import Protocol
 
-# A holder that says nothing for so long has lost its slots, in seconds.
+# A holder that has not asked for this long loses its slots. In seconds.
 EXPIRY_SECONDS = 10.0
-# A pool that nobody knew before may have been lost: for so long a holder gets no more than its part, until
-# every other one has said what it holds.
+# A pool that is new may have been lost. During this time a holder gets no more than its part, until every
+# other holder has reported its slots. In seconds.
 CAREFUL_SECONDS = 4.0
-# Where there are fewer slots than holders, they go on to others after so long, in seconds.
+# With fewer slots than holders, slots pass from holder to holder after this time. In seconds.
 TURN_SECONDS = 2.0
 
 
-@dataclass(frozen=True)
-class Ask:
-    """What a holder has and would like to have.
+@dataclass(frozen=True, kw_only=True)
+class SlotRequest:
+    """A holder's report of its slots, and its wish.
 
     Attributes:
-        key: Of the pool; opaque.
-        holder: Who asks.
-        limit: Places of the pool.
-        part: Of one of the live workers, where nothing else is known.
-        held: Places it may use while it asks; no more than it was granted, unless that has expired.
-        wanted: Places it could use, ``held`` at least; 0: it leaves.
-        number: Grows with each ask of a holder: one that arrives after a later one changes nothing.
+        key: Opaque key of the pool.
+        holder: Name of the holder.
+        limit: Slots in the pool.
+        part: The part of one live worker, for a pool in which nothing else is known.
+        used: Slots that the holder uses until it has the reply. Not more than its grant, unless that has
+            expired.
+        wanted: Slots that the holder could use, at least ``used``. 0 if it leaves.
+        number: Grows with each request of a holder. A request that arrives after a later one has no effect.
     """
 
     key: str
     holder: str
     limit: int
     part: int
-    held: int
+    used: int
     wanted: int
     number: int
 
 
 @dataclass(frozen=True)
 class Granted:
-    """What a holder may use until it asks again, for ``EXPIRY_SECONDS`` at most.
+    """Slots that a holder may use until its next request, for at most ``EXPIRY_SECONDS``.
 
     Attributes:
-        count: Places.
-        target: Its fair share; where it holds more, it lets go as its calls end.
+        count: Slots granted.
+        target: Fair share of the holder. A holder with more releases slots as its calls end.
     """
 
     count: int
@@ -49,13 +50,14 @@ class Granted:
 
 
 class Pools(Protocol):
-    """Pools of slots."""
+    """A pool of slots per key."""
 
-    async def ask(self, ask: Ask) -> Granted:
-        """Returns what a holder may use from now on; all holders together never get more than the limit.
+    async def ask(self, request: SlotRequest) -> Granted:
+        """Returns the slots that a holder may use from now on.
 
-        Those that want more than their equal share shrink to it as their calls end, and others get the rest.
+        All holders together never get more than the limit. Holders that want more than an equal share shrink
+        to it as their calls end, and others get the rest.
         """
 
     async def close(self) -> None:
-        """Lets go of connections. Safe to repeat."""
+        """Closes the connections. Safe to repeat."""

@@ -2,25 +2,25 @@
 
 from collections.abc import Callable
 
-from services.worker.calls.rate_limits.redis_buckets import CALL_SECONDS
-from services.worker.calls.redis_client import open_redis
+from services.worker.calls.redis_client import SCRIPT_TIMEOUT_SECONDS, open_redis
 from services.worker.calls.tenant_slots.pools import (
     CAREFUL_SECONDS,
     EXPIRY_SECONDS,
     TURN_SECONDS,
-    Ask,
     Granted,
+    SlotRequest,
 )
 
-# How long a pool is remembered that nobody asks, in seconds: one that is not known has to be careful.
-_KEPT_SECONDS = 3600
-# A pool is a hash: of each holder "slots wanted until number", and under "" when it was made. Times are
-# milliseconds by Redis's own clock. What ends too far ahead was written by a clock that has gone back.
+# Lifetime of a pool that nobody asks, in seconds. An unknown pool starts with a careful time.
+_POOL_LIFETIME_SECONDS = 3600
+# A pool is a hash. It holds "slots wanted end number" for each holder, and its time of creation under "".
+# Times are milliseconds of Redis's own clock. An end too far ahead was written by a clock that has since gone
+# back.
 _ASK = f"""
 local time = redis.call('TIME')
 local now = tonumber(ARGV[1]) or (time[1] * 1000 + math.floor(time[2] / 1000))
 local holder, limit, part = ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
-local held, wanted = tonumber(ARGV[5]), tonumber(ARGV[6])
+local used, wanted = tonumber(ARGV[5]), tonumber(ARGV[6])
 local birth, others, greedy, is_late = nil, 0, {{}}, false
 local pool = redis.call('HGETALL', KEYS[1])
 for i = 1, #pool, 2 do
@@ -65,9 +65,9 @@ if not target then
     end
   end
 end
-local most = target
-if now - birth < {1000 * CAREFUL_SECONDS:.0f} then most = math.min(target, part) end
-local granted = math.max(held, math.min(most, held + math.max(0, limit - held - others)))
+local capped = target
+if now - birth < {1000 * CAREFUL_SECONDS:.0f} then capped = math.min(target, part) end
+local granted = math.max(used, math.min(capped, used + math.max(0, limit - used - others)))
 if is_late then
   return {{granted, target}}
 elseif granted > 0 or wanted > 0 then
@@ -76,41 +76,53 @@ elseif granted > 0 or wanted > 0 then
 else
   redis.call('HDEL', KEYS[1], holder)
 end
-if ARGV[1] == '' then redis.call('EXPIRE', KEYS[1], {_KEPT_SECONDS}) end
+if ARGV[1] == '' then redis.call('EXPIRE', KEYS[1], {_POOL_LIFETIME_SECONDS}) end
 return {{granted, target}}
 """
 
 
 class RedisPools:
-    """Pools shared through Redis: each ask is one call of a script.
+    """Pools in Redis. Each ``ask`` is one call of a script.
 
     Args:
         url: ``redis://host:port/db``.
-        clock: Gives the time in place of Redis's own; for tests.
-        call_seconds: How long a script call may take.
+        clock: Replaces Redis's own clock in tests. In seconds.
+        timeout_seconds: Time limit of one script call.
     """
 
     def __init__(
-        self, url: str, clock: Callable[[], float] | None = None, *, call_seconds: float = CALL_SECONDS
+        self,
+        url: str,
+        clock: Callable[[], float] | None = None,
+        *,
+        timeout_seconds: float = SCRIPT_TIMEOUT_SECONDS,
     ) -> None:
-        self._redis = open_redis(url, call_seconds)
+        self._redis = open_redis(url, timeout_seconds)
         self._script = self._redis.register_script(_ASK)
         self._clock = clock
 
-    async def ask(self, ask: Ask) -> Granted:
-        """Returns what a holder may use from now on; see Pools.
+    async def ask(self, request: SlotRequest) -> Granted:
+        """Returns the slots that a holder may use from now on. See ``Pools``.
 
         Raises:
             RedisError: Redis cannot be asked.
-            OSError: The same.
+            OSError: Redis cannot be asked.
         """
         now = "" if self._clock is None else int(self._clock() * 1000)
         count, target = await self._script(
-            keys=[f"headrace:slots:{{{ask.key}}}"],
-            args=[now, ask.holder, ask.limit, ask.part, ask.held, ask.wanted, ask.number],
+            keys=[f"headrace:slots:{{{request.key}}}"],
+            args=[
+                now,
+                request.holder,
+                request.limit,
+                request.part,
+                request.used,
+                request.wanted,
+                request.number,
+            ],
         )
         return Granted(int(count), int(target))
 
     async def close(self) -> None:
-        """Ends the connection. Safe to repeat."""
+        """Closes the connections. Safe to repeat."""
         await self._redis.aclose()

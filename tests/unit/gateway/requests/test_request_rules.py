@@ -1,4 +1,4 @@
-"""How broken rules of the protos are told."""
+"""Descriptions of broken rules of the protos."""
 
 import asyncio
 import math
@@ -18,7 +18,11 @@ def submission(**fields) -> gateway_pb2.SubmitJobRequest:
     return gateway_pb2.SubmitJobRequest(**{"kind": "noop", "items": ["1"], **fields})
 
 
-async def told(request) -> dict[str, str]:
+def timeouts(**options) -> gateway_pb2.SubmitJobRequest:
+    return submission(options=options)
+
+
+async def descriptions_of(request) -> dict[str, str]:
     with pytest.raises(InvalidArgumentError) as caught:
         await check_rules(request)
     return {violation.field: violation.description for violation in caught.value.violations}
@@ -30,12 +34,12 @@ async def told(request) -> dict[str, str]:
         (submission(kind=""), "kind", "required"),
         (submission(kind="k" * 129), "kind", "at most 128 characters"),
         (submission(params="x" * (MB + 1)), "params", "1,048,576 bytes"),
-        (submission(job_class=9), "job_class", "JOB_CLASS_BULK"),
-        (submission(max_failed_ratio=math.nan), "max_failed_ratio", "or equal to 1"),
-        (submission(max_parallelism=0), "max_parallelism", "1 or more"),
-        (submission(job_timeout=Duration(nanos=5)), "job_timeout", "must be 1 s to 366 days"),
-        (submission(item_timeout=Duration(seconds=-1)), "item_timeout", "must be 1 ms to 1 day"),
-        (submission(call_timeout=Duration(seconds=3601)), "call_timeout", "must be 1 ms to 1 hour"),
+        (submission(options={"job_class": 9}), "options.job_class", "JOB_CLASS_BULK"),
+        (submission(options={"max_failed_ratio": math.nan}), "options.max_failed_ratio", "or equal to 1"),
+        (submission(options={"max_parallelism": 0}), "options.max_parallelism", "1 or more"),
+        (timeouts(job_timeout=Duration(nanos=5)), "options.job_timeout", "must be 1 s to 366 days"),
+        (timeouts(item_timeout=Duration(seconds=-1)), "options.item_timeout", "must be 1 ms to 1 day"),
+        (timeouts(call_timeout=Duration(seconds=3601)), "options.call_timeout", "must be 1 ms to 1 hour"),
         (submission(items=[]), "items", "at least one item, unless upload is set"),
         (submission(upload=True), "items", "empty where upload is set"),
         (gateway_pb2.GetJobRequest(), "job_id", "UUID"),
@@ -48,29 +52,29 @@ async def told(request) -> dict[str, str]:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_a_broken_rule_is_told_in_words_that_name_the_remedy(wrong, field, words):
-    descriptions = await told(wrong)
+async def test_a_broken_rule_is_described_in_words_that_name_the_remedy(wrong, field, words):
+    descriptions = await descriptions_of(wrong)
     assert list(descriptions) == [field]
     assert words in descriptions[field]
 
 
-async def test_values_that_may_not_be_given_are_not_offered():
-    descriptions = await told(gateway_pb2.GetResultsRequest(job_id=JOB_ID, item_state=9))
+async def test_unspecified_values_are_not_offered():
+    descriptions = await descriptions_of(gateway_pb2.GetResultsRequest(job_id=JOB_ID, item_state=9))
     assert descriptions["item_state"] == "must be one of ITEM_STATE_SUCCEEDED, ITEM_STATE_FAILED"
 
 
-async def test_a_job_id_in_capitals_breaks_no_rule():
+async def test_a_job_id_in_upper_case_is_valid():
     await check_rules(gateway_pb2.GetJobRequest(job_id=JOB_ID.upper()))
 
 
-async def test_items_of_every_slice_are_checked_and_named_by_their_place():
+async def test_items_of_every_slice_are_checked_and_named_by_their_index():
     items = ["1"] * 12_000
     items[3] = items[7_000] = items[-1] = "x" * (MB + 1)
-    descriptions = await told(gateway_pb2.AppendItemsRequest(items=items, job_id="7"))
+    descriptions = await descriptions_of(gateway_pb2.AppendItemsRequest(items=items, job_id="7"))
     assert list(descriptions) == ["job_id", "items[3]", "items[7000]", "items[11999]"]
 
 
-async def test_as_many_items_as_may_be_are_checked_while_the_loop_goes_on():
+async def test_the_maximum_number_of_items_is_checked_without_blocking_the_loop():
     request = gateway_pb2.SubmitJobRequest(kind="k", items=["1"] * MAX_ITEM_COUNT)
     checking = asyncio.create_task(violations_of(request))
     turns = 0
@@ -82,18 +86,18 @@ async def test_as_many_items_as_may_be_are_checked_while_the_loop_goes_on():
 
 
 async def test_one_item_more_is_refused_as_a_whole():
-    descriptions = await told(gateway_pb2.AppendItemsRequest(items=["1"] * (MAX_ITEM_COUNT + 1)))
+    descriptions = await descriptions_of(gateway_pb2.AppendItemsRequest(items=["1"] * (MAX_ITEM_COUNT + 1)))
     assert list(descriptions) == ["items"]
     assert "100,000" in descriptions["items"]
 
 
-async def test_the_request_itself_is_left_as_it_is():
+async def test_the_request_itself_is_not_changed():
     request = gateway_pb2.SubmitJobRequest(kind="k", items=["1"] * 12_000)
     await check_rules(request)
     assert len(request.items) == 12_000
 
 
-async def test_a_reason_of_its_own_counts_before_a_wrong_field():
+async def test_a_specific_reason_precedes_invalid_field():
     items = ["1", "x" * (MB + 1)]
     with pytest.raises(InvalidArgumentError) as caught:
         await check_rules(gateway_pb2.AppendItemsRequest(job_id="7", items=items))

@@ -1,4 +1,4 @@
-"""What every call answers to a wrong request, and when the store is away: found by walking the service."""
+"""Wrong requests, and a store that is unavailable: tested for every method of the service descriptor."""
 
 import asyncio
 
@@ -36,8 +36,8 @@ def named(method) -> str:
 
 def call(gateway, method, metadata=(), timeout=10, **fields):
     request = symbol_database.Default().GetSymbol(method.input_type.full_name)(**fields)
-    sent = iter([request]) if method.client_streaming else request
-    started = getattr(gateway.stub, method.name)(sent, metadata=metadata, timeout=timeout)
+    argument = iter([request]) if method.client_streaming else request
+    started = getattr(gateway.stub, method.name)(argument, metadata=metadata, timeout=timeout)
     return started.read() if method.server_streaming else started
 
 
@@ -56,7 +56,7 @@ def test_every_call_is_walked():
 
 @pytest.mark.parametrize("job_id", NO_IDS)
 @pytest.mark.parametrize("method", OF_ONE_JOB, ids=named)
-async def test_a_job_id_that_is_no_uuid_is_named(gateway, failure_of, method, job_id):
+async def test_a_job_id_that_is_not_a_uuid_is_named(gateway, failure_of, method, job_id):
     error = await failure_of(call(gateway, method, job_id=job_id))
     assert error.code is grpc.StatusCode.INVALID_ARGUMENT
     assert error.reason == "INVALID_FIELD"
@@ -65,7 +65,7 @@ async def test_a_job_id_that_is_no_uuid_is_named(gateway, failure_of, method, jo
 
 
 @pytest.mark.parametrize("method", OF_ONE_JOB, ids=named)
-async def test_a_job_that_is_not_there_is_not_found(gateway, failure_of, method):
+async def test_a_job_that_does_not_exist_is_not_found(gateway, failure_of, method):
     error = await failure_of(call(gateway, method, job_id=JOB_ID))
     assert error.code is grpc.StatusCode.NOT_FOUND
     assert error.reason == "JOB_NOT_FOUND"
@@ -79,7 +79,7 @@ async def test_a_job_of_another_tenant_is_not_found(gateway, submit, failure_of,
 
 
 @pytest.mark.parametrize("method", OF_ONE_JOB, ids=named)
-async def test_a_job_id_is_taken_in_any_case(gateway, results, submit, method):
+async def test_a_job_id_is_accepted_in_upper_or_lower_case(gateway, results, submit, method):
     job = await submit(gateway)
     results.record(job.job_id, 0)
     assert await call(gateway, method, job_id=job.job_id.upper())
@@ -87,7 +87,7 @@ async def test_a_job_id_is_taken_in_any_case(gateway, results, submit, method):
 
 @pytest.mark.parametrize("tenants", [[""], ["Mine"], ["x" * 65], ["a b"], ["a", "b"]], ids=str)
 @pytest.mark.parametrize("method", OF_A_TENANT, ids=named)
-async def test_a_tenant_that_cannot_be_is_named(gateway, failure_of, method, tenants):
+async def test_an_invalid_tenant_is_named(gateway, failure_of, method, tenants):
     metadata = [("headrace-tenant", tenant) for tenant in tenants]
     error = await failure_of(call(gateway, method, metadata, **good_fields(method)))
     assert error.code is grpc.StatusCode.INVALID_ARGUMENT
@@ -95,7 +95,7 @@ async def test_a_tenant_that_cannot_be_is_named(gateway, failure_of, method, ten
 
 
 @pytest.mark.parametrize("method", OF_THE_STORE, ids=named)
-async def test_a_store_that_is_not_there_is_unavailable_and_no_address_is_told(
+async def test_a_missing_store_is_reported_as_unavailable_without_an_address(
     start_gateway, failure_of, method
 ):
     gateway = await start_gateway(results_target="127.0.0.1:1")
@@ -106,7 +106,9 @@ async def test_a_store_that_is_not_there_is_unavailable_and_no_address_is_told(
 
 
 @pytest.mark.parametrize("method", OF_THE_STORE, ids=named)
-async def test_a_fault_of_the_store_is_internal_without_its_text(gateway, results, failure_of, method):
+async def test_a_fault_of_the_store_is_reported_as_internal_without_its_text(
+    gateway, results, failure_of, method
+):
     for name in STORE_CALLS:
         results.failures[name] = RuntimeError("secret")
     error = await failure_of(call(gateway, method, **good_fields(method)))
@@ -116,12 +118,12 @@ async def test_a_fault_of_the_store_is_internal_without_its_text(gateway, result
 
 
 @pytest.mark.parametrize("method", OF_THE_STORE, ids=named)
-async def test_a_deadline_of_1_ms_is_answered_as_one_and_leaves_nothing_behind(
+async def test_a_deadline_of_1_ms_is_exceeded_and_leaves_nothing_behind(
     gateway, results, submit, failure_of, method
 ):
     job = await submit(gateway)
     results.record(job.job_id, 0)
-    gateway.app.hub.recent.clear()  # so that a watch asks the store too
+    gateway.app.hub.recent.clear()  # so that a watch calls the store too
     for name in STORE_CALLS:
         results.gates[name] = asyncio.Event()
     fields = {**good_fields(method), **({"job_id": job.job_id} if method in OF_ONE_JOB else {})}
@@ -136,16 +138,16 @@ async def test_a_deadline_of_1_ms_is_answered_as_one_and_leaves_nothing_behind(
 
 
 @pytest.mark.parametrize("method", OF_A_TENANT, ids=named)
-async def test_a_tenant_in_broken_utf_8_is_answered_as_a_wrong_field(gateway, method):
+async def test_a_tenant_in_broken_utf_8_is_reported_as_a_wrong_field(gateway, method):
     path = f"/{method.containing_service.full_name}/{method.name}"
     message = symbol_database.Default().GetSymbol(method.input_type.full_name)(**good_fields(method))
-    answer = await raw_call(gateway.app.target, path, message.SerializeToString(), b"\xff\xc3(")
-    assert b"\x0bgrpc-status\x013" in answer  # INVALID_ARGUMENT
-    assert b"headrace-tenant" in answer
+    response = await raw_call(gateway.app.target, path, message.SerializeToString(), b"\xff\xc3(")
+    assert b"\x0bgrpc-status\x013" in response  # INVALID_ARGUMENT
+    assert b"headrace-tenant" in response
 
 
 async def raw_call(target: str, path: str, message: bytes, tenant: bytes) -> bytes:
-    """Calls as no client of gRPC would, with any bytes as the tenant; returns the answer on the wire."""
+    """Calls with any bytes as the tenant, as no gRPC client would; returns the bytes of the response."""
     fields = {
         b":method": b"POST", b":scheme": b"http", b":path": path.encode(), b":authority": b"x",
         b"te": b"trailers", b"content-type": b"application/grpc", b"headrace-tenant": tenant,
@@ -157,21 +159,21 @@ async def raw_call(target: str, path: str, message: bytes, tenant: bytes) -> byt
     reader, writer = await asyncio.open_connection(*target.split(":"))
     writer.write(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0, 0, b""))
     writer.write(frame(1, 4, 1, headers) + frame(0, 1, 1, data))
-    answer = b""
+    response = b""
     async with asyncio.timeout(10):
-        while b"grpc-status" not in answer:
+        while b"grpc-status" not in response:
             part = await reader.read(65536)
-            assert part, answer
-            answer += part
+            assert part, response
+            response += part
     writer.close()
-    return answer
+    return response
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 
-async def test_kinds_are_listed_by_name_with_their_schema_though_the_store_is_away(start_gateway):
+async def test_kinds_are_listed_by_name_with_their_schema_without_the_store(start_gateway):
     gateway = await start_gateway(results_target="127.0.0.1:1")
     kinds = (await gateway.stub.ListKinds(gateway_pb2.ListKindsRequest())).kinds
     assert [kind.name for kind in kinds] == ["llm.classify", "llm.complete", "noop"]
@@ -236,7 +238,7 @@ async def test_results_are_read_page_by_page(gateway, submit):
     assert indices == [0, 1, 2, 3, 4]
 
 
-async def test_the_size_of_a_page_may_change_from_page_to_page(gateway, submit):
+async def test_the_page_size_may_change_from_page_to_page(gateway, submit):
     job = await submit(gateway, item_count=5)
     first = await gateway.stub.GetResults(gateway_pb2.GetResultsRequest(job_id=job.job_id, page_size=1))
     rest = await gateway.stub.GetResults(
@@ -273,6 +275,6 @@ async def test_a_page_token_of_another_tenant_is_refused(gateway, submit, failur
 
 
 @pytest.mark.parametrize(("asked", "used"), [(0, 50), (7, 7), (5000, 1000)])
-async def test_the_size_of_a_page_has_a_default_and_a_limit(gateway, results, asked, used):
+async def test_the_page_size_has_a_default_and_a_limit(gateway, results, asked, used):
     await gateway.stub.ListJobs(gateway_pb2.ListJobsRequest(page_size=asked))
     assert results.requests["ListJobs"][-1].page_size == used

@@ -2,7 +2,7 @@ import pytest
 
 from headrace.errors import InvalidArgumentError
 from headrace.jobs.v1 import jobs_pb2
-from services.gateway.requests.cursors import ResultsOfJob
+from services.gateway.requests.cursors import ResultsQuery
 from services.gateway.requests.opaque_text import seal
 from services.gateway.requests.page_tokens import PagedQuery
 from services.gateway.requests.resume_tokens import resume_seq, resume_token
@@ -12,11 +12,11 @@ JOB_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 NO_TOKENS = ["x", "!!!!", "é", "AAAA", seal([]), seal(["page", "x", 1]), seal([1] * 2000), "\0"]
 
 
-def test_a_resume_token_gives_back_its_seq():
+def test_a_resume_token_returns_its_seq():
     assert resume_seq(resume_token(JOB_ID, 7), JOB_ID) == 7
 
 
-def test_no_resume_token_starts_from_nothing():
+def test_an_empty_resume_token_starts_from_seq_0():
     assert resume_seq("", JOB_ID) == 0
 
 
@@ -24,20 +24,20 @@ def test_no_resume_token_starts_from_nothing():
     "token",
     [*NO_TOKENS, resume_token(JOB_ID[:-1] + "8", 7), resume_token(JOB_ID, -1), resume_token(JOB_ID, 2**63)],
 )
-def test_a_resume_token_that_is_none_of_this_job_is_refused(token):
+def test_a_resume_token_of_another_job_is_refused(token):
     with pytest.raises(InvalidArgumentError) as caught:
         resume_seq(token, JOB_ID)
     assert caught.value.reason == "INVALID_RESUME_TOKEN"
     assert caught.value.violations[0].field == "resume_token"
 
 
-def test_a_page_token_gives_back_its_position():
+def test_a_page_token_returns_its_position():
     query = PagedQuery("ListJobs", "default", [], "noop")
     assert query.job_position(query.page_token(JOB_ID)) == JOB_ID
     assert query.index_position(query.page_token(12)) == 12
 
 
-def test_no_page_token_is_the_first_page():
+def test_an_empty_page_token_is_the_first_page():
     query = PagedQuery("ListJobs", "default", [], "noop")
     assert query.job_position("") == ""
     assert query.index_position("") == -1
@@ -54,7 +54,7 @@ def test_a_page_token_of_another_query_is_refused(other):
 
 
 @pytest.mark.parametrize("token", NO_TOKENS)
-def test_a_text_that_is_no_page_token_is_refused(token):
+def test_a_text_that_is_not_a_page_token_is_refused(token):
     query = PagedQuery("GetResults", "default")
     for position in (query.job_position, query.index_position):
         with pytest.raises(InvalidArgumentError) as caught:
@@ -76,18 +76,18 @@ def test_a_page_token_with_an_impossible_index_is_refused(position):
         query.index_position(query.page_token(position))
 
 
-ALL_RESULTS = ResultsOfJob(JOB_ID, jobs_pb2.ITEM_STATE_UNSPECIFIED)
-ONLY_FAILED = ResultsOfJob(JOB_ID, jobs_pb2.ITEM_STATE_FAILED)
+ALL_RESULTS = ResultsQuery(JOB_ID, jobs_pb2.ITEM_STATE_UNSPECIFIED)
+ONLY_FAILED = ResultsQuery(JOB_ID, jobs_pb2.ITEM_STATE_FAILED)
 
 
 @pytest.mark.parametrize(("seq", "item_index"), [(1, 0), (7, 2**63 - 1), (0, -1)])
-def test_a_cursor_gives_back_its_place(seq, item_index):
-    place = results_pb2.RecordPosition(seq=seq, item_index=item_index)
-    assert ALL_RESULTS.place(ALL_RESULTS.cursor(place)) == place
+def test_a_cursor_returns_its_position(seq, item_index):
+    position = results_pb2.RecordPosition(seq=seq, item_index=item_index)
+    assert ALL_RESULTS.position(ALL_RESULTS.cursor(position)) == position
 
 
-def test_no_cursor_starts_from_the_first_result():
-    assert ALL_RESULTS.place("") is None
+def test_an_empty_cursor_starts_from_the_first_result():
+    assert ALL_RESULTS.position("") is None
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_no_cursor_starts_from_the_first_result():
         resume_token(JOB_ID, 7),
     ],
 )
-def test_a_cursor_that_is_none_of_these_results_is_refused(cursor):
+def test_a_cursor_of_other_results_is_refused(cursor):
     with pytest.raises(InvalidArgumentError) as caught:
-        ALL_RESULTS.place(cursor)
+        ALL_RESULTS.position(cursor)
     assert caught.value.reason == "INVALID_CURSOR"
     assert caught.value.violations[0].field == "cursor"

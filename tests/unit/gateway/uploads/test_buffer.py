@@ -1,4 +1,4 @@
-"""How the items of an upload are gathered into calls to the store."""
+"""The buffer gathers the items of an upload into calls to the store."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ MB = 1024 * 1024
 
 @pytest.fixture
 def forever(monkeypatch):
-    """Gathering ends by what comes, never by time."""
+    """Disables the end of gathering by time."""
     monkeypatch.setattr(upload_buffer, "GATHER_SECONDS", 3600)
 
 
@@ -31,9 +31,9 @@ def ranges(calls) -> list[tuple[int, int]]:
     return [(call.request.first_item_index, len(call.request.items)) for call in calls]
 
 
-async def put(buffer, *batches, held_bytes: int = 0) -> None:
+async def put(buffer, *batches, reserved_bytes: int = 0) -> None:
     for one in batches:
-        for call in store_calls(one, held_bytes):
+        for call in store_calls(one, reserved_bytes):
             await buffer.put(call)
 
 
@@ -51,17 +51,17 @@ async def blocked(work: asyncio.Task) -> bool:
     return not work.done()
 
 
-def test_a_batch_is_cut_into_calls_of_1_000_items():
+def test_a_batch_is_split_into_calls_of_1_000_items():
     assert ranges(store_calls(batch(7, 2500), 0)) == [(7, 1000), (1007, 1000), (2007, 500)]
 
 
-def test_a_batch_is_cut_into_calls_of_1_mb_and_nothing_is_lost():
+def test_a_batch_is_split_into_calls_of_1_mb_and_nothing_is_lost():
     sent = batch(0, 40, text='"' + "x" * 100_000 + '"')
     calls = list(store_calls(sent, 0))
     assert all(call.request.ByteSize() <= MAX_BYTES_PER_CALL for call in calls)
     assert [item for call in calls for item in call.request.items] == list(sent.items)
-    places = ranges(calls)
-    assert [first for first, _ in places] == [sum(n for _, n in places[:i]) for i in range(len(places))]
+    starts = ranges(calls)
+    assert [first for first, _ in starts] == [sum(n for _, n in starts[:i]) for i in range(len(starts))]
 
 
 def test_an_item_of_1_mb_goes_alone():
@@ -73,30 +73,30 @@ def test_an_item_of_1_mb_goes_alone():
 def test_the_end_and_the_bytes_of_a_batch_go_with_its_last_call():
     calls = list(store_calls(batch(0, 1500, finish=1500), 99))
     assert [call.request.HasField("finish_total_count") for call in calls] == [False, True]
-    assert [call.held_bytes for call in calls] == [0, 99]
+    assert [call.reserved_bytes for call in calls] == [0, 99]
 
 
-def test_a_batch_without_items_is_one_call_whatever_its_place():
+def test_a_batch_without_items_is_one_call_whatever_its_first_item_index():
     [call] = store_calls(AppendItemsRequest(first_item_index=50), 3)
-    assert (call.request.first_item_index, call.held_bytes) == (0, 3)
+    assert (call.request.first_item_index, call.reserved_bytes) == (0, 3)
 
 
 async def test_batches_that_follow_each_other_become_one_call(buffer, forever):
-    await put(buffer, batch(0, 10), batch(10, 20), batch(30, 5), held_bytes=7)
+    await put(buffer, batch(0, 10), batch(10, 20), batch(30, 5), reserved_bytes=7)
     buffer.close()
     [call] = await taken(buffer)
     assert ranges([call]) == [(0, 35)]
-    assert call.held_bytes == 21
+    assert call.reserved_bytes == 21
 
 
-@pytest.mark.parametrize("place", [11, 9, 0], ids=["gap", "overlap", "again"])
-async def test_batches_that_do_not_follow_each_other_stay_apart(buffer, forever, place):
-    await put(buffer, batch(0, 10), batch(place, 10))
+@pytest.mark.parametrize("first", [11, 9, 0], ids=["gap", "overlap", "again"])
+async def test_batches_that_do_not_follow_each_other_stay_separate_calls(buffer, forever, first):
+    await put(buffer, batch(0, 10), batch(first, 10))
     buffer.close()
-    assert ranges(await taken(buffer)) == [(0, 10), (place, 10)]
+    assert ranges(await taken(buffer)) == [(0, 10), (first, 10)]
 
 
-async def test_a_call_never_grows_over_1_000_items_or_1_mb(buffer, forever):
+async def test_a_call_never_grows_beyond_1_000_items_or_1_mb(buffer, forever):
     putting = asyncio.create_task(
         put(buffer, batch(0, 600), batch(600, 600), batch(1200, 3, text="x" * 500_000))
     )
@@ -107,7 +107,7 @@ async def test_a_call_never_grows_over_1_000_items_or_1_mb(buffer, forever):
     assert ranges(calls) == [(0, 600), (600, 601), (1201, 2)]
 
 
-async def test_a_finish_goes_by_itself_so_that_its_refusal_stores_what_came_before(buffer, forever):
+async def test_a_finish_goes_alone_so_that_its_refusal_does_not_affect_earlier_items(buffer, forever):
     await put(buffer, batch(0, 10), batch(0, 0, finish=99))
     buffer.close()
     calls = await taken(buffer)
@@ -119,13 +119,13 @@ async def test_a_full_call_is_taken_at_once(buffer, forever):
     assert ranges([await asyncio.wait_for(buffer.take(), 10)]) == [(0, 1000)]
 
 
-async def test_a_call_that_is_not_full_is_taken_when_it_was_gathered_for_long_enough(buffer, monkeypatch):
+async def test_a_call_that_is_not_full_is_taken_after_the_gathering_time(buffer, monkeypatch):
     monkeypatch.setattr(upload_buffer, "GATHER_SECONDS", 0.01)
     await put(buffer, batch(0, 3))
     assert ranges([await asyncio.wait_for(buffer.take(), 10)]) == [(0, 3)]
 
 
-async def test_a_call_waits_for_more_until_then(buffer, forever):
+async def test_a_call_that_is_not_full_waits_for_more_items(buffer, forever):
     await put(buffer, batch(0, 3))
     taking = asyncio.create_task(buffer.take())
     assert await blocked(taking)

@@ -1,4 +1,4 @@
-"""AppendItems: items of an upload, over a real in-process server before a fake store."""
+"""AppendItems, over a real in-process server with a fake store."""
 
 import asyncio
 import json
@@ -16,26 +16,26 @@ MB = 1024 * 1024
 
 @pytest.fixture
 def gathering(monkeypatch):
-    """Calls are gathered until they are full or nothing more comes."""
+    """Gathers calls until they are full or the stream ends."""
     monkeypatch.setattr(upload_buffer, "GATHER_SECONDS", 3600)
 
 
 @pytest.fixture
 def quick_repeats(monkeypatch):
-    monkeypatch.setattr(upload_stream, "REPEAT_SECONDS", (0.01, 0.01))
+    monkeypatch.setattr(upload_stream, "RETRY_SECONDS", (0.01, 0.01))
 
 
-async def rest_of(call, answers: list | None = None) -> list:
-    """Reads to the end; what came before an error is in the list that is given."""
-    answers = [] if answers is None else answers
+async def rest_of(call, responses: list | None = None) -> list:
+    """Reads to the end; the given list has the responses before an error."""
+    responses = [] if responses is None else responses
     async with asyncio.timeout(20):
-        while (answer := await call.read()) is not grpc.aio.EOF:
-            answers.append(answer)
-    return answers
+        while (response := await call.read()) is not grpc.aio.EOF:
+            responses.append(response)
+    return responses
 
 
 def batches(results) -> list[tuple[int, int]]:
-    """What the store was sent, but for questions: place and count of items."""
+    """Returns the first index and the count of the items in each call that sent some."""
     return [
         (request.first_item_index, len(request.items))
         for request in results.requests["AppendItems"]
@@ -43,7 +43,7 @@ def batches(results) -> list[tuple[int, int]]:
     ]
 
 
-async def until_nothing_is_held(gateway) -> None:
+async def until_nothing_is_reserved(gateway) -> None:
     async with asyncio.timeout(10):
         while gateway.app.uploads.budget.held or gateway.app.uploads.running:
             await asyncio.sleep(0.01)
@@ -62,42 +62,45 @@ async def test_an_upload_is_opened_filled_and_finished(gateway, results, open_up
     assert results.items[upload.job.job_id] == ["1", "2", "3"]
 
 
-async def test_items_between_the_first_answer_and_the_last_bring_no_snapshot(gateway, open_upload, next_of):
+async def test_responses_between_the_first_and_the_last_have_no_snapshot(gateway, open_upload, next_of):
     upload = await open_upload(gateway)
     await upload.send(0, "1")
     assert not (await next_of(upload.call)).HasField("job")
     upload.call.cancel()
 
 
-async def test_initial_metadata_come_before_anything_is_sent(gateway):
+async def test_initial_metadata_arrives_before_anything_is_sent(gateway):
     call = gateway.stub.AppendItems()
     await asyncio.wait_for(call.initial_metadata(), 10)
     call.cancel()
 
 
-async def test_wake_ups_and_snapshots_of_a_stored_batch_are_carried_out(gateway, open_upload, next_of):
+async def test_the_effects_of_a_stored_batch_are_carried_out(gateway, open_upload, next_of):
     upload = await open_upload(gateway)
     with gateway.app.hub.watch(upload.job.job_id, upload.job.seq) as watcher:
         await upload.send(0, "1")
         assert (await asyncio.wait_for(watcher.next(), 10)).job.progress.total_count == 1
     async with asyncio.timeout(10):
-        while gateway.broker.queues["headrace.default"].qsize() < 2:  # of the submission, and of the batch
+        # One task of the submission, one of the batch.
+        while gateway.broker.queues["headrace.default"].qsize() < 2:
             await asyncio.sleep(0.01)
     upload.call.cancel()
 
 
-async def test_small_batches_are_gathered_while_a_call_is_under_way(gateway, results, open_upload, gathering):
+async def test_small_batches_are_gathered_while_a_call_is_in_flight(gateway, results, open_upload, gathering):
     upload = await open_upload(gateway)
     for first in range(0, 3000, 100):
         await upload.send(first, *["1"] * 100)
     await upload.send(finish=3000)
-    answers = await rest_of(upload.call)
+    responses = await rest_of(upload.call)
     assert batches(results) == [(0, 1000), (1000, 1000), (2000, 1000)]
-    assert [answer.stored_count for answer in answers] == sorted(answer.stored_count for answer in answers)
-    assert answers[-1].stored_count == 3000
+    assert [response.stored_count for response in responses] == sorted(
+        response.stored_count for response in responses
+    )
+    assert responses[-1].stored_count == 3000
 
 
-async def test_a_large_batch_is_cut_and_stored_in_order(gateway, results, open_upload):
+async def test_a_large_batch_is_split_and_stored_in_order(gateway, results, open_upload):
     upload = await open_upload(gateway)
     items = [json.dumps(f"{index:05} " + "x" * 300) for index in range(10_000)]
     await upload.send(0, *items, finish=10_000)
@@ -119,7 +122,7 @@ async def test_ending_without_finish_stores_all_and_leaves_the_upload_open(gatew
     again.call.cancel()
 
 
-async def test_what_is_sent_twice_is_trimmed(gateway, results, open_upload, next_of):
+async def test_items_sent_twice_are_trimmed(gateway, results, open_upload, next_of):
     upload = await open_upload(gateway)
     await upload.send(0, "1", "2", "3")
     assert (await next_of(upload.call)).stored_count == 3
@@ -130,7 +133,7 @@ async def test_what_is_sent_twice_is_trimmed(gateway, results, open_upload, next
 
 
 @pytest.mark.parametrize("send", [(2, "9"), (100, "9")], ids=["one too far", "far too far"])
-async def test_a_batch_beyond_what_is_stored_says_from_where_to_go_on(
+async def test_a_batch_beyond_the_stored_items_is_refused_with_the_stored_count(
     gateway, results, open_upload, failure_of, send
 ):
     upload = await open_upload(gateway)
@@ -160,7 +163,7 @@ async def test_two_uploads_to_one_job_store_each_item_once(
 @pytest.mark.parametrize(
     ("total", "reason"), [(2, "UPLOAD_TOTAL"), (9, "UPLOAD_OFFSET")], ids=["fewer", "more"]
 )
-async def test_finishing_with_a_wrong_total_leaves_what_is_stored(
+async def test_finishing_with_a_wrong_total_changes_nothing(
     gateway, results, open_upload, failure_of, gathering, total, reason
 ):
     upload = await open_upload(gateway)
@@ -209,7 +212,7 @@ async def test_a_first_request_names_the_job_and_nothing_else(gateway, failure_o
     assert [violation.field for violation in error.violations] == names
 
 
-async def test_a_stream_without_a_request_is_told_what_is_missing(gateway, failure_of):
+async def test_a_stream_without_a_request_is_refused_with_the_missing_field(gateway, failure_of):
     error = await failure_of(rest_of(gateway.stub.AppendItems(iter(()))))
     assert error.code is grpc.StatusCode.INVALID_ARGUMENT
     assert [violation.field for violation in error.violations] == ["job_id"]
@@ -227,7 +230,7 @@ async def test_a_stream_without_a_request_is_told_what_is_missing(gateway, failu
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-async def test_a_wrong_batch_stores_nothing_and_what_came_before_stays(
+async def test_a_wrong_batch_stores_nothing_and_earlier_items_stay(
     gateway, results, open_upload, failure_of, gathering, fields, names, reason
 ):
     upload = await open_upload(gateway)
@@ -242,18 +245,18 @@ async def test_a_wrong_batch_stores_nothing_and_what_came_before_stays(
     assert results.items[upload.job.job_id] == ["1", "2"]
 
 
-async def test_what_was_stored_before_an_error_is_answered_before_it(
+async def test_items_stored_before_an_error_are_reported_before_it(
     gateway, open_upload, failure_of, gathering
 ):
     upload = await open_upload(gateway)
     await upload.send(0, "1", "2")
     await upload.send(2, "{")
-    answers = []
-    await failure_of(rest_of(upload.call, answers))
-    assert [answer.stored_count for answer in answers] == [2]
+    responses = []
+    await failure_of(rest_of(upload.call, responses))
+    assert [response.stored_count for response in responses] == [2]
 
 
-async def test_a_request_after_finish_is_refused_and_the_finish_holds(
+async def test_a_request_after_finish_is_refused_and_the_finish_is_stored(
     gateway, results, open_upload, failure_of
 ):
     upload = await open_upload(gateway)
@@ -271,10 +274,10 @@ async def test_a_request_after_finish_is_refused_and_the_finish_holds(
     assert upload.job.job_id not in results.open_uploads
 
 
-async def test_a_store_that_is_away_for_a_moment_is_asked_again(
+async def test_a_call_to_a_store_that_is_briefly_unavailable_is_repeated(
     gateway, results, open_upload, next_of, unavailable, monkeypatch
 ):
-    monkeypatch.setattr(upload_stream, "REPEAT_SECONDS", (0.01,) * 1000)
+    monkeypatch.setattr(upload_stream, "RETRY_SECONDS", (0.01,) * 1000)
     upload = await open_upload(gateway)
     results.failures["AppendItems"] = unavailable
     await upload.send(0, "1", "2")
@@ -284,7 +287,7 @@ async def test_a_store_that_is_away_for_a_moment_is_asked_again(
     upload.call.cancel()
 
 
-async def test_a_store_that_stays_away_ends_the_stream(
+async def test_a_store_that_stays_unavailable_ends_the_stream(
     gateway, results, open_upload, failure_of, unavailable, quick_repeats
 ):
     upload = await open_upload(gateway)
@@ -292,12 +295,10 @@ async def test_a_store_that_stays_away_ends_the_stream(
     await upload.send(0, "1")
     error = await failure_of(rest_of(upload.call))
     assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
-    assert results.calls["AppendItems"] == 4  # the question, and three attempts
+    assert results.calls["AppendItems"] == 4  # the first call, and three attempts
 
 
-async def test_a_request_over_4_mb_is_refused_and_what_came_before_stays(
-    gateway, results, open_upload, next_of
-):
+async def test_a_request_over_4_mb_is_refused_and_earlier_items_stay(gateway, results, open_upload, next_of):
     upload = await open_upload(gateway)
     await upload.send(0, "1")
     assert (await next_of(upload.call)).stored_count == 1
@@ -308,7 +309,7 @@ async def test_a_request_over_4_mb_is_refused_and_what_came_before_stays(
     assert results.items[upload.job.job_id] == ["1"]
 
 
-async def test_a_stream_reads_on_only_as_fast_as_the_store_takes(gateway, results, open_upload):
+async def test_a_stream_reads_only_as_fast_as_the_store_accepts(gateway, results, open_upload):
     upload = await open_upload(gateway)
     results.gates["AppendItems"] = asyncio.Event()
     item = json.dumps("x" * 1000)
@@ -325,26 +326,26 @@ async def test_a_stream_reads_on_only_as_fast_as_the_store_takes(gateway, result
     async with asyncio.timeout(10):
         while gateway.app.uploads.budget.held < 3 * 500_000:
             await asyncio.sleep(0.01)
-    for _ in range(50):  # turns in which a stream that reads on would do so
+    for _ in range(50):  # turns of the loop in which the stream could read more
         await gateway.stub.ListKinds(ListKindsRequest())
     assert gateway.app.uploads.budget.held < 4 * MB
     sending.cancel()
     upload.call.cancel()
     results.gates.pop("AppendItems").set()
-    await until_nothing_is_held(gateway)
+    await until_nothing_is_reserved(gateway)
 
 
-async def test_streams_that_find_no_bytes_free_wait_and_do_not_fail(gateway, results, open_upload):
+async def test_streams_that_find_no_free_bytes_wait_and_do_not_fail(gateway, results, open_upload):
     gateway.app.uploads.budget.limit = 3000
     uploads = [await open_upload(gateway) for _ in range(20)]
     for upload in uploads:
         await upload.send(0, json.dumps("x" * 1000), finish=1)
-    answers = await asyncio.gather(*(rest_of(upload.call) for upload in uploads))
-    assert all(answer[-1].stored_count == 1 for answer in answers)
-    await until_nothing_is_held(gateway)
+    responses = await asyncio.gather(*(rest_of(upload.call) for upload in uploads))
+    assert all(response[-1].stored_count == 1 for response in responses)
+    await until_nothing_is_reserved(gateway)
 
 
-async def test_a_client_that_reads_no_answers_holds_up_no_store_call(gateway, results, open_upload):
+async def test_a_client_that_reads_no_responses_delays_no_store_call(gateway, results, open_upload):
     upload = await open_upload(gateway)
     for first in range(300):
         await upload.send(first, "1")
@@ -359,7 +360,7 @@ async def test_a_client_that_goes_away_leaves_nothing_behind(gateway, results, o
     await upload.send(0, "1")
     await results.until(lambda: results.calls["AppendItems"] == 2)
     upload.call.cancel()
-    await until_nothing_is_held(gateway)
+    await until_nothing_is_reserved(gateway)
     results.gates.pop("AppendItems").set()
 
 
@@ -383,7 +384,7 @@ async def test_a_stopping_gateway_stores_what_it_read_and_sends_clients_elsewher
     await asyncio.wait_for(stopping, 10)
 
 
-async def test_a_finish_that_was_read_before_the_gateway_stops_ends_well(start_gateway, results, open_upload):
+async def test_a_finish_read_before_the_gateway_stops_succeeds(start_gateway, results, open_upload):
     gateway = await start_gateway()
     upload = await open_upload(gateway)
     results.gates["AppendItems"] = asyncio.Event()
@@ -396,7 +397,7 @@ async def test_a_finish_that_was_read_before_the_gateway_stops_ends_well(start_g
     await asyncio.wait_for(stopping, 10)
 
 
-async def test_a_job_submitted_with_items_takes_no_upload(gateway, submit, open_upload, failure_of):
+async def test_a_job_submitted_with_items_accepts_no_upload(gateway, submit, open_upload, failure_of):
     job = await submit(gateway, item_count=2)
     upload = await open_upload(gateway, job)
     assert upload.first.stored_count == 2
@@ -404,7 +405,7 @@ async def test_a_job_submitted_with_items_takes_no_upload(gateway, submit, open_
     assert (await failure_of(rest_of(upload.call))).reason == "UPLOAD_CLOSED"
 
 
-async def test_an_upload_of_nothing_can_be_finished(gateway, open_upload):
+async def test_an_empty_upload_can_be_finished(gateway, open_upload):
     upload = await open_upload(gateway)
     await upload.call.write(AppendItemsRequest(finish=UploadFinish()))
     assert (await rest_of(upload.call))[-1].job.progress.total_count == 0

@@ -1,15 +1,15 @@
-"""What is foretold of a job is kept back where something stands between."""
+"""The forecast hides a remaining time that a cool-down or the budget would prolong."""
 
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from services.gateway.watching.forecast import TOLD_SECONDS, Forecast
+from services.gateway.watching.forecast import LIVE_EVENT_SECONDS, Forecast
 
 RUNNING = jobs_pb2.JOB_STATE_RUNNING
 
 
-class FixedPace:
-    """A pace that is known."""
+class FixedThroughput:
+    """Throughput with fixed numbers."""
 
     def __init__(self) -> None:
         self.in_flight_count = None
@@ -30,7 +30,7 @@ class FixedPace:
 
 @pytest.fixture
 def forecast():
-    forecast = Forecast(FixedPace())
+    forecast = Forecast(FixedThroughput())
     forecast.put_job(make_job(), 0.0)
     return forecast
 
@@ -44,36 +44,36 @@ def live(incarnation, **numbers):
     return jobs_pb2.LiveEvent(incarnation=incarnation, **numbers)
 
 
-def test_the_end_and_its_cost_are_told_with_the_rates(forecast):
-    told = forecast.read(1.0)
-    assert (told.items_per_second, told.tokens_per_second) == (10.0, 400.0)
-    assert told.estimated_remaining.ToMilliseconds() == 31_500
-    assert told.estimated_cost_micros == 1_230_000
+def test_the_forecast_has_rates_a_remaining_time_and_a_cost(forecast):
+    numbers = forecast.read(1.0)
+    assert (numbers.items_per_second, numbers.tokens_per_second) == (10.0, 400.0)
+    assert numbers.estimated_remaining.ToMilliseconds() == 31_500
+    assert numbers.estimated_cost_micros == 1_230_000
 
 
-def test_no_end_is_told_where_the_budget_ends_first(forecast):
+def test_there_is_no_remaining_time_if_the_budget_ends_first(forecast):
     forecast.put_job(make_job(budget_micros=1_229_999), 0.0)
     assert not forecast.read(1.0).HasField("estimated_remaining")
     forecast.put_job(make_job(budget_micros=1_230_000), 0.0)
     assert forecast.read(1.0).HasField("estimated_remaining")
 
 
-def test_no_end_is_told_during_a_long_cool_down_and_one_during_a_short_one(forecast):
+def test_a_long_cool_down_hides_the_remaining_time_and_a_short_one_does_not(forecast):
     forecast.put_live_event(live("w1", cooldown_seconds=8.0), 0.0)
     assert not forecast.read(1.0).HasField("estimated_remaining")
     forecast.put_live_event(live("w1", cooldown_seconds=2.0), 0.0)
     assert forecast.read(1.0).HasField("estimated_remaining")
 
 
-def test_a_job_whose_items_all_have_a_result_costs_no_more(forecast):
+def test_a_job_whose_items_all_have_a_result_has_no_estimated_cost(forecast):
     done = jobs_pb2.Progress(total_count=1000, succeeded_count=999, failed_count=1)
     forecast.put_job(jobs_pb2.Job(state=RUNNING, progress=done), 0.0)
     assert not forecast.read(1.0).HasField("estimated_cost_micros")
 
 
-def test_a_worker_that_tells_no_more_does_not_count(forecast):
+def test_a_worker_that_sends_no_more_live_events_does_not_count(forecast):
     forecast.put_live_event(live("gone", in_flight_count=50), 0.0)
-    forecast.put_live_event(live("there", in_flight_count=7), TOLD_SECONDS - 0.5)
-    assert forecast.read(TOLD_SECONDS - 0.1).in_flight_count == 57
-    assert forecast.read(TOLD_SECONDS).in_flight_count == 7
-    assert forecast._pace.in_flight_count == 7
+    forecast.put_live_event(live("there", in_flight_count=7), LIVE_EVENT_SECONDS - 0.5)
+    assert forecast.read(LIVE_EVENT_SECONDS - 0.1).in_flight_count == 57
+    assert forecast.read(LIVE_EVENT_SECONDS).in_flight_count == 7
+    assert forecast._throughput.in_flight_count == 7

@@ -21,7 +21,7 @@ async def hub() -> Hub:
     return Hub()
 
 
-async def test_snapshots_that_come_faster_than_they_are_read_are_merged_to_the_newest(hub):
+async def test_snapshots_that_arrive_faster_than_they_are_read_are_merged_to_the_newest(hub):
     with hub.watch(JOB_ID, 0) as watcher:
         hub.put_jobs([job(1), job(2), job(3)])
         assert (await watcher.next()).job.seq == 3
@@ -38,7 +38,7 @@ async def test_an_older_snapshot_never_follows_a_newer_one(hub):
         assert (await watcher.next()).job.seq == 6
 
 
-async def test_a_watcher_gets_only_what_is_newer_than_it_knows(hub):
+async def test_a_watcher_gets_only_snapshots_newer_than_it_has_seen(hub):
     with hub.watch(JOB_ID, 5) as watcher:
         hub.put_jobs([job(5)])
         reading = asyncio.create_task(watcher.next())
@@ -58,7 +58,7 @@ async def test_a_second_watcher_gets_the_newest_snapshot_and_the_first_one_nothi
             assert (await first.next()) is (await second.next())
 
 
-async def test_news_of_other_jobs_leave_nothing_behind(hub):
+async def test_snapshots_of_other_jobs_leave_nothing_behind(hub):
     with hub.watch(JOB_ID, 0):
         hub.put_jobs([job(1, "01890a5d-ac96-774b-bcce-b302099a8058")])
         assert hub.watched_job_count == 1
@@ -75,7 +75,7 @@ async def test_the_hub_empties_when_the_last_watcher_goes(hub):
 
 @pytest.fixture
 def clock(hub, monkeypatch):
-    """The hub's clock; set its ``now``."""
+    """The hub's clock; tests set its ``now``."""
     clock = SimpleNamespace(now=100.0)
     monkeypatch.setattr(hub, "_loop", SimpleNamespace(time=lambda: clock.now))
     return clock
@@ -85,7 +85,7 @@ def live(incarnation="w1", **numbers):
     return jobs_pb2.LiveEvent(incarnation=incarnation, **numbers)
 
 
-async def test_live_events_of_many_workers_are_bounded_and_all_of_them_count(hub, clock):
+async def test_live_events_of_many_workers_are_limited_and_all_of_them_count(hub, clock):
     with hub.watch(JOB_ID, 3) as watcher:
         for number in range(MAX_LIVE_EVENTS + 10):
             hub.put_live_event(JOB_ID, live(f"w{number}", in_flight_count=2))
@@ -100,7 +100,7 @@ async def test_live_events_of_many_workers_are_bounded_and_all_of_them_count(hub
         assert response.resume_token
 
 
-async def test_of_each_worker_the_newest_live_event_counts(hub, clock):
+async def test_the_newest_live_event_of_each_worker_counts(hub, clock):
     with hub.watch(JOB_ID, 3) as watcher:
         for number in (9, 4):
             hub.put_live_event(JOB_ID, live("w1", in_flight_count=number))
@@ -113,7 +113,7 @@ async def test_of_each_worker_the_newest_live_event_counts(hub, clock):
     assert (forecast.in_flight_count, forecast.limited_count, forecast.cooldown_seconds) == (7, 5, 2.0)
 
 
-async def test_live_numbers_go_along_with_a_snapshot_and_not_once_more_alone(hub, clock):
+async def test_live_numbers_go_with_a_snapshot_and_not_again_alone(hub, clock):
     with hub.watch(JOB_ID, 0) as watcher:
         hub.put_jobs([job(1)])
         await watcher.next()
@@ -128,7 +128,7 @@ async def test_live_numbers_go_along_with_a_snapshot_and_not_once_more_alone(hub
         assert (only_job.job.seq, len(only_job.live_events), only_job.HasField("forecast")) == (3, 0, False)
 
 
-async def test_live_numbers_go_alone_where_no_snapshot_comes_and_once_for_all_watchers(hub, clock):
+async def test_live_numbers_go_alone_without_a_snapshot_and_once_for_all_watchers(hub, clock):
     with hub.watch(JOB_ID, 0) as one, hub.watch(JOB_ID, 0) as other:
         hub.put_jobs([job(1)])
         await one.next()
@@ -145,7 +145,7 @@ async def test_live_numbers_go_alone_where_no_snapshot_comes_and_once_for_all_wa
         assert (await one.next()) is (await other.next())
 
 
-async def test_the_first_live_numbers_wait_for_what_workers_tell_but_not_for_ever(hub, clock):
+async def test_the_first_live_numbers_wait_for_live_events_but_not_for_ever(hub, clock):
     running = jobs_pb2.JOB_STATE_RUNNING
     with hub.watch(JOB_ID, 0) as watcher:
         forecasts = []
@@ -157,21 +157,21 @@ async def test_the_first_live_numbers_wait_for_what_workers_tell_but_not_for_eve
     assert forecasts == [False, False, False, True, True, True]
 
 
-async def test_a_job_that_stands_still_has_its_zeros_told_once(hub, clock):
+async def test_an_idle_job_sends_its_zeros_once(hub, clock):
     with hub.watch(JOB_ID, 0) as watcher:
         hub.put_jobs([job(1)])
         await watcher.next()
         hub.put_live_event(JOB_ID, live(in_flight_count=4))
-        told = []
+        sent = []
         for _ in range(80):
             hub.check_live_numbers()
-            if watcher._news.is_set():
-                told.append((await watcher.next()).forecast)
+            if watcher._changed.is_set():
+                sent.append((await watcher.next()).forecast)
             clock.now += 0.25
-        assert [forecast.in_flight_count for forecast in told] == [4, 0]
+        assert [forecast.in_flight_count for forecast in sent] == [4, 0]
 
 
-async def test_a_cool_down_runs_down_between_what_workers_tell(hub, clock):
+async def test_a_cool_down_runs_down_between_live_events(hub, clock):
     with hub.watch(JOB_ID, 3) as watcher:
         hub.put_live_event(JOB_ID, live(cooldown_seconds=9.0))
         clock.now += 2.0
@@ -190,7 +190,7 @@ async def test_the_terminal_snapshot_comes_without_live_numbers(hub, clock):
         assert (last.job.seq, len(last.live_events), last.HasField("forecast")) == (3, 0, False)
 
 
-async def test_a_watcher_who_joins_is_told_nothing_old(hub, clock):
+async def test_a_new_watcher_gets_no_old_live_numbers(hub, clock):
     with hub.watch(JOB_ID, 0):
         hub.put_jobs([job(1)])
         hub.put_live_event(JOB_ID, live(in_flight_count=4))
@@ -200,31 +200,29 @@ async def test_a_watcher_who_joins_is_told_nothing_old(hub, clock):
             assert not (await late.next()).live_events
 
 
-async def test_quiet_jobs_are_named_once_a_period_with_what_is_known_of_them(hub):
+async def test_quiet_jobs_are_returned_once_per_period_with_their_known_seq(hub):
     with hub.watch(JOB_ID, 0):
         hub.put_jobs([job(8)])
-        assert hub.quiet_jobs(60) == []
-        [known] = hub.quiet_jobs(0)
+        assert hub.take_quiet_jobs(60) == []
+        [known] = hub.take_quiet_jobs(0)
         assert (known.job_id, known.known_seq) == (JOB_ID, 8)
 
 
-async def test_jobs_that_fell_quiet_at_different_times_are_soon_named_together(hub, monkeypatch):
+async def test_jobs_that_fell_quiet_at_different_times_are_soon_read_together(hub, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(hub, "_loop", SimpleNamespace(time=lambda: now[0]))
     other = JOB_ID.replace("a", "b")
     with hub.watch(JOB_ID, 0):
         now[0] = 100.4
         with hub.watch(other, 0):
-            named = []
+            returned = []
             while now[0] < 104.0:
                 now[0] += 0.25
-                named.append({known.job_id for known in hub.quiet_jobs(1.0)})
-    assert [names for names in named if names] == [{JOB_ID, other}] * 4
+                returned.append({known.job_id for known in hub.take_quiet_jobs(1.0)})
+    assert [names for names in returned if names] == [{JOB_ID, other}] * 4
 
 
-async def test_a_job_unseen_for_long_is_asked_for_whatever_its_seq_and_seen_when_it_is_answered(
-    hub, monkeypatch
-):
+async def test_a_job_unseen_for_long_is_read_whatever_its_seq_and_is_seen_once_found(hub, monkeypatch):
     now = [100.0]
     monkeypatch.setattr(hub, "_loop", SimpleNamespace(time=lambda: now[0]))
     with hub.watch(JOB_ID, 0):
@@ -232,20 +230,20 @@ async def test_a_job_unseen_for_long_is_asked_for_whatever_its_seq_and_seen_when
         seqs = []
         for _ in range(3):
             now[0] += UNSEEN_SECONDS - 1
-            asked = hub.quiet_jobs(1.0)
-            seqs.append(asked[0].known_seq)
-            hub.put_reading(asked, [job(8)] if not asked[0].known_seq else [])
+            known = hub.take_quiet_jobs(1.0)
+            seqs.append(known[0].known_seq)
+            hub.put_read_jobs(known, [job(8)] if not known[0].known_seq else [])
         assert seqs == [8, 0, 8]
 
 
-async def test_a_job_that_the_store_does_not_name_when_it_should_is_gone_for_its_watchers(hub):
+async def test_the_watches_of_a_job_missing_from_the_store_end(hub):
     other = JOB_ID.replace("a", "b")
     with hub.watch(JOB_ID, 0) as watcher, hub.watch(other, 0) as still_there:
         hub.put_jobs([job(1), job(1, other)])
         await watcher.next()
         await still_there.next()
-        asked = [pb.KnownJob(job_id=JOB_ID, known_seq=0), pb.KnownJob(job_id=other, known_seq=1)]
-        hub.put_reading(asked, [])
+        known = [pb.KnownJob(job_id=JOB_ID, known_seq=0), pb.KnownJob(job_id=other, known_seq=1)]
+        hub.put_read_jobs(known, [])
         with pytest.raises(NotFoundError):
             await watcher.next()
         still_there.check()

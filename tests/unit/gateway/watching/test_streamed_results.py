@@ -1,4 +1,4 @@
-"""StreamResults: results as they are recorded, over a real in-process server before a fake store."""
+"""StreamResults, over a real in-process server with a fake store."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ import pytest
 
 from headrace.gateway.v1.gateway_pb2 import GetJobRequest, StreamResultsRequest
 from headrace.jobs.v1 import jobs_pb2
-from services.gateway.requests.cursors import ResultsOfJob
+from services.gateway.requests.cursors import ResultsQuery
 from services.stubs.results.v1 import results_pb2
 
 MB = 1024 * 1024
@@ -33,7 +33,7 @@ async def until_emptied(hub) -> None:
             await asyncio.sleep(0.01)
 
 
-async def test_results_of_a_finished_job_come_in_the_order_of_recording_and_end_with_its_snapshot(
+async def test_results_of_a_finished_job_arrive_in_the_order_of_recording_and_end_with_its_snapshot(
     gateway, results, submit
 ):
     job = await submit(gateway)
@@ -62,7 +62,9 @@ async def test_a_running_job_is_followed_to_its_end(gateway, results, submit, ne
     await until_emptied(gateway.app.hub)
 
 
-async def test_what_is_recorded_while_the_first_page_is_read_is_not_missed(gateway, results, submit, next_of):
+async def test_a_result_recorded_while_the_first_page_is_read_is_not_missed(
+    gateway, results, submit, next_of
+):
     job = await submit(gateway)
     results.gates["ListRecordedResults"] = asyncio.Event()
     call = stream(gateway, job)
@@ -73,7 +75,9 @@ async def test_what_is_recorded_while_the_first_page_is_read_is_not_missed(gatew
     call.cancel()
 
 
-async def test_news_that_no_stream_brings_are_found_by_reading_again(start_gateway, results, submit, next_of):
+async def test_results_that_no_stream_reports_are_found_by_reading_again(
+    start_gateway, results, submit, next_of
+):
     gateway = await start_gateway(gateway_resync_seconds=0.1)
     job = await submit(gateway)
     call = stream(gateway, job)
@@ -83,13 +87,13 @@ async def test_news_that_no_stream_brings_are_found_by_reading_again(start_gatew
     call.cancel()
 
 
-async def test_news_without_results_send_nothing(gateway, results, submit, next_of):
+async def test_a_snapshot_without_results_sends_nothing(gateway, results, submit, next_of):
     job = await submit(gateway)
     call = stream(gateway, job)
     await call.initial_metadata()
-    asked = results.calls["ListRecordedResults"]
+    calls_before = results.calls["ListRecordedResults"]
     gateway.app.hub.put_jobs([results.advance(job.job_id)])
-    await results.until(lambda: results.calls["ListRecordedResults"] > asked)
+    await results.until(lambda: results.calls["ListRecordedResults"] > calls_before)
     gateway.app.hub.put_live_event(job.job_id, jobs_pb2.LiveEvent(in_flight_count=1))
     gateway.app.hub.put_jobs([results.record(job.job_id, 0)])
     assert indices(await next_of(call)) == [0]
@@ -100,16 +104,16 @@ async def test_live_numbers_alone_read_nothing(gateway, results, submit):
     job = await submit(gateway)
     call = stream(gateway, job)
     await call.initial_metadata()
-    asked = results.calls["ListRecordedResults"]
+    calls_before = results.calls["ListRecordedResults"]
     gateway.app.hub.put_live_event(job.job_id, jobs_pb2.LiveEvent(in_flight_count=1))
-    second = stream(gateway, job)  # a round trip in which the first stream would have read
+    second = stream(gateway, job)  # a round trip in which the first stream could have read
     await second.initial_metadata()
-    assert results.calls["ListRecordedResults"] == asked + 1
+    assert results.calls["ListRecordedResults"] == calls_before + 1
     call.cancel()
     second.cancel()
 
 
-async def test_pages_follow_each_other_without_news(gateway, results, submit):
+async def test_pages_follow_each_other_without_new_snapshots(gateway, results, submit):
     job = await submit(gateway, item_count=7)
     results.record(job.job_id, *range(7))
     results.advance(job.job_id, SUCCEEDED, 7)
@@ -119,7 +123,7 @@ async def test_pages_follow_each_other_without_news(gateway, results, submit):
     assert [response.HasField("job") for response in responses] == [False, False, True]
 
 
-async def test_a_stream_goes_on_after_a_cursor_at_another_gateway_without_repeating(
+async def test_a_stream_resumes_after_a_cursor_at_another_gateway_without_repeats(
     gateway, start_gateway, results, submit, next_of
 ):
     other = await start_gateway()
@@ -144,7 +148,7 @@ async def test_after_the_end_the_last_cursor_brings_only_the_snapshot(gateway, r
     assert (indices(again), again.job.state) == ([], SUCCEEDED)
 
 
-async def test_only_results_of_a_state_are_streamed_and_the_cursor_passes_the_others(
+async def test_only_results_of_a_state_are_streamed_and_the_cursor_skips_the_others(
     gateway, results, submit, next_of
 ):
     job = await submit(gateway)
@@ -167,7 +171,7 @@ async def test_a_slow_reader_has_no_page_read_ahead_of_it(gateway, results, subm
     call = stream(gateway, job)
     await call.initial_metadata()
     seen = 0
-    while seen != results.calls["ListRecordedResults"]:  # until the transport takes no more
+    while seen != results.calls["ListRecordedResults"]:  # until the transport accepts no more
         seen = results.calls["ListRecordedResults"]
         for _ in range(50):
             await gateway.stub.GetJob(GetJobRequest(job_id=job.job_id))
@@ -185,14 +189,14 @@ async def test_a_cursor_of_another_job_is_refused(gateway, results, submit, fail
 
 
 @pytest.mark.parametrize("cursor", ["x", "é", "AAAA", "\0"])
-async def test_a_text_that_is_no_cursor_is_refused(gateway, submit, failure_of, cursor):
+async def test_a_text_that_is_not_a_cursor_is_refused(gateway, submit, failure_of, cursor):
     job = await submit(gateway)
     assert (await failure_of(stream(gateway, job, cursor=cursor).read())).reason == "INVALID_CURSOR"
 
 
-async def test_a_cursor_that_the_store_has_not_come_to_yet_is_refused(gateway, submit, failure_of):
+async def test_a_cursor_that_the_store_has_not_reached_yet_is_refused(gateway, submit, failure_of):
     job = await submit(gateway)
-    ahead = ResultsOfJob(job.job_id, jobs_pb2.ITEM_STATE_UNSPECIFIED).cursor(
+    ahead = ResultsQuery(job.job_id, jobs_pb2.ITEM_STATE_UNSPECIFIED).cursor(
         results_pb2.RecordPosition(seq=1000)
     )
     assert (await failure_of(stream(gateway, job, cursor=ahead).read())).reason == "INVALID_CURSOR"
@@ -208,7 +212,7 @@ async def test_a_reader_that_goes_away_leaves_nothing_behind(gateway, submit):
     await until_emptied(gateway.app.hub)
 
 
-async def test_a_store_that_goes_away_ends_the_stream_with_what_was_sent(
+async def test_a_store_that_becomes_unavailable_ends_the_stream_after_the_results_sent(
     gateway, results, submit, next_of, failure_of, unavailable
 ):
     job = await submit(gateway)
@@ -220,7 +224,7 @@ async def test_a_store_that_goes_away_ends_the_stream_with_what_was_sent(
     assert (await failure_of(call.read())).reason == "STORE_UNAVAILABLE"
 
 
-async def test_a_stopping_gateway_ends_streams_so_that_clients_go_on_elsewhere(
+async def test_a_stopping_gateway_ends_streams_so_that_clients_continue_elsewhere(
     start_gateway, results, submit, failure_of
 ):
     gateway = await start_gateway()

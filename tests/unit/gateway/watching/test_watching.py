@@ -17,7 +17,7 @@ async def worker(start_worker):
 
 @pytest.fixture
 async def gateway(worker, start_gateway):
-    """A gateway that never reads again by itself, with a stream from the worker: only it brings news."""
+    """A gateway that never re-reads on its own: only the stream from the worker brings snapshots."""
     gateway = await start_gateway()
     await worker.until(lambda: worker.streams)
     return gateway
@@ -44,7 +44,7 @@ async def test_a_watch_begins_with_the_present_snapshot_and_ends_with_the_termin
     await until_emptied(gateway.app.hub)
 
 
-async def test_a_job_that_was_just_submitted_is_watched_without_asking_the_store(
+async def test_a_job_that_was_just_submitted_is_watched_without_a_call_to_the_store(
     gateway, worker, results, submit, next_of
 ):
     job = await submit(gateway)
@@ -60,7 +60,7 @@ async def test_a_job_that_was_just_submitted_is_watched_without_asking_the_store
     assert results.calls["GetJobs"] == 0
 
 
-async def test_another_tenants_watch_of_a_new_job_is_no_different(gateway, submit, failure_of):
+async def test_a_new_job_of_another_tenant_is_not_found_by_a_watch(gateway, submit, failure_of):
     job = await submit(gateway)
     other = gateway.stub.WatchJob(
         WatchJobRequest(job_id=job.job_id), metadata=(("headrace-tenant", "other"),)
@@ -68,7 +68,9 @@ async def test_another_tenants_watch_of_a_new_job_is_no_different(gateway, submi
     assert (await failure_of(other.read())).code is grpc.StatusCode.NOT_FOUND
 
 
-async def test_a_new_job_is_read_once_news_may_have_been_missed(gateway, worker, results, submit, next_of):
+async def test_a_new_job_is_read_from_the_store_after_a_broken_stream(
+    gateway, worker, results, submit, next_of
+):
     job = await submit(gateway)
     results.advance(job.job_id, SUCCEEDED, 3)
     worker.cut()
@@ -88,7 +90,7 @@ async def test_a_terminal_job_is_answered_with_one_snapshot(gateway, results, su
     assert await call.read() is grpc.aio.EOF
 
 
-async def test_what_changes_while_the_first_snapshot_is_read_is_not_missed(
+async def test_a_change_while_the_first_snapshot_is_read_is_not_missed(
     gateway, worker, results, submit, next_of
 ):
     job = await submit(gateway)
@@ -105,7 +107,7 @@ async def test_what_changes_while_the_first_snapshot_is_read_is_not_missed(
     call.cancel()
 
 
-async def test_a_resumed_watch_goes_on_with_the_next_newer_snapshot(
+async def test_a_resumed_watch_continues_with_the_next_newer_snapshot(
     gateway, worker, results, submit, next_of
 ):
     job = await submit(gateway)
@@ -140,7 +142,7 @@ async def test_a_token_from_the_future_does_not_hide_the_end(gateway, worker, re
     assert (await next_of(call)).job.state == SUCCEEDED
 
 
-async def test_a_token_of_one_gateway_is_good_at_another(start_gateway, gateway, results, submit, next_of):
+async def test_a_token_of_one_gateway_is_valid_at_another(start_gateway, gateway, results, submit, next_of):
     other = await start_gateway()
     job = await submit(gateway)
     first = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
@@ -181,7 +183,7 @@ async def test_a_watcher_that_goes_away_leaves_nothing_behind(gateway, submit, n
     await until_emptied(gateway.app.hub)
 
 
-async def test_a_watcher_that_reads_nothing_holds_up_no_other_and_leaves_nothing_behind(
+async def test_a_watcher_that_reads_nothing_delays_no_other_and_leaves_nothing_behind(
     gateway, worker, results, submit, next_of
 ):
     job = await submit(gateway)
@@ -214,10 +216,10 @@ async def test_live_events_reach_watchers_with_a_token_that_resumes(
     call.cancel()
 
 
-async def test_watchers_are_told_the_pace_of_a_job_its_end_and_what_it_will_cost(
+async def test_watchers_get_the_rates_of_a_job_its_remaining_time_and_its_final_cost(
     gateway, worker, start_worker, results, submit, next_of, monkeypatch
 ):
-    monkeypatch.setattr("services.gateway.watching.pace.SETTLED_SECONDS", 0.05)
+    monkeypatch.setattr("services.gateway.watching.throughput.SETTLED_SECONDS", 0.05)
     monkeypatch.setattr("services.gateway.watching.topic.LIVE_SECONDS", 0.02)
     other = await start_worker()
     await other.until(lambda: other.streams)
@@ -245,16 +247,18 @@ async def test_watchers_are_told_the_pace_of_a_job_its_end_and_what_it_will_cost
     call.cancel()
 
 
-async def test_a_cut_stream_has_watched_jobs_read_again_at_once(gateway, worker, results, submit, next_of):
+async def test_watched_jobs_are_read_again_at_once_after_a_broken_stream(
+    gateway, worker, results, submit, next_of
+):
     job = await submit(gateway)
     call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
     await next_of(call)
-    results.advance(job.job_id, SUCCEEDED, 3)  # news that no stream brings
+    results.advance(job.job_id, SUCCEEDED, 3)  # a snapshot that no stream brings
     worker.cut()
     assert (await next_of(call)).job.state == SUCCEEDED
 
 
-async def test_a_cut_stream_is_opened_again(gateway, worker, results, submit, next_of):
+async def test_a_broken_stream_is_opened_again(gateway, worker, results, submit, next_of):
     job = await submit(gateway)
     call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
     await next_of(call)
@@ -285,7 +289,7 @@ async def test_all_quiet_jobs_are_read_in_one_call(start_gateway, results, submi
         call.cancel()
 
 
-async def test_a_watch_outlives_a_store_that_is_away_for_a_while(
+async def test_a_watch_survives_a_store_that_is_unavailable_for_a_while(
     start_gateway, results, submit, next_of, unavailable
 ):
     gateway = await start_gateway(gateway_resync_seconds=0.1)
@@ -293,14 +297,14 @@ async def test_a_watch_outlives_a_store_that_is_away_for_a_while(
     call = gateway.stub.WatchJob(WatchJobRequest(job_id=job.job_id))
     await next_of(call)
     results.failures["GetJobs"] = unavailable
-    asked = results.calls["GetJobs"]
-    await results.until(lambda: results.calls["GetJobs"] > asked + 1)
+    calls_before = results.calls["GetJobs"]
+    await results.until(lambda: results.calls["GetJobs"] > calls_before + 1)
     del results.failures["GetJobs"]
     results.advance(job.job_id, SUCCEEDED, 3)
     assert (await next_of(call)).job.state == SUCCEEDED
 
 
-async def test_a_stopping_gateway_ends_watches_so_that_clients_go_on_elsewhere(
+async def test_a_stopping_gateway_ends_watches_so_that_clients_continue_elsewhere(
     start_gateway, submit, next_of, failure_of
 ):
     gateway = await start_gateway()

@@ -103,7 +103,7 @@ async def make_items():
         await items.end()
 
 
-async def test_no_more_calls_than_the_limit_are_under_way(make_items):
+async def test_no_more_calls_than_the_limit_are_in_flight(make_items):
     items = make_items(2)
     await items.start("a1", "a2", "a3")
     assert items.provider.started == ["a1", "a2"]
@@ -129,7 +129,7 @@ async def test_items_with_many_calls_take_turns(make_items):
     assert items.provider.started == ["a1", "b1", "a2", "b2", "a3"]
 
 
-async def test_a_call_that_is_cancelled_leaves_its_place_to_the_next(make_items):
+async def test_a_call_that_is_cancelled_leaves_its_slot_to_the_next(make_items):
     items = make_items(1)
     await items.start("a1", "a2", "a3")
     await items.cancel("a2")
@@ -137,7 +137,7 @@ async def test_a_call_that_is_cancelled_leaves_its_place_to_the_next(make_items)
     assert items.provider.started == ["a1", "a3"]
 
 
-async def test_a_call_cancelled_just_as_it_gets_its_place_hands_it_on(make_items):
+async def test_a_call_cancelled_just_as_it_gets_its_slot_hands_it_on(make_items):
     items = make_items(1)
     await items.start("a1", "a2", "a3")
     items.calls["a1"].cancel()
@@ -159,12 +159,12 @@ async def test_calls_that_wait_while_the_model_is_told_to_cool_down_are_not_made
         assert (raised.value.reason, raised.value.retry_after) == ("RATE_LIMITED", 9.0)
 
 
-async def test_a_worker_that_may_start_nothing_makes_no_further_call_of_an_item_under_way(make_items):
+async def test_a_worker_that_may_start_nothing_makes_no_further_call_of_an_item_in_flight(make_items):
     items = make_items(1)
     await items.start("a1", "a2")
     items.may_start = False
     await items.provider.answer("a1")
-    assert (await items.calls["a1"]).text == "ok"  # it was under way, and is paid for
+    assert (await items.calls["a1"]).text == "ok"  # it was in flight, and is paid for
     with pytest.raises(RetryableError) as raised:
         await items.calls["a2"]
     assert raised.value.reason == "WORKER_CUT_OFF"
@@ -175,12 +175,12 @@ async def test_a_worker_that_may_start_nothing_makes_no_further_call_of_an_item_
 
 
 def limited_to(requests_per_minute: int) -> RateLimits:
-    """RateLimits whose time stands still."""
+    """Rate limits whose time stands still."""
     buckets = SharedBuckets(None, lambda: 1, lambda: 0.0)
     return RateLimits({"m": ModelLimit(requests_per_minute=requests_per_minute)}, buckets)
 
 
-async def test_a_call_over_the_rate_limit_waits_and_holds_no_place(make_items):
+async def test_a_call_over_the_rate_limit_waits_and_holds_no_slot(make_items):
     items = make_items(2, limited_to(60))
     await items.start("a1")
     await items.start("b1")
@@ -212,7 +212,7 @@ async def test_a_model_that_turns_calls_away_gets_half_as_many_at_once_and_other
     for prompt in ("a1", "a2"):
         await items.provider.answer(prompt, error=RetryableError("RATE_LIMITED", ""))
     await items.start("b1")
-    assert "b1" not in items.provider.started  # two are under way, and two are the limit now
+    assert "b1" not in items.provider.started  # two are in flight, and two are the limit now
     assert items.admission.wait_seconds("m") > 0.0
     assert items.admission.wait_seconds("other") == 0.0
     await items.provider.answer("a3")
@@ -238,7 +238,7 @@ async def test_a_provider_with_few_calls_left_gets_fewer_before_it_turns_any_awa
     assert len(items.provider.started) == 5
 
 
-async def test_a_call_that_waits_for_its_tenant_holds_no_place_and_nothing_of_the_rate_limit(make_items):
+async def test_a_call_that_waits_for_its_tenant_holds_no_slot_and_nothing_of_the_rate_limit(make_items):
     tenants = open_tenant_slots({"narrow": 1}, "memory://", "h", 2)
     items = make_items(2, limited_to(300), tenants)  # of which two are given at once
     await items.start("a1", tenant="narrow")
@@ -247,7 +247,7 @@ async def test_a_call_that_waits_for_its_tenant_holds_no_place_and_nothing_of_th
     assert items.provider.started == ["a1", "b1"]
     assert items.admission.limited_count == 1
     await items.cancel("a1")
-    assert tenants.of("narrow").waiting_count == 0  # a2 has the place now, and waits for the rate limit
+    assert tenants.of("narrow").waiting_count == 0  # a2 has the slot now, and waits for the rate limit
     assert items.provider.started == ["a1", "b1"]
     await items.cancel("a2")
     await tenants.close()

@@ -1,4 +1,4 @@
-"""What calls cost, and which are held back because an allowance does not suffice for them."""
+"""The cost of calls, and the calls that are held back because an allowance cannot pay for them."""
 
 import contextlib
 
@@ -53,7 +53,7 @@ def test_a_call_costs_its_tokens_by_the_price_of_its_model():
     )
 
 
-def test_a_call_to_a_model_without_a_price_costs_nothing_where_there_is_no_budget():
+def test_a_call_to_a_model_without_a_price_costs_nothing_if_there_is_no_budget():
     job = Job()
     job.call(ask(model="theirs"))
     assert (job.usage.call_count, job.usage.cost_micros) == (1, 0)
@@ -82,7 +82,7 @@ def test_a_call_that_failed_is_counted_and_gives_back_what_it_did_not_cost():
     assert (job.left, job.usage.call_count) == (10_000, 1)
 
 
-def test_calls_under_way_together_take_no_more_than_the_allowance_by_their_highest_prices():
+def test_calls_in_flight_together_take_no_more_than_the_allowance_by_their_highest_prices():
     job = Job(400)
     request = ask("x" * 84, max_output_tokens=100)  # at most 100 tokens in
     with job.meter.counted(request), job.meter.counted(request), pytest.raises(RetryableError) as held_back:
@@ -109,7 +109,7 @@ def test_an_answer_with_a_limit_is_taken_to_reach_it_whatever_others_did():
         job.call(ask(max_output_tokens=130))
 
 
-def test_with_the_whole_rest_one_call_at_a_time_may_begin_by_its_likely_price():
+def test_with_the_remainder_one_call_at_a_time_may_begin_by_its_likely_price():
     job = Job(30, is_remainder=True)
     with job.meter.counted(ask()) as usage:
         with pytest.raises(RetryableError):

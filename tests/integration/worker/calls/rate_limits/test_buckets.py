@@ -8,14 +8,14 @@ import pytest
 
 from services.shared.setting_types import ModelLimit
 from services.worker.calls.rate_limits.buckets import Buckets, Returned
-from services.worker.calls.rate_limits.gcra import USABLE_SECONDS, rates_of
+from services.worker.calls.rate_limits.gcra import USABLE_SECONDS, gcra_limit
 from services.worker.calls.rate_limits.memory_buckets import MemoryBuckets
 from services.worker.calls.rate_limits.redis_buckets import RedisBuckets
 
 NONE = Returned()
-TEN_A_MINUTE = rates_of(ModelLimit(requests_per_minute=10))
-TOKENS = rates_of(ModelLimit(tokens_per_minute=6_000))  # 300 at once, and about 91 a second
-BOTH = rates_of(ModelLimit(requests_per_minute=600, tokens_per_minute=6_000))
+TEN_A_MINUTE = gcra_limit(ModelLimit(requests_per_minute=10))
+TOKENS = gcra_limit(ModelLimit(tokens_per_minute=6_000))  # 300 at once, and about 91 a second
+BOTH = gcra_limit(ModelLimit(requests_per_minute=600, tokens_per_minute=6_000))
 
 
 class Clock:
@@ -36,7 +36,7 @@ async def buckets(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator
     if request.param == "memory":
         opened = MemoryBuckets(clock)
     else:
-        opened = RedisBuckets(request.getfixturevalue("redis_url"), clock, call_seconds=30.0)
+        opened = RedisBuckets(request.getfixturevalue("redis_url"), clock, timeout_seconds=30.0)
     yield opened
     await opened.close()
 
@@ -95,14 +95,14 @@ async def test_more_than_what_is_full_does_not_go_back(buckets):
 
 
 async def test_what_has_no_limit_is_given(buckets):
-    taken = await buckets.take("k", rates_of(ModelLimit()), [10**9] * 50, NONE)
+    taken = await buckets.take("k", gcra_limit(ModelLimit()), [10**9] * 50, NONE)
     assert (taken.count, taken.wait_seconds) == (50, 0.0)
 
 
 async def test_ten_workers_stay_within_a_limit_of_600_in_any_minute_and_reach_95_percent(buckets, clock):
     """Ten workers, always hungry, that use what they take late, and give some back, for many minutes."""
     minutes = 30 if isinstance(buckets, MemoryBuckets) else 2
-    rates, rng = rates_of(ModelLimit(requests_per_minute=600)), random.Random(7)
+    limit, rng = gcra_limit(ModelLimit(requests_per_minute=600)), random.Random(7)
     start = clock.now
     calls: list[float] = []
     held: list[tuple[float, int]] = []
@@ -113,7 +113,7 @@ async def test_ten_workers_stay_within_a_limit_of_600_in_any_minute_and_reach_95
         back = 0
         while held and held[0][0] <= clock.now:
             back += heapq.heappop(held)[1]
-        taken = await buckets.take("k", rates, [0] * rng.randint(1, 3), Returned(request_count=back))
+        taken = await buckets.take("k", limit, [0] * rng.randint(1, 3), Returned(request_count=back))
         for _ in range(taken.count):
             if rng.random() < 0.05:
                 heapq.heappush(held, (clock.now + USABLE_SECONDS, 1))

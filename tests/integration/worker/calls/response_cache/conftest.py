@@ -1,4 +1,4 @@
-"""Workers' caches on one store: in memory and on Redis, with the same promises."""
+"""Workers' caches on one store, in memory and on Redis."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -19,7 +19,7 @@ Workers = Callable[..., SingleFlight]
 
 
 class Call:
-    """Makes a call that goes on until the test ends it, and counts how often it was begun."""
+    """Makes a call that lasts until the test ends it, and counts how often it was begun."""
 
     def __init__(self) -> None:
         self.begun_count = 0
@@ -50,7 +50,7 @@ def call() -> Call:
 
 @pytest.fixture(params=["memory", "redis"])
 async def make_store(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[], ResponseStore]]:
-    """Each call gives one more worker's way to the one store."""
+    """Each call returns one more worker's connection to the one store."""
     stores: list[ResponseStore] = []
     memory = MemoryResponseStore()
     url = request.getfixturevalue("redis_url") if request.param == "redis" else ""
@@ -66,13 +66,13 @@ async def make_store(request: pytest.FixtureRequest) -> AsyncIterator[Callable[[
 
 @pytest.fixture
 async def make_worker(make_store: Callable[[], ResponseStore]) -> AsyncIterator[Workers]:
-    """Each call gives the single_flight of one more worker; takes times as FlightTimes does."""
+    """Each call returns the single flight of one more worker, with times as in FlightTimes."""
     exchanges: list[Exchange] = []
 
     def make(**times: float) -> SingleFlight:
-        # Patient: a busy machine is no store that is away.
-        exchanges.append(Exchange(make_store(), seconds=10.0))
-        quick = {"polled": 0.01} | times
+        # Patient: a busy machine is not a store that is away.
+        exchanges.append(Exchange(make_store(), timeout_seconds=10.0))
+        quick = {"poll_period": 0.01} | times
         return SingleFlight(exchanges[-1], f"worker-{len(exchanges)}", FlightTimes(**quick))
 
     yield make
@@ -82,19 +82,19 @@ async def make_worker(make_store: Callable[[], ResponseStore]) -> AsyncIterator[
 
 @pytest.fixture
 def ask(call: Call) -> Callable[..., "asyncio.Task[tuple[Completion, Outcome]]"]:
-    """Begins to ask a worker for the answer of one and the same call."""
+    """Begins to ask a worker for the response of one and the same call."""
 
     def begin(
         worker: SingleFlight, key: str = "k", patience: float = 60.0
     ) -> "asyncio.Task[tuple[Completion, Outcome]]":
-        return asyncio.create_task(worker.answer(key, call.make, patience))
+        return asyncio.create_task(worker.complete(key, call.make, patience))
 
     return begin
 
 
 @pytest.fixture
 def until_gone() -> Callable[[ResponseStore, str], Awaitable[None]]:
-    """Returns once nothing is at a key of a store any more."""
+    """Returns once a key of a store is empty."""
 
     async def wait(store: ResponseStore, key: str) -> None:
         async with asyncio.timeout(10):

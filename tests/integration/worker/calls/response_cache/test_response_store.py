@@ -1,4 +1,4 @@
-"""The store of answers keeps the same promises in memory and on Redis."""
+"""The response store keeps the same promises in memory and on Redis."""
 
 import pytest
 
@@ -37,13 +37,13 @@ async def test_a_renewed_mark_lasts_on(store, until_gone):
     assert await what_is_at(store, "a") == MARK
 
 
-async def test_renewing_brings_a_lost_mark_back_and_never_takes_another_ones_place(store):
+async def test_renewing_brings_a_lost_mark_back_and_never_replaces_anothers(store):
     await store.run([Renew("lost", MARK, LONG), Claim("taken", OTHER, LONG), Renew("taken", MARK, LONG)])
     assert await what_is_at(store, "lost") == MARK
     assert await what_is_at(store, "taken") == OTHER
 
 
-async def test_an_answer_takes_the_place_of_any_mark_and_ends_after_its_time(store, until_gone):
+async def test_a_response_replaces_any_mark_and_ends_after_its_time(store, until_gone):
     await store.run([Claim("a", OTHER, LONG), Put("a", b"=yes", LONG), Put("b", b"=no", SHORT)])
     assert await what_is_at(store, "a") == b"=yes"
     await until_gone(store, "b")

@@ -1,11 +1,11 @@
-"""Of equal calls under way one is made, on whatever worker they are."""
+"""Of equal calls in flight on any worker, one is made."""
 
 import asyncio
 
 import pytest
 
 from headrace.kinds import Completion, RetryableError
-from services.worker.calls.response_cache.encoding import MAX_ANSWER_BYTES, encode_response, mark_of
+from services.worker.calls.response_cache.encoding import MAX_RESPONSE_BYTES, encode_response, mark_of
 from services.worker.calls.response_cache.response_store import Drop, Put
 from services.worker.calls.response_cache.single_flight import Outcome
 
@@ -24,13 +24,13 @@ async def test_many_equal_calls_of_two_workers_are_made_once(make_worker, ask, c
     asked = [ask(workers[number % 2]) for number in range(50)]
     await call.begun()
     call.end(YES)
-    answers = await all_of(asked)
-    assert {answer for answer, _ in answers} == {YES}
-    assert sorted(outcome for _, outcome in answers) == [Outcome.CALLED] + [Outcome.SHARED] * 49
+    responses = await all_of(asked)
+    assert {response for response, _ in responses} == {YES}
+    assert sorted(outcome for _, outcome in responses) == [Outcome.CALLED] + [Outcome.SHARED] * 49
     assert call.begun_count == 1
 
 
-async def test_an_answer_is_there_afterwards_for_who_comes_a_little_later(make_worker, ask, call):
+async def test_a_response_is_there_afterwards_for_who_comes_a_little_later(make_worker, ask, call):
     first, second = make_worker(), make_worker()
     asked = ask(first)
     call.end(YES)
@@ -43,9 +43,9 @@ async def test_other_calls_are_made_beside_it(make_worker, ask, call):
     worker = make_worker()
     asked = [ask(worker, "a"), ask(worker, "b")]
     await call.begun(2)
-    for answer in (YES, NO):
-        call.end(answer)
-    assert {answer for answer, _ in await all_of(asked)} == {YES, NO}
+    for response in (YES, NO):
+        call.end(response)
+    assert {response for response, _ in await all_of(asked)} == {YES, NO}
 
 
 async def test_a_call_that_fails_is_handed_over_to_another_worker_at_once(make_worker, ask, call):
@@ -72,7 +72,7 @@ async def test_a_cancelled_call_is_handed_over_to_one_that_waits(make_worker, as
     cancelled.cancel()
     await call.begun(2)
     call.end(YES)
-    assert {answer for answer, _ in await all_of(waiting)} == {YES}
+    assert {response for response, _ in await all_of(waiting)} == {YES}
     assert call.begun_count == 2
 
 
@@ -85,7 +85,7 @@ async def test_one_that_is_cancelled_while_it_waits_holds_up_nobody(make_worker,
         await asyncio.sleep(0)
     gives_up.cancel()
     call.end(YES)
-    assert {answer for answer, _ in await all_of([making, waiting])} == {YES}
+    assert {response for response, _ in await all_of([making, waiting])} == {YES}
     assert call.begun_count == 1
 
 
@@ -97,17 +97,17 @@ async def test_the_mark_of_a_dead_worker_ends_and_one_that_waits_makes_the_call(
     waiting = [ask(make_worker()), ask(make_worker())]
     await call.begun()
     call.end(YES)
-    assert {answer for answer, _ in await all_of(waiting)} == {YES}
+    assert {response for response, _ in await all_of(waiting)} == {YES}
     assert call.begun_count == 1
 
 
 async def test_a_call_that_takes_long_keeps_its_mark(make_worker, ask, call, make_store, until_gone):
-    first, second, store = make_worker(held=0.4, renewed=0.05), make_worker(), make_store()
+    first, second, store = make_worker(mark_lifetime=0.4, renewal_period=0.05), make_worker(), make_store()
     making = ask(first)
     await call.begun()
     waiting = ask(second)
     await store.run([Put("sign", b"=", 0.6)])
-    await until_gone(store, "sign")  # later than the mark lasts by itself
+    await until_gone(store, "sign")  # after the mark would have expired
     assert call.begun_count == 1
     call.end(YES)
     assert await all_of([making, waiting]) == [(YES, Outcome.CALLED), (YES, Outcome.SHARED)]
@@ -122,7 +122,7 @@ async def test_a_store_that_forgets_costs_a_second_call_at_most(make_worker, ask
     await call.begun(2)
     call.end(YES)
     call.end(YES)
-    assert {answer for answer, _ in await all_of([making, again])} == {YES}
+    assert {response for response, _ in await all_of([making, again])} == {YES}
     assert call.begun_count == 2
 
 
@@ -152,14 +152,14 @@ async def test_equal_calls_to_a_provider_that_fails_do_not_wait_for_each_other_f
     assert [type(end) for end in ends] == [RetryableError] * 10
 
 
-async def test_an_answer_too_large_to_cache_is_shared_on_its_worker_alone(make_worker, ask, call):
-    large = Completion("x" * MAX_ANSWER_BYTES)
+async def test_a_response_too_large_to_cache_is_shared_on_its_worker_alone(make_worker, ask, call):
+    large = Completion("x" * MAX_RESPONSE_BYTES)
     first, second = make_worker(), make_worker()
     here = [ask(first), ask(first)]
     await call.begun()
     there = ask(second)
     call.end(large)
-    assert {answer for answer, _ in await all_of(here)} == {large}
+    assert {response for response, _ in await all_of(here)} == {large}
     await call.begun(2)
     call.end(large)
     assert (await all_of([there]))[0] == (large, Outcome.CALLED)

@@ -1,4 +1,4 @@
-"""A Redis that answers too late gives nobody another one's answer."""
+"""A Redis that replies too late gives no caller the reply to another."""
 
 import asyncio
 from contextlib import suppress
@@ -19,7 +19,7 @@ class Clock:
 
 
 class LateProxy:
-    """Passes requests on at once, and answers while its way back is open."""
+    """Passes requests on at once, and replies only while its way back is open."""
 
     def __init__(self, port):
         self._port = port
@@ -59,7 +59,7 @@ async def proxy(redis_url):
     await proxy.stop()
 
 
-async def test_answers_that_come_too_late_are_never_taken_for_those_of_later_questions(redis_url, proxy):
+async def test_late_replies_are_never_taken_for_those_to_later_commands(redis_url, proxy):
     direct, clock = RedisResponseStore(redis_url), Clock()
     keys = [f"k{number}" for number in range(20)]
     await direct.run([Put(key, key.encode(), 60.0) for key in keys])

@@ -1,12 +1,12 @@
-"""Pools in memory and on Redis, by a clock of the test's own."""
+"""Pools in Redis and their model in memory, by a clock of the test's own."""
 
 from collections.abc import AsyncIterator
 
 import pytest
 
-from services.worker.calls.tenant_slots.memory_pools import MemoryPools
 from services.worker.calls.tenant_slots.pools import Pools
 from services.worker.calls.tenant_slots.redis_pools import RedisPools
+from tests.integration.worker.calls.tenant_slots.memory_pools import MemoryPools
 
 
 class Clock:
@@ -27,6 +27,6 @@ async def pools(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterator[P
     if request.param == "memory":
         opened = MemoryPools(clock)
     else:
-        opened = RedisPools(request.getfixturevalue("redis_url"), clock, call_seconds=30.0)
+        opened = RedisPools(request.getfixturevalue("redis_url"), clock, timeout_seconds=30.0)
     yield opened
     await opened.close()

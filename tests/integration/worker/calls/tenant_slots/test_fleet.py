@@ -6,16 +6,16 @@ import random
 import pytest
 import redis
 
-from services.worker.calls.tenant_slots.pools import Ask, Granted
+from services.worker.calls.tenant_slots.pools import Granted, SlotRequest
 from services.worker.calls.tenant_slots.redis_pools import _ASK
 from services.worker.calls.tenant_slots.shared_pools import SharedPools
-from services.worker.calls.tenant_slots.slots import TenantSlots
+from services.worker.calls.tenant_slots.slots import SlotHolder, TenantPool, TenantSlots
 
 LIMIT, WORKERS, SECONDS, WARM_SECONDS = 40, 10, 240.0, 10.0
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop whose time goes on as soon as nothing else is to be done."""
+    """A loop whose time advances as soon as it is idle."""
 
     _now = 1_000.0
 
@@ -36,11 +36,19 @@ class FarRedis:
         self._script, self._rng = self._redis.register_script(_ASK), rng
         self.ask_count = 0
 
-    async def ask(self, ask: Ask) -> Granted:
+    async def ask(self, request: SlotRequest) -> Granted:
         await asyncio.sleep(self._rng.random() * 0.02)
         now = int(asyncio.get_running_loop().time() * 1000)
-        args = [now, ask.holder, ask.limit, ask.part, ask.held, ask.wanted, ask.number]
-        count, target = self._script(keys=[f"fleet:{ask.key}"], args=args)
+        args = [
+            now,
+            request.holder,
+            request.limit,
+            request.part,
+            request.used,
+            request.wanted,
+            request.number,
+        ]
+        count, target = self._script(keys=[f"fleet:{request.key}"], args=args)
         self.ask_count += 1
         await asyncio.sleep(self._rng.random() * 0.02)
         return Granted(count, target)
@@ -50,28 +58,28 @@ class FarRedis:
 
 
 class Fleet:
-    """Counts the calls under way of all workers."""
+    """Counts the calls in flight of all workers."""
 
     def __init__(self, store, rng):
         self.store, self.rng = store, rng
-        self.under_way = self.most = 0
+        self.in_flight = self.peak = 0
         self.call_seconds = 0.0
         self.begin = 0.0
         self.numbers = iter(range(1_000_000))
 
     async def call(self):
-        """A call at the provider: it ends by itself, whatever becomes of its worker."""
+        """A call at the provider. It ends on its own, whatever happens to its worker."""
         loop = asyncio.get_running_loop()
-        self.under_way += 1
-        self.most = max(self.most, self.under_way)
+        self.in_flight += 1
+        self.peak = max(self.peak, self.in_flight)
         start = max(loop.time(), self.begin + WARM_SECONDS)
         await asyncio.sleep(0.05 + self.rng.random() * 1.5)
-        self.under_way -= 1
+        self.in_flight -= 1
         self.call_seconds += max(0.0, min(loop.time(), self.begin + SECONDS) - start)
 
 
 class Patience:
-    """A breaker that gives nothing up: a process that is frozen does not see its time-outs either."""
+    """A breaker that never opens: a process that is frozen does not see its timeouts either."""
 
     open_seconds = 0.0
 
@@ -80,7 +88,7 @@ class Patience:
 
 
 class SimulatedWorker:
-    """A worker with so many items, always hungry, that can be frozen and killed."""
+    """A worker that always has work for all of its slots, and that can be frozen and killed."""
 
     def __init__(self, fleet, size):
         self.fleet, self.size = fleet, size
@@ -90,14 +98,17 @@ class SimulatedWorker:
         shared = SharedPools(self, Patience(), lambda: WORKERS)
         name = f"worker-{next(fleet.numbers)}"
         self.slots = TenantSlots(
-            shared, "t", holder=name, tenant="t", limit=LIMIT, most=size,
-            demand=lambda: len(self.items), changed=lambda: None,
-        )  # fmt: skip
+            shared,
+            TenantPool("t", "t", LIMIT),
+            SlotHolder(name, size),
+            demand=lambda: len(self.items),
+            changed=lambda: None,
+        )
         self.items = [asyncio.create_task(self._work()) for _ in range(size)]
 
-    async def ask(self, ask):
+    async def ask(self, request):
         await self.runs.wait()
-        granted = await self.fleet.store.ask(ask)
+        granted = await self.fleet.store.ask(request)
         await self.runs.wait()  # what came meanwhile is found late
         return granted
 
@@ -144,14 +155,14 @@ async def trouble(fleet):
     freezing = []
     while (left := fleet.begin + SECONDS - loop.time()) > 0:
         await asyncio.sleep(min(left, 6 + fleet.rng.random() * 14))
-        place = fleet.rng.randrange(WORKERS)
+        index = fleet.rng.randrange(WORKERS)
         what = fleet.rng.choice(["leave", "leave", "freeze", "freeze for long", "die"])
         if what.startswith("freeze"):
             seconds = 14.0 if what == "freeze for long" else 2.0
-            freezing.append(asyncio.create_task(workers[place].freeze(seconds)))
+            freezing.append(asyncio.create_task(workers[index].freeze(seconds)))
             continue
-        await (workers[place].leave() if what == "leave" else workers[place].die())
-        workers[place] = SimulatedWorker(fleet, fleet.rng.choice([3, 10, 40]))
+        await (workers[index].leave() if what == "leave" else workers[index].die())
+        workers[index] = SimulatedWorker(fleet, fleet.rng.choice([3, 10, 40]))
     await asyncio.gather(*freezing)
     for worker in workers:
         await worker.leave()
@@ -171,7 +182,7 @@ def test_ten_workers_in_trouble_never_use_more_than_the_limit_and_hardly_less(re
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         fleet = runner.run(run())
         runner.run(store.close())
-    assert fleet.most <= LIMIT
+    assert fleet.peak <= LIMIT
     used = fleet.call_seconds / (LIMIT * (SECONDS - WARM_SECONDS))
     print(f"used {used:.3f}, asks {store.ask_count}")
     assert used >= 0.95

@@ -1,29 +1,39 @@
-"""Pools keep the same promises in memory and on Redis; the times are the test's own."""
+"""Pools in Redis keep their promises, and so does their model in memory. The times are the test's own."""
 
 import random
 from itertools import count
 
 import pytest
 
-from services.worker.calls.tenant_slots.memory_pools import MemoryPools
 from services.worker.calls.tenant_slots.pools import (
     CAREFUL_SECONDS,
     EXPIRY_SECONDS,
     TURN_SECONDS,
-    Ask,
     Granted,
+    SlotRequest,
 )
 from services.worker.calls.tenant_slots.redis_pools import RedisPools
+from tests.integration.worker.calls.tenant_slots.memory_pools import MemoryPools
 
 
 @pytest.fixture
 async def ask(pools, clock):
-    """Asks a pool of 10 slots that is known for long."""
+    """Asks a pool of 10 slots that has been known for long."""
 
     numbers = count(1)
 
-    async def ask(holder, held, wanted, *, limit=10, part=10, key="k", number=None):
-        return await pools.ask(Ask(key, holder, limit, part, held, wanted, number or next(numbers)))
+    async def ask(holder, used, wanted, *, limit=10, part=10, key="k", number=None):
+        return await pools.ask(
+            SlotRequest(
+                key=key,
+                holder=holder,
+                limit=limit,
+                part=part,
+                used=used,
+                wanted=wanted,
+                number=number or next(numbers),
+            )
+        )
 
     await ask("first", 0, 0)
     clock.now += CAREFUL_SECONDS
@@ -40,7 +50,7 @@ async def test_holders_together_never_get_more_than_the_limit(ask):
     assert await ask("b", 0, 10) == Granted(0, 5)
 
 
-async def test_who_has_more_than_its_share_is_told_and_what_it_lets_go_is_for_the_others(ask):
+async def test_who_has_more_than_its_share_learns_it_and_what_it_releases_is_for_the_others(ask):
     await ask("a", 0, 10)
     await ask("b", 0, 10)
     assert await ask("a", 10, 10) == Granted(10, 5)
@@ -107,8 +117,8 @@ async def test_another_tenant_has_slots_of_its_own(ask):
     assert (await ask("b", 0, 10, key="other", part=10)).count == 10
 
 
-async def test_both_kinds_of_pools_answer_any_history_alike(redis_url, clock):
-    memory, shared = MemoryPools(clock), RedisPools(redis_url, clock, call_seconds=30.0)
+async def test_the_pools_in_redis_answer_any_history_as_their_model_does(redis_url, clock):
+    memory, shared = MemoryPools(clock), RedisPools(redis_url, clock, timeout_seconds=30.0)
     rng, held = random.Random(11), dict.fromkeys("abcdefg", 0)
     try:
         for number in range(1_500):
@@ -116,9 +126,11 @@ async def test_both_kinds_of_pools_answer_any_history_alike(redis_url, clock):
             name = rng.choice(sorted(held))
             keeps = rng.randint(0, held[name])
             wanted = max(keeps, rng.choice([0, 1, 3, 40]))
-            question = Ask("same", name, 10, 3, keeps, wanted, number)
-            answer = await memory.ask(question)
-            assert await shared.ask(question) == answer
-            held[name] = answer.count
+            request = SlotRequest(
+                key="same", holder=name, limit=10, part=3, used=keeps, wanted=wanted, number=number
+            )
+            granted = await memory.ask(request)
+            assert await shared.ask(request) == granted
+            held[name] = granted.count
     finally:
         await shared.close()

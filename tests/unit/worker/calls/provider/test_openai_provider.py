@@ -1,4 +1,4 @@
-"""One call to a server that speaks the OpenAI API, and what each answer becomes."""
+"""One call to a server that speaks the OpenAI API, and the outcome of each response."""
 
 import asyncio
 import dataclasses
@@ -95,7 +95,7 @@ async def test_the_wait_the_provider_asks_for_is_passed_on(provider, stand_in, u
     assert raised.value.retry_after == float(retry_after)
 
 
-async def test_tokens_of_a_broken_answer_are_counted(provider, stand_in, usage):
+async def test_tokens_of_a_broken_response_are_counted(provider, stand_in, usage):
     stand_in.behaviour.fail_next = [
         Fault(body='{"choices": [], "usage": {"prompt_tokens": 9, "completion_tokens": -1}}')
     ]
@@ -104,7 +104,7 @@ async def test_tokens_of_a_broken_answer_are_counted(provider, stand_in, usage):
     assert (usage.input_tokens, usage.output_tokens) == (9, 0)
 
 
-async def test_a_call_without_an_answer_ends_in_time(stand_in, usage):
+async def test_a_call_without_a_response_ends_in_time(stand_in, usage):
     provider = OpenAiProvider(base_url=stand_in.base_url, timeout_seconds=0.05)
     stand_in.behaviour.fail_all = Fault(hang=True)
     with pytest.raises(RetryableError) as raised:
@@ -163,7 +163,7 @@ async def test_the_provider_of_the_environment_is_called(stand_in, monkeypatch, 
     await provider.close()
 
 
-async def test_text_that_is_no_unicode_fails_the_item_without_a_call(provider, usage):
+async def test_text_that_is_not_unicode_fails_the_item_without_a_call(provider, usage):
     with pytest.raises(ItemFailedError) as raised:
         await provider.complete(CompletionRequest("m", [Message("user", "\ud800")]), usage)
     assert raised.value.reason == "PROVIDER_REFUSED_INPUT"

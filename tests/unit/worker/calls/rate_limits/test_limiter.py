@@ -8,8 +8,9 @@ from structlog.testing import capture_logs
 
 from headrace.kinds import Message
 from services.shared.setting_types import ModelLimit, read_limits
+from services.worker.calls.breaker import Breaker
 from services.worker.calls.provider.provider import CompletionRequest
-from services.worker.calls.rate_limits import Limiter, RateLimits, open_rate_limits
+from services.worker.calls.rate_limits import ModelLimiter, RateLimits, open_rate_limits
 from services.worker.calls.rate_limits.buckets import Returned, Taken
 from services.worker.calls.rate_limits.shared_buckets import SharedBuckets
 from services.worker.calls.token_estimates import TokenEstimates
@@ -44,13 +45,13 @@ class GivenBuckets:
 
 
 class Bench:
-    """One limiter, whose calls find so many slots."""
+    """One limiter, whose calls find a number of free slots."""
 
     def __init__(self) -> None:
         self.buckets = GivenBuckets()
-        self.place_count = 100
+        self.slot_count = 100
         shared = SharedBuckets(self.buckets, lambda: 1)
-        self.limiter = Limiter(shared, "k", "m", LIMIT, lambda: self.place_count - len(self.order))
+        self.limiter = ModelLimiter(shared, "k", "m", LIMIT, lambda: self.slot_count - len(self.order))
         self.order: list[str] = []
         self.calls: dict[str, asyncio.Task] = {}
 
@@ -96,13 +97,13 @@ async def test_the_lowest_rank_goes_first(bench):
         await bench.until(lambda name=name: bench.order[-1:] == [name])
 
 
-async def test_no_more_is_taken_than_finds_a_place(bench):
-    bench.buckets.allowed, bench.place_count = 10, 2
+async def test_no_more_is_taken_than_finds_a_slot(bench):
+    bench.buckets.allowed, bench.slot_count = 10, 2
     for name in "abc":
         bench.call(name)
     await bench.until(lambda: len(bench.order) == 2)
     assert bench.buckets.asked == [[10, 10]]
-    bench.place_count = 3
+    bench.slot_count = 3
     bench.limiter.slots_changed()
     await bench.until(lambda: len(bench.order) == 3)
 
@@ -165,36 +166,38 @@ async def test_a_busy_worker_takes_ahead_and_gives_back_what_it_does_not_use(ben
 async def test_without_redis_a_worker_takes_its_part_says_so_once_and_comes_back():
     now = [100.0]
     shared = GivenBuckets()
-    buckets = SharedBuckets(shared, lambda: 10, lambda: now[0])
+    breaker = Breaker(lambda: 10, lambda: now[0])
+    buckets = SharedBuckets(shared, lambda: 10, lambda: now[0], breaker)
     shared.error = RedisConnectionError()
     with capture_logs() as logs:
         taken = await buckets.take("k", ModelLimit(requests_per_minute=600), [0] * 2, Returned())
         assert taken.count == 1
         assert taken.wait_seconds == pytest.approx(62.3 / 60, rel=0.01)  # 60 a minute are its part
-        assert buckets.are_apart
+        assert breaker.is_open
         shared.error, shared.allowed = None, 9
         await buckets.take("k", LIMIT, [0], Returned())
-        assert not shared.asked  # it is left alone for 2 s
+        assert not shared.asked  # it is not asked for 2 s
         now[0] += 2.0
         assert (await buckets.take("k", LIMIT, [0] * 9, Returned())).count == 9
-    assert not buckets.are_apart
+    assert not breaker.is_open
     assert [entry["event"] for entry in logs] == ["limits_degraded", "limits_restored"]
 
 
-def test_a_redis_that_does_not_answer_is_waited_for_250_ms_and_then_left_alone():
+def test_a_redis_that_does_not_answer_is_waited_for_250_ms_and_then_not_asked():
     class Silent(GivenBuckets):
         async def take(self, key, rates, costs, returned):
             await asyncio.Event().wait()
 
     async def take_twice():
         loop = asyncio.get_running_loop()
-        buckets = SharedBuckets(Silent(), lambda: 10, loop.time)
+        breaker = Breaker(lambda: 10, loop.time)
+        buckets = SharedBuckets(Silent(), lambda: 10, loop.time, breaker)
         waits = []
         for _ in range(2):
             begin = loop.time()
             await buckets.take("k", ModelLimit(requests_per_minute=600), [0], Returned())
             waits.append(loop.time() - begin)
-        return waits, buckets.are_apart
+        return waits, breaker.is_open
 
     assert run_virtually(take_twice()) == ([0.25, 0.0], True)
 

@@ -1,4 +1,4 @@
-"""A store of answers that is slow or gone holds nobody up."""
+"""A response store that is slow or gone holds nobody up."""
 
 import asyncio
 
@@ -18,7 +18,7 @@ class Clock:
 
 
 class Store(MemoryResponseStore):
-    """Notes its exchanges, and fails or hangs when told to."""
+    """Notes its exchanges, and fails or hangs on demand."""
 
     def __init__(self):
         super().__init__()
@@ -47,7 +47,7 @@ def store():
 
 @pytest.fixture
 async def exchange(store, clock):
-    exchange = Exchange(store, clock, seconds=0.05)
+    exchange = Exchange(store, clock, timeout_seconds=0.05)
     yield exchange
     await exchange.close()
 
@@ -58,8 +58,8 @@ def claim(key="a"):
 
 async def test_what_is_asked_within_a_turn_of_the_loop_goes_in_one_exchange(exchange, store):
     await store.run([Put("k7", b"=seven", 60.0)])
-    answers = await asyncio.gather(*(exchange.ask(claim(f"k{number}")) for number in range(50)))
-    assert answers == [None] * 7 + [b"=seven"] + [None] * 42
+    replies = await asyncio.gather(*(exchange.ask(claim(f"k{number}")) for number in range(50)))
+    assert replies == [None] * 7 + [b"=seven"] + [None] * 42
     assert store.exchanges == [1, 50]
 
 
@@ -68,7 +68,7 @@ async def test_what_comes_meanwhile_gathers_to_the_next_exchange_in_order(exchan
     first = asyncio.create_task(exchange.ask(claim()))
     while not store.exchanges:
         await asyncio.sleep(0)
-    exchange.tell(Drop("a", b"@me"))
+    exchange.send(Drop("a", b"@me"))
     asked = [asyncio.create_task(exchange.ask(claim())) for _ in range(2)]
     await asyncio.sleep(0)
     store.open.set()
@@ -78,15 +78,15 @@ async def test_what_comes_meanwhile_gathers_to_the_next_exchange_in_order(exchan
 
 async def test_an_exchange_is_bounded_by_count_and_by_bytes(exchange, store):
     for number in range(MAX_COMMANDS + 1):
-        exchange.tell(Drop(f"k{number}", b"="))
+        exchange.send(Drop(f"k{number}", b"="))
     for number in range(6):
-        exchange.tell(Put(f"k{number}", b"x" * 250_000, 60.0))
+        exchange.send(Put(f"k{number}", b"x" * 250_000, 60.0))
     await exchange.ask(claim())
     assert store.exchanges == [MAX_COMMANDS, 6, 2]
 
 
 @pytest.mark.parametrize("fault", [StoreAwayError("gone"), RuntimeError("a bug of the store's client")])
-async def test_a_store_that_failed_is_left_alone_for_a_while_and_the_log_says_it_once(
+async def test_a_store_that_failed_is_not_asked_for_a_while_and_the_log_says_it_once(
     exchange, store, clock, fault
 ):
     store.fault = fault
@@ -127,9 +127,9 @@ async def test_who_gives_up_asking_harms_nobody(exchange):
     assert await stays == b"@me"
 
 
-async def test_what_was_told_is_sent_before_the_end(store, clock):
+async def test_commands_that_wait_are_sent_before_the_end(store, clock):
     exchange = Exchange(store, clock)
-    exchange.tell(Put("a", b"=yes", 60.0))
+    exchange.send(Put("a", b"=yes", 60.0))
     await exchange.close()
     await exchange.close()
     assert await store.run([claim()]) == [b"=yes"]

@@ -1,4 +1,4 @@
-"""Where the store of answers is away, calls are made as without it, and shared within their worker."""
+"""While the response store is away, calls are made as without it, and shared within their worker."""
 
 import asyncio
 
@@ -14,7 +14,7 @@ YES = Completion("yes")
 
 
 class Store(MemoryResponseStore):
-    """Counts its exchanges, and is away when told so."""
+    """Counts its exchanges, and is away on demand."""
 
     def __init__(self):
         super().__init__()
@@ -48,7 +48,7 @@ def store():
 @pytest.fixture
 async def single_flight(store):
     exchange = Exchange(store)
-    yield SingleFlight(exchange, "w", FlightTimes(polled=0.01, renewed=0.01))
+    yield SingleFlight(exchange, "w", FlightTimes(poll_period=0.01, renewal_period=0.01))
     await exchange.close()
 
 
@@ -60,11 +60,11 @@ async def turns(count=20):
 async def test_equal_calls_of_a_worker_are_still_made_once(single_flight, store):
     store.is_away = True
     call = Call()
-    asked = [asyncio.create_task(single_flight.answer("k", call.make, 60.0)) for _ in range(5)]
+    asked = [asyncio.create_task(single_flight.complete("k", call.make, 60.0)) for _ in range(5)]
     await turns()
     call.may_end.set()
-    answers = await asyncio.gather(*asked)
-    assert answers == [(YES, Outcome.UNREACHABLE)] + [(YES, Outcome.SHARED)] * 4
+    responses = await asyncio.gather(*asked)
+    assert responses == [(YES, Outcome.UNREACHABLE)] + [(YES, Outcome.SHARED)] * 4
     assert call.count == 1
     assert store.run_count == 1
 
@@ -75,7 +75,7 @@ async def test_one_that_waits_for_another_worker_makes_its_call_when_the_store_g
     await store.run([Put("k", mark_of("other"), 60.0)])
     call = Call()
     call.may_end.set()
-    asked = asyncio.create_task(single_flight.answer("k", call.make, 60.0))
+    asked = asyncio.create_task(single_flight.complete("k", call.make, 60.0))
     async with asyncio.timeout(5):
         while store.run_count < 4:  # it looks again and again
             await asyncio.sleep(0.005)
@@ -86,7 +86,7 @@ async def test_one_that_waits_for_another_worker_makes_its_call_when_the_store_g
 
 async def test_a_store_that_goes_away_during_a_call_harms_nobody(single_flight, store):
     call = Call()
-    asked = asyncio.create_task(single_flight.answer("k", call.make, 60.0))
+    asked = asyncio.create_task(single_flight.complete("k", call.make, 60.0))
     async with asyncio.timeout(5):
         while not call.count:
             await asyncio.sleep(0.001)

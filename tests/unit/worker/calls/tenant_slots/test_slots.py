@@ -5,11 +5,11 @@ import asyncio
 import pytest
 
 from services.shared.setting_types import read_tenant_concurrency
-from services.worker.calls.rate_limits.breaker import Breaker
+from services.worker.calls.breaker import Breaker
 from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
 from services.worker.calls.tenant_slots.pools import EXPIRY_SECONDS, Granted
 from services.worker.calls.tenant_slots.shared_pools import SharedPools
-from services.worker.calls.tenant_slots.slots import TenantSlots
+from services.worker.calls.tenant_slots.slots import SlotHolder, TenantPool, TenantSlots
 
 
 class GivenPools:
@@ -20,11 +20,11 @@ class GivenPools:
         self.asked: list[tuple[int, int]] = []
         self.error: Exception | None = None
 
-    async def ask(self, ask):
-        self.asked.append((ask.leased, ask.wanted))
+    async def ask(self, request):
+        self.asked.append((request.used, request.wanted))
         if self.error is not None:
             raise self.error
-        return Granted(max(ask.leased, min(self.allowed, ask.wanted, self.target)), self.target)
+        return Granted(max(request.used, min(self.allowed, request.wanted, self.target)), self.target)
 
     async def close(self):
         pass
@@ -38,11 +38,8 @@ class Bench:
         self.breaker = Breaker(lambda: 4, lambda: self.now)
         self.slots = TenantSlots(
             SharedPools(self.pools, self.breaker, lambda: 4),
-            "k",
-            holder="h",
-            tenant="t",
-            limit=20,
-            most=10,
+            TenantPool("k", "t", limit=20),
+            SlotHolder("h", limit=10),
             demand=lambda: self.demand,
             changed=self._note_change,
         )
@@ -116,13 +113,13 @@ async def test_the_lowest_rank_goes_first(bench):
     assert bench.order == ["a", "early", "late"]
 
 
-async def test_a_call_that_is_cancelled_leaves_its_place_to_the_next(bench):
+async def test_a_call_that_is_cancelled_leaves_its_slot_to_the_next(bench):
     bench.pools.allowed = 1
     await bench.call("a", "b", "c")
     bench.calls["a"].cancel()
     while not bench.calls["a"].done():
         await asyncio.sleep(0)
-    bench.calls["b"].cancel()  # it may have got the place just now
+    bench.calls["b"].cancel()  # it may have got the slot just now
     await settle()
     assert bench.order[-1] == "c"
 
@@ -153,7 +150,7 @@ async def test_a_grant_that_has_expired_lets_nothing_more_start(bench, monkeypat
     assert bench.pools.asked[-1][0] == 1  # what it really has
 
 
-async def test_items_are_started_within_the_slots_and_told_when_there_are_more(bench):
+async def test_items_are_started_within_the_slots_and_the_worker_is_notified_of_more(bench):
     assert not bench.slots.may_start(0)
     bench.pools.allowed, bench.demand = 2, 5
     await bench.until(lambda: bench.changes == 1)
@@ -209,8 +206,8 @@ async def test_in_memory_a_worker_takes_its_part():
 
 async def test_without_a_limit_there_are_no_slots():
     pools = SharedPools(GivenPools(), Breaker(), lambda: 1)
-    assert not TenantSlotRegistry({}, pools, "h", 10)
-    assert TenantSlotRegistry({"a": 1}, pools, "h", 10).of("b") is None
+    assert not TenantSlotRegistry({}, pools, SlotHolder("h", 10))
+    assert TenantSlotRegistry({"a": 1}, pools, SlotHolder("h", 10)).of("b") is None
 
 
 def test_limits_are_read_from_text_or_a_file(tmp_path):

@@ -68,7 +68,7 @@ async def provider(stand_in):
 
 @pytest.fixture
 async def exchanges(store):
-    opened = [Exchange(store, seconds=5.0) for _ in range(2)]
+    opened = [Exchange(store, timeout_seconds=5.0) for _ in range(2)]
     yield opened
     for exchange in opened:
         await exchange.close()

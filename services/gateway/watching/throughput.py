@@ -1,4 +1,4 @@
-"""How fast a job's results come, and how long the rest will take: from its snapshots."""
+"""Measures how fast a job's results arrive, from its snapshots, and how long the remaining items take."""
 
 import time
 from collections.abc import Callable
@@ -7,39 +7,39 @@ from typing import NamedTuple
 
 from headrace.jobs.v1 import jobs_pb2
 
-# A pace is of so many seconds, or of as many more as it takes for enough results.
+# Length of the measured window. It grows until it has enough results.
 WINDOW_SECONDS = 10.0
-# Nothing is foretold from fewer results, or from less time.
+# Minimum results, and minimum time, for an estimate.
 MIN_RESULTS = 5
 SETTLED_SECONDS = 2.0
-# Results that stay away for so long may have stopped; longer where they were further apart before.
+# A job counts as stalled after this time without results, or 1.5 times the longest gap if that is longer.
 STALL_SECONDS = 5.0
 _STALL_GAPS = 1.5
-# An end further away is none that anybody could tell.
+# A longer estimate says nothing useful and is dropped.
 MAX_REMAINING_SECONDS = 366 * 86_400.0
-# Where the start was not seen nobody knows how long the first results had been under way: more are needed.
+# If the start was not seen, it is unknown how long the first results took. Then more results are needed.
 _UNSURE_FACTOR = 1.25
-# Snapshots closer to each other are one sample; of more samples than these every second one goes.
+# Snapshots closer together become one sample. Above the maximum, every second sample is dropped.
 _SAMPLE_SECONDS = 0.25
 _MAX_SAMPLES = 120
-# A start longer ago was another round's, or of another clock.
+# An older start_time belongs to an earlier round, or to another clock.
 _RECENT_START_SECONDS = 60.0
 _WORKING = frozenset({jobs_pb2.JOB_STATE_RUNNING, jobs_pb2.JOB_STATE_UPLOADING})
 
 
 class _Sample(NamedTuple):
-    """Counts at a moment at which they changed: so results that come in waves have a pace, too."""
+    """Counts at a time when they changed, so that results arriving in waves have a throughput too."""
 
     time: float
     done_count: int
     token_count: int
 
 
-class Pace:
-    """Samples of a job's counts, as far back as they matter.
+class Throughput:
+    """Samples of a job's counts over the measured window.
 
     Args:
-        wall_clock: Seconds of the time of day, to compare with the job's start_time.
+        wall_clock: Wall-clock time in seconds, to compare with the job's start_time.
     """
 
     def __init__(self, wall_clock: Callable[[], float] = time.time) -> None:
@@ -47,12 +47,12 @@ class Pace:
         self._samples: list[_Sample] = []
         self._base_is_sure = False
         self._job = jobs_pb2.Job()
-        self._first = jobs_pb2.Job()  # from it on costs are counted
+        self._first = jobs_pb2.Job()  # costs are counted from this snapshot
 
     def put(self, job: jobs_pb2.Job, now: float) -> None:
-        """Takes a snapshot that is newer than the one before, at a moment in seconds."""
+        """Adds a snapshot that is newer than the one before, at a monotonic time in seconds."""
         known, self._job = self._job, job
-        if not known.seq or done_count(job) < done_count(known):  # else a retry has taken failures back
+        if not known.seq or done_count(job) < done_count(known):  # a retry reset the failed items
             self._first = job
             self._begin(job, now)
         elif known.state not in _WORKING:
@@ -62,7 +62,7 @@ class Pace:
             self._add(_sample(job, now))
 
     def rates(self, now: float, in_flight_count: int) -> tuple[float, float]:
-        """Returns items and tokens a second; 0 where too little was seen, or nothing came for long."""
+        """Returns items and tokens per second; 0 if there are too few samples or the job is stalled."""
         self._trim(now, in_flight_count)
         if len(self._samples) < 2 or self._is_stalled(now):
             return 0.0, 0.0
@@ -71,7 +71,7 @@ class Pace:
         return (last.done_count - base.done_count) / seconds, (last.token_count - base.token_count) / seconds
 
     def remaining_seconds(self, now: float, in_flight_count: int) -> float | None:
-        """Returns how long until every item has a result, more than 0; None where nobody can tell."""
+        """Returns the estimated time until every item has a result, above 0; None if unknown."""
         self._trim(now, in_flight_count)
         if self._job.state != jobs_pb2.JOB_STATE_RUNNING or not self._is_settled(in_flight_count):
             return None
@@ -79,11 +79,11 @@ class Pace:
             return None
         base, last = self._samples[0], self._samples[-1]
         per_second = (last.done_count - base.done_count) / (last.time - base.time)
-        left = (self._job.progress.total_count - last.done_count) / per_second - (now - last.time)
-        return left if 0 < left <= MAX_REMAINING_SECONDS else None
+        remaining = (self._job.progress.total_count - last.done_count) / per_second - (now - last.time)
+        return remaining if 0 < remaining <= MAX_REMAINING_SECONDS else None
 
     def final_cost_micros(self, in_flight_count: int) -> int | None:
-        """Returns what the job will have cost; None where nobody can tell."""
+        """Returns the estimated cost of the whole job, in millionths of a US dollar; None if unknown."""
         job, first = self._job, self._first
         done = done_count(job) - done_count(first)
         if not job.usage.cost_micros or job.state == jobs_pb2.JOB_STATE_UPLOADING:
@@ -91,11 +91,11 @@ class Pace:
         if done < _enough(in_flight_count):
             return None
         per_item = (job.usage.cost_micros - first.usage.cost_micros) / done
-        left = job.progress.total_count - done_count(job)
-        return job.usage.cost_micros + round(left * per_item)
+        unfinished_count = job.progress.total_count - done_count(job)
+        return job.usage.cost_micros + round(unfinished_count * per_item)
 
     def _begin(self, job: jobs_pb2.Job, now: float) -> None:
-        """Starts the samples at the start of the work where it is known, else at the next change."""
+        """Starts the samples when the work started if that is known, else at the next change."""
         self._samples = []
         self._base_is_sure = job.state in _WORKING and not done_count(job)
         if self._base_is_sure:
@@ -112,7 +112,7 @@ class Pace:
             del samples[1:-1:2]
 
     def _trim(self, now: float, in_flight_count: int) -> None:
-        """Drops samples that are older than is needed."""
+        """Drops samples before the measured window."""
         samples, enough = self._samples, _enough(in_flight_count)
         while (
             len(samples) > 2
@@ -123,7 +123,7 @@ class Pace:
             self._base_is_sure = True
 
     def _is_settled(self, in_flight_count: int) -> bool:
-        """Returns whether every place in flight has given a result, the slow ones too."""
+        """Returns whether every slot has produced a result, including the slow ones."""
         if len(self._samples) < 2:
             return False
         base, last = self._samples[0], self._samples[-1]
@@ -138,7 +138,7 @@ class Pace:
 
 
 def done_count(job: jobs_pb2.Job) -> int:
-    """Returns how many items have a result."""
+    """Returns the number of items that have a result."""
     return job.progress.succeeded_count + job.progress.failed_count
 
 

@@ -1,34 +1,34 @@
-"""Reading the answer of a chat completion."""
+"""Reads the response to a chat completion."""
 
 from typing import Any, NamedTuple
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, RetryableError
 
-_MAX_TOKENS = 10**12  # what is greater is no count
+_MAX_TOKENS = 10**12  # anything greater is not a count
 
 
 class Tokens(NamedTuple):
-    """Tokens of one call, as Completion names them."""
+    """Tokens of one call, named as in ``Completion``."""
 
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
 
     def add_to(self, usage: jobs_pb2.Usage) -> None:
-        """Counts them on an item."""
+        """Adds them to a usage."""
         usage.input_tokens += self.input_tokens
         usage.output_tokens += self.output_tokens
         usage.cached_tokens += self.cached_tokens
 
 
-def read_tokens(answer: Any) -> Tokens:
-    """Returns the tokens that an answer says it used; none where it says nothing.
+def read_tokens(response: Any) -> Tokens:
+    """Returns the tokens that a response reports. All are 0 if it reports none.
 
     Args:
-        answer: The decoded body, whatever it is.
+        response: Decoded body, of any form.
     """
-    counts = answer.get("usage") if isinstance(answer, dict) else None
+    counts = response.get("usage") if isinstance(response, dict) else None
     if not isinstance(counts, dict):
         return Tokens()
     details = counts.get("prompt_tokens_details")
@@ -38,30 +38,30 @@ def read_tokens(answer: Any) -> Tokens:
     )
 
 
-def read_completion(answer: Any, tokens: Tokens) -> Completion:
-    """Returns the completion in an answer.
+def read_completion(response: Any, tokens: Tokens) -> Completion:
+    """Returns the completion in a response.
 
     Args:
-        answer: The decoded body, whatever it is.
-        tokens: What it says of its tokens.
+        response: Decoded body, of any form.
+        tokens: Tokens that it reports.
 
     Raises:
-        RetryableError: BROKEN_ANSWER; there is no completion in it.
-        ItemFailedError: PROVIDER_REFUSED_INPUT; the model or a content filter refused.
+        RetryableError: BROKEN_ANSWER. The response contains no completion.
+        ItemFailedError: PROVIDER_REFUSED_INPUT. The model or a content filter refused.
     """
     try:
-        choice = answer["choices"][0]
+        choice = response["choices"][0]
         message, finish_reason = choice["message"], choice.get("finish_reason") or "stop"
         text = message.get("content")
     except (AttributeError, IndexError, KeyError, TypeError):
-        raise RetryableError("BROKEN_ANSWER", "the provider's answer holds no completion") from None
+        raise RetryableError("BROKEN_ANSWER", "the provider's response contains no completion") from None
     if isinstance(text, str):
-        return Completion(text, str(finish_reason), *tokens)
+        return Completion(text, str(finish_reason), **tokens._asdict())
     if finish_reason == "content_filter" or message.get("refusal"):
         raise ItemFailedError(
-            "PROVIDER_REFUSED_INPUT", "the model or the provider's filter refused to answer"
+            "PROVIDER_REFUSED_INPUT", "the model or the provider's content filter refused to respond"
         )
-    raise RetryableError("BROKEN_ANSWER", "the provider's answer holds no text")
+    raise RetryableError("BROKEN_ANSWER", "the provider's response contains no text")
 
 
 def _count(value: Any) -> int:

@@ -1,4 +1,4 @@
-"""Pools of slots of a single process."""
+"""Model of the pools, written in Python to check the script in ``redis_pools``."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -8,8 +8,8 @@ from services.worker.calls.tenant_slots.pools import (
     CAREFUL_SECONDS,
     EXPIRY_SECONDS,
     TURN_SECONDS,
-    Ask,
     Granted,
+    SlotRequest,
 )
 
 
@@ -28,42 +28,39 @@ class _Pool:
 
 
 class MemoryPools:
-    """Pools that only this process knows. They reckon as the script in ``redis_pools`` does.
-
-    Args:
-        clock: Gives seconds that never go back.
-    """
+    """Pools in the memory of one process."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._pools: dict[str, _Pool] = {}
 
-    async def ask(self, ask: Ask) -> Granted:
-        """Returns what a holder may use from now on; see Pools."""
+    async def ask(self, request: SlotRequest) -> Granted:
         now = self._clock()
-        pool = self._pools.setdefault(ask.key, _Pool(now))
+        pool = self._pools.setdefault(request.key, _Pool(now))
         pool.holdings = {name: kept for name, kept in pool.holdings.items() if kept.until > now}
-        before = pool.holdings.pop(ask.holder, None)
+        before = pool.holdings.pop(request.holder, None)
         wants = {name: holding.wanted for name, holding in pool.holdings.items()}
-        target = fair_share(wants | {ask.holder: ask.wanted}, ask.holder, ask.limit, now)
-        free = max(0, ask.limit - ask.held - sum(holding.count for holding in pool.holdings.values()))
-        most = min(target, ask.part) if now - pool.birth < CAREFUL_SECONDS else target
-        count = max(ask.held, min(most, ask.held + free))
-        if before is not None and before.number >= ask.number:
-            pool.holdings[ask.holder] = before
-        elif count or ask.wanted:
-            pool.holdings[ask.holder] = _Holding(count, ask.wanted, now + EXPIRY_SECONDS, ask.number)
+        target = fair_share(wants | {request.holder: request.wanted}, request.holder, request.limit, now)
+        free = max(0, request.limit - request.used - sum(holding.count for holding in pool.holdings.values()))
+        capped = min(target, request.part) if now - pool.birth < CAREFUL_SECONDS else target
+        count = max(request.used, min(capped, request.used + free))
+        if before is not None and before.number >= request.number:
+            pool.holdings[request.holder] = before
+        elif count or request.wanted:
+            pool.holdings[request.holder] = _Holding(
+                count, request.wanted, now + EXPIRY_SECONDS, request.number
+            )
         return Granted(count, target)
 
     async def close(self) -> None:
-        """Does nothing: there are no connections."""
+        pass
 
 
 def fair_share(wants: Mapping[str, int], holder: str, limit: int, now: float) -> int:
-    """Returns how many of so many slots a holder should have.
+    """Returns the fair share of a holder.
 
-    Who wants little gets all of it, the others share the rest equally; what is left over goes by name, and
-    where there is less than one for each, they take turns.
+    Holders that want little get all of it, and the others share the rest equally. Any remainder goes by name.
+    If there is less than one slot for each, holders take turns.
     """
     greedy = sorted((wanted, name) for name, wanted in wants.items() if wanted)
     rest = limit

@@ -1,0 +1,1 @@
+"""Third-party licences of the packages that Headrace runs on."""
