@@ -144,7 +144,7 @@ def test_another_commit_can_be_named(repository):
     assert "nowhere is not a commit" in said
 
 
-def test_a_deliberate_break_passes_with_a_new_baseline_and_is_told(repository):
+def test_a_deliberate_break_passes_with_a_new_baseline_and_is_named(repository):
     repository.commit(FIRST)
     repository.git("checkout", "-q", "-b", "feature")
     repository.write(BROKEN)

@@ -32,7 +32,7 @@ def listed_errors(comment):
     return [line.removeprefix("- ") for line in errors.splitlines()]
 
 
-def test_every_call_tells_whether_repeating_it_is_safe(calls):
+def test_every_call_says_whether_repeating_it_is_safe(calls):
     for method, comment in calls:
         if method.client_streaming or method.server_streaming:
             assert "After a break, call again at any gateway" in comment, method.name
@@ -48,7 +48,7 @@ def test_every_call_names_its_errors_with_their_reasons(calls, without_fields):
             assert all(re.match(r"[A-Z_]+ \([A-Z_, ]+\): \S", error) for error in errors), method.name
 
 
-def test_every_call_about_a_job_tells_that_it_may_be_missing(calls, files):
+def test_every_call_about_a_job_says_that_it_may_be_missing(calls, files):
     about_a_job = {
         f".{file.package}.{message.name}"
         for file in files
@@ -59,7 +59,7 @@ def test_every_call_about_a_job_tells_that_it_may_be_missing(calls, files):
         assert ("NOT_FOUND (JOB_NOT_FOUND)" in comment) == (method.input_type in about_a_job), method.name
 
 
-def test_every_stream_tells_that_a_stopping_gateway_breaks_it(calls):
+def test_every_stream_says_that_a_stopping_gateway_breaks_it(calls):
     for method, comment in calls:
         streams = method.client_streaming or method.server_streaming
         assert ("UNAVAILABLE (GATEWAY_STOPPING)" in comment) == streams, method.name

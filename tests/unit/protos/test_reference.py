@@ -24,7 +24,7 @@ def test_every_call_has_a_section_with_its_errors(pages):
     )
 
 
-def test_every_field_and_value_is_told_with_its_meaning(pages):
+def test_every_field_and_value_is_listed_with_its_meaning(pages):
     reference = "\n".join(text for page, text in pages.items() if page != "errors.md")
     rows = re.findall(r"^\| `\w+` \| .+ \| (.*) \|$", reference, re.MULTILINE)
     files = read_files()

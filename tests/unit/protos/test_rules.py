@@ -77,7 +77,7 @@ def rule_ids(rule):
     return {rule_id, re.sub("gte|lte", "gte_lte", rule_id)}
 
 
-def test_every_field_tells_its_limits_in_its_comment(rules):
+def test_every_field_states_its_limits_in_its_comment(rules):
     for rule in rules:
         if rule.path not in SILENT and rule.field not in TOKENS:
             assert SAID[rule.path](rule.value) in rule.comment, f"{rule.message}.{rule.field}: {rule.path}"
@@ -93,7 +93,7 @@ def test_protovalidate_finds_every_rule_through_the_stubs(rules, violated):
             assert found & rule_ids(rule), f"{rule.message}.{rule.field}: {rule.path}"
 
 
-def test_the_limit_of_an_upload_is_told_where_it_is_opened(files):
+def test_the_limit_of_an_upload_is_stated_where_it_is_opened(files):
     (file,) = (file for file in files if file.package == "headrace.gateway.v1")
     (opened,) = (i for i, message in enumerate(file.message_type) if message.name == "SubmitJobRequest")
     place = [field.name for field in file.message_type[opened].field].index("upload")
