@@ -15,7 +15,7 @@ log = get_logger(__name__)
 
 
 async def run(settings: WorkerSettings) -> int:
-    """Runs until a signal or until another worker takes the address; returns the exit code."""
+    """Runs until a signal, or until another worker takes the address; returns the exit code."""
     stop = stop_on_signals()
     app = WorkerApp(settings, open_broker(settings.rabbitmq_url))
     starting = asyncio.create_task(app.start())
@@ -38,7 +38,7 @@ async def run(settings: WorkerSettings) -> int:
 
 
 def main() -> None:
-    """Reads settings, sets logging up, runs."""
+    """Reads the settings, sets up logging, and runs the worker."""
     settings = read_settings(WorkerSettings)
     configure_logging("worker", settings.log_level)
     collect_garbage_rarely()

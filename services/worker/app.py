@@ -1,13 +1,16 @@
-"""The worker as a whole: what it is made of, and the order in which it starts and drains."""
+"""The worker as a whole: its parts, and the order in which they start and drain."""
 
 import asyncio
 import socket
+from dataclasses import dataclass
 
 import dramatiq
 import grpc
 import uuid_utils
 
+from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import installed_kinds
+from services.shared.effects import EffectRunner
 from services.shared.logging import get_logger
 from services.shared.prices import read_prices
 from services.shared.queue.contract import QUEUE_BY_CLASS
@@ -17,23 +20,32 @@ from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
 from services.shared.setting_types import read_limits, read_tenant_concurrency
 from services.stubs.results.v1 import results_pb2, results_pb2_grpc
 from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
+from services.worker.calls.admission import CallAdmission
 from services.worker.calls.breaker import Breaker
-from services.worker.calls.cooldowns import open_cooldowns
+from services.worker.calls.cooldowns import Cooldowns, open_cooldowns
 from services.worker.calls.provider import open_provider
-from services.worker.calls.rate_limits import open_rate_limits
-from services.worker.calls.response_cache import open_response_cache
-from services.worker.calls.tenant_slots import open_tenant_slots
+from services.worker.calls.provider.provider import Provider
+from services.worker.calls.rate_limits import RateLimits, open_rate_limits
+from services.worker.calls.response_cache import ResponseCache, open_response_cache
+from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
 from services.worker.intake.consumer import Consumer
-from services.worker.intake.heartbeat import Heartbeat
+from services.worker.intake.heartbeat import Heartbeat, HeartbeatActions, Liveness, WorkerStatus
 from services.worker.intake.lease_client import LeaseClient
 from services.worker.intake.lease_loop import LeaseLoop
 from services.worker.intake.progress_hub import ProgressHub
 from services.worker.intake.servicer import WorkerServicer
-from services.worker.items.item_runner import ItemRunner
+from services.worker.items.attempts.item_runner import ItemRunner
+from services.worker.items.capacity import Capacity
+from services.worker.items.in_flight import ItemsInFlight
 from services.worker.items.leased_work import LeasedWork
+from services.worker.items.live_numbers import LiveNumbers
 from services.worker.items.quarantine import Quarantine
 from services.worker.items.recorder import Recorder
+from services.worker.items.reporting import Reporting
 from services.worker.items.scheduler import ItemScheduler
+from services.worker.items.store_connection import StoreConnection
+from services.worker.items.tenant_work import TenantWork
+from services.worker.items.waiting_items import WaitingItems
 from services.worker.settings import WorkerSettings
 
 log = get_logger(__name__)
@@ -44,108 +56,135 @@ _WILDCARDS = {"0.0.0.0", "[::]"}  # noqa: S104 - compared with, not bound
 
 
 class WorkerApp:
-    """A worker process: consumes wake-ups, leases chunks, works on items, streams progress.
+    """A worker process: consumes tasks, leases chunks, works on items, streams progress.
 
     Args:
-        settings: From the environment.
-        broker: With all queues declared; closed with the worker.
+        settings: Settings from the environment.
+        broker: Broker with all queues declared; closed with the worker.
     """
 
     def __init__(self, settings: WorkerSettings, broker: dramatiq.Broker) -> None:
         self._settings = settings
         self.incarnation = str(uuid_utils.uuid7())
+        self._liveness = Liveness()
         self._channel = open_channel(settings.results_target)
         self._results = results_pb2_grpc.ResultsServiceStub(self._channel)
         self._broker = broker
         self._publisher = QueuePublisher(broker)
         self._hub = ProgressHub(self.incarnation)
-        self._cooldowns = open_cooldowns(settings.redis_url)
-        self._provider = open_provider(settings.in_flight_limit)
-        self._response_cache = open_response_cache(
-            settings.redis_url, self.incarnation, self._provider.name, settings.cache_hours * 3600
+        self._effects = EffectRunner(self._publisher, self._hub.put_jobs)
+        self._store = StoreConnection(self._results, self.incarnation, self._effects.carry_out)
+        self._calls = _open_calls(settings, self.incarnation, self._liveness)
+        self._recorder = Recorder(self._store)
+        self._quarantine = Quarantine(_child_setup(settings))
+        self._build_items()
+        self._build_intake()
+        self._server = RpcServer(settings.listen, INTERNAL_MESSAGE_BYTES)
+        self._live_task: asyncio.Task[None] | None = None
+
+    def _build_items(self) -> None:
+        runner = self._make_runner()
+        self._leased = LeasedWork()
+        self._tenant_work = TenantWork(self._leased, self._calls.tenant_slots, runner.makes_calls)
+        self._capacity = Capacity(
+            self._leased, self._settings.in_flight_limit, self._tenant_work.parked_count
         )
-        breaker = Breaker(self._count_workers)
-        self._limits = open_rate_limits(
-            read_limits(settings.limits), settings.redis_url, self._count_workers, breaker
-        )
-        self._tenants = open_tenant_slots(
-            read_tenant_concurrency(settings.tenant_concurrency),
-            settings.redis_url,
-            self.incarnation,
-            settings.in_flight_limit,
-            worker_count=self._count_workers,
-            breaker=breaker,
-        )
-        self._heartbeat = Heartbeat(self._results, self.incarnation, self._carry_out, lambda: breaker.is_open)
-        self._recorder = Recorder(self._results, self.incarnation, self._carry_out)
-        self._quarantine = Quarantine(
-            worker_pb2.ChildSetup(
-                log_level=settings.log_level,
-                model=settings.model,
-                redis_url=settings.redis_url,
-                prices_file=settings.prices_file or "",
-                memory_bytes=settings.quarantine_memory_mb * 1024 * 1024,
-                limits=settings.limits,
-                tenant_concurrency=settings.tenant_concurrency,
-            )
-        )
-        limit = settings.in_flight_limit  # of items, and of the calls they make
-        self._scheduler = ItemScheduler(
-            ItemRunner(
-                installed_kinds(),
-                self._provider,
-                settings.model,
-                self._cooldowns,
-                call_limit=limit,
-                may_start=self._heartbeat.counts_as_live,
-                response_cache=self._response_cache,
-                prices=read_prices(settings.prices_file),
-                limits=self._limits,
-                tenants=self._tenants,
-            ),
-            self._quarantine,
+        self._live = LiveNumbers(self._leased, runner, self._tenant_work.is_waiting)
+        self._scheduler = self._make_scheduler(runner)
+
+    def _make_scheduler(self, runner: ItemRunner) -> ItemScheduler:
+        waiting = WaitingItems()
+        reporting = Reporting(
             self._recorder,
-            leased=LeasedWork(),
-            limit=limit,
-            may_start=self._heartbeat.counts_as_live,
-            tenants=self._tenants,
+            self._leased,
+            waiting,
+            self._capacity,
+            forget=runner.forget,
+            quarantine_left=self._lease_next_quarantined,
         )
+        in_flight = ItemsInFlight(
+            runner,
+            self._quarantine,
+            self._tenant_work,
+            self._live,
+            limit=self._settings.in_flight_limit,
+            may_start=self._liveness.counts_as_live,
+        )
+        return ItemScheduler(
+            in_flight,
+            reporting,
+            runner,
+            leased=self._leased,
+            waiting=waiting,
+            capacity=self._capacity,
+            tenant_work=self._tenant_work,
+        )
+
+    def _make_runner(self) -> ItemRunner:
+        calls = self._calls
+        admission = CallAdmission(
+            calls.provider,
+            calls.cooldowns,
+            self._settings.in_flight_limit,
+            self._liveness.counts_as_live,
+            calls.rate_limits,
+            tenants=calls.tenant_slots,
+        )
+        return ItemRunner(
+            installed_kinds(),
+            admission,
+            self._settings.model,
+            response_cache=calls.response_cache,
+            prices=read_prices(self._settings.prices_file),
+        )
+
+    def _build_intake(self) -> None:
         lease_clients = {
             job_class: LeaseClient(
-                job_class, self._results, self.incarnation, self._scheduler, self._carry_out
+                job_class,
+                self._store,
+                self._scheduler,
+                leased=self._leased,
+                capacity=self._capacity,
+                tenant_work=self._tenant_work,
             )
             for job_class in QUEUE_BY_CLASS
         }
-        self._lease_loop = LeaseLoop(lease_clients, self._scheduler.capacity, self._publisher)
-        self._scheduler.returns.quarantine_left = self._lease_loop.wake
-        self._consumer = Consumer(broker, self._lease_loop)
-        self._server = RpcServer(settings.listen, INTERNAL_MESSAGE_BYTES)
-        self._live: asyncio.Task[None] | None = None
+        self._lease_loop = LeaseLoop(lease_clients, self._capacity, self._publisher)
+        self._consumer = Consumer(self._broker, self._lease_loop)
+        status = WorkerStatus(
+            leased=self._leased,
+            live=self._live,
+            in_flight_limit=self._settings.in_flight_limit,
+            limits_degraded=lambda: self._calls.breaker.is_open,
+        )
+        actions = HeartbeatActions(self._scheduler, self._capacity, self._lease_loop)
+        self._heartbeat = Heartbeat(self._store, self._liveness, status, actions)
 
     @property
     def target(self) -> str:
-        """Where its gRPC server listens."""
+        """Address that its gRPC server listens on."""
         return self._server.target
 
     @property
     def ended(self) -> asyncio.Event:
-        """Set when a newer worker has taken its address: it should stop."""
-        return self._heartbeat.ended
+        """Set when a newer worker has taken its address: the process should stop."""
+        return self._liveness.ended
 
     async def start(self) -> None:
-        """Serves, registers with results (waiting for it), then consumes."""
+        """Serves, registers with results (and waits for it), then consumes."""
         servicer = WorkerServicer(self.incarnation, self._hub, self._scheduler)
         worker_pb2_grpc.add_WorkerServiceServicer_to_server(servicer, self._server.server)
         await self._server.start([worker_pb2.DESCRIPTOR.services_by_name["WorkerService"]])
         self._recorder.start()
         address = self._settings.worker_advertise or dialable_address(self.target)
-        await self._heartbeat.start(address, self._scheduler, self._lease_loop)
+        await self._heartbeat.start(address)
         await self._consumer.start()
-        self._live = asyncio.create_task(self._read_live_numbers(), name="live_numbers")
+        self._live_task = asyncio.create_task(self._publish_live_numbers(), name="live_numbers")
         log.info("worker_started", incarnation=self.incarnation, address=address)
 
     async def stop(self) -> None:
-        """Drains: starts nothing, lets calls end, records, gives leases back, says goodbye."""
+        """Drains: starts nothing more, lets calls end, records results, releases leases, says it ended."""
         grace = self._settings.drain_seconds
         await self._server.report_not_serving()
         self._lease_loop.drain()
@@ -155,54 +194,103 @@ class WorkerApp:
         flushed = await self._recorder.flush(max(grace, END_CALL_SECONDS))
         await self._heartbeat.stop()
         await self._recorder.stop()
-        if flushed and not self._heartbeat.ended.is_set():
-            await self._say_goodbye()
+        if flushed and not self.ended.is_set():
+            await self._end_worker()
         await stopping
         await self._publisher.close()
-        # Not before: its connections must not be closed under the publisher's hands.
+        # Only now: the publisher must not lose its connections while it publishes.
         await asyncio.to_thread(self._broker.close)
-        if self._live is not None:
-            self._live.cancel()
+        if self._live_task is not None:
+            self._live_task.cancel()
         self._hub.close()
         await self._server.stop(grace_seconds=1.0)
-        await self._provider.close()
-        await self._cooldowns.close()
-        await self._response_cache.close()
-        await self._limits.close()
-        await self._tenants.close()
+        await self._calls.close()
         await self._channel.close(None)
         log.info("worker_stopped", incarnation=self.incarnation, everything_recorded=flushed)
 
-    def _count_workers(self) -> int:
-        return self._heartbeat.live_worker_count
-
-    async def _say_goodbye(self) -> None:
+    async def _end_worker(self) -> None:
         request = results_pb2.EndWorkerRequest(
             incarnation=self.incarnation, cause=results_pb2.EndWorkerRequest.CAUSE_DRAINED
         )
         try:
             response = await self._results.EndWorker(request, timeout=END_CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
-            log.warning("goodbye_failed", code=error.code().name)
+            log.warning("worker_end_not_reported", code=error.code().name)
         else:
-            self._carry_out(response.effects)
+            self._effects.carry_out(response.effects)
 
-    def _carry_out(self, effects: results_pb2.Effects) -> None:
-        self._publisher.publish(effects.tasks_to_publish)
-        self._hub.put_jobs(effects.changed_jobs)
+    def _lease_next_quarantined(self, job_class: jobs_pb2.JobClass) -> None:
+        self._lease_loop.wake(job_class)
 
-    async def _read_live_numbers(self) -> None:
+    async def _publish_live_numbers(self) -> None:
         while True:
             await asyncio.sleep(LIVE_SECONDS)
-            self._hub.put_live_events(self._scheduler.live.read(self.incarnation, LIVE_SECONDS))
-            self._hub.forget(self._scheduler.leased.jobs)
+            self._hub.put_live_events(self._live.read(self.incarnation, LIVE_SECONDS))
+            self._hub.keep_only(self._leased.jobs)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Calls:
+    """The parts through which items make calls."""
+
+    provider: Provider
+    cooldowns: Cooldowns
+    response_cache: ResponseCache
+    breaker: Breaker
+    rate_limits: RateLimits
+    tenant_slots: TenantSlotRegistry
+
+    async def close(self) -> None:
+        await self.provider.close()
+        await self.cooldowns.close()
+        await self.response_cache.close()
+        await self.rate_limits.close()
+        await self.tenant_slots.close()
+
+
+def _open_calls(settings: WorkerSettings, incarnation: str, liveness: Liveness) -> _Calls:
+    def count_workers() -> int:
+        return liveness.live_worker_count
+
+    provider = open_provider(settings.in_flight_limit)
+    breaker = Breaker(count_workers)
+    limits = read_limits(settings.limits)
+    return _Calls(
+        provider=provider,
+        cooldowns=open_cooldowns(settings.redis_url),
+        response_cache=open_response_cache(
+            settings.redis_url, incarnation, provider.name, settings.cache_hours * 3600
+        ),
+        breaker=breaker,
+        rate_limits=open_rate_limits(limits, settings.redis_url, count_workers, breaker),
+        tenant_slots=open_tenant_slots(
+            read_tenant_concurrency(settings.tenant_concurrency),
+            settings.redis_url,
+            incarnation,
+            settings.in_flight_limit,
+            worker_count=count_workers,
+            breaker=breaker,
+        ),
+    )
+
+
+def _child_setup(settings: WorkerSettings) -> worker_pb2.ChildSetup:
+    return worker_pb2.ChildSetup(
+        log_level=settings.log_level,
+        model=settings.model,
+        redis_url=settings.redis_url,
+        prices_file=settings.prices_file or "",
+        memory_bytes=settings.quarantine_memory_mb * 1024 * 1024,
+        limits=settings.limits,
+        tenant_concurrency=settings.tenant_concurrency,
+    )
 
 
 def dialable_address(target: str) -> str:
-    """Returns ``host:port`` that another machine can dial: a wildcard becomes the name of this host.
+    """Returns a ``host:port`` that other machines can dial: a wildcard becomes the name of this host.
 
     Args:
-        target: Where the server listens, with the port that was bound.
+        target: Address that the server listens on, with the port that was bound.
     """
     host, _, port = target.rpartition(":")
     return f"{socket.gethostname()}:{port}" if host in _WILDCARDS else target

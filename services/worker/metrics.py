@@ -1,4 +1,4 @@
-"""What a worker counts; see ``services.shared.metrics`` for the rules of labels."""
+"""Metrics of a worker; see ``services.shared.metrics`` for the rules of labels."""
 
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -6,12 +6,12 @@ from services.shared.metrics import CALL_BUCKETS, WAIT_BUCKETS, LabelCap
 
 PROVIDER_CALLS = Counter(
     "headrace_provider_calls_total",
-    "Calls to the provider that have ended: succeeded, cancelled, or the reason why they failed.",
+    "Calls to the provider that have ended, by outcome: succeeded, cancelled, or the reason of the failure.",
     ["model", "outcome"],
 )
 PROVIDER_CALL_SECONDS = Histogram(
     "headrace_provider_call_seconds",
-    "How long calls to the provider took, however they ended.",
+    "Duration of calls to the provider, whatever their outcome.",
     ["model"],
     buckets=WAIT_BUCKETS,
 )
@@ -23,44 +23,43 @@ CACHED_RESPONSES = Counter(
 )
 LIMIT_WAIT_SECONDS = Histogram(
     "headrace_limit_wait_seconds",
-    "How long calls waited for the rate limit of their model.",
+    "Time that calls waited for the rate limit of their model.",
     ["model"],
     buckets=WAIT_BUCKETS,
 )
 LIMITS_DEGRADED = Gauge(
-    "headrace_limits_degraded", "1 while Redis cannot be asked and the worker takes its part of each limit."
+    "headrace_limits_degraded",
+    "1 while Redis is unreachable and the worker keeps its own part of each limit.",
 )
 TENANT_SLOTS = Gauge(
-    "headrace_tenant_slots", "Calls of a tenant that this worker may have under way now.", ["tenant"]
+    "headrace_tenant_slots", "Calls of a tenant that this worker may have in flight now.", ["tenant"]
 )
 TENANT_LIMIT = Gauge(
-    "headrace_tenant_limit", "Calls of a tenant that all workers may have under way together.", ["tenant"]
+    "headrace_tenant_limit", "Calls of a tenant that all workers together may have in flight.", ["tenant"]
 )
 CONCURRENCY_LIMIT = Gauge(
-    "headrace_concurrency_limit", "Calls of a model that may be under way on the worker now.", ["model"]
+    "headrace_concurrency_limit", "Calls of a model that this worker may have in flight now.", ["model"]
 )
 ITEM_RETRIES = Counter(
     "headrace_item_retries_total",
-    "Attempts of items that failed and are followed by another one.",
+    "Failed attempts of items that are followed by another attempt.",
     ["reason"],
 )
-ITEMS_IN_FLIGHT = Gauge("headrace_items_in_flight", "Items being worked on.")
-LEASED_ITEMS = Gauge(
-    "headrace_leased_items", "Items under lease without an outcome, those in flight included."
-)
+ITEMS_IN_FLIGHT = Gauge("headrace_items_in_flight", "Items in flight.")
+LEASED_ITEMS = Gauge("headrace_leased_items", "Leased items without an outcome, including those in flight.")
 HEARTBEATS_FAILED = Counter("headrace_heartbeats_failed_total", "Heartbeats that results did not answer.")
 RECORD_BATCH_ENTRIES = Histogram(
     "headrace_record_batch_entries",
-    "How many outcomes, deferrals and releases went to results in one call.",
+    "Outcomes, deferrals and releases sent to results in one call.",
     buckets=(1, 2, 5, 10, 25, 50, 100, 250, 500, 1000),
 )
 RECORD_SECONDS = Histogram(
     "headrace_record_seconds",
-    "How long results took to acknowledge a batch, with all repeats.",
+    "Time until results acknowledged a batch, including all repeats.",
     buckets=CALL_BUCKETS,
 )
 
-# Clients name models, and kinds of other teams name reasons.
+# Capped: clients choose the names of models, and kinds of other teams choose the reasons.
 model_label = LabelCap()
 tenant_label = LabelCap()
 reason_label = LabelCap()

@@ -15,23 +15,23 @@ from services.shared.settings import ServiceSettings
 
 
 class WorkerSettings(ServiceSettings):
-    """What the worker reads from the environment, each with the prefix HEADRACE_.
+    """Settings of the worker, read from the environment; each has the prefix HEADRACE_.
 
     Attributes:
-        listen: Where its gRPC server listens.
-        worker_advertise: What gateways dial; unset: the address it listens on, with the host's name for
-            0.0.0.0 or [::].
-        results_target: Where results answers.
+        listen: Address that its gRPC server listens on.
+        worker_advertise: Address that gateways dial. Unset: the address it listens on, with the name of the
+            host for 0.0.0.0 or [::].
+        results_target: Address of results.
         rabbitmq_url: ``amqp://...``, or ``memory://`` in a single process.
-        redis_url: ``redis://...``, or ``memory://`` for cool-downs, limits and answers of this process alone.
+        redis_url: ``redis://...``, or ``memory://`` to keep cool-downs, limits and responses in this process.
         model: Model of jobs that name none.
-        cache_hours: How long answers are kept for jobs that use them again.
-        prices_file: Prices of models, as JSON; unset: those that come with Headrace.
-        in_flight_limit: Items worked on at once.
+        cache_hours: Hours for which the response cache keeps a response.
+        prices_file: Prices of models, as JSON. Unset: those that come with Headrace.
+        in_flight_limit: Maximum items in flight.
         limits: Rate limits by model, as JSON or the path of a file; see ``read_limits``.
-        tenant_concurrency: Calls of each tenant at once, as JSON or the path of a file; see
+        tenant_concurrency: Maximum calls of each tenant at once, as JSON or the path of a file; see
             ``read_tenant_concurrency``.
-        quarantine_memory_mb: Memory for the child process of quarantined items, in MB; 0: no limit.
+        quarantine_memory_mb: Memory limit of the child process of quarantined items, in MB; 0: no limit.
     """
 
     listen: HostPort = "127.0.0.1:50061"

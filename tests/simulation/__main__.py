@@ -1,4 +1,4 @@
-"""Runs the scenarios on 1,000 workers and prints what came out: python -m tests.simulation.
+"""Runs the scenarios on 1,000 workers and prints the results: python -m tests.simulation.
 
 Time is virtual: a minute of 1,000 workers takes a few minutes of one core.
 """
@@ -18,13 +18,13 @@ Line = tuple[str, str]
 
 
 def main() -> None:
-    """Runs them."""
+    """Runs the scenarios."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("only", nargs="*", metavar="PART", help="default: all of them")
     parser.add_argument("--workers", type=int, default=1000)
-    parser.add_argument("--limit", type=int, default=20, help="items in flight of each worker")
-    parser.add_argument("--call-seconds", type=float, default=8.0, help="an item on average")
-    parser.add_argument("--work-seconds", type=float, default=90.0, help="how long there is work for")
+    parser.add_argument("--limit", type=int, default=20, help="maximum items in flight of each worker")
+    parser.add_argument("--call-seconds", type=float, default=8.0, help="mean duration of an item")
+    parser.add_argument("--work-seconds", type=float, default=90.0, help="time for which there is work")
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
@@ -41,10 +41,10 @@ def main() -> None:
 def _tenants(size: Size) -> Iterator[Line]:
     found = run_virtually(scenarios.try_tenants(size))
     yield (
-        "share of the tenant with one large job, of the one with small ones",
+        "share of the tenant with one large job, of the one with small jobs",
         " : ".join(f"{share:.2f}" for share in found.shares.values()),
     )
-    yield "job of 10 items, nothing else to do: starts, ends after", _wait(found.idle)
+    yield "job of 10 items on an idle fleet: starts, ends after", _wait(found.idle)
     yield "job of 10 items of a new tenant on a full fleet: starts, ends after", _wait(found.late)
 
 
@@ -67,24 +67,24 @@ def _deaths(size: Size) -> Iterator[Line]:
             (f"{middle:.1f} s, {found.again[-1]:.1f} s ({len(found.again)} of {found.lost_count})"),
         )
         yield (
-            f"{how}: items begun twice, of those in flight",
+            f"{how}: items started twice, of those in flight",
             (f"{found.repeated_count} of {found.in_flight_count}, {found.missing_count} missing"),
         )
 
 
 def _outage(size: Size) -> Iterator[Line]:
     found = run_virtually(scenarios.try_outage(size))
-    yield "workers counted as live, at the fewest", f"{found.fewest_live}"
-    yield "chunks leased twice, items begun twice", f"{found.lost_count}, {found.repeated_count}"
-    yield "items begin again after the store is back", f"{found.idle_seconds:.1f} s"
+    yield "live workers, lowest count", f"{found.fewest_live}"
+    yield "chunks leased twice, items started twice", f"{found.lost_count}, {found.repeated_count}"
+    yield "items start again after the store is back", f"{found.idle_seconds:.1f} s"
 
 
 def _load(size: Size) -> Iterator[Line]:
     found = run_virtually(scenarios.try_load(size))
-    yield "items begun a second; wake-ups published", f"{found.items:,.0f}; {found.messages:,.1f}"
+    yield "items started per second; tasks published", f"{found.items:,.0f}; {found.messages:,.1f}"
     for name, rate in sorted(found.calls.items()):
         yield (
-            f"{name} a second; statements, rows of each",
+            f"{name} per second; statements, rows of each",
             (
                 f"{rate:,.1f}; {found.statements.get(name, 0) / rate:.1f},"
                 f" {found.rows.get(name, 0) / rate:.1f}"

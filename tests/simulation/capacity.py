@@ -1,31 +1,32 @@
-"""What a fleet needs, from the unit costs that were measured: python -m tests.simulation.capacity.
+"""Computes the needs of a fleet from measured unit costs: python -m tests.simulation.capacity.
 
-The costs stand below as constants, with where they come from; the table in services/README.md is its output.
-Feed it anew with the options, and with figures of ``tests.simulation`` and of its ``database_cost``.
+The costs are constants below, with their sources. The table in services/README.md is its output. To update
+it, use the options, and new figures from ``tests.simulation`` and from ``tests.simulation.database_cost``.
 """
 
-# ruff: noqa: RUF001  # the table is for people
+# ruff: noqa: RUF001  # the table is for readers
 
 import argparse
 from collections.abc import Iterator
 from typing import NamedTuple
 
-# CPU of PostgreSQL and of the store, in ms a call; bytes of write-ahead log a call. From database_cost.
+# CPU of PostgreSQL and of the store, in ms per call; bytes of write-ahead log per call. From database_cost.
 HEARTBEAT = (0.33, 0.58, 249)
 LEASE = (0.63, 1.3, 1_513)
 EMPTY_LEASE = (0.4, 0.75, 152)
 RECORD = (0.55, 1.15, 720)
 SWEEP = (2.3, 17.7, 174)
-# Each further item of a record: CPU of both in ms, and write-ahead log; items as they are created.
+# Each further item of a record, and each created item: CPU of both in ms, and bytes of write-ahead log.
 RECORD_ITEM = (0.012, 0.025, 1_060)
 CREATE_ITEM = (0.004, 0.007, 550)
-# Bytes an item leaves behind, with 500 bytes of input and of output, of which nothing can be compressed.
+# Bytes stored per item, with 500 bytes each of input and output that cannot be compressed.
 ITEM_BYTES = 920 + 543 + 10
 RECORD_WAIT_SECONDS = 0.25
 CHUNK_ITEMS = 100
 HEARTBEAT_SECONDS = 2.0
 LOOK_AGAIN_SECONDS = 2.0
-# A message on a stream of progress, of its reader and of its writer, in ms; memory of a stream at either end.
+# CPU of a message on a progress stream, for its reader and its writer, in ms; memory of a stream at either
+# end, in KB.
 STREAM_MESSAGE_MS = 0.14
 STREAM_KB = 25
 CONNECTIONS_TO_RABBITMQ = 7
@@ -35,14 +36,14 @@ RETENTION_DAYS = 30
 
 
 class Fleet(NamedTuple):
-    """What is asked for.
+    """The fleet to compute.
 
     Attributes:
-        items_per_day: Items.
-        peak: How many times the mean the busiest minutes are.
-        workers: Workers.
-        gateways: Gateways.
-        call_seconds: How long an item takes.
+        items_per_day: Items per day.
+        peak: Ratio of the busiest minutes to the mean.
+        workers: Number of workers.
+        gateways: Number of gateways.
+        call_seconds: Duration of an item.
     """
 
     items_per_day: float = 100_000_000
@@ -62,7 +63,7 @@ class Row(NamedTuple):
 
 
 class Rates(NamedTuple):
-    """What happens a second."""
+    """Events per second."""
 
     items: float
     records: float
@@ -73,25 +74,32 @@ class Rates(NamedTuple):
 
 
 def rates_of(fleet: Fleet, items: float) -> Rates:
-    """Returns what so many items a second make a fleet do."""
+    """Returns the events per second of a fleet at a number of items per second."""
     of_worker = items / fleet.workers
-    # A batch takes what ends within its wait after its first item; a busy worker's is full before.
+    # A batch holds the items that end within its wait after the first one; a busy worker's is full earlier.
     records = max(of_worker / (1 + RECORD_WAIT_SECONDS * of_worker), of_worker / 100) * fleet.workers
     empty = fleet.workers / LOOK_AGAIN_SECONDS
     return Rates(
-        items, records, items / CHUNK_ITEMS, empty, fleet.workers / HEARTBEAT_SECONDS, fleet.gateways
+        items=items,
+        records=records,
+        leases=items / CHUNK_ITEMS,
+        empty_leases=empty,
+        heartbeats=fleet.workers / HEARTBEAT_SECONDS,
+        sweeps=fleet.gateways,
     )
 
 
-def cores(rates: Rates, place: int) -> float:
-    """Returns the cores that PostgreSQL (0) or the store (1) needs, or the bytes of log a second (2)."""
-    each = rates.heartbeats * HEARTBEAT[place] + rates.leases * LEASE[place] + rates.records * RECORD[place]
-    each += (
-        rates.empty_leases * EMPTY_LEASE[place]
-        + rates.sweeps * SWEEP[place]
-        + rates.items * (RECORD_ITEM[place] + CREATE_ITEM[place])
+def cores(rates: Rates, column: int) -> float:
+    """Returns the cores that PostgreSQL (0) or the store (1) needs, or the bytes of log per second (2)."""
+    each = (
+        rates.heartbeats * HEARTBEAT[column]
+        + rates.leases * LEASE[column]
+        + rates.records * RECORD[column]
+        + rates.empty_leases * EMPTY_LEASE[column]
+        + rates.sweeps * SWEEP[column]
+        + rates.items * (RECORD_ITEM[column] + CREATE_ITEM[column])
     )
-    return each / 1000 if place < 2 else each
+    return each / 1000 if column < 2 else each
 
 
 def table(fleet: Fleet) -> Iterator[Row]:

@@ -1,9 +1,9 @@
-"""Measures what each call of the store costs PostgreSQL: python -m tests.simulation.database_cost.
+"""Measures the cost of each call of the store to PostgreSQL: python -m tests.simulation.database_cost.
 
-One process holds the store, as a results service does, beside 1,000 registered workers. Printed are, for each
-kind of call, the CPU of PostgreSQL and of the store, the time and the write-ahead log; then the bytes that an
-item leaves behind, and how many records a second go into one job and into many. The server is that of the
-tests, which does not wait for the disk.
+One process runs the store, as a results service does, with 1,000 registered workers. It prints the CPU of
+PostgreSQL and of the store, the time and the write-ahead log of each kind of call. Then it prints the bytes
+stored per item, and the records per second into one job and into many. The server is that of the tests, which
+does not wait for the disk.
 """
 
 import argparse
@@ -35,12 +35,12 @@ TICK_MS = 1000 / os.sysconf("SC_CLK_TCK")
 
 
 def _text() -> str:
-    """Returns 500 bytes of JSON that cannot be compressed much."""
+    """Returns 500 bytes of JSON that hardly compress."""
     return f'"{secrets.token_urlsafe(374)[:498]}"'
 
 
 class Costs:
-    """Runs calls and prints what they cost."""
+    """Runs calls and prints their costs."""
 
     def __init__(self, database: Database) -> None:
         self.database = database
@@ -48,7 +48,7 @@ class Costs:
         self._creator = JobCreator(database)
 
     async def print_of(self, name: str, calls: Sequence[Callable[[], Awaitable[Any]]]) -> None:
-        """Prints the cost of each of these calls, made one after the other."""
+        """Makes calls one after another, and prints their mean cost."""
         await self.ask("CHECKPOINT")
         wal, cpu, own, begin = await self._wal(), await self._cpu_ms(), time.process_time(), time.monotonic()
         for call in calls:
@@ -63,7 +63,7 @@ class Costs:
         )
 
     async def ask(self, query: str) -> Any:
-        """Returns the first value that a query gives."""
+        """Returns the first value of a query's result."""
         async with self.database.engine.connect() as connection:
             bare = await connection.execution_options(isolation_level="AUTOCOMMIT")
             result = await bare.execute(text(query))
@@ -91,17 +91,23 @@ class Costs:
         )
 
     async def create(self, item_count: int, job_class: jobs_pb2.JobClass) -> str:
-        """Returns the id of a new job."""
+        """Creates a job and returns its id."""
         job_id = str(uuid_utils.uuid7())
         job = pb.NewJob(
-            job_id=job_id, tenant="bench", request_id=job_id, content_hash=b"h", kind="noop", params="{}",
-            items=[_text() for _ in range(item_count)], job_class=job_class, max_failed_ratio=0.5,
-        )  # fmt: skip
+            job_id=job_id,
+            tenant="bench",
+            request_id=job_id,
+            content_hash=b"h",
+            kind="noop",
+            params="{}",
+            items=[_text() for _ in range(item_count)],
+            options=jobs_pb2.JobOptions(job_class=job_class, max_failed_ratio=0.5),
+        )
         await self._creator.create_jobs(pb.CreateJobsRequest(jobs=[job]))
         return job_id
 
     async def lease(self, number: int, capacity: int, job_class: jobs_pb2.JobClass) -> list[pb.Lease]:
-        """Returns what a worker leases."""
+        """Leases chunks for a worker, and returns them."""
         request = pb.LeaseChunksRequest(
             job_class=job_class,
             capacity=capacity,
@@ -130,7 +136,7 @@ class Costs:
 async def measure(costs: Costs) -> None:
     """Prints everything."""
     print(f"{'':36} {'CPU ms':>7} {'CPU ms':>8} {'time':>8} {'WAL':>10}")
-    print(f"{'a call':36} {'server':>7} {'store':>8} {'ms':>8} {'bytes':>10}")
+    print(f"{'call':36} {'server':>7} {'store':>8} {'ms':>8} {'bytes':>10}")
     await costs.print_of("heartbeat, first", [lambda n=n: costs.beat(n) for n in range(1000)])
     bulk, default, interactive = (
         jobs_pb2.JOB_CLASS_BULK, jobs_pb2.JOB_CLASS_DEFAULT, jobs_pb2.JOB_CLASS_INTERACTIVE,
@@ -160,14 +166,14 @@ async def measure(costs: Costs) -> None:
         ]
         await costs.print_of(f"RecordResults, {count} items", calls)
     results = await costs.ask("SELECT pg_total_relation_size('results')")
-    print("\nbytes an item: " + ", ".join([
+    print("\nbytes per item: " + ", ".join([
         f"inputs {sizes['item_blocks'] / 33_200:,.0f}",
         f"chunks {sizes['chunks'] / 33_200:,.1f}",
         f"results {(results - sizes['results']) / 30_000:,.0f}",
     ]))  # fmt: skip
     for name, job_count in (("into one job", 1), ("into 40 jobs", 40)):
         rate = await _record_together(costs, interactive if job_count == 1 else bulk, job_count)
-        print(f"RecordResults of one item, 40 at once, {name}: {rate:,.0f} a second")
+        print(f"RecordResults of one item, 40 at once, {name}: {rate:,.0f} per second")
 
 
 async def _record_together(costs: Costs, job_class: jobs_pb2.JobClass, job_count: int) -> float:
@@ -179,8 +185,8 @@ async def _record_together(costs: Costs, job_class: jobs_pb2.JobClass, job_count
 
     async def work(number: int) -> None:
         for lease in leased[number]:
-            for place in range(min(50, len(lease.items))):
-                await costs.record(number, lease, place, 1)
+            for position in range(min(50, len(lease.items))):
+                await costs.record(number, lease, position, 1)
 
     begin = time.monotonic()
     await asyncio.gather(*(work(number) for number in range(40)))
@@ -199,7 +205,7 @@ async def _run(url: str) -> None:
 
 
 def main() -> None:
-    """Runs it."""
+    """Runs the measurement."""
     argparse.ArgumentParser(description=__doc__).parse_args()
     run = TestRun(run_directory() / "test")
     try:

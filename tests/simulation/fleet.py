@@ -29,21 +29,21 @@ STORE_SECONDS = 0.005
 
 
 class Fleet:
-    """Workers and what they need.
+    """A fleet of workers, with a gateway and the store.
 
     Args:
-        database: With the schema and nothing in it.
-        meter: Of the database.
-        seed: Everything random comes from it.
-        worker_count: How many workers start.
-        limit: Items in flight of each.
-        call_seconds: How long an item takes on average.
+        database: Empty database with the schema.
+        meter: Meter of the database.
+        seed: Seed of all random numbers.
+        worker_count: Workers to start.
+        limit: Maximum items in flight of each worker.
+        call_seconds: Mean duration of an item.
 
     Attributes:
-        observer: Has seen everything.
-        workers: By incarnation, the dead included.
-        ports_refuse: Whether the ports of dead workers refuse connections; else nothing answers there.
-        live_counts: How many workers lived at each sweep, with its time.
+        observer: Sees everything.
+        workers: Workers by incarnation, including dead ones.
+        ports_refuse: Whether the ports of dead workers refuse connections; otherwise they time out.
+        live_counts: Live workers at each sweep, with its time.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Fleet:
         self.stub.answered.append(self.observer.answered)
         runner = CallRunner(self.rng, call_seconds, self.observer.started)
         self.workers = {
-            name: FleetWorker(name, self.stub, self.queues, runner, limit, self.observer.seen)
+            name: FleetWorker(name, self.stub, self.queues, runner, limit=limit, seen=self.observer.seen)
             for name in (f"worker-{number:04}" for number in range(worker_count))
         }
         self._publisher = QueuePublisher(cast("Any", PublishingEnd(self.queues)))
@@ -76,7 +76,7 @@ class Fleet:
         self.live_counts: list[tuple[float, int]] = []
 
     async def start(self) -> None:
-        """Returns once every worker is registered; they started within two seconds of each other."""
+        """Starts the workers within two seconds of each other, and waits until all are registered."""
         self._sweeps = asyncio.create_task(self.dispatcher.run())
         starting = [asyncio.create_task(self._start(worker)) for worker in self.workers.values()]
         await asyncio.gather(*starting)
@@ -92,26 +92,26 @@ class Fleet:
         await worker.start()
 
     def carry_out(self, effects: results_pb2.Effects) -> None:
-        """Does what the gateway's effects ask for."""
+        """Carries out effects as a gateway does."""
         self._publisher.publish(effects.tasks_to_publish)
         self.observer.seen(effects)
 
     def set_worker_count(self, count: int) -> None:
-        """Lets no more wake-ups wait than that many workers need, as a gateway does."""
+        """Limits the pending tasks to what this number of workers needs, as a gateway does."""
         self._publisher.set_worker_count(count)
 
     def follow(self, live_workers: Any) -> None:
-        """Notes how many workers count as live."""
+        """Notes the number of live workers."""
         self.live_counts.append((asyncio.get_running_loop().time(), len(live_workers)))
 
     async def port_is_closed(self, address: str) -> bool:
-        """Whether the process at an address is gone."""
+        """Returns whether the process at an address is gone."""
         return self.ports_refuse and self.workers[address.partition(":")[0]].dead
 
     async def submit(
         self, tenant: str, item_count: int, job_class: jobs_pb2.JobClass = jobs_pb2.JOB_CLASS_DEFAULT
     ) -> str:
-        """Returns the id of a new job."""
+        """Submits a job and returns its id."""
         job_id = str(uuid.UUID(int=self.rng.getrandbits(128), version=4))
         job = results_pb2.NewJob(
             job_id=job_id,
@@ -121,8 +121,7 @@ class Fleet:
             kind="noop",
             params="{}",
             items=["{}"] * item_count,
-            job_class=job_class,
-            max_failed_ratio=0.5,
+            options=jobs_pb2.JobOptions(job_class=job_class, max_failed_ratio=0.5),
         )
         self.observer.tenants[job_id] = tenant
         response = await self.stub.CreateJobs(results_pb2.CreateJobsRequest(jobs=[job]))
@@ -136,7 +135,7 @@ class Fleet:
                 await asyncio.sleep(0.01)
 
     async def jobs(self, *job_ids: str) -> list[jobs_pb2.Job]:
-        """Returns what the store says of jobs."""
+        """Returns jobs from the store."""
         known = [results_pb2.KnownJob(job_id=job_id) for job_id in job_ids]
         return list((await self.stub.GetJobs(results_pb2.GetJobsRequest(jobs=known))).jobs)
 
@@ -145,7 +144,7 @@ class Fleet:
 async def running_fleet(
     *, seed: int = 1, worker_count: int = 1000, limit: int = 20, call_seconds: float = 4.0
 ) -> AsyncIterator[Fleet]:
-    """A fleet whose workers are all registered."""
+    """Yields a fleet whose workers are all registered."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "results.db"
         _make_schema(path)

@@ -1,4 +1,4 @@
-"""A worker of the fleet: the real parts of one, with a runner in the place of the provider."""
+"""A worker of the fleet: its real parts, with a runner that stands in for the provider."""
 
 import asyncio
 import random
@@ -10,14 +10,22 @@ from services.shared.queue.contract import QUEUE_BY_CLASS
 from services.shared.queue.publisher import QueuePublisher
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.allowance import Allowance
+from services.worker.calls.tenant_slots import open_tenant_slots
 from services.worker.intake.consumer import QUEUE_PREFETCH
-from services.worker.intake.heartbeat import Heartbeat
+from services.worker.intake.heartbeat import Heartbeat, HeartbeatActions, Liveness, WorkerStatus
 from services.worker.intake.lease_client import LeaseClient
 from services.worker.intake.lease_loop import LeaseLoop
-from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.attempts.item_outcome import ItemOutcome
+from services.worker.items.capacity import Capacity
+from services.worker.items.in_flight import ItemsInFlight
 from services.worker.items.leased_work import LeasedWork
+from services.worker.items.live_numbers import LiveNumbers
 from services.worker.items.recorder import Recorder
+from services.worker.items.reporting import Reporting
 from services.worker.items.scheduler import ItemScheduler
+from services.worker.items.store_connection import StoreConnection
+from services.worker.items.tenant_work import TenantWork
+from services.worker.items.waiting_items import WaitingItems
 from tests.simulation.wire import PublishingEnd, Queues, StoreStub
 
 _USAGE = jobs_pb2.Usage(call_count=1, input_tokens=200, output_tokens=20)
@@ -27,8 +35,8 @@ class CallRunner:
     """Makes attempts that take a random time and always succeed.
 
     Args:
-        rng: Seeded.
-        seconds: How long a call takes on average; between half and three halves of it.
+        rng: Seeded random numbers.
+        seconds: Mean duration of a call, which takes between half and three halves of it.
         started: Called with the job and the item of each attempt that starts.
     """
 
@@ -45,7 +53,7 @@ class CallRunner:
     ) -> ItemOutcome:
         self._started(spec.job_id, item.item_index)
         await asyncio.sleep(self._seconds * self._rng.uniform(0.5, 1.5))
-        return ItemOutcome('"done"', None, None, False, item.attempt_count + 1, _USAGE)
+        return ItemOutcome(output='"done"', attempt_count=item.attempt_count + 1, usage=_USAGE)
 
     def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
         return 0.0
@@ -62,7 +70,21 @@ class CallRunner:
 
 
 class FleetWorker:
-    """Registers, consumes wake-ups, leases, works and records as a worker's process does."""
+    """Registers, consumes tasks, leases, works and records as a worker's process does.
+
+    Args:
+        name: Incarnation and host name.
+        stub: Stub of results.
+        queues: Queues to consume and to publish to.
+        runner: Makes the attempts.
+        limit: Maximum items in flight.
+        seen: Called with the effects of each response.
+
+    Attributes:
+        leased: The leased work.
+        in_flight: Its items in flight.
+        dead: Whether it has died.
+    """
 
     def __init__(
         self,
@@ -70,34 +92,67 @@ class FleetWorker:
         stub: StoreStub,
         queues: Queues,
         runner: CallRunner,
+        *,
         limit: int,
         seen: Callable[[results_pb2.Effects], None],
     ) -> None:
-        self.incarnation = name
         self.address = f"{name}:50061"
         self._queues = queues
         self._seen = seen
         self._publisher = QueuePublisher(cast("Any", PublishingEnd(queues)))
-        results = cast("Any", stub)
-        self._heartbeat = Heartbeat(results, name, self._carry_out)
-        self.recorder = Recorder(results, name, self._carry_out)
-        self.scheduler = ItemScheduler(
-            runner,
-            runner,
-            self.recorder,
-            leased=LeasedWork(),
-            limit=limit,
-            may_start=lambda: self._heartbeat.counts_as_live() and not self.dead,
+        self._store = StoreConnection(cast("Any", stub), name, self._carry_out)
+        self._liveness = Liveness()
+        self.recorder = Recorder(self._store)
+        self.leased, waiting = LeasedWork(), WaitingItems()
+        tenant_work = TenantWork(
+            self.leased, open_tenant_slots({}, "memory://", "", limit), runner.makes_calls
         )
-        clock = asyncio.get_running_loop().time
+        capacity = Capacity(self.leased, limit, tenant_work.parked_count)
+        live = LiveNumbers(self.leased, runner, tenant_work.is_waiting)
+        self.in_flight = ItemsInFlight(
+            runner, runner, tenant_work, live, limit=limit, may_start=self._may_start
+        )
+        reporting = Reporting(
+            self.recorder,
+            self.leased,
+            waiting,
+            capacity,
+            forget=runner.forget,
+            quarantine_left=self._lease_next_quarantined,
+        )
+        scheduler = ItemScheduler(
+            self.in_flight,
+            reporting,
+            runner,
+            leased=self.leased,
+            waiting=waiting,
+            capacity=capacity,
+            tenant_work=tenant_work,
+        )
         lease_clients = {
-            c: LeaseClient(c, results, name, self.scheduler, self._carry_out, clock=clock)
-            for c in QUEUE_BY_CLASS
+            job_class: LeaseClient(
+                job_class,
+                self._store,
+                scheduler,
+                leased=self.leased,
+                capacity=capacity,
+                tenant_work=tenant_work,
+                clock=asyncio.get_running_loop().time,
+            )
+            for job_class in QUEUE_BY_CLASS
         }
-        self._lease_loop = LeaseLoop(lease_clients, self.scheduler.capacity, self._publisher)
-        self.scheduler.returns.quarantine_left = self._lease_loop.wake
+        self._lease_loop = LeaseLoop(lease_clients, capacity, self._publisher)
+        status = WorkerStatus(self.leased, live, limit, lambda: False)
+        actions = HeartbeatActions(scheduler, capacity, self._lease_loop)
+        self._heartbeat = Heartbeat(self._store, self._liveness, status, actions)
         self._tasks: set[asyncio.Task[Any]] = set()
         self.dead = False
+
+    def _may_start(self) -> bool:
+        return self._liveness.counts_as_live() and not self.dead
+
+    def _lease_next_quarantined(self, job_class: jobs_pb2.JobClass) -> None:
+        self._lease_loop.wake(job_class)
 
     def _carry_out(self, effects: results_pb2.Effects) -> None:
         if not self.dead:
@@ -106,7 +161,7 @@ class FleetWorker:
 
     async def start(self) -> None:
         self.recorder.start()
-        await self._heartbeat.start(self.address, self.scheduler, self._lease_loop)
+        await self._heartbeat.start(self.address)
         for job_class in QUEUE_BY_CLASS:
             for _ in range(QUEUE_PREFETCH):
                 self._tasks.add(asyncio.create_task(self._consume(job_class)))
@@ -117,7 +172,7 @@ class FleetWorker:
             await self._lease_loop.run_task(job_id, cast("jobs_pb2.JobClass", number))
 
     async def die(self) -> None:
-        """Says nothing more, starts nothing, records nothing; a call to the store under way may arrive."""
+        """Sends nothing more, starts nothing, records nothing; a call under way may still reach the store."""
         self.dead = True
         self._lease_loop.drain()
         for task in self._tasks:

@@ -1,4 +1,4 @@
-"""The store's database on SQLite without threads: a transaction is over in no time of the loop."""
+"""The store's database on SQLite without threads: a transaction takes no time on the loop's clock."""
 
 import functools
 import sqlite3
@@ -15,11 +15,11 @@ from tests.simulation.virtual_time import VirtualClock
 
 
 class Meter:
-    """What the calls of the store did to the database.
+    """Counts the effects of the store's calls on the database.
 
     Attributes:
-        call: Name of the call that the running task answers.
-        calls: Of each name of a call, how many.
+        call: Name of the call that the running task serves.
+        calls: Calls, by name.
         transactions: Transactions that wrote, by call.
         statements: Statements, by call.
         rows: Rows inserted, updated or deleted, by call.
@@ -34,7 +34,7 @@ class Meter:
 
 
 class _InlineSession:
-    """A session that has its answer before anybody waits for it."""
+    """A session whose statements run at once."""
 
     def __init__(self, connection: sqlite3.Connection, meter: Meter) -> None:
         self._connection = connection
@@ -81,11 +81,11 @@ class InlineSessions:
 
 
 class InlineDatabase(Database):
-    """The store's own code on one connection of SQLite, by the loop's clock.
+    """The store's own code on one SQLite connection, with the loop's clock.
 
     Args:
-        path: Of a database that has the schema.
-        meter: Counts what is done.
+        path: Path of a database with the schema.
+        meter: Counts the statements and rows.
     """
 
     def __init__(self, path: str, meter: Meter) -> None:

@@ -1,4 +1,4 @@
-"""What is seen of a fleet from outside: leases, starts of items, ends of jobs."""
+"""Observes a fleet from outside: leases, starts of items, ends of jobs."""
 
 import asyncio
 from collections import Counter
@@ -10,17 +10,17 @@ from services.stubs.results.v1 import results_pb2
 
 
 class Observer:
-    """Keeps what happened, by the loop's time.
+    """Records events by the loop's time.
 
     Attributes:
-        tenants: Of each job, its owner.
+        tenants: Owner of each job.
         leased: Items leased, by tenant, in each whole second.
         started_items: Attempts started, by tenant, in each whole second.
-        lease_times: Of each chunk (job id, chunk index), when it was leased and to whom.
-        starts: Of each item (job id, item index) how often an attempt of it was started.
-        end_times: Of each job that has ended, when that was first seen.
-        states: Of each job that has ended, its state.
-        first_starts: Of each job, when its first item was started.
+        lease_times: Time and worker of each lease, by chunk (job id, chunk index).
+        starts: Attempts started, by item (job id, item index).
+        end_times: Time at which each ended job was first seen as such.
+        states: Final state of each ended job.
+        first_starts: Time at which the first item of each job was started.
     """
 
     def __init__(self) -> None:
@@ -34,7 +34,7 @@ class Observer:
         self.states: dict[str, int] = {}
 
     def answered(self, name: str, request: Any, response: Any) -> None:
-        """Notes what a call of the store answered."""
+        """Notes the response to a call of the store."""
         if name != "LeaseChunks":
             return
         now = asyncio.get_running_loop().time()

@@ -1,4 +1,4 @@
-"""What is tried on a fleet, and what comes out: plain figures, for others to judge."""
+"""Scenarios on a fleet. Each returns plain figures and judges nothing."""
 
 import asyncio
 from collections import Counter
@@ -19,14 +19,14 @@ CLASSES = {
 
 @dataclass(frozen=True)
 class Size:
-    """How large a fleet is.
+    """The size of a fleet.
 
     Attributes:
-        workers: How many.
-        limit: Items in flight of each.
-        call_seconds: How long an item takes on average.
-        work_seconds: How long the fleet is to have work for.
-        seed: Everything random comes from it.
+        workers: Number of workers.
+        limit: Maximum items in flight of each worker.
+        call_seconds: Mean duration of an item.
+        work_seconds: Time for which the fleet has work.
+        seed: Seed of all random numbers.
     """
 
     workers: int = 1000
@@ -37,11 +37,11 @@ class Size:
 
     @property
     def item_count(self) -> int:
-        """Items that the fleet needs work_seconds for."""
+        """Items that keep the fleet busy for work_seconds."""
         return int(self.workers * self.limit / self.call_seconds * self.work_seconds)
 
     def open(self) -> AbstractAsyncContextManager[Fleet]:
-        """Returns a running fleet, to be entered."""
+        """Returns a context manager that runs a fleet."""
         return running_fleet(
             seed=self.seed, worker_count=self.workers, limit=self.limit, call_seconds=self.call_seconds
         )
@@ -49,11 +49,11 @@ class Size:
 
 @dataclass(frozen=True)
 class Wait:
-    """Of a small job: seconds from its submit.
+    """The wait of a small job, in seconds from its submission.
 
     Attributes:
-        start: To the start of its first item.
-        end: To its end.
+        start: Until its first item starts.
+        end: Until it ends.
     """
 
     start: float
@@ -65,11 +65,11 @@ class Tenants:
     """Three tenants of one class.
 
     Attributes:
-        idle: Of a job of ten items on a fleet that has nothing else to do.
-        late: Of the same on a fleet that is full, by a tenant that has had nothing yet.
-        shares: Of the items leased while both had work: of the tenant with one large job and of the one with
-            many small ones.
-        states: Of all jobs in the end.
+        idle: Wait of a job of ten items on an idle fleet.
+        late: Wait of such a job on a full fleet, submitted by a tenant that had no job before.
+        shares: Shares of the items leased while both had work: of the tenant with one large job, and of the
+            one with many small jobs.
+        states: Final states of all jobs.
     """
 
     idle: Wait
@@ -79,7 +79,7 @@ class Tenants:
 
 
 async def try_tenants(size: Size) -> Tenants:
-    """A large job, then many small ones of another tenant, then one of a third."""
+    """Submits a large job, then many small ones of another tenant, then one of a third."""
     async with size.open() as fleet:
         seen, loop = fleet.observer, asyncio.get_running_loop()
         idle = await _run_small_job(fleet, "idle")
@@ -109,7 +109,7 @@ def _shares(counts: Counter[str]) -> dict[str, float]:
 
 
 async def try_classes(size: Size) -> dict[str, float]:
-    """Returns the share of starts of each class, while all three have more work than there are slots."""
+    """Returns each class's share of the started items while all three have more work than slots."""
     async with size.open() as fleet:
         for name, job_class in CLASSES.items():
             await fleet.submit(name, size.item_count, job_class)
@@ -121,15 +121,15 @@ async def try_classes(size: Size) -> dict[str, float]:
 
 @dataclass(frozen=True)
 class Recovery:
-    """After a tenth of the workers died at once.
+    """The recovery after a tenth of the workers died at once.
 
     Attributes:
-        lost_count: Chunks that they leased.
-        again: Of each of these, seconds until another worker had it; sorted.
-        in_flight_count: Items that they had begun and not recorded.
-        repeated_count: Items that were begun a second time.
-        missing_count: Items without a result in the end.
-        states: Of all jobs in the end.
+        lost_count: Chunks that the dead workers had leased.
+        again: Seconds until another worker leased each of these chunks, sorted.
+        in_flight_count: Items that the dead workers had started and not recorded.
+        repeated_count: Items that were started a second time.
+        missing_count: Items without a result at the end.
+        states: Final states of all jobs.
     """
 
     lost_count: int
@@ -144,8 +144,8 @@ async def try_deaths(size: Size, *, ports_refuse: bool) -> Recovery:
     """Kills a tenth of the workers in the middle of a job.
 
     Args:
-        size: Of the fleet.
-        ports_refuse: Whether a gateway that knocks finds their ports closed; else they are only silent.
+        size: Size of the fleet.
+        ports_refuse: Whether their ports refuse connections; otherwise the workers are only silent.
     """
     async with size.open() as fleet:
         fleet.ports_refuse = ports_refuse
@@ -155,33 +155,33 @@ async def try_deaths(size: Size, *, ports_refuse: bool) -> Recovery:
         time = asyncio.get_running_loop().time()
         lost, in_flight = set[tuple[str, int]](), 0
         for worker in (fleet.workers[name] for name in dead):
-            refs = [c.ref for job in worker.scheduler.leased.jobs.values() for c in job.chunks.values()]
+            refs = [c.ref for job in worker.leased.jobs.values() for c in job.chunks.values()]
             lost |= {(ref.job_id, ref.chunk_index) for ref in refs}
-            in_flight += worker.scheduler.in_flight_count + worker.recorder.unacknowledged_count
+            in_flight += worker.in_flight.count + worker.recorder.unacknowledged_count
             await worker.die()
         await fleet.ended(job_id)
         seen, job = fleet.observer, (await fleet.jobs(job_id))[0]
         again = [next((t - time for t, _ in seen.lease_times[c] if t > time), None) for c in lost]
         return Recovery(
-            len(lost),
-            sorted(seconds for seconds in again if seconds is not None),
-            in_flight,
-            seen.repeated_count,
-            job.progress.total_count - job.progress.succeeded_count,
-            set(seen.states.values()),
+            lost_count=len(lost),
+            again=sorted(seconds for seconds in again if seconds is not None),
+            in_flight_count=in_flight,
+            repeated_count=seen.repeated_count,
+            missing_count=job.progress.total_count - job.progress.succeeded_count,
+            states=set(seen.states.values()),
         )
 
 
 @dataclass(frozen=True)
 class Outage:
-    """The store was away for a minute.
+    """An outage of the store.
 
     Attributes:
-        fewest_live: The fewest workers that a sweep counted.
+        fewest_live: Lowest number of live workers that a sweep counted.
         lost_count: Chunks that were leased twice.
-        repeated_count: Items that were begun a second time.
-        idle_seconds: From the return of the store until the fleet began items again.
-        states: Of all jobs in the end.
+        repeated_count: Items that were started a second time.
+        idle_seconds: Seconds from the return of the store until the fleet started items again.
+        states: Final states of all jobs.
     """
 
     fewest_live: int
@@ -192,7 +192,7 @@ class Outage:
 
 
 async def try_outage(size: Size, seconds: float = 60.0) -> Outage:
-    """Takes the store away in the middle of a job."""
+    """Makes the store unreachable in the middle of a job."""
     async with size.open() as fleet:
         seen = fleet.observer
         job_id = await fleet.submit("tenant", size.item_count)
@@ -203,25 +203,26 @@ async def try_outage(size: Size, seconds: float = 60.0) -> Outage:
         fleet.stub.away = False
         back = asyncio.get_running_loop().time()
         await fleet.ended(job_id)
+        restart = min(second for second in seen.started_items if second >= int(back))
         return Outage(
-            min(count for _, count in fleet.live_counts),
-            sum(len(times) > 1 for times in seen.lease_times.values()),
-            seen.repeated_count,
-            max(0.0, min(second for second in seen.started_items if second >= int(back)) - back),
-            set(seen.states.values()),
+            fewest_live=min(count for _, count in fleet.live_counts),
+            lost_count=sum(len(times) > 1 for times in seen.lease_times.values()),
+            repeated_count=seen.repeated_count,
+            idle_seconds=max(0.0, restart - back),
+            states=set(seen.states.values()),
         )
 
 
 @dataclass(frozen=True)
 class Load:
-    """What a full fleet with a backlog asks of the store and of the queue, a second.
+    """The load of a full fleet with a backlog on the store and on the queue, per second.
 
     Attributes:
-        items: Items begun.
+        items: Items started.
         calls: Calls by name.
         statements: Statements by call.
         rows: Rows inserted, updated and deleted by call.
-        messages: Wake-ups published.
+        messages: Tasks published.
     """
 
     items: float
@@ -232,14 +233,14 @@ class Load:
 
 
 async def try_load(size: Size) -> Load:
-    """Counts what is done in the second half of work_seconds, with four large jobs of two tenants."""
+    """Measures the second half of work_seconds, with four large jobs of two tenants."""
     async with size.open() as fleet:
         meter, seen = fleet.meter, fleet.observer
         for number in range(4):
             await fleet.submit(f"tenant-{number % 2}", size.item_count)
         await asyncio.sleep(size.work_seconds / 2)
         counts = [Counter(c) for c in (meter.calls, meter.statements, meter.rows, fleet.queues.published)]
-        begun, seconds = seen.starts.total(), size.work_seconds / 2
+        started_count, seconds = seen.starts.total(), size.work_seconds / 2
         await asyncio.sleep(seconds)
         now = (meter.calls, meter.statements, meter.rows, fleet.queues.published)
         rates = [
@@ -247,4 +248,10 @@ async def try_load(size: Size) -> Load:
             for old, new in zip(counts, now, strict=True)
         ]
         calls, statements, rows, messages = rates
-        return Load((seen.starts.total() - begun) / seconds, calls, statements, rows, sum(messages.values()))
+        return Load(
+            items=(seen.starts.total() - started_count) / seconds,
+            calls=calls,
+            statements=statements,
+            rows=rows,
+            messages=sum(messages.values()),
+        )

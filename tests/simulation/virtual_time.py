@@ -1,4 +1,4 @@
-"""Time that jumps: a loop whose clock moves on to the next timer as soon as nothing is left to do."""
+"""Virtual time: a loop whose clock jumps to the next timer as soon as nothing else is ready."""
 
 import asyncio
 import selectors
@@ -9,12 +9,12 @@ from services.results.database.clock import Clock
 
 T = TypeVar("T")
 BEGIN_SECONDS = 1_800_000_000
-# What is not over by then never ends.
-MOST_SECONDS = 7_200.0
+# Work that is not over after this simulated time never ends.
+LIMIT_SECONDS = 7_200.0
 
 
 class _Jumping(selectors.SelectSelector):
-    """Waits for no time at all, and moves the loop's clock on by what it was asked to wait."""
+    """Never waits, and advances the loop's clock by the requested time instead."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -22,20 +22,20 @@ class _Jumping(selectors.SelectSelector):
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         if timeout is None:
-            raise RuntimeError("everybody waits, and no timer is set")
+            raise RuntimeError("every task waits, and no timer is set")
         if timeout > 0:
             self.seconds += timeout
-        if self.seconds > MOST_SECONDS:
-            raise RuntimeError(f"not over after {MOST_SECONDS:.0f} simulated seconds")
+        if self.seconds > LIMIT_SECONDS:
+            raise RuntimeError(f"not over after {LIMIT_SECONDS:.0f} simulated seconds")
         return []
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop for code that only computes and waits; no sockets, no threads.
+    """A loop for code that only computes and waits, without sockets and threads.
 
     Attributes:
-        thread_seconds: What work that is handed to a thread adds the time to that it would take there. It is
-            run at once, and answered after that time.
+        thread_seconds: Simulated duration of the work that a thread runs, added to by that work. It runs at
+            once, and its result is available after that time.
     """
 
     def __init__(self) -> None:
@@ -48,7 +48,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
         return self._jumping.seconds
 
     def run_in_executor(self, executor: Any, func: Callable[..., T], *args: Any) -> asyncio.Future[T]:
-        """Runs the function now; its result is there when its time is over."""
+        """Runs the function now; its result is available after its simulated duration."""
         self.thread_seconds = 0.0
         future: asyncio.Future[T] = self.create_future()
         result = func(*args)
@@ -57,7 +57,7 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 
 
 class VirtualClock(Clock):
-    """The database's clock, which is the loop's."""
+    """The database's clock, driven by the loop's."""
 
     def local_now(self) -> int:
         """Returns microseconds since 1970."""
@@ -65,6 +65,6 @@ class VirtualClock(Clock):
 
 
 def run_virtually(work: Coroutine[Any, Any, T]) -> T:
-    """Returns what the work returned; every wait in it took no time."""
+    """Returns the result of the work; its waits take no real time."""
     with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         return runner.run(work)

@@ -1,4 +1,4 @@
-"""What lies between the processes: calls to the store that take time and can fail, and the queue."""
+"""The network between the processes: calls to the store that take time and can fail, and the queue."""
 
 import asyncio
 import random
@@ -16,13 +16,13 @@ from services.shared.queue.contract import QUEUE_BY_CLASS
 from tests.simulation.inline_database import InlineDatabase, Meter
 from tests.simulation.virtual_time import VirtualLoop
 
-# One message with its confirm, by one thread (measured: 770 to 860 a second).
+# One message with its confirm, by one thread (measured: 770 to 860 per second).
 PUBLISH_SECONDS = 0.0012
 DELIVER_SECONDS = 0.001
 
 
 class StoreStub:
-    """The stub of results: real transitions, behind a network that takes a time and may be cut.
+    """A stub of results: real transitions, behind a network that takes time and may be cut.
 
     Attributes:
         away: While set, every call fails as UNAVAILABLE.
@@ -62,7 +62,7 @@ def _error(code: grpc.StatusCode) -> grpc.aio.AioRpcError:
 
 
 class Queues:
-    """RabbitMQ: one queue a class, and its consumers in turn.
+    """RabbitMQ: one queue per class, which serves its consumers in turn.
 
     Attributes:
         published: Messages by class.
@@ -86,7 +86,7 @@ class Queues:
 
 
 class PublishingEnd:
-    """A broker as one publisher's thread sees it: it gives each message its time."""
+    """A broker as one publisher's thread sees it: each message takes time."""
 
     def __init__(self, queues: Queues) -> None:
         self._queues = queues

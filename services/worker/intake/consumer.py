@@ -1,4 +1,4 @@
-"""The Dramatiq side of the worker: its actor, and the threads that consume."""
+"""Consumes tasks with Dramatiq: the actor, and the threads that run it."""
 
 import asyncio
 
@@ -11,18 +11,18 @@ from services.worker.intake.lease_loop import LeaseLoop
 
 log = get_logger(__name__)
 
-# Tasks of a queue that a worker takes at once. A delivered task always finds a thread.
+# Tasks of a queue delivered to a worker at once. A delivered task always has a thread.
 QUEUE_PREFETCH = 4
 WORKER_THREADS = len(QUEUE_BY_CLASS) * QUEUE_PREFETCH
 STOP_SECONDS = 5.0
 
 
 class Consumer:
-    """Consumes wake-ups of all classes; each runs a slice on this process's loop.
+    """Consumes the tasks of all classes. Each starts a run of the lease loop on this process's asyncio loop.
 
     Args:
-        broker: With the queues of all classes declared; gets the host loop and the actors.
-        lease_loop: Run by the actors.
+        broker: Broker with the queues of all classes declared. The host loop and the actor are added to it.
+        lease_loop: Run by the actor.
     """
 
     def __init__(self, broker: dramatiq.Broker, lease_loop: LeaseLoop) -> None:
@@ -30,13 +30,13 @@ class Consumer:
         self._worker: dramatiq.Worker | None = None
 
         async def advance_job(job_id: str, job_class: int) -> None:
-            # Never raises: a message that failed would be kept and tried again, and it is only a wake-up.
+            # Never raises: a failed message would be kept and retried, and it is only a wake-up.
             try:
                 await lease_loop.run_task(job_id, job_class)  # type: ignore[arg-type]  # an enum's number
             except Exception:
                 log.exception("task_failed", job_id=job_id)
 
-        # One actor serves all queues: Dramatiq finds it by name, and a message names its queue itself.
+        # One actor serves all queues: Dramatiq finds it by name, and each message names its queue.
         declare = dramatiq.actor(
             actor_name=ADVANCE_JOB, queue_name=next(iter(QUEUE_BY_CLASS.values())), broker=broker
         )
@@ -58,7 +58,7 @@ class Consumer:
         self._worker = worker
 
     async def stop(self) -> None:
-        """Ends consuming: unfinished messages go back to their queues. The broker stays open."""
+        """Stops consuming. Unfinished messages return to their queues, and the broker stays open."""
         if self._worker is not None:
             await asyncio.to_thread(self._worker.stop, int(STOP_SECONDS * 1000))
             self._worker = None

@@ -1,108 +1,168 @@
-"""The worker's sign of life, and what the store has to say in answer."""
+"""Sends heartbeats, and acts on the store's answers."""
 
 import asyncio
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import grpc
 
 from services.shared.logging import get_logger
 from services.stubs.results.v1 import results_pb2
 from services.worker.intake.lease_loop import LeaseLoop
+from services.worker.items.capacity import Capacity
+from services.worker.items.leased_work import LeasedWork
+from services.worker.items.live_numbers import LiveNumbers
 from services.worker.items.scheduler import ItemScheduler
+from services.worker.items.store_connection import StoreConnection
 from services.worker.metrics import HEARTBEATS_FAILED
-
-if TYPE_CHECKING:
-    from services.stubs.results.v1.results_pb2_grpc import ResultsServiceAsyncStub
 
 log = get_logger(__name__)
 
 INTERVAL_SECONDS = 2.0
 CALL_SECONDS = 3.0
-# Nothing new is started so long after the last answered heartbeat was sent: the store may soon give the
-# leases to others.
+# Nothing new starts this long after the last answered heartbeat was sent, in seconds: the store may soon give
+# the leases to other workers.
 START_LIMIT_SECONDS = 25.0
 
 
-class Heartbeat:
-    """Sends a heartbeat every 2 s and does what its answer says.
-
-    Args:
-        results: Stub of results.
-        incarnation: Of this worker.
-        carry_out: Takes the effects of each reply.
-        limits_degraded: Whether rate limits are kept by this worker's part of each.
+class Liveness:
+    """The store's view of this worker, as far as its answers show.
 
     Attributes:
-        live_worker_count: Of the last answer, this one included.
+        live_worker_count: Live workers in the last answer, this one included.
         ended: Set when a newer worker has taken the address.
     """
 
-    def __init__(
-        self,
-        results: "ResultsServiceAsyncStub",
-        incarnation: str,
-        carry_out: Callable[[results_pb2.Effects], None],
-        limits_degraded: Callable[[], bool] = lambda: False,
-    ) -> None:
-        self._results = results
-        self._incarnation = incarnation
-        self._carry_out = carry_out
-        self._limits_degraded = limits_degraded
+    def __init__(self) -> None:
         self.live_worker_count = 1
-        self._answered_send_time = float("-inf")
-        self._task: asyncio.Task[None] | None = None
         self.ended = asyncio.Event()
+        self._answered_send_time = float("-inf")
 
     def counts_as_live(self) -> bool:
-        """Whether the store is sure to count this worker as live, so that new items may start."""
+        """Returns whether the store is sure to count this worker as live. Only then do new items start."""
         now = asyncio.get_running_loop().time()
         return now - self._answered_send_time < START_LIMIT_SECONDS and not self.ended.is_set()
 
-    async def start(self, address: str, scheduler: ItemScheduler, lease_loop: LeaseLoop) -> None:
-        """Registers the worker, however long results needs to answer, then goes on by itself.
+    def answered(self, send_time: float, live_worker_count: int) -> None:
+        """Notes the answer to a heartbeat.
 
         Args:
-            address: What gateways dial.
-            scheduler: Is told of lost leases and stopped jobs.
-            lease_loop: Is told of classes with work.
+            send_time: Time at which the heartbeat was sent, by the loop's clock.
+            live_worker_count: Live workers in the answer.
         """
-        attempt_count = 0
-        while not await self._beat(address, scheduler, lease_loop):
-            attempt_count += 1
-            if attempt_count == 3:
+        self._answered_send_time = send_time
+        self.live_worker_count = max(1, live_worker_count)
+
+
+@dataclass(frozen=True)
+class WorkerStatus:
+    """The status that a worker reports with each heartbeat.
+
+    Attributes:
+        leased: The leased work.
+        live: Live numbers of its jobs.
+        in_flight_limit: Maximum items in flight.
+        limits_degraded: Returns whether the worker keeps its own part of each rate limit.
+    """
+
+    leased: LeasedWork
+    live: LiveNumbers
+    in_flight_limit: int
+    limits_degraded: Callable[[], bool]
+
+    def fill(self, request: results_pb2.HeartbeatRequest) -> None:
+        """Sets the status in a heartbeat."""
+        request.leases.extend(self.leased.leases())
+        request.in_flight_limit = self.in_flight_limit
+        request.leased_item_count = self.leased.unfinished_count()
+        request.limits_degraded = self.limits_degraded()
+        self.live.fill(request)
+
+
+@dataclass(frozen=True)
+class HeartbeatActions:
+    """The parts of a worker that act on the answer to a heartbeat.
+
+    Attributes:
+        scheduler: Loses leases, and stops and pauses jobs.
+        capacity: Learns which classes have work.
+        lease_loop: Leases from classes that have work.
+    """
+
+    scheduler: ItemScheduler
+    capacity: Capacity
+    lease_loop: LeaseLoop
+
+    def obey(self, response: results_pb2.HeartbeatResponse) -> None:
+        """Does everything that an answer asks for."""
+        self.scheduler.lose(response.lost_leases)
+        for job_id in response.stop_job_ids:
+            self.scheduler.stop_job(job_id)
+        for job_id in response.pause_job_ids:
+            self.scheduler.pause_job(job_id)
+        for job_class in self.capacity.classes:
+            self.capacity.set_with_work(job_class, job_class in response.classes_with_work)
+        for job_class in response.classes_with_work:
+            self.lease_loop.wake(job_class)
+        self.scheduler.start_items()
+
+
+class Heartbeat:
+    """Sends a heartbeat every 2 s and obeys the answer.
+
+    Args:
+        store: Connection to the store.
+        liveness: Notified of each answer.
+        status: Status to report.
+        actions: Parts that act on the answers.
+    """
+
+    def __init__(
+        self, store: StoreConnection, liveness: Liveness, status: WorkerStatus, actions: HeartbeatActions
+    ) -> None:
+        self._results = store.results
+        self._incarnation = store.incarnation
+        self._carry_out = store.carry_out
+        self._liveness = liveness
+        self._status = status
+        self._actions = actions
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, address: str) -> None:
+        """Registers the worker, however long results takes to answer, then continues in the background.
+
+        Args:
+            address: Address that gateways dial.
+        """
+        failure_count = 0
+        while not await self._beat(address):
+            failure_count += 1
+            if failure_count == 3:
                 log.warning("waiting_for_results")
             await asyncio.sleep(0.5)
-        self._task = asyncio.create_task(self._run(address, scheduler, lease_loop), name="heartbeat")
+        self._task = asyncio.create_task(self._run(address), name="heartbeat")
 
     async def stop(self) -> None:
-        """Sends no more."""
+        """Stops sending."""
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def _run(self, address: str, scheduler: ItemScheduler, lease_loop: LeaseLoop) -> None:
+    async def _run(self, address: str) -> None:
         loop = asyncio.get_running_loop()
         due = loop.time()
-        while not self.ended.is_set():
+        while not self._liveness.ended.is_set():
             due = max(due + INTERVAL_SECONDS, loop.time())
             await asyncio.sleep(due - loop.time())
             try:
-                await self._beat(address, scheduler, lease_loop)
-            except Exception:  # without heartbeats the worker would lose all it holds
+                await self._beat(address)
+            except Exception:  # without heartbeats the worker would lose all its leases
                 log.exception("heartbeat_failed")
 
-    async def _beat(self, address: str, scheduler: ItemScheduler, lease_loop: LeaseLoop) -> bool:
+    async def _beat(self, address: str) -> bool:
         send_time = asyncio.get_running_loop().time()
-        request = results_pb2.HeartbeatRequest(
-            incarnation=self._incarnation,
-            address=address,
-            leases=scheduler.leased.leases(),
-            in_flight_limit=scheduler.limit,
-            leased_item_count=scheduler.leased.unfinished_count(),
-            limits_degraded=self._limits_degraded(),
-        )
-        scheduler.live.tell(request)
+        request = results_pb2.HeartbeatRequest(incarnation=self._incarnation, address=address)
+        self._status.fill(request)
         try:
             response = await self._results.Heartbeat(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
@@ -111,24 +171,9 @@ class Heartbeat:
             return False
         if response.ended:
             log.error("worker_replaced", address=address)
-            self.ended.set()
+            self._liveness.ended.set()
             return True
-        self._answered_send_time = send_time
-        self.live_worker_count = max(1, response.live_worker_count)
+        self._liveness.answered(send_time, response.live_worker_count)
         self._carry_out(response.effects)
-        self._obey(response, scheduler, lease_loop)
+        self._actions.obey(response)
         return True
-
-    def _obey(
-        self, response: results_pb2.HeartbeatResponse, scheduler: ItemScheduler, lease_loop: LeaseLoop
-    ) -> None:
-        scheduler.lose(response.lost_leases)
-        for job_id in response.stop_job_ids:
-            scheduler.stop_job(job_id)
-        for job_id in response.pause_job_ids:
-            scheduler.pause_job(job_id)
-        for job_class in scheduler.capacity.classes:
-            scheduler.capacity.set_with_work(job_class, job_class in response.classes_with_work)
-        for job_class in response.classes_with_work:
-            lease_loop.wake(job_class)
-        scheduler.pump()

@@ -1,4 +1,4 @@
-"""What a task does once it has woken the worker: it leases for a bounded time."""
+"""Leases chunks for a bounded time after a task or a heartbeat has woken the worker."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,33 +8,33 @@ from services.shared.logging import get_logger
 from services.shared.queue.publisher import QueuePublisher
 from services.stubs.results.v1 import results_pb2
 from services.worker.intake.lease_client import LeaseClient, LeaseOutcome
-from services.worker.items.capacity import AHEAD_COUNT, Capacity
-from services.worker.items.scheduler import RUN_SECONDS
+from services.worker.items.capacity import AHEAD_COUNT, RUN_SECONDS, Capacity
 
 log = get_logger(__name__)
 
-# A task that found no capacity for so long is published again, in seconds.
+# A task that finds no capacity for this time is published again, in seconds.
 NO_CAPACITY_SECONDS = 0.2
-# How soon results is asked again when the next chunk did not fit, it is not known by how much, and the capacity
-# has hardly grown, in seconds.
+# Delay before the next call when a chunk did not fit, its size is not known, and capacity has hardly grown,
+# in seconds.
 NO_FIT_SECONDS = 0.1
-# For how long what a heartbeat said of a class counts, in seconds: until the next one, and a little.
-TOLD_SECONDS = 2.5
-# How soon a slice that waits for capacity asks what comes next by now, in seconds.
+# Time for which a heartbeat's word that a class has work counts, in seconds: a little longer than until the
+# next one.
+WORK_KNOWN_SECONDS = 2.5
+# Delay after which a patient run that waits for capacity asks again what the next chunk is, in seconds.
 LOOK_AGAIN_SECONDS = 2.0
-# How soon results is asked again when the next chunk was under lock, in seconds.
+# Delay before the next call when the next chunk was locked, in seconds.
 LOCKED_SECONDS = 0.02
-# How soon results is asked again when nothing is left but jobs that are not wanted now, in seconds.
+# Delay before the next call when only jobs are left that are unwanted now, in seconds.
 UNWANTED_SECONDS = 0.25
 
 
 class LeaseLoop:
-    """Runs lease_loop: at most one leasing loop for each task, and one for each class that a heartbeat woke.
+    """Runs one leasing loop per task, and at most one for each class that a heartbeat woke.
 
     Args:
-        lease_clients: By class.
-        capacity: Of the worker.
-        publisher: Publishes a task again where work is left.
+        lease_clients: Lease clients by class.
+        capacity: Capacity of the worker.
+        publisher: Publishes a task again if its run ends with work left.
     """
 
     def __init__(
@@ -47,44 +47,40 @@ class LeaseLoop:
         self._capacity = capacity
         self._publisher = publisher
         self._woken: dict[jobs_pb2.JobClass, asyncio.Task[bool]] = {}
-        self._told_time: dict[jobs_pb2.JobClass, float] = {}
+        self._work_known_time: dict[jobs_pb2.JobClass, float] = {}
         self._draining = False
 
     async def run_task(self, job_id: str, job_class: jobs_pb2.JobClass) -> None:
-        """Runs a slice for a task; publishes the task again where it ended with work left."""
-        if await self._lease_while_there_is_work(job_class) and not self._all_were_told(job_class):
+        """Runs the loop for a task, and publishes the task again if the run ended with work left."""
+        if await self._run(job_class) and not self._work_is_known(job_class):
             self._publisher.publish([results_pb2.TaskToPublish(job_id=job_id, job_class=job_class, count=1)])
 
     def wake(self, job_class: jobs_pb2.JobClass) -> None:
-        """Starts a slice of a class that has work waiting, unless one like it runs; it waits for capacity."""
-        self._told_time[job_class] = asyncio.get_running_loop().time()
+        """Starts a patient run for a class that has work, unless one is under way."""
+        self._work_known_time[job_class] = asyncio.get_running_loop().time()
         running = self._woken.get(job_class)
         if (running is None or running.done()) and not self._draining:
-            self._woken[job_class] = asyncio.create_task(
-                self._lease_while_there_is_work(job_class, patient=True)
-            )
-
-    def _all_were_told(self, job_class: jobs_pb2.JobClass) -> bool:
-        """Whether every worker has heard lately that the class has work, and takes it when it has capacity.
-
-        Then a task that found no capacity need not go on to look for it: with a backlog there would be one for
-        each chunk, up to twice the workers, which go round five times a second.
-        """
-        told_time = self._told_time.get(job_class, float("-inf"))
-        return asyncio.get_running_loop().time() - told_time < TOLD_SECONDS
+            self._woken[job_class] = asyncio.create_task(self._run(job_class, patient=True))
 
     def drain(self) -> None:
-        """Ends the running lease_loop at their next step; later ones end at once."""
+        """Ends every run at its next step; later runs end at once."""
         self._draining = True
         self._capacity.changed()
 
-    async def _lease_while_there_is_work(
-        self, job_class: jobs_pb2.JobClass, *, patient: bool = False
-    ) -> bool:
-        """Returns whether work was left when it ended.
+    def _work_is_known(self, job_class: jobs_pb2.JobClass) -> bool:
+        """Returns whether all workers recently heard that the class has work, and lease it when they can.
 
-        A task gives up where there is no capacity: another worker may have some. A patient slice stands for no
-        task that could come again, so it waits.
+        Then a task that found no capacity need not be published again. With a backlog there would be one for
+        each chunk, up to twice the number of workers, each going round five times a second.
+        """
+        known_time = self._work_known_time.get(job_class, float("-inf"))
+        return asyncio.get_running_loop().time() - known_time < WORK_KNOWN_SECONDS
+
+    async def _run(self, job_class: jobs_pb2.JobClass, *, patient: bool = False) -> bool:
+        """Leases while there is work; returns whether work was left at the end.
+
+        A task gives up if there is no capacity: another worker may have some. A patient run waits, because it
+        stands for no task that could be published again.
         """
         loop = asyncio.get_running_loop()
         end = loop.time() + RUN_SECONDS
@@ -96,7 +92,7 @@ class LeaseLoop:
                 return True
             leased = await self._lease_clients[job_class].lease()
             if not leased.more_work and leased.answered:
-                self._told_time.pop(job_class, None)
+                self._work_known_time.pop(job_class, None)
             if not leased.more_work and not leased.unwanted:
                 return False
             if leased.chunk_count:
@@ -109,21 +105,21 @@ class LeaseLoop:
             elif leased.more_work and loop.time() - last_leased > NO_CAPACITY_SECONDS and not patient:
                 return True
             else:
-                await self._wait_for_better(job_class, leased)
+                await self._wait_for_change(job_class, leased)
         return True
 
     async def _wait_for_capacity(self, job_class: jobs_pb2.JobClass, wanted: int, patient: bool) -> bool:
-        """Returns whether to go on: there is capacity for the next chunk, or it is time to look what is next now.
+        """Returns whether to continue: the next chunk fits, or it is time to ask again which chunk is next.
 
-        Until then every slot is taken, for capacity is short by at most the chunk that is leased ahead. What
-        comes new meanwhile has a task of its own, which asks.
+        Meanwhile every slot is in use, because the capacity is short by no more than the chunk leased ahead.
+        New work that arrives meanwhile has a task of its own, which asks.
         """
         seconds = LOOK_AGAIN_SECONDS if patient else NO_CAPACITY_SECONDS
         return await self._capacity.wait(job_class, wanted, seconds) >= wanted or patient
 
-    async def _wait_for_better(self, job_class: jobs_pb2.JobClass, leased: LeaseOutcome) -> None:
+    async def _wait_for_change(self, job_class: jobs_pb2.JobClass, leased: LeaseOutcome) -> None:
         if not leased.more_work:
-            await self._capacity.wait_until(self._lease_clients[job_class].wants_again, UNWANTED_SECONDS)
+            await self._capacity.wait_until(self._lease_clients[job_class].wants_more, UNWANTED_SECONDS)
         elif self._capacity.of(job_class) >= AHEAD_COUNT:
             await asyncio.sleep(LOCKED_SECONDS)
         else:

@@ -1,4 +1,4 @@
-"""News of jobs on their way to every gateway that listens."""
+"""Passes snapshots and live events of jobs on to every listening gateway."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -8,31 +8,31 @@ from headrace.jobs.v1 import jobs_pb2
 from services.shared.job_states import TERMINAL_STATES
 from services.stubs.worker.v1 import worker_pb2
 
-# Snapshots of a job that follow each other faster are merged.
+# Snapshots of a job within this time are merged, in seconds.
 MERGE_SECONDS = 0.1
-# Snapshots kept for a gateway that does not read. One that misses more has to begin anew: it reads the jobs
-# it watches from results then.
+# Snapshots kept for a gateway that does not read. Beyond this its stream ends: it starts a new one and reads
+# the jobs it watches from results.
 JOB_LIMIT = 10_000
 # Live events kept for a gateway that does not read; older ones are dropped.
 LIVE_EVENT_LIMIT = 1_000
 
 
 class _Subscriber:
-    """What one gateway has not been sent yet."""
+    """Snapshots and live events that one gateway has not been sent yet."""
 
     def __init__(self) -> None:
         self.jobs: dict[str, jobs_pb2.Job] = {}
         self.live_events: list[worker_pb2.JobLiveEvent] = []
         self.urgent = False
-        self.left_behind = False
+        self.too_slow = False
         self.changed = asyncio.Event()
 
     def put(self, job: jobs_pb2.Job, urgent: bool) -> None:
         known = self.jobs.get(job.job_id)
         if known is None or known.seq < job.seq:
             self.jobs[job.job_id] = job
-        if self.left_behind or len(self.jobs) > JOB_LIMIT:
-            self.left_behind, self.jobs = True, {}
+        if self.too_slow or len(self.jobs) > JOB_LIMIT:
+            self.too_slow, self.jobs = True, {}
         self.urgent = self.urgent or urgent
         self.changed.set()
 
@@ -46,10 +46,10 @@ class _Subscriber:
 
 
 class ProgressHub:
-    """Hands snapshots and live events to all subscribers, merged.
+    """Passes snapshots and live events to all subscribers, merged.
 
     Args:
-        incarnation: Of this worker.
+        incarnation: Incarnation of this worker.
     """
 
     def __init__(self, incarnation: str) -> None:
@@ -59,7 +59,7 @@ class ProgressHub:
         self._closed = False
 
     def put_jobs(self, jobs: Iterable[jobs_pb2.Job]) -> None:
-        """Takes snapshots; a change of state is sent at once."""
+        """Adds snapshots; a change of state is sent at once."""
         for job in jobs:
             urgent = self._states.get(job.job_id) != job.state
             if job.state in TERMINAL_STATES:
@@ -70,15 +70,15 @@ class ProgressHub:
                 subscriber.put(job, urgent)
 
     def put_live_events(self, live_events: Iterable[worker_pb2.JobLiveEvent]) -> None:
-        """Takes live events; they go out with the next message."""
+        """Adds live events; they are sent with the next message."""
         events = list(live_events)
         for subscriber in self._subscribers if events else ():
             subscriber.live_events = [*subscriber.live_events, *events][-LIVE_EVENT_LIMIT:]
             subscriber.changed.set()
 
-    def forget(self, held_job_ids: Iterable[str]) -> None:
-        """Lets go of what is remembered of jobs that are not held any more."""
-        leased = set(held_job_ids)
+    def keep_only(self, leased_job_ids: Iterable[str]) -> None:
+        """Forgets the states of jobs that are no longer leased."""
+        leased = set(leased_job_ids)
         self._states = {job_id: state for job_id, state in self._states.items() if job_id in leased}
 
     def close(self) -> None:
@@ -88,10 +88,10 @@ class ProgressHub:
             subscriber.changed.set()
 
     async def subscribe(self) -> AsyncIterator[worker_pb2.StreamProgressResponse]:
-        """Yields batches of news: an empty one at once, then the first news after a pause at once.
+        """Yields merged changes: an empty message at once, then the first change after each pause at once.
 
         Raises:
-            UnavailableError: The hub was closed, or the reader has fallen too far behind.
+            UnavailableError: The hub was closed, or the reader fell too far behind.
         """
         subscriber = _Subscriber()
         self._subscribers.add(subscriber)
@@ -102,10 +102,12 @@ class ProgressHub:
             while True:
                 await subscriber.changed.wait()
                 await self._merge(subscriber, sent_time + MERGE_SECONDS)
-                if subscriber.left_behind:
-                    raise UnavailableError("the news were not read in time", reason="READER_TOO_SLOW")
+                if subscriber.too_slow:
+                    raise UnavailableError(
+                        "the reader is too slow; open a new stream", reason="READER_TOO_SLOW"
+                    )
                 if self._closed and not subscriber.jobs:
-                    raise UnavailableError("the worker stops", reason="WORKER_STOPPING")
+                    raise UnavailableError("the worker is stopping", reason="WORKER_STOPPING")
                 sent_time = loop.time()
                 yield subscriber.take(self._incarnation)
                 if self._closed:

@@ -1,4 +1,4 @@
-"""WorkerService: progress out, cancels and pauses in."""
+"""WorkerService: streams progress, and accepts cancels and pauses."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -14,9 +14,9 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     """Translates calls of gateways.
 
     Args:
-        incarnation: Of this worker.
-        hub: Where progress comes from.
-        scheduler: What cancels and pauses go to.
+        incarnation: Incarnation of this worker.
+        hub: Source of progress.
+        scheduler: Cancels and pauses jobs.
     """
 
     def __init__(self, incarnation: str, hub: ProgressHub, scheduler: ItemScheduler) -> None:
@@ -29,14 +29,14 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
         request: worker_pb2.StreamProgressRequest,
         context: grpc.aio.ServicerContext[Any, Any],
     ) -> AsyncIterator[worker_pb2.StreamProgressResponse]:
-        """Streams what this worker learns of jobs."""
+        """Streams snapshots and live events of jobs."""
         async for response in self._hub.subscribe():
             yield response
 
     async def CancelJob(
         self, request: worker_pb2.CancelJobRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> worker_pb2.CancelJobResponse:
-        """Breaks off a job, where this incarnation is meant."""
+        """Cancels a job's work here if the request names this incarnation."""
         if request.incarnation == self._incarnation:
             self._scheduler.stop_job(request.job_id)
         return worker_pb2.CancelJobResponse()
@@ -44,7 +44,7 @@ class WorkerServicer(worker_pb2_grpc.WorkerServiceServicer):
     async def PauseJob(
         self, request: worker_pb2.PauseJobRequest, context: grpc.aio.ServicerContext[Any, Any]
     ) -> worker_pb2.PauseJobResponse:
-        """Starts nothing more of a job, where this incarnation is meant."""
+        """Pauses a job's work here if the request names this incarnation."""
         if request.incarnation == self._incarnation:
             self._scheduler.pause_job(request.job_id)
         return worker_pb2.PauseJobResponse()

@@ -1,4 +1,4 @@
-"""The order in which waiting items get a slot in flight: class weights, then tenants and jobs in turn."""
+"""Orders waiting items fairly: by class weight, then tenants and jobs in turn."""
 
 from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Mapping
@@ -13,13 +13,13 @@ class _Turns(OrderedDict[str, "deque[T]"], Generic[T]):
 
 
 class FairQueue(Generic[C, T]):
-    """Waiting items; ``pop`` gives the next one.
+    """A queue of waiting items that serves classes, tenants and jobs fairly.
 
-    Classes with waiting items share the pops in proportion to their weights, spread evenly; within a class
-    tenants take turns, within a tenant its jobs, within a job items keep their order.
+    Classes with waiting items share the pops in proportion to their weights, spread evenly. Within a class
+    tenants take turns, within a tenant its jobs. Within a job items keep their order.
 
     Args:
-        weights: Weight of each class, at least 1.
+        weights: Weight of each class, 1 or more.
     """
 
     def __init__(self, weights: Mapping[C, int]) -> None:
@@ -36,10 +36,10 @@ class FairQueue(Generic[C, T]):
             self._forget(job_class, tenant, job_id)
 
     def pop(self, ready: Callable[[str], bool]) -> T | None:
-        """Takes the next item of a job that is ready, or None where there is none.
+        """Removes and returns the next item of a job that is ready; None: there is none.
 
         Args:
-            ready: Whether a job (by id) may start items now; asked once a job at most.
+            ready: Whether a job, by id, may start items now. Called at most once per job.
         """
         waiting = [job_class for job_class, tenants in self._tenants.items() if tenants]
         for job_class in self._by_credit(waiting):
@@ -47,22 +47,20 @@ class FairQueue(Generic[C, T]):
             if item is not None:
                 self._charge(job_class, waiting)
                 return item
-            waiting.remove(job_class)  # held back: it saves up no turns
+            waiting.remove(job_class)  # not ready: it saves up no turns
         return None
 
-    def discard(self, job_class: C, tenant: str, job_id: str, drop: Callable[[T], bool]) -> list[T]:
-        """Takes out those items of a job for which drop is true, and returns them."""
+    def discard(self, job_class: C, tenant: str, job_id: str, drop: Callable[[T], bool]) -> None:
+        """Removes those items of a job for which drop is true."""
         jobs = self._tenants[job_class].get(tenant)
         line = jobs.get(job_id) if jobs else None
         if line is None:
-            return []
-        dropped = [item for item in line if drop(item)]
+            return
         kept = [item for item in line if not drop(item)]
         line.clear()
         line.extend(kept)
         if not line:
             self._forget(job_class, tenant, job_id)
-        return dropped
 
     def _by_credit(self, waiting: list[C]) -> list[C]:
         return sorted(waiting, key=lambda c: self._credits[c] + self._weights[c], reverse=True)

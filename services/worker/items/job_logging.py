@@ -1,4 +1,4 @@
-"""Log lines about a leased job and its items: never its params, or what its items hold."""
+"""Log lines about a leased job and its items. They never contain params, inputs or outputs."""
 
 from headrace.jobs.v1 import jobs_pb2
 from services.shared.logging import fault_fields, get_logger, job_fields
@@ -9,20 +9,20 @@ log = get_logger(__name__)
 
 
 def fields_of(spec: results_pb2.JobSpec) -> dict[str, str]:
-    """Returns the fields of every line about a job."""
+    """Returns the fields that every line about a job has."""
     return job_fields(spec.job_id, spec.tenant, spec.trace_id)
 
 
-def note_failed_attempt(
+def log_failed_attempt(
     spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, error: jobs_pb2.Error, delay: float | None
 ) -> None:
-    """Tells of an attempt that failed: its reason, but not its message, where a kind may repeat the item.
+    """Logs a failed attempt with its reason, but without its message: a kind may repeat the item there.
 
     Args:
         spec: The job.
         item: The item.
-        error: Why it failed.
-        delay: Seconds until the next attempt; None: there is none.
+        error: Error of the attempt.
+        delay: Seconds until the next attempt. None: there is none.
     """
     fields = {"item_index": item.item_index, "reason": error.reason, **fields_of(spec)}
     if delay is None:
@@ -32,8 +32,8 @@ def note_failed_attempt(
         log.debug("item_retried", delay_seconds=round(delay, 3), **fields)
 
 
-def note_handler_error(spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, error: BaseException) -> None:
-    """Tells where a handler raised what it should not, but not the error's text: that may repeat the item."""
+def log_handler_error(spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, error: BaseException) -> None:
+    """Logs where a handler raised an unexpected error, but not its text: it may repeat the item."""
     log.error(
         "handler_failed",
         kind=spec.kind,

@@ -1,4 +1,4 @@
-"""What a worker holds: leased chunks, and what has become of each of their items."""
+"""The work that a worker has leased: jobs, chunks and their unfinished items."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -7,28 +7,48 @@ from typing import Any
 from headrace.jobs.v1 import jobs_pb2
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.allowance import Allowance
+from services.worker.items.attempts.item_outcome import ItemOutcome
+from services.worker.items.attempts.item_time import duration_of
 from services.worker.metrics import LEASED_ITEMS
 
 
 @dataclass(eq=False)
 class LeasedItem:
-    """An item under lease that is not finished: waiting, waiting out a backoff, or in flight.
+    """An unfinished item under lease: waiting, in a backoff, or in flight.
 
     Attributes:
-        leased: The item, with the attempts made so far.
-        chunk: The chunk it was leased in.
+        message: The item as leased, updated with each attempt.
+        chunk: Chunk that it was leased in.
         task: Set while in flight.
-        timer: Set while it waits out a backoff.
-        last_error: Why its last attempt under this lease failed; None where there was none.
-        broken_off: An attempt under this lease was broken off after it had begun a call.
+        timer: Set while in a backoff.
+        last_error: Error of its last failed attempt under this lease. None: no attempt failed.
+        interrupted: Whether an attempt under this lease was cut short after it had begun a call.
     """
 
-    leased: results_pb2.LeasedItem
+    message: results_pb2.LeasedItem
     chunk: "LeasedChunk"
     task: asyncio.Task[Any] | None = None
     timer: asyncio.TimerHandle | None = None
     last_error: jobs_pb2.Error | None = None
-    broken_off: bool = False
+    interrupted: bool = False
+
+    def add_failed_attempt(self, outcome: ItemOutcome) -> None:
+        """Adds an attempt that will be repeated."""
+        self.message.attempt_count = outcome.attempt_count
+        self._add_usage(outcome)
+        self.message.ClearField("failed_attempts")
+        self.message.failed_attempts.extend(outcome.failed_attempts)
+        self.last_error = outcome.error or jobs_pb2.Error()
+
+    def hold_back(self, outcome: ItemOutcome) -> None:
+        """Makes the item wait, without a slot, for what other calls of its chunk leave of the allowance."""
+        self._add_usage(outcome)
+        self.interrupted = outcome.usage.call_count > 0
+        self.chunk.held_back[self.message.item_index] = outcome.needed_micros
+
+    def _add_usage(self, outcome: ItemOutcome) -> None:
+        self.message.usage.CopyFrom(outcome.usage)
+        self.message.work_time.CopyFrom(duration_of(outcome.worked_seconds))
 
 
 @dataclass(eq=False)
@@ -37,19 +57,19 @@ class LeasedChunk:
 
     Attributes:
         job: Its job.
-        ref: Names the lease.
-        round: The retry round of the lease.
-        quarantined: Run its items in a child process.
-        unfinished: Items without an outcome yet, by index.
-        unacknowledged_count: Items with an outcome that results has not acknowledged yet.
-        deferred: Whether an item of it was handed back to be tried later.
-        releasing: Its release is on its way to results.
-        lost: Results gave it to somebody else: nothing new of it is started.
-        giving_back: Nothing new of it is started, and it is given back when nothing of it is in flight.
-        suspects: Items that were in flight when their child process died, by index.
-        allowance: What its calls may still cost; None: its job has no budget.
-        held_back: Items that wait for allowance, by index, with the price of the call that each wants.
-        needed_micros: The least of these prices, where it is given back for want of allowance.
+        ref: Name of the lease.
+        round: Retry round of the lease.
+        quarantined: Whether its items run in a child process.
+        unfinished: Items without an outcome, by index.
+        unacknowledged_count: Items with an outcome that results has not acknowledged.
+        deferred: Whether an item of it was deferred to a later attempt.
+        releasing: Whether its release is on the way to results.
+        lost: Whether results gave it to another worker. Nothing new of it starts.
+        release_when_idle: Whether it is released once nothing of it is in flight. Nothing new of it starts.
+        suspects: Indexes of the items that were in flight when their child process died.
+        allowance: Amount that its calls may still cost. None: its job has no budget.
+        held_back: Items waiting for allowance, by index, each with the price of the call it wants to make.
+        needed_micros: Lowest of these prices if the chunk is released for lack of allowance; otherwise 0.
     """
 
     job: "LeasedJob"
@@ -61,7 +81,7 @@ class LeasedChunk:
     deferred: bool = False
     releasing: bool = False
     lost: bool = False
-    giving_back: bool = False
+    release_when_idle: bool = False
     suspects: list[int] = field(default_factory=list)
     allowance: Allowance | None = None
     held_back: dict[int, int] = field(default_factory=dict)
@@ -69,24 +89,42 @@ class LeasedChunk:
 
     @property
     def is_in_flight(self) -> bool:
-        """Whether an item of it is being worked on."""
+        """Whether an item of it is in flight."""
         return any(item.task is not None for item in self.unfinished.values())
 
     @property
     def is_ending(self) -> bool:
-        """Whether nothing new of it is started under this lease."""
-        return self.lost or self.releasing or self.giving_back
+        """Whether nothing new of it starts under this lease."""
+        return self.lost or self.releasing or self.release_when_idle
+
+    def unaffordable_micros(self) -> int:
+        """Returns the price of the cheapest held-back call if it can never fit; 0: it may.
+
+        It can never fit if it costs more than the rest of the allowance, and nothing is in flight that could
+        leave more.
+        """
+        if self.allowance is None or self.is_in_flight:
+            return 0
+        lowest = min(self.held_back.values())
+        return lowest if lowest > self.allowance.left_micros else 0
+
+    def take_held_back(self, count: int) -> list[LeasedItem]:
+        """Removes and returns the items that wait for the least allowance, up to the count."""
+        indexes = sorted(self.held_back, key=self.held_back.__getitem__)[:count]
+        for index in indexes:
+            del self.held_back[index]
+        return [self.unfinished[index] for index in indexes]
 
 
 @dataclass(eq=False)
 class LeasedJob:
-    """A job of which chunks are leased.
+    """A job with leased chunks.
 
     Attributes:
-        spec: What results says of the job.
-        chunks: Held chunks by index.
-        unfinished_count: Items of all its chunks without an outcome yet.
-        stopped: The job is being ended: nothing of it is started.
+        spec: The job as results describes it.
+        chunks: Leased chunks by index.
+        unfinished_count: Items without an outcome in all its chunks.
+        stopped: Whether the job is being stopped. Nothing of it starts.
     """
 
     spec: results_pb2.JobSpec
@@ -95,32 +133,36 @@ class LeasedJob:
     stopped: bool = False
 
     def in_flight(self) -> list[LeasedItem]:
-        """Items of the job that are being worked on."""
+        """Returns the items of the job that are in flight."""
         return [i for c in self.chunks.values() for i in c.unfinished.values() if i.task is not None]
 
 
 class LeasedWork:
-    """All jobs and chunks that a worker holds, with counts kept by class."""
+    """All leased jobs and chunks of a worker, with item counts by class.
+
+    Attributes:
+        jobs: Jobs with leased chunks, by id. Read only for others.
+    """
 
     def __init__(self) -> None:
         self.jobs: dict[str, LeasedJob] = {}
         self._unfinished_by_class: dict[jobs_pb2.JobClass, int] = {}
 
     def add(self, spec: results_pb2.JobSpec, lease: results_pb2.Lease) -> LeasedChunk | None:
-        """Takes a lease in; None where it is held already (the answer of a repeated call).
+        """Adds a lease; returns None if it is already here (the response of a repeated call).
 
-        A newer lease of a chunk that is still held takes the older one's place: the store has given up on
-        the older, and its items in flight go on by themselves.
+        A newer lease of a chunk replaces the older one: the store has given up on the older one, and its
+        items in flight run to their end.
         """
         job = self.jobs.setdefault(spec.job_id, LeasedJob(spec))
-        leased = job.chunks.get(lease.ref.chunk_index)
-        if leased is not None:
-            if leased.ref.fence >= lease.ref.fence:
+        older = job.chunks.get(lease.ref.chunk_index)
+        if older is not None:
+            if older.ref.fence >= lease.ref.fence:
                 return None
-            leased.lost = True
-            self.drop(leased)
+            older.lost = True
+            self.drop(older)
             job = self.jobs.setdefault(spec.job_id, job)
-        chunk = LeasedChunk(job, lease.ref, lease.round, lease.quarantined)
+        chunk = LeasedChunk(job=job, ref=lease.ref, round=lease.round, quarantined=lease.quarantined)
         if lease.HasField("allowance_micros"):
             chunk.allowance = Allowance(lease.allowance_micros, is_remainder=lease.is_remainder)
         chunk.unfinished = {item.item_index: LeasedItem(item, chunk) for item in lease.items}
@@ -128,15 +170,25 @@ class LeasedWork:
         self._count(job, len(chunk.unfinished))
         return chunk
 
+    def find(self, ref: results_pb2.LeaseRef) -> LeasedChunk | None:
+        """Returns the chunk of a lease, or None if it is not here under this fence."""
+        job = self.jobs.get(ref.job_id)
+        chunk = job.chunks.get(ref.chunk_index) if job else None
+        return chunk if chunk is not None and chunk.ref.fence == ref.fence else None
+
     def finish(self, item: LeasedItem) -> None:
-        """Takes note that an item has an outcome; it no longer takes up capacity."""
-        if item.chunk.unfinished.pop(item.leased.item_index, None) is not None:
+        """Removes an item that has an outcome; it takes up no more capacity."""
+        if item.chunk.unfinished.pop(item.message.item_index, None) is not None:
             self._count(item.chunk.job, -1)
+
+    def holds(self, chunk: LeasedChunk) -> bool:
+        """Returns whether a chunk is still here, under this lease."""
+        return chunk.job.chunks.get(chunk.ref.chunk_index) is chunk
 
     def drop(self, chunk: LeasedChunk) -> None:
         """Forgets a chunk, and its job with the last one."""
         job = chunk.job
-        if job.chunks.get(chunk.ref.chunk_index) is not chunk:
+        if not self.holds(chunk):
             return
         del job.chunks[chunk.ref.chunk_index]
         self._count(job, -len(chunk.unfinished))
@@ -145,11 +197,11 @@ class LeasedWork:
             del self.jobs[job.spec.job_id]
 
     def leases(self) -> list[results_pb2.LeaseRef]:
-        """The name of every lease leased."""
+        """Returns the names of all leases that are not lost."""
         return [chunk.ref for job in self.jobs.values() for chunk in job.chunks.values() if not chunk.lost]
 
     def unfinished_count(self, job_class: jobs_pb2.JobClass | None = None) -> int:
-        """Items without an outcome, of one class or of all."""
+        """Returns the items without an outcome, of one class or of all."""
         if job_class is None:
             return sum(self._unfinished_by_class.values())
         return self._unfinished_by_class.get(job_class, 0)

@@ -1,4 +1,4 @@
-"""Numbers of running jobs that are worth seeing live and not worth storing."""
+"""Numbers of running jobs that are shown live and never stored."""
 
 import time
 from collections.abc import Callable
@@ -8,28 +8,28 @@ from typing import NamedTuple, Protocol
 from headrace.jobs.v1 import jobs_pb2
 from services.stubs.results.v1 import results_pb2
 from services.stubs.worker.v1 import worker_pb2
-from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.leased_work import LeasedJob, LeasedWork
 
-# Heartbeats tell rates of so many seconds.
+# Heartbeats report rates over this many seconds.
 RATE_SECONDS = 10.0
 
 
 class ModelWaits(Protocol):
-    """What keeps items of a job from starting, or from going on."""
+    """Waits that keep items of a job from starting or from making calls."""
 
     @property
     def longest_cooldown_seconds(self) -> float:
-        """How long the model that cools down for longest still does; 0.0: none does."""
+        """Longest remaining cool-down of a model, in seconds; 0.0: no model cools down."""
 
     def limited_count_of(self, job_id: str) -> int:
-        """How many calls of a job's items wait for a rate limit or a place of their tenant."""
+        """Returns the number of a job's calls waiting for a rate limit or for a slot of their tenant."""
 
     def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
-        """How long the job's model still cools down; 0.0: it does not."""
+        """Returns the remaining cool-down of a job's model, in seconds; 0.0: it does not cool down."""
 
     def wait_seconds(self, spec: results_pb2.JobSpec) -> float:
-        """How long no item of the job should start; 0.0: it may."""
+        """Returns the seconds during which no item of a job should start; 0.0: one may start now."""
 
 
 @dataclass
@@ -40,7 +40,7 @@ class _Numbers:
 
 
 class _Totals(NamedTuple):
-    """Of all jobs since this worker started, at a moment."""
+    """Totals of all jobs since this worker started, at one time."""
 
     time: float
     finished_count: int
@@ -48,22 +48,21 @@ class _Totals(NamedTuple):
 
 
 class LiveNumbers:
-    """Counts attempts of each job between two readings.
+    """Counts the attempts of each job between two readings.
 
     Args:
-        leased: The jobs that are leased.
-        waits: Tells which of them wait.
-        clock: Gives seconds that never go back.
-        also_waiting: Tells of a job whether items of it wait for something else.
+        leased: The leased work.
+        waits: Rate limits and cool-downs that make items wait.
+        also_waiting: Returns whether items of a job wait for something else.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(
         self,
         leased: LeasedWork,
         waits: ModelWaits,
+        also_waiting: Callable[[results_pb2.JobSpec], bool],
         clock: Callable[[], float] = time.monotonic,
-        *,
-        also_waiting: Callable[[results_pb2.JobSpec], bool] = lambda spec: False,
     ) -> None:
         self._leased = leased
         self._waits = waits
@@ -74,16 +73,16 @@ class LiveNumbers:
         self._beats: list[_Totals] = []
 
     def started(self, job_id: str) -> None:
-        """An attempt of the job began."""
+        """Counts the start of an attempt."""
         self._jobs.setdefault(job_id, _Numbers()).in_flight_count += 1
 
     def ended(self, job_id: str, outcome: ItemOutcome | None, before: jobs_pb2.Usage) -> None:
-        """An attempt of the job ended.
+        """Counts the end of an attempt.
 
         Args:
             job_id: The job.
-            outcome: None where it was broken off.
-            before: What the item had used before this attempt.
+            outcome: None if the attempt was cancelled or lost.
+            before: Usage of the item before this attempt.
         """
         numbers = self._jobs.setdefault(job_id, _Numbers(in_flight_count=1))
         numbers.in_flight_count -= 1
@@ -98,12 +97,12 @@ class LiveNumbers:
         self._token_count += tokens
 
     def read(self, incarnation: str, seconds: float) -> list[worker_pb2.JobLiveEvent]:
-        """Returns an event for each job with attempts since the last reading, or that has to wait.
+        """Returns an event for each job that had attempts since the last reading or that waits.
 
-        Counting starts anew.
+        Counting starts again from zero.
 
         Args:
-            incarnation: Of this worker.
+            incarnation: Incarnation of this worker.
             seconds: Time since the last reading.
         """
         waiting = self._waiting_jobs()
@@ -126,8 +125,8 @@ class LiveNumbers:
         }
         return events
 
-    def tell(self, request: results_pb2.HeartbeatRequest) -> None:
-        """Puts the numbers of all jobs together into a heartbeat; rates are of the last ten seconds."""
+    def fill(self, request: results_pb2.HeartbeatRequest) -> None:
+        """Sets the totals of all jobs in a heartbeat; rates are those of the last ten seconds."""
         limited_count = in_flight_count = 0
         for job_id, numbers in self._jobs.items():
             limited_count += self._limited_count(job_id, numbers)
@@ -157,11 +156,14 @@ class LiveNumbers:
         event.tokens_per_second = numbers.token_count / seconds
 
     def _limited_count(self, job_id: str, numbers: _Numbers) -> int:
-        """Returns how many items under way wait for a rate limit; one with several calls may count often."""
+        """Returns the items in flight that wait for a rate limit.
+
+        It is an upper bound: an item counts once per waiting call, up to the number in flight.
+        """
         return min(self._waits.limited_count_of(job_id), numbers.in_flight_count)
 
     def _waiting_jobs(self) -> dict[str, LeasedJob]:
-        """Returns the held jobs of which nothing should be started now."""
+        """Returns the leased jobs that should start nothing now."""
         return {
             job_id: job
             for job_id, job in self._leased.jobs.items()

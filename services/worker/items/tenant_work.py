@@ -1,4 +1,4 @@
-"""What a worker holds of tenants whose calls are limited, and what of it has to wait for their slots."""
+"""Leased work of tenants whose calls are limited."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -10,13 +10,12 @@ from services.worker.items.leased_work import LeasedWork
 
 
 class TenantWork:
-    """Counts the items at work of each limited tenant, and says what more may start or be leased.
+    """Counts the items in flight of each limited tenant, and decides whether more may start or be leased.
 
     Args:
-        leased: What the worker holds.
-        limits: Of tenants.
-        makes_calls: Whether the items of a job call a model.
-        changed: Called when more may start.
+        leased: The leased work.
+        limits: Slots of tenants.
+        makes_calls: Returns whether the items of a job call a model.
     """
 
     def __init__(
@@ -24,49 +23,55 @@ class TenantWork:
         leased: LeasedWork,
         limits: TenantSlotRegistry,
         makes_calls: Callable[[results_pb2.JobSpec], bool],
-        changed: Callable[[], None],
     ) -> None:
         self._leased = leased
         self._limits = limits
         self._makes_calls = makes_calls
-        self._at_work: Counter[str] = Counter()
-        limits.serve(self._demand, changed)
+        self._in_flight: Counter[str] = Counter()
+
+    def serve(self, slots_freed: Callable[[], None]) -> None:
+        """Requests slots for the leased items too, not only for calls that wait.
+
+        Args:
+            slots_freed: Called when more items may start.
+        """
+        self._limits.serve(self._demand, slots_freed)
 
     def may_start(self, spec: results_pb2.JobSpec) -> bool:
-        """Returns whether an item of a job may start now, as far as its tenant's slots go."""
+        """Returns whether the slots of its tenant allow an item of a job to start."""
         slots = self._slots(spec)
-        return slots is None or slots.may_start(self._at_work[spec.tenant])
+        return slots is None or slots.may_start(self._in_flight[spec.tenant])
 
     def started(self, spec: results_pb2.JobSpec) -> None:
-        """An item of a job is at work."""
+        """Counts an item of a job as in flight."""
         if self._slots(spec) is not None:
-            self._at_work[spec.tenant] += 1
+            self._in_flight[spec.tenant] += 1
 
     def ended(self, spec: results_pb2.JobSpec) -> None:
-        """An item of a job is no longer at work."""
+        """Counts an item of a job as no longer in flight."""
         if self._slots(spec) is not None:
-            self._at_work[spec.tenant] -= 1
-            if self._at_work[spec.tenant] <= 0:
-                del self._at_work[spec.tenant]
+            self._in_flight[spec.tenant] -= 1
+            if self._in_flight[spec.tenant] <= 0:
+                del self._in_flight[spec.tenant]
 
     def is_waiting(self, spec: results_pb2.JobSpec) -> bool:
-        """Returns whether items of a job's tenant wait for slots, this job's among them."""
+        """Returns whether a job makes calls and items of its tenant wait for slots."""
         slots = self._slots(spec)
         return slots is not None and self._parked(spec.tenant, slots) > 0
 
     def unwanted_tenants(self) -> list[str]:
-        """Returns the tenants of which nothing more should be leased now.
+        """Returns the tenants whose work should not be leased now, sorted.
 
-        As much again waits of them as is at work: a free slot always finds an item, and no more than that
-        lies here while another worker might have slots.
+        They have as many items waiting as in flight. So a free slot always finds an item, and no more than
+        that waits here while another worker might have slots.
         """
         limited = self._limited_tenants()
         return sorted(t for t, slots in limited.items() if self._parked(t, slots) >= max(slots.count, 1))
 
     def parked_count(self, job_class: jobs_pb2.JobClass | None = None) -> int:
-        """Returns how many items wait for slots of their tenants, of a class or of all.
+        """Returns the items waiting for slots of their tenants, of a class or of all.
 
-        Of a tenant with jobs in several classes each class has its part of them.
+        The items of a tenant with jobs in several classes are divided between these classes.
         """
         found = 0
         for tenant, slots in self._limited_tenants().items():
@@ -86,7 +91,7 @@ class TenantWork:
         return {tenant: slots for tenant, slots in found if slots is not None}
 
     def _parked(self, tenant: str, slots: TenantSlots) -> int:
-        return slots.parked_count(self._demand(tenant), self._at_work[tenant])
+        return slots.parked_count(self._demand(tenant), self._in_flight[tenant])
 
     def _demand(self, tenant: str, job_class: jobs_pb2.JobClass | None = None) -> int:
         return sum(

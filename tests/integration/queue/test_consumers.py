@@ -1,4 +1,4 @@
-"""Consumers of RabbitMQ, where what they consume goes away."""
+"""Consumers of RabbitMQ whose queue is deleted."""
 
 import gc
 from collections import deque
@@ -43,7 +43,7 @@ def test_a_consumer_of_a_queue_that_was_deleted_leaves_no_connection_open(broker
     before = len(open_connections())
     delete_queue(broker)
     with pytest.raises(ConnectionClosed, match="404"):
-        deque(consumer, maxlen=0)  # which has no end of its own
+        deque(consumer, maxlen=0)  # runs until the error
     with pytest.raises(ConnectionClosed):
         consumer.close()
     assert len(open_connections()) == before - 1

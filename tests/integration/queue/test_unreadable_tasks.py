@@ -1,4 +1,4 @@
-"""Tasks that cannot be read, put into the queue by hand: on RabbitMQ, and in the embedded system's memory."""
+"""Unreadable tasks, put into the queue by hand: on RabbitMQ, and in the embedded system's memory."""
 
 import asyncio
 import json
@@ -22,7 +22,7 @@ JOB_ID = str(uuid_utils.uuid7())
 
 
 def body(**fields):
-    """A task's body with some of its fields changed."""
+    """Returns a task's body with some fields changed."""
     task = json.loads(advance_job_message(JOB_ID, CLASS).encode())
     return json.dumps(task | fields).encode()
 
@@ -38,27 +38,27 @@ def arguments(**kwargs):
 
 
 UNREADABLE = {
-    "bytes that are no text": ("body", b"\xff\xfe" + SECRET.encode()),
+    "bytes that are not text": ("body", b"\xff\xfe" + SECRET.encode()),
     "an empty body": ("body", b""),
-    "text that is no JSON": ("body", SECRET.encode()),
+    "text that is not JSON": ("body", SECRET.encode()),
     "JSON nested too deep": ("body", b"[" * 100_000),
     "a number with too many digits": ("body", b"9" * 10_000),
-    "JSON that is no message": ("body", json.dumps([SECRET]).encode()),
+    "JSON that is not a message": ("body", json.dumps([SECRET]).encode()),
     "a message without arguments": ("body", without("kwargs")),
-    "a field that no message has": ("body", body(secret=SECRET)),
-    "options that are none": ("body", body(options=None)),
+    "an unknown field": ("body", body(secret=SECRET)),
+    "options that are null": ("body", body(options=None)),
     "a name that is a list": ("body", body(actor_name=[SECRET])),
-    "a message of a queue that is not there": ("queue", body(queue_name=SECRET)),
+    "a message of an unknown queue": ("queue", body(queue_name=SECRET)),
     "a message of another queue": ("queue", body(queue_name="headrace.bulk")),
     "a delay of years": ("queue", body(options={"eta": 2**62})),
     "an unknown actor": ("actor", body(actor_name=SECRET)),
-    "arguments by place": ("arguments", body(args=[JOB_ID, int(CLASS)], kwargs={})),
+    "positional arguments": ("arguments", body(args=[JOB_ID, int(CLASS)], kwargs={})),
     "a missing argument": ("arguments", body(kwargs={"job_id": JOB_ID})),
-    "an argument too many": ("arguments", arguments(secret=SECRET)),
+    "an unexpected argument": ("arguments", arguments(secret=SECRET)),
     "a class of the wrong type": ("arguments", arguments(job_class=True)),
     "an unknown class": ("arguments", arguments(job_class=99)),
     "a job id of the wrong type": ("arguments", arguments(job_id=[SECRET])),
-    "a job id that is no UUID": ("arguments", arguments(job_id=SECRET)),
+    "a job id that is not a UUID": ("arguments", arguments(job_id=SECRET)),
 }
 
 
@@ -82,7 +82,7 @@ class MemoryQueue:
 
 
 class RabbitQueue:
-    """A queue of RabbitMQ, seen and filled past Dramatiq."""
+    """A queue of RabbitMQ, read and filled without Dramatiq."""
 
     def __init__(self, url):
         self.broker = open_broker(url)
@@ -116,7 +116,7 @@ def queue(request):
 
 
 class LeaseLoop:
-    """Takes note of what was run."""
+    """Records which tasks ran."""
 
     def __init__(self):
         self.job_ids = []
@@ -134,7 +134,7 @@ class LeaseLoop:
 
 @pytest.fixture
 async def consuming(queue):
-    """Starts to consume, when entered: ``lease_loop``; ends it afterwards."""
+    """A consumer with a fake lease loop, to be started by the test; stopped afterwards."""
     lease_loop = LeaseLoop()
     consumer = Consumer(queue.broker, lease_loop)
     yield SimpleNamespace(lease_loop=lease_loop, start=consumer.start)
@@ -142,7 +142,7 @@ async def consuming(queue):
 
 
 def counted():
-    """How many tasks of the queue were put aside, by cause."""
+    """Returns the unreadable tasks of the queue, by cause."""
     samples = {}
     for cause in ("body", "queue", "actor", "arguments"):
         labels = {"queue": QUEUE, "cause": cause}
@@ -156,7 +156,7 @@ async def until(condition):
             await asyncio.sleep(0.02)
 
 
-async def test_tasks_that_cannot_be_read_are_kept_and_counted_and_hold_nothing_up(queue, consuming, caplog):
+async def test_unreadable_tasks_are_kept_and_counted_and_delay_no_other(queue, consuming, caplog):
     before = counted()
     good = [str(uuid_utils.uuid7()) for _ in range(WORKER_THREADS + QUEUE_PREFETCH)]
     for _, data in UNREADABLE.values():
@@ -172,13 +172,13 @@ async def test_tasks_that_cannot_be_read_are_kept_and_counted_and_hold_nothing_u
     causes = [cause for cause, _ in UNREADABLE.values()]
     after = counted()
     assert {cause: after[cause] - before[cause] for cause in after} == {c: causes.count(c) for c in after}
-    said = [line for line in lines if line["event"] == "task_unreadable"]
-    assert [line["cause"] for line in said] == causes
-    assert {line["queue"] for line in said} == {QUEUE}
+    logged = [line for line in lines if line["event"] == "task_unreadable"]
+    assert [line["cause"] for line in logged] == causes
+    assert {line["queue"] for line in logged} == {QUEUE}
     assert SECRET not in repr(lines) + caplog.text
 
 
-async def test_a_worker_tells_that_nothing_was_put_aside_before_something_is():
+async def test_a_worker_reports_zero_unreadable_tasks_before_the_first():
     consumer = Consumer(open_broker("memory://"), LeaseLoop())
     await consumer.start()
     labels = {"queue": "headrace.interactive", "cause": "actor"}
@@ -186,7 +186,7 @@ async def test_a_worker_tells_that_nothing_was_put_aside_before_something_is():
     await consumer.stop()
 
 
-async def test_rabbitmq_keeps_what_cannot_be_read_byte_for_byte(make_vhost):
+async def test_rabbitmq_keeps_unreadable_tasks_byte_for_byte(make_vhost):
     queue = RabbitQueue(make_vhost())
     consumer = Consumer(queue.broker, LeaseLoop())
     for _, data in UNREADABLE.values():

@@ -1,4 +1,4 @@
-"""A worker's parts around a fake store and a fake item runner, both driven by the tests."""
+"""Parts of a worker around a fake store and a fake item runner, both driven by the tests."""
 
 import asyncio
 from collections.abc import Callable
@@ -9,14 +9,24 @@ import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from services.stubs.results.v1 import results_pb2
-from services.worker.items.item_runner import ItemOutcome
+from services.worker.calls.tenant_slots import open_tenant_slots
+from services.worker.intake.lease_client import LeaseClient
+from services.worker.intake.lease_loop import LeaseLoop
+from services.worker.items.attempts.item_outcome import ItemOutcome
+from services.worker.items.capacity import Capacity
+from services.worker.items.in_flight import ItemsInFlight
 from services.worker.items.leased_work import LeasedWork
+from services.worker.items.live_numbers import LiveNumbers
 from services.worker.items.recorder import Recorder
+from services.worker.items.reporting import Reporting
 from services.worker.items.scheduler import ItemScheduler
+from services.worker.items.store_connection import StoreConnection
+from services.worker.items.tenant_work import TenantWork
+from services.worker.items.waiting_items import WaitingItems
 
 
 async def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Waits until the condition holds; fails when it does not in time."""
+    """Waits until the condition holds; fails if it does not in time."""
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.001)
@@ -28,9 +38,13 @@ def unavailable() -> grpc.aio.AioRpcError:
     )
 
 
+def ignore_effects(effects: results_pb2.Effects) -> None:
+    pass
+
+
 @dataclass
 class FakeResults:
-    """Answers like results, keeps what it was told, and fails or holds back calls when asked to."""
+    """Answers like results, keeps the requests, and fails or delays calls on demand."""
 
     records: list[results_pb2.RecordResultsRequest] = field(default_factory=list)
     failures: int = 0
@@ -56,7 +70,7 @@ class FakeResults:
 
 
 class FakeRunner:
-    """Holds every attempt until the test says how it ended."""
+    """Keeps every attempt running until the test ends it."""
 
     def __init__(self) -> None:
         self.started: list[tuple[str, int]] = []
@@ -102,8 +116,8 @@ class FakeRunner:
         self.end(job_id, index, output=output)
 
     def end(self, job_id, index, **fields):
-        values = {"output": None, "error": None, "retry_delay": None, "job_failed": False, "attempt_count": 1}
-        outcome = ItemOutcome(**{**values, "usage": jobs_pb2.Usage(call_count=1), **fields})
+        values = {"attempt_count": 1, "usage": jobs_pb2.Usage(call_count=1)} | fields
+        outcome = ItemOutcome(**values)
         self.attempts[(job_id, index)].set_result(outcome)
 
     def succeed_all(self):
@@ -112,16 +126,46 @@ class FakeRunner:
                 self.succeed(job_id, index)
 
 
-@dataclass
 class Bench:
-    """A scheduler on its own."""
+    """A scheduler and its parts, built as the worker's app builds them."""
 
-    results: FakeResults
-    runner: FakeRunner
-    recorder: Recorder
-    scheduler: ItemScheduler
-    quarantine: FakeRunner = field(default_factory=FakeRunner)
-    live: bool = True
+    def __init__(self, limit=10, tenants=None, runner=None, quarantine=None):
+        self.results = FakeResults()
+        self.runner = runner or FakeRunner()
+        self.quarantine = quarantine or FakeRunner()
+        self.counts_as_live = True
+        self.quarantine_left: list[jobs_pb2.JobClass] = []
+        self.leased, waiting = LeasedWork(), WaitingItems()
+        slots = open_tenant_slots({}, "memory://", "", limit) if tenants is None else tenants
+        self.tenant_work = TenantWork(self.leased, slots, self.runner.makes_calls)
+        self.capacity = Capacity(self.leased, limit, self.tenant_work.parked_count)
+        self.live_numbers = LiveNumbers(self.leased, self.runner, self.tenant_work.is_waiting)
+        self.recorder = Recorder(StoreConnection(self.results, "incarnation", ignore_effects))
+        reporting = Reporting(
+            self.recorder,
+            self.leased,
+            waiting,
+            self.capacity,
+            forget=self.runner.forget,
+            quarantine_left=self.quarantine_left.append,
+        )
+        self.in_flight = ItemsInFlight(
+            self.runner,
+            self.quarantine,
+            self.tenant_work,
+            self.live_numbers,
+            limit=limit,
+            may_start=lambda: self.counts_as_live,
+        )
+        self.scheduler = ItemScheduler(
+            self.in_flight,
+            reporting,
+            self.runner,
+            leased=self.leased,
+            waiting=waiting,
+            capacity=self.capacity,
+            tenant_work=self.tenant_work,
+        )
 
     def lease(self, job_id, first, count, *, chunk=0, fence=1, tenant="t", **extra):
         spec = results_pb2.JobSpec(
@@ -138,25 +182,29 @@ class Bench:
     async def started(self, count):
         await eventually(lambda: len(self.runner.started) >= count)
 
+    def make_lease_client(self, store, **options):
+        return LeaseClient(
+            jobs_pb2.JOB_CLASS_DEFAULT,
+            StoreConnection(store, "i", ignore_effects),
+            self.scheduler,
+            leased=self.leased,
+            capacity=self.capacity,
+            tenant_work=self.tenant_work,
+            **options,
+        )
+
+    def make_lease_loop(self, store, publisher=None):
+        lease_clients = {jobs_pb2.JOB_CLASS_DEFAULT: self.make_lease_client(store)}
+        return LeaseLoop(lease_clients, self.capacity, publisher)
+
 
 @pytest.fixture
 async def make_bench():
     benches = []
 
-    def make(limit=10, tenants=None):
-        results, runner = FakeResults(), FakeRunner()
-        recorder = Recorder(results, "incarnation", lambda effects: None)
-        recorder.start()
-        bench = Bench(results, runner, recorder, None)
-        bench.scheduler = ItemScheduler(
-            runner,
-            bench.quarantine,
-            recorder,
-            leased=LeasedWork(),
-            limit=limit,
-            may_start=lambda: bench.live,
-            tenants=tenants,
-        )
+    def make(**options):
+        bench = Bench(**options)
+        bench.recorder.start()
         benches.append(bench)
         return bench
 

@@ -1,4 +1,4 @@
-"""What a worker tells gateways to dial."""
+"""The address that a worker advertises to gateways."""
 
 import socket
 

@@ -1,4 +1,4 @@
-"""What a worker counts, and what its lines about a job and its items tell."""
+"""Metrics of a worker, and its log lines about jobs and their items."""
 
 import asyncio
 
@@ -14,14 +14,14 @@ from services.worker.calls import admission
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.calls.provider.provider import CompletionRequest
-from services.worker.items.job_logging import note_failed_attempt, note_handler_error
+from services.worker.items.job_logging import log_failed_attempt, log_handler_error
 
 SPEC = results_pb2.JobSpec(job_id="j", tenant="t", kind="theirs", trace_id="a" * 32)
 ITEM = results_pb2.LeasedItem(item_index=7, input='"secret"')
 
 
 class Answering:
-    """A provider that answers with what it was given: a text, an error, or nothing ever."""
+    """A provider with one answer: a text, an error, or None for never."""
 
     name = "answering"
 
@@ -61,7 +61,7 @@ def value(name, **labels):
         (RuntimeError("a bug"), "failed"),
     ],
 )
-async def test_a_call_is_counted_and_timed_by_what_became_of_it(answer, outcome):
+async def test_a_call_is_counted_and_timed_by_its_outcome(answer, outcome):
     model = f"model-{outcome}"
     _, task = call(answer, model)
     await asyncio.wait([task])
@@ -70,7 +70,7 @@ async def test_a_call_is_counted_and_timed_by_what_became_of_it(answer, outcome)
     assert (task.exception() is None) == (outcome == "succeeded")
 
 
-async def test_a_call_that_is_broken_off_counts_as_cancelled():
+async def test_a_cancelled_call_counts_as_cancelled():
     provider, task = call(None, "model-cancelled")
     await provider.asked.wait()
     task.cancel()
@@ -88,7 +88,7 @@ async def test_models_beyond_the_first_share_a_series(monkeypatch):
     assert value("headrace_provider_calls_total", model="second-model", outcome="succeeded") == 0
 
 
-async def test_items_count_as_leased_until_their_outcome_and_in_flight_while_they_are_worked_on(
+async def test_items_count_as_leased_until_their_outcome_and_as_in_flight_during_an_attempt(
     make_bench, eventually
 ):
     bench = make_bench(limit=2)
@@ -105,32 +105,32 @@ async def test_items_count_as_leased_until_their_outcome_and_in_flight_while_the
     assert value("headrace_items_in_flight") == in_flight
 
 
-def test_a_failed_try_is_told_with_its_job_and_reason_but_without_message_or_input():
+def test_a_failed_attempt_is_logged_with_its_job_and_reason_but_without_message_or_input():
     error = jobs_pb2.Error(reason="BAD", message="secret")
     retries = value("headrace_item_retries_total", reason="BAD")
     with structlog.testing.capture_logs() as lines:
-        note_failed_attempt(SPEC, ITEM, error, 1.5)
-        note_failed_attempt(SPEC, ITEM, error, None)
-    told = {"job_id": "j", "tenant": "t", "trace_id": "a" * 32, "item_index": 7, "reason": "BAD"}
+        log_failed_attempt(SPEC, ITEM, error, 1.5)
+        log_failed_attempt(SPEC, ITEM, error, None)
+    fields = {"job_id": "j", "tenant": "t", "trace_id": "a" * 32, "item_index": 7, "reason": "BAD"}
     assert lines == [
-        told | {"event": "item_retried", "log_level": "debug", "delay_seconds": 1.5},
-        told | {"event": "item_failed", "log_level": "info"},
+        fields | {"event": "item_retried", "log_level": "debug", "delay_seconds": 1.5},
+        fields | {"event": "item_failed", "log_level": "info"},
     ]
     assert value("headrace_item_retries_total", reason="BAD") == retries + 1
 
 
-def test_a_handlers_fault_is_told_with_its_place_but_without_its_text():
+def test_a_handlers_fault_is_logged_with_its_place_but_without_its_text():
     with structlog.testing.capture_logs() as lines:
         try:
             raise ValueError("secret")
         except ValueError as error:
-            note_handler_error(SPEC, ITEM, error)
+            log_handler_error(SPEC, ITEM, error)
     assert lines[0]["error"] == "ValueError"
     assert "test_metrics.py" in lines[0]["traceback"]
     assert "secret" not in str({**lines[0], "traceback": ""})
 
 
-async def test_a_fatal_error_is_told_once_for_the_job(make_bench, eventually):
+async def test_a_fatal_error_is_logged_once_per_job(make_bench, eventually):
     bench = make_bench(limit=3)
     bench.lease("j", 0, 3)
     await bench.started(3)

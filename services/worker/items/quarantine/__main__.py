@@ -1,4 +1,4 @@
-"""The child process: ``python -m services.worker.items.quarantine FD PARENT_PID``, started by a worker."""
+"""Runs the child process of a worker: ``python -m services.worker.items.quarantine FD PARENT_PID``."""
 
 import asyncio
 import os
@@ -13,20 +13,22 @@ from services.shared.logging import configure_logging
 from services.shared.prices import read_prices
 from services.shared.setting_types import read_limits, read_tenant_concurrency
 from services.stubs.worker.v1 import worker_pb2
+from services.worker.calls.admission import CallAdmission
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.cooldowns import open_cooldowns
 from services.worker.calls.provider import open_provider
 from services.worker.calls.rate_limits import open_rate_limits
 from services.worker.calls.tenant_slots import open_tenant_slots
-from services.worker.items.fault_outcome import fault_outcome
-from services.worker.items.item_runner import ItemOutcome, ItemRunner
+from services.worker.items.attempts.item_outcome import ItemOutcome, fault_outcome
+from services.worker.items.attempts.item_runner import ItemRunner
 from services.worker.items.quarantine.frames import read_frame, write_frame
 from services.worker.items.quarantine.limits import die_with_parent, limit_memory
 from services.worker.items.quarantine.reports import report_of
 
 SIGN_OF_LIFE_SECONDS = 5.0
 CALL_LIMIT = 20
-# Where nothing is known of a tenant's other calls, the child makes one at a time beside those of workers.
+# The child counts as one of very many workers. If nothing is known of a tenant's other calls, it makes one at
+# a time, alongside those of workers.
 MANY = 1_000_000
 
 
@@ -35,7 +37,7 @@ class Child:
 
     Args:
         runner: Makes the attempts.
-        writer: To the worker.
+        writer: Stream to the worker.
     """
 
     def __init__(self, runner: ItemRunner, writer: asyncio.StreamWriter) -> None:
@@ -43,19 +45,19 @@ class Child:
         self._writer = writer
         self._attempts: dict[int, asyncio.Task[ItemOutcome]] = {}
 
-    def take(self, request: worker_pb2.ChildRequest) -> None:
-        """Does what a request asks for."""
+    def handle(self, request: worker_pb2.ChildRequest) -> None:
+        """Starts or cancels an attempt, as requested."""
         if request.HasField("item"):
             wanted = request.item
             task = asyncio.create_task(self._runner.run(wanted.job, wanted.item, _allowance_of(wanted)))
             self._attempts[wanted.number] = task
-            # Not told by the task itself: cancelled before its first step, it would run none of its code.
+            # Not reported by the task itself: cancelled before its first step, it would run none of its code.
             task.add_done_callback(partial(self._report, wanted))
         elif request.cancelled_number in self._attempts:
             self._attempts[request.cancelled_number].cancel()
 
     async def show_life(self) -> None:
-        """Tells the worker every 5 s that the loop still turns."""
+        """Sends the worker an empty report every 5 s, which shows that the loop is running."""
         while True:
             write_frame(self._writer, worker_pb2.ChildReport())
             await asyncio.sleep(SIGN_OF_LIFE_SECONDS)
@@ -77,19 +79,11 @@ def _allowance_of(wanted: worker_pb2.ChildItem) -> Allowance | None:
     return Allowance(wanted.allowance_micros, is_remainder=wanted.is_remainder)
 
 
-async def run(descriptor: int) -> None:
-    """Serves the worker at the other end of a socket, and ends the process at once when it is closed."""
-    reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=descriptor))
-    setup = (await read_frame(reader, worker_pb2.ChildRequest)).setup
-    configure_logging("worker", setup.log_level)
-    cooldowns, provider = open_cooldowns(setup.redis_url), open_provider(CALL_LIMIT)
-    runner = ItemRunner(
-        installed_kinds(),
-        provider,
-        setup.model,
-        cooldowns,
-        call_limit=CALL_LIMIT,
-        prices=read_prices(setup.prices_file or None),
+def _make_runner(setup: worker_pb2.ChildSetup) -> ItemRunner:
+    admission = CallAdmission(
+        open_provider(CALL_LIMIT),
+        open_cooldowns(setup.redis_url),
+        CALL_LIMIT,
         limits=open_rate_limits(read_limits(setup.limits), setup.redis_url),
         tenants=open_tenant_slots(
             read_tenant_concurrency(setup.tenant_concurrency),
@@ -99,18 +93,29 @@ async def run(descriptor: int) -> None:
             worker_count=lambda: MANY,
         ),
     )
+    return ItemRunner(
+        installed_kinds(), admission, setup.model, prices=read_prices(setup.prices_file or None)
+    )
+
+
+async def run(descriptor: int) -> None:
+    """Serves the worker at the other end of a socket, and ends the process at once when it is closed."""
+    reader, writer = await asyncio.open_connection(sock=socket.socket(fileno=descriptor))
+    setup = (await read_frame(reader, worker_pb2.ChildRequest)).setup
+    configure_logging("worker", setup.log_level)
+    runner = _make_runner(setup)
     limit_memory(setup.memory_bytes)
     child = Child(runner, writer)
     life = asyncio.create_task(child.show_life())
     try:
         while not life.done():
-            child.take(await read_frame(reader, worker_pb2.ChildRequest))
+            child.handle(await read_frame(reader, worker_pb2.ChildRequest))
     except (asyncio.IncompleteReadError, ConnectionError):
-        os._exit(0)  # what is under way is of no use to anybody, and may not let itself be cancelled
+        os._exit(0)  # nobody needs the attempts under way, and they may refuse to be cancelled
 
 
 def main() -> None:
-    """Ties its life to that of its worker, and runs."""
+    """Ties the process's life to that of its worker, and runs it."""
     die_with_parent(int(sys.argv[2]))
     asyncio.run(run(int(sys.argv[1])))
 

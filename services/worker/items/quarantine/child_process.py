@@ -14,29 +14,29 @@ from services.shared.logging import get_logger
 from services.stubs.results.v1 import results_pb2
 from services.stubs.worker.v1 import worker_pb2
 from services.worker.calls.allowance import Allowance
-from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.quarantine.frames import read_frame, write_frame
 from services.worker.items.quarantine.reports import outcome_of
 
 log = get_logger(__name__)
 
-# A child that takes longer to get ready is given up, in seconds.
+# Time that a child gets to become ready, in seconds.
 READY_SECONDS = 60.0
-# A child from which nothing was heard twice for so long is stuck, in seconds: it tells its life every 5 s.
-# Twice, for a worker that was frozen itself finds the time over before it finds what came meanwhile.
+# A child that stays silent for this time twice in a row is stuck, in seconds; it shows life every 5 s. Twice,
+# because a worker that was frozen itself sees the timeout before it sees the reports that arrived meanwhile.
 SILENCE_SECONDS = 15.0
-# How long an attempt that is broken off has to end, in seconds; then the child is killed.
-BREAK_OFF_SECONDS = 2.0
-# How long what a dead child has sent may take to arrive, in seconds.
+# Time that a cancelled attempt gets to end, in seconds; then the child is killed.
+CANCEL_SECONDS = 2.0
+# Time that the last reports of a dead child get to arrive, in seconds.
 LAST_WORDS_SECONDS = 1.0
 
 
 class ChildDiedError(Exception):
-    """The child process died, or was stuck, while the item was at work in it."""
+    """The child process died, or was stuck, while the item was in flight in it."""
 
 
 class ChildNotStartedError(Exception):
-    """The child process could not be started, or died before it could take an item."""
+    """The child process could not be started, or died before it could accept an item."""
 
 
 class ChildProcess:
@@ -45,7 +45,10 @@ class ChildProcess:
     It is a new program, not a fork: a process with gRPC threads must not be forked.
 
     Args:
-        setup: What it needs to know.
+        setup: Settings of the child.
+
+    Attributes:
+        is_dead: Whether it accepts no more items.
     """
 
     def __init__(self, setup: worker_pb2.ChildSetup) -> None:
@@ -59,14 +62,14 @@ class ChildProcess:
 
     @property
     def pid(self) -> int:
-        """Of the process; 0 before it was started."""
+        """Process id; 0 before the start."""
         return self._process.pid if self._process else 0
 
     async def start(self) -> None:
         """Starts the process and waits until it is ready.
 
         Raises:
-            ChildNotStartedError: It cannot be started, or does not get ready.
+            ChildNotStartedError: It cannot be started, or does not become ready.
         """
         ours, theirs = socket.socketpair()
         with theirs:
@@ -96,13 +99,13 @@ class ChildProcess:
     async def run(
         self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, allowance: Allowance | None = None
     ) -> ItemOutcome:
-        """Makes one attempt of an item in the child, which has all that is left of an allowance meanwhile.
+        """Makes one attempt of an item in the child, which gets the whole rest of the allowance meanwhile.
 
         Raises:
-            ChildDiedError: The child died in it.
+            ChildDiedError: The child died during the attempt.
             ChildNotStartedError: The child was dead before.
-            asyncio.CancelledError: The attempt was broken off; it has ended in the child, or the child has. What
-                it used, as far as the child told it, is added to the item's own usage.
+            asyncio.CancelledError: The attempt was cancelled. It has ended in the child, or the child has
+                ended. Its usage, as far as the child reported it, is added to the item.
         """
         if self.is_dead or self._writer is None:
             raise ChildNotStartedError
@@ -118,7 +121,7 @@ class ChildProcess:
             await asyncio.wait([ended])
             usage = ended.result().usage
         except asyncio.CancelledError:
-            await self._break_off(number, ended)
+            await self._cancel(number, ended)
             if ended.done() and not ended.cancelled() and ended.exception() is None:
                 item.usage.CopyFrom(ended.result().usage)
             raise
@@ -128,7 +131,7 @@ class ChildProcess:
                 allowance.settle(lent, usage.cost_micros - cost_before)
         report = ended.result()
         if report.cancelled:
-            raise ChildDiedError  # nobody asked for it: the child is being shut down by others
+            raise ChildDiedError  # nobody requested it: something else is shutting the child down
         return outcome_of(report)
 
     async def close(self) -> None:
@@ -142,17 +145,17 @@ class ChildProcess:
         if self._watch is not None:
             await self._watch
 
-    async def _break_off(self, number: int, ended: asyncio.Future[worker_pb2.ChildReport]) -> None:
+    async def _cancel(self, number: int, ended: asyncio.Future[worker_pb2.ChildReport]) -> None:
         assert self._writer is not None
         assert self._process is not None
         write_frame(self._writer, worker_pb2.ChildRequest(cancelled_number=number))
-        await asyncio.wait([ended], timeout=BREAK_OFF_SECONDS)
+        await asyncio.wait([ended], timeout=CANCEL_SECONDS)
         if not ended.done():
             log.warning("quarantine_child_stuck", pid=self.pid)
-            self.is_dead = True  # takes no further item
+            self.is_dead = True  # accepts no more items
             _kill(self._process)
         elif not ended.cancelled():
-            ended.exception()  # seen
+            ended.exception()  # marks it as retrieved
 
     async def _watch_over(self, reader: asyncio.StreamReader, process: asyncio.subprocess.Process) -> None:
         reading = asyncio.create_task(self._read(reader))
@@ -182,21 +185,21 @@ class ChildProcess:
                     silence_count += 1
                     continue
                 silence_count = 0
-                self._take(reading.result())
+                self._settle(reading.result())
                 reading = asyncio.create_task(read_frame(reader, worker_pb2.ChildReport))
             log.warning("quarantine_child_stuck", pid=self.pid)
         except (asyncio.IncompleteReadError, ConnectionError, DecodeError):
-            pass  # it is gone, or out of its mind
+            pass  # it is gone, or its reports are unreadable
         finally:
             reading.cancel()
 
-    def _take(self, report: worker_pb2.ChildReport) -> None:
+    def _settle(self, report: worker_pb2.ChildReport) -> None:
         ended = self._attempts.get(report.number)
         if ended is not None and not ended.done():
             ended.set_result(report)
 
 
 def _kill(process: asyncio.subprocess.Process) -> None:
-    # Not process.kill(): that may take the exit code away from the loop, which waits for it.
+    # Not process.kill(): it may consume the exit code that the loop waits for.
     with suppress(ProcessLookupError):
         os.kill(process.pid, signal.SIGKILL)

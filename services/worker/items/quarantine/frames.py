@@ -1,4 +1,4 @@
-"""Messages on a stream of bytes: each after its length in four bytes."""
+"""Frames of messages on a byte stream: each is preceded by its length in four bytes."""
 
 import asyncio
 from typing import TypeVar
@@ -11,7 +11,7 @@ M = TypeVar("M", bound=Message)
 
 
 def write_frame(writer: asyncio.StreamWriter, message: Message) -> None:
-    """Puts a message into a writer's buffer."""
+    """Writes a message to a writer's buffer."""
     content = message.SerializeToString()
     writer.write(len(content).to_bytes(_LENGTH_BYTES, "big") + content)
 
@@ -21,8 +21,8 @@ async def read_frame(reader: asyncio.StreamReader, message_type: type[M]) -> M:
 
     Raises:
         asyncio.IncompleteReadError: The stream has ended.
-        ConnectionError: It broke.
-        google.protobuf.message.DecodeError: What came is no such message.
+        ConnectionError: The connection broke.
+        google.protobuf.message.DecodeError: The frame does not hold such a message.
     """
     length = int.from_bytes(await reader.readexactly(_LENGTH_BYTES), "big")
     return message_type.FromString(await reader.readexactly(length))

@@ -1,4 +1,4 @@
-"""What a child process does to itself, so that it harms nobody else."""
+"""Limits that a child process sets for itself, to protect everything else on the machine."""
 
 import ctypes
 import os
@@ -12,12 +12,12 @@ _PR_SET_PDEATHSIG = 1
 
 
 def die_with_parent(parent_pid: int) -> None:
-    """Has the kernel kill this process as soon as its parent is gone, even where it is stuck in a handler.
+    """Makes the kernel kill this process as soon as its parent is gone, even if it is stuck in a handler.
 
-    Elsewhere than on Linux the end of the socket has to do.
+    On systems other than Linux only the end of the socket ends it.
 
     Args:
-        parent_pid: Who started it; a parent that is gone already ends this process now.
+        parent_pid: Process that started this one. If it is gone already, this process exits now.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -26,17 +26,17 @@ def die_with_parent(parent_pid: int) -> None:
 
 
 def limit_memory(memory_bytes: int) -> None:
-    """Limits the memory that this process may take; beyond it allocations fail.
+    """Limits the memory of this process; allocations beyond the limit fail.
 
-    Where memory runs out all the same, the kernel is told to take this process first.
+    If the machine still runs out of memory, the kernel kills this process first.
 
     Args:
-        memory_bytes: Of its own data, which shared libraries are not; 0: no limit.
+        memory_bytes: Limit of its own data, without shared libraries; 0: no limit.
     """
     if memory_bytes:
-        _, most = resource.getrlimit(resource.RLIMIT_DATA)
-        wanted = memory_bytes if most == resource.RLIM_INFINITY else min(memory_bytes, most)
+        _, limit = resource.getrlimit(resource.RLIMIT_DATA)
+        wanted = memory_bytes if limit == resource.RLIM_INFINITY else min(memory_bytes, limit)
         resource.setrlimit(resource.RLIMIT_DATA, (wanted, wanted))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(OSError):  # no Linux, or not allowed
+    with suppress(OSError):  # not Linux, or not permitted
         Path("/proc/self/oom_score_adj").write_text("1000")

@@ -1,14 +1,14 @@
-"""Where quarantined items run: in one child process a worker, started when it is needed."""
+"""Runs quarantined items in one child process per worker, started when needed."""
 
 import asyncio
 
 from services.stubs.results.v1 import results_pb2
 from services.stubs.worker.v1 import worker_pb2
 from services.worker.calls.allowance import Allowance
-from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.quarantine.child_process import ChildProcess
 
-# A child without work is ended after so long, in seconds: it takes memory.
+# Time after which a child without work is ended, in seconds: it occupies memory.
 IDLE_SECONDS = 10.0
 
 
@@ -16,7 +16,7 @@ class Quarantine:
     """Runs quarantined items; after a death the next item gets a new child process.
 
     Args:
-        setup: What each child needs to know.
+        setup: Settings of each child.
     """
 
     def __init__(self, setup: worker_pb2.ChildSetup) -> None:
@@ -32,9 +32,10 @@ class Quarantine:
         """Makes one attempt of an item in the child process.
 
         Raises:
-            ChildDiedError: The child died in it: this item may be why, or one beside it.
-            ChildNotStartedError: There is no child to run it in.
-            asyncio.CancelledError: The attempt was broken off.
+            ChildDiedError: The child died during the attempt. This item may be the cause, or another one in
+                flight.
+            ChildNotStartedError: No child could be started.
+            asyncio.CancelledError: The attempt was cancelled.
         """
         self._running_count += 1
         if self._idle_timer is not None:

@@ -1,12 +1,12 @@
-"""Outcomes of attempts, on their way from a child process to its worker."""
+"""Converts outcomes of attempts to and from the reports that a child process sends."""
 
 from services.stubs.worker.v1 import worker_pb2
-from services.worker.items.item_runner import ItemOutcome
-from services.worker.items.item_time import duration_of, seconds_of
+from services.worker.items.attempts.item_outcome import ItemOutcome
+from services.worker.items.attempts.item_time import duration_of, seconds_of
 
 
 def report_of(outcome: ItemOutcome) -> worker_pb2.ChildReport:
-    """Returns the report of an outcome, without a number."""
+    """Returns the report of an outcome, with its number unset."""
     report = worker_pb2.ChildReport(
         output=outcome.output or "",
         error=outcome.error,
@@ -23,7 +23,7 @@ def report_of(outcome: ItemOutcome) -> worker_pb2.ChildReport:
 
 
 def outcome_of(report: worker_pb2.ChildReport) -> ItemOutcome:
-    """Returns the outcome that a report tells."""
+    """Returns the outcome in a report."""
     failed = report.HasField("error")
     return ItemOutcome(
         output=None if failed else report.output,

@@ -8,14 +8,15 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, Message, RetryableError
 from services.shared.prices import read_prices
 from services.shared.setting_types import ModelLimit
+from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.calls.costs import CallCosts, CallMeter
 from services.worker.calls.rate_limits import RateLimits
 from services.worker.calls.rate_limits.shared_buckets import SharedBuckets
 from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
-from services.worker.items.attempt_responses import ItemResponses
-from services.worker.items.item_context import CallingContext
+from services.worker.items.attempts.attempt_responses import ItemResponses
+from services.worker.items.attempts.item_context import CallingContext
 
 LIMITED = RetryableError("RATE_LIMITED", "", retry_after=9.0)
 
@@ -73,7 +74,9 @@ class Items:
     async def start(self, *prompts: str, tenant: str = "") -> None:
         """Starts one more item, with these calls at once."""
         meter = CallMeter(CallCosts(read_prices()), "job", jobs_pb2.Usage())
-        context = CallingContext(self.admission, "m", meter, ItemResponses(), tenant=tenant)
+        context = CallingContext(
+            self.admission, results_pb2.JobSpec(tenant=tenant), "m", meter, ItemResponses()
+        )
         for prompt in prompts:
             self.calls[prompt] = asyncio.create_task(context.complete([Message("user", prompt)]))
         await settle()

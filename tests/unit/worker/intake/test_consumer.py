@@ -1,3 +1,5 @@
+"""The consumer: tasks from the broker to runs of the lease loop."""
+
 import asyncio
 import threading
 
@@ -13,7 +15,7 @@ JOB_IDS = {job_class: str(uuid_utils.uuid7()) for job_class in QUEUE_BY_CLASS}
 
 
 class FakeLeaseLoop:
-    """Takes note of where and with what it was run."""
+    """Records the arguments, thread and loop of each run."""
 
     def __init__(self, expected_count):
         self.calls = []
@@ -42,7 +44,7 @@ async def test_wake_ups_of_every_class_run_on_the_loop_of_the_process():
     assert {call[2:] for call in lease_loop.calls} == {(threading.main_thread(), asyncio.get_running_loop())}
 
 
-async def test_a_task_that_fails_is_not_kept_or_tried_again():
+async def test_a_task_that_fails_is_neither_kept_nor_retried():
     lease_loop = FakeLeaseLoop(2)
     broker = open_broker("memory://")
     consumer = Consumer(broker, lease_loop)
@@ -56,7 +58,7 @@ async def test_a_task_that_fails_is_not_kept_or_tried_again():
     assert broker.dead_letters == []
 
 
-async def test_the_broker_stays_open_for_what_is_published_after_consuming_has_ended(monkeypatch):
+async def test_the_broker_stays_open_for_publishing_after_consuming_has_ended(monkeypatch):
     broker = open_broker("memory://")
     closed = []
     monkeypatch.setattr(broker, "close", lambda: closed.append(True))

@@ -1,3 +1,5 @@
+"""The progress hub: snapshots and live events on their way to gateways."""
+
 import asyncio
 
 import pytest
@@ -46,7 +48,7 @@ async def test_a_change_of_state_does_not_wait_to_be_merged(monkeypatch):
     assert [j.seq for j in response.jobs] == [3]
 
 
-async def test_snapshots_that_follow_fast_wait_for_the_rest_of_the_tenth_of_a_second():
+async def test_snapshots_within_a_tenth_of_a_second_wait_to_be_sent_together():
     hub = ProgressHub("i")
     stream = hub.subscribe()
     await following(stream)
@@ -93,7 +95,7 @@ async def test_closing_ends_the_streams_with_unavailable():
         await following(stream)
 
 
-async def test_closing_sends_what_waits_first():
+async def test_closing_sends_waiting_snapshots_first():
     hub = ProgressHub("i")
     stream = hub.subscribe()
     await anext(stream)
@@ -104,7 +106,7 @@ async def test_closing_sends_what_waits_first():
         await anext(stream)
 
 
-async def test_a_gateway_that_does_not_read_is_let_go_of_before_it_costs_memory(monkeypatch):
+async def test_the_stream_of_a_gateway_that_does_not_read_ends_before_it_costs_memory(monkeypatch):
     monkeypatch.setattr("services.worker.intake.progress_hub.JOB_LIMIT", 3)
     hub = ProgressHub("i")
     stream = hub.subscribe()

@@ -1,4 +1,4 @@
-"""How many more items a worker should lease, of each class."""
+"""Capacity of a worker for more items of each class."""
 
 from headrace.jobs.v1 import jobs_pb2
 from services.worker.items.capacity import AHEAD_COUNT
@@ -10,16 +10,16 @@ INTERACTIVE, DEFAULT, BULK = (
 )
 
 
-async def test_a_worker_alone_with_a_class_has_the_limit_and_a_chunk_of_room(make_bench):
+async def test_a_worker_with_one_class_has_capacity_for_the_limit_and_a_chunk(make_bench):
     bench = make_bench(limit=50)
-    assert bench.scheduler.capacity.of(DEFAULT) == 50 + AHEAD_COUNT
+    assert bench.capacity.of(DEFAULT) == 50 + AHEAD_COUNT
     bench.lease("j", 0, 30)
-    assert bench.scheduler.capacity.of(DEFAULT) == 20 + AHEAD_COUNT
+    assert bench.capacity.of(DEFAULT) == 20 + AHEAD_COUNT
 
 
 async def test_classes_with_work_share_the_slots_by_weight_with_a_chunk_ahead_each(make_bench):
     bench = make_bench(limit=105)
-    capacity = bench.scheduler.capacity
+    capacity = bench.capacity
     for job_class in (INTERACTIVE, DEFAULT, BULK):
         capacity.set_with_work(job_class, True)
     assert [capacity.of(c) for c in (INTERACTIVE, DEFAULT, BULK)] == [80 + 100, 20 + 100, 5 + 100]
@@ -34,7 +34,7 @@ async def test_a_class_may_lease_its_next_large_chunk_while_the_last_one_still_f
     make_bench, eventually
 ):
     bench = make_bench(limit=42)
-    capacity = bench.scheduler.capacity
+    capacity = bench.capacity
     for job_class in (DEFAULT, INTERACTIVE):
         capacity.set_with_work(job_class, True)
     bench.lease("j", 0, 9)  # its share is 8 slots
@@ -44,17 +44,17 @@ async def test_a_class_may_lease_its_next_large_chunk_while_the_last_one_still_f
     await eventually(lambda: capacity.of(DEFAULT) == AHEAD_COUNT)
 
 
-async def test_a_small_class_gets_in_although_another_fills_the_worker_and_has_nothing_left_to_lease(
+async def test_a_small_class_has_capacity_although_another_fills_the_worker_and_has_no_more_work(
     make_bench,
 ):
     bench = make_bench(limit=20)
     bench.lease("bulk", 0, 120)
-    capacity = bench.scheduler.capacity
+    capacity = bench.capacity
     assert capacity.of(DEFAULT) == 0
     assert capacity.of(INTERACTIVE) >= AHEAD_COUNT
 
 
-async def test_a_class_that_holds_a_little_leaves_the_rest_to_one_that_has_work(make_bench):
+async def test_a_class_with_few_items_leaves_the_rest_to_one_that_has_work(make_bench):
     bench = make_bench(limit=100)
     bench.lease("small", 0, 1)
-    assert bench.scheduler.capacity.of(BULK) == 199
+    assert bench.capacity.of(BULK) == 199

@@ -1,4 +1,4 @@
-"""Items whose chunk has not enough allowance left: they wait without a place, or go back with their chunk."""
+"""Items whose chunk lacks allowance: they wait without a slot, or are released with their chunk."""
 
 from headrace.jobs.v1 import jobs_pb2
 
@@ -19,12 +19,12 @@ def releases(bench):
     return [release for r in bench.results.records for j in r.jobs for release in j.releases]
 
 
-async def test_an_item_that_was_held_back_waits_until_another_has_left_something_over(make_bench, eventually):
+async def test_a_held_back_item_waits_until_another_leaves_some_of_its_allowance(make_bench, eventually):
     bench = make_bench()
     bench.lease("j", 0, 2, allowance_micros=100)
     await bench.started(2)
     hold_back(bench, 1, 60)
-    await eventually(lambda: bench.scheduler.in_flight_count == 1)
+    await eventually(lambda: bench.in_flight.count == 1)
     assert not releases(bench)
     bench.runner.succeed("j", 0)
     await bench.started(3)
@@ -33,7 +33,7 @@ async def test_an_item_that_was_held_back_waits_until_another_has_left_something
     await eventually(lambda: bench.results.recorded_indexes() == [0, 1])
 
 
-async def test_a_held_back_item_takes_no_place_from_other_jobs(make_bench, eventually):
+async def test_a_held_back_item_takes_no_slot_from_other_jobs(make_bench, eventually):
     bench = make_bench(limit=2)
     bench.lease("j", 0, 2, allowance_micros=100)
     await bench.started(2)
@@ -43,7 +43,7 @@ async def test_a_held_back_item_takes_no_place_from_other_jobs(make_bench, event
     assert bench.runner.started[2] == ("other", 0)
 
 
-async def test_a_chunk_of_which_nothing_can_go_on_is_given_back_with_the_least_price_it_wants(
+async def test_a_chunk_that_cannot_continue_is_released_with_the_lowest_price_it_wants(
     make_bench, eventually
 ):
     bench = make_bench()
@@ -57,19 +57,19 @@ async def test_a_chunk_of_which_nothing_can_go_on_is_given_back_with_the_least_p
     hold_back(bench, 1, 600)
     await eventually(lambda: bool(releases(bench)))
     assert [release.needed_micros for release in releases(bench)] == [600]
-    assert not bench.scheduler.leased.jobs
+    assert not bench.leased.jobs
 
 
-async def test_an_item_whose_call_fits_after_all_is_tried_again_at_once(make_bench):
+async def test_an_item_whose_call_fits_after_all_is_attempted_again_at_once(make_bench):
     bench = make_bench()
     bench.lease("j", 0, 1, allowance_micros=100)
     await bench.started(1)
-    hold_back(bench, 0, 90)  # another call ended between
+    hold_back(bench, 0, 90)  # another call ended meanwhile
     await bench.started(2)
     assert not releases(bench)
 
 
-async def test_what_a_held_back_item_has_used_goes_back_with_its_chunk(make_bench, eventually):
+async def test_the_usage_of_a_held_back_item_is_reported_with_the_release(make_bench, eventually):
     bench = make_bench()
     bench.lease("j", 0, 1, allowance_micros=100)
     await bench.started(1)
@@ -81,15 +81,29 @@ async def test_what_a_held_back_item_has_used_goes_back_with_its_chunk(make_benc
     ]
 
 
-async def test_a_job_that_is_stopped_lets_nothing_on_that_was_held_back(make_bench, eventually):
+async def test_a_stopped_job_resumes_no_held_back_item(make_bench, eventually):
     bench = make_bench()
     bench.lease("j", 0, 2, allowance_micros=100)
     await bench.started(2)
     hold_back(bench, 1, 60)
-    await eventually(lambda: bench.scheduler.in_flight_count == 1)
+    await eventually(lambda: bench.in_flight.count == 1)
     bench.scheduler.stop_job("j")
     await eventually(lambda: bool(releases(bench)))
     assert len(bench.runner.started) == 2
+
+
+async def test_a_quarantined_item_with_a_budget_waits_for_those_of_a_chunk_without_one(
+    make_bench, eventually
+):
+    bench = make_bench()
+    bench.lease("other", 0, 2, quarantined=True)
+    bench.lease("j", 0, 1, allowance_micros=100, quarantined=True)
+    await eventually(lambda: len(bench.quarantine.started) == 2)
+    bench.quarantine.succeed("other", 0)
+    await eventually(lambda: bench.in_flight.count == 1)
+    assert ("j", 0) not in bench.quarantine.started
+    bench.quarantine.succeed("other", 1)
+    await eventually(lambda: ("j", 0) in bench.quarantine.started)
 
 
 async def test_with_a_budget_quarantined_items_run_one_at_a_time(make_bench, eventually):

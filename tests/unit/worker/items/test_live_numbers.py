@@ -1,10 +1,10 @@
-"""What a worker tells of the jobs that it works on, each second and with its heartbeats."""
+"""Live numbers of jobs, each second and with heartbeats."""
 
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from services.stubs.results.v1 import results_pb2
-from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.leased_work import LeasedWork
 from services.worker.items.live_numbers import RATE_SECONDS, LiveNumbers
 
@@ -12,7 +12,7 @@ NOTHING = jobs_pb2.Usage()
 
 
 class Waits:
-    """Rate limits and cool-downs as a test has them."""
+    """Rate limits and cool-downs set by the test."""
 
     longest_cooldown_seconds = 0.0
 
@@ -54,7 +54,7 @@ def leased():
 
 @pytest.fixture
 def live(leased, waits, clock):
-    return LiveNumbers(leased, waits, clock)
+    return LiveNumbers(leased, waits, lambda spec: False, clock)
 
 
 def lease(leased, job_id, count):
@@ -65,12 +65,12 @@ def lease(leased, job_id, count):
 
 def outcome(retry_delay=None, tokens=40):
     usage = jobs_pb2.Usage(call_count=1, input_tokens=tokens - 10, output_tokens=10)
-    return ItemOutcome("1", None, retry_delay, False, 1, usage)
+    return ItemOutcome(output="1", retry_delay=retry_delay, attempt_count=1, usage=usage)
 
 
 def beat(live):
     request = results_pb2.HeartbeatRequest()
-    live.tell(request)
+    live.fill(request)
     return request
 
 
@@ -83,14 +83,14 @@ def test_items_that_wait_for_a_rate_limit_are_not_in_flight(live, waits):
     assert (beat(live).in_flight_count, beat(live).limited_count) == (6, 4)
 
 
-def test_an_item_with_many_waiting_calls_counts_as_no_more_than_is_under_way(live, waits):
+def test_an_item_with_many_waiting_calls_counts_once(live, waits):
     live.started("j")
     waits.limited = {"j": 20}
     (event,) = live.read("w", 1.0)
     assert (event.live_event.in_flight_count, event.live_event.limited_count) == (0, 1)
 
 
-def test_items_that_are_held_and_may_not_start_wait_too(live, waits, leased):
+def test_leased_items_that_may_not_start_wait_too(live, waits, leased):
     lease(leased, "j", 7)
     live.started("j")
     assert (live.read("w", 1.0)[0].live_event.limited_count, beat(live).limited_count) == (0, 0)
@@ -100,7 +100,7 @@ def test_items_that_are_held_and_may_not_start_wait_too(live, waits, leased):
     assert (beat(live).in_flight_count, beat(live).limited_count) == (1, 6)
 
 
-def test_a_heartbeat_tells_rates_of_the_last_seconds_over_all_jobs(live, clock):
+def test_a_heartbeat_reports_rates_of_the_last_seconds_over_all_jobs(live, clock):
     assert (beat(live).items_per_second, beat(live).tokens_per_second) == (0.0, 0.0)
     for second in range(20):
         for job_id in ("j", "k"):
@@ -113,7 +113,7 @@ def test_a_heartbeat_tells_rates_of_the_last_seconds_over_all_jobs(live, clock):
     assert (request.items_per_second, request.tokens_per_second) == (30.0, 1200.0)
 
 
-def test_a_worker_without_work_comes_to_rest(live, clock):
+def test_the_rates_of_a_worker_without_work_fall_to_zero(live, clock):
     beat(live)
     live.started("j")
     live.ended("j", outcome(), NOTHING)
@@ -128,12 +128,12 @@ def test_an_attempt_that_will_be_repeated_counts_its_tokens_and_no_item(live, cl
     live.started("j")
     live.ended("j", outcome(retry_delay=1.0, tokens=30), jobs_pb2.Usage(input_tokens=10))
     live.started("j")
-    live.ended("j", None, NOTHING)  # broken off
+    live.ended("j", None, NOTHING)  # cancelled
     clock.now += 2.0
     request = beat(live)
     assert (request.items_per_second, request.tokens_per_second) == (0.0, 10.0)
 
 
-def test_a_heartbeat_tells_the_longest_cool_down(live, waits):
+def test_a_heartbeat_reports_the_longest_cool_down(live, waits):
     waits.longest_cooldown_seconds = 12.5
     assert beat(live).cooldown_seconds == 12.5

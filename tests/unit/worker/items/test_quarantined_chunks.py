@@ -1,12 +1,13 @@
-"""Quarantined chunks: their items run in a child process, and what its death means for them."""
+"""Quarantined chunks: their items run in a child process, and its death ends their chunk."""
 
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from services.worker.items import scheduler
 from services.worker.items.quarantine import ChildDiedError, ChildNotStartedError
+from services.worker.items.quarantine.slots import QUARANTINED_LIMIT
 
-LIMIT = scheduler.QUARANTINED_LIMIT
+LIMIT = QUARANTINED_LIMIT
 
 
 @pytest.fixture
@@ -16,7 +17,7 @@ async def bench(make_bench):
 
 @pytest.fixture
 def in_quarantine(bench, eventually):
-    """Waits until so many items were started in the child process."""
+    """Waits until a number of items were started in the child process."""
 
     async def started(count):
         await eventually(lambda: len(bench.quarantine.started) >= count)
@@ -35,19 +36,19 @@ def die(bench, fault=ChildDiedError):
             ended.set_exception(fault())
 
 
-async def test_ten_quarantined_items_run_at_once_beside_all_others(bench, in_quarantine):
+async def test_ten_quarantined_items_run_at_once_alongside_all_others(bench, in_quarantine):
     bench.lease("j", 0, LIMIT + 5, quarantined=True)
     bench.lease("other", 0, LIMIT)
     await in_quarantine(LIMIT)
     await bench.started(LIMIT)
-    assert bench.scheduler.in_flight_count == 2 * LIMIT
+    assert bench.in_flight.count == 2 * LIMIT
     assert {job_id for job_id, _ in bench.runner.started} == {"other"}
     bench.quarantine.succeed("j", 0)
     await in_quarantine(LIMIT + 1)
     assert bench.quarantine.started == [("j", index) for index in range(LIMIT + 1)]
 
 
-async def test_a_death_makes_suspects_of_the_items_at_work(bench, in_quarantine, eventually):
+async def test_a_death_makes_suspects_of_the_items_in_flight(bench, in_quarantine, eventually):
     bench.lease("j", 0, LIMIT + 5, chunk=3, fence=7, quarantined=True)
     await in_quarantine(LIMIT)
     bench.quarantine.succeed("j", 1)
@@ -55,33 +56,31 @@ async def test_a_death_makes_suspects_of_the_items_at_work(bench, in_quarantine,
     await in_quarantine(LIMIT + 2)
     die(bench)
     await eventually(lambda: deaths_of(bench))
-    at_work = [index for index in range(LIMIT + 2) if index not in (1, 4)]
+    in_flight = [index for index in range(LIMIT + 2) if index not in (1, 4)]
     assert [(chunk, fence, sorted(suspects)) for chunk, fence, suspects in deaths_of(bench)] == [
-        (3, 7, at_work)
+        (3, 7, in_flight)
     ]
     assert bench.results.recorded_indexes() == [1, 4]
     assert not bench.results.releases()
-    await eventually(lambda: not bench.scheduler.leased.leases())
+    await eventually(lambda: not bench.leased.leases())
     assert len(bench.quarantine.started) == LIMIT + 2
 
 
-async def test_the_next_quarantined_chunk_is_asked_for_once_the_store_has_ended_the_one_before(
+async def test_the_next_quarantined_chunk_is_requested_once_the_store_has_ended_the_one_before(
     bench, in_quarantine, eventually
 ):
-    asked_for = []
-    bench.scheduler.returns.quarantine_left = asked_for.append
     bench.lease("j", 0, 1, quarantined=True)
     bench.lease("other", 0, 1)
     await in_quarantine(1)
     await bench.started(1)
     bench.runner.succeed("other", 0)
     await eventually(lambda: bench.results.recorded_indexes() == [0])
-    assert asked_for == []
+    assert bench.quarantine_left == []
     bench.quarantine.succeed("j", 0)
-    await eventually(lambda: asked_for == [jobs_pb2.JOB_CLASS_DEFAULT])
+    await eventually(lambda: bench.quarantine_left == [jobs_pb2.JOB_CLASS_DEFAULT])
 
 
-async def test_work_outside_the_quarantine_goes_on_after_a_death(bench, in_quarantine, eventually):
+async def test_work_outside_the_quarantine_continues_after_a_death(bench, in_quarantine, eventually):
     bench.lease("j", 0, 1, quarantined=True)
     bench.lease("j", 1, 1, chunk=1)
     await in_quarantine(1)
@@ -92,7 +91,7 @@ async def test_work_outside_the_quarantine_goes_on_after_a_death(bench, in_quara
     await eventually(lambda: bench.results.recorded_indexes() == [1])
 
 
-async def test_without_a_child_the_items_are_tried_again_and_nobody_is_suspected(
+async def test_without_a_child_the_items_are_attempted_again_and_none_is_suspected(
     bench, in_quarantine, eventually, monkeypatch
 ):
     monkeypatch.setattr(scheduler, "CHILD_RESTART_SECONDS", 0.01)
@@ -105,12 +104,12 @@ async def test_without_a_child_the_items_are_tried_again_and_nobody_is_suspected
     assert not deaths_of(bench)
 
 
-async def test_a_chunk_that_was_lost_meanwhile_tells_of_no_death(bench, in_quarantine, eventually):
+async def test_a_chunk_that_was_lost_meanwhile_reports_no_death(bench, in_quarantine, eventually):
     bench.lease("j", 0, 1, quarantined=True)
     await in_quarantine(1)
-    bench.scheduler.lose(bench.scheduler.leased.leases())
+    bench.scheduler.lose(bench.leased.leases())
     die(bench)
-    await eventually(lambda: bench.scheduler.in_flight_count == 0)
+    await eventually(lambda: bench.in_flight.count == 0)
     bench.lease("k", 0, 1)
     await bench.started(1)
     bench.runner.succeed("k", 0)
@@ -118,7 +117,7 @@ async def test_a_chunk_that_was_lost_meanwhile_tells_of_no_death(bench, in_quara
     assert not deaths_of(bench)
 
 
-async def test_a_stopped_job_in_quarantine_is_broken_off_and_given_back(bench, in_quarantine, eventually):
+async def test_a_stopped_job_in_quarantine_is_cancelled_and_released(bench, in_quarantine, eventually):
     bench.lease("j", 0, 2, quarantined=True)
     await in_quarantine(2)
     bench.scheduler.stop_job("j")

@@ -1,4 +1,4 @@
-"""What is known of an item's failed attempts and of the time worked on it goes along with it."""
+"""Failed attempts of an item and the time worked on it stay with it."""
 
 import asyncio
 
@@ -10,11 +10,11 @@ BUSY = jobs_pb2.Error(reason="BUSY", message="later")
 ATTEMPTS = [jobs_pb2.FailedAttempt(attempt_number=1, error=BUSY)]
 
 
-async def tried(bench, retry_delay):
-    """An item after its first attempt, which failed."""
+async def attempted(bench, retry_delay):
+    """Returns an item after its first attempt, which failed."""
     bench.lease("j", 0, 1)
     await bench.started(1)
-    (chunk,) = bench.scheduler.leased.jobs["j"].chunks.values()
+    (chunk,) = bench.leased.jobs["j"].chunks.values()
     (item,) = chunk.unfinished.values()
     bench.runner.end(
         "j",
@@ -28,35 +28,35 @@ async def tried(bench, retry_delay):
     return item
 
 
-async def test_over_a_backoff_that_is_waited_out_here(make_bench):
+async def test_failed_attempts_are_kept_over_a_backoff_that_is_waited_out_here(make_bench):
     bench = make_bench()
-    item = await tried(bench, retry_delay=0.0)
+    item = await attempted(bench, retry_delay=0.0)
     await bench.started(2)
-    assert list(item.leased.failed_attempts) == ATTEMPTS
-    assert item.leased.work_time == Duration(seconds=1, nanos=250_000_000)
+    assert list(item.message.failed_attempts) == ATTEMPTS
+    assert item.message.work_time == Duration(seconds=1, nanos=250_000_000)
 
 
-async def test_to_the_store_with_a_backoff_that_is_not(make_bench, eventually):
+async def test_failed_attempts_go_to_the_store_with_a_longer_backoff(make_bench, eventually):
     bench = make_bench()
-    await tried(bench, retry_delay=30.0)
+    await attempted(bench, retry_delay=30.0)
     await eventually(lambda: bool(bench.results.records))
     (deferral,) = bench.results.records[0].jobs[0].deferrals
     assert list(deferral.failed_attempts) == ATTEMPTS
     assert deferral.work_time == Duration(seconds=1, nanos=250_000_000)
 
 
-async def test_to_the_store_with_the_result(make_bench, eventually):
+async def test_failed_attempts_go_to_the_store_with_the_result(make_bench, eventually):
     bench = make_bench()
-    await tried(bench, retry_delay=0.0)
+    await attempted(bench, retry_delay=0.0)
     await bench.started(2)
     bench.runner.end("j", 0, output="1", attempt_count=2, failed_attempts=ATTEMPTS)
     await eventually(lambda: bool(bench.results.records))
     assert list(bench.results.records[0].jobs[0].items[0].failed_attempts) == ATTEMPTS
 
 
-async def test_to_the_store_where_the_worker_itself_fails_the_item(make_bench, eventually):
+async def test_failed_attempts_go_to_the_store_if_the_worker_itself_fails_the_item(make_bench, eventually):
     bench = make_bench()
-    await tried(bench, retry_delay=0.0)
+    await attempted(bench, retry_delay=0.0)
     await bench.started(2)
     bench.runner.attempts["j", 0].set_exception(RuntimeError("a bug of the worker"))
     await eventually(lambda: bool(bench.results.records))
@@ -65,10 +65,10 @@ async def test_to_the_store_where_the_worker_itself_fails_the_item(make_bench, e
     assert list(record.failed_attempts) == ATTEMPTS
 
 
-async def test_to_the_store_when_the_worker_drains_in_a_backoff(make_bench, eventually):
+async def test_failed_attempts_go_to_the_store_if_the_worker_drains_in_a_backoff(make_bench, eventually):
     bench = make_bench()
-    await tried(bench, retry_delay=4.0)
-    await eventually(lambda: bench.scheduler.in_flight_count == 0)
+    await attempted(bench, retry_delay=4.0)
+    await eventually(lambda: bench.in_flight.count == 0)
     await asyncio.wait_for(bench.scheduler.drain(0), 5)
     await eventually(lambda: bool(bench.results.records))
     (deferral,) = bench.results.records[0].jobs[0].deferrals

@@ -1,4 +1,4 @@
-"""Whatever happens to leased chunks, in whatever order: each ends, and no item is left behind."""
+"""Whatever happens to leased chunks, in any order: each lease ends, and no item is forgotten."""
 
 import asyncio
 import random
@@ -6,14 +6,14 @@ import random
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from services.worker.items.item_runner import ItemOutcome
+from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.quarantine import ChildDiedError
 
 ERROR = jobs_pb2.Error(reason="PROVIDER_ERROR")
 
 
 class Runner:
-    """Holds every attempt until it is ended; an item may be tried twice at once, under two leases."""
+    """Keeps every attempt running until it is ended; an item may run twice at once, under two leases."""
 
     def __init__(self):
         self.attempts = []
@@ -28,6 +28,7 @@ class Runner:
             self.attempts.remove(outcome)
 
     limited_count = 0
+    longest_cooldown_seconds = 0.0
 
     def wait_seconds(self, spec):
         return self.cooldown
@@ -39,19 +40,19 @@ class Runner:
         pass
 
     def end(self, outcome, **fields):
-        values = {"output": None, "error": None, "retry_delay": None, "job_failed": False, "attempt_count": 1}
-        outcome.set_result(ItemOutcome(**{**values, "usage": jobs_pb2.Usage(call_count=1), **fields}))
+        values = {"attempt_count": 1, "usage": jobs_pb2.Usage(call_count=1)} | fields
+        outcome.set_result(ItemOutcome(**values))
 
     def running(self):
         return [outcome for outcome in self.attempts if not outcome.done()]
 
 
 class Chaos:
-    """Does things to a bench at random, and knows what has to have come of it."""
+    """Acts on a bench at random, and checks that the reports add up."""
 
-    def __init__(self, bench, seed):
-        self.bench = bench
-        self.runner = bench.scheduler._runner = bench.scheduler._quarantine = Runner()
+    def __init__(self, make_bench, seed):
+        self.runner = Runner()
+        self.bench = make_bench(limit=3, runner=self.runner, quarantine=self.runner)
         self.random = random.Random(seed)
         self.leased = {}  # by job, chunk and fence: the items
         self.lost = set()
@@ -61,9 +62,11 @@ class Chaos:
         self.count += 1
         job_id, chunk = f"j{self.random.randrange(4)}", self.random.randrange(6)
         fence = 1 + max((f for j, c, f in self.leased if (j, c) == (job_id, chunk)), default=0)
-        leased = {(r.job_id, r.chunk_index): r.fence for r in self.bench.scheduler.leased.leases()}
+        leased = {(r.job_id, r.chunk_index): r.fence for r in self.bench.leased.leases()}
         if (job_id, chunk) in leased:
-            self.lost.add((job_id, chunk, leased[job_id, chunk]))  # the store gave it away: it took it back
+            self.lost.add(
+                (job_id, chunk, leased[job_id, chunk])
+            )  # the store took it back, and gives it again
         size = self.random.randrange(0, 5)
         self.leased[job_id, chunk, fence] = range(chunk * 10, chunk * 10 + size)
         self.bench.lease(
@@ -90,7 +93,7 @@ class Chaos:
         self.bench.scheduler.stop_job(f"j{self.random.randrange(4)}")
 
     def lose(self):
-        refs = [r for r in self.bench.scheduler.leased.leases() if self.random.random() < 0.2]
+        refs = [r for r in self.bench.leased.leases() if self.random.random() < 0.2]
         self.lost |= {(r.job_id, r.chunk_index, r.fence) for r in refs}
         self.bench.scheduler.lose(refs)
 
@@ -113,9 +116,9 @@ class Chaos:
     async def end(self):
         self.runner.cooldown = 0.0
         self.bench.results.failures = 0
-        self.bench.scheduler.pump()
+        self.bench.scheduler.start_items()
         async with asyncio.timeout(10):
-            while self.bench.scheduler.leased.jobs or self.bench.scheduler.in_flight_count:
+            while self.bench.leased.jobs or self.bench.in_flight.count:
                 for outcome in self.runner.running():
                     self.runner.end(outcome, output="1")
                 await asyncio.sleep(0.001)
@@ -126,24 +129,24 @@ class Chaos:
         released = [(j.job_id, r.chunk_index, r.fence) for j in records for r in (*j.releases, *j.deaths)]
         assert len(released) == len(set(released))
         for (job_id, chunk, fence), indexes in self.leased.items():
-            told = [
+            recorded = [
                 entry.item_index
                 for job in records
                 for entry in job.items
                 if (job.job_id, entry.chunk_index, entry.fence) == (job_id, chunk, fence)
             ]
-            assert len(told) == len(set(told))
+            assert len(recorded) == len(set(recorded))
             over = (job_id, chunk, fence) in released or (job_id, chunk, fence) in self.lost
-            assert over or sorted(told) == list(indexes)
-        assert self.bench.scheduler.capacity.of(jobs_pb2.JOB_CLASS_DEFAULT) == 3 + 100
+            assert over or sorted(recorded) == list(indexes)
+        assert self.bench.capacity.of(jobs_pb2.JOB_CLASS_DEFAULT) == 3 + 100
         assert self.bench.recorder.unacknowledged_count == 0
 
 
 @pytest.mark.parametrize("seed", range(40))
-async def test_every_lease_ends_and_every_item_is_told_once(make_bench, seed, monkeypatch):
+async def test_every_lease_ends_and_every_item_is_recorded_once(make_bench, seed, monkeypatch):
     monkeypatch.setattr("services.worker.items.recorder.RETRY_SECONDS", (0.001,))
     monkeypatch.setattr("services.worker.items.recorder.BATCH_WAIT_SECONDS", 0.002)
-    chaos = Chaos(make_bench(limit=3), seed)
+    chaos = Chaos(make_bench, seed)
     for _ in range(150):
         await chaos.step()
     await chaos.end()
@@ -151,9 +154,9 @@ async def test_every_lease_ends_and_every_item_is_told_once(make_bench, seed, mo
 
 
 @pytest.mark.parametrize("seed", range(40))
-async def test_a_drain_in_the_middle_of_everything_gives_everything_back(make_bench, seed, monkeypatch):
+async def test_a_drain_in_the_middle_of_everything_releases_everything(make_bench, seed, monkeypatch):
     monkeypatch.setattr("services.worker.items.recorder.RETRY_SECONDS", (0.001,))
-    chaos = Chaos(make_bench(limit=3), seed)
+    chaos = Chaos(make_bench, seed)
     for _ in range(100):
         await chaos.step()
     drain = asyncio.create_task(chaos.bench.scheduler.drain(0.01))
@@ -162,6 +165,6 @@ async def test_a_drain_in_the_middle_of_everything_gives_everything_back(make_be
     await drain
     chaos.bench.results.failures = 0
     assert await chaos.bench.recorder.flush(5)
-    assert chaos.bench.scheduler.in_flight_count == 0
-    assert not chaos.bench.scheduler.leased.jobs
+    assert chaos.bench.in_flight.count == 0
+    assert not chaos.bench.leased.jobs
     chaos.check()

@@ -7,15 +7,13 @@ import pytest
 from headrace.jobs.v1 import jobs_pb2
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.tenant_slots import open_tenant_slots
-from services.worker.intake.lease_client import LeaseClient
-from services.worker.intake.lease_loop import LeaseLoop
 
 DEFAULT = jobs_pb2.JOB_CLASS_DEFAULT
 
 
 @pytest.fixture
 async def bench(make_bench):
-    """A worker of 10 items at once, 2 of them of tenant ``full``."""
+    """A worker with 10 items in flight, up to 2 of them of tenant ``full``."""
     tenants = open_tenant_slots({"full": 2}, "memory://", "h", 10)
     yield make_bench(limit=10, tenants=tenants)
     await tenants.close()
@@ -40,7 +38,7 @@ async def test_other_tenants_have_all_other_slots(bench, eventually):
     assert len(started(bench, "j")) == 2
 
 
-async def test_items_that_call_nobody_need_no_place(bench, eventually):
+async def test_items_that_make_no_calls_need_no_slot(bench, eventually):
     bench.runner.callless_jobs.add("quiet")
     bench.lease("j", 0, 5, tenant="full")
     await eventually(lambda: started(bench, "j") == [0, 1])
@@ -48,24 +46,24 @@ async def test_items_that_call_nobody_need_no_place(bench, eventually):
     await eventually(lambda: len(started(bench, "quiet")) == 8)
 
 
-async def test_quarantined_items_take_no_place_of_the_worker(bench, eventually):
+async def test_quarantined_items_take_no_slot_of_the_worker(bench, eventually):
     bench.lease("bad", 0, 1, tenant="full", quarantined=True)
     await eventually(lambda: bench.quarantine.started == [("bad", 0)])
     bench.lease("j", 0, 5, tenant="full")
     await eventually(lambda: started(bench, "j") == [0, 1])
 
 
-async def test_what_waits_for_slots_takes_up_no_room(bench, eventually):
+async def test_items_that_wait_for_slots_take_up_no_capacity(bench, eventually):
     bench.lease("j", 0, 90, tenant="full")
     await eventually(lambda: len(started(bench, "j")) == 2)
-    assert bench.scheduler.capacity.of(DEFAULT) == 108
+    assert bench.capacity.of(DEFAULT) == 108
 
 
-async def test_the_items_that_wait_for_slots_are_told(bench, eventually):
+async def test_the_items_that_wait_for_slots_are_reported(bench, eventually):
     bench.lease("j", 0, 7, tenant="full")
     await eventually(lambda: len(started(bench, "j")) == 2)
     await asyncio.sleep(0)
-    (event,) = bench.scheduler.live.read("i", 1.0)
+    (event,) = bench.live_numbers.read("i", 1.0)
     assert (event.live_event.in_flight_count, event.live_event.limited_count) == (2, 5)
 
 
@@ -90,13 +88,12 @@ class LeaseStore:
         )
 
 
-async def test_a_tenant_is_leased_again_as_soon_as_no_more_waits_than_is_at_work(
+async def test_a_tenant_is_leased_again_as_soon_as_fewer_items_wait_than_it_has_slots(
     bench, eventually, monkeypatch
 ):
     monkeypatch.setattr("services.worker.intake.lease_loop.UNWANTED_SECONDS", 60.0)
     store = LeaseStore()
-    lease_client = LeaseClient(DEFAULT, store, "i", bench.scheduler, lambda effects: None)
-    lease_loop = LeaseLoop({DEFAULT: lease_client}, bench.scheduler.capacity, publisher=None)
+    lease_loop = bench.make_lease_loop(store)
     lease_loop.wake(DEFAULT)
     await eventually(lambda: len(started(bench, "j1")) == 2)
     await eventually(lambda: len(store.requests) >= 2)
@@ -105,5 +102,5 @@ async def test_a_tenant_is_leased_again_as_soon_as_no_more_waits_than_is_at_work
     bench.runner.succeed("j1", 0)
     await eventually(lambda: len(store.requests) > asked_count)
     assert list(store.requests[asked_count].excluded_tenants) == []
-    await eventually(lambda: len(bench.scheduler.leased.jobs) == 2)
+    await eventually(lambda: len(bench.leased.jobs) == 2)
     lease_loop.drain()

@@ -1,4 +1,4 @@
-"""A real child process, with a kind whose items do what they are told."""
+"""A real child process, with a kind whose items say what to do."""
 
 import asyncio
 import textwrap
@@ -22,7 +22,7 @@ class NoParams(BaseModel):
 async def run(params, item, context):
     what, _, path = item.partition(" ") if isinstance(item, str) else (item, "", "")
     if path:
-        open(path, "w").close()  # it has begun
+        open(path, "w").close()  # it has started
     match what:
         case "exit":
             os._exit(7)
@@ -46,7 +46,7 @@ RISKY = Kind(name="risky", description="Does what its items say.", params_model=
 
 @pytest.fixture
 def risky_kind(tmp_path, monkeypatch):
-    """Installs the kind ``risky``, as another distribution would, for child processes of this one."""
+    """Installs the kind ``risky``, as another distribution would, for child processes."""
     distribution = tmp_path / "risky_kind-1.dist-info"
     distribution.mkdir()
     (tmp_path / "risky_kind.py").write_text(textwrap.dedent(KIND))
@@ -77,7 +77,7 @@ def run_leased(quarantine):
 
 @pytest.fixture
 def run(run_leased):
-    """Runs an item of the kind, given as JSON text."""
+    """Runs an item of the kind; the argument is its JSON text."""
 
     async def run_one(text):
         return await run_leased(results_pb2.LeasedItem(item_index=0, input=text))
@@ -87,7 +87,7 @@ def run(run_leased):
 
 @pytest.fixture
 async def silent_provider(monkeypatch):
-    """A provider that never answers; the event is set when it is asked."""
+    """A provider that never answers; yields an event that is set at its first request."""
     asked = asyncio.Event()
 
     async def listen(reader, writer):
@@ -104,7 +104,7 @@ async def silent_provider(monkeypatch):
 
 @pytest.fixture
 async def begin(run, tmp_path):
-    """Begins an item of the kind, and waits until it is at work in the child."""
+    """Starts an item of the kind, and waits until it is in flight in the child."""
     begun = []
 
     async def begin_one(what):

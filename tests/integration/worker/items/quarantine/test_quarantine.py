@@ -1,4 +1,4 @@
-"""Items in a child process: what they do to it, they do to nobody else."""
+"""Items in a child process: the harm they do stays there."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ async def pid_of(run):
 
 
 async def until_gone(pid):
-    """Waits until a process has ended: one that nobody has waited for yet may still be there as a zombie."""
+    """Waits until a process has ended; a zombie counts as ended."""
     try:
         while Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2][0] not in "ZX":
             await asyncio.sleep(0.01)
@@ -34,12 +34,12 @@ async def test_items_of_one_child_run_at_once_and_in_another_process(run):
     assert int(pids.pop()) != os.getpid()
 
 
-async def test_an_item_is_run_as_in_the_worker(run):
+async def test_an_item_runs_as_in_the_worker(run):
     outcome = await run('{"a": [1, "ä"]}')
     assert (outcome.output, outcome.error, outcome.attempt_count) == ('{"a":[1,"ä"]}', None, 1)
 
 
-async def test_a_failed_call_says_when_to_try_again(run, monkeypatch):
+async def test_a_failed_call_has_a_retry_delay(run, monkeypatch):
     monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9")
     outcome = await run('"complete"')
     assert outcome.error.reason == "PROVIDER_UNREACHABLE"
@@ -48,7 +48,7 @@ async def test_a_failed_call_says_when_to_try_again(run, monkeypatch):
 
 
 @pytest.mark.parametrize("death", ['"exit"', '"segfault"'])
-async def test_a_death_is_told_to_all_items_at_work_and_the_next_ones_get_a_new_child(run, begin, death):
+async def test_a_death_ends_all_items_in_flight_and_later_ones_get_a_new_child(run, begin, death):
     pid = await pid_of(run)
     others = [await begin("wait") for _ in range(2)]
     with pytest.raises(ChildDiedError):
@@ -70,7 +70,7 @@ async def test_an_item_that_takes_too_much_memory_fails_and_harms_no_other(run):
     assert await pid_of(run) == pid
 
 
-async def test_an_item_that_is_broken_off_ends_in_the_child_too(run, begin):
+async def test_a_cancelled_item_ends_in_the_child_too(run, begin):
     pid = await pid_of(run)
     waiting = await begin("wait")
     waiting.cancel()
@@ -79,7 +79,7 @@ async def test_an_item_that_is_broken_off_ends_in_the_child_too(run, begin):
     assert await pid_of(run) == pid
 
 
-async def test_the_call_of_an_item_that_is_broken_off_is_counted_on_it(run_leased, silent_provider):
+async def test_the_call_of_a_cancelled_item_is_counted_on_it(run_leased, silent_provider):
     leased = results_pb2.LeasedItem(item_index=0, input='"complete"', usage=jobs_pb2.Usage(call_count=2))
     waiting = asyncio.create_task(run_leased(leased))
     await silent_provider.wait()
@@ -89,8 +89,8 @@ async def test_the_call_of_an_item_that_is_broken_off_is_counted_on_it(run_lease
     assert leased.usage.call_count == 3
 
 
-async def test_a_child_that_does_not_let_go_of_an_item_is_killed(run, begin, monkeypatch):
-    monkeypatch.setattr(child_process, "BREAK_OFF_SECONDS", 0.2)
+async def test_a_child_that_cannot_cancel_an_item_is_killed(run, begin, monkeypatch):
+    monkeypatch.setattr(child_process, "CANCEL_SECONDS", 0.2)
     pid = await pid_of(run)
     blocked = await begin("block")
     blocked.cancel()
@@ -99,7 +99,7 @@ async def test_a_child_that_does_not_let_go_of_an_item_is_killed(run, begin, mon
     assert await pid_of(run) != pid
 
 
-async def test_a_child_that_is_stuck_is_taken_for_dead(run, monkeypatch):
+async def test_a_stuck_child_counts_as_dead(run, monkeypatch):
     monkeypatch.setattr(child_process, "SILENCE_SECONDS", 0.2)
     with pytest.raises(ChildDiedError):
         await run('"block"')
@@ -112,7 +112,7 @@ async def test_a_child_without_work_is_ended(run, monkeypatch):
     assert await pid_of(run) != pid
 
 
-async def test_closing_ends_the_child_and_what_is_at_work_in_it(run, begin, quarantine):
+async def test_closing_ends_the_child_and_the_items_in_flight_in_it(run, begin, quarantine):
     pid = await pid_of(run)
     waiting = await begin("wait")
     await quarantine.close()
@@ -122,7 +122,7 @@ async def test_closing_ends_the_child_and_what_is_at_work_in_it(run, begin, quar
 
 
 async def test_a_child_dies_with_its_worker_even_while_it_is_stuck():
-    """The kernel sees to it: such a child would not notice the end of its socket."""
+    """The kernel kills it: a stuck child does not notice the end of its socket."""
     child = (
         "import os, sys, time; from services.worker.items.quarantine.limits import die_with_parent; "
         "die_with_parent(int(sys.argv[1])); print(os.getpid(), flush=True); time.sleep(3600)"

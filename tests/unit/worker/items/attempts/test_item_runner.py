@@ -1,4 +1,4 @@
-"""One attempt of an item: its outcome says everything, and it never raises."""
+"""One attempt of an item: any error is in its outcome, and it never raises."""
 
 import asyncio
 import json
@@ -11,8 +11,9 @@ from pydantic import BaseModel
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, JobFailedError, Kind, RetryableError, builtin_kinds
 from services.stubs.results.v1 import results_pb2
+from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
-from services.worker.items.item_runner import ItemRunner
+from services.worker.items.attempts.item_runner import ItemRunner
 
 CLASSIFY = json.dumps({"labels": ["a", "b"], "template": "{x}", "model": "m1"})
 
@@ -66,7 +67,8 @@ def returning(output: object) -> Kind:
 
 def runner_of(kinds: Sequence[Kind] = (), provider=None, rng=lambda: 1.0, clock=lambda: 0.0) -> ItemRunner:
     by_name = builtin_kinds() | {kind.name: kind for kind in kinds}
-    return ItemRunner(by_name, provider or ScriptedProvider(), "default-model", MemoryCooldowns(clock), rng)
+    admission = CallAdmission(provider or ScriptedProvider(), MemoryCooldowns(clock), 100)
+    return ItemRunner(by_name, admission, "default-model", rng)
 
 
 def spec(kind: str = "theirs", params: str = "{}", job_id: str = "job-1") -> results_pb2.JobSpec:
@@ -99,13 +101,13 @@ async def test_the_item_it_was_given_is_not_changed():
     assert leased == item(call_count=1)
 
 
-async def test_a_fault_that_may_pass_is_tried_again_after_a_growing_delay():
+async def test_a_retryable_error_is_retried_after_a_growing_delay():
     runner = runner_of([raising(RetryableError("PROVIDER_ERROR", "busy"))])
     delays = [(await runner.run(spec(), item(attempt_count=attempts))).retry_delay for attempts in (0, 1)]
     assert delays == [0.5, 1.0]
 
 
-async def test_the_last_try_is_final_with_the_last_error():
+async def test_the_last_attempt_is_final_with_the_last_error():
     runner = runner_of([raising(RetryableError("PROVIDER_ERROR", "busy"))])
     outcome = await runner.run(spec(), item(attempt_count=2))
     assert outcome.retry_delay is None
@@ -120,7 +122,7 @@ async def test_a_delay_is_never_below_what_the_provider_asked_for(luck):
     assert (await runner.run(spec(), item())).retry_delay == 9.0 + luck * 0.5
 
 
-async def test_a_delay_grows_to_a_minute_at_most():
+async def test_a_delay_grows_to_at_most_a_minute():
     runner = runner_of([raising(RetryableError("RATE_LIMITED", ""))])
     assert (await runner.run(spec(), item(attempt_count=140))).retry_delay == 60.0
 
@@ -146,14 +148,14 @@ async def test_attempts_turned_away_on_another_worker_do_not_use_up_an_items_att
     assert (await other.run(spec(), given)).retry_delay is None
 
 
-async def test_an_item_that_a_rate_limit_always_turns_away_fails_in_the_end():
+async def test_an_item_that_a_rate_limit_always_turns_away_fails_eventually():
     runner = runner_of([raising(RetryableError("RATE_LIMITED", ""))])
     outcome = await runner.run(spec(), item(attempt_count=149))
     assert outcome.retry_delay is None
     assert outcome.error.reason == "RATE_LIMITED"
 
 
-async def test_an_item_that_fails_for_good_is_not_tried_again():
+async def test_an_item_that_fails_for_good_is_not_retried():
     outcome = await runner_of([raising(ItemFailedError("TOO_ODD", "odd"))]).run(spec(), item())
     assert (outcome.error.reason, outcome.retry_delay, outcome.job_failed) == ("TOO_ODD", None, False)
 
@@ -172,7 +174,7 @@ async def test_an_unexpected_exception_fails_the_item_and_its_text_stays_out(cap
     assert "item content" not in outcome.error.message + caplog.text
 
 
-async def test_a_cancelled_try_is_broken_off():
+async def test_a_cancelled_attempt_raises_the_cancellation():
     started = asyncio.Event()
 
     async def run(params, item, context):
@@ -186,7 +188,7 @@ async def test_a_cancelled_try_is_broken_off():
         await attempt
 
 
-async def test_calls_of_an_attempt_that_is_broken_off_are_counted_on_its_item():
+async def test_calls_of_a_cancelled_attempt_are_counted_on_its_item():
     asked = asyncio.Event()
 
     async def run(params, item, context):
@@ -212,7 +214,7 @@ async def test_an_output_over_3_mb_fails_the_item():
 
 
 @pytest.mark.parametrize("output", [{1, 2}, object(), [2**70, float("nan")]])
-async def test_an_output_that_is_no_json_fails_the_item(output):
+async def test_an_output_that_is_not_json_fails_the_item(output):
     outcome = await runner_of([returning(output)]).run(spec(), item())
     assert outcome.error.reason == "HANDLER_ERROR"
 
@@ -228,7 +230,7 @@ async def test_an_output_that_is_no_json_fails_the_item(output):
         '{"a": [-170141183460469231731]}',
     ],
 )
-async def test_an_item_comes_through_unchanged(text):
+async def test_an_item_is_passed_through_unchanged(text):
     async def run(params, item, context):
         return item
 
@@ -249,7 +251,7 @@ async def test_an_unknown_kind_fails_the_job():
     assert outcome.error.reason == "UNKNOWN_KIND"
 
 
-async def test_params_that_do_not_fit_fail_the_job():
+async def test_invalid_params_fail_the_job():
     outcome = await runner_of().run(spec("llm.classify", '{"labels": []}'), item())
     assert outcome.job_failed
     assert outcome.error.reason == "INVALID_PARAMS"
@@ -298,12 +300,12 @@ async def test_a_handler_that_raises_a_cancellation_of_its_own_fails_its_item():
 
 
 @pytest.mark.parametrize(("asked", "waited"), [(float("inf"), 86_400.5), (float("nan"), 0.5), (-9.0, 0.5)])
-async def test_a_wait_that_is_no_sensible_number_is_made_one(asked, waited):
+async def test_a_wait_that_is_not_a_sensible_number_is_replaced(asked, waited):
     runner = runner_of([raising(RetryableError("BUSY", "", retry_after=asked))])
     assert (await runner.run(spec(), item())).retry_delay == waited
 
 
-async def test_params_that_break_their_kind_fail_its_items_and_hold_up_no_other_job():
+async def test_params_that_break_their_kind_fail_its_items_and_delay_no_other_job():
     class Breaking(BaseModel):
         def model_post_init(self, context):
             raise RuntimeError("a bug")

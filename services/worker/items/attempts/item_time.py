@@ -1,4 +1,4 @@
-"""How long an item is worked on, and its end where its time is used up."""
+"""Measures the time worked on an item, and ends it when its item_timeout is used up."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -15,12 +15,12 @@ T = TypeVar("T")
 
 
 class ItemTime:
-    """The time worked on an item in a round: that of its earlier attempts, and of one that begins now.
+    """The time worked on an item in a round: its earlier attempts, and one that begins now.
 
-    Waits between attempts are no work. Of an attempt that ended with its process nothing is known.
+    Waits between attempts do not count. The time of an attempt that ended with its process is not known.
 
     Args:
-        spec: Its job, which may give its items an item_timeout.
+        spec: Job of the item; its item_timeout is optional.
         item: The item, with the time worked on it before.
     """
 
@@ -31,30 +31,30 @@ class ItemTime:
 
     @property
     def worked_seconds(self) -> float:
-        """Worked on it so far, in all its attempts of the round."""
+        """Seconds worked so far, in all attempts of the round."""
         return self._loop.time() - self._begin
 
     async def within(self, work: Callable[[], Coroutine[Any, Any, T]]) -> T:
-        """Returns what an attempt returned; it is broken off when the time of the item is used up.
+        """Returns the result of an attempt, which is cancelled when the item's time is used up.
 
-        A success that comes all the same is taken: it was paid for. An attempt that failed at the end of the time
-        is the last one.
+        A success that arrives late is still accepted: it was paid for. An attempt that fails when the time is
+        used up is the last one.
 
         Args:
             work: Makes the attempt.
 
         Raises:
-            ItemFailedError: ITEM_TIMED_OUT, or what the attempt raised.
-            TimeoutError: One of the attempt's own.
-            asyncio.CancelledError: The running task was cancelled by somebody else, or the attempt raised it.
-            Exception: What the attempt raised.
+            ItemFailedError: ITEM_TIMED_OUT, or raised by the attempt.
+            TimeoutError: Raised by the attempt.
+            asyncio.CancelledError: The running task was cancelled from outside, or the attempt raised it.
+            Exception: Raised by the attempt.
         """
         if self._limit is None:
             return await work()
-        left = self._limit - self.worked_seconds
-        if left <= 0:
+        seconds_left = self._limit - self.worked_seconds
+        if seconds_left <= 0:
             raise self._timed_out()
-        timer = asyncio.timeout(left)
+        timer = asyncio.timeout(seconds_left)
         try:
             async with timer:
                 return await work()
@@ -71,12 +71,12 @@ class ItemTime:
 
 
 def seconds_of(duration: Duration) -> float:
-    """Returns a length of time in seconds; 0 for one that is not set."""
+    """Returns a duration in seconds; 0 if it is unset."""
     return duration.seconds + duration.nanos / 1e9
 
 
 def duration_of(seconds: float) -> Duration:
-    """Returns a length of time of so many seconds, to the microsecond."""
+    """Returns a duration of the given seconds, to the microsecond."""
     duration = Duration()
     duration.FromMicroseconds(round(seconds * 1e6))
     return duration

@@ -1,4 +1,4 @@
-"""An attempt whose call the allowance does not suffice for: it counts as none, and loses nothing."""
+"""An attempt with a call that exceeds the allowance: it does not count, and loses no response."""
 
 import json
 
@@ -6,9 +6,10 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, builtin_kinds
 from services.shared.prices import Price, Prices
 from services.stubs.results.v1 import results_pb2
+from services.worker.calls.admission import CallAdmission
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.cooldowns import MemoryCooldowns
-from services.worker.items.item_runner import ItemRunner
+from services.worker.items.attempts.item_runner import ItemRunner
 from services.worker.items.quarantine.reports import outcome_of, report_of
 
 TWO_PROMPTS = {"prompts": {"a": "{x}", "b": "{x}!"}, "model": "m", "max_output_tokens": 10}
@@ -33,12 +34,11 @@ class Counting:
 
 def runner_of(provider):
     prices = Prices({"m": Price(0, 0, 1_000_000)})
-    return ItemRunner(
-        builtin_kinds(), provider, "m", MemoryCooldowns(lambda: 0.0), lambda: 0.5, prices=prices
-    )
+    admission = CallAdmission(provider, MemoryCooldowns(lambda: 0.0), 100)
+    return ItemRunner(builtin_kinds(), admission, "m", lambda: 0.5, prices=prices)
 
 
-async def test_an_attempt_that_was_held_back_counts_as_none_and_says_what_it_wants():
+async def test_a_held_back_attempt_does_not_count_and_reports_the_price_it_wants():
     provider = Counting()
     item = results_pb2.LeasedItem(input='{"x": "y"}', attempt_count=2)
     outcome = await runner_of(provider).run(SPEC, item, Allowance(15))
@@ -48,7 +48,7 @@ async def test_an_attempt_that_was_held_back_counts_as_none_and_says_what_it_wan
     assert outcome_of(report_of(outcome)).needed_micros == 10
 
 
-async def test_calls_that_were_paid_for_before_it_was_held_back_are_not_made_again():
+async def test_calls_paid_for_before_it_was_held_back_are_not_repeated():
     provider = Counting()
     runner = runner_of(provider)
     item = results_pb2.LeasedItem(input='{"x": "y"}')

@@ -1,4 +1,4 @@
-"""A finished call of an item that is tried again is not paid for twice."""
+"""A finished call of an item is not paid for again in the item's next attempt."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -9,10 +9,12 @@ from pydantic import BaseModel
 from deploy.local.stand_in import Fault, StandIn
 from headrace.kinds import Completion, Kind, Message, RetryableError, builtin_kinds
 from services.stubs.results.v1 import results_pb2
+from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.calls.provider import CompletionRequest, OpenAiProvider
-from services.worker.items.attempt_responses import AttemptResponses, ItemResponses
-from services.worker.items.item_runner import ItemOutcome, ItemRunner
+from services.worker.items.attempts.attempt_responses import AttemptResponses, ItemResponses
+from services.worker.items.attempts.item_outcome import ItemOutcome
+from services.worker.items.attempts.item_runner import ItemRunner
 
 PROMPTS = {"summary": "Summarise: {text}", "mood": "Mood of: {text}", "tags": "Tags of: {text}"}
 
@@ -37,11 +39,12 @@ async def provider(stand_in: StandIn) -> AsyncIterator[OpenAiProvider]:
 
 
 class Attempts:
-    """Attempts of one item on one worker, one after the other, as the scheduler makes them."""
+    """Attempts of one item on one worker, one after another, as the scheduler makes them."""
 
     def __init__(self, provider: OpenAiProvider, kinds: Sequence[Kind] = (), **params: object) -> None:
         by_name = builtin_kinds() | {kind.name: kind for kind in kinds}
-        self.runner = ItemRunner(by_name, provider, "m", MemoryCooldowns(lambda: 0.0), lambda: 1.0)
+        admission = CallAdmission(provider, MemoryCooldowns(lambda: 0.0), 100)
+        self.runner = ItemRunner(by_name, admission, "m", lambda: 1.0)
         kind = kinds[0].name if kinds else "llm.complete"
         self.spec = results_pb2.JobSpec(job_id="job-1", kind=kind, params=json.dumps(params))
         self.item = results_pb2.LeasedItem(item_index=4, input='{"text": "fine"}')
@@ -63,7 +66,7 @@ async def test_named_prompts_are_answered_with_tokens_that_add_up_to_the_items(p
     assert outcome.usage.call_count == 3
 
 
-async def test_only_the_prompt_that_failed_is_asked_again(provider, stand_in):
+async def test_only_the_prompt_that_failed_is_sent_again(provider, stand_in):
     attempts = Attempts(provider, prompts=PROMPTS)
     stand_in.behaviour.fail_when_contains = {"Mood": Fault(503)}
     assert (await attempts.make_one()).error.message.startswith("prompt mood: ")
@@ -74,7 +77,7 @@ async def test_only_the_prompt_that_failed_is_asked_again(provider, stand_in):
     assert (outcome.usage.call_count, outcome.attempt_count) == (4, 2)
 
 
-async def test_answers_are_kept_over_several_failed_attempts_and_while_the_job_is_given_back(
+async def test_responses_are_kept_over_several_failed_attempts_and_while_the_job_is_released(
     provider, stand_in
 ):
     attempts = Attempts(provider, prompts=PROMPTS)
@@ -87,7 +90,7 @@ async def test_answers_are_kept_over_several_failed_attempts_and_while_the_job_i
     assert stand_in.counts.prompts == {"Summarise: fine": 1, "Mood of: fine": 4, "Tags of: fine": 1}
 
 
-async def test_another_item_gets_answers_of_its_own(provider, stand_in):
+async def test_another_item_gets_responses_of_its_own(provider, stand_in):
     attempts = Attempts(provider, prompts=PROMPTS)
     stand_in.behaviour.fail_when_contains = {"Mood": Fault(503)}
     await attempts.make_one()
@@ -97,7 +100,7 @@ async def test_another_item_gets_answers_of_its_own(provider, stand_in):
     assert stand_in.counts.prompts["Summarise: fine"] == 2
 
 
-async def test_a_handler_that_wants_another_try_of_itself_gets_fresh_answers(provider, stand_in):
+async def test_a_handler_that_requests_another_attempt_gets_fresh_responses(provider, stand_in):
     async def run(params, item, context):
         await context.complete([Message("user", "hello")])
         raise RetryableError("ANSWER_ODD", "odd")
@@ -112,19 +115,19 @@ async def test_a_handler_that_wants_another_try_of_itself_gets_fresh_answers(pro
 REQUEST = CompletionRequest("m", (Message("user", "hello"),))
 
 
-def test_the_same_request_twice_in_an_attempt_has_two_answers_in_the_next_try_too():
-    answers = ItemResponses()
+def test_the_same_request_twice_in_an_attempt_has_two_responses_in_the_next_attempt_too():
+    responses = ItemResponses()
     for text in ("a", "b"):
-        assert answers.take(REQUEST) is None
-        answers.add(REQUEST, Completion(text))
-    answers.begin_attempt()
-    assert [answers.take(REQUEST) for _ in range(3)] == [Completion("a"), Completion("b"), None]
+        assert responses.take(REQUEST) is None
+        responses.add(REQUEST, Completion(text))
+    responses.begin_attempt()
+    assert [responses.take(REQUEST) for _ in range(3)] == [Completion("a"), Completion("b"), None]
 
 
-def test_the_oldest_items_answers_go_when_they_take_too_much_memory():
+def test_the_responses_of_the_oldest_item_are_dropped_beyond_the_memory_limit():
     kept = AttemptResponses(max_bytes=25_000)
     for index in range(3):
-        answers = ItemResponses()
-        answers.add(REQUEST, Completion("x" * 10_000))
-        kept.keep("job-1", index, answers)
+        responses = ItemResponses()
+        responses.add(REQUEST, Completion("x" * 10_000))
+        kept.keep("job-1", index, responses)
     assert [kept.take("job-1", index).take(REQUEST) is not None for index in range(3)] == [False, True, True]

@@ -1,4 +1,4 @@
-"""JSON text of items and outputs, to and from Python values."""
+"""Converts the JSON text of items and outputs to and from Python values."""
 
 import json
 import re
@@ -9,31 +9,31 @@ import orjson
 from headrace.kinds import ItemFailedError, JsonValue
 
 MAX_OUTPUT_BYTES = 3 * 1024 * 1024
-# orjson makes a float of an integer beyond 64 bits; json keeps it exact.
+# orjson turns an integer beyond 64 bits into a float; json keeps it exact.
 _LONG_NUMBER = re.compile(r"\d{19}")
 
 
 def decode_input(text: str) -> JsonValue:
-    """Returns an item's value; integers of any size are exact.
+    """Returns the value of an item; integers of any size are exact.
 
     Raises:
-        ItemFailedError: INPUT_NOT_JSON, or nested too deeply.
+        ItemFailedError: INPUT_NOT_JSON, also if it is nested too deeply.
     """
     try:
         if not _LONG_NUMBER.search(text):
             return orjson.loads(text)
         return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        raise ItemFailedError("INPUT_NOT_JSON", "the item is not JSON that can be read") from None
+        raise ItemFailedError("INPUT_NOT_JSON", "the item is not readable JSON") from None
 
 
 def encode_output(value: JsonValue) -> str:
-    """Returns an output's JSON text.
+    """Returns the JSON text of an output.
 
     Raises:
         ItemFailedError: OUTPUT_TOO_LARGE.
-        TypeError: It is no JSON value.
-        ValueError: It holds NaN or infinity beside what orjson cannot take.
+        TypeError: The value is not a JSON value.
+        ValueError: The value holds NaN or infinity along with something that orjson cannot encode.
     """
     try:
         encoded = orjson.dumps(value)

@@ -1,4 +1,4 @@
-"""Items of jobs that want it use answers again that other items have paid for, and no others."""
+"""Items of jobs with cache_responses reuse responses that other items have paid for."""
 
 import asyncio
 import json
@@ -10,12 +10,13 @@ from deploy.local.stand_in import Fault, StandIn
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, Kind, Message, RetryableError, builtin_kinds
 from services.stubs.results.v1 import results_pb2
+from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.calls.provider import OpenAiProvider
 from services.worker.calls.response_cache import Exchange, MemoryResponseStore, ResponseCache, SingleFlight
 from services.worker.calls.response_cache.response_store import Drop
 from services.worker.calls.response_cache.single_flight import Outcome
-from services.worker.items.item_runner import ItemRunner
+from services.worker.items.attempts.item_runner import ItemRunner
 from services.worker.metrics import CACHED_RESPONSES
 
 HOUR = 3600.0
@@ -76,24 +77,22 @@ async def exchanges(store):
 
 @pytest.fixture
 def make_worker(provider, exchanges):
-    """Each call gives one of two workers on the one store; takes kinds beside the built-in ones."""
+    """Returns one of two workers on the same store; accepts kinds in addition to the built-in ones."""
     free = enumerate(exchanges)
 
     def make(*kinds, call_limit=100):
         number, exchange = next(free)
         cache = ResponseCache(exchange, SingleFlight(exchange, f"worker-{number}"), provider.name, 24 * HOUR)
         by_name = builtin_kinds() | {kind.name: kind for kind in kinds}
-        cooldowns = MemoryCooldowns(lambda: 0.0)
-        return ItemRunner(
-            by_name, provider, "m", cooldowns, lambda: 1.0, call_limit=call_limit, response_cache=cache
-        )
+        admission = CallAdmission(provider, MemoryCooldowns(lambda: 0.0), call_limit)
+        return ItemRunner(by_name, admission, "m", lambda: 1.0, response_cache=cache)
 
     return make
 
 
 @pytest.fixture
 def pass_time(exchanges, clock):
-    """Moves the store's clock on, once everything that the workers told it has arrived."""
+    """Advances the store's clock once everything that the workers sent has arrived."""
 
     async def move(seconds):
         for exchange in exchanges:
@@ -105,8 +104,9 @@ def pass_time(exchanges, clock):
 
 def job(kind="llm.complete", *, cache_responses=True, tenant="t", job_id="job-1", params=None):
     given = {"prompts": PROMPTS} if params is None else params
+    options = jobs_pb2.JobOptions(cache_responses=cache_responses)
     return results_pb2.JobSpec(
-        job_id=job_id, tenant=tenant, kind=kind, params=json.dumps(given), cache_responses=cache_responses
+        job_id=job_id, tenant=tenant, kind=kind, params=json.dumps(given), options=options
     )
 
 
@@ -118,7 +118,7 @@ def kind_of(run):
     return Kind(name="theirs", description="", params_model=NoParams, run=run)
 
 
-async def test_an_item_of_another_job_uses_the_answers_and_counts_nothing(make_worker, stand_in):
+async def test_an_item_of_another_job_uses_the_responses_and_counts_nothing(make_worker, stand_in):
     first = await make_worker().run(job(), item())
     second = await make_worker().run(job(job_id="job-2"), item(5))
     assert second.output == first.output
@@ -126,7 +126,7 @@ async def test_an_item_of_another_job_uses_the_answers_and_counts_nothing(make_w
     assert stand_in.counts.prompts == {"Summarise: fine": 1, "Mood of: fine": 1}
 
 
-async def test_without_the_wish_every_item_makes_its_calls_and_the_store_is_not_asked(
+async def test_without_the_option_every_item_makes_its_calls_and_the_store_is_not_asked(
     make_worker, stand_in, store
 ):
     worker = make_worker()
@@ -138,7 +138,7 @@ async def test_without_the_wish_every_item_makes_its_calls_and_the_store_is_not_
     assert store.run_count == 0
 
 
-async def test_tenants_are_apart(make_worker, stand_in):
+async def test_tenants_share_no_responses(make_worker, stand_in):
     worker = make_worker()
     await worker.run(job(), item())
     outcome = await worker.run(job(tenant="other"), item())
@@ -146,7 +146,9 @@ async def test_tenants_are_apart(make_worker, stand_in):
     assert stand_in.counts.call_count == 4
 
 
-async def test_answers_end_with_their_lifetime_however_often_they_are_used(make_worker, stand_in, pass_time):
+async def test_responses_end_with_their_lifetime_however_often_they_are_used(
+    make_worker, stand_in, pass_time
+):
     worker = make_worker()
     await worker.run(job(), item())
     await pass_time(23 * HOUR)
@@ -166,7 +168,7 @@ async def test_many_equal_items_at_once_make_each_call_once(make_worker, stand_i
     assert stand_in.counts.prompts == {"Summarise: fine": 1, "Mood of: fine": 1}
 
 
-async def test_items_that_wait_for_a_call_hold_no_place_of_the_limit(make_worker, stand_in):
+async def test_items_that_wait_for_a_call_hold_no_slot(make_worker, stand_in):
     stand_in.behaviour.fail_when_contains = {"fine": Fault(hang=True)}
     worker = make_worker(call_limit=2)
     one = job(params={"prompt": "Mood of: {text}"})
@@ -180,7 +182,9 @@ async def test_items_that_wait_for_a_call_hold_no_place_of_the_limit(make_worker
     await asyncio.gather(*stuck, return_exceptions=True)
 
 
-async def test_the_same_request_twice_in_an_item_has_two_answers_for_the_next_item_too(make_worker, stand_in):
+async def test_the_same_request_twice_in_an_item_has_two_responses_for_the_next_item_too(
+    make_worker, stand_in
+):
     async def run(params, value, context):
         return [(await context.complete([Message("user", "hello")])).text for _ in range(2)]
 
@@ -194,7 +198,7 @@ async def test_the_same_request_twice_in_an_item_has_two_answers_for_the_next_it
 
 
 @pytest.mark.parametrize("fault", [RetryableError("ODD", "odd"), ItemFailedError("ODD", "odd"), ValueError()])
-async def test_an_answer_that_the_handler_rejects_is_not_given_again(make_worker, stand_in, fault):
+async def test_a_response_that_the_handler_rejects_is_not_used_again(make_worker, stand_in, fault):
     async def run(params, value, context):
         await context.complete([Message("user", "hello")])
         if value["text"] == "bad":
@@ -210,7 +214,7 @@ async def test_an_answer_that_the_handler_rejects_is_not_given_again(make_worker
     assert stand_in.counts.prompts == {"hello": 3}
 
 
-async def test_an_attempt_that_the_handler_asked_for_gets_fresh_answers_and_one_that_a_call_did_does_not(
+async def test_a_retry_requested_by_the_handler_gets_fresh_responses_and_one_after_a_failed_call_does_not(
     make_worker, stand_in
 ):
     worker = make_worker()
@@ -226,12 +230,12 @@ async def test_an_attempt_that_the_handler_asked_for_gets_fresh_answers_and_one_
     assert (await worker.run(job(), by_call)).usage.call_count == 0
 
 
-async def test_answers_of_an_item_that_failed_with_a_call_are_neither_kept_nor_forgotten(
+async def test_responses_of_an_item_that_failed_with_a_call_are_neither_kept_nor_forgotten(
     make_worker, stand_in, pass_time
 ):
     worker = make_worker()
     await worker.run(job(job_id="job-0", params={"prompt": "Summarise: {text}"}), item())
-    await pass_time(HOUR)  # past what is there for those that wait
+    await pass_time(HOUR)  # longer than responses are kept for waiting calls
     stand_in.behaviour.fail_when_contains = {"Mood": Fault(400)}
     outcome = await worker.run(job(), item())
     assert outcome.error.reason == "PROVIDER_REFUSED_INPUT"
@@ -240,7 +244,7 @@ async def test_answers_of_an_item_that_failed_with_a_call_are_neither_kept_nor_f
     assert stand_in.counts.prompts == {"Summarise: fine": 1, "Mood of: fine": 2}
 
 
-async def test_answers_of_earlier_attempts_of_an_item_are_kept_once_it_has_succeeded(
+async def test_responses_of_earlier_attempts_of_an_item_are_kept_once_it_has_succeeded(
     make_worker, stand_in, pass_time
 ):
     worker = make_worker()
@@ -248,14 +252,14 @@ async def test_answers_of_earlier_attempts_of_an_item_are_kept_once_it_has_succe
     failed = await worker.run(job(), item())
     await pass_time(HOUR)
     stand_in.behaviour.fail_when_contains = {}
-    tried = item(attempt_count=1, failed_attempts=failed.failed_attempts, usage=failed.usage)
-    assert (await worker.run(job(), tried)).error is None
+    retried = item(attempt_count=1, failed_attempts=failed.failed_attempts, usage=failed.usage)
+    assert (await worker.run(job(), retried)).error is None
     await pass_time(HOUR)
     assert (await worker.run(job(), item(1))).usage.call_count == 0
     assert stand_in.counts.prompts == {"Summarise: fine": 1, "Mood of: fine": 2}
 
 
-async def test_a_cancelled_item_hands_its_call_over_to_another_job(make_worker, stand_in):
+async def test_a_cancelled_item_passes_its_call_on_to_another_job(make_worker, stand_in):
     stand_in.behaviour.latency_ms = 300
     first, second = make_worker(), make_worker()
     one = job(params={"prompt": "Mood of: {text}"})
@@ -274,7 +278,7 @@ async def test_a_cancelled_item_hands_its_call_over_to_another_job(make_worker, 
     assert stand_in.counts.call_count == 2
 
 
-async def test_what_became_of_each_call_is_counted(make_worker, stand_in):
+async def test_the_outcome_of_each_call_is_counted(make_worker, stand_in):
     def counted():
         return {outcome: CACHED_RESPONSES.labels(outcome)._value.get() for outcome in Outcome}
 

@@ -1,4 +1,4 @@
-"""The time that an item has: what uses it up, and who is told what when it is used up."""
+"""The item_timeout of an item: what counts towards it, and how an item ends when it is used up."""
 
 import asyncio
 
@@ -10,9 +10,10 @@ from deploy.local.stand_in import Fault, StandIn
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, JobFailedError, Kind, Message, RetryableError
 from services.stubs.results.v1 import results_pb2
+from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.calls.provider import OpenAiProvider
-from services.worker.items.item_runner import ItemRunner
+from services.worker.items.attempts.item_runner import ItemRunner
 
 SHORT = Duration(nanos=20_000_000)
 LONG = Duration(seconds=3_600)
@@ -23,7 +24,7 @@ class NoParams(BaseModel):
 
 
 class NoProvider:
-    """Answers no call."""
+    """Never answers a call."""
 
     name = "none"
 
@@ -39,31 +40,29 @@ class NoProvider:
         pass
 
 
-def runner_of(run, provider=None) -> ItemRunner:
+def runner_of(run, provider=None, call_limit=100) -> ItemRunner:
     kind = Kind(name="theirs", description="", params_model=NoParams, run=run, max_attempts=3)
-    return ItemRunner(
-        {"theirs": kind}, provider or NoProvider(), "m", MemoryCooldowns(lambda: 0.0), lambda: 1.0
-    )
+    admission = CallAdmission(provider or NoProvider(), MemoryCooldowns(lambda: 0.0), call_limit)
+    return ItemRunner({"theirs": kind}, admission, "m", lambda: 1.0)
 
 
-def spec(item_timeout: Duration | None = SHORT, **fields) -> results_pb2.JobSpec:
-    return results_pb2.JobSpec(
-        job_id="job-1", kind="theirs", params="{}", item_timeout=item_timeout, **fields
-    )
+def spec(item_timeout: Duration | None = SHORT, **options) -> results_pb2.JobSpec:
+    options = jobs_pb2.JobOptions(item_timeout=item_timeout, **options)
+    return results_pb2.JobSpec(job_id="job-1", kind="theirs", params="{}", options=options)
 
 
 def item(**fields) -> results_pb2.LeasedItem:
     return results_pb2.LeasedItem(input="1", **fields)
 
 
-async def ask_for_ever(params, item, context):
+async def ask_forever(params, item, context):
     await context.complete([Message("user", "?")])
 
 
-def raising(error: BaseException, *, when_broken_off: bool = False):
+def raising(error: BaseException, *, when_cancelled: bool = False):
     async def run(params, item, context):
         try:
-            if when_broken_off:
+            if when_cancelled:
                 await asyncio.Event().wait()
         except asyncio.CancelledError:
             pass
@@ -73,14 +72,14 @@ def raising(error: BaseException, *, when_broken_off: bool = False):
 
 
 async def test_an_item_whose_time_is_used_up_fails_with_what_it_has_spent():
-    outcome = await runner_of(ask_for_ever).run(spec(), item(usage=jobs_pb2.Usage(call_count=2)))
+    outcome = await runner_of(ask_forever).run(spec(), item(usage=jobs_pb2.Usage(call_count=2)))
     assert (outcome.error.reason, outcome.retry_delay, outcome.job_failed) == ("ITEM_TIMED_OUT", None, False)
     assert "0.02 s" in outcome.error.message
     assert (outcome.usage.call_count, outcome.usage.input_tokens, outcome.attempt_count) == (3, 10, 1)
     assert outcome.worked_seconds >= 0.02
 
 
-async def test_the_time_of_earlier_attempts_counts_and_nothing_is_begun_without_any_left():
+async def test_the_time_of_earlier_attempts_counts_and_nothing_starts_without_any_left():
     begun = []
 
     async def run(params, item, context):
@@ -91,7 +90,7 @@ async def test_the_time_of_earlier_attempts_counts_and_nothing_is_begun_without_
     assert (outcome.attempt_count, begun) == (2, [])
 
 
-async def test_a_failed_try_is_made_again_with_what_is_left():
+async def test_a_failed_attempt_is_retried_in_the_rest_of_the_time():
     runner = runner_of(raising(RetryableError("BUSY", "later")))
     outcome = await runner.run(spec(LONG), item(work_time=Duration(seconds=3_590)))
     assert outcome.retry_delay == 0.5
@@ -107,12 +106,12 @@ async def test_a_failed_try_is_made_again_with_what_is_left():
         (JobFailedError("PROVIDER_KEY_REFUSED", "no"), "PROVIDER_KEY_REFUSED"),
     ],
 )
-async def test_what_a_handler_makes_of_its_end_does_not_hide_that_the_time_is_used_up(error, reason):
-    outcome = await runner_of(raising(error, when_broken_off=True)).run(spec(), item())
+async def test_an_error_raised_by_a_timed_out_handler_does_not_hide_the_timeout(error, reason):
+    outcome = await runner_of(raising(error, when_cancelled=True)).run(spec(), item())
     assert (outcome.error.reason, outcome.retry_delay) == (reason, None)
 
 
-async def test_a_success_that_comes_all_the_same_is_taken():
+async def test_a_late_success_is_accepted():
     async def run(params, item, context):
         try:
             await asyncio.Event().wait()
@@ -123,20 +122,20 @@ async def test_a_success_that_comes_all_the_same_is_taken():
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), asyncio.CancelledError()])
-async def test_a_handler_that_raises_such_an_error_itself_has_not_used_up_its_time(error):
+async def test_a_handler_that_raises_such_an_error_itself_has_not_timed_out(error):
     outcome = await runner_of(raising(error)).run(spec(LONG), item())
     assert outcome.error.reason == "HANDLER_ERROR"
 
 
 @pytest.mark.parametrize("item_timeout", [LONG, SHORT])
-async def test_an_attempt_that_is_broken_off_from_outside_has_no_outcome(item_timeout):
+async def test_an_attempt_that_is_cancelled_from_outside_has_no_outcome(item_timeout):
     started, swallowed = asyncio.Event(), asyncio.Event()
 
     async def run(params, item, context):
         started.set()
         try:
             await asyncio.Event().wait()
-        except asyncio.CancelledError:  # by its own time, where that is short
+        except asyncio.CancelledError:  # by its own timeout, if that is short
             swallowed.set()
             await asyncio.Event().wait()
 
@@ -150,7 +149,7 @@ async def test_an_attempt_that_is_broken_off_from_outside_has_no_outcome(item_ti
         await attempt
 
 
-async def test_the_time_of_an_attempt_that_is_broken_off_counts():
+async def test_the_time_of_a_cancelled_attempt_counts():
     started = asyncio.Event()
 
     async def run(params, item, context):
@@ -185,7 +184,7 @@ async def test_calls_of_an_item_whose_time_is_used_up_are_closed_at_the_provider
     await stand_in.stop()
 
 
-async def test_time_that_a_call_waits_for_its_turn_is_not_the_calls():
+async def test_time_that_a_call_waits_for_its_turn_does_not_count_for_the_call():
     stand_in = StandIn()
     await stand_in.start()
     stand_in.behaviour.fail_next = [Fault(hang=True)]
@@ -202,9 +201,8 @@ async def test_time_that_a_call_waits_for_its_turn_is_not_the_calls():
         await asyncio.gather(ask(context, 1), ask(context, 2))
         return "done"
 
-    kind = Kind(name="theirs", description="", params_model=NoParams, run=run)
-    runner = ItemRunner({"theirs": kind}, provider, "m", MemoryCooldowns(lambda: 0.0), call_limit=1)
-    # The second call waits for as long as the first one may take.
+    runner = runner_of(run, provider, call_limit=1)
+    # The second call waits as long as the first one may take.
     outcome = await runner.run(spec(None, call_timeout=Duration(nanos=400_000_000)), item())
     assert (outcome.output, faults) == ('"done"', ["PROVIDER_TIMEOUT"])
     await provider.close()

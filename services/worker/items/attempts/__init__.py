@@ -1,0 +1,1 @@
+"""Single attempts of items: a handler runs, and its outcome is decided."""

@@ -1,0 +1,92 @@
+"""The context in which a worker runs an item's handler."""
+
+from collections.abc import Sequence
+from functools import partial
+
+from headrace.kinds import Completion, Message, RetryableError
+from services.stubs.results.v1 import results_pb2
+from services.worker.calls.admission import CallAdmission
+from services.worker.calls.costs import CallMeter
+from services.worker.calls.provider.provider import CompletionRequest
+from services.worker.calls.response_cache import CachedCalls
+from services.worker.items.attempts.attempt_responses import ItemResponses
+from services.worker.items.attempts.item_time import seconds_of
+
+
+class CallingContext:
+    """An ItemContext whose calls go to a provider and are counted on the item.
+
+    Args:
+        admission: Makes the calls.
+        spec: Job of the item.
+        default_model: Model of calls that name none.
+        meter: Counts calls, tokens and costs, and holds back calls that cost too much.
+        responses: Responses to the item's calls so far. A request answered in an earlier attempt is not
+            repeated.
+        cached: Responses to calls of other items. None: every call is made.
+
+    Attributes:
+        call_failed: Whether a call of this attempt failed that may succeed in the next one.
+    """
+
+    def __init__(
+        self,
+        admission: CallAdmission,
+        spec: results_pb2.JobSpec,
+        default_model: str,
+        meter: CallMeter,
+        responses: ItemResponses,
+        *,
+        cached: CachedCalls | None = None,
+    ) -> None:
+        options = spec.options
+        self._admission = admission
+        self._tenant = spec.tenant
+        self._default_model = default_model
+        self._meter = meter
+        self._responses = responses
+        self._call_timeout = seconds_of(options.call_timeout) if options.HasField("call_timeout") else None
+        self._cached = cached
+        self._unfinished_count = 0
+        self.call_failed = False
+
+    async def complete(
+        self,
+        messages: Sequence[Message],
+        *,
+        model: str | None = None,
+        temperature: float | None = None,
+        max_output_tokens: int | None = None,
+    ) -> Completion:
+        """Makes one chat completion; see ItemContext."""
+        request = CompletionRequest(
+            model=model or self._default_model,
+            messages=tuple(messages),
+            temperature=temperature,
+            max_output_tokens=max_output_tokens,
+            timeout_seconds=self._call_timeout,
+        )
+        response = self._responses.take(request)
+        if response is None:
+            response = await self._make(request)
+            self._responses.add(request, response)
+        elif self._cached is not None:
+            self._cached.note_kept(request, response)
+        return response
+
+    async def _make(self, request: CompletionRequest) -> Completion:
+        self._unfinished_count += 1
+        try:
+            call = partial(self._call, request, self._unfinished_count - 1)
+            return await (call() if self._cached is None else self._cached.complete(request, call))
+        except RetryableError:
+            self.call_failed = True
+            raise
+        finally:
+            self._unfinished_count -= 1
+
+    async def _call(self, request: CompletionRequest, rank: int) -> Completion:
+        with self._meter.counted(request) as usage:
+            return await self._admission.complete(
+                request, usage, rank, tenant=self._tenant, job_id=self._meter.job_id
+            )

@@ -1,0 +1,54 @@
+"""Leased items that wait for a slot or wait out a backoff."""
+
+import asyncio
+from collections.abc import Callable, Iterable
+
+from headrace.jobs.v1 import jobs_pb2
+from services.shared.queue.contract import WEIGHT_BY_CLASS
+from services.worker.items.fair_queue import FairQueue
+from services.worker.items.leased_work import LeasedChunk, LeasedItem, LeasedJob
+
+
+class WaitingItems:
+    """Keeps waiting items in the order in which they get a slot, and items in backoff on their timers."""
+
+    def __init__(self) -> None:
+        self._queue: FairQueue[jobs_pb2.JobClass, LeasedItem] = FairQueue(WEIGHT_BY_CLASS)
+
+    def add(self, job: LeasedJob, items: Iterable[LeasedItem]) -> None:
+        """Adds items of a job to the end of its line."""
+        spec = job.spec
+        self._queue.push(spec.job_class, spec.tenant, spec.job_id, items)
+
+    def back_off(self, item: LeasedItem, seconds: float, then: Callable[[LeasedItem], None]) -> None:
+        """Calls a function with an item after its backoff."""
+
+        def end() -> None:
+            item.timer = None
+            then(item)
+
+        item.timer = asyncio.get_running_loop().call_later(seconds, end)
+
+    def next(self, is_ready: Callable[[str], bool]) -> LeasedItem | None:
+        """Removes and returns the next item; None: there is none.
+
+        Args:
+            is_ready: Whether a job, by id, may start items now. Called at most once per job.
+        """
+        return self._queue.pop(is_ready)
+
+    def remove(self, job: LeasedJob, chunk: LeasedChunk | None = None) -> None:
+        """Removes the items of a job, or of one of its chunks, from the queue; backoffs run on."""
+        spec = job.spec
+        self._queue.discard(
+            spec.job_class, spec.tenant, spec.job_id, lambda item: chunk in (None, item.chunk)
+        )
+
+    def cancel(self, job: LeasedJob, chunk: LeasedChunk | None = None) -> None:
+        """Removes the items of a job, or of one of its chunks, and ends their backoffs."""
+        self.remove(job, chunk)
+        for each in job.chunks.values():
+            for item in each.unfinished.values():
+                if item.timer is not None and chunk in (None, item.chunk):
+                    item.timer.cancel()
+                    item.timer = None
