@@ -18,11 +18,13 @@ ANY_PYTHON := $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 JOBS ?= 2
 IN_PARALLEL := --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder
 FAST_TESTS := tests/unit
-STUBS := clients/python/headrace/jobs clients/python/headrace/gateway services/stubs
+GENERATED := clients/python/headrace/jobs clients/python/headrace/gateway clients/python/headrace/reasons.py \
+    services/stubs clients/protos
 COMPILE := .run/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
     --no-annotate
 
-.PHONY: help demo test test-fast chaos bench simulate check up down clean setup images compose-test format protos lock \
+.PHONY: help demo test test-fast chaos bench simulate check up down clean setup images compose-test format protos \
+        proto-baseline lock \
         check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs \
         check-licences check-prose licences
 
@@ -79,11 +81,14 @@ format: $(READY) ## Format the code and the protos
 	@$(BIN)/ruff check --fix-only --quiet
 	@$(BIN)/buf format -w
 
-protos: $(READY) ## Generate the Python stubs of protos/ and the API reference in docs/
+protos: $(READY) ## Generate stubs, error reasons, plain protos and API reference from protos/
 	@$(BIN)/python -m deploy.protos.rule_declarations
 	@$(BIN)/buf format -w
 	@deploy/protos/generate
 	@$(BIN)/python -m deploy.protos.reference
+
+proto-baseline: $(READY) ## Permit a deliberate break of protos/: compare with them as they are now until main has them
+	@$(BIN)/buf build --exclude-source-info -o deploy/protos/baseline.binpb
 
 licences: $(READY) ## Write NOTICE from the packages that are installed
 	@$(BIN)/python -m deploy.licences
@@ -122,16 +127,16 @@ check-stubs: $(READY)
 	$(BIN)/python -m deploy.protos.rule_declarations "$$fresh"; $(BIN)/buf format -w "$$fresh"; \
 	diff -qr "$$fresh/buf" protos/buf || { echo 'protos/buf does not match the locked protovalidate; run: make protos'; exit 1; }; \
 	deploy/protos/generate "$$fresh"; \
-	for package in $(STUBS); do \
-	    diff -qr -x __pycache__ "$$fresh/$$package" "$$package" || \
-	        { echo 'The stubs do not match protos/; run: make protos'; exit 1; }; \
+	for generated in $(GENERATED); do \
+	    diff -qr -x __pycache__ -x README.md "$$fresh/$$generated" "$$generated" || \
+	        { echo 'Generated files do not match protos/; run: make protos'; exit 1; }; \
 	done
 
 check-docs: $(READY)
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(BIN)/python -m deploy.protos.reference "$$fresh"; \
-	for page in api.md internal-api.md; do \
+	for page in api.md internal-api.md errors.md; do \
 	    diff -q "$$fresh/$$page" "docs/$$page" || \
-	        { echo 'The API reference does not match protos/; run: make protos'; exit 1; }; \
+	        { echo 'The API reference is out of date; run: make protos'; exit 1; }; \
 	done
 
 check-licences: $(READY)

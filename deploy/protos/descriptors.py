@@ -1,4 +1,4 @@
-"""The protos as descriptors, and the comments written above their parts."""
+"""Descriptors of the protos, and the comments above their parts."""
 
 import subprocess
 from collections.abc import Sequence
@@ -8,17 +8,20 @@ from google.protobuf.descriptor_pb2 import FileDescriptorProto, FileDescriptorSe
 
 from deploy.local.paths import REPOSITORY
 
-# Field numbers in FileDescriptorProto and below: the paths of source locations are made of them.
+# Field numbers in FileDescriptorProto and below, which form the paths of source locations.
 PACKAGE, MESSAGE, ENUM, SERVICE = 2, 4, 5, 6
 NESTED_ENUM = 4
-MEMBER = 2  # of a message its fields, of an enum its values, of a service its methods
+MEMBER = 2  # fields of a message, values of an enum, methods of a service
+
+# A line of a comment that begins so starts a paragraph.
+_LABELS = ("Errors:", "Remedy:", "Code:", "Metadata:")
 
 
 def build_image(protos: Path = REPOSITORY / "protos") -> FileDescriptorSet:
-    """Returns all files of protos/ and what they import, with their comments, imports first.
+    """Returns all files below a folder and their imports, with comments, imports first.
 
     Raises:
-        subprocess.CalledProcessError: The protos do not compile; buf has told why on stderr.
+        subprocess.CalledProcessError: The protos do not compile. buf has printed the errors to stderr.
     """
     buf = REPOSITORY / ".venv/bin/buf"
     build = [str(buf), "build", str(protos), "--as-file-descriptor-set", "--output", "-"]
@@ -27,10 +30,10 @@ def build_image(protos: Path = REPOSITORY / "protos") -> FileDescriptorSet:
 
 
 def read_files(protos: Path = REPOSITORY / "protos") -> list[FileDescriptorProto]:
-    """Returns the files of Headrace's own packages, with their comments, by name.
+    """Returns the files of Headrace's own packages, with comments, ordered by name.
 
     Raises:
-        subprocess.CalledProcessError: The protos do not compile; buf has told why on stderr.
+        subprocess.CalledProcessError: The protos do not compile. buf has printed the errors to stderr.
     """
     files = build_image(protos).file
     return sorted(
@@ -40,23 +43,32 @@ def read_files(protos: Path = REPOSITORY / "protos") -> list[FileDescriptorProto
 
 
 class Comments:
-    """The comments of one file, by the path of what they stand above."""
+    """Comments of one file, by the path of the part they stand above."""
 
     def __init__(self, file: FileDescriptorProto) -> None:
-        self._by_path = {
-            tuple(location.path): location.leading_comments for location in file.source_code_info.location
-        }
+        locations = file.source_code_info.location
+        self._by_path = {tuple(each.path): each.leading_comments for each in locations}
+        self._headings = {tuple(each.path): each.leading_detached_comments for each in locations}
 
     def paragraphs(self, path: Sequence[int]) -> list[str]:
-        """Returns what stands above the part: a string each paragraph, without line breaks; [] for nothing.
+        """Returns the paragraphs above a part, each without line breaks; empty if there is no comment.
 
-        A line that begins with "Errors:" begins a paragraph.
+        Blank lines separate paragraphs. An item of a list ("- ") is a paragraph of its own, and a label such
+        as "Errors:" begins one.
         """
         paragraphs: list[list[str]] = [[]]
+        in_list = False
         for line in self._by_path.get(tuple(path), "").splitlines():
             text = line.strip()
-            if not text or text.startswith("Errors:"):
+            ends_list = in_list and not line.startswith("   ")
+            if not text or text.startswith(("- ", *_LABELS)) or ends_list:
                 paragraphs.append([])
+                in_list = text.startswith("- ")
             if text:
                 paragraphs[-1].append(text)
         return [" ".join(lines) for lines in paragraphs if lines]
+
+    def heading(self, path: Sequence[int]) -> str:
+        """Returns the detached comment before a part, without its full stop; empty if there is none."""
+        detached = self._headings.get(tuple(path), ())
+        return detached[-1].strip().removesuffix(".") if detached else ""

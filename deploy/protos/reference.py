@@ -1,7 +1,8 @@
-"""The API reference, from the comments of the protos: ``python -m deploy.protos.reference [FOLDER]``."""
+"""Generates the API reference from the protos: ``python -m deploy.protos.reference [FOLDER]``."""
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 
 from google.protobuf.descriptor_pb2 import (
@@ -23,6 +24,7 @@ from deploy.protos.descriptors import (
     Comments,
     read_files,
 )
+from deploy.protos.error_reasons import read_reasons
 
 PAGES = {
     "api.md": ("API reference", ["headrace.gateway.v1", "headrace.jobs.v1"]),
@@ -31,15 +33,22 @@ PAGES = {
         ["headrace_internal.results.v1", "headrace_internal.worker.v1"],
     ),
 }
-NOTE = "<!-- Made from the comments in protos/ by `make protos`; change them there. -->"
+NOTE = "<!-- Generated from the comments in protos/ by `make protos`: do not edit. -->"
+_ERRORS_INTRODUCTION = """\
+A program acts on the reason of an error: `google.rpc.ErrorInfo.reason` of a failed call (`error.reason` in
+Python), and `Error.reason` of a failed job, item or attempt. Reasons are stable. In Python they are members
+of `headrace.reasons.ErrorReason`; kinds of your own add theirs.
+
+Code is the gRPC code of the failed call, `item` for a failed item or attempt, or `job` for a failed job.
+Metadata lists the keys of `google.rpc.ErrorInfo.metadata` (`error.metadata` in Python)."""
 
 
 class FileSection:
-    """The part of a page about one proto file.
+    """Section of a page on one proto file.
 
     Args:
         file: The file, with source locations.
-        pages: Of each of Headrace's packages the page that tells about it.
+        pages: The page of each of Headrace's packages.
     """
 
     def __init__(self, file: FileDescriptorProto, pages: Mapping[str, str]) -> None:
@@ -49,18 +58,17 @@ class FileSection:
         self._messages = {f".{file.package}.{message.name}": i for i, message in enumerate(file.message_type)}
 
     def lines(self) -> Iterator[str]:
-        """Yields Markdown: services, each call with request and response; other messages; enums."""
-        yield f"## {self._file.package}"
-        yield from self._paragraphs([PACKAGE])
+        """Yields blocks of Markdown: services, each call with request and response; other messages; enums."""
+        yield from self._blocks([PACKAGE])
         for i, service in enumerate(self._file.service):
             yield f"### {service.name}"
-            yield from self._paragraphs([SERVICE, i])
+            yield from self._blocks([SERVICE, i])
             yield ", ".join(f"[{method.name}](#{method.name.lower()})" for method in service.method)
             for j, method in enumerate(service.method):
                 yield from self._method(method, [SERVICE, i, MEMBER, j])
-        told = {name for s in self._file.service for m in s.method for name in (m.input_type, m.output_type)}
+        shown = {name for s in self._file.service for m in s.method for name in (m.input_type, m.output_type)}
         for name, i in self._messages.items():
-            if name not in told:
+            if name not in shown:
                 yield f"### {self._file.message_type[i].name}"
                 yield from self._message(i)
         for i, enum in enumerate(self._file.enum_type):
@@ -71,7 +79,7 @@ class FileSection:
         answered = "stream of " * method.server_streaming + self._named(method.output_type)
         yield f"#### {method.name}"
         yield f"{sent} → {answered}"
-        yield from self._paragraphs(path)
+        yield from self._blocks(path)
         for name in dict.fromkeys((method.input_type, method.output_type)):
             if name in self._messages:
                 yield f"**{_last(name)}**"
@@ -79,7 +87,7 @@ class FileSection:
 
     def _message(self, index: int) -> Iterator[str]:
         message = self._file.message_type[index]
-        yield _anchor(f"{self._file.package}.{message.name}") + "\n" + self._text([MESSAGE, index])
+        yield from self._described(message.name, [MESSAGE, index])
         if message.field:
             rows = [
                 (f"`{field.name}`", self._type(field, message), self._text([MESSAGE, index, MEMBER, i]))
@@ -91,7 +99,7 @@ class FileSection:
 
     def _enum(self, enum: EnumDescriptorProto, name: str, path: Sequence[int]) -> Iterator[str]:
         yield f"**{name}**" if "." in name else f"### {name}"
-        yield _anchor(f"{self._file.package}.{name}") + "\n" + self._text(path)
+        yield from self._described(name, path)
         rows = [
             (f"`{value.name}`", str(value.number), self._text([*path, MEMBER, i]))
             for i, value in enumerate(enum.value)
@@ -125,27 +133,60 @@ class FileSection:
                 return f"[{name.removeprefix(f'{package}.')}]({page}#{name})"
         return name
 
-    def _paragraphs(self, path: Sequence[int]) -> Iterator[str]:
-        yield from map(_escaped, self._comments.paragraphs(path))
+    def _described(self, name: str, path: Sequence[int]) -> Iterator[str]:
+        first, *others = self._blocks(path)
+        yield f"{_anchor(f'{self._file.package}.{name}')}\n{first}"
+        yield from others
+
+    def _blocks(self, path: Sequence[int]) -> Iterator[str]:
+        paragraphs = map(escaped, self._comments.paragraphs(path))
+        for is_list, group in groupby(paragraphs, lambda paragraph: paragraph.startswith("- ")):
+            lines = list(group)
+            yield from ["\n".join(lines)] if is_list else lines
 
     def _text(self, path: Sequence[int]) -> str:
-        return " ".join(self._paragraphs(path))
+        return " ".join(map(escaped, self._comments.paragraphs(path)))
 
 
 def make_pages() -> dict[str, str]:
-    """Returns the Markdown of each page by its file name."""
-    files = {file.package: file for file in read_files()}
+    """Returns the Markdown of each page by its file name.
+
+    Raises:
+        SystemExit: A package of protos/ has no page, or a page names a package that is not there.
+    """
+    files = read_files()
     page_of = {package: page for page, (_, packages) in PAGES.items() for package in packages}
-    missing = sorted(files.keys() ^ page_of.keys())
-    if missing:
-        raise SystemExit(f"{Path(__file__).name}: PAGES and protos/ do not name the same packages: {missing}")
-    made = {}
+    mismatched = sorted({file.package for file in files} ^ page_of.keys())
+    if mismatched:
+        raise SystemExit(f"PAGES of {Path(__file__).name} and protos/ name different packages: {mismatched}")
+    pages = {}
     for page, (title, packages) in PAGES.items():
-        lines = [f"# {title}", NOTE]
+        blocks = [f"# {title}", NOTE]
         for package in packages:
-            lines.extend(FileSection(files[package], page_of).lines())
-        made[page] = "\n\n".join(lines) + "\n"
-    return made
+            blocks.append(f"## {package}")
+            for file in files:
+                if file.package == package:
+                    blocks.extend(FileSection(file, page_of).lines())
+        pages[page] = "\n\n".join(blocks) + "\n"
+    pages["errors.md"] = make_errors_page(files)
+    return pages
+
+
+def make_errors_page(files: Sequence[FileDescriptorProto]) -> str:
+    """Returns the Markdown of the page that lists every error reason."""
+    blocks = ["# Error reasons", NOTE, _ERRORS_INTRODUCTION]
+    for heading, reasons in groupby(read_reasons(files), lambda reason: reason.section):
+        rows = [
+            (f"`{each.name}`", each.code, *map(escaped, (each.occurrence, each.remedy, each.metadata)))
+            for each in reasons
+        ]
+        blocks += [f"## {heading}", _table(("Reason", "Code", "When", "What to do", "Metadata"), rows)]
+    return "\n\n".join(blocks) + "\n"
+
+
+def escaped(text: str) -> str:
+    """Returns plain text as Markdown."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("*", "\\*")
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -155,10 +196,6 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def _anchor(name: str) -> str:
     return f'<a id="{name}"></a>'
-
-
-def _escaped(text: str) -> str:
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace("*", "\\*")
 
 
 def _last(type_name: str) -> str:

@@ -1,8 +1,8 @@
-"""The declarations of protovalidate's rules as a proto file, for compilers of protos/ in any language.
+"""Declares protovalidate's rules as a proto file: ``python -m deploy.protos.rule_declarations [FOLDER]``.
 
 The protos import buf/validate/validate.proto, which the installed protovalidate holds as descriptors only.
-What is printed here are its messages, enums and extensions, without comments and without the definitions of
-the rules, which every protovalidate brings along.
+The file declares its messages, enums and extensions. It has no comments and no definitions of the rules,
+which come with every protovalidate.
 """
 
 import sys
@@ -30,7 +30,7 @@ _LAST_NUMBER = 536_870_911
 
 
 def print_file(file: FileDescriptorProto) -> str:
-    """Returns the text of a proto2 file that declares the same messages, enums and extensions."""
+    """Returns the text of a proto2 file with the same messages, enums and extensions."""
     origin = f"protovalidate {version('protovalidate')} (Apache-2.0, Buf Technologies)"
     lines = [
         f"// Generated from {origin}: do not edit.",

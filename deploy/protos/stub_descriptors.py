@@ -1,7 +1,7 @@
-"""The protos as the stubs hold them: with the rules of protovalidate as plain option bytes.
+"""Descriptors for the stubs: ``python -m deploy.protos.stub_descriptors``.
 
-A stub made the usual way imports buf.validate, so that who installs the client would need that package, in
-our version of it. Without the import the rules stay in the descriptors, as bytes that protovalidate reads.
+A stub generated in the usual way imports buf.validate, and the client would depend on one version of that
+package. Without the import, the rules stay in the descriptors as bytes, which protovalidate still reads.
 """
 
 import sys
@@ -13,7 +13,7 @@ from deploy.protos.rule_declarations import PATH as RULE_DECLARATIONS
 
 
 def main() -> None:
-    """Writes the descriptors, a FileDescriptorSet, to standard output."""
+    """Writes a FileDescriptorSet to standard output."""
     image = build_image()
     kept = FileDescriptorSet(file=[file for file in image.file if file.name != str(RULE_DECLARATIONS)])
     for file in kept.file:

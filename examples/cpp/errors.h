@@ -1,4 +1,4 @@
-// What a failed call says beside its code.
+// Details of a failed call.
 #pragma once
 
 #include <string>

@@ -1,5 +1,5 @@
-// Jobs from C++: one submitted, watched over a broken stream, its results read page by page; one uploaded over a
-// break, its results streamed meanwhile; and calls that fail.
+// Jobs from C++. One is submitted, watched over a broken stream, and its results are read page by page. One is uploaded
+// over a break, with its results streamed meanwhile. Then come calls that fail.
 //
 //   make && build/headrace-example             (gateway: HEADRACE_TARGET, or localhost:50051)
 #include <cstdlib>
@@ -42,7 +42,7 @@ std::string Submit(Stub& stub, const std::vector<std::string>& items) {
   return response.job().job_id();
 }
 
-// Reads a watch until `enough` says so of a job, then breaks it off; sets the last resume token of `request`.
+// Reads a watch until `enough` is true of a job, then cancels it; sets the last resume token of `request`.
 grpc::Status Watch(Stub& stub, gateway::WatchJobRequest& request, milliseconds time,
                    const std::function<bool(const jobs::Job&)>& enough) {
   const auto context = MakeContext(time);
@@ -105,7 +105,7 @@ grpc::Status StreamResults(Stub& stub, gateway::StreamResultsRequest& request, s
   return stream->Finish();
 }
 
-// Uploads half of the items, reads the first results, and goes on with both.
+// Uploads half of the items, reads the first results, and resumes both.
 void UploadOverABreak(Stub& stub) {
   const std::string job_id = Submit(stub, {});
   const std::vector<std::string> items = MakeItems();
@@ -138,8 +138,8 @@ void ShowFailures(Stub& stub) {
   SubmitWrongly(stub, "wrong params", wrong_params);
   wrong_kind.set_kind("nope");
   SubmitWrongly(stub, "wrong kind", wrong_kind);
-  wrong_fields.set_max_failed_ratio(2);
-  wrong_fields.set_max_parallelism(-1);
+  wrong_fields.mutable_options()->set_max_failed_ratio(2);
+  wrong_fields.mutable_options()->set_max_parallelism(-1);
   SubmitWrongly(stub, "wrong fields", wrong_fields);
 }
 

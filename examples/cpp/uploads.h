@@ -1,4 +1,4 @@
-// Items that go to a job in batches, with answers that say how many are stored.
+// Uploads items to a job in batches. Each response says how many are stored.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ struct Uploaded {
   grpc::Status status;  // how the stream ended
 };
 
-// Appends the items that are not stored yet, from wherever a break or another process left off, and closes the
-// upload. With `break_at` it goes away instead once so many are stored, as a killed client would.
+// Appends the items that are not stored yet, from where a break or another process stopped, and closes the upload.
+// With `break_at` it disconnects at that number of stored items, as a killed client would.
 Uploaded Append(Stub& stub, const std::string& job_id, const std::vector<std::string>& items,
                 int64_t break_at = -1);

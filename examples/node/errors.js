@@ -1,10 +1,10 @@
-// What a failed call says beside its code: the details that travel in its trailing metadata.
+// Details of a failed call, which travel in its trailing metadata.
 import grpc from "@grpc/grpc-js";
 
 import { decode } from "./protos.js";
 
 /**
- * Takes a failed call apart.
+ * Describes a failed call.
  *
  * @param {grpc.ServiceError} error As @grpc/grpc-js raises it.
  * @returns {{code: string, reason: string, violations: {field: string, description: string}[]}} The name of

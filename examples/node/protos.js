@@ -1,4 +1,4 @@
-// Headrace's protos, loaded at run time: nothing is generated.
+// Headrace's protos, loaded at run time without generated code.
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -20,7 +20,7 @@ const definition = protoLoader.loadSync(
   ["headrace/gateway/v1/gateway.proto", "google/rpc/status.proto", "google/rpc/error_details.proto"],
   {
     includeDirs: [
-      process.env.HEADRACE_PROTOS ?? path.join(REPOSITORY, "protos"),
+      process.env.HEADRACE_PROTOS ?? path.join(REPOSITORY, "clients", "protos"),
       process.env.GOOGLE_PROTOS ?? googleProtos(),
     ],
     keepCase: true, // field names as in the protos

@@ -1,4 +1,4 @@
-// Items that go to a job in batches, with answers that say how many are stored.
+// Uploads items to a job in batches. Each response says how many are stored.
 import { gateway, read, tenant } from "./gateway.js";
 
 const BATCH = 50; // some hundred kilobytes are best; these items are tiny
@@ -8,8 +8,8 @@ const BATCH = 50; // some hundred kilobytes are best; these items are tiny
  *
  * @param {string} jobId A job submitted with upload.
  * @param {string[]} items All items of the job, as JSON text.
- * @param {number} breakAt Goes away once so many are stored, as a killed client would; by default it stays
- *   and closes the upload.
+ * @param {number} breakAt Number of stored items at which it disconnects, as a killed client would. By default it
+ *   closes the upload.
  * @returns {Promise<{from: number, stored: number}>} How many items were stored at first, and in the end.
  */
 export async function append(jobId, items, breakAt = Infinity) {
@@ -21,14 +21,14 @@ export async function append(jobId, items, breakAt = Infinity) {
     stored = answer.stored_count;
     if (from === undefined) {
       from = stored;
-      send(stream, items, from, breakAt); // beside the reading: answers come while batches go
+      send(stream, items, from, breakAt); // concurrently with reading: responses come while batches go
     }
     return stored >= breakAt;
   });
   return { from, stored };
 }
 
-/** Writes batches as fast as they are taken. Never fails: a break shows where the answers are read. */
+/** Writes batches as fast as the stream accepts them. Never fails: a break shows where responses are read. */
 async function send(stream, items, from, breakAt) {
   const end = Math.min(items.length, breakAt);
   for (let index = from; index < end && !stream.destroyed; index += BATCH) {

@@ -107,7 +107,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
                 kind=request.kind,
             )
         )
-        token = query.page_token(page.jobs[-1].job_id) if page.more else ""
+        token = query.page_token(page.jobs[-1].job_id) if page.has_more else ""
         return gateway_pb2.ListJobsResponse(jobs=page.jobs, next_page_token=token)
 
     async def WatchJob(
@@ -140,7 +140,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
                 item_state=request.item_state,
             )
         )
-        token = query.page_token(page.results[-1].item_index) if page.more else ""
+        token = query.page_token(page.results[-1].item_index) if page.has_more else ""
         return gateway_pb2.GetResultsResponse(results=page.results, next_page_token=token)
 
     async def StreamResults(

@@ -77,8 +77,8 @@ class FakeWorker:
         error = jobs_pb2.Error(reason=reason, message="it did not work")
         return await self.record(*(record_of(lease, error=error) for lease in leases))
 
-    async def release(self, *leases: pb.Lease, not_before_ms: int = 0) -> pb.RecordResultsResponse:
-        return await self.record(*(release_of(lease, not_before_ms) for lease in leases))
+    async def release(self, *leases: pb.Lease, job_delay_ms: int = 0) -> pb.RecordResultsResponse:
+        return await self.record(*(release_of(lease, job_delay_ms) for lease in leases))
 
 
 def record_of(lease: pb.Lease, indexes: Sequence[int] | None = None, **fields: Any) -> pb.JobRecord:
@@ -98,9 +98,9 @@ def record_of(lease: pb.Lease, indexes: Sequence[int] | None = None, **fields: A
     return record
 
 
-def release_of(lease: pb.Lease, not_before_ms: int = 0) -> pb.JobRecord:
+def release_of(lease: pb.Lease, job_delay_ms: int = 0) -> pb.JobRecord:
     record = pb.JobRecord(job_id=lease.ref.job_id)
-    record.releases.add(chunk_index=lease.ref.chunk_index, fence=lease.ref.fence, not_before_ms=not_before_ms)
+    record.releases.add(chunk_index=lease.ref.chunk_index, fence=lease.ref.fence, job_delay_ms=job_delay_ms)
     return record
 
 
@@ -194,7 +194,7 @@ class Store:
         return await self.stub.ListResults(pb.ListResultsRequest(job_id=job_id, **given))
 
     async def recorded(
-        self, job_id: str, after: pb.RecordPlace | None = None, **fields: Any
+        self, job_id: str, after: pb.RecordPosition | None = None, **fields: Any
     ) -> pb.ListRecordedResultsResponse:
         """A page of results in the order of their recording."""
         given = {"tenant": "default", "page_size": 1_000} | fields

@@ -19,7 +19,7 @@ def cost(micros):
 
 async def release(store, worker, lease, wanted=0):
     record = store.release_of(lease)
-    record.releases[0].wanted_micros = wanted
+    record.releases[0].needed_micros = wanted
     return await worker.record(record)
 
 

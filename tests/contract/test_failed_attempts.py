@@ -95,7 +95,7 @@ async def test_pages_are_bounded_by_the_attempts_that_they_show(store):
     for lease in (await worker.lease()).leases:
         await worker.record(store.record_of(lease, output="1", attempt_count=11, failed_attempts=attempts))
     page = await store.results(job.job_id)
-    assert page.more
+    assert page.has_more
     assert 0 < page.ByteSize() <= 1024 * 1024 + 20_000
 
 

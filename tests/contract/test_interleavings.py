@@ -83,7 +83,7 @@ class Follower:
     def __init__(self, job_id: str, item_state: int) -> None:
         self.job_id = job_id
         self.item_state = item_state
-        self.place: pb.RecordPlace | None = None
+        self.place: pb.RecordPosition | None = None
         self.latest: dict[int, jobs_pb2.Result] = {}
         self.seen: set[int] = set()
 
@@ -97,9 +97,9 @@ class Follower:
         )
 
     def take(self, page: pb.ListRecordedResultsResponse, page_size: int) -> None:
-        before, after = self.place or pb.RecordPlace(), page.next
+        before, after = self.place or pb.RecordPosition(), page.next
         assert (after.seq, after.item_index) >= (before.seq, before.item_index), "a place went back"
-        assert after != before or not page.more, "a place stood still"
+        assert after != before or not page.has_more, "a place stood still"
         assert len(page.results) <= page_size
         for result in page.results:
             assert self.item_state in (0, result.state)
@@ -107,7 +107,7 @@ class Follower:
             self.seen.add(result.item_index)
             self.latest[result.item_index] = result
         self.place = page.next
-        if not page.more and not self.item_state:
+        if not page.has_more and not self.item_state:
             counts = page.job.progress
             assert len(self.seen) == counts.succeeded_count + counts.failed_count, "a result was left out"
 
@@ -253,7 +253,7 @@ class Interleavings(RuleBasedStateMachine):
             for _ in range(pages):
                 page = self.run(list_recorded_results(self.database, follower.request(page_size)))
                 follower.take(page, page_size)
-                if not page.more:
+                if not page.has_more:
                     break
 
     @rule(target=leases, place=workers_at, capacity=st.sampled_from([1, 5, 120]), lost=st.booleans())
@@ -352,8 +352,8 @@ class Interleavings(RuleBasedStateMachine):
         record.releases.add(
             chunk_index=given.ref.chunk_index,
             fence=given.ref.fence,
-            not_before_ms=wait,
-            wanted_micros=wanted,
+            job_delay_ms=wait,
+            needed_micros=wanted,
         )
         self.send(incarnation, record)
 

@@ -21,7 +21,7 @@ async def read_all(store, job_id, **fields):
     while more:
         page = await store.results(job_id, after_item_index=after, **fields)
         results += page.results
-        after, more = results[-1].item_index, page.more
+        after, more = results[-1].item_index, page.has_more
     return results
 
 
@@ -38,7 +38,7 @@ async def test_a_page_of_results_ends_at_1_mb_and_holds_at_least_one(store):
     large, medium = '"' + "x" * 2_000_000 + '"', '"' + "\u00e9" * 300_000 + '"'
     job = await finished_job(store, [large, medium, medium, large])
     first = await store.results(job.job_id)
-    assert [len(first.results), first.more] == [1, True]
+    assert [len(first.results), first.has_more] == [1, True]
     second = await store.results(job.job_id, after_item_index=0)
     assert [result.item_index for result in second.results] == [1]
     assert [r.item_index for r in await read_all(store, job.job_id)] == [0, 1, 2, 3]
@@ -63,7 +63,7 @@ async def test_a_page_of_failures_ends_at_1_mb_of_messages(store):
     for lease in (await worker.lease()).leases:
         await worker.record(store.record_of(lease, error=error))
     page = await store.results(job.job_id)
-    assert page.more
+    assert page.has_more
     assert page.ByteSize() < 1_200_000
     assert len(await read_all(store, job.job_id)) == 400
 
@@ -85,7 +85,7 @@ async def test_jobs_are_listed_newest_first_in_pages(store):
             pb.ListJobsRequest(tenant="default", page_size=2, before_job_id=before)
         )
         listed += [job.job_id for job in page.jobs]
-        before, more = listed[-1], page.more
+        before, more = listed[-1], page.has_more
     assert listed == jobs[::-1]
 
 
@@ -96,7 +96,7 @@ async def test_a_page_of_jobs_ends_at_1_mb_of_messages(store):
     leased = [lease for _ in range(2) for lease in (await worker.lease()).leases]
     await worker.record(*(pb.JobRecord(job_id=lease.ref.job_id, job_error=error) for lease in leased))
     page = await store.stub.ListJobs(pb.ListJobsRequest(tenant="default", page_size=1000))
-    assert page.more
+    assert page.has_more
     assert page.ByteSize() < 1_100_000
     listed = [job.job_id for job in page.jobs]
     rest = pb.ListJobsRequest(tenant="default", page_size=1000, before_job_id=listed[-1])

@@ -220,7 +220,7 @@ async def test_a_release_with_a_wait_holds_the_whole_job_back(store):
     job = await store.create(items=32)
     worker = await store.worker()
     lease = (await worker.lease(capacity=2)).leases[0]
-    response = await worker.release(lease, not_before_ms=60_000)
+    response = await worker.release(lease, job_delay_ms=60_000)
     assert not response.effects.tasks_to_publish
     assert not (await worker.lease()).leases
     assert not (await worker.beat()).classes_with_work

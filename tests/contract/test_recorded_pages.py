@@ -27,12 +27,12 @@ class Reader:
         results, more = [], True
         while more:
             page = await self.store.recorded(self.job_id, self.place, **self.query)
-            before, after = self.place or pb.RecordPlace(), page.next
+            before, after = self.place or pb.RecordPosition(), page.next
             assert (after.seq, after.item_index) >= (before.seq, before.item_index)
-            assert after != before or not page.more
+            assert after != before or not page.has_more
             self.page_sizes.append(len(page.results))
             results += page.results
-            self.place, more, self.job = page.next, page.more, page.job
+            self.place, more, self.job = page.next, page.has_more, page.job
         return results
 
     async def read_indexes(self):
@@ -78,7 +78,7 @@ async def test_without_more_everything_that_the_snapshot_counts_was_read(store):
     job, worker, leases = await leased_job(store, 4)
     await worker.succeed(leases[3])
     page = await store.recorded(job.job_id)
-    assert (page.job.progress.succeeded_count, len(page.results), page.more) == (1, 1, False)
+    assert (page.job.progress.succeeded_count, len(page.results), page.has_more) == (1, 1, False)
     assert page.next.seq == page.job.seq
     await worker.succeed(leases[0])
     page = await store.recorded(job.job_id, page.next)
@@ -120,7 +120,7 @@ async def test_a_page_of_recorded_failures_ends_at_1_mb_of_messages(store):
     for lease in leases:
         await worker.record(store.record_of(lease, error=error))
     page = await store.recorded(job.job_id)
-    assert page.more
+    assert page.has_more
     assert page.ByteSize() < 1_200_000
     assert len(await Reader(store, job.job_id).read()) == 400
 
@@ -179,16 +179,16 @@ async def test_a_search_that_ends_with_its_last_row_has_no_more(store, monkeypat
     job, worker, leases = await leased_job(store, 3)
     await worker.succeed(*leases)
     page = await store.recorded(job.job_id, item_state=FAILED)
-    assert (len(page.results), page.more) == (0, False)
+    assert (len(page.results), page.has_more) == (0, False)
     assert page.next.seq == page.job.seq
 
 
 async def test_a_place_beyond_the_end_is_not_moved_back(store):
     job, worker, leases = await leased_job(store, 1)
     await worker.succeed(*leases)
-    beyond = pb.RecordPlace(seq=1_000, item_index=5)
+    beyond = pb.RecordPosition(seq=1_000, item_index=5)
     page = await store.recorded(job.job_id, beyond)
-    assert (list(page.results), page.more, page.next) == ([], False, beyond)
+    assert (list(page.results), page.has_more, page.next) == ([], False, beyond)
 
 
 async def test_a_late_success_in_a_finished_job_is_read_after_its_end(store):

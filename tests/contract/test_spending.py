@@ -149,7 +149,7 @@ class Fleet:
         self.works.remove(work)
         record = pb.JobRecord(job_id=self.job_id)
         ref = work.lease.ref
-        record.releases.add(chunk_index=ref.chunk_index, fence=ref.fence, wanted_micros=wanted)
+        record.releases.add(chunk_index=ref.chunk_index, fence=ref.fence, needed_micros=wanted)
         await self.record(work, record)
 
     async def record(self, work: Work, record: pb.JobRecord) -> None:

@@ -1,4 +1,4 @@
-"""The examples in other languages, built once for each content of examples/ and protos/."""
+"""The examples in other languages, built once for each content of examples/ and clients/protos/."""
 
 import hashlib
 import os
@@ -25,8 +25,8 @@ BUILD_SECONDS = 480
 
 
 def run(argv: list[str], folder: Path, **environment: str) -> str:
-    """Returns what the program printed; one that fails fails the test with all it said."""
-    # make of `make test` must not tell the make of an example what to do.
+    """Returns the output of the program. If it fails, the test fails with its output."""
+    # The make of `make test` must not pass its flags to the make of an example.
     env = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL"}}
     env |= environment
     done = subprocess.run(
@@ -37,7 +37,7 @@ def run(argv: list[str], folder: Path, **environment: str) -> str:
 
 
 def build_folder(language: str) -> Path:
-    """Returns the folder for the build of what is in the tree now; removes those of other contents."""
+    """Returns the build folder for the present content of the tree; removes those of other contents."""
     digest = hashlib.sha256()
     tracked = [
         "git",
@@ -47,7 +47,7 @@ def build_folder(language: str) -> Path:
         "--others",
         "--exclude-standard",
         f"examples/{language}",
-        "protos",
+        "clients/protos",
     ]
     for name in sorted(filter(None, run(tracked, REPOSITORY).split("\0"))):
         path = REPOSITORY / name
@@ -61,7 +61,7 @@ def build_folder(language: str) -> Path:
 
 
 def build_node() -> list[str]:
-    """Installs what package-lock.json names beside a copy of the example; returns how to run it."""
+    """Installs the locked packages next to a copy of the example; returns the command that runs it."""
     folder = build_folder("node")
     if not (folder / ".ready").exists():
         installed = shutil.ignore_patterns("node_modules")
@@ -72,7 +72,7 @@ def build_node() -> list[str]:
 
 
 def build_cpp() -> list[str]:
-    """Compiles the example; returns how to run it."""
+    """Compiles the example; returns the command that runs it."""
     folder = build_folder("cpp")
     run(["make", "-j2", f"BUILD={folder}", "CXXFLAGS=-O0"], REPOSITORY / "examples/cpp")
     return [str(folder / "headrace-example")]
@@ -80,7 +80,7 @@ def build_cpp() -> list[str]:
 
 @pytest.fixture(scope="session")
 def system(servers: TestRun) -> Iterator[TestEmbedded]:
-    """The embedded system; a job of the examples takes it two seconds, so that a watch sees it running."""
+    """The embedded system. A job of the examples takes two seconds in it, so a watch sees it running."""
     system = TestEmbedded(servers, settings={"HEADRACE_IN_FLIGHT_LIMIT": "5"})
     system.start()
     yield system
@@ -89,7 +89,7 @@ def system(servers: TestRun) -> Iterator[TestEmbedded]:
 
 @pytest.fixture(scope="session", params=["node", "cpp"])
 def printed(request: pytest.FixtureRequest, system: TestEmbedded) -> str:
-    """What the example of one language printed."""
+    """Output of the example of one language."""
     ensure_installed(PACKAGES[request.param], run_directory() / "apt.log")
     argv = {"node": build_node, "cpp": build_cpp}[request.param]()
     google = next((REPOSITORY / ".venv/lib").glob("python3*/site-packages"))
@@ -97,6 +97,6 @@ def printed(request: pytest.FixtureRequest, system: TestEmbedded) -> str:
         argv,
         REPOSITORY,
         HEADRACE_TARGET=system.gateway_target,
-        HEADRACE_PROTOS=str(REPOSITORY / "protos"),
+        HEADRACE_PROTOS=str(REPOSITORY / "clients/protos"),
         GOOGLE_PROTOS=str(google),
     )

@@ -54,7 +54,7 @@ def test_a_failed_call_names_its_reason_and_the_wrong_field(printed):
 def test_every_wrong_field_is_named_at_once(printed):
     code, reason, *fields = said_of("wrong fields", printed).split()
     assert (code, reason) == ("INVALID_ARGUMENT", "INVALID_FIELD")
-    assert sorted(fields) == ["kind", "max_failed_ratio", "max_parallelism"]
+    assert sorted(fields) == ["kind", "options.max_failed_ratio", "options.max_parallelism"]
 
 
 def test_a_deadline_of_a_millisecond_is_kept(printed):

@@ -16,11 +16,11 @@ class ResultsQuery(NamedTuple):
     job_id: str
     item_state: jobs_pb2.ItemState
 
-    def cursor(self, position: results_pb2.RecordPlace) -> str:
+    def cursor(self, position: results_pb2.RecordPosition) -> str:
         """Returns the cursor that resumes after a position, at any gateway."""
         return seal(["results", *self, position.seq, position.item_index])
 
-    def position(self, cursor: str) -> results_pb2.RecordPlace | None:
+    def position(self, cursor: str) -> results_pb2.RecordPosition | None:
         """Returns the position to resume after; None for an empty cursor.
 
         Raises:
@@ -32,7 +32,7 @@ class ResultsQuery(NamedTuple):
             case ["results", self.job_id, self.item_state, int(seq), int(item_index)] if (
                 0 <= seq <= _MAX_NUMBER and -1 <= item_index <= _MAX_NUMBER
             ):
-                return results_pb2.RecordPlace(seq=seq, item_index=item_index)
+                return results_pb2.RecordPosition(seq=seq, item_index=item_index)
         raise invalid_cursor()
 
 

@@ -17,7 +17,7 @@ async def stream_results(
     store: StoreClient,
     query: ResultsQuery,
     tenant: str,
-    after: results_pb2.RecordPlace | None,
+    after: results_pb2.RecordPosition | None,
     *,
     on_found: Callable[[], Awaitable[None]],
 ) -> AsyncGenerator[gateway_pb2.StreamResultsResponse, None]:
@@ -45,21 +45,21 @@ async def stream_results(
             raise invalid_cursor()  # from before a restore of the store: new results would be skipped
         await on_found()
         while True:
-            ended = not page.more and page.job.state in TERMINAL_STATES
+            ended = not page.has_more and page.job.state in TERMINAL_STATES
             if page.results or ended or _skipped_others(query, page, after):
                 yield _response(query, page, ended)
             if ended:
                 return
             after = page.next
             watcher.check()
-            if not page.more:
+            if not page.has_more:
                 hub.put_jobs([page.job])
                 await _wait_for_newer(watcher, page.job.seq)
             page = await _read(store, query, tenant, after)
 
 
 async def _read(
-    store: StoreClient, query: ResultsQuery, tenant: str, after: results_pb2.RecordPlace | None
+    store: StoreClient, query: ResultsQuery, tenant: str, after: results_pb2.RecordPosition | None
 ) -> results_pb2.ListRecordedResultsResponse:
     return await store.list_recorded_results(
         results_pb2.ListRecordedResultsRequest(
@@ -83,7 +83,7 @@ def _response(
 def _skipped_others(
     query: ResultsQuery,
     page: results_pb2.ListRecordedResultsResponse,
-    after: results_pb2.RecordPlace | None,
+    after: results_pb2.RecordPosition | None,
 ) -> bool:
     """Returns whether results of the other state were skipped; a new cursor spares reading them again."""
     return bool(query.item_state) and page.next != after

@@ -60,7 +60,7 @@ async def list_jobs(database: Database, request: results_pb2.ListJobsRequest) ->
     found = await database.read(lambda tx: tx.run(template + _NEWEST_FIRST, plain, **rows))
     jobs = [job_message(job_of(row)) for row in found]
     page = jobs[: count_fitting([job.ByteSize() for job in jobs[:size]])]
-    return results_pb2.ListJobsResponse(jobs=page, more=len(jobs) > len(page))
+    return results_pb2.ListJobsResponse(jobs=page, has_more=len(jobs) > len(page))
 
 
 async def get_jobs(database: Database, request: results_pb2.GetJobsRequest) -> results_pb2.GetJobsResponse:
@@ -99,7 +99,7 @@ async def _list_results_in(
     keys = await tx.run(_KEYS + (_OF_ITEM_STATE if request.item_state else "") + _BY_INDEX, plain)
     page = fitting(keys[:size])
     results = await read_results(tx, job_id, page)
-    return results_pb2.ListResultsResponse(results=results, more=len(keys) > len(page))
+    return results_pb2.ListResultsResponse(results=results, has_more=len(keys) > len(page))
 
 
 async def read_results(tx: Transaction, job_id: str, keys: Sequence[Row[Any]]) -> list[jobs_pb2.Result]:

@@ -68,8 +68,8 @@ async def _list_in(
         end, more = Place(page[-1].seq, page[-1].item_index), True
     return results_pb2.ListRecordedResultsResponse(
         results=await read_results(tx, job.job_id, page),
-        next=results_pb2.RecordPlace(seq=end.seq, item_index=end.item_index),
-        more=more,
+        next=results_pb2.RecordPosition(seq=end.seq, item_index=end.item_index),
+        has_more=more,
         job=job_message(job),
     )
 

@@ -62,16 +62,16 @@ def holds_remainder(job: Job) -> bool:
     return job.budget_micros is not None and job.leased_chunk_count == 1 and remaining_micros(job) <= 0
 
 
-def pause_if_spent(job: Job, wanted_micros: int = 1) -> None:
+def pause_if_spent(job: Job, needed_micros: int = 1) -> None:
     """Pauses a live job with work to do whose budget does not suffice, once no lease can give anything back.
 
     Args:
         job: The job.
-        wanted_micros: Price of the call that it does not suffice for.
+        needed_micros: Price of the call that it does not suffice for.
     """
     if job.budget_micros is None or job.finish_time is not None or job.stopping_to or job.pause_reason:
         return
-    if job.open_chunk_count and not job.leased_chunk_count and remaining_micros(job) < wanted_micros:
+    if job.open_chunk_count and not job.leased_chunk_count and remaining_micros(job) < needed_micros:
         job.pause_reason = jobs_pb2.PAUSE_REASON_BUDGET
 
 

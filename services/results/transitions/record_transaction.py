@@ -165,12 +165,12 @@ def _release(transition: Transition, finder: ChunkFinder, record: results_pb2.Jo
             continue
         had_remainder = holds_remainder(job)
         transition.end_lease(chunk)
-        if release.wanted_micros > 0 and job.budget_micros is not None:
-            chunk.allowance_micros = min(release.wanted_micros, MAX_COUNT)
+        if release.needed_micros > 0 and job.budget_micros is not None:
+            chunk.allowance_micros = min(release.needed_micros, MAX_COUNT)
             if had_remainder:
                 pause_if_spent(job, chunk.allowance_micros)
-        if release.not_before_ms > 0:
-            job.not_before = max(job.not_before, transition.now + _delay(release.not_before_ms))
+        if release.job_delay_ms > 0:
+            job.not_before = max(job.not_before, transition.now + _delay(release.job_delay_ms))
 
 
 def _delay(milliseconds: int) -> int:

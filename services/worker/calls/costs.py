@@ -64,7 +64,7 @@ class CallMeter:
 
     Attributes:
         job_id: The item's job.
-        wanted_micros: Price of the cheapest call that was held back. 0 if none was.
+        needed_micros: Price of the cheapest call that was held back. 0 if none was.
     """
 
     def __init__(
@@ -75,7 +75,7 @@ class CallMeter:
         self._usage = usage
         self._allowance = allowance
         self._history = costs.history_of(job_id) if allowance is not None else JobHistory()
-        self.wanted_micros = 0
+        self.needed_micros = 0
 
     @contextmanager
     def counted(self, request: CompletionRequest) -> Iterator[jobs_pb2.Usage]:
@@ -115,7 +115,7 @@ class CallMeter:
         taken = self._allowance.take(highest, likely)
         if taken is None:
             wanted = likely if self._allowance.is_remainder else highest
-            self.wanted_micros = min(wanted, self.wanted_micros or wanted)
+            self.needed_micros = min(wanted, self.needed_micros or wanted)
             raise RetryableError(ALLOWANCE_SPENT, "the rest of the job's budget cannot pay for the call")
         return taken
 

@@ -44,7 +44,7 @@ class LeasedItem:
         """Makes the item wait, without a slot, for what other calls of its chunk leave of the allowance."""
         self._add_usage(outcome)
         self.interrupted = outcome.usage.call_count > 0
-        self.chunk.held_back[self.message.item_index] = outcome.wanted_micros
+        self.chunk.held_back[self.message.item_index] = outcome.needed_micros
 
     def _add_usage(self, outcome: ItemOutcome) -> None:
         self.message.usage.CopyFrom(outcome.usage)
@@ -69,7 +69,7 @@ class LeasedChunk:
         suspects: Indexes of the items that were in flight when their child process died.
         allowance: Amount that its calls may still cost. None: its job has no budget.
         held_back: Items waiting for allowance, by index, each with the price of the call it wants to make.
-        wanted_micros: Lowest of these prices if the chunk is released for lack of allowance; otherwise 0.
+        needed_micros: Lowest of these prices if the chunk is released for lack of allowance; otherwise 0.
     """
 
     job: "LeasedJob"
@@ -85,7 +85,7 @@ class LeasedChunk:
     suspects: list[int] = field(default_factory=list)
     allowance: Allowance | None = None
     held_back: dict[int, int] = field(default_factory=dict)
-    wanted_micros: int = 0
+    needed_micros: int = 0
 
     @property
     def is_in_flight(self) -> bool:

@@ -171,8 +171,8 @@ class Reporting:
         release = results_pb2.ChunkRelease(
             chunk_index=chunk.ref.chunk_index,
             fence=chunk.ref.fence,
-            not_before_ms=round(not_before_seconds * 1000),
-            wanted_micros=chunk.wanted_micros,
+            job_delay_ms=round(not_before_seconds * 1000),
+            needed_micros=chunk.needed_micros,
         )
         self._end_chunk(chunk, lambda job: job.releases.append(release))
 

@@ -209,14 +209,14 @@ class ItemScheduler:
         if chunk.job.stopped or self._draining or chunk.release_when_idle:
             self._reporting.release_if_idle(chunk)
         elif chunk.held_back and self._may_continue(chunk):
-            self._resume_held_items(chunk, was_held_back=outcome is not None and outcome.wanted_micros > 0)
+            self._resume_held_items(chunk, was_held_back=outcome is not None and outcome.needed_micros > 0)
         self._capacity.changed()
         self.start_items()
 
     def _act_on(self, item: LeasedItem, outcome: ItemOutcome) -> None:
         if outcome.job_failed:
             self._fail_job(item, outcome)
-        elif outcome.wanted_micros:
+        elif outcome.needed_micros:
             item.hold_back(outcome)
         elif outcome.retry_delay is None:
             self._reporting.record(item, outcome, partial(self._on_acknowledged, item.chunk))
@@ -252,8 +252,8 @@ class ItemScheduler:
         """
         count = RESUME_COUNT
         if was_held_back:
-            chunk.wanted_micros = chunk.unaffordable_micros()
-            if chunk.wanted_micros:
+            chunk.needed_micros = chunk.unaffordable_micros()
+            if chunk.needed_micros:
                 self._reporting.release_chunk(chunk)
                 return
             count = 0 if chunk.is_in_flight else 1

@@ -1,4 +1,4 @@
-"""The check for breaking changes, in repositories like those that people and CI have."""
+"""The check for breaking changes, in repositories like those of people and CI."""
 
 import os
 import shutil
@@ -35,6 +35,12 @@ class Repository:
             self.write(proto)
         self.git("add", "-A")
         self.git("commit", "-q", "--allow-empty", "-m", "change")
+
+    def write_baseline(self):
+        """As `make proto-baseline` does."""
+        target = self.folder / "deploy/protos/baseline.binpb"
+        build = [self.folder / ".venv/bin/buf", "build", "--exclude-source-info", "-o", target]
+        subprocess.run(build, cwd=self.folder, check=True)
 
     def place_check(self):
         (self.folder / "deploy/protos").mkdir(parents=True, exist_ok=True)
@@ -135,7 +141,74 @@ def test_another_commit_can_be_named(repository):
     assert not repository.check(BREAKING_AGAINST="HEAD~1")[0]
     passed, said = repository.check(BREAKING_AGAINST="nowhere")
     assert not passed
-    assert "nowhere is no commit" in said
+    assert "nowhere is not a commit" in said
+
+
+def test_a_deliberate_break_passes_with_a_new_baseline_and_is_named(repository):
+    repository.commit(FIRST)
+    repository.git("checkout", "-q", "-b", "feature")
+    repository.write(BROKEN)
+    assert not repository.check()[0]
+    repository.write_baseline()
+    passed, said = repository.check()
+    assert passed
+    assert said == (
+        "protos/ compared with deploy/protos/baseline.binpb, a deliberate break that main does not have yet\n"
+    )
+
+
+def test_a_break_of_the_new_baseline_is_refused(repository):
+    repository.commit(FIRST)
+    repository.git("checkout", "-q", "-b", "feature")
+    repository.write(BROKEN)
+    repository.write_baseline()
+    repository.commit(FIRST)
+    passed, said = repository.check()
+    assert not passed
+    assert "compared with deploy/protos/baseline.binpb" in said
+    assert "owner" in said
+
+
+def test_once_main_has_the_baseline_main_counts_again(repository):
+    repository.commit(FIRST)
+    repository.write_baseline()
+    repository.commit(ADDED)
+    repository.git("checkout", "-q", "-b", "feature")
+    repository.commit(FIRST)
+    passed, said = repository.check()
+    assert not passed
+    assert "compared with main (" in said
+    assert "count" in said
+
+
+def test_a_clone_of_a_main_without_a_baseline_passes_with_one(repository, clone):
+    repository.commit(FIRST)
+    fresh = clone()
+    fresh.write(BROKEN)
+    fresh.write_baseline()
+    passed, said = fresh.check()
+    assert passed
+    assert "that origin/main does not have yet" in said
+    fresh.commit()
+    assert fresh.check() == (True, said)
+
+
+def test_a_clone_of_a_main_without_a_baseline_needs_none(repository, clone):
+    repository.commit(FIRST)
+    fresh = clone()
+    passed, said = fresh.check()
+    assert passed
+    assert "compared with origin/main (" in said
+
+
+def test_a_named_commit_counts_whatever_the_baseline_says(repository):
+    repository.commit(FIRST)
+    repository.write(BROKEN)
+    repository.write_baseline()
+    repository.commit()
+    passed, said = repository.check(BREAKING_AGAINST="HEAD~1")
+    assert not passed
+    assert "compared with HEAD~1" in said
 
 
 def test_a_folder_without_git_has_nothing_to_compare_with(repository):
@@ -143,5 +216,5 @@ def test_a_folder_without_git_has_nothing_to_compare_with(repository):
     shutil.rmtree(repository.folder / ".git")
     assert repository.check(GIT_CEILING_DIRECTORIES=str(repository.folder.parent)) == (
         True,
-        "protos/ compared with nothing: this is no git repository\n",
+        "protos/ compared with nothing: not a git repository\n",
     )

@@ -25,8 +25,8 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         self.refused_kinds: set[str] = set()
         self.items: defaultdict[str, list[str]] = defaultdict(list)
         self.open_uploads: set[str] = set()
-        self.recorded: defaultdict[str, list[tuple[results_pb2.RecordPlace, jobs_pb2.Result]]] = defaultdict(
-            list
+        self.recorded: defaultdict[str, list[tuple[results_pb2.RecordPosition, jobs_pb2.Result]]] = (
+            defaultdict(list)
         )
         self.live_workers: list[jobs_pb2.Worker] = []
         self.silent_workers: list[jobs_pb2.Worker] = []
@@ -130,7 +130,7 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         job = self.advance(job_id, succeeded=len(self.recorded[job_id]) + len(indices))
         state = jobs_pb2.ITEM_STATE_FAILED if failed else jobs_pb2.ITEM_STATE_SUCCEEDED
         for index in sorted(indices):
-            position = results_pb2.RecordPlace(seq=job.seq, item_index=index)
+            position = results_pb2.RecordPosition(seq=job.seq, item_index=index)
             result = jobs_pb2.Result(item_index=index, state=state, output="1" * size)
             self.recorded[job_id].append((position, result))
         return job
@@ -146,11 +146,11 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         ]
         page = found[: self.recorded_page_size or request.page_size]
         more = len(found) > len(page)
-        end = results_pb2.RecordPlace(seq=max(after[0], job.seq), item_index=2**63 - 1)
+        end = results_pb2.RecordPosition(seq=max(after[0], job.seq), item_index=2**63 - 1)
         return results_pb2.ListRecordedResultsResponse(
             results=[result for _, result in page],
             next=page[-1][0] if more else end,
-            more=more,
+            has_more=more,
             job=job,
         )
 
@@ -171,14 +171,14 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         jobs.sort(key=lambda job: job.job_id, reverse=True)
         jobs = [job for job in jobs if not request.before_job_id or job.job_id < request.before_job_id]
         size = request.page_size
-        return results_pb2.ListJobsResponse(jobs=jobs[:size], more=len(jobs) > size)
+        return results_pb2.ListJobsResponse(jobs=jobs[:size], has_more=len(jobs) > size)
 
     async def ListResults(self, request, context):
         await self._enter("ListResults", request)
         job = self._job_of(request)
         indices = range(request.after_item_index + 1, job.progress.total_count)
         page = [jobs_pb2.Result(item_index=index) for index in indices[: request.page_size]]
-        return results_pb2.ListResultsResponse(results=page, more=len(indices) > request.page_size)
+        return results_pb2.ListResultsResponse(results=page, has_more=len(indices) > request.page_size)
 
     async def CancelJob(self, request, context):
         await self._enter("CancelJob", request)

@@ -1,4 +1,4 @@
-"""The protos with their rules of protovalidate, read once."""
+"""The protos and their rules of protovalidate, read once."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -29,8 +29,14 @@ def image() -> FileDescriptorSet:
 
 @pytest.fixture(scope="session")
 def files(image) -> list[FileDescriptorProto]:
-    """Headrace's own files."""
+    """Files of the public API."""
     return [file for file in image.file if file.package.startswith("headrace.")]
+
+
+@pytest.fixture(scope="session")
+def own_files(image) -> list[FileDescriptorProto]:
+    """Files of the public API and of the contracts between the services."""
+    return [file for file in image.file if file.package.startswith(("headrace.", "headrace_internal."))]
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""The rules of protovalidate: told to people, and found by programs."""
+"""The rules of protovalidate: written in the comments, and enforced through the stubs."""
 
 import re
 
@@ -10,12 +10,13 @@ from protovalidate import Validator
 
 from deploy.protos.descriptors import MEMBER, MESSAGE, Comments
 from headrace.gateway.v1 import gateway_pb2
+from headrace.jobs.v1 import jobs_pb2
 
 MEGABYTE = 1024 * 1024
 
-# Lengths of time as comments say them, by their seconds.
-SPOKEN = {0.001: "A millisecond", 1: "A second", 3600: "an hour", 86_400: "a day", 31_622_400: "366 days"}
-# What the comment of a field with the rule says.
+# Durations as comments spell them, by their seconds.
+SPOKEN = {0.001: "1 millisecond", 1: "1 second", 3600: "1 hour", 86_400: "1 day", 31_622_400: "366 days"}
+# Part of the comment of a field with the rule.
 SAID = {
     "string.min_len": lambda _: "Required",
     "string.max_len": lambda value: f"{value:,} characters",
@@ -23,8 +24,8 @@ SAID = {
     "string.uuid": lambda _: "UUID",
     "double.gte": lambda value: f"{value:g} to ",
     "double.lte": lambda value: f" to {value:g}",
-    "int32.gte": lambda value: f"{value} or more" if value else "default",
-    "int64.gte": lambda value: f"from {value}" if value else "0",
+    "int32.gte": lambda value: f"{value} or more" if value else "1 to ",
+    "int64.gte": lambda value: f"{value} or more" if value else "0",
     "int64.lte": lambda value: f"to {value:,}",
     "duration.gte": lambda value: f"{SPOKEN[value]} to ",
     "duration.lte": lambda value: f" to {SPOKEN[value]}",
@@ -52,9 +53,9 @@ WRONG = {
     "repeated.items.enum.defined_only": lambda _: [999],
     "repeated.items.enum.not_in": list,
 }
-# Sent back as the server made them: how long they are is nobody's business.
+# Sent back as the server made them: callers do not need their length.
 TOKENS = {"page_token", "resume_token", "cursor"}
-# Says nothing about values: how other rules apply, or what the type tells already.
+# Not about values: how other rules apply, or what the type already says.
 SILENT = {"ignore", "enum.defined_only", "repeated.items.enum.defined_only", "repeated.items.enum.not_in"}
 
 
@@ -71,12 +72,12 @@ def violated():
 
 
 def rule_ids(rule):
-    """What protovalidate calls a rule; one with two ends has an id of its own."""
+    """Ids that protovalidate gives a rule. A range has an id of its own."""
     rule_id = rule.path.removeprefix("repeated.items.")
     return {rule_id, re.sub("gte|lte", "gte_lte", rule_id)}
 
 
-def test_every_field_tells_its_limits_in_its_comment(rules):
+def test_every_field_states_its_limits_in_its_comment(rules):
     for rule in rules:
         if rule.path not in SILENT and rule.field not in TOKENS:
             assert SAID[rule.path](rule.value) in rule.comment, f"{rule.message}.{rule.field}: {rule.path}"
@@ -92,7 +93,7 @@ def test_protovalidate_finds_every_rule_through_the_stubs(rules, violated):
             assert found & rule_ids(rule), f"{rule.message}.{rule.field}: {rule.path}"
 
 
-def test_the_limit_of_an_upload_is_told_where_it_is_opened(files):
+def test_the_limit_of_an_upload_is_stated_where_it_is_opened(files):
     (file,) = (file for file in files if file.package == "headrace.gateway.v1")
     (opened,) = (i for i, message in enumerate(file.message_type) if message.name == "SubmitJobRequest")
     place = [field.name for field in file.message_type[opened].field].index("upload")
@@ -105,11 +106,13 @@ def test_values_at_their_limits_are_within_them(violated):
         params="x" * MEGABYTE,
         items=["1"] * 100_000,
         request_id="r" * 128,
-        max_failed_ratio=1,
-        max_parallelism=1,
-        job_timeout=Duration(seconds=366 * 86_400),
-        item_timeout=Duration(nanos=1_000_000),
-        call_timeout=Duration(seconds=3_600),
+        options=jobs_pb2.JobOptions(
+            max_failed_ratio=1,
+            max_parallelism=1,
+            job_timeout=Duration(seconds=366 * 86_400),
+            item_timeout=Duration(nanos=1_000_000),
+            call_timeout=Duration(seconds=3_600),
+        ),
     )
     assert violated(at_limit) == set()
     assert violated(gateway_pb2.AppendItemsRequest(first_item_index=10_000_000, items=[""])) == set()

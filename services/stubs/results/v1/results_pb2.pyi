@@ -150,12 +150,12 @@ class ListJobsRequest(_message.Message):
     def __init__(self, tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., before_job_id: _Optional[str] = ..., states: _Optional[_Iterable[_Union[_jobs_pb2.JobState, str]]] = ..., kind: _Optional[str] = ...) -> None: ...
 
 class ListJobsResponse(_message.Message):
-    __slots__ = ("jobs", "more")
+    __slots__ = ("jobs", "has_more")
     JOBS_FIELD_NUMBER: _ClassVar[int]
-    MORE_FIELD_NUMBER: _ClassVar[int]
+    HAS_MORE_FIELD_NUMBER: _ClassVar[int]
     jobs: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Job]
-    more: bool
-    def __init__(self, jobs: _Optional[_Iterable[_Union[_jobs_pb2.Job, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+    has_more: bool
+    def __init__(self, jobs: _Optional[_Iterable[_Union[_jobs_pb2.Job, _Mapping]]] = ..., has_more: _Optional[bool] = ...) -> None: ...
 
 class ListResultsRequest(_message.Message):
     __slots__ = ("job_id", "tenant", "page_size", "after_item_index", "item_state")
@@ -172,12 +172,12 @@ class ListResultsRequest(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after_item_index: _Optional[int] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ...) -> None: ...
 
 class ListResultsResponse(_message.Message):
-    __slots__ = ("results", "more")
+    __slots__ = ("results", "has_more")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
-    MORE_FIELD_NUMBER: _ClassVar[int]
+    HAS_MORE_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Result]
-    more: bool
-    def __init__(self, results: _Optional[_Iterable[_Union[_jobs_pb2.Result, _Mapping]]] = ..., more: _Optional[bool] = ...) -> None: ...
+    has_more: bool
+    def __init__(self, results: _Optional[_Iterable[_Union[_jobs_pb2.Result, _Mapping]]] = ..., has_more: _Optional[bool] = ...) -> None: ...
 
 class ListRecordedResultsRequest(_message.Message):
     __slots__ = ("job_id", "tenant", "page_size", "after", "item_state")
@@ -189,11 +189,11 @@ class ListRecordedResultsRequest(_message.Message):
     job_id: str
     tenant: str
     page_size: int
-    after: RecordPlace
+    after: RecordPosition
     item_state: _jobs_pb2.ItemState
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after: _Optional[_Union[RecordPlace, _Mapping]] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ...) -> None: ...
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after: _Optional[_Union[RecordPosition, _Mapping]] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ...) -> None: ...
 
-class RecordPlace(_message.Message):
+class RecordPosition(_message.Message):
     __slots__ = ("seq", "item_index")
     SEQ_FIELD_NUMBER: _ClassVar[int]
     ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
@@ -202,16 +202,16 @@ class RecordPlace(_message.Message):
     def __init__(self, seq: _Optional[int] = ..., item_index: _Optional[int] = ...) -> None: ...
 
 class ListRecordedResultsResponse(_message.Message):
-    __slots__ = ("results", "next", "more", "job")
+    __slots__ = ("results", "next", "has_more", "job")
     RESULTS_FIELD_NUMBER: _ClassVar[int]
     NEXT_FIELD_NUMBER: _ClassVar[int]
-    MORE_FIELD_NUMBER: _ClassVar[int]
+    HAS_MORE_FIELD_NUMBER: _ClassVar[int]
     JOB_FIELD_NUMBER: _ClassVar[int]
     results: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Result]
-    next: RecordPlace
-    more: bool
+    next: RecordPosition
+    has_more: bool
     job: _jobs_pb2.Job
-    def __init__(self, results: _Optional[_Iterable[_Union[_jobs_pb2.Result, _Mapping]]] = ..., next: _Optional[_Union[RecordPlace, _Mapping]] = ..., more: _Optional[bool] = ..., job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ...) -> None: ...
+    def __init__(self, results: _Optional[_Iterable[_Union[_jobs_pb2.Result, _Mapping]]] = ..., next: _Optional[_Union[RecordPosition, _Mapping]] = ..., has_more: _Optional[bool] = ..., job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ...) -> None: ...
 
 class LeaseChunksRequest(_message.Message):
     __slots__ = ("job_class", "capacity", "incarnation", "call_id", "known_job_ids", "excluded_job_ids", "excluded_tenants")
@@ -384,16 +384,16 @@ class ChunkDeath(_message.Message):
     def __init__(self, chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., suspect_item_indexes: _Optional[_Iterable[int]] = ...) -> None: ...
 
 class ChunkRelease(_message.Message):
-    __slots__ = ("chunk_index", "fence", "not_before_ms", "wanted_micros")
+    __slots__ = ("chunk_index", "fence", "job_delay_ms", "needed_micros")
     CHUNK_INDEX_FIELD_NUMBER: _ClassVar[int]
     FENCE_FIELD_NUMBER: _ClassVar[int]
-    NOT_BEFORE_MS_FIELD_NUMBER: _ClassVar[int]
-    WANTED_MICROS_FIELD_NUMBER: _ClassVar[int]
+    JOB_DELAY_MS_FIELD_NUMBER: _ClassVar[int]
+    NEEDED_MICROS_FIELD_NUMBER: _ClassVar[int]
     chunk_index: int
     fence: int
-    not_before_ms: int
-    wanted_micros: int
-    def __init__(self, chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., not_before_ms: _Optional[int] = ..., wanted_micros: _Optional[int] = ...) -> None: ...
+    job_delay_ms: int
+    needed_micros: int
+    def __init__(self, chunk_index: _Optional[int] = ..., fence: _Optional[int] = ..., job_delay_ms: _Optional[int] = ..., needed_micros: _Optional[int] = ...) -> None: ...
 
 class RecordResultsResponse(_message.Message):
     __slots__ = ("outcomes", "effects")

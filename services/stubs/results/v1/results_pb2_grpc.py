@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class ResultsServiceStub:
-    """The only owner of the database.
+    """Owns the database.
     """
 
     def __init__(self, channel):
@@ -118,31 +118,34 @@ class ResultsServiceStub:
 
 
 class ResultsServiceServicer:
-    """The only owner of the database.
+    """Owns the database.
     """
 
     def CreateJobs(self, request, context):
-        """Stores jobs. Each member has its own outcome. Safe to repeat: the same tenant and request_id give the
-        first job as it is now, if content_hash is the same, else the member's error REQUEST_ID_REUSED.
+        """Stores jobs. Each has its own outcome. Safe to repeat: the same tenant and request_id return the first job as it is
+        now if content_hash is the same, and otherwise the error REQUEST_ID_REUSED in the outcome of that job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def AppendItems(self, request, context):
-        """Adds items to an upload, and closes it. Items stored already are trimmed, so it is safe to repeat.
-        Errors: NOT_FOUND (JOB_NOT_FOUND), ABORTED (UPLOAD_OFFSET: beyond the stored items, with metadata
-        stored_count), FAILED_PRECONDITION (UPLOAD_CLOSED: new items for an upload that is closed;
-        UPLOAD_TOTAL: finish with a smaller total than is stored, or with another than it was closed with;
-        JOB_ENDED: the upload was not finished when the job began to end), INTERNAL (STORE_REFUSED: the database
-        refuses these items for good).
+        """Adds items to an upload, and closes it. Safe to repeat: items that are already stored are trimmed.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        - ABORTED (UPLOAD_OFFSET): the items are beyond the stored ones. Metadata stored_count names where to continue.
+        - FAILED_PRECONDITION (UPLOAD_CLOSED): new items for an upload that is closed.
+        - FAILED_PRECONDITION (UPLOAD_TOTAL): the total is below the stored count, or differs from the total the upload
+        was closed with.
+        - FAILED_PRECONDITION (JOB_ENDED): the job began to end before the upload was finished.
+        - INTERNAL (STORE_REFUSED): the database refuses these items for good.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def GetJobs(self, request, context):
-        """Snapshots of the named jobs that are newer than the caller knows; those unknown, purged or of another
+        """Returns snapshots of the named jobs that are newer than the caller's. Jobs that are unknown, purged or of another
         tenant are missing. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
@@ -150,23 +153,25 @@ class ResultsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListJobs(self, request, context):
-        """A page of a tenant's jobs, newest first. Safe to repeat.
+        """Returns a page of a tenant's jobs, newest first. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListResults(self, request, context):
-        """A page of a job's results by item_index. Safe to repeat.
-        Errors: NOT_FOUND (JOB_NOT_FOUND).
+        """Returns a page of a job's results, ordered by item_index. Safe to repeat.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListRecordedResults(self, request, context):
-        """A page of a job's results in the order of their recording. Safe to repeat.
-        Errors: NOT_FOUND (JOB_NOT_FOUND).
+        """Returns a page of a job's results in the order of recording. Safe to repeat.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -174,82 +179,89 @@ class ResultsServiceServicer:
 
     def LeaseChunks(self, request, context):
         """Leases the fairest leasable chunks of one class to a worker, of any jobs, while they fit in its capacity.
-        Safe to repeat with the same call_id: the same leases are answered again, where still held.
-        Errors: FAILED_PRECONDITION (WORKER_NOT_LIVE: send a heartbeat first).
+        Safe to repeat with the same call_id: the call returns the same leases, if they are still held.
+        Errors:
+        - FAILED_PRECONDITION (WORKER_NOT_LIVE): send a heartbeat first.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RecordResults(self, request, context):
-        """Records what became of items, defers items, gives chunks back. Each job has its own outcome.
-        Safe to repeat: a result that is there already changes nothing.
+        """Records finished items, defers items, and releases chunks. Each job has its own outcome.
+        Safe to repeat: a result that is already recorded changes nothing.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Heartbeat(self, request, context):
-        """Keeps a worker and its leases alive, and tells it what it should know. Every 2 s. Safe to repeat.
+        """Keeps a worker and its leases alive, and returns what has changed for it. A worker MUST send one every 2 s. Safe to
+        repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def EndWorker(self, request, context):
-        """Tells that a worker will not come back: it drained (its leases are released, no loss), or a gateway
-        found its port closed (honoured only where its last heartbeat is over 5 s old; its leases are losses).
-        Safe to repeat.
+        """Ends a worker for good. It drained: its leases are released, without a loss. Or a gateway found its port closed:
+        honoured only if its last heartbeat is over 5 s old, and its leases are losses. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def Sweep(self, request, context):
-        """Finds what is due: waits that are over, dead workers. Every gateway calls it each second; each repair
-        is given to one caller. Safe to repeat.
+        """Carries out what is due: waits that are over, deadlines, dead workers. Every gateway calls it each second, and each
+        repair is given to one caller. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelJob(self, request, context):
-        """Cancels a job. Safe to repeat; a finished job is returned unchanged.
-        Errors: NOT_FOUND (JOB_NOT_FOUND).
+        """Cancels a job. Safe to repeat. A finished job is returned unchanged.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PauseJob(self, request, context):
-        """Pauses a job: nothing more of it is leased, and its holders are to give back what they have not started.
-        Safe to repeat; a job that has ended or is being ended is returned unchanged.
-        Errors: NOT_FOUND (JOB_NOT_FOUND).
+        """Pauses a job: nothing more of it is leased, and workers return what they have not started.
+        Safe to repeat. A job that has ended or is ending is returned unchanged.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ResumeJob(self, request, context):
-        """Lets a paused job go on, with a new budget where one is given. Safe to repeat; one that has ended or is being
-        ended is returned unchanged.
-        Errors: NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (BUDGET_SPENT).
+        """Resumes a paused job, with a new budget if one is given. Safe to repeat. A job that has ended or is ending is
+        returned unchanged.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        - FAILED_PRECONDITION (BUDGET_SPENT): the budget does not cover another call, or the new budget is not above what
+        is spent.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def RetryJob(self, request, context):
-        """Starts a new round of every item without a success, on a terminal job; changes nothing on a live one.
-        Safe to repeat with the same request_id: the round is started once.
-        Errors: NOT_FOUND (JOB_NOT_FOUND).
+        """Starts a new round of every item without a success, on a terminal job. Changes nothing on a live one.
+        Safe to repeat with the same request_id: the round starts once.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def ListWorkers(self, request, context):
-        """Workers seen in the last hour, live ones first, then by start_time. Safe to repeat.
+        """Returns the workers seen in the last hour: live ones first, then by start_time. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -347,7 +359,7 @@ def add_ResultsServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ResultsService:
-    """The only owner of the database.
+    """Owns the database.
     """
 
     @staticmethod

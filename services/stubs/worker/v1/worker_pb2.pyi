@@ -102,7 +102,7 @@ class ChildItem(_message.Message):
     def __init__(self, number: _Optional[int] = ..., job: _Optional[_Union[_results_pb2.JobSpec, _Mapping]] = ..., item: _Optional[_Union[_results_pb2.LeasedItem, _Mapping]] = ..., allowance_micros: _Optional[int] = ..., is_remainder: _Optional[bool] = ...) -> None: ...
 
 class ChildReport(_message.Message):
-    __slots__ = ("number", "cancelled", "output", "error", "retry_delay", "job_failed", "attempt_count", "usage", "failed_attempts", "work_time", "wanted_micros")
+    __slots__ = ("number", "cancelled", "output", "error", "retry_delay", "job_failed", "attempt_count", "usage", "failed_attempts", "work_time", "needed_micros")
     NUMBER_FIELD_NUMBER: _ClassVar[int]
     CANCELLED_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
@@ -113,7 +113,7 @@ class ChildReport(_message.Message):
     USAGE_FIELD_NUMBER: _ClassVar[int]
     FAILED_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
     WORK_TIME_FIELD_NUMBER: _ClassVar[int]
-    WANTED_MICROS_FIELD_NUMBER: _ClassVar[int]
+    NEEDED_MICROS_FIELD_NUMBER: _ClassVar[int]
     number: int
     cancelled: bool
     output: str
@@ -124,5 +124,5 @@ class ChildReport(_message.Message):
     usage: _jobs_pb2.Usage
     failed_attempts: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailedAttempt]
     work_time: _duration_pb2.Duration
-    wanted_micros: int
-    def __init__(self, number: _Optional[int] = ..., cancelled: _Optional[bool] = ..., output: _Optional[str] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., job_failed: _Optional[bool] = ..., attempt_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., failed_attempts: _Optional[_Iterable[_Union[_jobs_pb2.FailedAttempt, _Mapping]]] = ..., work_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., wanted_micros: _Optional[int] = ...) -> None: ...
+    needed_micros: int
+    def __init__(self, number: _Optional[int] = ..., cancelled: _Optional[bool] = ..., output: _Optional[str] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., retry_delay: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., job_failed: _Optional[bool] = ..., attempt_count: _Optional[int] = ..., usage: _Optional[_Union[_jobs_pb2.Usage, _Mapping]] = ..., failed_attempts: _Optional[_Iterable[_Union[_jobs_pb2.FailedAttempt, _Mapping]]] = ..., work_time: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., needed_micros: _Optional[int] = ...) -> None: ...

@@ -26,7 +26,7 @@ if _version_not_supported:
 
 
 class WorkerServiceStub:
-    """Progress out, cancels in.
+    """Streams progress to gateways, and takes their cancels and pauses.
     """
 
     def __init__(self, channel):
@@ -53,32 +53,34 @@ class WorkerServiceStub:
 
 
 class WorkerServiceServicer:
-    """Progress out, cancels in.
+    """Streams progress to gateways, and takes their cancels and pauses.
     """
 
     def StreamProgress(self, request, context):
-        """Streams every change of a job that this worker learns of. The first message is sent at once and only
-        names the incarnation. Snapshots of one job are merged, the newest stays; they go out at most every
-        100 ms, but the first after a pause and every change of state at once. Nothing is replayed: a gateway
-        that lost the stream re-reads the jobs it has watchers for from results. Never ends by itself;
-        UNAVAILABLE when the worker stops.
+        """Streams every change of a job that this worker learns of. The first message is sent at once and holds only the
+        incarnation. Snapshots of one job are merged, and the newest stays. They are sent at most every 100 ms, but the
+        first after a quiet period and every change of state at once. Nothing is replayed: a gateway that lost the stream
+        MUST re-read the jobs it has watchers for from results. Never ends on its own.
+        Errors:
+        - UNAVAILABLE (WORKER_STOPPING): the worker is shutting down.
+        - UNAVAILABLE (READER_TOO_SLOW): the gateway did not read in time. Open the stream again.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def CancelJob(self, request, context):
-        """Breaks off what this worker does for a job that the store has already ended, and gives its leases back.
-        Safe to repeat; a job that it does not hold is OK.
+        """Cancels the items of a job that the store has already ended, and returns its leases.
+        Safe to repeat. Succeeds for a job that the worker does not hold.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
     def PauseJob(self, request, context):
-        """Starts nothing more of a job that the store has paused, and gives its leases back as calls in flight end.
-        Safe to repeat; a job that it does not hold is OK. One that comes when the job goes on again costs no more
-        than a new lease.
+        """Starts nothing more of a job that the store has paused, and returns its leases as calls in flight finish.
+        Safe to repeat. Succeeds for a job that the worker does not hold. A call that arrives after the job was resumed
+        costs one more lease.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -111,7 +113,7 @@ def add_WorkerServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class WorkerService:
-    """Progress out, cancels in.
+    """Streams progress to gateways, and takes their cancels and pauses.
     """
 
     @staticmethod

@@ -24,7 +24,7 @@ class ItemOutcome:
         usage: Usage of all attempts, this one included.
         failed_attempts: The last ten failed attempts of this round; includes this one if it failed.
         worked_seconds: Time worked on the item in this round, this attempt included.
-        wanted_micros: Price of the call that was held back and ended the attempt. The attempt does not count,
+        needed_micros: Price of the call that was held back and ended the attempt. The attempt does not count,
             and the item waits for an allowance. 0: the attempt ended in another way.
     """
 
@@ -36,7 +36,7 @@ class ItemOutcome:
     usage: jobs_pb2.Usage
     failed_attempts: Sequence[jobs_pb2.FailedAttempt] = ()
     worked_seconds: float = 0.0
-    wanted_micros: int = 0
+    needed_micros: int = 0
 
 
 def fault_outcome(

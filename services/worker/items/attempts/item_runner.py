@@ -201,7 +201,7 @@ def _held_back(
         usage=usage,
         failed_attempts=tuple(item.failed_attempts),
         worked_seconds=worked_seconds,
-        wanted_micros=max(1, meter.wanted_micros),
+        needed_micros=max(1, meter.needed_micros),
     )
 
 

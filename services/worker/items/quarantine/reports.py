@@ -15,7 +15,7 @@ def report_of(outcome: ItemOutcome) -> worker_pb2.ChildReport:
         usage=outcome.usage,
         failed_attempts=outcome.failed_attempts,
         work_time=duration_of(outcome.worked_seconds),
-        wanted_micros=outcome.wanted_micros,
+        needed_micros=outcome.needed_micros,
     )
     if outcome.retry_delay is not None:
         report.retry_delay.CopyFrom(duration_of(outcome.retry_delay))
@@ -34,5 +34,5 @@ def outcome_of(report: worker_pb2.ChildReport) -> ItemOutcome:
         usage=report.usage,
         failed_attempts=report.failed_attempts,
         worked_seconds=seconds_of(report.work_time),
-        wanted_micros=report.wanted_micros,
+        needed_micros=report.needed_micros,
     )

@@ -82,7 +82,7 @@ ONLY_FAILED = ResultsQuery(JOB_ID, jobs_pb2.ITEM_STATE_FAILED)
 
 @pytest.mark.parametrize(("seq", "item_index"), [(1, 0), (7, 2**63 - 1), (0, -1)])
 def test_a_cursor_returns_its_position(seq, item_index):
-    position = results_pb2.RecordPlace(seq=seq, item_index=item_index)
+    position = results_pb2.RecordPosition(seq=seq, item_index=item_index)
     assert ALL_RESULTS.position(ALL_RESULTS.cursor(position)) == position
 
 
@@ -94,8 +94,8 @@ def test_an_empty_cursor_starts_from_the_first_result():
     "cursor",
     [
         *NO_TOKENS,
-        ONLY_FAILED.cursor(results_pb2.RecordPlace(seq=1)),
-        ALL_RESULTS._replace(job_id=JOB_ID[:-1] + "8").cursor(results_pb2.RecordPlace(seq=1)),
+        ONLY_FAILED.cursor(results_pb2.RecordPosition(seq=1)),
+        ALL_RESULTS._replace(job_id=JOB_ID[:-1] + "8").cursor(results_pb2.RecordPosition(seq=1)),
         seal(["results", JOB_ID, 0, -1, 0]),
         seal(["results", JOB_ID, 0, 1, -2]),
         seal(["results", JOB_ID, 0, 2**63, 0]),

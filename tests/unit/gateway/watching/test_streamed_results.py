@@ -197,7 +197,7 @@ async def test_a_text_that_is_not_a_cursor_is_refused(gateway, submit, failure_o
 async def test_a_cursor_that_the_store_has_not_reached_yet_is_refused(gateway, submit, failure_of):
     job = await submit(gateway)
     ahead = ResultsQuery(job.job_id, jobs_pb2.ITEM_STATE_UNSPECIFIED).cursor(
-        results_pb2.RecordPlace(seq=1000)
+        results_pb2.RecordPosition(seq=1000)
     )
     assert (await failure_of(stream(gateway, job, cursor=ahead).read())).reason == "INVALID_CURSOR"
 

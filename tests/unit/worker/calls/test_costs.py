@@ -88,7 +88,7 @@ def test_calls_in_flight_together_take_no_more_than_the_allowance_by_their_highe
     with job.meter.counted(request), job.meter.counted(request), pytest.raises(RetryableError) as held_back:
         job.call(request)
     assert held_back.value.reason == "ALLOWANCE_SPENT"
-    assert job.meter.wanted_micros == 200
+    assert job.meter.needed_micros == 200
 
 
 def test_what_answers_took_makes_guesses_narrower():
@@ -119,7 +119,7 @@ def test_with_the_remainder_one_call_at_a_time_may_begin_by_its_likely_price():
     job.begin_attempt()
     with pytest.raises(RetryableError):
         job.call()
-    assert job.meter.wanted_micros == 24
+    assert job.meter.needed_micros == 24
 
 
 def test_one_call_at_most_goes_beyond_the_remainder():

@@ -11,7 +11,7 @@ def hold_back(bench, index, wanted, **usage):
         attempt_count=0,
         error=jobs_pb2.Error(reason="ALLOWANCE_SPENT"),
         usage=jobs_pb2.Usage(**usage),
-        wanted_micros=wanted,
+        needed_micros=wanted,
     )
 
 
@@ -56,7 +56,7 @@ async def test_a_chunk_that_cannot_continue_is_released_with_the_lowest_price_it
     hold_back(bench, 0, 700)
     hold_back(bench, 1, 600)
     await eventually(lambda: bool(releases(bench)))
-    assert [release.wanted_micros for release in releases(bench)] == [600]
+    assert [release.needed_micros for release in releases(bench)] == [600]
     assert not bench.leased.jobs
 
 

@@ -311,7 +311,7 @@ async def test_a_cool_down_longer_than_a_run_releases_the_job_with_one_wait(make
     bench.lease("j", 0, 2)
     await eventually(lambda: bench.results.releases() == [("j", 0)])
     (release,) = bench.results.records[0].jobs[0].releases
-    assert release.not_before_ms == 120_000
+    assert release.job_delay_ms == 120_000
 
 
 async def test_a_small_job_waits_for_at_most_two_slots_alongside_a_large_one(make_bench):

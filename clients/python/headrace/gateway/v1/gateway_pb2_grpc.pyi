@@ -3,19 +3,21 @@
 isort:skip_file
 The public API of Headrace.
 
-Errors carry a google.rpc.ErrorInfo (domain headrace, a reason of those named at each call) and, for bad
-input, a google.rpc.BadRequest that names every wrong field at once. Any call may also answer UNAVAILABLE: repeat
-it, with the same request_id where it has one. Reasons are STORE_UNAVAILABLE, and GATEWAY_STOPPING from a gateway
-that stops: it takes no new calls, ends its streams, and lets other calls end. Where its connections break under a
-call, that is UNAVAILABLE too, without a reason.
+A failed call carries a google.rpc.ErrorInfo with domain "headrace" and a reason: a value of ErrorReason without its
+prefix. Invalid requests also carry a google.rpc.BadRequest that names every wrong field. Clients SHOULD act on the
+reason, and on the gRPC code if they do not know it.
 
-Limits stand at the fields, in words and as rules of protovalidate, which a client may check before it
-calls. A message may have 4 MB; one that is larger is answered RESOURCE_EXHAUSTED by the transport, without
-details.
+Every call may also fail with:
+- UNAVAILABLE (STORE_UNAVAILABLE, GATEWAY_STOPPING, or no reason if the connection broke): repeat the call, with the
+  same request_id if it has one. A gateway that shuts down refuses new calls, ends its streams, and finishes other
+  calls.
+- RESOURCE_EXHAUSTED without a reason: the message is over 4 MB.
+- INTERNAL (INTERNAL): the gateway failed in an unexpected way; its log holds the traceback.
 
-Metadata headrace-tenant names the tenant (1 to 64 of a-z, 0-9, '-', '_', '.'; default: default).
-Metadata traceparent (W3C Trace Context) names the trace that the services' log lines carry; default: a new
-one.
+Limits are written at the fields, and as rules of protovalidate in protos/, which a client MAY check before it calls.
+
+Metadata headrace-tenant names the tenant: 1 to 64 of a-z, 0-9, '-', '_', '.'. Default: default.
+Metadata traceparent (W3C Trace Context) names the trace for the log lines of the services. Default: a new trace.
 """
 
 from collections import abc as _abc
@@ -42,191 +44,245 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class GatewayServiceStub:
-    """Submit jobs, watch them, read their results."""
+    """Submits jobs, watches them, and reads their results."""
 
     @_typing.overload
     def __new__(cls, channel: _grpc.Channel) -> _Self: ...
     @_typing.overload
     def __new__(cls, channel: _aio.Channel) -> GatewayServiceAsyncStub: ...
     SubmitJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.SubmitJobRequest, _gateway_pb2.SubmitJobResponse]
-    """Stores a job and answers at once; the job survives any crash from then on.
-    Safe to repeat with the same request_id: the first job is returned as it is now.
-    With upload set it only opens the job, for AppendItems to bring the items. With validate_only set the request is
-    checked as ever, but for its request_id, nothing is stored, and the answer says what the job would take.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD: correct the named field; UNKNOWN_KIND: the message lists the
-    known ones; ITEM_TOO_LARGE: the item over 1 MB is named), ALREADY_EXISTS
-    (REQUEST_ID_REUSED: same request_id, other content: use a new one).
+    """Stores a job and returns it. The job is durable from then on.
+    Safe to repeat with the same request_id: the call returns the first job as it is now.
+    With upload set, the job is opened for AppendItems, which brings the items. With validate_only set, the request is
+    validated, except for its request_id, nothing is stored, and the response estimates what the job would consume.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (UNKNOWN_KIND): the message lists the known kinds.
+    - INVALID_ARGUMENT (ITEM_TOO_LARGE): the named item is over 1 MB.
+    - ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id was used with other content. Use a new one.
+    - INTERNAL (STORE_REFUSED): the database refuses the content for good.
     """
     AppendItems: _grpc.StreamStreamMultiCallable[_gateway_pb2.AppendItemsRequest, _gateway_pb2.AppendItemsResponse]
     """Adds items to a job submitted with upload, and closes the upload. Work starts while items still arrive.
-    The first request names the job and nothing else; it is answered at once with what is stored already.
-    Then come batches, each with its place, and in the end finish. Answers say how many items are stored, for
-    one or several batches at once; what is stored survives any crash. The answer to finish is the last, and
-    the stream ends OK. A client that ends its side without finish leaves the upload open.
-    After a break call again, at any gateway, and go on from the stored_count of the first answer: nothing is
-    sent twice. What is sent twice all the same is trimmed, not stored again. An upload without a new item for
-    an hour ends as EXPIRED (reason UPLOAD_TIMED_OUT).
-    Errors: INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE; metadata first_item_index is the place in the job
-    of items[0] of the wrong request), NOT_FOUND (JOB_NOT_FOUND), ABORTED (UPLOAD_OFFSET: a batch or finish is
-    beyond the stored items, for somebody missed some or two clients upload at once; metadata stored_count says
-    from where to go on), FAILED_PRECONDITION (UPLOAD_CLOSED: it was finished before, these items are not part
-    of the job; UPLOAD_TOTAL: finish names fewer items than are stored, or other than it was finished with;
-    JOB_ENDED: cancelled, failed or expired meanwhile: see GetJob), UNAVAILABLE when the gateway stops: resume.
+    The first request MUST name the job and nothing else. It is answered at once with the stored count. Then follow
+    batches, each with the position of its first item, and finally finish. Each response tells how many items are
+    stored, for one or several batches. Stored items are durable. The response to finish is the last, and the stream
+    ends OK. A client that closes its side without finish leaves the upload open.
+    After a break, call again at any gateway, and continue from the stored_count of the first response. Items that
+    are sent twice are trimmed, not stored again. An upload that gets no new item for an hour ends as EXPIRED
+    (UPLOAD_TIMED_OUT).
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE): metadata first_item_index is the position in the job of
+      items[0] of the wrong request.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - ABORTED (UPLOAD_OFFSET): a batch or finish is beyond the stored items, because a batch was lost or two clients
+      upload at once. Continue from metadata stored_count.
+    - FAILED_PRECONDITION (UPLOAD_CLOSED): the upload was finished before; these items are not part of the job.
+    - FAILED_PRECONDITION (UPLOAD_TOTAL): finish names fewer items than are stored, or another total than before.
+    - FAILED_PRECONDITION (JOB_ENDED): the job was cancelled, failed or expired. See GetJob.
+    - INTERNAL (STORE_REFUSED): the database refuses these items for good.
+    - UNAVAILABLE (GATEWAY_STOPPING): resume.
     """
     GetJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetJobRequest, _gateway_pb2.GetJobResponse]
-    """Returns a job's present snapshot. Safe to repeat.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+    """Returns the present snapshot of a job. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
     ListJobs: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListJobsRequest, _gateway_pb2.ListJobsResponse]
-    """Lists the tenant's jobs, newest first. Safe to repeat.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN: start again without a token).
+    """Lists the jobs of the tenant, newest first. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
     """
     WatchJob: _grpc.UnaryStreamMultiCallable[_gateway_pb2.WatchJobRequest, _gateway_pb2.WatchJobResponse]
-    """Streams a job's snapshots: first the present one, then each change, merged when they come faster than
-    the reader reads; seq never falls; the last is terminal, and then the stream ends OK.
-    About once a second live numbers go along, or come alone where no snapshot does; they carry no seq and may be
-    missing.
-    After a break call again, at any gateway, with the last resume_token: the stream goes on with the next
-    snapshot that is newer (for a job that is terminal: the terminal one, and ends).
-    Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_RESUME_TOKEN), NOT_FOUND (JOB_NOT_FOUND);
-    UNAVAILABLE when the gateway stops: resume.
+    """Streams snapshots of a job: first the present one, then every change. Changes are merged if they come faster than
+    the client reads. seq never falls. The last snapshot is terminal, and the stream then ends OK.
+    Live numbers come about once a second, with a snapshot or alone. They carry no seq and may be missing.
+    After a break, call again at any gateway with the last resume_token: the stream continues with the next newer
+    snapshot. For a terminal job, that is the terminal snapshot, and the stream ends.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_RESUME_TOKEN): watch again without a token.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - UNAVAILABLE (GATEWAY_STOPPING): resume.
     """
     GetResults: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetResultsRequest, _gateway_pb2.GetResultsResponse]
-    """Reads results recorded so far, ordered by item_index, a page a call. Safe to repeat.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN), NOT_FOUND (JOB_NOT_FOUND).
+    """Returns a page of the results recorded so far, ordered by item_index. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
     StreamResults: _grpc.UnaryStreamMultiCallable[_gateway_pb2.StreamResultsRequest, _gateway_pb2.StreamResultsResponse]
-    """Streams results in the order in which they were recorded, from a cursor on, and follows a running job to
-    its end: then come the last results and the terminal snapshot, and the stream ends OK. The gateway reads
-    on only as fast as the reader takes: a slow reader costs nothing, and loses nothing.
-    After a break call again, at any gateway, with the last cursor: each result comes once. Where the job is
-    retried later, a stream from the last cursor brings what is new; of two results of an item the later counts.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_CURSOR: not a cursor of this job: start without one),
-    NOT_FOUND (JOB_NOT_FOUND), UNAVAILABLE when the gateway stops: resume.
+    """Streams results in the order in which they were recorded, and follows a running job to its end. The last response
+    holds the terminal snapshot, and the stream then ends OK. The gateway reads only as fast as the client does: a
+    slow client loses nothing.
+    After a break, call again at any gateway with the last cursor: each result comes once. If the job is retried
+    later, a stream from the last cursor brings what is new. Of two results of an item, the later one counts.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_CURSOR): not a cursor of this job. Start without one.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - UNAVAILABLE (GATEWAY_STOPPING): resume.
     """
     CancelJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.CancelJobRequest, _gateway_pb2.CancelJobResponse]
-    """Ends a job: nothing new is started, calls in flight are broken off, recorded results stay.
-    Safe to repeat; a finished job is returned unchanged.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+    """Cancels a job: nothing new is started, calls in flight are cancelled, recorded results stay.
+    Safe to repeat. A finished job is returned unchanged.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
     PauseJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.PauseJobRequest, _gateway_pb2.PauseJobResponse]
-    """Pauses a job: nothing new is started, calls in flight end and are recorded, an open upload goes on.
-    Safe to repeat, and allowed in every state; a finished job, and one that is being ended, is returned
-    unchanged.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+    """Pauses a job: nothing new is started, calls in flight finish and are recorded, an open upload continues.
+    Safe to repeat, and allowed in every state. A job that has ended or is ending is returned unchanged.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
     ResumeJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ResumeJobRequest, _gateway_pb2.ResumeJobResponse]
-    """Lets a paused job go on, with a new budget where one is given; a job that is not paused gets the new budget too.
-    Safe to repeat; a job that has ended, or is being ended, is returned unchanged.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (BUDGET_SPENT: its
-    budget does not suffice for another call, or the new one is not above what is spent: call with a higher one).
+    """Resumes a paused job, with a new budget if one is given. A job that is not paused gets the new budget too.
+    Safe to repeat. A job that has ended or is ending is returned unchanged.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - FAILED_PRECONDITION (BUDGET_SPENT): the budget does not cover another call, or the new budget is not above what
+      is spent. Call with a higher one.
     """
     RetryJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.RetryJobRequest, _gateway_pb2.RetryJobResponse]
-    """Starts a new round of every item without a success, of a finished job: failed ones and those that a
-    cancel or an expiry left over. Successes stay and are not computed again; an upload that was still open
-    is closed with the items it has. A job that is not finished, or has only successes, is returned unchanged.
-    Safe to repeat with the same request_id: the round is started once. Streams that have ended stay ended:
-    watch again.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+    """Starts a new round of a finished job, with every item that has no success: failed items, and items left over by a
+    cancel or an expiry. Successes stay and are not computed again. An upload that was still open is closed with the
+    items it has. A job that is not finished, or has only successes, is returned unchanged.
+    Safe to repeat with the same request_id: the round starts once. Streams that have ended stay ended: watch again.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
     ListKinds: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListKindsRequest, _gateway_pb2.ListKindsResponse]
-    """Lists the kinds of work that jobs can name, by name. Safe to repeat."""
+    """Lists the kinds of work that jobs can name, ordered by name. Safe to repeat."""
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListWorkersRequest, _gateway_pb2.ListWorkersResponse]
     """Lists the workers seen lately, live ones first. Safe to repeat."""
 
 @_typing.type_check_only
 class GatewayServiceAsyncStub(GatewayServiceStub):
-    """Submit jobs, watch them, read their results."""
+    """Submits jobs, watches them, and reads their results."""
 
     def __init__(self, channel: _aio.Channel) -> None: ...
     SubmitJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.SubmitJobRequest, _gateway_pb2.SubmitJobResponse]  # type: ignore[assignment]
-    """Stores a job and answers at once; the job survives any crash from then on.
-    Safe to repeat with the same request_id: the first job is returned as it is now.
-    With upload set it only opens the job, for AppendItems to bring the items. With validate_only set the request is
-    checked as ever, but for its request_id, nothing is stored, and the answer says what the job would take.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD: correct the named field; UNKNOWN_KIND: the message lists the
-    known ones; ITEM_TOO_LARGE: the item over 1 MB is named), ALREADY_EXISTS
-    (REQUEST_ID_REUSED: same request_id, other content: use a new one).
+    """Stores a job and returns it. The job is durable from then on.
+    Safe to repeat with the same request_id: the call returns the first job as it is now.
+    With upload set, the job is opened for AppendItems, which brings the items. With validate_only set, the request is
+    validated, except for its request_id, nothing is stored, and the response estimates what the job would consume.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (UNKNOWN_KIND): the message lists the known kinds.
+    - INVALID_ARGUMENT (ITEM_TOO_LARGE): the named item is over 1 MB.
+    - ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id was used with other content. Use a new one.
+    - INTERNAL (STORE_REFUSED): the database refuses the content for good.
     """
     AppendItems: _aio.StreamStreamMultiCallable[_gateway_pb2.AppendItemsRequest, _gateway_pb2.AppendItemsResponse]  # type: ignore[assignment]
     """Adds items to a job submitted with upload, and closes the upload. Work starts while items still arrive.
-    The first request names the job and nothing else; it is answered at once with what is stored already.
-    Then come batches, each with its place, and in the end finish. Answers say how many items are stored, for
-    one or several batches at once; what is stored survives any crash. The answer to finish is the last, and
-    the stream ends OK. A client that ends its side without finish leaves the upload open.
-    After a break call again, at any gateway, and go on from the stored_count of the first answer: nothing is
-    sent twice. What is sent twice all the same is trimmed, not stored again. An upload without a new item for
-    an hour ends as EXPIRED (reason UPLOAD_TIMED_OUT).
-    Errors: INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE; metadata first_item_index is the place in the job
-    of items[0] of the wrong request), NOT_FOUND (JOB_NOT_FOUND), ABORTED (UPLOAD_OFFSET: a batch or finish is
-    beyond the stored items, for somebody missed some or two clients upload at once; metadata stored_count says
-    from where to go on), FAILED_PRECONDITION (UPLOAD_CLOSED: it was finished before, these items are not part
-    of the job; UPLOAD_TOTAL: finish names fewer items than are stored, or other than it was finished with;
-    JOB_ENDED: cancelled, failed or expired meanwhile: see GetJob), UNAVAILABLE when the gateway stops: resume.
+    The first request MUST name the job and nothing else. It is answered at once with the stored count. Then follow
+    batches, each with the position of its first item, and finally finish. Each response tells how many items are
+    stored, for one or several batches. Stored items are durable. The response to finish is the last, and the stream
+    ends OK. A client that closes its side without finish leaves the upload open.
+    After a break, call again at any gateway, and continue from the stored_count of the first response. Items that
+    are sent twice are trimmed, not stored again. An upload that gets no new item for an hour ends as EXPIRED
+    (UPLOAD_TIMED_OUT).
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE): metadata first_item_index is the position in the job of
+      items[0] of the wrong request.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - ABORTED (UPLOAD_OFFSET): a batch or finish is beyond the stored items, because a batch was lost or two clients
+      upload at once. Continue from metadata stored_count.
+    - FAILED_PRECONDITION (UPLOAD_CLOSED): the upload was finished before; these items are not part of the job.
+    - FAILED_PRECONDITION (UPLOAD_TOTAL): finish names fewer items than are stored, or another total than before.
+    - FAILED_PRECONDITION (JOB_ENDED): the job was cancelled, failed or expired. See GetJob.
+    - INTERNAL (STORE_REFUSED): the database refuses these items for good.
+    - UNAVAILABLE (GATEWAY_STOPPING): resume.
     """
     GetJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetJobRequest, _gateway_pb2.GetJobResponse]  # type: ignore[assignment]
-    """Returns a job's present snapshot. Safe to repeat.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+    """Returns the present snapshot of a job. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
     ListJobs: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListJobsRequest, _gateway_pb2.ListJobsResponse]  # type: ignore[assignment]
-    """Lists the tenant's jobs, newest first. Safe to repeat.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN: start again without a token).
+    """Lists the jobs of the tenant, newest first. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
     """
     WatchJob: _aio.UnaryStreamMultiCallable[_gateway_pb2.WatchJobRequest, _gateway_pb2.WatchJobResponse]  # type: ignore[assignment]
-    """Streams a job's snapshots: first the present one, then each change, merged when they come faster than
-    the reader reads; seq never falls; the last is terminal, and then the stream ends OK.
-    About once a second live numbers go along, or come alone where no snapshot does; they carry no seq and may be
-    missing.
-    After a break call again, at any gateway, with the last resume_token: the stream goes on with the next
-    snapshot that is newer (for a job that is terminal: the terminal one, and ends).
-    Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_RESUME_TOKEN), NOT_FOUND (JOB_NOT_FOUND);
-    UNAVAILABLE when the gateway stops: resume.
+    """Streams snapshots of a job: first the present one, then every change. Changes are merged if they come faster than
+    the client reads. seq never falls. The last snapshot is terminal, and the stream then ends OK.
+    Live numbers come about once a second, with a snapshot or alone. They carry no seq and may be missing.
+    After a break, call again at any gateway with the last resume_token: the stream continues with the next newer
+    snapshot. For a terminal job, that is the terminal snapshot, and the stream ends.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_RESUME_TOKEN): watch again without a token.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - UNAVAILABLE (GATEWAY_STOPPING): resume.
     """
     GetResults: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetResultsRequest, _gateway_pb2.GetResultsResponse]  # type: ignore[assignment]
-    """Reads results recorded so far, ordered by item_index, a page a call. Safe to repeat.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN), NOT_FOUND (JOB_NOT_FOUND).
+    """Returns a page of the results recorded so far, ordered by item_index. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
     StreamResults: _aio.UnaryStreamMultiCallable[_gateway_pb2.StreamResultsRequest, _gateway_pb2.StreamResultsResponse]  # type: ignore[assignment]
-    """Streams results in the order in which they were recorded, from a cursor on, and follows a running job to
-    its end: then come the last results and the terminal snapshot, and the stream ends OK. The gateway reads
-    on only as fast as the reader takes: a slow reader costs nothing, and loses nothing.
-    After a break call again, at any gateway, with the last cursor: each result comes once. Where the job is
-    retried later, a stream from the last cursor brings what is new; of two results of an item the later counts.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_CURSOR: not a cursor of this job: start without one),
-    NOT_FOUND (JOB_NOT_FOUND), UNAVAILABLE when the gateway stops: resume.
+    """Streams results in the order in which they were recorded, and follows a running job to its end. The last response
+    holds the terminal snapshot, and the stream then ends OK. The gateway reads only as fast as the client does: a
+    slow client loses nothing.
+    After a break, call again at any gateway with the last cursor: each result comes once. If the job is retried
+    later, a stream from the last cursor brings what is new. Of two results of an item, the later one counts.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_CURSOR): not a cursor of this job. Start without one.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - UNAVAILABLE (GATEWAY_STOPPING): resume.
     """
     CancelJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.CancelJobRequest, _gateway_pb2.CancelJobResponse]  # type: ignore[assignment]
-    """Ends a job: nothing new is started, calls in flight are broken off, recorded results stay.
-    Safe to repeat; a finished job is returned unchanged.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+    """Cancels a job: nothing new is started, calls in flight are cancelled, recorded results stay.
+    Safe to repeat. A finished job is returned unchanged.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
     PauseJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.PauseJobRequest, _gateway_pb2.PauseJobResponse]  # type: ignore[assignment]
-    """Pauses a job: nothing new is started, calls in flight end and are recorded, an open upload goes on.
-    Safe to repeat, and allowed in every state; a finished job, and one that is being ended, is returned
-    unchanged.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+    """Pauses a job: nothing new is started, calls in flight finish and are recorded, an open upload continues.
+    Safe to repeat, and allowed in every state. A job that has ended or is ending is returned unchanged.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
     ResumeJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ResumeJobRequest, _gateway_pb2.ResumeJobResponse]  # type: ignore[assignment]
-    """Lets a paused job go on, with a new budget where one is given; a job that is not paused gets the new budget too.
-    Safe to repeat; a job that has ended, or is being ended, is returned unchanged.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (BUDGET_SPENT: its
-    budget does not suffice for another call, or the new one is not above what is spent: call with a higher one).
+    """Resumes a paused job, with a new budget if one is given. A job that is not paused gets the new budget too.
+    Safe to repeat. A job that has ended or is ending is returned unchanged.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - FAILED_PRECONDITION (BUDGET_SPENT): the budget does not cover another call, or the new budget is not above what
+      is spent. Call with a higher one.
     """
     RetryJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.RetryJobRequest, _gateway_pb2.RetryJobResponse]  # type: ignore[assignment]
-    """Starts a new round of every item without a success, of a finished job: failed ones and those that a
-    cancel or an expiry left over. Successes stay and are not computed again; an upload that was still open
-    is closed with the items it has. A job that is not finished, or has only successes, is returned unchanged.
-    Safe to repeat with the same request_id: the round is started once. Streams that have ended stay ended:
-    watch again.
-    Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+    """Starts a new round of a finished job, with every item that has no success: failed items, and items left over by a
+    cancel or an expiry. Successes stay and are not computed again. An upload that was still open is closed with the
+    items it has. A job that is not finished, or has only successes, is returned unchanged.
+    Safe to repeat with the same request_id: the round starts once. Streams that have ended stay ended: watch again.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
     ListKinds: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListKindsRequest, _gateway_pb2.ListKindsResponse]  # type: ignore[assignment]
-    """Lists the kinds of work that jobs can name, by name. Safe to repeat."""
+    """Lists the kinds of work that jobs can name, ordered by name. Safe to repeat."""
     ListWorkers: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListWorkersRequest, _gateway_pb2.ListWorkersResponse]  # type: ignore[assignment]
     """Lists the workers seen lately, live ones first. Safe to repeat."""
 
 class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Submit jobs, watch them, read their results."""
+    """Submits jobs, watches them, and reads their results."""
 
     @_abc_1.abstractmethod
     def SubmitJob(
@@ -234,13 +290,16 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.SubmitJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.SubmitJobResponse, _abc.Awaitable[_gateway_pb2.SubmitJobResponse]]:
-        """Stores a job and answers at once; the job survives any crash from then on.
-        Safe to repeat with the same request_id: the first job is returned as it is now.
-        With upload set it only opens the job, for AppendItems to bring the items. With validate_only set the request is
-        checked as ever, but for its request_id, nothing is stored, and the answer says what the job would take.
-        Errors: INVALID_ARGUMENT (INVALID_FIELD: correct the named field; UNKNOWN_KIND: the message lists the
-        known ones; ITEM_TOO_LARGE: the item over 1 MB is named), ALREADY_EXISTS
-        (REQUEST_ID_REUSED: same request_id, other content: use a new one).
+        """Stores a job and returns it. The job is durable from then on.
+        Safe to repeat with the same request_id: the call returns the first job as it is now.
+        With upload set, the job is opened for AppendItems, which brings the items. With validate_only set, the request is
+        validated, except for its request_id, nothing is stored, and the response estimates what the job would consume.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - INVALID_ARGUMENT (UNKNOWN_KIND): the message lists the known kinds.
+        - INVALID_ARGUMENT (ITEM_TOO_LARGE): the named item is over 1 MB.
+        - ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id was used with other content. Use a new one.
+        - INTERNAL (STORE_REFUSED): the database refuses the content for good.
         """
 
     @_abc_1.abstractmethod
@@ -250,19 +309,24 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gateway_pb2.AppendItemsResponse], _abc.AsyncIterator[_gateway_pb2.AppendItemsResponse]]:
         """Adds items to a job submitted with upload, and closes the upload. Work starts while items still arrive.
-        The first request names the job and nothing else; it is answered at once with what is stored already.
-        Then come batches, each with its place, and in the end finish. Answers say how many items are stored, for
-        one or several batches at once; what is stored survives any crash. The answer to finish is the last, and
-        the stream ends OK. A client that ends its side without finish leaves the upload open.
-        After a break call again, at any gateway, and go on from the stored_count of the first answer: nothing is
-        sent twice. What is sent twice all the same is trimmed, not stored again. An upload without a new item for
-        an hour ends as EXPIRED (reason UPLOAD_TIMED_OUT).
-        Errors: INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE; metadata first_item_index is the place in the job
-        of items[0] of the wrong request), NOT_FOUND (JOB_NOT_FOUND), ABORTED (UPLOAD_OFFSET: a batch or finish is
-        beyond the stored items, for somebody missed some or two clients upload at once; metadata stored_count says
-        from where to go on), FAILED_PRECONDITION (UPLOAD_CLOSED: it was finished before, these items are not part
-        of the job; UPLOAD_TOTAL: finish names fewer items than are stored, or other than it was finished with;
-        JOB_ENDED: cancelled, failed or expired meanwhile: see GetJob), UNAVAILABLE when the gateway stops: resume.
+        The first request MUST name the job and nothing else. It is answered at once with the stored count. Then follow
+        batches, each with the position of its first item, and finally finish. Each response tells how many items are
+        stored, for one or several batches. Stored items are durable. The response to finish is the last, and the stream
+        ends OK. A client that closes its side without finish leaves the upload open.
+        After a break, call again at any gateway, and continue from the stored_count of the first response. Items that
+        are sent twice are trimmed, not stored again. An upload that gets no new item for an hour ends as EXPIRED
+        (UPLOAD_TIMED_OUT).
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE): metadata first_item_index is the position in the job of
+          items[0] of the wrong request.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        - ABORTED (UPLOAD_OFFSET): a batch or finish is beyond the stored items, because a batch was lost or two clients
+          upload at once. Continue from metadata stored_count.
+        - FAILED_PRECONDITION (UPLOAD_CLOSED): the upload was finished before; these items are not part of the job.
+        - FAILED_PRECONDITION (UPLOAD_TOTAL): finish names fewer items than are stored, or another total than before.
+        - FAILED_PRECONDITION (JOB_ENDED): the job was cancelled, failed or expired. See GetJob.
+        - INTERNAL (STORE_REFUSED): the database refuses these items for good.
+        - UNAVAILABLE (GATEWAY_STOPPING): resume.
         """
 
     @_abc_1.abstractmethod
@@ -271,8 +335,10 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.GetJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.GetJobResponse, _abc.Awaitable[_gateway_pb2.GetJobResponse]]:
-        """Returns a job's present snapshot. Safe to repeat.
-        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+        """Returns the present snapshot of a job. Safe to repeat.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         """
 
     @_abc_1.abstractmethod
@@ -281,8 +347,10 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.ListJobsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.ListJobsResponse, _abc.Awaitable[_gateway_pb2.ListJobsResponse]]:
-        """Lists the tenant's jobs, newest first. Safe to repeat.
-        Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN: start again without a token).
+        """Lists the jobs of the tenant, newest first. Safe to repeat.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
         """
 
     @_abc_1.abstractmethod
@@ -291,14 +359,16 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.WatchJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gateway_pb2.WatchJobResponse], _abc.AsyncIterator[_gateway_pb2.WatchJobResponse]]:
-        """Streams a job's snapshots: first the present one, then each change, merged when they come faster than
-        the reader reads; seq never falls; the last is terminal, and then the stream ends OK.
-        About once a second live numbers go along, or come alone where no snapshot does; they carry no seq and may be
-        missing.
-        After a break call again, at any gateway, with the last resume_token: the stream goes on with the next
-        snapshot that is newer (for a job that is terminal: the terminal one, and ends).
-        Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_RESUME_TOKEN), NOT_FOUND (JOB_NOT_FOUND);
-        UNAVAILABLE when the gateway stops: resume.
+        """Streams snapshots of a job: first the present one, then every change. Changes are merged if they come faster than
+        the client reads. seq never falls. The last snapshot is terminal, and the stream then ends OK.
+        Live numbers come about once a second, with a snapshot or alone. They carry no seq and may be missing.
+        After a break, call again at any gateway with the last resume_token: the stream continues with the next newer
+        snapshot. For a terminal job, that is the terminal snapshot, and the stream ends.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - INVALID_ARGUMENT (INVALID_RESUME_TOKEN): watch again without a token.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        - UNAVAILABLE (GATEWAY_STOPPING): resume.
         """
 
     @_abc_1.abstractmethod
@@ -307,8 +377,11 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.GetResultsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.GetResultsResponse, _abc.Awaitable[_gateway_pb2.GetResultsResponse]]:
-        """Reads results recorded so far, ordered by item_index, a page a call. Safe to repeat.
-        Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_PAGE_TOKEN), NOT_FOUND (JOB_NOT_FOUND).
+        """Returns a page of the results recorded so far, ordered by item_index. Safe to repeat.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         """
 
     @_abc_1.abstractmethod
@@ -317,13 +390,16 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.StreamResultsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_gateway_pb2.StreamResultsResponse], _abc.AsyncIterator[_gateway_pb2.StreamResultsResponse]]:
-        """Streams results in the order in which they were recorded, from a cursor on, and follows a running job to
-        its end: then come the last results and the terminal snapshot, and the stream ends OK. The gateway reads
-        on only as fast as the reader takes: a slow reader costs nothing, and loses nothing.
-        After a break call again, at any gateway, with the last cursor: each result comes once. Where the job is
-        retried later, a stream from the last cursor brings what is new; of two results of an item the later counts.
-        Errors: INVALID_ARGUMENT (INVALID_FIELD, INVALID_CURSOR: not a cursor of this job: start without one),
-        NOT_FOUND (JOB_NOT_FOUND), UNAVAILABLE when the gateway stops: resume.
+        """Streams results in the order in which they were recorded, and follows a running job to its end. The last response
+        holds the terminal snapshot, and the stream then ends OK. The gateway reads only as fast as the client does: a
+        slow client loses nothing.
+        After a break, call again at any gateway with the last cursor: each result comes once. If the job is retried
+        later, a stream from the last cursor brings what is new. Of two results of an item, the later one counts.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - INVALID_ARGUMENT (INVALID_CURSOR): not a cursor of this job. Start without one.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        - UNAVAILABLE (GATEWAY_STOPPING): resume.
         """
 
     @_abc_1.abstractmethod
@@ -332,9 +408,11 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.CancelJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.CancelJobResponse, _abc.Awaitable[_gateway_pb2.CancelJobResponse]]:
-        """Ends a job: nothing new is started, calls in flight are broken off, recorded results stay.
-        Safe to repeat; a finished job is returned unchanged.
-        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+        """Cancels a job: nothing new is started, calls in flight are cancelled, recorded results stay.
+        Safe to repeat. A finished job is returned unchanged.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         """
 
     @_abc_1.abstractmethod
@@ -343,10 +421,11 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.PauseJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.PauseJobResponse, _abc.Awaitable[_gateway_pb2.PauseJobResponse]]:
-        """Pauses a job: nothing new is started, calls in flight end and are recorded, an open upload goes on.
-        Safe to repeat, and allowed in every state; a finished job, and one that is being ended, is returned
-        unchanged.
-        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+        """Pauses a job: nothing new is started, calls in flight finish and are recorded, an open upload continues.
+        Safe to repeat, and allowed in every state. A job that has ended or is ending is returned unchanged.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         """
 
     @_abc_1.abstractmethod
@@ -355,10 +434,13 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.ResumeJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.ResumeJobResponse, _abc.Awaitable[_gateway_pb2.ResumeJobResponse]]:
-        """Lets a paused job go on, with a new budget where one is given; a job that is not paused gets the new budget too.
-        Safe to repeat; a job that has ended, or is being ended, is returned unchanged.
-        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND), FAILED_PRECONDITION (BUDGET_SPENT: its
-        budget does not suffice for another call, or the new one is not above what is spent: call with a higher one).
+        """Resumes a paused job, with a new budget if one is given. A job that is not paused gets the new budget too.
+        Safe to repeat. A job that has ended or is ending is returned unchanged.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        - FAILED_PRECONDITION (BUDGET_SPENT): the budget does not cover another call, or the new budget is not above what
+          is spent. Call with a higher one.
         """
 
     @_abc_1.abstractmethod
@@ -367,12 +449,13 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.RetryJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.RetryJobResponse, _abc.Awaitable[_gateway_pb2.RetryJobResponse]]:
-        """Starts a new round of every item without a success, of a finished job: failed ones and those that a
-        cancel or an expiry left over. Successes stay and are not computed again; an upload that was still open
-        is closed with the items it has. A job that is not finished, or has only successes, is returned unchanged.
-        Safe to repeat with the same request_id: the round is started once. Streams that have ended stay ended:
-        watch again.
-        Errors: INVALID_ARGUMENT (INVALID_FIELD), NOT_FOUND (JOB_NOT_FOUND).
+        """Starts a new round of a finished job, with every item that has no success: failed items, and items left over by a
+        cancel or an expiry. Successes stay and are not computed again. An upload that was still open is closed with the
+        items it has. A job that is not finished, or has only successes, is returned unchanged.
+        Safe to repeat with the same request_id: the round starts once. Streams that have ended stay ended: watch again.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         """
 
     @_abc_1.abstractmethod
@@ -381,7 +464,7 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.ListKindsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.ListKindsResponse, _abc.Awaitable[_gateway_pb2.ListKindsResponse]]:
-        """Lists the kinds of work that jobs can name, by name. Safe to repeat."""
+        """Lists the kinds of work that jobs can name, ordered by name. Safe to repeat."""
 
     @_abc_1.abstractmethod
     def ListWorkers(

@@ -42,10 +42,10 @@ async def test_a_held_back_attempt_does_not_count_and_reports_the_price_it_wants
     provider = Counting()
     item = results_pb2.LeasedItem(input='{"x": "y"}', attempt_count=2)
     outcome = await runner_of(provider).run(SPEC, item, Allowance(15))
-    assert (outcome.wanted_micros, outcome.attempt_count, outcome.job_failed) == (10, 2, False)
+    assert (outcome.needed_micros, outcome.attempt_count, outcome.job_failed) == (10, 2, False)
     assert (outcome.usage.call_count, outcome.usage.cost_micros) == (1, 10)
     assert not outcome.failed_attempts
-    assert outcome_of(report_of(outcome)).wanted_micros == 10
+    assert outcome_of(report_of(outcome)).needed_micros == 10
 
 
 async def test_calls_paid_for_before_it_was_held_back_are_not_repeated():
