@@ -35,6 +35,7 @@ TABLES = (
     "retry_requests",
     "purges",
 )
+OPTION_NAMES = frozenset(jobs_pb2.JobOptions.DESCRIPTOR.fields_by_name)
 
 
 class FakeWorker:
@@ -141,9 +142,11 @@ class Store:
         self.clock.offset += int(seconds * 1_000_000)
 
     def new_job(self, items: int | Sequence[str] = 1, **fields: Any) -> pb.NewJob:
-        """A job to store; each call another one."""
+        """Returns a new job to store; fields named as in JobOptions become its options."""
         job_id = str(uuid_utils.uuid7())
         texts = [str(index) for index in range(items)] if isinstance(items, int) else items
+        options = {name: fields.pop(name) for name in tuple(fields) if name in OPTION_NAMES}
+        options = {"job_class": jobs_pb2.JOB_CLASS_DEFAULT, "max_failed_ratio": 0.5} | options
         given: dict[str, Any] = {
             "job_id": job_id,
             "tenant": "default",
@@ -152,8 +155,7 @@ class Store:
             "kind": "noop",
             "params": "{}",
             "items": texts,
-            "job_class": jobs_pb2.JOB_CLASS_DEFAULT,
-            "max_failed_ratio": 0.5,
+            "options": jobs_pb2.JobOptions(**options),
         }
         return pb.NewJob(**(given | fields))
 

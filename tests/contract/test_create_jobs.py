@@ -78,7 +78,7 @@ async def test_inputs_and_params_come_back_byte_for_byte(store):
 
 async def test_a_scheduled_job_waits_for_its_time_and_then_asks_for_a_task(store):
     new = store.new_job()
-    new.schedule_time.FromMicroseconds(store.clock.local_now() + 3600 * 1_000_000)
+    new.options.schedule_time.FromMicroseconds(store.clock.local_now() + 3600 * 1_000_000)
     response = await store.create_all(new)
     assert response.outcomes[0].job.state == jobs_pb2.JOB_STATE_SCHEDULED
     assert not response.effects.tasks_to_publish

@@ -180,15 +180,15 @@ async def test_a_retry_starts_the_deadline_anew(store):
     assert (await swept(store, job.job_id)).state == EXPIRED
 
 
-async def test_workers_are_told_the_time_that_items_and_calls_have(store):
+async def test_a_leased_job_names_the_time_limits_of_its_items_and_calls(store):
     item_timeout, call_timeout = Duration(seconds=7, nanos=250_000_000), Duration(nanos=1_000_000)
     limited = await store.create(item_timeout=item_timeout, call_timeout=call_timeout)
     free = await store.create()
     specs = {spec.job_id: spec for spec in (await (await store.worker()).lease()).jobs}
-    assert specs[limited.job_id].item_timeout == item_timeout
-    assert specs[limited.job_id].call_timeout == call_timeout
-    assert not specs[free.job_id].HasField("item_timeout")
-    assert not specs[free.job_id].HasField("call_timeout")
+    assert specs[limited.job_id].options.item_timeout == item_timeout
+    assert specs[limited.job_id].options.call_timeout == call_timeout
+    assert not specs[free.job_id].options.HasField("item_timeout")
+    assert not specs[free.job_id].options.HasField("call_timeout")
 
 
 async def test_the_index_of_deadlines_is_used(store):

@@ -192,7 +192,7 @@ async def test_a_failure_of_an_older_round_is_ignored_and_a_success_is_taken(sto
 
 async def test_retrying_a_job_whose_scheduled_time_has_come_leaves_it_to_the_sweep(store):
     new = store.new_job()
-    new.schedule_time.FromMicroseconds(store.clock.local_now() + 60 * 1_000_000)
+    new.options.schedule_time.FromMicroseconds(store.clock.local_now() + 60 * 1_000_000)
     job = (await store.create_all(new)).outcomes[0].job
     store.advance(61)
     assert (await store.retry(job.job_id)).job == job

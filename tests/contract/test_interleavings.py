@@ -191,15 +191,17 @@ class Interleavings(RuleBasedStateMachine):
             params="{}",
             items=[] if upload else [str(index) for index in range(item_count)],
             upload_open=upload,
-            job_class=jobs_pb2.JOB_CLASS_DEFAULT,
-            max_failed_ratio=ratio,
-            max_parallelism=max_parallelism,
-            budget_micros=budget,
+            options=jobs_pb2.JobOptions(
+                job_class=jobs_pb2.JOB_CLASS_DEFAULT,
+                max_failed_ratio=ratio,
+                max_parallelism=max_parallelism,
+                budget_micros=budget,
+            ),
         )
         if starts_in:
-            new.schedule_time.FromMicroseconds(self.clock.local_now() + starts_in * SECOND)
+            new.options.schedule_time.FromMicroseconds(self.clock.local_now() + starts_in * SECOND)
         if job_timeout:
-            new.job_timeout.seconds = job_timeout
+            new.options.job_timeout.seconds = job_timeout
         request = pb.CreateJobsRequest(jobs=[new])
         first = self.run(self.creator.create_jobs(request))
         again = self.run(self.creator.create_jobs(request))

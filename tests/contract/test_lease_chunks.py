@@ -233,11 +233,11 @@ async def test_leases_are_bounded_by_8_mb_of_inputs(store):
     assert len((await worker.lease()).leases) == 7
 
 
-async def test_workers_are_told_which_jobs_use_answers_again(store):
+async def test_a_leased_job_says_whether_it_caches_responses(store):
     cached, plain = await store.create(cache_responses=True), await store.create()
     specs = {spec.job_id: spec for spec in (await (await store.worker()).lease()).jobs}
-    assert specs[cached.job_id].cache_responses
-    assert not specs[plain.job_id].cache_responses
+    assert specs[cached.job_id].options.cache_responses
+    assert not specs[plain.job_id].options.cache_responses
 
 
 async def test_what_did_not_fit_says_how_much_room_it_needs(store):

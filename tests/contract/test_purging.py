@@ -288,7 +288,7 @@ async def test_a_tenant_is_not_forgotten_while_a_job_of_it_is_being_created(stor
     inserted, go_on = asyncio.Event(), asyncio.Event()
 
     async def create(tx):
-        await _create_in(tx, [new], [(new.job_class, new.tenant)])
+        await _create_in(tx, [new], [(new.options.job_class, new.tenant)])
         inserted.set()
         await go_on.wait()
 

@@ -66,9 +66,9 @@ class Fleet:
             kind="noop",
             params="{}",
             items=["1"] * item_count,
-            job_class=jobs_pb2.JOB_CLASS_DEFAULT,
-            max_failed_ratio=1.0,
-            budget_micros=budget,
+            options=jobs_pb2.JobOptions(
+                job_class=jobs_pb2.JOB_CLASS_DEFAULT, max_failed_ratio=1.0, budget_micros=budget
+            ),
         )
         await JobCreator(self.database).create_jobs(pb.CreateJobsRequest(jobs=[new]))
 

@@ -288,7 +288,7 @@ async def test_failures_within_the_ratio_of_the_whole_upload_do_not_fail_it(stor
 
 async def test_a_scheduled_upload_takes_items_before_its_time(store):
     new = store.new_job(0, upload_open=True)
-    new.schedule_time.FromMicroseconds(store.clock.local_now() + 60 * 1_000_000)
+    new.options.schedule_time.FromMicroseconds(store.clock.local_now() + 60 * 1_000_000)
     assert (await store.create_all(new)).outcomes[0].job.state == jobs_pb2.JOB_STATE_SCHEDULED
     response = await store.append(new.job_id, 0, 3)
     assert response.job.state == jobs_pb2.JOB_STATE_SCHEDULED

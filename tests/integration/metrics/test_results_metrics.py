@@ -56,7 +56,8 @@ async def create(store, item_count=2, **fields):
     job_id = str(uuid_utils.uuid7())
     new = pb.NewJob(
         job_id=job_id, tenant="t", request_id=job_id, kind="noop", params="{}", content_hash=b"h",
-        job_class=jobs_pb2.JOB_CLASS_DEFAULT, max_failed_ratio=0.5, items=["1"] * item_count, **fields,
+        options=jobs_pb2.JobOptions(job_class=jobs_pb2.JOB_CLASS_DEFAULT, max_failed_ratio=0.5),
+        items=["1"] * item_count, **fields,
     )  # fmt: skip
     await store.stub.CreateJobs(pb.CreateJobsRequest(jobs=[new]))
     return job_id
@@ -70,7 +71,7 @@ async def lease(store, incarnation, call_id="1"):
     await beat(store, incarnation)
     response = await store.stub.LeaseChunks(
         pb.LeaseChunksRequest(
-            job_class=jobs_pb2.JOB_CLASS_DEFAULT, room=1000, incarnation=incarnation, call_id=call_id
+            job_class=jobs_pb2.JOB_CLASS_DEFAULT, capacity=1000, incarnation=incarnation, call_id=call_id
         )
     )
     return list(response.leases)
