@@ -29,9 +29,10 @@ from headrace.jobs.v1 import jobs_pb2
 from services.results.database.clock import Clock
 from services.results.database.database import Database
 from services.results.database.migrations import migrate
-from services.results.pages import listed_pages as pages
-from services.results.pages import recorded_pages
-from services.results.pages.recorded_pages import list_recorded_results
+from services.results.pages import recorded_results
+from services.results.pages.jobs import get_jobs
+from services.results.pages.recorded_results import list_recorded_results
+from services.results.pages.results import list_results
 from services.results.transitions.append_items import append_items
 from services.results.transitions.cancel_job import cancel_job
 from services.results.transitions.create_jobs import JobCreator
@@ -127,7 +128,7 @@ class Interleavings(RuleBasedStateMachine):
         super().__init__()
         self.runner = asyncio.Runner()
         # So few that pages end in the midst of what they skip.
-        self.few_rows_seen = patch.object(recorded_pages, "MAX_ROWS_SEEN", 5)
+        self.few_rows_seen = patch.object(recorded_results, "MAX_ROWS_READ", 5)
         self.few_rows_seen.start()
         path = Path(_FOLDER.name) / f"{uuid_utils.uuid7()}.db"
         if not _TEMPLATE.exists():
@@ -499,7 +500,7 @@ class Interleavings(RuleBasedStateMachine):
 
     def get(self, job_id: str) -> jobs_pb2.Job:
         request = pb.GetJobsRequest(jobs=[pb.KnownJob(job_id=job_id)])
-        return self.run(pages.get_jobs(self.database, request)).jobs[0]
+        return self.run(get_jobs(self.database, request)).jobs[0]
 
     def check_effects(self, effects: pb.Effects) -> None:
         for job in effects.changed_jobs:
@@ -609,7 +610,7 @@ class Interleavings(RuleBasedStateMachine):
 
     def check_followers(self, job_id: str) -> None:
         request = pb.ListResultsRequest(job_id=job_id, tenant="t", page_size=1_000, after_item_index=-1)
-        final = self.run(pages.list_results(self.database, request)).results
+        final = self.run(list_results(self.database, request)).results
         for follower in self.followers[job_id]:
             for result in final:
                 if follower.item_state in (0, result.state):

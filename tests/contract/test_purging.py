@@ -9,7 +9,7 @@ from headrace.errors import UnavailableError
 from headrace.jobs.v1 import jobs_pb2
 from services.results.purging import purge_rows as rows_step
 from services.results.purging.purger import Purger
-from services.results.transitions.create_jobs import _create_in
+from services.results.transitions.create_jobs import create_in
 from services.stubs.results.v1 import results_pb2 as pb
 
 SUCCEEDED = jobs_pb2.JOB_STATE_SUCCEEDED
@@ -128,7 +128,7 @@ async def test_all_that_belongs_to_a_job_goes_and_nothing_of_another(store):
 
 
 async def test_a_large_job_goes_in_transactions_of_bounded_rows(store, monkeypatch):
-    monkeypatch.setattr(rows_step, "ROWS_AT_ONCE", 40)
+    monkeypatch.setattr(rows_step, "MAX_ROWS_PER_TRANSACTION", 40)
     await finished_job(store, items=500)
     await finished_job(store, items=3)
     store.advance(2 * HOUR)
@@ -152,7 +152,7 @@ async def test_a_large_job_goes_in_transactions_of_bounded_rows(store, monkeypat
 
 
 async def test_large_outputs_go_in_transactions_of_bounded_bytes(store, monkeypatch):
-    monkeypatch.setattr(rows_step, "BYTES_AT_ONCE", 10_000)
+    monkeypatch.setattr(rows_step, "MAX_BYTES_PER_TRANSACTION", 10_000)
     worker = await store.worker()
     job = await store.create(items=60)
     for lease in (await worker.lease()).leases:
@@ -165,7 +165,7 @@ async def test_large_outputs_go_in_transactions_of_bounded_bytes(store, monkeypa
 
 
 async def test_an_item_larger_than_a_transactions_bytes_goes_alone(store, monkeypatch):
-    monkeypatch.setattr(rows_step, "BYTES_AT_ONCE", 10)
+    monkeypatch.setattr(rows_step, "MAX_BYTES_PER_TRANSACTION", 10)
     await finished_job(store, items=[f'"{"x" * 100}"'] * 20)
     store.advance(2 * HOUR)
     await store.purge()
@@ -174,7 +174,7 @@ async def test_an_item_larger_than_a_transactions_bytes_goes_alone(store, monkey
 
 @pytest.mark.parametrize("transaction_count", [1, 50, 51])  # within the items, after them, within the chunks
 async def test_a_purge_that_was_cut_off_is_ended_by_another_purger(store, monkeypatch, transaction_count):
-    monkeypatch.setattr(rows_step, "ROWS_AT_ONCE", 10)
+    monkeypatch.setattr(rows_step, "MAX_ROWS_PER_TRANSACTION", 10)
     job = await finished_job(store, items=500)
     store.advance(2 * HOUR)
     await store.purger().purge_jobs()
@@ -288,7 +288,7 @@ async def test_a_tenant_is_not_forgotten_while_a_job_of_it_is_being_created(stor
     inserted, go_on = asyncio.Event(), asyncio.Event()
 
     async def create(tx):
-        await _create_in(tx, [new], [(new.options.job_class, new.tenant)])
+        await create_in(tx, [new], [(new.options.job_class, new.tenant)])
         inserted.set()
         await go_on.wait()
 

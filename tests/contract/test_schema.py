@@ -12,7 +12,7 @@ from services.results.app import ResultsApp
 from services.results.database.database import Database
 from services.results.database.engine import open_engine
 from services.results.database.migrations import migrate
-from services.results.pages.recorded_pages import list_recorded_results
+from services.results.pages.recorded_results import list_recorded_results
 from services.results.settings import ResultsSettings
 from services.stubs.results.v1 import results_pb2 as pb
 

@@ -19,7 +19,7 @@ from headrace.jobs.v1 import jobs_pb2
 from services.results.database.clock import Clock
 from services.results.database.database import Database
 from services.results.database.migrations import migrate
-from services.results.pages import listed_pages as pages
+from services.results.pages.jobs import get_jobs
 from services.results.transitions.create_jobs import JobCreator
 from services.results.transitions.heartbeat import heartbeat
 from services.results.transitions.lease_chunks import lease_chunks
@@ -74,7 +74,7 @@ class Fleet:
 
     async def get(self) -> jobs_pb2.Job:
         request = pb.GetJobsRequest(jobs=[pb.KnownJob(job_id=self.job_id)])
-        return (await pages.get_jobs(self.database, request)).jobs[0]
+        return (await get_jobs(self.database, request)).jobs[0]
 
     async def work_until_it_stops(self) -> jobs_pb2.Job:
         """Returns the job when it has ended or is paused."""

@@ -7,7 +7,7 @@ import pytest
 
 from headrace.errors import from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
-from services.results.database.failures import RefusedError
+from services.results.database.failures import ContentRefusedError
 from services.results.rows import chunk_rows
 from services.stubs.results.v1 import results_pb2 as pb
 
@@ -457,7 +457,7 @@ async def test_items_that_the_database_refuses_are_told_so_and_nothing_is_stored
     job = await store.open_upload()
 
     def refuse(*_):
-        raise RefusedError("DataError 22000")
+        raise ContentRefusedError("DataError 22000")
 
     monkeypatch.setattr(chunk_rows, "insert_blocks", refuse)
     error = await refused(store.append(job.job_id, 0, ['"secret"']))

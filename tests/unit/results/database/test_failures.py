@@ -3,7 +3,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from headrace.errors import InternalError, UnavailableError
-from services.results.database.failures import RefusedError, is_repeatable, translate
+from services.results.database.failures import ContentRefusedError, is_repeatable, translate
 
 SECRET = "the content of an item"
 
@@ -71,7 +71,7 @@ def test_a_database_that_cannot_answer_is_unavailable(error):
 )
 def test_content_that_does_not_fit_is_refused(error):
     assert not is_repeatable(error)
-    assert isinstance(translate(error), RefusedError)
+    assert isinstance(translate(error), ContentRefusedError)
     assert SECRET not in str(translate(error))
 
 

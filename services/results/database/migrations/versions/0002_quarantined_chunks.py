@@ -1,4 +1,4 @@
-"""Jobs count their quarantined chunks that are free, so that a worker can be given one at a time."""
+"""Adds the count of a job's free quarantined chunks, of which a worker gets one at a time."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -5,7 +5,7 @@ import pytest
 
 from headrace.errors import from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
-from services.results.pages import recorded_pages
+from services.results.pages import recorded_results
 from services.stubs.results.v1 import results_pb2 as pb
 
 SUCCEEDED, FAILED = jobs_pb2.ITEM_STATE_SUCCEEDED, jobs_pb2.ITEM_STATE_FAILED
@@ -89,7 +89,7 @@ async def test_without_more_everything_that_the_snapshot_counts_was_read(store):
 async def test_a_page_is_bounded_by_the_snapshot_that_was_read_before_it(store, monkeypatch):
     job, worker, leases = await leased_job(store, 3)
     await worker.succeed(leases[2])
-    read_newer = recorded_pages.job_rows.read_newer
+    read_newer = recorded_results.job_rows.read_newer
 
     async def read_and_be_overtaken(*arguments):
         found = await read_newer(*arguments)
@@ -97,7 +97,7 @@ async def test_a_page_is_bounded_by_the_snapshot_that_was_read_before_it(store, 
         return found
 
     with monkeypatch.context() as patch:
-        patch.setattr(recorded_pages.job_rows, "read_newer", read_and_be_overtaken)
+        patch.setattr(recorded_results.job_rows, "read_newer", read_and_be_overtaken)
         page = await store.recorded(job.job_id)
     assert [result.item_index for result in page.results] == [2]
     assert page.job.progress.succeeded_count == 1
@@ -162,7 +162,7 @@ async def test_failures_of_an_older_round_are_not_read(store):
 
 
 async def test_a_page_looks_at_a_bounded_number_of_rows(store, monkeypatch):
-    monkeypatch.setattr(recorded_pages, "MAX_ROWS_SEEN", 3)
+    monkeypatch.setattr(recorded_results, "MAX_ROWS_READ", 3)
     job, worker, leases = await leased_job(store, 10, max_failed_ratio=1.0)
     for index in (7, 0, 1, 2, 3, 4, 5, 6):
         await (worker.fail if index in (0, 6) else worker.succeed)(leases[index])
@@ -175,7 +175,7 @@ async def test_a_page_looks_at_a_bounded_number_of_rows(store, monkeypatch):
 
 
 async def test_a_search_that_ends_with_its_last_row_has_no_more(store, monkeypatch):
-    monkeypatch.setattr(recorded_pages, "MAX_ROWS_SEEN", 3)
+    monkeypatch.setattr(recorded_results, "MAX_ROWS_READ", 3)
     job, worker, leases = await leased_job(store, 3)
     await worker.succeed(*leases)
     page = await store.recorded(job.job_id, item_state=FAILED)
