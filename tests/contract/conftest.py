@@ -145,8 +145,8 @@ class Store:
         """Returns a new job to store; fields named as in JobOptions become its options."""
         job_id = str(uuid_utils.uuid7())
         texts = [str(index) for index in range(items)] if isinstance(items, int) else items
-        options = {name: fields.pop(name) for name in tuple(fields) if name in OPTION_NAMES}
-        options = {"job_class": jobs_pb2.JOB_CLASS_DEFAULT, "max_failed_ratio": 0.5} | options
+        options: dict[str, Any] = {"job_class": jobs_pb2.JOB_CLASS_DEFAULT, "max_failed_ratio": 0.5}
+        options |= {name: fields.pop(name) for name in OPTION_NAMES & fields.keys()}
         given: dict[str, Any] = {
             "job_id": job_id,
             "tenant": "default",

@@ -3,18 +3,13 @@ import os
 import sys
 
 import pytest
-import uuid_utils
-from sqlalchemy import inspect, text
+from sqlalchemy import text
 
 from headrace.errors import FailedPreconditionError, UnavailableError
-from headrace.jobs.v1 import jobs_pb2
 from services.results.app import ResultsApp
-from services.results.database.database import Database
 from services.results.database.engine import open_engine
 from services.results.database.migrations import migrate
-from services.results.pages.recorded_results import list_recorded_results
 from services.results.settings import ResultsSettings
-from services.stubs.results.v1 import results_pb2 as pb
 
 
 @pytest.fixture
@@ -104,43 +99,3 @@ async def test_an_older_schema_is_refused_until_it_is_migrated(database_url):
     app = app_of(database_url)
     await app.start()
     await app.stop()
-
-
-async def insert(connection, table, **values):
-    """Inserts a row; of columns that have to be set and are not named, numbers are 0 and texts empty."""
-    columns = await connection.run_sync(lambda sync: inspect(sync).get_columns(table))
-    row = {
-        column["name"]: values.get(column["name"], column["type"].python_type())
-        for column in columns
-        if column["name"] in values or (not column["nullable"] and column["default"] is None)
-    }
-    names = ", ".join(row)
-    given = ", ".join(f":{name}" for name in row)
-    await connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({given})"), row)
-
-
-async def test_jobs_and_results_from_before_uploads_are_read(database_url):
-    job_id = str(uuid_utils.uuid7())
-    await migrate(database_url, "0002")
-    engine = open_engine(database_url)
-    async with engine.begin() as connection:
-        await insert(connection, "jobs", job_id=job_id, tenant="a", kind="noop", job_class=2)
-        running = {
-            "state": jobs_pb2.JOB_STATE_RUNNING,
-            "seq": 3,
-            "round": 1,
-            "total_count": 3,
-            "chunk_size": 1,
-        }
-        await insert(connection, "job_progress", job_id=job_id, tenant="a", job_class=2, **running)
-        for item_index, seq in ((0, 3), (1, 2)):
-            succeeded = {"state": jobs_pb2.ITEM_STATE_SUCCEEDED, "output": "1"}
-            await insert(connection, "results", job_id=job_id, item_index=item_index, seq=seq, **succeeded)
-    await engine.dispose()
-    await migrate(database_url)
-    database = Database(database_url)
-    request = pb.ListRecordedResultsRequest(job_id=job_id, tenant="a", page_size=10)
-    page = await list_recorded_results(database, request)
-    assert [result.item_index for result in page.results] == [1, 0]
-    assert page.job.progress.total_count == 3
-    await database.close()
