@@ -38,24 +38,30 @@ def open_engine(url: str, pool_size: int = POOL_SIZE) -> AsyncEngine:
         url: URL of the database.
         pool_size: Maximum connections to PostgreSQL.
     """
-    if not url.startswith("sqlite"):
-        engine = create_async_engine(
-            re.sub("^postgresql://", "postgresql+asyncpg://", url),
-            hide_parameters=True,
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=10,
-            connect_args={
-                "timeout": 5,
-                "command_timeout": 65,
-                # Holds all statements, however long: those for many rows are.
-                "statement_cache_size": 500,
-                "max_cacheable_statement_size": 0,
-                "server_settings": _POSTGRESQL_SETTINGS,
-            },
-        )
-        event.listen(engine.sync_engine, "checkout", _reject_closed)
-        return engine
+    return _sqlite_engine(url) if url.startswith("sqlite") else _postgresql_engine(url, pool_size)
+
+
+def _postgresql_engine(url: str, pool_size: int) -> AsyncEngine:
+    engine = create_async_engine(
+        re.sub("^postgresql://", "postgresql+asyncpg://", url),
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        connect_args={
+            "timeout": 5,
+            "command_timeout": 65,
+            # Caches all statements, even the long ones for many rows.
+            "statement_cache_size": 500,
+            "max_cacheable_statement_size": 0,
+            "server_settings": _POSTGRESQL_SETTINGS,
+        },
+    )
+    event.listen(engine.sync_engine, "checkout", _reject_closed)
+    return engine
+
+
+def _sqlite_engine(url: str) -> AsyncEngine:
     engine = create_async_engine(
         re.sub("^sqlite://", "sqlite+aiosqlite://", url),
         hide_parameters=True,

@@ -13,7 +13,7 @@ from services.results.rules.facts import ChunkFacts, JobFacts
 
 # Allowance in percent of the mean cost of the finished items: some items cost more, and some are tried again.
 _ALLOWANCE_PERCENT = 150
-# Microseconds that a job waits whose remainder is held by its other leases.
+# Microseconds that a job waits whose remainder is reserved by its other leases.
 BUDGET_WAIT = 500_000
 
 
@@ -61,8 +61,8 @@ def reserve_allowance(job: JobFacts, chunk: ChunkFacts) -> int | None:
 def within_budget(job: JobFacts, chunks: Sequence[ChunkFacts], now: int) -> Sequence[ChunkFacts]:
     """Returns the chunks that the budget of a job allows to lease together, in their order.
 
-    If it allows none, other leases hold the remainder. Then the job waits briefly, so that workers do not ask
-    in a loop.
+    If it allows none, other leases reserve the remainder. Then the job waits briefly, so that workers do not
+    ask in a loop.
 
     Args:
         job: Job of the chunks.

@@ -118,7 +118,13 @@ def choose(
         candidates: Jobs with chunks to lease.
         include_next: Whether to include the first chunk that did not fit.
     """
-    choosing = _Choosing(limits, class_clock, shares, candidates, include_next)
+    choosing = _Choosing(
+        limits=limits,
+        class_clock=class_clock,
+        shares=shares,
+        candidates=candidates,
+        include_next=include_next,
+    )
     choosing.run()
     choice = choosing.choice
     choice.counts = {job_id: count for job_id, count in choice.counts.items() if count}

@@ -65,16 +65,14 @@ async def _lease_candidates(
     response.effects.CopyFrom(effects)
     response.needed_capacity = choice.needed_capacity
     is_risky = found.is_risky or any(chunk.quarantined for chunk in leased)
-    response.more_work = (
-        found.more
-        or skipped
-        or len(likely.counts) < len(found.candidates)
-        or any(_has_more(job, is_risky) for job in transition.jobs.values())
-    )
+    are_all_locked = not skipped and len(likely.counts) == len(found.candidates)
+    has_more = any(_has_more(job, is_risky) for job in transition.jobs.values())
+    response.more_work = found.more or not are_all_locked or has_more
     return response, skipped
 
 
 def _has_more(job: JobFacts, is_risky: bool) -> bool:
+    """Returns whether a worker can lease more of a job. A risky one gets no quarantined chunk."""
     if not is_leasable_now(job):
         return False
     return not is_risky or job.free_chunk_count > job.quarantined_chunk_count
