@@ -1,4 +1,4 @@
-"""A job's budget: reserved with each lease, spent with each record, and what happens when it is spent."""
+"""Budgets of jobs: reserved by leases, spent by records, and the pause at their end."""
 
 import asyncio
 
@@ -30,7 +30,7 @@ async def lease_one(worker, **fields):
 
 
 async def spend_remainder(store, worker, job_id, micros=10, wanted=10):
-    """Spends a budget down to less than the next call wants."""
+    """Spends a budget until the rest is too small for the next call."""
     while (await store.get(job_id)).state != PAUSED:
         lease = await lease_one(worker)
         if lease.allowance_micros < micros:
@@ -39,7 +39,7 @@ async def spend_remainder(store, worker, job_id, micros=10, wanted=10):
             await worker.record(store.record_of(lease, **cost(micros)))
 
 
-async def test_a_job_without_a_budget_gives_leases_without_an_allowance(store):
+async def test_leases_of_a_job_without_a_budget_have_no_allowance(store):
     await store.create()
     lease = await lease_one(await store.worker())
     assert not lease.HasField("allowance_micros")
@@ -52,7 +52,7 @@ async def test_a_job_shows_its_budget(store):
     assert not (await store.create()).HasField("budget_micros")
 
 
-async def test_at_first_every_chunk_gets_its_part_of_the_budget(store):
+async def test_without_a_finished_item_every_chunk_gets_its_part_of_the_budget(store):
     await store.create(4, budget_micros=1_000)
     leases = (await (await store.worker()).lease()).leases
     assert [lease.allowance_micros for lease in leases] == [250, 250, 250, 250 - 1]
@@ -74,7 +74,7 @@ async def test_what_a_lease_did_not_spend_is_there_for_others_when_it_ends(store
     assert (await lease_one(worker)).allowance_micros == 15
 
 
-async def test_an_allowance_is_given_back_however_its_lease_ends(store):
+async def test_an_allowance_is_returned_however_its_lease_ends(store):
     await store.create(budget_micros=100)
     worker = await store.worker()
     for _ in range(2):
@@ -82,7 +82,7 @@ async def test_an_allowance_is_given_back_however_its_lease_ends(store):
         assert (lease.allowance_micros, lease.is_remainder) == (100, True)
         await worker.release(lease)
     assert (await lease_one(worker)).allowance_micros == 100
-    await store.worker(worker.address)  # it takes the other's place, and its leases
+    await store.worker(worker.address)  # It replaces the other one and ends its leases.
     assert (await lease_one(await store.worker())).allowance_micros == 100
 
 
@@ -95,7 +95,7 @@ async def test_a_repeated_lease_call_names_the_same_allowance(store):
     assert list(first.leases) == list(again.leases)
 
 
-async def test_a_deferred_try_is_spent_and_counts_once(store):
+async def test_a_deferred_attempt_is_spent_and_counts_once(store):
     job = await store.create(budget_micros=100)
     worker = await store.worker()
     deferral = store.deferral_of(await lease_one(worker), [0], 0)
@@ -109,7 +109,7 @@ async def test_a_deferred_try_is_spent_and_counts_once(store):
     assert (await store.get(job.job_id)).usage.cost_micros == 40
 
 
-async def test_a_job_whose_budget_is_spent_is_paused_and_says_so(store):
+async def test_a_job_whose_budget_is_spent_is_paused_with_that_reason(store):
     job = await store.create(2, budget_micros=10)
     worker = await store.worker()
     first = await lease_one(worker)
@@ -119,21 +119,21 @@ async def test_a_job_whose_budget_is_spent_is_paused_and_says_so(store):
     assert not (await worker.lease()).leases
 
 
-async def test_a_job_is_not_paused_while_another_lease_may_give_something_back(store):
+async def test_a_job_is_not_paused_while_another_lease_may_return_something(store):
     job = await store.create(3, budget_micros=30)
     worker = await store.worker()
     first, second = (await worker.lease(capacity=2)).leases
     await worker.record(store.record_of(first, **cost(25)))
     assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_RUNNING
-    answer = await worker.lease()
-    assert not answer.leases
-    assert not answer.more_work
+    response = await worker.lease()
+    assert not response.leases
+    assert not response.more_work
     given_back = await worker.release(second)
     assert given_back.effects.tasks_to_publish
     assert (await lease_one(worker)).allowance_micros == 5
 
 
-async def test_a_job_that_finishes_with_its_last_money_succeeds(store):
+async def test_a_job_that_finishes_with_the_last_of_its_budget_succeeds(store):
     job = await store.create(budget_micros=10)
     worker = await store.worker()
     await worker.record(store.record_of(await lease_one(worker), **cost(10)))
@@ -150,7 +150,7 @@ async def test_a_chunk_that_wanted_more_gets_more_as_long_as_there_is(store):
     assert (await lease_one(worker)).allowance_micros == 80
 
 
-async def test_a_job_is_paused_when_the_whole_rest_does_not_suffice_for_a_call(store):
+async def test_a_job_is_paused_when_its_remainder_is_too_small_for_a_call(store):
     job = await store.create(2, budget_micros=100)
     worker = await store.worker()
     await release(store, worker, await lease_one(worker), wanted=200)
@@ -160,21 +160,21 @@ async def test_a_job_is_paused_when_the_whole_rest_does_not_suffice_for_a_call(s
     assert (await store.get(job.job_id)).pause_reason == BUDGET
 
 
-async def test_a_chunk_that_must_wait_for_others_leaves_workers_in_peace_and_comes_later(store):
+async def test_a_chunk_that_must_wait_for_other_leases_is_leased_later_without_polling(store):
     await store.create(2, budget_micros=100)
     worker = await store.worker()
     first, second = (await worker.lease()).leases
     await release(store, worker, first, wanted=80)
-    answer = await worker.lease()
-    assert not answer.leases
-    assert not answer.more_work
+    response = await worker.lease()
+    assert not response.leases
+    assert not response.more_work
     await worker.release(second)
     store.advance(1)
     assert (await store.sweep()).effects.tasks_to_publish
     assert (await lease_one(worker)).allowance_micros == 80
 
 
-async def test_resuming_with_a_higher_budget_goes_on(store):
+async def test_resuming_with_a_higher_budget_continues_the_job(store):
     job = await store.create(3, budget_micros=15)
     worker = await store.worker()
     await spend_remainder(store, worker, job.job_id)
@@ -202,7 +202,7 @@ async def test_resuming_without_a_budget_above_what_is_spent_is_refused(store, b
     assert await store.get(job.job_id) == before
 
 
-async def test_a_job_its_owner_paused_goes_on_within_its_budget(store):
+async def test_a_job_paused_by_its_owner_resumes_within_its_budget(store):
     job = await store.create(3, budget_micros=100)
     worker = await store.worker()
     await worker.record(store.record_of(await lease_one(worker), **cost(10)))
@@ -246,7 +246,7 @@ async def test_a_retry_keeps_the_budget(store):
     assert (retried.state, retried.pause_reason, retried.budget_micros) == (PAUSED, BUDGET, 10)
 
 
-async def test_a_late_success_of_a_lost_lease_is_spent_and_takes_nothing_from_who_holds_the_chunk(store):
+async def test_a_late_success_of_a_lost_lease_is_spent_but_not_from_the_new_leases_allowance(store):
     job = await store.create(1, budget_micros=100)
     lost, holder = await store.worker(), await store.worker()
     old = await lease_one(lost)
@@ -260,7 +260,7 @@ async def test_a_late_success_of_a_lost_lease_is_spent_and_takes_nothing_from_wh
 async def test_however_many_workers_lease_at_once_their_allowances_are_disjoint(store):
     await store.create(40, budget_micros=1_000)
     workers = [await store.worker() for _ in range(4)]
-    answers = await asyncio.gather(*(worker.lease(capacity=6) for worker in workers))
-    given = [lease.allowance_micros for answer in answers for lease in answer.leases]
+    responses = await asyncio.gather(*(worker.lease(capacity=6) for worker in workers))
+    given = [lease.allowance_micros for response in responses for lease in response.leases]
     assert len(given) > 4
     assert sum(given) < 1_000

@@ -26,8 +26,8 @@ async def open_database():
         await database.close()
 
 
-async def test_a_database_that_takes_no_connections_is_unavailable(postgres_url, open_database):
-    # As where it starts up: the server answers, and refuses.
+async def test_a_database_that_refuses_connections_is_unavailable(postgres_url, open_database):
+    # As during its start: the server responds and refuses.
     database = open_database(f"{postgres_url}-that-is-not-there")
     for attempt in (database.write(ask), database.write(ask, sign_of_life=True), database.read(ask)):
         with pytest.raises(UnavailableError) as caught:
@@ -36,7 +36,7 @@ async def test_a_database_that_takes_no_connections_is_unavailable(postgres_url,
         assert "not-there" not in str(caught.value)
 
 
-async def test_connections_that_the_server_closed_are_passed_over(postgres_url, open_database):
+async def test_connections_that_the_server_closed_are_replaced(postgres_url, open_database):
     database, other = open_database(postgres_url), open_database(postgres_url)
     before = await database.read(ask)
 
@@ -50,7 +50,7 @@ async def test_connections_that_the_server_closed_are_passed_over(postgres_url, 
     after = 0
     async with asyncio.timeout(10):
         while not after:
-            with suppress(UnavailableError):  # who asks before the end is known hears of it
+            with suppress(UnavailableError):  # A call before the pool notices the end fails.
                 after = await database.read(ask)
     assert after > before
 

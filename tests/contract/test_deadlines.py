@@ -1,4 +1,4 @@
-"""Deadlines of jobs: who ends them, when, and what wins over them."""
+"""Deadlines of jobs: when they end a job, and which ends take precedence."""
 
 import grpc
 import pytest
@@ -20,7 +20,7 @@ def seconds_between(start, end):
 
 
 async def swept(store, job_id):
-    """What a sweep says of a job; None: nothing."""
+    """Sweeps and returns the changed snapshot of a job; None if it is unchanged."""
     changed = {job.job_id: job for job in (await store.sweep()).effects.changed_jobs}
     return changed.get(job_id)
 
@@ -42,7 +42,7 @@ async def test_a_deadline_counts_from_the_wanted_start(store):
     assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_PENDING
 
 
-async def test_a_job_that_nobody_works_on_ends_at_the_first_sweep_after_its_deadline(store):
+async def test_a_job_without_leases_ends_at_the_first_sweep_after_its_deadline(store):
     job = await store.create(items=3, job_timeout=MINUTE)
     store.advance(59)
     assert await swept(store, job.job_id) is None
@@ -83,22 +83,22 @@ async def test_a_deadline_ends_a_job_that_waits(store, begin):
 async def test_a_batch_that_comes_after_the_deadline_is_the_last_one(store):
     job = await uploading(store, job_timeout=MINUTE)
     store.advance(61)
-    answer = await store.append(job.job_id, first=2, items=1)
-    assert (answer.stored_count, answer.job.state) == (3, EXPIRED)
-    assert [each.state for each in answer.effects.changed_jobs] == [EXPIRED]
+    appended = await store.append(job.job_id, first=2, items=1)
+    assert (appended.stored_count, appended.job.state) == (3, EXPIRED)
+    assert [each.state for each in appended.effects.changed_jobs] == [EXPIRED]
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await store.append(job.job_id, first=3, items=1)
     assert from_rpc_error(caught.value).reason == "JOB_ENDED"
 
 
-async def test_who_holds_items_is_told_and_the_job_ends_when_they_have_given_them_back(store):
+async def test_workers_with_leases_are_notified_and_the_job_ends_when_they_have_released_them(store):
     job = await store.create(items=32, job_timeout=Duration(seconds=2))
     worker = await store.worker()
     first, second = (await worker.lease(capacity=4)).leases
     store.advance(3)
     effects = (await store.sweep()).effects
-    (told,) = effects.workers_to_notify
-    assert (told.incarnation, told.job_id, told.pause) == (worker.incarnation, job.job_id, False)
+    (notified,) = effects.workers_to_notify
+    assert (notified.incarnation, notified.job_id, notified.pause) == (worker.incarnation, job.job_id, False)
     assert [each.state for each in effects.changed_jobs] == [CANCELLING]
     assert list((await worker.beat(first, second)).stop_job_ids) == [job.job_id]
     assert (await worker.succeed(first)).outcomes[0].stop
@@ -107,7 +107,7 @@ async def test_who_holds_items_is_told_and_the_job_ends_when_they_have_given_the
     assert (ended.state, ended.progress.succeeded_count) == (EXPIRED, 2)
 
 
-async def test_nothing_is_leased_after_the_deadline_though_no_sweep_has_seen_it(store):
+async def test_nothing_is_leased_after_the_deadline_even_before_a_sweep(store):
     job = await store.create(items=3, job_timeout=Duration(seconds=2))
     other = await store.create(items=1)
     worker = await store.worker()
@@ -123,21 +123,21 @@ async def test_a_last_result_that_comes_after_the_deadline_makes_the_job_succeed
     leases = (await worker.lease()).leases
     store.advance(3)
     outcome = (await worker.succeed(*leases)).outcomes[0]
-    assert outcome.stop  # it has ended
+    assert outcome.stop  # It has ended.
     done = await store.get(job.job_id)
     assert (done.state, done.error.reason) == (SUCCEEDED, "")
     assert await swept(store, job.job_id) is None
 
 
-async def test_a_result_that_is_not_the_last_finds_out_that_the_time_is_up(store):
+async def test_a_result_after_the_deadline_expires_the_job_unless_it_is_the_last(store):
     job = await store.create(items=32, job_timeout=Duration(seconds=2))
     worker = await store.worker()
     first, second = (await worker.lease(capacity=4)).leases
     store.advance(3)
     recorded = await worker.succeed(first)
     assert recorded.outcomes[0].stop
-    (told,) = recorded.effects.workers_to_notify
-    assert told.job_id == job.job_id
+    (notified,) = recorded.effects.workers_to_notify
+    assert notified.job_id == job.job_id
     assert (await store.get(job.job_id)).state == CANCELLING
     await worker.release(second)
     assert (await store.get(job.job_id)).state == EXPIRED

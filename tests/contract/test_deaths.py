@@ -1,4 +1,4 @@
-"""Quarantined chunks whose child process dies under a worker that lives."""
+"""Quarantined chunks whose child process dies while the worker lives."""
 
 import pytest
 
@@ -28,7 +28,7 @@ async def lose(store):
 
 @pytest.fixture
 async def job(store):
-    """A job with chunks of eight items, leased one at a time; the first has been lost twice."""
+    """A job with chunks of eight items, leased one at a time. The first was lost twice."""
     job = await store.create(items=16 * 8, max_parallelism=1)
     await lose(store)
     await lose(store)
@@ -47,7 +47,7 @@ async def lease_one(worker):
 
 
 async def lease_parts(worker):
-    """Leases one chunk after another and finishes it; returns the items of the quarantined ones."""
+    """Leases and finishes one chunk after another. Returns the items of the quarantined ones."""
     parts = []
     while leases := (await worker.lease()).leases:
         parts += [indexes_of(lease) for lease in leases if lease.quarantined]
@@ -70,7 +70,7 @@ async def test_a_death_before_any_item_was_started_halves_the_chunk(worker):
 async def test_results_handed_over_before_the_death_stay(store, job, worker):
     lease = await lease_one(worker)
     record = store.record_of(lease, [0, 1, 3], output='"done"')
-    record.MergeFrom(death_of(lease, 1, 2))  # 1 was finished after all
+    record.MergeFrom(death_of(lease, 1, 2))  # Item 1 was finished before.
     await worker.record(record)
     assert (await store.get(job.job_id)).progress.succeeded_count == 3
     assert sorted(await lease_parts(worker)) == [[2], [4, 5, 6, 7]]
@@ -92,7 +92,7 @@ async def test_the_only_suspect_fails_at_its_third_death_and_no_other_item_does(
     ]
 
 
-async def test_a_repeated_death_changes_nothing_more(store, job, worker):
+async def test_a_repeated_death_changes_nothing(store, job, worker):
     lease = await lease_one(worker)
     await worker.record(death_of(lease, 3))
     seq = (await store.get(job.job_id)).seq
@@ -114,7 +114,7 @@ async def test_a_death_that_a_cancel_overtook_ends_the_job(store, job, worker):
     assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_CANCELLED
 
 
-async def test_a_death_of_a_chunk_that_is_not_quarantined_gives_it_back(store):
+async def test_a_death_of_a_chunk_that_is_not_quarantined_only_ends_its_lease(store):
     await store.create(items=8 * 16, max_parallelism=1)
     worker = await store.worker()
     for _ in range(3):

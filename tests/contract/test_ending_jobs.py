@@ -11,7 +11,7 @@ CANCELLED = jobs_pb2.JOB_STATE_CANCELLED
 CANCELLING = jobs_pb2.JOB_STATE_CANCELLING
 
 
-async def test_cancelling_a_job_that_nobody_works_on_ends_it_at_once(store):
+async def test_cancelling_a_job_without_leases_ends_it_at_once(store):
     job = await store.create(items=5)
     response = await store.cancel(job.job_id)
     assert response.job.state == CANCELLED
@@ -32,7 +32,7 @@ async def test_a_job_that_waits_for_something_is_cancelled_at_once_and_never_lea
         job = await store.create(items=3)
     if state == "PAUSED":
         await store.pause(job.job_id)
-    if state == "BLOCKED":  # as long as no call makes a job wait for others
+    if state == "BLOCKED":  # No call makes a job wait for others yet.
         await store.change(job.job_id, waiting_parent_count=1)
     response = await store.cancel(job.job_id)
     assert response.job.state == CANCELLED
@@ -45,14 +45,14 @@ async def test_a_job_that_waits_for_something_is_cancelled_at_once_and_never_lea
     assert (await store.get(job.job_id)).state == CANCELLED
 
 
-async def test_cancelling_a_running_job_names_who_holds_it_and_waits_for_them(store):
+async def test_cancelling_a_running_job_names_the_workers_with_leases_and_waits_for_them(store):
     job = await store.create(items=32)
     one, two = await store.worker(), await store.worker()
     first, second = (await one.lease(capacity=4)).leases, (await two.lease(capacity=4)).leases
     response = await store.cancel(job.job_id)
     assert response.job.state == CANCELLING
-    told = {(each.incarnation, each.address, each.job_id) for each in response.effects.workers_to_notify}
-    assert told == {(worker.incarnation, worker.address, job.job_id) for worker in (one, two)}
+    notified = {(each.incarnation, each.address, each.job_id) for each in response.effects.workers_to_notify}
+    assert notified == {(worker.incarnation, worker.address, job.job_id) for worker in (one, two)}
     assert list((await one.beat(*first)).stop_job_ids) == [job.job_id]
     assert not (await one.lease()).leases
     await one.release(*first)
@@ -63,7 +63,7 @@ async def test_cancelling_a_running_job_names_who_holds_it_and_waits_for_them(st
     assert (ended.progress.succeeded_count, ended.progress.cancelled_count) == (2, 30)
 
 
-async def test_cancelling_twice_names_the_holders_again(store):
+async def test_cancelling_twice_names_the_workers_with_leases_again(store):
     job = await store.create(items=1)
     worker = await store.worker()
     await worker.lease()
@@ -93,7 +93,7 @@ async def test_a_job_of_another_tenant_is_not_found(store):
         assert caught.value.code() == grpc.StatusCode.NOT_FOUND
 
 
-async def test_a_job_ends_when_the_last_holder_of_it_dies(store):
+async def test_a_job_ends_when_the_last_worker_with_a_lease_of_it_dies(store):
     job = await store.create(items=1)
     await (await store.worker()).lease()
     await store.cancel(job.job_id)
@@ -173,7 +173,7 @@ async def test_retrying_a_live_job_or_one_without_failures_changes_nothing(store
     assert not response.effects.tasks_to_publish
 
 
-async def test_a_failure_of_an_older_round_is_ignored_and_a_success_is_taken(store):
+async def test_a_failure_of_an_older_round_is_ignored_and_a_success_is_accepted(store):
     job = await store.create(items=2)
     worker = await store.worker()
     old = (await worker.lease()).leases

@@ -1,4 +1,4 @@
-"""Failed attempts of items: kept over leases, shown with results, and bounded."""
+"""Failed attempts of items: stored across leases, shown with results, bounded."""
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -19,7 +19,7 @@ async def leased(store, items=1):
 
 
 async def shown(store, job_id):
-    """The failed attempts of the first item: the same by page and in the order of recording."""
+    """Returns the failed attempts of the first item, which are equal in both kinds of pages."""
     by_page = (await store.results(job_id)).results[0].failed_attempts
     assert (await store.recorded(job_id)).results[0].failed_attempts == by_page
     return list(by_page)
@@ -32,13 +32,13 @@ async def test_a_result_shows_the_attempts_that_failed_before_it(store):
     assert await shown(store, job.job_id) == attempts
 
 
-async def test_an_item_that_succeeds_at_once_has_none(store):
+async def test_an_item_that_succeeds_at_once_has_no_failed_attempts(store):
     job, worker, lease = await leased(store)
     await worker.succeed(lease)
     assert await shown(store, job.job_id) == []
 
 
-async def test_the_last_one_of_a_failed_item_is_the_one_that_failed_it_whatever_the_worker_lists(store):
+async def test_the_last_failed_attempt_is_the_one_that_failed_the_item_whatever_the_worker_lists(store):
     job, worker, lease = await leased(store)
     error = jobs_pb2.Error(reason="BAD", message="no")
     listed = [failed_attempt(1)]
@@ -46,7 +46,7 @@ async def test_the_last_one_of_a_failed_item_is_the_one_that_failed_it_whatever_
     assert await shown(store, job.job_id) == [failed_attempt(1), failed_attempt(2, "BAD", "no")]
 
 
-async def test_an_output_that_cannot_be_stored_is_a_failed_try(store):
+async def test_an_output_that_cannot_be_stored_is_a_failed_attempt(store):
     job, worker, lease = await leased(store)
     await worker.record(
         store.record_of(lease, output='"\0"', attempt_count=2, failed_attempts=[failed_attempt(1)])
@@ -58,7 +58,7 @@ async def test_an_output_that_cannot_be_stored_is_a_failed_try(store):
     ]
 
 
-async def test_the_next_worker_is_given_the_attempts_and_the_time_worked_and_a_new_round_is_not(store):
+async def test_the_next_worker_gets_the_attempts_and_the_work_time_but_a_new_round_does_not(store):
     job, worker, lease = await leased(store)
     deferral = store.deferral_of(lease, [0], delay_ms=0, attempt_count=2)
     attempts, work_time = (
@@ -79,13 +79,13 @@ async def test_the_next_worker_is_given_the_attempts_and_the_time_worked_and_a_n
     assert not fresh.items[0].HasField("work_time")
 
 
-async def test_ten_attempts_with_short_messages_are_kept(store):
+async def test_ten_attempts_with_short_messages_are_stored(store):
     job, worker, lease = await leased(store)
     attempts = [failed_attempt(number, "R" * 200, "ä" * 5_000) for number in range(1, 31)]
     await worker.record(store.record_of(lease, output="1", attempt_count=31, failed_attempts=attempts))
-    kept = await shown(store, job.job_id)
-    assert [each.attempt_number for each in kept] == list(range(21, 31))
-    assert {(len(each.error.reason), len(each.error.message)) for each in kept} == {(100, 300)}
+    listed = await shown(store, job.job_id)
+    assert [each.attempt_number for each in listed] == list(range(21, 31))
+    assert {(len(each.error.reason), len(each.error.message)) for each in listed} == {(100, 300)}
 
 
 async def test_pages_are_bounded_by_the_attempts_that_they_show(store):
@@ -99,12 +99,12 @@ async def test_pages_are_bounded_by_the_attempts_that_they_show(store):
     assert 0 < page.ByteSize() <= 1024 * 1024 + 20_000
 
 
-@pytest.mark.parametrize("tried", [False, True])
-async def test_a_worker_that_was_lost_is_an_attempt_of_its_own(store, tried):
+@pytest.mark.parametrize("deferred", [False, True])
+async def test_a_lost_worker_counts_as_an_attempt_of_its_own(store, deferred):
     job, worker, lease = await leased(store)
     deferral = store.deferral_of(lease, [0], delay_ms=0, attempt_count=2)
     deferral.deferrals[0].failed_attempts.append(failed_attempt(2))
-    await (worker.record(deferral) if tried else worker.release(lease))
+    await (worker.record(deferral) if deferred else worker.release(lease))
     result = None
     for _ in range(20):
         worker = await store.worker()
@@ -115,8 +115,8 @@ async def test_a_worker_that_was_lost_is_an_attempt_of_its_own(store, tried):
             (result,) = (await store.results(job.job_id)).results
             break
     assert result is not None
-    number = 3 if tried else 1
+    number = 3 if deferred else 1
     assert result.attempt_count == number
     assert result.failed_attempts[-1] == jobs_pb2.FailedAttempt(attempt_number=number, error=result.error)
     assert result.error.reason == "WORKER_LOST"
-    assert len(result.failed_attempts) == 1 + tried
+    assert len(result.failed_attempts) == 1 + deferred

@@ -1,4 +1,4 @@
-"""Whatever order calls come in, the store keeps its promises. Run on SQLite, for its speed."""
+"""The store keeps its promises in any order of calls. Runs on SQLite, for its speed."""
 
 import asyncio
 import shutil
@@ -51,9 +51,9 @@ TERMINAL = {
     jobs_pb2.JOB_STATE_CANCELLED,
     jobs_pb2.JOB_STATE_EXPIRED,
 }
-ENDED = TERMINAL | {jobs_pb2.JOB_STATE_CANCELLING}  # or on its way there
+ENDED = TERMINAL | {jobs_pb2.JOB_STATE_CANCELLING}  # Or on its way to a terminal state.
 SECOND = 1_000_000
-COST = 7  # of an item, in millionths of a dollar
+COST = 7  # Of an item, in millionths of a US dollar.
 _FOLDER = tempfile.TemporaryDirectory(prefix="headrace-interleavings-")
 _TEMPLATE = Path(_FOLDER.name) / "template.db"
 
@@ -64,7 +64,7 @@ OUTCOMES = [
     ("fails", "releases"),
     ("fails whole job", "releases"),
 ]
-Given = tuple[str, pb.Lease]  # an incarnation and what it leased
+WorkerLease = tuple[str, pb.Lease]  # An incarnation and its lease.
 workers_at = st.integers(0, 1)
 ITEM_STATES = (
     jobs_pb2.ITEM_STATE_UNSPECIFIED,
@@ -74,11 +74,11 @@ ITEM_STATES = (
 
 
 class Follower:
-    """Reads a job's results in the order of recording, all or those of one state, on and on.
+    """Follows a job's results in the order of recording, all or those of one state.
 
     Attributes:
-        latest: Of each item the last result that came.
-        seen: Items that a result has come of in the present round, or whose success has come.
+        latest: Latest result of each item.
+        seen: Items with a success, or with a result in the current round.
     """
 
     def __init__(self, job_id: str, item_state: int) -> None:
@@ -113,13 +113,13 @@ class Follower:
             assert len(self.seen) == counts.succeeded_count + counts.failed_count, "a result was left out"
 
     def begin_round(self) -> None:
-        """Failures are to come anew, where they happen again."""
+        """Forgets failures: in a new round they may come again."""
         succeeded = jobs_pb2.ITEM_STATE_SUCCEEDED
         self.seen = {index for index in self.seen if self.latest[index].state == succeeded}
 
 
 class Interleavings(RuleBasedStateMachine):
-    """Workers, an owner, readers and a sweeping gateway, in any order, on one moving clock."""
+    """Workers, an owner, readers and a sweeping gateway act in any order, on one moving clock."""
 
     jobs = Bundle("jobs")
     leases = Bundle("leases")
@@ -127,7 +127,7 @@ class Interleavings(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.runner = asyncio.Runner()
-        # So few that pages end in the midst of what they skip.
+        # Few enough that pages end among rows that they skip.
         self.few_rows_seen = patch.object(recorded_results, "MAX_ROWS_READ", 5)
         self.few_rows_seen.start()
         path = Path(_FOLDER.name) / f"{uuid_utils.uuid7()}.db"
@@ -138,7 +138,7 @@ class Interleavings(RuleBasedStateMachine):
         self.database = Database(f"sqlite:///{path}", self.clock)
         self.creator = JobCreator(self.database)
         self.incarnations = [self.new_incarnation() for _ in range(2)]
-        self.held: dict[str, list[pb.Lease]] = {}
+        self.leased: dict[str, list[pb.Lease]] = {}
         self.first_outputs: dict[tuple[str, int], str] = {}
         self.latest: dict[str, tuple[int, int, int]] = {}
         self.followers: dict[str, list[Follower]] = {}
@@ -155,7 +155,7 @@ class Interleavings(RuleBasedStateMachine):
         self.calls += 1
         return str(self.calls)
 
-    # What the parts do.
+    # Actions.
 
     @initialize()
     def all_workers_register(self) -> None:
@@ -214,7 +214,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(job_id=jobs, ahead=st.sampled_from([-20, -2, 0, 0, 0, 1]), count=st.sampled_from([1, 3, 30]))
     def append(self, job_id: str, ahead: int, count: int) -> None:
-        """Appends items at, before or beyond what is stored; each call is made twice."""
+        """Appends items at, before or after the end of the stored ones. Makes each call twice."""
         before = self.get(job_id)
         first = max(0, before.progress.total_count + ahead)
         items = [str(index) for index in range(first, first + count)]
@@ -222,7 +222,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule(job_id=jobs, more=st.sampled_from([0, 0, 2]), ahead=st.sampled_from([-1, 0, 0, 0, 1]))
     def finish(self, job_id: str, more: int, ahead: int) -> None:
-        """Closes an upload, with last items or without, by the right total or another."""
+        """Closes an upload, with or without last items, with the right total or another one."""
         before = self.get(job_id)
         first = before.progress.total_count
         total = max(0, first + more + ahead)
@@ -234,24 +234,24 @@ class Interleavings(RuleBasedStateMachine):
         request.job_id, request.tenant = before.job_id, "t"
         stored = before.progress.total_count
         try:
-            answer = self.run(append_items(self.database, request))
+            response = self.run(append_items(self.database, request))
         except HeadraceError:
             assert self.get(before.job_id) == before, "a refused batch changed its job"
             return
-        self.check_effects(answer.effects)
-        assert answer.stored_count == max(stored, request.first_item_index + len(request.items))
-        assert answer.job == self.get(before.job_id)
+        self.check_effects(response.effects)
+        assert response.stored_count == max(stored, request.first_item_index + len(request.items))
+        assert response.job == self.get(before.job_id)
         if before.state in TERMINAL or before.state == jobs_pb2.JOB_STATE_CANCELLING:
-            assert answer.job == before, "an ended job changed"
+            assert response.job == before, "an ended job changed"
         if self.is_late(before):
-            assert answer.job.state in ENDED
+            assert response.job.state in ENDED
             return
         again = self.run(append_items(self.database, request))
-        assert (again.job, again.effects) == (answer.job, pb.Effects()), "a repeated batch changed its job"
+        assert (again.job, again.effects) == (response.job, pb.Effects()), "a repeated batch changed its job"
 
     @rule(job_id=jobs, page_size=st.sampled_from([1, 7, 1_000]), pages=st.sampled_from([1, 3, 1_000]))
     def follow(self, job_id: str, page_size: int, pages: int) -> None:
-        """Lets all followers of a job read some pages, or until no more follow."""
+        """All followers of a job read some pages, or read to the end."""
         for follower in self.followers[job_id]:
             for _ in range(pages):
                 page = self.run(list_recorded_results(self.database, follower.request(page_size)))
@@ -260,10 +260,10 @@ class Interleavings(RuleBasedStateMachine):
                     break
 
     @rule(target=leases, place=workers_at, capacity=st.sampled_from([1, 5, 120]), lost=st.booleans())
-    def lease(self, place: int, capacity: int, lost: bool) -> MultipleResults[Given]:
+    def lease(self, place: int, capacity: int, lost: bool) -> MultipleResults[WorkerLease]:
         return multiple(*self.take(place, capacity, lost))
 
-    def take(self, place: int, capacity: int, lost: bool) -> list[Given]:
+    def take(self, place: int, capacity: int, lost: bool) -> list[WorkerLease]:
         self.beat(place, listed=True)
         incarnation = self.incarnations[place]
         request = pb.LeaseChunksRequest(
@@ -275,35 +275,37 @@ class Interleavings(RuleBasedStateMachine):
         known = [self.get(job_id) for job_id in self.followers]
         paused = {job.job_id for job in known if job.state == jobs_pb2.JOB_STATE_PAUSED}
         late = {job.job_id for job in known if self.is_late(job)}
-        answer = self.run(lease_chunks(self.database, request))
-        assert not paused & {lease.ref.job_id for lease in answer.leases}, "a paused job was leased"
-        assert not late & {lease.ref.job_id for lease in answer.leases}, "a job was leased after its deadline"
-        if answer.leases:
+        response = self.run(lease_chunks(self.database, request))
+        assert not paused & {lease.ref.job_id for lease in response.leases}, "a paused job was leased"
+        assert not late & {lease.ref.job_id for lease in response.leases}, (
+            "a job was leased after its deadline"
+        )
+        if response.leases:
             again = self.run(lease_chunks(self.database, request))
-            assert sorted_leases(again) == sorted_leases(answer)
-        self.check_effects(answer.effects)
-        assert sum(lease.quarantined for lease in answer.leases) <= 1
-        for lease in answer.leases:
+            assert sorted_leases(again) == sorted_leases(response)
+        self.check_effects(response.effects)
+        assert sum(lease.quarantined for lease in response.leases) <= 1
+        for lease in response.leases:
             assert lease.items, "a lease without items"
             for item in lease.items:
                 name = (lease.ref.job_id, item.item_index)
                 assert name not in self.first_outputs, "an item with a success was leased"
                 assert item.input == str(item.item_index)
         if not lost:
-            self.held.setdefault(incarnation, []).extend(answer.leases)
-        return [(incarnation, lease) for lease in answer.leases]
+            self.leased.setdefault(incarnation, []).extend(response.leases)
+        return [(incarnation, lease) for lease in response.leases]
 
     @rule(lease=leases, first=st.sampled_from([0, 0, 1]), what=st.sampled_from(OUTCOMES), twice=st.booleans())
-    def record(self, lease: Given, first: int, what: tuple[str, ...], twice: bool) -> None:
-        """Records items of a lease, whether it is held or not, from the first or the second on."""
-        incarnation, given = lease
-        record = pb.JobRecord(job_id=given.ref.job_id)
-        for item in given.items[first:]:
+    def record(self, lease: WorkerLease, first: int, what: tuple[str, ...], twice: bool) -> None:
+        """Records items of a current or an ended lease, from the first or the second item on."""
+        incarnation, leased = lease
+        record = pb.JobRecord(job_id=leased.ref.job_id)
+        for item in leased.items[first:]:
             entry = record.items.add(
                 item_index=item.item_index,
-                chunk_index=given.ref.chunk_index,
-                fence=given.ref.fence,
-                round=given.round,
+                chunk_index=leased.ref.chunk_index,
+                fence=leased.ref.fence,
+                round=leased.round,
                 attempt_count=1,
                 usage=jobs_pb2.Usage(call_count=1, input_tokens=3, output_tokens=2, cost_micros=COST),
             )
@@ -312,128 +314,128 @@ class Interleavings(RuleBasedStateMachine):
             else:
                 entry.output = self.name()
         if "releases" in what:
-            record.releases.add(chunk_index=given.ref.chunk_index, fence=given.ref.fence)
+            record.releases.add(chunk_index=leased.ref.chunk_index, fence=leased.ref.fence)
         if "fails whole job" in what:
             record.job_error.reason = "BAD_KEY"
         for _ in range(1 + twice):
-            self.send(incarnation, record, holds=self.run(self._holds(incarnation, given)))
+            self.send(incarnation, record, is_current=self.run(self._is_current(incarnation, leased)))
 
-    def send(self, incarnation: str, record: pb.JobRecord, holds: bool = True) -> None:
+    def send(self, incarnation: str, record: pb.JobRecord, is_current: bool = True) -> None:
         before = self.get(record.job_id)
         request = pb.RecordResultsRequest(incarnation=incarnation, jobs=[record])
         self.check_effects(self.run(record_results(self.database, request)).effects)
         after = self.get(record.job_id)
-        if not holds:
+        if not is_current:
             assert after.progress.failed_count == before.progress.failed_count, "a stale failure counted"
 
-    async def _holds(self, incarnation: str, given: pb.Lease) -> bool:
-        held = "SELECT 1 FROM chunks WHERE job_id = :j AND chunk_index = :c AND fence = :f"
-        names = {"j": given.ref.job_id, "c": given.ref.chunk_index, "f": given.ref.fence, "i": incarnation}
+    async def _is_current(self, incarnation: str, leased: pb.Lease) -> bool:
+        query = "SELECT 1 FROM chunks WHERE job_id = :j AND chunk_index = :c AND fence = :f"
+        names = {"j": leased.ref.job_id, "c": leased.ref.chunk_index, "f": leased.ref.fence, "i": incarnation}
         async with self.database.engine.connect() as connection:
-            rows = await connection.execute(text(held + " AND lease_incarnation = :i"), names)
+            rows = await connection.execute(text(query + " AND lease_incarnation = :i"), names)
             return bool(rows.all())
 
     @rule(lease=leases, delay=st.sampled_from([0, 500, 15_000]), whole=st.booleans())
-    def defer(self, lease: Given, delay: int, whole: bool) -> None:
-        incarnation, given = lease
-        record = pb.JobRecord(job_id=given.ref.job_id)
-        for item in given.items if whole else given.items[:1]:
+    def defer(self, lease: WorkerLease, delay: int, whole: bool) -> None:
+        incarnation, leased = lease
+        record = pb.JobRecord(job_id=leased.ref.job_id)
+        for item in leased.items if whole else leased.items[:1]:
             record.deferrals.add(
                 item_index=item.item_index,
-                chunk_index=given.ref.chunk_index,
-                fence=given.ref.fence,
+                chunk_index=leased.ref.chunk_index,
+                fence=leased.ref.fence,
                 delay_ms=delay,
                 attempt_count=item.attempt_count + 1,
             )
-        record.releases.add(chunk_index=given.ref.chunk_index, fence=given.ref.fence)
+        record.releases.add(chunk_index=leased.ref.chunk_index, fence=leased.ref.fence)
         self.send(incarnation, record)
 
     @rule(lease=leases, wait=st.sampled_from([0, 0, 4_000]), wanted=st.sampled_from([0, 0, COST, 60, 20_000]))
-    def release(self, lease: Given, wait: int, wanted: int) -> None:
-        incarnation, given = lease
-        record = pb.JobRecord(job_id=given.ref.job_id)
+    def release(self, lease: WorkerLease, wait: int, wanted: int) -> None:
+        incarnation, leased = lease
+        record = pb.JobRecord(job_id=leased.ref.job_id)
         record.releases.add(
-            chunk_index=given.ref.chunk_index,
-            fence=given.ref.fence,
+            chunk_index=leased.ref.chunk_index,
+            fence=leased.ref.fence,
             not_before_ms=wait,
             wanted_micros=wanted,
         )
         self.send(incarnation, record)
 
     @rule(lease=leases, suspect_count=st.sampled_from([0, 1, 2, 9]), finished_count=st.sampled_from([0, 1]))
-    def die(self, lease: Given, suspect_count: int, finished_count: int) -> None:
-        """Tells that the child process of a chunk died, after it had finished the first items or none."""
-        incarnation, given = lease
-        record = pb.JobRecord(job_id=given.ref.job_id)
-        for item in given.items[:finished_count]:
-            place = {"chunk_index": given.ref.chunk_index, "fence": given.ref.fence, "round": given.round}
+    def die(self, lease: WorkerLease, suspect_count: int, finished_count: int) -> None:
+        """Reports that the child process of a chunk died, with the first items or none finished."""
+        incarnation, leased = lease
+        record = pb.JobRecord(job_id=leased.ref.job_id)
+        for item in leased.items[:finished_count]:
+            place = {"chunk_index": leased.ref.chunk_index, "fence": leased.ref.fence, "round": leased.round}
             record.items.add(item_index=item.item_index, output=self.name(), attempt_count=1, **place)
-        suspects = [item.item_index for item in given.items[finished_count:][:suspect_count]]
+        suspects = [item.item_index for item in leased.items[finished_count:][:suspect_count]]
         record.deaths.add(
-            chunk_index=given.ref.chunk_index, fence=given.ref.fence, suspect_item_indexes=suspects
+            chunk_index=leased.ref.chunk_index, fence=leased.ref.fence, suspect_item_indexes=suspects
         )
-        for _ in range(2):  # the second time nothing is held any more
-            self.send(incarnation, record, holds=self.run(self._holds(incarnation, given)))
+        for _ in range(2):  # The second time there is no lease any more.
+            self.send(incarnation, record, is_current=self.run(self._is_current(incarnation, leased)))
 
     @rule(job_id=jobs)
     def cancel(self, job_id: str) -> None:
         before = self.get(job_id)
-        answer = self.run(cancel_job(self.database, pb.CancelJobRequest(job_id=job_id, tenant="t")))
-        self.check_effects(answer.effects)
+        response = self.run(cancel_job(self.database, pb.CancelJobRequest(job_id=job_id, tenant="t")))
+        self.check_effects(response.effects)
         if before.state in TERMINAL:
-            assert answer.job == before
+            assert response.job == before
 
     @rule(job_id=jobs)
     def pause(self, job_id: str) -> None:
         before = self.get(job_id)
-        answer = self.run(pause_job(self.database, pb.PauseJobRequest(job_id=job_id, tenant="t")))
-        self.check_effects(answer.effects)
+        response = self.run(pause_job(self.database, pb.PauseJobRequest(job_id=job_id, tenant="t")))
+        self.check_effects(response.effects)
         if self.is_late(before):
-            assert answer.job.state in ENDED
+            assert response.job.state in ENDED
             return
         unchanged = before.state in (*ENDED, jobs_pb2.JOB_STATE_PAUSED)
-        assert (answer.job == before) == unchanged
-        assert unchanged or answer.job.state == jobs_pb2.JOB_STATE_PAUSED
+        assert (response.job == before) == unchanged
+        assert unchanged or response.job.state == jobs_pb2.JOB_STATE_PAUSED
 
     @rule(job_id=jobs, more=st.sampled_from([None, None, -1, 0, 1, 50, 10_000]))
     def resume(self, job_id: str, more: int | None) -> None:
-        """Lets a job go on; with a new budget of so much more than it has cost, or with none."""
+        """Resumes a job, with a new budget that exceeds its cost by an amount, or without one."""
         before = self.get(job_id)
         request = pb.ResumeJobRequest(job_id=job_id, tenant="t")
         if more is not None:
             request.budget_micros = before.usage.cost_micros + more
         try:
-            answer = self.run(resume_job(self.database, request))
-        except FailedPreconditionError:  # BUDGET_SPENT is the only one
+            response = self.run(resume_job(self.database, request))
+        except FailedPreconditionError:  # BUDGET_SPENT is the only possible reason.
             assert before.state not in ENDED
             assert more is None or more <= 0
             assert more is not None or before.state == jobs_pb2.JOB_STATE_PAUSED
             assert self.get(job_id) == before, "a refused resume changed its job"
             return
-        self.check_effects(answer.effects)
+        self.check_effects(response.effects)
         if more is not None:
             assert more > 0 or before.state in ENDED
-            assert before.state in ENDED or answer.job.budget_micros == request.budget_micros
+            assert before.state in ENDED or response.job.budget_micros == request.budget_micros
             return
         if self.is_late(before):
-            assert answer.job.state in ENDED
+            assert response.job.state in ENDED
             return
-        if self.has_started(before):  # and no sweep has seen it
-            assert answer.job.state not in (jobs_pb2.JOB_STATE_SCHEDULED, *ENDED)
+        if self.has_started(before):  # No sweep has seen it yet.
+            assert response.job.state not in (jobs_pb2.JOB_STATE_SCHEDULED, *ENDED)
             return
-        assert (answer.job != before) == (before.state == jobs_pb2.JOB_STATE_PAUSED)
+        assert (response.job != before) == (before.state == jobs_pb2.JOB_STATE_PAUSED)
 
     @rule(job_id=jobs)
     def retry(self, job_id: str) -> None:
         before = self.get(job_id)
         request = pb.RetryJobRequest(job_id=job_id, tenant="t", request_id=self.name())
-        answer = self.run(retry_job(self.database, request))
-        self.check_effects(answer.effects)
+        response = self.run(retry_job(self.database, request))
+        self.check_effects(response.effects)
         again = self.run(retry_job(self.database, request))
-        assert again.job.seq == answer.job.seq
+        assert again.job.seq == response.job.seq
         if before.state not in TERMINAL:
-            assert answer.job == before
-        elif answer.job != before:
+            assert response.job == before
+        elif response.job != before:
             self.latest.pop(job_id, None)
             for follower in self.followers[job_id]:
                 follower.begin_round()
@@ -441,18 +443,18 @@ class Interleavings(RuleBasedStateMachine):
     @rule(place=workers_at, listed=st.booleans())
     def beat(self, place: int, listed: bool) -> None:
         incarnation = self.incarnations[place]
-        refs = [lease.ref for lease in self.held.get(incarnation, [])] if listed else []
+        refs = [lease.ref for lease in self.leased.get(incarnation, [])] if listed else []
         request = pb.HeartbeatRequest(incarnation=incarnation, address=f"127.0.0.1:{place + 1}", leases=refs)
-        answer = self.run(heartbeat(self.database, request))
-        self.check_effects(answer.effects)
-        if answer.ended:
+        response = self.run(heartbeat(self.database, request))
+        self.check_effects(response.effects)
+        if response.ended:
             self.incarnations[place] = self.new_incarnation()
             self.beat(place, listed)
             return
-        lost = {ref.SerializeToString() for ref in answer.lost_leases}
-        self.held[incarnation] = [
+        lost = {ref.SerializeToString() for ref in response.lost_leases}
+        self.leased[incarnation] = [
             lease
-            for lease in self.held.get(incarnation, [])
+            for lease in self.leased.get(incarnation, [])
             if listed and lease.ref.SerializeToString() not in lost
         ]
 
@@ -477,7 +479,7 @@ class Interleavings(RuleBasedStateMachine):
 
     @rule()
     def idle(self) -> None:
-        """Nothing happens for an hour."""
+        """An hour passes without a call."""
         self.clock.offset += 3_601 * SECOND
         self.sweep()
 
@@ -488,15 +490,15 @@ class Interleavings(RuleBasedStateMachine):
             assert self.get(job_id).state in ENDED, "a sweep passed over a deadline"
 
     def is_late(self, job: jobs_pb2.Job) -> bool:
-        """Whether the deadline of a job has passed; from then on nothing of it is leased."""
+        """Returns whether the deadline of a job has passed. From then on nothing of it is leased."""
         return job.HasField("expire_time") and job.expire_time.ToMicroseconds() <= self.clock.local_now()
 
     def has_started(self, job: jobs_pb2.Job) -> bool:
-        """Whether the wanted start of a job that is shown as SCHEDULED has come."""
+        """Returns whether the start time of a job that is shown as SCHEDULED has come."""
         start = job.schedule_time.ToMicroseconds()
         return job.state == jobs_pb2.JOB_STATE_SCHEDULED and start <= self.clock.local_now()
 
-    # What must hold.
+    # Invariants.
 
     def get(self, job_id: str) -> jobs_pb2.Job:
         request = pb.GetJobsRequest(jobs=[pb.KnownJob(job_id=job_id)])
@@ -586,19 +588,19 @@ class Interleavings(RuleBasedStateMachine):
         self.latest[job["job_id"]] = (job["seq"], job["state"], job["finish_time"])
 
     def teardown(self) -> None:
-        """Nothing is lost: once all leases have ended, a worker can finish every job that is left."""
+        """Checks that nothing is lost: once all leases have ended, a worker can finish all jobs."""
         try:
             self.wait(60, sweeps=True)
             self.restart(0)
             for job_id in self.followers:
                 self.resume(job_id, 1_000_000)
             for _ in range(2_000):
-                given = self.take(0, 500, lost=False)
-                if not given:
+                leased = self.take(0, 500, lost=False)
+                if not leased:
                     break
-                for lease in given:
+                for lease in leased:
                     self.record(lease, 0, (), twice=False)
-            self.idle()  # uploads that are still open expire
+            self.idle()  # Open uploads expire.
             self.run(self._all_ended())
             for job_id in self.followers:
                 self.follow(job_id, 1_000, 1_000)
@@ -622,8 +624,8 @@ class Interleavings(RuleBasedStateMachine):
         assert set(states) <= TERMINAL, f"jobs never ended: {states}"
 
 
-def sorted_leases(answer: pb.LeaseChunksResponse) -> list[bytes]:
-    return sorted(lease.SerializeToString(deterministic=True) for lease in answer.leases)
+def sorted_leases(response: pb.LeaseChunksResponse) -> list[bytes]:
+    return sorted(lease.SerializeToString(deterministic=True) for lease in response.leases)
 
 
 Interleavings.TestCase.settings = settings(

@@ -11,7 +11,7 @@ def indexes(response):
     return [(lease.ref.job_id, item.item_index) for lease in response.leases for item in lease.items]
 
 
-async def test_a_worker_that_never_beat_gets_nothing(store):
+async def test_a_worker_without_a_heartbeat_gets_nothing(store):
     worker = await store.worker()
     worker.incarnation = "unknown"
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -63,7 +63,7 @@ async def test_callers_at_the_same_time_get_different_chunks_and_together_all(st
     assert len(taken) == len(set(taken)) == 800
 
 
-async def test_a_repeated_call_gives_the_same_leases(store):
+async def test_a_repeated_call_returns_the_same_leases(store):
     await store.create(items=32)
     worker = await store.worker()
     first = await worker.lease(capacity=4, call_id="a")
@@ -74,14 +74,14 @@ async def test_a_repeated_call_gives_the_same_leases(store):
     assert not set(indexes(between)) & set(indexes(first))
 
 
-async def test_a_repeated_call_at_the_same_time_gives_the_same_leases(store):
+async def test_a_concurrent_repeat_of_a_call_returns_the_same_leases(store):
     await store.create(items=32)
     worker = await store.worker()
     calls = await asyncio.gather(*(worker.lease(capacity=4, call_id="a") for _ in range(4)))
     assert len({tuple(sorted(indexes(call))) for call in calls}) == 1
 
 
-async def test_a_lease_that_is_answered_again_counts_as_given_then(store):
+async def test_a_lease_that_a_repeated_call_returns_counts_as_given_then(store):
     await store.create(items=1)
     worker = await store.worker()
     (lease,) = (await worker.lease(call_id="a")).leases
@@ -102,7 +102,7 @@ async def test_what_ended_meanwhile_is_missing_in_a_repeated_call(store):
     assert len(again.leases) == len(first.leases) - 1
 
 
-async def test_the_spec_of_a_job_is_told_once(store):
+async def test_the_spec_of_a_job_is_sent_once(store):
     job = await store.create(items=32, kind="llm.classify", params='{"a": 1}', tenant="t")
     worker = await store.worker()
     first = await worker.lease(capacity=2)
@@ -112,14 +112,14 @@ async def test_the_spec_of_a_job_is_told_once(store):
     assert not (await worker.lease(capacity=2, known_job_ids=[job.job_id])).jobs
 
 
-async def test_excluded_jobs_are_passed_over(store):
+async def test_excluded_jobs_are_skipped(store):
     first, second = await store.create(), await store.create()
     response = await (await store.worker()).lease(excluded_job_ids=[first.job_id])
     assert [lease.ref.job_id for lease in response.leases] == [second.job_id]
     assert not response.more_work
 
 
-async def test_excluded_tenants_are_passed_over_and_are_no_work_left(store):
+async def test_excluded_tenants_are_skipped_and_do_not_count_as_more_work(store):
     await store.create(tenant="full", items=1_600)
     other = await store.create(tenant="other")
     worker = await store.worker()
@@ -142,7 +142,7 @@ async def test_a_tenant_that_was_excluded_has_saved_up_no_turns_and_lost_none(st
     for _ in range(8):
         for lease in (await worker.lease(capacity=100)).leases:
             counts[lease.ref.job_id] += 1
-    assert sorted(counts.values()) in ([3, 5], [4, 4])  # to a chunk
+    assert sorted(counts.values()) in ([3, 5], [4, 4])  # Up to a chunk.
 
 
 async def test_only_the_wanted_class_is_leased(store):
@@ -164,7 +164,7 @@ async def test_the_first_chunk_that_does_not_fit_ends_the_choice(store):
     assert len(indexes(response)) == 101
 
 
-async def test_a_first_chunk_always_fits_in_a_room_of_100(store):
+async def test_a_first_chunk_always_fits_a_capacity_of_100(store):
     await store.create(items=1_600)
     assert len(indexes(await (await store.worker()).lease(capacity=100))) == 100
 
@@ -178,19 +178,19 @@ async def test_a_small_job_does_not_wait_for_a_large_one(store):
     assert (small.job_id, 0) in indexes(await worker.lease(capacity=100 + 1))
 
 
-async def test_what_is_left_of_a_small_job_comes_before_others_that_came_later(store):
+async def test_the_rest_of_a_small_job_comes_before_later_jobs(store):
     jobs = [await store.create(items=10) for _ in range(3)]
     worker = await store.worker()
     taken = [
         [lease.ref.job_id for lease in (await worker.lease(capacity=capacity)).leases]
         for capacity in (15, 10)
     ]
-    first, second, third = sorted(job.job_id for job in jobs)  # by age
+    first, second, third = sorted(job.job_id for job in jobs)  # By age.
     assert sorted(taken[0]) == sorted([first] * 10 + [second] * 5)
     assert sorted(taken[1]) == sorted([second] * 5 + [third] * 5)
 
 
-async def test_tenants_share_whatever_the_number_of_their_jobs(store):
+async def test_tenants_share_capacity_whatever_the_number_of_their_jobs(store):
     for _ in range(20):
         await store.create(items=16, tenant="many")
     await store.create(items=160, tenant="one")
@@ -240,8 +240,8 @@ async def test_a_leased_job_says_whether_it_caches_responses(store):
     assert not specs[plain.job_id].options.cache_responses
 
 
-async def test_what_did_not_fit_says_how_much_room_it_needs(store):
-    await store.create(items=480)  # chunks of 30
+async def test_a_response_names_the_capacity_that_the_smallest_remaining_chunk_needs(store):
+    await store.create(items=480)  # Chunks of 30.
     worker = await store.worker()
     assert [(await worker.lease(capacity=capacity)).needed_capacity for capacity in (40, 29, 30)] == [
         30,

@@ -131,7 +131,7 @@ async def renamed(database_url):
     await database.close()
 
 
-async def test_options_that_only_workers_read_are_kept_in_one_column(renamed):
+async def test_options_that_only_workers_read_are_in_one_column(renamed):
     database, options = renamed
     jobs = await database.read(
         lambda tx: job_rows.read_newer(tx, [(job_id, 0) for job_id in options], tenant="a")

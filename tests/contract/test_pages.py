@@ -34,7 +34,7 @@ async def test_results_come_by_item_index_in_pages(store):
     assert {(result.attempt_count, result.usage.input_tokens) for result in results} == {(1, 10)}
 
 
-async def test_a_page_of_results_ends_at_1_mb_and_holds_at_least_one(store):
+async def test_a_page_of_results_ends_at_1_mb_and_has_at_least_one(store):
     large, medium = '"' + "x" * 2_000_000 + '"', '"' + "\u00e9" * 300_000 + '"'
     job = await finished_job(store, [large, medium, medium, large])
     first = await store.results(job.job_id)
@@ -44,7 +44,7 @@ async def test_a_page_of_results_ends_at_1_mb_and_holds_at_least_one(store):
     assert [r.item_index for r in await read_all(store, job.job_id)] == [0, 1, 2, 3]
 
 
-async def test_a_page_of_one_state_holds_no_other(store):
+async def test_a_page_of_one_state_has_no_other(store):
     job = await store.create(items=4)
     worker = await store.worker()
     leases = (await worker.lease()).leases
@@ -105,7 +105,7 @@ async def test_a_page_of_jobs_ends_at_1_mb_of_messages(store):
 
 
 async def test_jobs_are_listed_by_state_and_kind(store):
-    kept = await store.create(kind="a")
+    running = await store.create(kind="a")
     cancelled = await store.create(kind="a")
     await store.create(kind="b")
     await store.cancel(cancelled.job_id)
@@ -114,19 +114,19 @@ async def test_jobs_are_listed_by_state_and_kind(store):
         page = await store.stub.ListJobs(pb.ListJobsRequest(tenant="default", page_size=10, **fields))
         return [job.job_id for job in page.jobs]
 
-    assert await listed(kind="a") == [cancelled.job_id, kept.job_id]
+    assert await listed(kind="a") == [cancelled.job_id, running.job_id]
     assert await listed(states=[jobs_pb2.JOB_STATE_CANCELLED]) == [cancelled.job_id]
     both = [jobs_pb2.JOB_STATE_CANCELLED, jobs_pb2.JOB_STATE_PENDING]
-    assert await listed(states=both, kind="a") == [cancelled.job_id, kept.job_id]
+    assert await listed(states=both, kind="a") == [cancelled.job_id, running.job_id]
     assert not await listed(states=[jobs_pb2.JOB_STATE_RUNNING])
 
 
-async def test_only_newer_snapshots_of_known_jobs_are_answered(store):
+async def test_only_newer_snapshots_of_known_jobs_are_returned(store):
     jobs = [await store.create() for _ in range(3)]
     await store.cancel(jobs[1].job_id)
     known = [pb.KnownJob(job_id=job.job_id, known_seq=1) for job in jobs]
     known.append(pb.KnownJob(job_id="no uuid"))
-    answer = await store.stub.GetJobs(pb.GetJobsRequest(jobs=known))
-    assert [(job.job_id, job.seq) for job in answer.jobs] == [(jobs[1].job_id, 2)]
-    answer = await store.stub.GetJobs(pb.GetJobsRequest(jobs=known, tenant="other"))
-    assert not answer.jobs
+    response = await store.stub.GetJobs(pb.GetJobsRequest(jobs=known))
+    assert [(job.job_id, job.seq) for job in response.jobs] == [(jobs[1].job_id, 2)]
+    response = await store.stub.GetJobs(pb.GetJobsRequest(jobs=known, tenant="other"))
+    assert not response.jobs

@@ -1,4 +1,4 @@
-"""PauseJob and ResumeJob, and a wanted start: when nothing of a job is leased, and when it goes on."""
+"""PauseJob, ResumeJob and schedule_time: when chunks of a job are leased and when not."""
 
 import grpc
 import pytest
@@ -12,7 +12,7 @@ USER = jobs_pb2.PAUSE_REASON_USER
 
 
 async def start_time(store, seconds):
-    """An instant so many seconds from now, by the store's clock."""
+    """Returns the instant a number of seconds from now, by the store's clock."""
     job = await store.create()
     now = job.create_time.ToMicroseconds()
     await store.cancel(job.job_id)
@@ -40,13 +40,17 @@ async def test_a_paused_job_is_leased_to_nobody_until_it_is_resumed(store):
     assert await leased_jobs(worker) == {job.job_id}
 
 
-async def test_pausing_names_the_holders_and_what_they_finish_counts(store):
+async def test_pausing_names_the_workers_with_leases_and_their_results_count(store):
     job = await store.create(items=32)
     worker, other = await store.worker(), await store.worker()
     first, second = (await worker.lease(capacity=4)).leases
     response = await store.pause(job.job_id)
-    (told,) = response.effects.workers_to_notify
-    assert (told.incarnation, told.address, told.pause) == (worker.incarnation, worker.address, True)
+    (notified,) = response.effects.workers_to_notify
+    assert (notified.incarnation, notified.address, notified.pause) == (
+        worker.incarnation,
+        worker.address,
+        True,
+    )
     assert list((await worker.beat(first, second)).pause_job_ids) == [job.job_id]
     outcome = (await worker.succeed(first)).outcomes[0]
     assert (outcome.pause, outcome.stop, outcome.lost) == (True, False, False)
@@ -61,7 +65,7 @@ async def test_pausing_names_the_holders_and_what_they_finish_counts(store):
     assert sorted(item.item_index for lease in leases for item in lease.items) == list(range(2, 32))
 
 
-async def test_pausing_and_resuming_twice_changes_nothing_more(store):
+async def test_a_second_pause_or_resume_changes_nothing(store):
     job = await store.create(items=1)
     worker = await store.worker()
     await worker.lease()
@@ -82,9 +86,9 @@ async def test_a_job_whose_last_items_are_recorded_while_it_is_paused_ends(store
     ended = (await worker.succeed(*leases)).effects.changed_jobs[0]
     assert ended.state == jobs_pb2.JOB_STATE_SUCCEEDED
     for call in (store.pause, store.resume):
-        answer = await call(job.job_id)
-        assert answer.job == ended
-        assert not answer.effects.changed_jobs
+        response = await call(job.job_id)
+        assert response.job == ended
+        assert not response.effects.changed_jobs
 
 
 async def test_a_paused_job_can_be_cancelled_and_one_that_is_being_ended_is_not_paused(store):
@@ -94,7 +98,7 @@ async def test_a_paused_job_can_be_cancelled_and_one_that_is_being_ended_is_not_
     await store.pause(job.job_id)
     cancelled = await store.cancel(job.job_id)
     assert cancelled.job.state == jobs_pb2.JOB_STATE_CANCELLING
-    assert [told.pause for told in cancelled.effects.workers_to_notify] == [False]
+    assert [notified.pause for notified in cancelled.effects.workers_to_notify] == [False]
     beat = await worker.beat(lease)
     assert (list(beat.stop_job_ids), list(beat.pause_job_ids)) == ([job.job_id], [])
     assert (await store.pause(job.job_id)).job == cancelled.job
@@ -105,7 +109,7 @@ async def test_a_paused_job_can_be_cancelled_and_one_that_is_being_ended_is_not_
     assert (await store.cancel(idle.job_id)).job.state == jobs_pb2.JOB_STATE_CANCELLED
 
 
-async def test_an_upload_goes_on_while_its_job_is_paused(store):
+async def test_an_upload_continues_while_its_job_is_paused(store):
     job = await store.open_upload()
     worker = await store.worker()
     await store.pause(job.job_id)
@@ -119,7 +123,7 @@ async def test_an_upload_goes_on_while_its_job_is_paused(store):
     assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_SUCCEEDED
 
 
-async def test_items_that_wait_for_another_try_are_due_again_after_the_pause(store):
+async def test_items_that_wait_for_another_attempt_are_due_again_after_the_pause(store):
     job = await store.create(items=1)
     worker = await store.worker()
     (lease,) = (await worker.lease()).leases
@@ -136,7 +140,7 @@ async def test_items_that_wait_for_another_try_are_due_again_after_the_pause(sto
     assert again.items[0].attempt_count == 1
 
 
-async def test_what_a_dead_worker_held_of_a_paused_job_waits_for_its_resumption(store):
+async def test_chunks_of_a_paused_job_that_a_dead_worker_had_leased_wait_for_its_resumption(store):
     job = await store.create(items=1)
     worker, other = await store.worker(), await store.worker()
     await worker.lease()

@@ -1,4 +1,4 @@
-"""How PostgreSQL runs statements whose tables it has seen empty."""
+"""Plans that PostgreSQL makes while its tables are empty."""
 
 import pytest
 from sqlalchemy import text
@@ -12,7 +12,7 @@ from services.results.rows import item_rows
 
 @pytest.fixture(scope="module")
 async def explain(make_database):
-    """Plans a statement by statistics that say that every table is empty, as after a purge of everything."""
+    """Plans a statement with the statistics of empty tables, as after a purge of everything."""
     url = make_database()
     await migrate(url)
     engine = open_engine(url)
@@ -21,7 +21,7 @@ async def explain(make_database):
 
     async def plan(template):
         statement = sql.prepare(template, sqlite=False)
-        # A plan that is made once for all calls counts on ten rows a table of rows.
+        # A generic plan assumes ten rows per table of rows.
         rows = {alias: [[None] * len(names)] * 10 for alias, names in statement.columns.items()}
         given = sql.parameters(statement, False, Clock(), {}, rows)
         async with engine.connect() as connection:
@@ -35,7 +35,7 @@ async def explain(make_database):
     await engine.dispose()
 
 
-async def test_a_result_looks_for_those_of_its_own_item_alone_though_the_table_was_empty(explain):
+async def test_inserting_a_result_reads_only_results_of_its_item_although_the_table_was_empty(explain):
     lines = await explain(item_rows._INSERT)
     scans = [line for line in lines if "Index" in line and " using " in line]
     keys = [line for line in lines if line.startswith("Index Cond")]

@@ -17,7 +17,7 @@ HOUR = 3600
 
 
 async def finished_job(store, items=1, **fields):
-    """A job that all items of have succeeded."""
+    """Returns a job whose items have all succeeded."""
     worker = await store.worker()
     job = await store.create(items=items, **fields)
     while leases := (await worker.lease()).leases:
@@ -32,7 +32,7 @@ async def not_found(call):
     return caught.value.code() == grpc.StatusCode.NOT_FOUND
 
 
-async def test_a_job_is_kept_for_its_time_after_it_has_finished_and_not_longer(store):
+async def test_a_finished_job_is_purged_after_its_retention_and_not_before(store):
     job = await finished_job(store, items=30)
     store.advance(HOUR - 60)
     await store.purge()
@@ -43,7 +43,7 @@ async def test_a_job_is_kept_for_its_time_after_it_has_finished_and_not_longer(s
     assert set((await store.count_rows()).values()) == {0}
 
 
-async def test_jobs_that_have_not_finished_are_kept_however_old_they_are(store):
+async def test_unfinished_jobs_are_never_purged_however_old_they_are(store):
     worker = await store.worker()
     waiting, running = await store.create(items=2), await store.create(items=2, max_parallelism=1)
     upload, scheduled = await store.open_upload(), await store.create(items=1)
@@ -59,7 +59,7 @@ async def test_jobs_that_have_not_finished_are_kept_however_old_they_are(store):
         await store.get(job.job_id)
 
 
-async def test_a_job_is_gone_for_every_reader_and_writer_before_its_rows_are(store):
+async def test_a_purged_job_is_gone_for_all_readers_and_writers_before_its_rows_are(store):
     worker = await store.worker()
     job = await store.create(items=1)
     leases = (await worker.lease()).leases
@@ -89,7 +89,7 @@ async def test_the_request_id_of_a_purged_job_is_free_for_another_one(store):
     assert (await store.count_rows("chunks", job_id=second.job_id))["chunks"] == 3
 
 
-async def test_rows_are_left_until_the_look_after_so_that_a_page_that_is_being_read_is_whole(store):
+async def test_rows_stay_until_the_next_run_so_that_a_page_being_read_is_complete(store):
     await finished_job(store, items=5)
     store.advance(2 * HOUR)
     purger = store.purger()
@@ -100,7 +100,7 @@ async def test_rows_are_left_until_the_look_after_so_that_a_page_that_is_being_r
     assert (await store.count_rows("results", "purges")) == {"results": 0, "purges": 0}
 
 
-async def test_all_that_belongs_to_a_job_goes_and_nothing_of_another(store):
+async def test_all_rows_of_a_job_are_purged_and_none_of_another(store):
     worker = await store.worker()
     other = await finished_job(store, items=40)
     job = await store.create(items=40, max_failed_ratio=1.0)
@@ -117,17 +117,17 @@ async def test_all_that_belongs_to_a_job_goes_and_nothing_of_another(store):
     rows = await store.count_rows(job_id=job.job_id)
     assert all(count for table, count in rows.items() if table != "purges"), rows
     store.advance(2 * HOUR)
-    kept = await store.create(items=7)
+    unfinished = await store.create(items=7)
     await store.change(other.job_id, finish_time=None)
     others = await store.count_rows(job_id=other.job_id)
     await store.purge()
     assert not any((await store.count_rows(job_id=job.job_id)).values())
     assert await store.count_rows(job_id=other.job_id) == others
     assert len((await store.results(other.job_id)).results) == 40
-    assert (await store.count_rows("item_blocks", job_id=kept.job_id))["item_blocks"] == 7
+    assert (await store.count_rows("item_blocks", job_id=unfinished.job_id))["item_blocks"] == 7
 
 
-async def test_a_large_job_goes_in_transactions_of_bounded_rows(store, monkeypatch):
+async def test_a_large_job_is_purged_in_transactions_of_bounded_rows(store, monkeypatch):
     monkeypatch.setattr(rows_step, "MAX_ROWS_PER_TRANSACTION", 40)
     await finished_job(store, items=500)
     await finished_job(store, items=3)
@@ -151,7 +151,7 @@ async def test_a_large_job_goes_in_transactions_of_bounded_rows(store, monkeypat
     assert transactions > 503 / 40
 
 
-async def test_large_outputs_go_in_transactions_of_bounded_bytes(store, monkeypatch):
+async def test_large_outputs_are_purged_in_transactions_of_bounded_bytes(store, monkeypatch):
     monkeypatch.setattr(rows_step, "MAX_BYTES_PER_TRANSACTION", 10_000)
     worker = await store.worker()
     job = await store.create(items=60)
@@ -164,7 +164,7 @@ async def test_large_outputs_go_in_transactions_of_bounded_bytes(store, monkeypa
     assert (await store.count_rows("results"))["results"] == 57
 
 
-async def test_an_item_larger_than_a_transactions_bytes_goes_alone(store, monkeypatch):
+async def test_an_item_over_the_byte_limit_of_a_transaction_is_purged_alone(store, monkeypatch):
     monkeypatch.setattr(rows_step, "MAX_BYTES_PER_TRANSACTION", 10)
     await finished_job(store, items=[f'"{"x" * 100}"'] * 20)
     store.advance(2 * HOUR)
@@ -172,8 +172,8 @@ async def test_an_item_larger_than_a_transactions_bytes_goes_alone(store, monkey
     assert set((await store.count_rows()).values()) == {0}
 
 
-@pytest.mark.parametrize("transaction_count", [1, 50, 51])  # within the items, after them, within the chunks
-async def test_a_purge_that_was_cut_off_is_ended_by_another_purger(store, monkeypatch, transaction_count):
+@pytest.mark.parametrize("transaction_count", [1, 50, 51])  # Within the items, after them, within the chunks.
+async def test_an_interrupted_purge_is_completed_by_another_purger(store, monkeypatch, transaction_count):
     monkeypatch.setattr(rows_step, "MAX_ROWS_PER_TRANSACTION", 10)
     job = await finished_job(store, items=500)
     store.advance(2 * HOUR)
@@ -190,7 +190,7 @@ async def test_a_purge_that_was_cut_off_is_ended_by_another_purger(store, monkey
     assert set((await store.count_rows()).values()) == {0}
 
 
-async def test_purgers_at_the_same_jobs_at_once_leave_nothing_and_count_each_job_once(store):
+async def test_concurrent_purgers_of_the_same_jobs_leave_nothing_and_count_each_job_once(store):
     counted = REGISTRY.get_sample_value("headrace_jobs_purged_total")
     worker = await store.worker()
     jobs = [store.new_job(items=20) for _ in range(250)]
@@ -218,19 +218,21 @@ async def test_a_retry_and_a_purge_of_a_job_never_both_win(store):
     store.advance(2 * HOUR)
     retries = [store.retry(job.job_id) for job in jobs]
     purger = store.purger()
-    answers = await asyncio.gather(*retries[:15], purger.purge_jobs(), *retries[15:], return_exceptions=True)
-    answers.pop(15)
-    for job, answer in zip(jobs, answers, strict=True):
+    responses = await asyncio.gather(
+        *retries[:15], purger.purge_jobs(), *retries[15:], return_exceptions=True
+    )
+    responses.pop(15)
+    for job, response in zip(jobs, responses, strict=True):
         rows = await store.count_rows("jobs", "job_progress", "purges", job_id=job.job_id)
-        if isinstance(answer, grpc.aio.AioRpcError):
-            assert answer.code() == grpc.StatusCode.NOT_FOUND
+        if isinstance(response, grpc.aio.AioRpcError):
+            assert response.code() == grpc.StatusCode.NOT_FOUND
             assert rows == {"jobs": 0, "job_progress": 0, "purges": 1}
         else:
-            assert not answer.job.HasField("finish_time")
+            assert not response.job.HasField("finish_time")
             assert rows == {"jobs": 1, "job_progress": 1, "purges": 0}
 
 
-async def test_a_retried_job_is_kept_and_its_new_end_counts(store):
+async def test_a_retried_job_is_not_purged_until_the_retention_after_its_new_end(store):
     worker = await store.worker()
     job = await store.create(items=1)
     await worker.fail(*(await worker.lease()).leases)
@@ -246,7 +248,7 @@ async def test_a_retried_job_is_kept_and_its_new_end_counts(store):
     assert set((await store.count_rows()).values()) == {0}
 
 
-async def test_tenants_without_jobs_are_forgotten_and_may_come_back(store):
+async def test_shares_of_tenants_without_jobs_are_deleted_and_made_again(store):
     await finished_job(store, tenant="gone")
     store.advance(2 * HOUR)
     await store.create(tenant="there")
@@ -265,7 +267,7 @@ async def test_tenants_without_jobs_are_forgotten_and_may_come_back(store):
 
 async def test_a_tenant_that_comes_back_has_no_more_turns_than_others(store):
     await finished_job(store, tenant="back")
-    busy = await store.create(items=320, tenant="busy")  # 16 chunks of 20
+    busy = await store.create(items=320, tenant="busy")  # 16 chunks of 20.
     worker = await store.worker()
     for _ in range(4):
         await worker.lease(capacity=20)
@@ -280,7 +282,7 @@ async def test_a_tenant_that_comes_back_has_no_more_turns_than_others(store):
     assert turns.count(busy.job_id) >= 3
 
 
-async def test_a_tenant_is_not_forgotten_while_a_job_of_it_is_being_created(store):
+async def test_the_share_of_a_tenant_is_not_deleted_while_a_job_of_it_is_being_created(store):
     await finished_job(store, tenant="back")
     store.advance(2 * HOUR)
     await store.purge()
@@ -295,7 +297,7 @@ async def test_a_tenant_is_not_forgotten_while_a_job_of_it_is_being_created(stor
     creating = asyncio.create_task(store.database.write(create))
     await inserted.wait()
     forgetting = asyncio.create_task(store.purger().purge_shares())
-    if not store.sqlite:  # there the one writer is waited for
+    if not store.sqlite:  # SQLite waits for its one writer.
         await asyncio.wait([forgetting])
     go_on.set()
     await creating
@@ -306,7 +308,7 @@ async def test_a_tenant_is_not_forgotten_while_a_job_of_it_is_being_created(stor
     assert [lease.ref.job_id for lease in (await worker.lease()).leases] == [new.job_id]
 
 
-async def test_a_job_created_while_its_tenant_is_forgotten_is_leased_all_the_same(store):
+async def test_a_job_created_while_the_share_of_its_tenant_is_deleted_is_still_leased(store):
     async def create_all():
         return [await store.create(tenant=f"tenant-{number}") for number in range(60)]
 
@@ -332,7 +334,7 @@ async def test_a_job_created_while_its_tenant_is_forgotten_is_leased_all_the_sam
     assert not any(tenant.startswith("tenant-") for tenant in await store.tenants_with_shares())
 
 
-async def test_nothing_is_purged_where_jobs_are_kept_for_ever(store):
+async def test_nothing_is_purged_without_a_retention(store):
     purger = Purger(store.database, 0)
     purger.start()
     assert not purger._tasks

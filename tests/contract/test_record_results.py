@@ -55,7 +55,7 @@ async def test_two_records_of_one_item_at_the_same_time_give_one_row(store):
     assert len((await store.results(job.job_id)).results) == 1
 
 
-async def test_a_success_from_a_lost_lease_is_taken_and_its_item_is_not_leased_again(store):
+async def test_a_success_from_a_lost_lease_is_accepted_and_its_item_is_not_leased_again(store):
     job = await store.create(items=32)
     slow, other = await store.worker(), await store.worker()
     lease = (await slow.lease(capacity=2)).leases[0]
@@ -82,7 +82,7 @@ async def test_a_success_under_a_new_lease_beats_the_late_one(store):
     assert [r.output for r in (await store.results(job.job_id)).results] == ['"first"']
 
 
-async def test_a_failure_under_a_held_lease_does_not_stand_beside_a_late_success(store):
+async def test_a_failure_under_a_current_lease_does_not_override_a_late_success(store):
     job = await store.create(items=32)
     slow, other = await store.worker(), await store.worker()
     lease = (await slow.lease(capacity=2)).leases[0]
@@ -122,7 +122,7 @@ async def test_too_many_failures_end_a_job_at_once_and_say_why(store):
     job = await store.create(items=16, max_failed_ratio=0.25)
     worker, other = await store.worker(), await store.worker()
     leases = (await worker.lease(capacity=15)).leases
-    held = (await other.lease()).leases
+    other_leases = (await other.lease()).leases
     await worker.fail(*leases[:4])
     assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_RUNNING
     response = await worker.fail(leases[4], reason="LABEL_UNKNOWN")
@@ -132,11 +132,11 @@ async def test_too_many_failures_end_a_job_at_once_and_say_why(store):
     assert changed.error.reason == "TOO_MANY_FAILED_ITEMS"
     assert changed.error.message.startswith("5 of 16 items failed")
     assert "LABEL_UNKNOWN" in changed.error.message
-    tell = {(t.incarnation, t.address, t.job_id) for t in response.effects.workers_to_notify}
-    assert (other.incarnation, other.address, job.job_id) in tell
+    notified = {(t.incarnation, t.address, t.job_id) for t in response.effects.workers_to_notify}
+    assert (other.incarnation, other.address, job.job_id) in notified
     assert not (await other.lease()).leases
     await worker.release(*leases[5:])
-    ended = (await other.release(*held)).effects.changed_jobs[0]
+    ended = (await other.release(*other_leases)).effects.changed_jobs[0]
     assert ended.state == jobs_pb2.JOB_STATE_FAILED
     assert ended.progress.cancelled_count == 16 - 5
 
@@ -150,7 +150,7 @@ async def test_the_last_failure_of_all_decides_before_success_does(store):
     assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_FAILED
 
 
-async def test_a_fatal_error_fails_the_job_and_takes_nothing_back_that_was_recorded(store):
+async def test_a_fatal_error_fails_the_job_and_its_recorded_results_stay(store):
     job = await store.create(items=2)
     worker = await store.worker()
     leases = (await worker.lease()).leases
@@ -168,7 +168,7 @@ async def test_a_fatal_error_fails_the_job_and_takes_nothing_back_that_was_recor
     assert response.outcomes[0].stop
 
 
-async def test_a_fatal_error_of_a_worker_that_holds_nothing_of_the_job_is_ignored(store):
+async def test_a_fatal_error_of_a_worker_without_a_lease_of_the_job_is_ignored(store):
     job = await store.create(items=2)
     record = pb.JobRecord(job_id=job.job_id, job_error=jobs_pb2.Error(reason="INVALID_API_KEY"))
     await (await store.worker()).record(record)
@@ -216,7 +216,7 @@ async def test_a_release_under_an_old_fence_does_nothing(store):
     assert not (await worker.beat(new)).lost_leases
 
 
-async def test_a_release_with_a_wait_holds_the_whole_job_back(store):
+async def test_a_release_with_a_wait_delays_the_whole_job(store):
     job = await store.create(items=32)
     worker = await store.worker()
     lease = (await worker.lease(capacity=2)).leases[0]
@@ -301,7 +301,7 @@ async def test_an_output_with_a_nul_fails_its_item_alone(store):
     assert results[1].output == '"\\u0000 \U0001f600"'
 
 
-async def test_an_error_with_a_nul_is_kept_without_it(store):
+async def test_an_error_with_a_nul_is_stored_without_it(store):
     job = await store.create(items=1)
     worker = await store.worker()
     await worker.record(
@@ -315,7 +315,7 @@ async def test_an_error_with_a_nul_is_kept_without_it(store):
     assert len(message) == 4_000
 
 
-async def test_a_thousand_rows_of_many_jobs_go_in_one_call(store):
+async def test_a_thousand_rows_of_many_jobs_are_recorded_in_one_call(store):
     jobs = [await store.create(items=100) for _ in range(10)]
     worker = await store.worker()
     leases = [lease for _ in range(2) for lease in (await worker.lease(capacity=1_000)).leases]

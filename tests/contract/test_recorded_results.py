@@ -12,7 +12,7 @@ SUCCEEDED, FAILED = jobs_pb2.ITEM_STATE_SUCCEEDED, jobs_pb2.ITEM_STATE_FAILED
 
 
 class Reader:
-    """Reads on from where it is, page by page, as a stream of results does."""
+    """Reads page by page from its place, as a stream of results does."""
 
     def __init__(self, store, job_id, **query):
         self.store = store
@@ -23,7 +23,7 @@ class Reader:
         self.job = None
 
     async def read(self):
-        """What is new; places never go back, nor stand still while there is more."""
+        """Reads the new results. Checks that places never go back, nor stand still while there is more."""
         results, more = [], True
         while more:
             page = await self.store.recorded(self.job_id, self.place, **self.query)
@@ -40,7 +40,7 @@ class Reader:
 
 
 async def leased_job(store, items, **fields):
-    """A job with as many chunks as items, up to 16, all leased."""
+    """Leases all chunks of a new job: as many chunks as items, up to 16."""
     job = await store.create(items=items, **fields)
     worker = await store.worker()
     return job, worker, (await worker.lease()).leases
@@ -104,7 +104,7 @@ async def test_a_page_is_bounded_by_the_snapshot_that_was_read_before_it(store, 
     assert [result.item_index for result in (await store.recorded(job.job_id, page.next)).results] == [0]
 
 
-async def test_a_page_of_recorded_results_ends_at_1_mb_and_holds_at_least_one(store):
+async def test_a_page_of_recorded_results_ends_at_1_mb_and_has_at_least_one(store):
     job, worker, leases = await leased_job(store, 4)
     large, medium = '"' + "x" * 2_000_000 + '"', '"' + "\u00e9" * 300_000 + '"'
     for lease, output in zip(leases, [large, medium, medium, large], strict=True):
@@ -161,7 +161,7 @@ async def test_failures_of_an_older_round_are_not_read(store):
     assert await late.read_indexes() == [2, 3, 0, 1]
 
 
-async def test_a_page_looks_at_a_bounded_number_of_rows(store, monkeypatch):
+async def test_a_page_reads_a_bounded_number_of_rows(store, monkeypatch):
     monkeypatch.setattr(recorded_results, "MAX_ROWS_READ", 3)
     job, worker, leases = await leased_job(store, 10, max_failed_ratio=1.0)
     for index in (7, 0, 1, 2, 3, 4, 5, 6):

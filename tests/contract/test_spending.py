@@ -1,7 +1,7 @@
-"""Workers that keep to their allowances never spend more than a budget, in whatever order things happen.
+"""Workers that respect their allowances never spend more than a budget, in any order of events.
 
-The store is the real one, on SQLite; workers are made of the part that holds calls back. Prices of calls are
-drawn, and so is what happens next.
+The store is the real one, on SQLite. Workers consist of the part that admits calls. Prices of calls and the
+next event are random.
 """
 
 import asyncio
@@ -28,13 +28,13 @@ from services.results.transitions.record_results import record_results
 from services.stubs.results.v1 import results_pb2 as pb
 from services.worker.calls.allowance import Allowance
 
-HIGHEST = 100  # the price that no call passes
+HIGHEST = 100  # Upper bound of the price of a call.
 MOST_STEPS = 3_000
 
 
 @dataclass
 class Work:
-    """A leased chunk at a worker, with what its calls under way have taken."""
+    """A leased chunk at a worker, with the amounts that its calls in flight have reserved."""
 
     incarnation: str
     lease: pb.Lease
@@ -44,7 +44,7 @@ class Work:
 
 
 class Fleet:
-    """Workers that work on one job, one step after the other, by chance."""
+    """Workers of one job that take random steps, one at a time."""
 
     def __init__(self, database: Database, clock: Clock, rng: Random, highest: int) -> None:
         self.database = database
@@ -54,7 +54,7 @@ class Fleet:
         self.incarnations = [str(uuid_utils.uuid7()) for _ in range(3)]
         self.works: list[Work] = []
         self.prices: list[int] = []
-        self.excesses: list[int] = []  # of calls that cost more than was set aside for them
+        self.excesses: list[int] = []  # Costs of calls beyond their reserved amounts.
         self.job_id = str(uuid_utils.uuid7())
 
     async def create(self, item_count: int, budget: int) -> None:
@@ -77,7 +77,7 @@ class Fleet:
         return (await get_jobs(self.database, request)).jobs[0]
 
     async def work_until_it_stops(self) -> jobs_pb2.Job:
-        """Returns the job when it has ended or is paused."""
+        """Works until the job has ended or is paused, and returns it."""
         for _ in range(MOST_STEPS):
             job = await self.get()
             if job.state in (jobs_pb2.JOB_STATE_SUCCEEDED, jobs_pb2.JOB_STATE_PAUSED):
@@ -179,7 +179,7 @@ async def _spend(template: Path, seed: int, item_count: int, budget: int) -> Non
             assert job.pause_reason == jobs_pb2.PAUSE_REASON_BUDGET
             assert not fleet.works
             assert spent > budget - HIGHEST, "it stopped before it had to"
-        # Each call keeps to its highest price but one: that which began by its likely price.
+        # Each call stays within its highest price, except one: the call that began by its likely price.
         assert len(fleet.excesses) <= 1
         assert spent <= budget + sum(fleet.excesses), "money was given out twice"
         await resume_job(

@@ -1,4 +1,4 @@
-"""Jobs whose items arrive by and by: AppendItems, and what it means for leasing, judging and ending."""
+"""Uploads: AppendItems, and its effects on leasing, on judging failures and on the end of a job."""
 
 import asyncio
 
@@ -15,7 +15,7 @@ HOUR = 3_600
 
 
 async def refused(call):
-    """The error that a call is answered with."""
+    """Returns the error of a call."""
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return from_rpc_error(caught.value)
@@ -50,7 +50,7 @@ async def test_opening_an_upload_again_returns_the_job_as_it_is_now(store):
     assert (await store.create_all(new)).outcomes[0].job == appended.job
 
 
-async def test_a_worker_hears_the_trace_that_a_job_was_submitted_in(store):
+async def test_a_leased_job_names_the_trace_it_was_submitted_in(store):
     trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
     await store.create(trace_id=trace_id)
     await store.create()
@@ -124,13 +124,13 @@ async def test_chunks_grow_with_what_is_stored(store):
     assert sizes == [[1], [2] * 15 + [1], [10] * 12 + [8], [100] * 14 + [40], [100, 50]]
 
 
-async def test_room_is_kept_though_chunks_grew_since_the_first_batch(store):
+async def test_capacity_is_respected_although_chunks_grew_since_the_first_batch(store):
     job = await store.open_upload()
     await store.append(job.job_id, 0, 1)
     await store.append(job.job_id, 1, 1_599)
     worker = await store.worker()
     taken = [len((await worker.lease(capacity=150)).leases) for _ in range(3)]
-    assert taken == [2, 1, 1]  # 1 and 100 items, then 100 each
+    assert taken == [2, 1, 1]  # 1 and 100 items, then 100 each.
 
 
 async def test_a_chunk_of_an_upload_ends_at_1_mb(store):
@@ -151,7 +151,7 @@ async def test_a_batch_sent_twice_is_stored_once(store):
     assert sorted(inputs_of(await lease_all(await store.worker()))) == list(range(5))
 
 
-async def test_of_a_batch_that_overlaps_only_what_is_new_is_stored(store):
+async def test_only_the_new_items_of_an_overlapping_batch_are_stored(store):
     job = await store.open_upload()
     await store.append(job.job_id, 0, ["0", "1", "2"])
     response = await store.append(job.job_id, 1, ['"other"', '"other"', "3", "4"])
@@ -160,7 +160,7 @@ async def test_of_a_batch_that_overlaps_only_what_is_new_is_stored(store):
     assert inputs_of(leases) == {index: str(index) for index in range(5)}
 
 
-async def test_a_batch_beyond_the_stored_items_is_told_where_to_go_on(store):
+async def test_a_batch_after_a_gap_is_refused_with_the_stored_count(store):
     job = await store.open_upload()
     await store.append(job.job_id, 0, 5)
     before = await store.get(job.job_id)
@@ -198,7 +198,7 @@ async def test_asking_for_the_stored_count_changes_nothing(store):
     assert response.effects == pb.Effects()
 
 
-async def test_finishing_closes_the_upload_with_work_left(store):
+async def test_finishing_closes_the_upload_with_unfinished_items(store):
     job = await store.open_upload()
     worker = await store.worker()
     response = await store.append(job.job_id, 0, 40, finish_total_count=40)
@@ -215,7 +215,7 @@ async def test_finishing_without_items_ends_the_job(store):
     assert (await store.finish(job.job_id, 0)).job == response.job
 
 
-async def test_finishing_beyond_what_is_stored_tells_that_some_are_missing(store):
+async def test_finishing_with_more_than_is_stored_is_refused_with_the_stored_count(store):
     job = await store.open_upload()
     await store.append(job.job_id, 0, 2)
     for call in (store.finish(job.job_id, 3), store.append(job.job_id, 2, 1, finish_total_count=4)):
@@ -238,7 +238,7 @@ async def closed_upload(store):
 
 
 @pytest.mark.parametrize("make", [closed_upload, lambda store: store.create(items=3)])
-async def test_a_closed_upload_and_a_job_that_never_was_one_take_only_what_they_have(store, make):
+async def test_a_closed_upload_and_a_job_without_one_accept_only_stored_items(store, make):
     job = await make(store)
     for response in (
         await store.append(job.job_id, 0, 3),
@@ -255,7 +255,7 @@ async def test_a_closed_upload_and_a_job_that_never_was_one_take_only_what_they_
         assert (error.code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "UPLOAD_CLOSED")
 
 
-async def test_a_job_that_ended_after_its_upload_was_finished_still_answers_a_repeated_finish(store):
+async def test_a_repeated_finish_succeeds_after_the_end_of_the_job(store):
     job = await closed_upload(store)
     ended = (await store.cancel(job.job_id)).job
     response = await store.append(job.job_id, 0, 3, finish_total_count=3)
@@ -286,7 +286,7 @@ async def test_failures_within_the_ratio_of_the_whole_upload_do_not_fail_it(stor
     assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_SUCCEEDED
 
 
-async def test_a_scheduled_upload_takes_items_before_its_time(store):
+async def test_a_scheduled_upload_accepts_items_before_its_time(store):
     new = store.new_job(0, upload_open=True)
     new.options.schedule_time.FromMicroseconds(store.clock.local_now() + 60 * 1_000_000)
     assert (await store.create_all(new)).outcomes[0].job.state == jobs_pb2.JOB_STATE_SCHEDULED
@@ -308,7 +308,7 @@ async def test_a_scheduled_upload_takes_items_before_its_time(store):
         ({"waiting_parent_count": 1}, jobs_pb2.JOB_STATE_BLOCKED),
     ],
 )
-async def test_an_upload_that_may_not_run_takes_items_and_its_end_all_the_same(store, facts, state):
+async def test_an_upload_that_may_not_run_still_accepts_items_and_its_end(store, facts, state):
     job = await store.open_upload()
     await store.change(job.job_id, state=state, **facts)
     response = await store.append(job.job_id, 0, 3)
@@ -319,7 +319,7 @@ async def test_an_upload_that_may_not_run_takes_items_and_its_end_all_the_same(s
 
 
 async def assert_ended(store, job_id):
-    """An upload that began to end before it was finished takes nothing, and still tells its count."""
+    """Checks that an upload that began to end early accepts no items but still returns its count."""
     before = await store.get(job_id)
     stored = before.progress.total_count
     for call in (store.append(job_id, stored, 1), store.append(job_id, 0, 1), store.finish(job_id, stored)):
@@ -329,7 +329,7 @@ async def assert_ended(store, job_id):
     assert (response.stored_count, response.job) == (stored, before)
 
 
-async def test_an_upload_that_is_being_cancelled_takes_nothing(store):
+async def test_an_upload_that_is_being_cancelled_accepts_no_items(store):
     job = await store.open_upload()
     worker = await store.worker()
     await store.append(job.job_id, 0, 1)
@@ -341,7 +341,7 @@ async def test_an_upload_that_is_being_cancelled_takes_nothing(store):
     await assert_ended(store, job.job_id)
 
 
-async def test_an_upload_whose_job_failed_takes_nothing(store):
+async def test_an_upload_whose_job_failed_accepts_no_items(store):
     job = await store.open_upload()
     worker = await store.worker()
     await store.append(job.job_id, 0, 1)
@@ -358,7 +358,7 @@ async def test_an_upload_expires_an_hour_after_the_last_new_item(store):
     store.advance(HOUR - 1)
     await store.append(job.job_id, 0, 2)
     store.advance(HOUR - 2)
-    await store.append(job.job_id, 0, 2)  # nothing new
+    await store.append(job.job_id, 0, 2)  # Nothing new.
     await store.append(job.job_id)
     assert not (await store.sweep()).effects.changed_jobs
     store.advance(3)
@@ -387,7 +387,7 @@ async def test_an_upload_that_was_finished_in_time_never_expires(store):
     assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_PENDING
 
 
-async def test_an_upload_expires_while_a_worker_holds_items_of_it(store):
+async def test_an_upload_expires_while_a_worker_has_leases_of_it(store):
     job = await store.open_upload()
     await store.append(job.job_id, 0, 1)
     store.advance(HOUR - 5)
@@ -409,7 +409,7 @@ async def test_more_uploads_than_a_sweep_takes_at_once_expire_in_one_sweep(store
     assert len(effects.changed_jobs) == 450
 
 
-async def test_items_that_come_before_the_sweep_keep_an_upload_alive(store):
+async def test_items_that_arrive_before_the_sweep_prevent_the_expiry_of_an_upload(store):
     job = await store.open_upload()
     store.advance(HOUR + 1)
     assert (await store.append(job.job_id, 0, 1)).job.state == jobs_pb2.JOB_STATE_UPLOADING
@@ -453,7 +453,7 @@ async def test_appending_to_another_tenants_job_is_not_found(store):
         assert (error.code, error.reason) == (grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND")
 
 
-async def test_items_that_the_database_refuses_are_told_so_and_nothing_is_stored(store, monkeypatch):
+async def test_items_that_the_database_refuses_are_an_error_and_nothing_is_stored(store, monkeypatch):
     job = await store.open_upload()
 
     def refuse(*_):

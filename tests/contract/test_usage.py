@@ -1,4 +1,4 @@
-"""A job's usage: each attempt once, whether or not its item gets a result."""
+"""Usage of jobs: each attempt once, whether or not its item gets a result."""
 
 from headrace.jobs.v1 import jobs_pb2
 
@@ -7,7 +7,7 @@ async def usage(store, job):
     return (await store.get(job.job_id)).usage.call_count
 
 
-async def test_attempts_of_items_that_a_cancel_left_without_a_result_are_in_the_usage_once(store):
+async def test_attempts_of_items_without_a_result_after_a_cancel_are_in_the_usage_once(store):
     job = await store.create(items=48)
     worker = await store.worker()
     lease = (await worker.lease(capacity=3)).leases[0]
@@ -53,7 +53,7 @@ async def test_attempts_repeated_under_one_lease_are_counted_once(store):
         assert await usage(store, job) == 2
 
 
-async def test_attempts_of_a_lease_that_was_lost_are_not_counted_and_a_late_success_takes_nothing_back(store):
+async def test_attempts_of_a_lost_lease_are_not_counted_and_a_late_success_subtracts_nothing(store):
     job = await store.create(items=1)
     slow, other = await store.worker(), await store.worker()
     lost = (await slow.lease()).leases[0]

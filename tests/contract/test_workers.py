@@ -13,20 +13,20 @@ PORT_CLOSED = pb.EndWorkerRequest.CAUSE_PORT_CLOSED
 
 
 async def kill(store, worker):
-    """What happens when a worker's process is killed: silence, and a closed port."""
+    """Simulates the death of a worker's process: silence and a closed port."""
     store.advance(6)
     return (await store.end_worker(worker, PORT_CLOSED)).effects
 
 
 async def lose(store, capacity=1_000):
-    """Leases whatever there is with a new worker that then dies; returns what it had leased."""
+    """Leases all there is with a new worker that then dies. Returns its leases."""
     worker = await store.worker()
     leases = (await worker.lease(capacity=capacity)).leases
     await kill(store, worker)
     return leases
 
 
-async def test_a_heartbeat_tells_live_workers_and_classes_with_work(store):
+async def test_a_heartbeat_returns_the_live_workers_and_the_classes_with_work(store):
     one, two = await store.worker(), await store.worker()
     await store.create(job_class=jobs_pb2.JOB_CLASS_BULK)
     response = await one.beat()
@@ -36,7 +36,7 @@ async def test_a_heartbeat_tells_live_workers_and_classes_with_work(store):
     assert not (await one.beat()).classes_with_work
 
 
-async def test_a_worker_whose_limits_are_apart_is_listed_so_until_its_next_heartbeat(store):
+async def test_a_worker_with_degraded_limits_is_listed_so_until_its_next_heartbeat(store):
     worker = await store.worker()
     for apart in (True, False):
         request = pb.HeartbeatRequest(
@@ -49,7 +49,7 @@ async def test_a_worker_whose_limits_are_apart_is_listed_so_until_its_next_heart
 
 async def test_workers_are_listed_with_the_numbers_of_their_last_heartbeat(store):
     worker = await store.worker()
-    told = {
+    reported = {
         "in_flight_count": 96,
         "in_flight_limit": 100,
         "leased_item_count": 196,
@@ -59,13 +59,13 @@ async def test_workers_are_listed_with_the_numbers_of_their_last_heartbeat(store
         "cooldown_seconds": 1.75,
     }
     names = {"incarnation": worker.incarnation, "address": worker.address}
-    for numbers in (told, {}):  # a worker of an older release sends none
+    for numbers in (reported, {}):  # A worker of an older release sends none.
         await store.stub.Heartbeat(pb.HeartbeatRequest(**names, **numbers))
         (listed,) = (await store.stub.ListWorkers(pb.ListWorkersRequest())).workers
-        assert {name: getattr(listed, name) for name in told} == {**dict.fromkeys(told, 0), **numbers}
+        assert {name: getattr(listed, name) for name in reported} == {**dict.fromkeys(reported, 0), **numbers}
 
 
-async def test_a_listed_lease_that_is_not_held_is_told_lost(store):
+async def test_a_listed_lease_that_does_not_exist_is_reported_lost(store):
     await store.create(items=1)
     worker = await store.worker()
     lease = (await worker.lease()).leases[0]
@@ -93,7 +93,7 @@ async def test_a_worker_silent_for_30_seconds_is_dead_and_its_chunks_are_leasabl
     worker, other = await store.worker(), await store.worker()
     lease = (await worker.lease()).leases[0]
     for _ in range(11):
-        store.advance(2.5)  # well under the 3 s of an outage: a slow machine adds to it
+        store.advance(2.5)  # Well under the 3 s of an outage, because a slow machine adds to it.
         await other.beat()
         assert not (await store.sweep()).effects.tasks_to_publish
     store.advance(2.6)
@@ -105,7 +105,7 @@ async def test_a_worker_silent_for_30_seconds_is_dead_and_its_chunks_are_leasabl
     assert again.ref.fence == lease.ref.fence + 1
 
 
-async def test_a_dead_worker_that_beats_again_is_live_and_holds_nothing(store):
+async def test_a_dead_worker_that_beats_again_is_live_without_leases(store):
     await store.create(items=1)
     worker = await store.worker()
     lease = (await worker.lease()).leases[0]
@@ -149,7 +149,7 @@ async def test_a_silent_worker_is_named_and_dead_once_its_port_is_closed(store):
     assert not (await store.sweep()).live_workers
 
 
-async def test_a_drained_worker_gives_everything_back_without_loss(store):
+async def test_the_leases_of_a_drained_worker_end_without_loss(store):
     await store.create(items=1)
     for _ in range(3):
         worker = await store.worker()
@@ -178,7 +178,7 @@ async def test_a_new_incarnation_at_an_address_ends_the_old_one_at_once(store):
     assert not (await new.beat()).ended
 
 
-async def test_registering_in_place_of_a_worker_that_held_leases_asks_for_tasks(store):
+async def test_replacing_a_worker_with_leases_asks_for_tasks(store):
     job = await store.create(items=1)
     old = await store.worker("127.0.0.1:7000")
     await old.lease()
@@ -228,7 +228,7 @@ async def test_only_the_item_that_kills_every_worker_fails(store):
         worker = await store.worker()
         leases = (await worker.lease()).leases
         if any(item.item_index == 5 for lease in leases for item in lease.items):
-            await kill(store, worker)  # before it recorded anything
+            await kill(store, worker)  # Before it recorded anything.
         else:
             await worker.succeed(*leases)
             await store.end_worker(worker, DRAINED)
@@ -275,8 +275,8 @@ async def test_workers_are_listed_live_ones_first_then_by_start(store):
 
 
 @pytest.mark.parametrize("database_name", ["postgresql"])
-async def test_heartbeats_are_answered_while_every_connection_waits_for_a_job(store):
-    """Many workers of one job: their records wait for its row, and they must not count as dead for that."""
+async def test_heartbeats_succeed_while_every_connection_waits_for_a_job(store):
+    """Records of many workers wait for the row of one job. They must not count as dead because of it."""
     worker, all_taken, let_go, taken = await store.worker(), asyncio.Event(), asyncio.Event(), []
 
     async def hold(tx):

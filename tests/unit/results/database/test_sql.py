@@ -27,13 +27,13 @@ def test_a_table_of_rows_is_one_parameter_on_sqlite(clock):
     assert sql.parameters(statement, True, clock, {}, {"k": [("x", 1)]}) == {"k": '[["x", 1]]'}
 
 
-def test_a_parameter_that_is_named_twice_is_one_and_a_cast_is_none():
+def test_a_repeated_parameter_counts_once_and_a_cast_is_not_a_parameter():
     statement = sql.prepare("SELECT a::text FROM b WHERE c = :c AND (:d OR d = :c)", False)
     assert statement.text == "SELECT a::text FROM b WHERE c = $1 AND ($2 OR d = $1)"
     assert statement.names == ("c", "d")
 
 
-def test_the_clock_is_asked_only_by_statements_that_tell_the_time(clock):
+def test_only_statements_with_now_read_the_clock(clock):
     timeless = sql.prepare("SELECT 1", True)
     assert sql.parameters(timeless, True, clock, {}, {}) == {}
     assert sql.parameters(sql.prepare("SELECT NOW()", True), True, clock, {}, {}) == {"now": 42}

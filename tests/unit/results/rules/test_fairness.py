@@ -61,7 +61,7 @@ def test_tenants_with_work_are_never_further_apart_than_a_chunk(tenant_count, si
     assert max(counts) - min(counts) <= 1
 
 
-def test_who_comes_new_is_taken_first_and_saves_up_no_turns():
+def test_a_newcomer_is_served_first_and_saves_up_no_turns():
     busy = candidate("busy", "busy", 0, [10] * 9)
     new = candidate("new", "new", 0, [10] * 9)
     shares = {"busy": Share(1_000, 0), "new": Share(0, 0)}
@@ -79,7 +79,7 @@ def test_a_new_small_job_goes_before_the_rest_of_a_large_one():
     assert choice.job_times == {"small": 4_901, "large": 5_100}
 
 
-def test_jobs_that_are_level_go_by_age():
+def test_jobs_with_equal_virtual_times_are_ordered_by_age():
     candidates = [candidate("2"), candidate("1"), candidate("3")]
     choice = choose(up_to(2), 0, shares_of(candidates), candidates)
     assert set(choice.counts) == {"1", "2"}
@@ -89,7 +89,7 @@ def test_small_jobs_of_a_tenant_are_taken_one_after_the_other_not_a_chunk_of_eac
     small = [candidate(name, sizes=[1] * 10) for name in ("a", "b", "c")]
     choice = choose(up_to(15, input_bytes=10**9), 0, shares_of(small), small)
     assert choice.counts == {"a": 10, "b": 5}
-    assert choice.job_clocks == {"t": 0}  # the next one starts where these did
+    assert choice.job_clocks == {"t": 0}  # The next job starts at the virtual time of these.
 
 
 def test_a_larger_job_takes_chunks_of_sixteen_items_or_more_in_a_turn():
@@ -123,7 +123,7 @@ def test_small_chunks_of_others_go_before_a_large_one_that_does_not_fit():
     large, small = candidate("large", "a", 0, [100] * 3), candidate("small", "b", 0, [1] * 30)
     choice = choose(up_to(20), 500, {"a": Share(500, 0), "b": Share(500, 0)}, [large, small])
     assert choice.counts == {"small": 20}
-    assert choice.class_clock == 500  # the large one keeps its place
+    assert choice.class_clock == 500  # The large one keeps its place.
     assert choice.needed_capacity == 1
 
 

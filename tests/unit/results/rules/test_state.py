@@ -30,7 +30,7 @@ PRECEDENCE = [
 
 
 @pytest.mark.parametrize("place", range(len(PRECEDENCE)))
-def test_the_first_fact_that_holds_gives_the_state(place):
+def test_the_first_fact_that_holds_determines_the_state(place):
     facts = {}
     for _, fact in reversed(PRECEDENCE[place:]):
         facts |= fact
@@ -138,7 +138,7 @@ def late_job(**facts):
         ({"pause_reason": jobs_pb2.PAUSE_REASON_BUDGET}, jobs_pb2.JOB_STATE_EXPIRED, "JOB_TIMED_OUT"),
     ],
 )
-def test_a_passed_deadline_ends_what_has_no_other_end(facts, state, reason):
+def test_a_passed_deadline_ends_a_job_without_another_end(facts, state, reason):
     job = late_job(**facts)
     settle(job, NOW, 0)
     assert (job.state, job.error_reason) == (state, reason)
@@ -155,7 +155,7 @@ def test_settling_again_changes_nothing(job, first_due):
 
 
 @given(jobs)
-def test_an_open_upload_is_not_judged_and_not_done(job):
+def test_an_open_upload_is_neither_judged_nor_done(job):
     job.upload_open, job.upload_expire_time, job.stopping_to = True, NOW + 1, 0
     job.expire_time = None
     job.failed_count = job.total_count

@@ -47,7 +47,7 @@ OPEN, CLOSED, ENDED = job_of(5), job_of(5, upload_open=False), job_of(5, stoppin
         *((job, Batch(99, 0, None), Addition(0, 0, False)) for job in (OPEN, CLOSED, ENDED)),
     ],
 )
-def test_what_of_a_batch_is_new(job, batch, addition):
+def test_only_the_new_part_of_a_batch_is_added(job, batch, addition):
     assert judge_batch(job, batch) == addition
 
 
@@ -69,7 +69,7 @@ def test_what_of_a_batch_is_new(job, batch, addition):
         (ENDED, Batch(0, 0, 5), "JOB_ENDED"),
     ],
 )
-def test_what_does_not_fit_is_told_by_its_reason(job, batch, reason):
+def test_a_batch_that_does_not_fit_is_refused_with_its_reason(job, batch, reason):
     with pytest.raises((AbortedError, FailedPreconditionError)) as caught:
         judge_batch(job, batch)
     assert caught.value.reason == reason
@@ -101,7 +101,7 @@ def test_an_upload_expires_at_its_time(late, state):
 
 
 @pytest.mark.parametrize("facts", [{"upload_open": False}, {"stopping_to": CANCELLED}])
-def test_what_is_no_open_upload_waits_for_no_expiry(facts):
+def test_a_job_without_an_open_upload_has_no_expiry(facts):
     job = job_of(5, **facts)
     job.upload_expire_time = IDLE_TIMEOUT
     settle(job, 1, 0)
