@@ -147,7 +147,7 @@ class Store:
         texts = [str(index) for index in range(items)] if isinstance(items, int) else items
         options: dict[str, Any] = {"job_class": jobs_pb2.JOB_CLASS_DEFAULT, "max_failed_ratio": 0.5}
         options |= {name: fields.pop(name) for name in OPTION_NAMES & fields.keys()}
-        given: dict[str, Any] = {
+        values: dict[str, Any] = {
             "job_id": job_id,
             "tenant": "default",
             "request_id": job_id,
@@ -157,7 +157,7 @@ class Store:
             "items": texts,
             "options": jobs_pb2.JobOptions(**options),
         }
-        return pb.NewJob(**(given | fields))
+        return pb.NewJob(**(values | fields))
 
     async def create(self, items: int | Sequence[str] = 1, **fields: Any) -> jobs_pb2.Job:
         """Stores a job and returns it."""
@@ -172,8 +172,8 @@ class Store:
     ) -> pb.AppendItemsResponse:
         """Appends items. A number of items stands for items named by their index."""
         texts = [str(first + place) for place in range(items)] if isinstance(items, int) else items
-        given = {"tenant": "default", "first_item_index": first, "items": texts} | fields
-        return await self.stub.AppendItems(pb.AppendItemsRequest(job_id=job_id, **given))
+        values = {"tenant": "default", "first_item_index": first, "items": texts} | fields
+        return await self.stub.AppendItems(pb.AppendItemsRequest(job_id=job_id, **values))
 
     async def finish(self, job_id: str, total: int) -> pb.AppendItemsResponse:
         return await self.append(job_id, finish_total_count=total)
@@ -192,16 +192,16 @@ class Store:
         return found.jobs[0]
 
     async def results(self, job_id: str, **fields: Any) -> pb.ListResultsResponse:
-        given = {"tenant": "default", "page_size": 1_000, "after_item_index": -1} | fields
-        return await self.stub.ListResults(pb.ListResultsRequest(job_id=job_id, **given))
+        values = {"tenant": "default", "page_size": 1_000, "after_item_index": -1} | fields
+        return await self.stub.ListResults(pb.ListResultsRequest(job_id=job_id, **values))
 
     async def recorded(
         self, job_id: str, after: pb.RecordPlace | None = None, **fields: Any
     ) -> pb.ListRecordedResultsResponse:
         """Returns a page of results in the order of their recording."""
-        given = {"tenant": "default", "page_size": 1_000} | fields
+        values = {"tenant": "default", "page_size": 1_000} | fields
         return await self.stub.ListRecordedResults(
-            pb.ListRecordedResultsRequest(job_id=job_id, after=after, **given)
+            pb.ListRecordedResultsRequest(job_id=job_id, after=after, **values)
         )
 
     async def change(self, job_id: str, **facts: Any) -> None:
@@ -212,10 +212,10 @@ class Store:
                 text(f"UPDATE job_progress SET {places} WHERE job_id = :job_id"), {"job_id": job_id} | facts
             )
 
-    async def explain(self, statement: Statement, given: dict[str, Any]) -> str:
+    async def explain(self, statement: Statement, values: dict[str, Any]) -> str:
         """Returns the database's plan of a statement."""
         explain = "EXPLAIN QUERY PLAN " if self.sqlite else "EXPLAIN "
-        parameters = given if self.sqlite else tuple(given[name] for name in statement.names)
+        parameters = values if self.sqlite else tuple(values[name] for name in statement.names)
         async with self._engine.connect() as connection:
             rows = await connection.exec_driver_sql(explain + statement.text, parameters)
             return "\n".join(str(tuple(row)) for row in rows)

@@ -193,6 +193,6 @@ async def test_a_leased_job_names_the_time_limits_of_its_items_and_calls(store):
 
 async def test_the_index_of_deadlines_is_used(store):
     statement = sql.prepare(job_rows._LOCK_DUE, store.sqlite)
-    given = sql.parameters(statement, store.sqlite, store.clock, {"limit": 200}, {})
-    plan = await store.explain(statement, given)
+    parameters = sql.parameters(statement, store.sqlite, store.clock, {"limit": 200}, {})
+    plan = await store.explain(statement, parameters)
     assert "job_progress_expiring" in plan

@@ -192,7 +192,7 @@ async def test_an_overdue_job_is_found_by_its_deadline_unless_it_is_stopping(ren
 async def test_the_index_of_deadlines_has_the_new_name_in_its_condition_and_is_used(renamed):
     database, _ = renamed
     statement = sql.prepare(job_rows._LOCK_DUE, database.sqlite)
-    given = sql.parameters(statement, database.sqlite, Clock(), {"limit": 200}, {})
+    parameters = sql.parameters(statement, database.sqlite, Clock(), {"limit": 200}, {})
     explain = "EXPLAIN QUERY PLAN " if database.sqlite else "EXPLAIN "
     definition = (
         "SELECT sql FROM sqlite_master WHERE name = 'job_progress_expiring'"
@@ -200,7 +200,7 @@ async def test_the_index_of_deadlines_has_the_new_name_in_its_condition_and_is_u
         else "SELECT indexdef FROM pg_indexes WHERE indexname = 'job_progress_expiring'"
     )
     async with database.engine.connect() as connection:
-        values = given if database.sqlite else tuple(given[name] for name in statement.names)
+        values = parameters if database.sqlite else tuple(parameters[name] for name in statement.names)
         plan = str((await connection.exec_driver_sql(explain + statement.text, values)).fetchall())
         condition = (await connection.execute(text(definition))).scalar_one()
     assert "job_progress_expiring" in plan

@@ -23,11 +23,11 @@ async def explain(make_database):
         statement = sql.prepare(template, sqlite=False)
         # A generic plan assumes ten rows per table of rows.
         rows = {alias: [[None] * len(names)] * 10 for alias, names in statement.columns.items()}
-        given = sql.parameters(statement, False, Clock(), {}, rows)
+        parameters = sql.parameters(statement, False, Clock(), {}, rows)
         async with engine.connect() as connection:
             driver = (await connection.get_raw_connection()).driver_connection
             lines = await driver.fetch(
-                f"EXPLAIN {statement.text}", *(given[name] for name in statement.names)
+                f"EXPLAIN {statement.text}", *(parameters[name] for name in statement.names)
             )
             return [line[0].strip() for line in lines]
 

@@ -135,11 +135,11 @@ def _delete(tx: Transaction, table: str, column: str = "") -> str:
 
 def _limit_rows(jobs: Iterable[tuple[str, int, int]]) -> list[_Range]:
     """Cuts ranges (job id, first index, end index) to MAX_ROWS_PER_TRANSACTION rows in all."""
-    limited, capacity = [], MAX_ROWS_PER_TRANSACTION
+    limited, free_count = [], MAX_ROWS_PER_TRANSACTION
     for job_id, first, end in jobs:
-        if capacity:
-            limited.append(_Range(job_id, first, min(end, first + capacity)))
-            capacity -= limited[-1].end_index - first
+        if free_count:
+            limited.append(_Range(job_id, first, min(end, first + free_count)))
+            free_count -= limited[-1].end_index - first
     return limited
 
 

@@ -60,8 +60,7 @@ def duration_of(message: Message, field: str) -> int | None:
 
 def job_message(job: JobFacts) -> jobs_pb2.Job:
     """Returns the snapshot of a job."""
-    is_terminal = job.state in TERMINAL_STATES
-    finished_count = job.succeeded_count + job.failed_count
+    error = jobs_pb2.Error(reason=job.error_reason, message=job.error_message) if job.error_reason else None
     return jobs_pb2.Job(
         job_id=job.job_id,
         kind=job.kind,
@@ -71,22 +70,26 @@ def job_message(job: JobFacts) -> jobs_pb2.Job:
         schedule_time=timestamp(job.schedule_time),
         start_time=timestamp(job.start_time),
         finish_time=timestamp(job.finish_time),
-        progress=jobs_pb2.Progress(
-            total_count=job.total_count,
-            succeeded_count=job.succeeded_count,
-            failed_count=job.failed_count,
-            cancelled_count=job.total_count - finished_count if is_terminal else 0,
-        ),
+        progress=_progress_message(job),
         usage=usage_message(job),
-        error=jobs_pb2.Error(reason=job.error_reason, message=job.error_message)
-        if job.error_reason
-        else None,
+        error=error,
         pause_reason=cast("jobs_pb2.PauseReason", job.pause_reason),
         seq=job.seq,
         tenant=job.tenant,
         expire_time=timestamp(job.expire_time),
         budget_micros=job.budget_micros,
         options=options_message(job),
+    )
+
+
+def _progress_message(job: JobFacts) -> jobs_pb2.Progress:
+    finished_count = job.succeeded_count + job.failed_count
+    is_terminal = job.state in TERMINAL_STATES
+    return jobs_pb2.Progress(
+        total_count=job.total_count,
+        succeeded_count=job.succeeded_count,
+        failed_count=job.failed_count,
+        cancelled_count=job.total_count - finished_count if is_terminal else 0,
     )
 
 

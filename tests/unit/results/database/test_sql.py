@@ -16,8 +16,8 @@ def test_a_table_of_rows_is_a_parameter_a_column_on_postgresql(clock):
     statement = sql.prepare("SELECT * FROM ROWS(k: a text, b bigint) WHERE c = :c", False)
     assert "unnest(CAST($1 AS text[]), CAST($2 AS bigint[])) AS k(a, b) WHERE c = $3" in statement.text
     assert statement.names == ("k_a", "k_b", "c")
-    given = sql.parameters(statement, False, clock, {"c": 3}, {"k": [("x", 1), ("y", 2)]})
-    assert given == {"c": 3, "k_a": ["x", "y"], "k_b": [1, 2]}
+    parameters = sql.parameters(statement, False, clock, {"c": 3}, {"k": [("x", 1), ("y", 2)]})
+    assert parameters == {"c": 3, "k_a": ["x", "y"], "k_b": [1, 2]}
     assert sql.parameters(statement, False, clock, {}, {"k": []}) == {"k_a": [], "k_b": []}
 
 
