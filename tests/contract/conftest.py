@@ -64,6 +64,13 @@ class FakeWorker:
             )
         )
 
+    async def lease_all(self) -> list[pb.Lease]:
+        """Leases until no work is left."""
+        leases: list[pb.Lease] = []
+        while found := (await self.lease()).leases:
+            leases += found
+        return leases
+
     async def record(self, *records: pb.JobRecord) -> pb.RecordResultsResponse:
         return await self.store.stub.RecordResults(
             pb.RecordResultsRequest(incarnation=self.incarnation, jobs=records)

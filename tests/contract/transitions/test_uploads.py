@@ -1,4 +1,4 @@
-"""Uploads: AppendItems, and its effects on leasing, on judging failures and on the end of a job."""
+"""Uploads: AppendItems, its batches and their leases."""
 
 import asyncio
 
@@ -19,15 +19,6 @@ async def refused(call):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
         await call
     return from_rpc_error(caught.value)
-
-
-async def lease_all(worker):
-    leases, more = [], True
-    while more:
-        response = await worker.lease()
-        leases += response.leases
-        more = bool(response.leases)
-    return leases
 
 
 def inputs_of(leases):
@@ -84,11 +75,11 @@ async def test_items_are_worked_on_while_the_upload_is_open(store):
     job = await store.open_upload()
     worker = await store.worker()
     await store.append(job.job_id, 0, 3)
-    await worker.succeed(*await lease_all(worker))
+    await worker.succeed(*await worker.lease_all())
     idle = await store.get(job.job_id)
     assert (idle.state, idle.progress.succeeded_count) == (jobs_pb2.JOB_STATE_UPLOADING, 3)
     await store.append(job.job_id, 3, 2)
-    await worker.succeed(*await lease_all(worker))
+    await worker.succeed(*await worker.lease_all())
     response = await store.finish(job.job_id, 5)
     assert response.job.state == jobs_pb2.JOB_STATE_SUCCEEDED
     assert response.job.progress.succeeded_count == 5
@@ -110,7 +101,7 @@ async def test_appended_inputs_come_back_byte_for_byte_in_their_places(store):
     for first in range(0, 6, 2):
         await store.append(job.job_id, first, items[first : first + 2])
     await store.append(job.job_id, 6, items, finish_total_count=12)
-    leases = await lease_all(await store.worker())
+    leases = await (await store.worker()).lease_all()
     assert inputs_of(leases) == dict(enumerate(items * 2))
 
 
@@ -119,7 +110,7 @@ async def test_chunks_grow_with_what_is_stored(store):
     sizes = []
     for first, count in ((0, 1), (1, 31), (32, 128), (160, 1_440), (1_600, 150)):
         await store.append(job.job_id, first, count)
-        leases = await lease_all(await store.worker())
+        leases = await (await store.worker()).lease_all()
         sizes.append([len(lease.items) for lease in leases])
     assert sizes == [[1], [2] * 15 + [1], [10] * 12 + [8], [100] * 14 + [40], [100, 50]]
 
@@ -138,7 +129,7 @@ async def test_a_chunk_of_an_upload_ends_at_1_mb(store):
     await store.append(job.job_id, 0, 3_200)
     large = '"' + "x" * 600_000 + '"'
     await store.append(job.job_id, 3_200, [large, "1", large, "2"])
-    sizes = [len(lease.items) for lease in await lease_all(await store.worker())]
+    sizes = [len(lease.items) for lease in await (await store.worker()).lease_all()]
     assert sizes[-2:] == [2, 2]
 
 
@@ -148,7 +139,7 @@ async def test_a_batch_sent_twice_is_stored_once(store):
     again = await store.append(job.job_id, 0, 5)
     assert (again.stored_count, again.job) == (5, first.job)
     assert again.effects == pb.Effects()
-    assert sorted(inputs_of(await lease_all(await store.worker()))) == list(range(5))
+    assert sorted(inputs_of(await (await store.worker()).lease_all())) == list(range(5))
 
 
 async def test_only_the_new_items_of_an_overlapping_batch_are_stored(store):
@@ -156,7 +147,7 @@ async def test_only_the_new_items_of_an_overlapping_batch_are_stored(store):
     await store.append(job.job_id, 0, ["0", "1", "2"])
     response = await store.append(job.job_id, 1, ['"other"', '"other"', "3", "4"])
     assert response.stored_count == 5
-    leases = await lease_all(await store.worker())
+    leases = await (await store.worker()).lease_all()
     assert inputs_of(leases) == {index: str(index) for index in range(5)}
 
 
@@ -185,7 +176,7 @@ async def test_two_uploads_at_once_store_each_place_once(store):
     await asyncio.gather(*(upload() for _ in range(4)))
     stored = (await store.append(job.job_id)).stored_count
     assert 50 <= stored < 57
-    leases = await lease_all(await store.worker())
+    leases = await (await store.worker()).lease_all()
     assert inputs_of(leases) == {index: str(index) for index in range(stored)}
 
 
@@ -203,7 +194,7 @@ async def test_finishing_closes_the_upload_with_unfinished_items(store):
     worker = await store.worker()
     response = await store.append(job.job_id, 0, 40, finish_total_count=40)
     assert (response.stored_count, response.job.state) == (40, jobs_pb2.JOB_STATE_PENDING)
-    await worker.succeed(*await lease_all(worker))
+    await worker.succeed(*await worker.lease_all())
     assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_SUCCEEDED
 
 
@@ -263,29 +254,6 @@ async def test_a_repeated_finish_succeeds_after_the_end_of_the_job(store):
     assert (await refused(store.append(job.job_id, 3, 1))).reason == "UPLOAD_CLOSED"
 
 
-async def test_an_upload_is_judged_when_it_is_finished(store):
-    job = await store.open_upload(max_failed_ratio=0.5)
-    worker = await store.worker()
-    await store.append(job.job_id, 0, 3)
-    await worker.fail(*await lease_all(worker))
-    assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_UPLOADING
-    response = await store.append(job.job_id, 3, 2, finish_total_count=5)
-    assert response.job.state == jobs_pb2.JOB_STATE_FAILED
-    assert response.job.error.reason == "TOO_MANY_FAILED_ITEMS"
-    assert response.job.progress.cancelled_count == 2
-    assert not response.effects.tasks_to_publish
-
-
-async def test_failures_within_the_ratio_of_the_whole_upload_do_not_fail_it(store):
-    job = await store.open_upload(max_failed_ratio=0.5)
-    worker = await store.worker()
-    await store.append(job.job_id, 0, 3)
-    await worker.fail(*await lease_all(worker))
-    await store.append(job.job_id, 3, 3, finish_total_count=6)
-    await worker.succeed(*await lease_all(worker))
-    assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_SUCCEEDED
-
-
 async def test_a_scheduled_upload_accepts_items_before_its_time(store):
     new = store.new_job(0, upload_open=True)
     new.options.schedule_time.FromMicroseconds(store.clock.local_now() + 60 * 1_000_000)
@@ -298,7 +266,7 @@ async def test_a_scheduled_upload_accepts_items_before_its_time(store):
     effects = (await store.sweep()).effects
     assert [each.state for each in effects.changed_jobs] == [jobs_pb2.JOB_STATE_UPLOADING]
     assert [task.job_id for task in effects.tasks_to_publish] == [new.job_id]
-    assert len(await lease_all(await store.worker())) == 3
+    assert len(await (await store.worker()).lease_all()) == 3
 
 
 @pytest.mark.parametrize(
@@ -316,134 +284,6 @@ async def test_an_upload_that_may_not_run_still_accepts_items_and_its_end(store,
     assert not response.effects.tasks_to_publish
     assert (await store.finish(job.job_id, 3)).job.state == state
     assert not (await (await store.worker()).lease()).leases
-
-
-async def assert_ended(store, job_id):
-    """Checks that an upload that began to end early accepts no items but still returns its count."""
-    before = await store.get(job_id)
-    stored = before.progress.total_count
-    for call in (store.append(job_id, stored, 1), store.append(job_id, 0, 1), store.finish(job_id, stored)):
-        error = await refused(call)
-        assert (error.code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "JOB_ENDED")
-    response = await store.append(job_id)
-    assert (response.stored_count, response.job) == (stored, before)
-
-
-async def test_an_upload_that_is_being_cancelled_accepts_no_items(store):
-    job = await store.open_upload()
-    worker = await store.worker()
-    await store.append(job.job_id, 0, 1)
-    leases = await lease_all(worker)
-    assert (await store.cancel(job.job_id)).job.state == jobs_pb2.JOB_STATE_CANCELLING
-    await assert_ended(store, job.job_id)
-    await worker.release(*leases)
-    assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_CANCELLED
-    await assert_ended(store, job.job_id)
-
-
-async def test_an_upload_whose_job_failed_accepts_no_items(store):
-    job = await store.open_upload()
-    worker = await store.worker()
-    await store.append(job.job_id, 0, 1)
-    lease = (await lease_all(worker))[0]
-    record = store.release_of(lease)
-    record.job_error.reason = "BAD_KEY"
-    await worker.record(record)
-    assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_FAILED
-    await assert_ended(store, job.job_id)
-
-
-async def test_an_upload_expires_an_hour_after_the_last_new_item(store):
-    job = await store.open_upload()
-    store.advance(HOUR - 1)
-    await store.append(job.job_id, 0, 2)
-    store.advance(HOUR - 2)
-    await store.append(job.job_id, 0, 2)  # Nothing new.
-    await store.append(job.job_id)
-    assert not (await store.sweep()).effects.changed_jobs
-    store.advance(3)
-    effects = (await store.sweep()).effects
-    assert [each.state for each in effects.changed_jobs] == [jobs_pb2.JOB_STATE_EXPIRED]
-    ended = effects.changed_jobs[0]
-    assert (ended.error.reason, ended.progress.cancelled_count) == ("UPLOAD_TIMED_OUT", 2)
-    assert ended.error.message
-    assert not effects.tasks_to_publish
-    await assert_ended(store, job.job_id)
-    assert not (await store.sweep()).effects.changed_jobs
-
-
-async def test_an_upload_that_never_got_an_item_expires_too(store):
-    job = await store.open_upload()
-    store.advance(HOUR + 1)
-    await store.sweep()
-    assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_EXPIRED
-
-
-async def test_an_upload_that_was_finished_in_time_never_expires(store):
-    job = await store.open_upload()
-    await store.append(job.job_id, 0, 2, finish_total_count=2)
-    store.advance(10 * HOUR)
-    assert not (await store.sweep()).effects.changed_jobs
-    assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_PENDING
-
-
-async def test_an_upload_expires_while_a_worker_has_leases_of_it(store):
-    job = await store.open_upload()
-    await store.append(job.job_id, 0, 1)
-    store.advance(HOUR - 5)
-    worker = await store.worker()
-    leases = await lease_all(worker)
-    store.advance(6)
-    effects = (await store.sweep()).effects
-    assert [each.state for each in effects.changed_jobs] == [jobs_pb2.JOB_STATE_CANCELLING]
-    assert [each.incarnation for each in effects.workers_to_notify] == [worker.incarnation]
-    await worker.release(*leases)
-    assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_EXPIRED
-
-
-async def test_more_uploads_than_a_sweep_takes_at_once_expire_in_one_sweep(store):
-    jobs = [store.new_job(0, upload_open=True) for _ in range(450)]
-    await store.create_all(*jobs)
-    store.advance(HOUR + 1)
-    effects = (await store.sweep()).effects
-    assert len(effects.changed_jobs) == 450
-
-
-async def test_items_that_arrive_before_the_sweep_prevent_the_expiry_of_an_upload(store):
-    job = await store.open_upload()
-    store.advance(HOUR + 1)
-    assert (await store.append(job.job_id, 0, 1)).job.state == jobs_pb2.JOB_STATE_UPLOADING
-    assert not (await store.sweep()).effects.changed_jobs
-
-
-async def test_retrying_an_upload_that_ended_closes_it_with_what_is_stored(store):
-    job = await store.open_upload()
-    worker = await store.worker()
-    await store.append(job.job_id, 0, 2)
-    await store.cancel(job.job_id)
-    retried = (await store.retry(job.job_id)).job
-    assert (retried.state, retried.progress.total_count) == (jobs_pb2.JOB_STATE_PENDING, 2)
-    assert (await refused(store.append(job.job_id, 2, 1))).reason == "UPLOAD_CLOSED"
-    assert (await store.finish(job.job_id, 2)).job == retried
-    store.advance(HOUR + 1)
-    await store.sweep()
-    await worker.beat()
-    await worker.succeed(*await lease_all(worker))
-    assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_SUCCEEDED
-
-
-async def test_retrying_an_ended_upload_whose_items_all_succeeded_ends_it_well(store):
-    job = await store.open_upload()
-    worker = await store.worker()
-    await store.append(job.job_id, 0, 2)
-    await worker.succeed(*await lease_all(worker))
-    store.advance(HOUR + 1)
-    await store.sweep()
-    response = await store.retry(job.job_id)
-    assert response.job.state == jobs_pb2.JOB_STATE_SUCCEEDED
-    assert not response.job.HasField("error")
-    assert list(response.effects.changed_jobs) == [response.job]
-    assert (await store.retry(job.job_id, "once more")).job == response.job
 
 
 async def test_appending_to_another_tenants_job_is_not_found(store):
