@@ -10,8 +10,7 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 POOL_SIZE = 20
-# A separate pool for signs of life of workers: they must not wait behind calls that wait for the lock of a
-# job.
+# Separate pool for signs of life of workers, which must not wait behind calls that wait for a job's lock.
 SIGNS_OF_LIFE_POOL_SIZE = 4
 SQLITE_BUSY_SECONDS = 10
 # Each statement finds few rows by a key, however large its tables are. So PostgreSQL plans it once, for the

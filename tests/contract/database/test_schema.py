@@ -21,7 +21,7 @@ def app_of(url):
     return ResultsApp(ResultsSettings(listen="127.0.0.1:0", database_url=url, drain_seconds=0))
 
 
-async def test_an_empty_database_is_refused_with_what_to_do(database_url):
+async def test_an_empty_database_is_refused_with_the_remedy(database_url):
     app = app_of(database_url)
     with pytest.raises(FailedPreconditionError, match=r"services\.results migrate"):
         await app.start()

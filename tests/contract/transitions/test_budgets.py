@@ -188,7 +188,7 @@ async def test_resuming_with_a_higher_budget_continues_the_job(store):
 
 
 @pytest.mark.parametrize("budget", [None, 9, 10])
-async def test_resuming_without_a_budget_above_what_is_spent_is_refused(store, budget):
+async def test_resuming_without_a_budget_above_the_spent_amount_is_refused(store, budget):
     job = await store.create(3, budget_micros=15)
     await spend_remainder(store, await store.worker(), job.job_id)
     before = await store.get(job.job_id)

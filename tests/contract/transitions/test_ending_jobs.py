@@ -128,7 +128,7 @@ async def test_a_late_success_in_a_finished_job_moves_counters_and_nothing_else(
     assert (changed.progress.succeeded_count, changed.progress.cancelled_count) == (1, 1)
 
 
-async def test_retrying_starts_a_new_round_of_what_has_no_success(store):
+async def test_retrying_starts_a_new_round_of_items_without_a_success(store):
     job = await store.create(items=3, max_failed_ratio=0.0)
     worker = await store.worker()
     leases = (await worker.lease()).leases

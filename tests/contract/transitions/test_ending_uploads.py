@@ -137,7 +137,7 @@ async def test_items_that_arrive_before_the_sweep_prevent_the_expiry_of_an_uploa
     assert not (await store.sweep()).effects.changed_jobs
 
 
-async def test_retrying_an_upload_that_ended_closes_it_with_what_is_stored(store):
+async def test_retrying_an_ended_upload_closes_it_with_its_stored_items(store):
     job = await store.open_upload()
     worker = await store.worker()
     await store.append(job.job_id, 0, 2)

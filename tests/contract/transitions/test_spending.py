@@ -83,7 +83,7 @@ class Fleet:
             if job.state in (jobs_pb2.JOB_STATE_SUCCEEDED, jobs_pb2.JOB_STATE_PAUSED):
                 return job
             await self.step()
-        raise AssertionError("the job goes on and on")
+        raise AssertionError("the job never stops")
 
     async def step(self) -> None:
         if not self.works or self.rng.random() < 0.2:
@@ -118,7 +118,7 @@ class Fleet:
             call_id=str(uuid_utils.uuid7()),
         )
         for lease in (await lease_chunks(self.database, request)).leases:
-            assert not (lease.is_remainder and self.works), "the whole rest beside another lease"
+            assert not (lease.is_remainder and self.works), "a remainder next to another lease"
             allowance = Allowance(lease.allowance_micros, is_remainder=lease.is_remainder)
             self.works.append(
                 Work(incarnation, lease, allowance, [item.item_index for item in lease.items], {})

@@ -105,7 +105,7 @@ async def test_appended_inputs_come_back_byte_for_byte_in_their_places(store):
     assert inputs_of(leases) == dict(enumerate(items * 2))
 
 
-async def test_chunks_grow_with_what_is_stored(store):
+async def test_chunks_grow_with_the_number_of_stored_items(store):
     job = await store.open_upload()
     sizes = []
     for first, count in ((0, 1), (1, 31), (32, 128), (160, 1_440), (1_600, 150)):

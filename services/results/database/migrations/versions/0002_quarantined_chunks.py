@@ -1,4 +1,4 @@
-"""Adds the count of a job's free quarantined chunks, of which a worker gets one at a time."""
+"""Adds the count of free quarantined chunks of a job. A worker gets one such chunk at a time."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,5 +18,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refused: a schema only moves on."""
+    """Refuses: schemas only move forward."""
     raise NotImplementedError

@@ -29,7 +29,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refused: a schema only moves on."""
+    """Refuses: schemas only move forward."""
     raise NotImplementedError
 
 
