@@ -1,4 +1,4 @@
-"""``python -m services.results``: the results service. ``... migrate``: brings its database up to date."""
+"""``python -m services.results`` runs the results service; ``... migrate`` upgrades its database."""
 
 import asyncio
 import sys
@@ -16,7 +16,7 @@ log = get_logger(__name__)
 
 
 async def _serve(settings: ResultsSettings) -> int:
-    """Serves until a signal, which ends the process; returns the exit code where it could not start."""
+    """Serves until a signal, then ends the process. Returns the exit code if it could not start."""
     stop = stop_on_signals()
     app = ResultsApp(settings)
     try:
@@ -30,7 +30,7 @@ async def _serve(settings: ResultsSettings) -> int:
 
 
 def main() -> None:
-    """Runs the service until a signal, or migrates and ends."""
+    """Runs the service until a signal, or migrates the database and exits."""
     if sys.argv[1:] not in ([], ["migrate"]):
         sys.exit("usage: python -m services.results [migrate]")
     settings = read_settings(ResultsSettings)

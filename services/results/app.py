@@ -1,4 +1,4 @@
-"""The results service, from start to stop."""
+"""The results service: start, drain, stop."""
 
 from services.results.database.clock import Clock
 from services.results.database.database import Database
@@ -17,8 +17,8 @@ class ResultsApp:
     """The results service in this process.
 
     Args:
-        settings: Its settings.
-        clock: The time that transitions go by; tests move it.
+        settings: Settings of the service.
+        clock: Clock of the transactions, which tests move. Default: the database's own.
     """
 
     def __init__(self, settings: ResultsSettings, clock: Clock | None = None) -> None:
@@ -29,14 +29,14 @@ class ResultsApp:
 
     @property
     def target(self) -> str:
-        """``host:port`` where it answers, once started."""
+        """Address of its gRPC server as ``host:port``, once started."""
         return self._server.target
 
     async def start(self) -> None:
-        """Starts answering calls, and purging.
+        """Starts to serve calls and to purge.
 
         Raises:
-            FailedPreconditionError: The database has an older schema, or none (SCHEMA_OUTDATED).
+            FailedPreconditionError: The schema of the database is older or missing (SCHEMA_OUTDATED).
             UnavailableError: The database cannot be reached (STORE_UNAVAILABLE).
             RuntimeError: The address cannot be bound.
         """
@@ -48,7 +48,7 @@ class ResultsApp:
         log.info("results_started", target=self.target, sqlite=self._database.sqlite)
 
     async def drain(self) -> None:
-        """Lets running calls end, within the settings' drain_seconds, and closes the database."""
+        """Waits up to drain_seconds for running calls to end, then closes the database."""
         await self._purger.stop()
         await self._server.drain(self._settings.drain_seconds)
         await self._database.close()

@@ -1,4 +1,4 @@
-"""What results counts: each thing once, when its transaction is committed."""
+"""Metrics of the results service. Each event is counted once, after the commit of its transaction."""
 
 from typing import Literal
 
@@ -8,28 +8,30 @@ from services.shared.metrics import CALL_BUCKETS, WAIT_BUCKETS
 
 LossCause = Literal["dead", "replaced", "child_died", "unlisted"]
 
-JOBS_ENDED = Counter("headrace_jobs_ended_total", "Jobs that have become terminal.", ["state"])
-JOBS_PURGED = Counter("headrace_jobs_purged_total", "Finished jobs that are no longer kept.")
-ITEMS_RECORDED = Counter("headrace_items_recorded_total", "Results of items, each stored once.", ["state"])
-ITEMS_APPENDED = Counter("headrace_items_appended_total", "Items that uploads brought.")
+JOBS_ENDED = Counter("headrace_jobs_ended_total", "Jobs that became terminal.", ["state"])
+JOBS_PURGED = Counter("headrace_jobs_purged_total", "Finished jobs that were purged after their retention.")
+ITEMS_RECORDED = Counter(
+    "headrace_items_recorded_total", "Stored results of items, each counted once.", ["state"]
+)
+ITEMS_APPENDED = Counter("headrace_items_appended_total", "Items appended by uploads.")
 LEASES_LOST = Counter(
     "headrace_leases_lost_total",
-    "Leases that ended unexpectedly: the worker, or the child process of a quarantined chunk, died; or the"
-    " worker was replaced at its address, or never heard of them.",
+    "Leases that ended unexpectedly: the worker died, the child process of a quarantined chunk died, the"
+    " worker was replaced at its address, or the worker never learned of the lease.",
     ["cause"],
 )
 QUEUE_WAIT_SECONDS = Histogram(
     "headrace_queue_wait_seconds",
-    "From when a job could be worked on, or deferred items of it were due, until its first lease then.",
+    "Time from when a job was ready, or its deferred items were due, to its next lease.",
     ["job_class"],
     buckets=WAIT_BUCKETS,
 )
 TRANSACTION_SECONDS = Histogram(
     "headrace_transaction_seconds",
-    "How long transactions took, with the wait for a connection; a repeat is one more.",
+    "Duration of transactions, including the wait for a connection. Each repeat counts as one more.",
     ["mode"],
     buckets=CALL_BUCKETS,
 )
 TRANSACTIONS_REPEATED = Counter(
-    "headrace_transactions_repeated_total", "Transactions run again after a deadlock or a lost race."
+    "headrace_transactions_repeated_total", "Transactions repeated after a deadlock or a lost race."
 )

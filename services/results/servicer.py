@@ -1,12 +1,14 @@
-"""headrace_internal.results.v1.ResultsService: a call in, a function of its name, an answer out."""
+"""ResultsService: each call runs the function of its name."""
 
 from typing import Any
 
 import grpc
 
 from services.results.database.database import Database
-from services.results.pages import listed_pages as pages
-from services.results.pages.recorded_pages import list_recorded_results
+from services.results.pages.jobs import get_jobs, list_jobs
+from services.results.pages.recorded_results import list_recorded_results
+from services.results.pages.results import list_results
+from services.results.pages.workers import list_workers
 from services.results.transitions.append_items import append_items
 from services.results.transitions.cancel_job import cancel_job
 from services.results.transitions.create_jobs import JobCreator
@@ -24,7 +26,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 
 class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
-    """Answers calls from a database."""
+    """Serves calls from a database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -39,21 +41,21 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
         return await append_items(self._database, request)
 
     async def GetJobs(self, request: pb.GetJobsRequest, context: Context) -> pb.GetJobsResponse:
-        """Returns snapshots that are newer than known."""
-        return await pages.get_jobs(self._database, request)
+        """Returns the snapshots that are newer than the caller knows."""
+        return await get_jobs(self._database, request)
 
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         """Returns a page of jobs."""
-        return await pages.list_jobs(self._database, request)
+        return await list_jobs(self._database, request)
 
     async def ListResults(self, request: pb.ListResultsRequest, context: Context) -> pb.ListResultsResponse:
         """Returns a page of results."""
-        return await pages.list_results(self._database, request)
+        return await list_results(self._database, request)
 
     async def ListRecordedResults(
         self, request: pb.ListRecordedResultsRequest, context: Context
     ) -> pb.ListRecordedResultsResponse:
-        """Returns a page of results in the order of their recording."""
+        """Returns a page of results, in the order of their recording."""
         return await list_recorded_results(self._database, request)
 
     async def LeaseChunks(self, request: pb.LeaseChunksRequest, context: Context) -> pb.LeaseChunksResponse:
@@ -63,19 +65,19 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
     async def RecordResults(
         self, request: pb.RecordResultsRequest, context: Context
     ) -> pb.RecordResultsResponse:
-        """Records what became of items."""
+        """Records results, failed attempts, deaths and releases."""
         return await record_results(self._database, request)
 
     async def Heartbeat(self, request: pb.HeartbeatRequest, context: Context) -> pb.HeartbeatResponse:
-        """Keeps a worker alive."""
+        """Keeps a worker and its leases alive."""
         return await heartbeat(self._database, request)
 
     async def EndWorker(self, request: pb.EndWorkerRequest, context: Context) -> pb.EndWorkerResponse:
-        """Ends a worker."""
+        """Ends a worker that will not come back."""
         return await end_worker(self._database, request)
 
     async def Sweep(self, request: pb.SweepRequest, context: Context) -> pb.SweepResponse:
-        """Finds what is due."""
+        """Ends dead workers' leases and wakes or ends jobs that are due."""
         return await sweep(self._database)
 
     async def CancelJob(self, request: pb.CancelJobRequest, context: Context) -> pb.CancelJobResponse:
@@ -87,7 +89,7 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
         return await pause_job(self._database, request)
 
     async def ResumeJob(self, request: pb.ResumeJobRequest, context: Context) -> pb.ResumeJobResponse:
-        """Lets a paused job go on."""
+        """Resumes a paused job."""
         return await resume_job(self._database, request)
 
     async def RetryJob(self, request: pb.RetryJobRequest, context: Context) -> pb.RetryJobResponse:
@@ -95,5 +97,5 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
         return await retry_job(self._database, request)
 
     async def ListWorkers(self, request: pb.ListWorkersRequest, context: Context) -> pb.ListWorkersResponse:
-        """Returns workers."""
-        return await pages.list_workers(self._database)
+        """Returns the workers seen in the last hour."""
+        return await list_workers(self._database)

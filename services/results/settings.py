@@ -1,4 +1,4 @@
-"""What the results service reads from its environment."""
+"""Settings of the results service, read from the environment."""
 
 from pydantic import Field
 
@@ -10,9 +10,10 @@ class ResultsSettings(ServiceSettings):
     """Settings of the results service.
 
     Attributes:
-        listen: HEADRACE_LISTEN: host:port of its gRPC server; port 0 takes a free one.
+        listen: HEADRACE_LISTEN: host:port of its gRPC server. Port 0 takes a free port.
         database_url: HEADRACE_DATABASE_URL: postgresql://user:password@host/name or sqlite:///path.
-        retention_hours: HEADRACE_RETENTION_HOURS: how long finished jobs are kept, in hours; 0: for ever.
+        retention_hours: HEADRACE_RETENTION_HOURS: retention of finished jobs, in hours. 0 keeps them for
+            ever.
     """
 
     listen: HostPort = "127.0.0.1:50052"

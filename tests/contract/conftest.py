@@ -35,10 +35,11 @@ TABLES = (
     "retry_requests",
     "purges",
 )
+OPTION_NAMES = frozenset(jobs_pb2.JobOptions.DESCRIPTOR.fields_by_name)
 
 
 class FakeWorker:
-    """One incarnation: leases, records, and tells what it holds, as a worker does."""
+    """One incarnation of a worker: it sends heartbeats, leases and records."""
 
     def __init__(self, store: "Store", address: str) -> None:
         self.store = store
@@ -63,6 +64,13 @@ class FakeWorker:
             )
         )
 
+    async def lease_all(self) -> list[pb.Lease]:
+        """Leases until no work is left."""
+        leases: list[pb.Lease] = []
+        while found := (await self.lease()).leases:
+            leases += found
+        return leases
+
     async def record(self, *records: pb.JobRecord) -> pb.RecordResultsResponse:
         return await self.store.stub.RecordResults(
             pb.RecordResultsRequest(incarnation=self.incarnation, jobs=records)
@@ -82,7 +90,7 @@ class FakeWorker:
 
 
 def record_of(lease: pb.Lease, indexes: Sequence[int] | None = None, **fields: Any) -> pb.JobRecord:
-    """The record of the items of a lease, or of some of them, each with these fields."""
+    """Returns the record of all or some items of a lease, each with these fields."""
     fields.setdefault("attempt_count", 1)
     fields.setdefault("usage", jobs_pb2.Usage(call_count=1, input_tokens=10, output_tokens=2, cost_micros=5))
     record = pb.JobRecord(job_id=lease.ref.job_id)
@@ -122,7 +130,7 @@ def deferral_of(
 
 
 class Store:
-    """A store, empty at first, whose clock can be moved."""
+    """A store, empty at first, with a clock that tests move."""
 
     record_of = staticmethod(record_of)
     release_of = staticmethod(release_of)
@@ -137,14 +145,16 @@ class Store:
         self._ports = iter(range(1, 1_000))
 
     def advance(self, seconds: float) -> None:
-        """Moves the store's clock on."""
+        """Advances the clock of the store."""
         self.clock.offset += int(seconds * 1_000_000)
 
     def new_job(self, items: int | Sequence[str] = 1, **fields: Any) -> pb.NewJob:
-        """A job to store; each call another one."""
+        """Returns a new job to store; fields named as in JobOptions become its options."""
         job_id = str(uuid_utils.uuid7())
         texts = [str(index) for index in range(items)] if isinstance(items, int) else items
-        given: dict[str, Any] = {
+        options: dict[str, Any] = {"job_class": jobs_pb2.JOB_CLASS_DEFAULT, "max_failed_ratio": 0.5}
+        options |= {name: fields.pop(name) for name in OPTION_NAMES & fields.keys()}
+        values: dict[str, Any] = {
             "job_id": job_id,
             "tenant": "default",
             "request_id": job_id,
@@ -152,26 +162,25 @@ class Store:
             "kind": "noop",
             "params": "{}",
             "items": texts,
-            "job_class": jobs_pb2.JOB_CLASS_DEFAULT,
-            "max_failed_ratio": 0.5,
+            "options": jobs_pb2.JobOptions(**options),
         }
-        return pb.NewJob(**(given | fields))
+        return pb.NewJob(**(values | fields))
 
     async def create(self, items: int | Sequence[str] = 1, **fields: Any) -> jobs_pb2.Job:
         """Stores a job and returns it."""
         return (await self.create_all(self.new_job(items, **fields))).outcomes[0].job
 
     async def open_upload(self, **fields: Any) -> jobs_pb2.Job:
-        """Stores a job whose items are to come, and returns it."""
+        """Stores a job with an open upload and returns it."""
         return await self.create(0, upload_open=True, **fields)
 
     async def append(
         self, job_id: str, first: int = 0, items: int | Sequence[str] = 0, **fields: Any
     ) -> pb.AppendItemsResponse:
-        """Appends items; a number of them are named by their index."""
+        """Appends items. A number of items stands for items named by their index."""
         texts = [str(first + place) for place in range(items)] if isinstance(items, int) else items
-        given = {"tenant": "default", "first_item_index": first, "items": texts} | fields
-        return await self.stub.AppendItems(pb.AppendItemsRequest(job_id=job_id, **given))
+        values = {"tenant": "default", "first_item_index": first, "items": texts} | fields
+        return await self.stub.AppendItems(pb.AppendItemsRequest(job_id=job_id, **values))
 
     async def finish(self, job_id: str, total: int) -> pb.AppendItemsResponse:
         return await self.append(job_id, finish_total_count=total)
@@ -180,7 +189,7 @@ class Store:
         return await self.stub.CreateJobs(pb.CreateJobsRequest(jobs=jobs))
 
     async def worker(self, address: str = "") -> FakeWorker:
-        """A live worker, at an address of its own."""
+        """Returns a live worker at an address of its own."""
         worker = FakeWorker(self, address or f"127.0.0.1:{next(self._ports)}")
         await worker.beat()
         return worker
@@ -190,30 +199,30 @@ class Store:
         return found.jobs[0]
 
     async def results(self, job_id: str, **fields: Any) -> pb.ListResultsResponse:
-        given = {"tenant": "default", "page_size": 1_000, "after_item_index": -1} | fields
-        return await self.stub.ListResults(pb.ListResultsRequest(job_id=job_id, **given))
+        values = {"tenant": "default", "page_size": 1_000, "after_item_index": -1} | fields
+        return await self.stub.ListResults(pb.ListResultsRequest(job_id=job_id, **values))
 
     async def recorded(
         self, job_id: str, after: pb.RecordPosition | None = None, **fields: Any
     ) -> pb.ListRecordedResultsResponse:
-        """A page of results in the order of their recording."""
-        given = {"tenant": "default", "page_size": 1_000} | fields
+        """Returns a page of results in the order of their recording."""
+        values = {"tenant": "default", "page_size": 1_000} | fields
         return await self.stub.ListRecordedResults(
-            pb.ListRecordedResultsRequest(job_id=job_id, after=after, **given)
+            pb.ListRecordedResultsRequest(job_id=job_id, after=after, **values)
         )
 
     async def change(self, job_id: str, **facts: Any) -> None:
-        """Changes facts of a job that no call of the store changes yet."""
+        """Sets facts of a job that no call of the store can set yet."""
         places = ", ".join(f"{name} = :{name}" for name in facts)
         async with self._engine.begin() as connection:
             await connection.execute(
                 text(f"UPDATE job_progress SET {places} WHERE job_id = :job_id"), {"job_id": job_id} | facts
             )
 
-    async def explain(self, statement: Statement, given: dict[str, Any]) -> str:
-        """How the database would run a statement."""
+    async def explain(self, statement: Statement, values: dict[str, Any]) -> str:
+        """Returns the database's plan of a statement."""
         explain = "EXPLAIN QUERY PLAN " if self.sqlite else "EXPLAIN "
-        parameters = given if self.sqlite else tuple(given[name] for name in statement.names)
+        parameters = values if self.sqlite else tuple(values[name] for name in statement.names)
         async with self._engine.connect() as connection:
             rows = await connection.exec_driver_sql(explain + statement.text, parameters)
             return "\n".join(str(tuple(row)) for row in rows)
@@ -235,23 +244,23 @@ class Store:
         return await self.stub.RetryJob(request)
 
     def purger(self, retention_hours: float = 1.0) -> Purger:
-        """A purger that looks when it is told to, and makes no pauses."""
+        """Returns a purger that runs only when called, without pauses."""
         return Purger(self.database, retention_hours, work_share=1.0)
 
     async def purge(self, retention_hours: float = 1.0) -> None:
-        """Purges all that finished so long ago, to the last row."""
+        """Purges all jobs past their retention, to the last row."""
         purger = self.purger(retention_hours)
         await purger.purge_jobs()
         await purger.purge_rows()
         await purger.purge_rows()
 
     async def tenants_with_shares(self) -> set[str]:
-        """The tenants that the store knows the virtual time of."""
+        """Returns the tenants that have a virtual time."""
         async with self._engine.begin() as connection:
             return set((await connection.execute(text("SELECT tenant FROM tenant_shares"))).scalars())
 
     async def count_rows(self, *tables: str, job_id: str = "") -> dict[str, int]:
-        """How many rows there are by table, those of a job or all; of the tables that rows of jobs are in."""
+        """Counts rows by table, of a job or of all. Default: all tables with rows of jobs."""
         found = {}
         async with self._engine.begin() as connection:
             for table in tables or [table for table in TABLES if table != "workers"]:
@@ -265,7 +274,7 @@ class Store:
 
 
 class RunningStore:
-    """The app of a database, shared by the tests of it, which each find it empty."""
+    """The results service on one database. Its tests share it, and each finds it empty."""
 
     def __init__(self, url: str) -> None:
         self.clock = Clock()
@@ -273,7 +282,7 @@ class RunningStore:
         settings = ResultsSettings(listen="127.0.0.1:0", database_url=url, drain_seconds=1, retention_hours=0)
         self.app = ResultsApp(settings, self.clock)
         self.engine = open_engine(url)
-        self.database = Database(url, self.clock)  # as that of another replica
+        self.database = Database(url, self.clock)  # Like that of another replica.
 
     async def empty(self) -> None:
         self.clock.offset = 0
@@ -308,7 +317,7 @@ async def _run_store(
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def database_name(request: pytest.FixtureRequest) -> str:
-    """Each database in turn."""
+    """Names each database in turn."""
     name: str = request.param
     return name
 

@@ -1,20 +1,20 @@
-"""The time that transitions go by."""
+"""The clock of the transactions."""
 
 import time
 
 
 class Clock:
-    """The database's clock, as a number of microseconds since 1970.
+    """The clock of the database, in microseconds since 1970.
 
-    On PostgreSQL it is the server's clock; SQLite runs in this process and so does its clock.
+    On PostgreSQL it is the clock of the server. SQLite runs in this process and uses the clock of it.
 
     Attributes:
-        offset: Microseconds added to it. Always 0, but for tests, which move time with it.
+        offset: Microseconds added to the clock. Always 0 in production; tests move time with it.
     """
 
     def __init__(self) -> None:
         self.offset = 0
 
     def local_now(self) -> int:
-        """Returns the time of this process, in microseconds; only SQLite goes by it."""
+        """Returns the time of this process, in microseconds. Only SQLite uses it."""
         return time.time_ns() // 1000 + self.offset

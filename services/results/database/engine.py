@@ -1,4 +1,4 @@
-"""Connections to the database, and how they are set."""
+"""Engines: connections to the database and their settings."""
 
 import re
 from pathlib import Path
@@ -10,17 +10,17 @@ from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 POOL_SIZE = 20
-# Apart, for what tells that workers live: it must not wait behind calls that wait for a job.
+# Separate pool for signs of life of workers, which must not wait behind calls that wait for a job's lock.
 SIGNS_OF_LIFE_POOL_SIZE = 4
 SQLITE_BUSY_SECONDS = 10
-# Each statement finds few rows by a key, however large its tables have become. So it is planned once, for
-# its indexes, and not again at every call, which would take longer than running it.
+# Each statement finds few rows by a key, however large its tables are. So PostgreSQL plans it once, for the
+# indexes. Planning at every call would take longer than running it.
 _POSTGRESQL_SETTINGS = {
     "application_name": "headrace-results",
     "enable_seqscan": "off",
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",
-    # A process that stands still, or a lost connection, must not hold the others up for ever.
+    # A process that hangs, or a lost connection, must not block the others for ever.
     "lock_timeout": "5s",
     "statement_timeout": "60s",
     "idle_in_transaction_session_timeout": "30s",
@@ -31,30 +31,36 @@ _WITHOUT_BEGIN = "headrace_without_begin"
 def open_engine(url: str, pool_size: int = POOL_SIZE) -> AsyncEngine:
     """Returns an engine for PostgreSQL (asyncpg) or SQLite (aiosqlite, write-ahead log).
 
-    What statements are run with is shown in no error: it may be an item's content.
+    Errors do not show the parameters of statements, which may be the content of an item.
 
     Args:
-        url: Of the database.
-        pool_size: Connections to PostgreSQL at most.
+        url: URL of the database.
+        pool_size: Maximum connections to PostgreSQL.
     """
-    if not url.startswith("sqlite"):
-        engine = create_async_engine(
-            re.sub("^postgresql://", "postgresql+asyncpg://", url),
-            hide_parameters=True,
-            pool_size=pool_size,
-            max_overflow=0,
-            pool_timeout=10,
-            connect_args={
-                "timeout": 5,
-                "command_timeout": 65,
-                # All that there are, and those for many rows at once are long.
-                "statement_cache_size": 500,
-                "max_cacheable_statement_size": 0,
-                "server_settings": _POSTGRESQL_SETTINGS,
-            },
-        )
-        event.listen(engine.sync_engine, "checkout", _pass_over_closed)
-        return engine
+    return _sqlite_engine(url) if url.startswith("sqlite") else _postgresql_engine(url, pool_size)
+
+
+def _postgresql_engine(url: str, pool_size: int) -> AsyncEngine:
+    engine = create_async_engine(
+        re.sub("^postgresql://", "postgresql+asyncpg://", url),
+        hide_parameters=True,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        connect_args={
+            "timeout": 5,
+            "command_timeout": 65,
+            # Caches all statements, even the long ones for many rows.
+            "statement_cache_size": 500,
+            "max_cacheable_statement_size": 0,
+            "server_settings": _POSTGRESQL_SETTINGS,
+        },
+    )
+    event.listen(engine.sync_engine, "checkout", _reject_closed)
+    return engine
+
+
+def _sqlite_engine(url: str) -> AsyncEngine:
     engine = create_async_engine(
         re.sub("^sqlite://", "sqlite+aiosqlite://", url),
         hide_parameters=True,
@@ -66,21 +72,21 @@ def open_engine(url: str, pool_size: int = POOL_SIZE) -> AsyncEngine:
 
 
 def make_folder(url: str) -> None:
-    """Makes the folder of an SQLite database, unless it is there."""
+    """Creates the folder of an SQLite database if it does not exist."""
     parts = make_url(url)
     if parts.get_backend_name() == "sqlite" and parts.database and parts.database != ":memory:":
         Path(parts.database).parent.mkdir(parents=True, exist_ok=True)
 
 
 def without_begin(engine: AsyncEngine, sqlite: bool) -> AsyncEngine:
-    """Returns the same engine without transactions around statements: BEGIN and COMMIT cost round trips."""
+    """Returns the engine without a transaction around each statement: BEGIN and COMMIT cost round trips."""
     if sqlite:
         return engine.execution_options(**{_WITHOUT_BEGIN: True})
     return engine.execution_options(isolation_level="AUTOCOMMIT")
 
 
-def _pass_over_closed(connection: Any, record: Any, proxy: Any) -> None:
-    """Has the pool open new connections where the server has closed one: then it has closed them all."""
+def _reject_closed(connection: Any, record: Any, proxy: Any) -> None:
+    """Empties the pool if the server closed one connection: then it has closed them all."""
     if connection.driver_connection.is_closed():
         raise InvalidatePoolError
 

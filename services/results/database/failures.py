@@ -1,4 +1,4 @@
-"""What a failure of the database means for the caller."""
+"""Translates errors of the database into errors for the caller."""
 
 import re
 
@@ -12,7 +12,7 @@ from services.shared.logging import get_logger
 
 log = get_logger(__name__)
 
-# What a database, its driver (by itself or wrapped by SQLAlchemy) or the pool of connections raises.
+# Errors of the database, of its driver (plain or wrapped by SQLAlchemy) and of the connection pool.
 DATABASE_ERRORS = (
     asyncpg.PostgresError,
     asyncpg.InterfaceError,
@@ -22,29 +22,29 @@ DATABASE_ERRORS = (
     PoolTimeoutError,
 )
 
-# Deadlock, serialization failure, lock not available, unique violation: the same again may succeed.
+# Deadlock, serialization failure, lock not available, unique violation: a repeat may succeed.
 _REPEATABLE = re.compile("40P01|40001|55P03|23505")
-# Lost connection, wrong password, no such database, out of resources, stopped or timed out, disk fault.
+# Lost connection, wrong password, no such database, out of resources, shutdown or time-out, disk fault.
 _UNAVAILABLE = re.compile("08|28|3D|53|57|58|25P03")
-# A value that does not fit, a broken constraint, a limit of the program.
+# A value that does not fit, a violated constraint, a limit of the program.
 _REFUSED = re.compile("22|23|54")
 _REPEATABLE_ON_SQLITE = re.compile("UNIQUE constraint failed|database is locked")
 _UNAVAILABLE_ON_SQLITE = re.compile("disk I/O|disk is full|unable to open database")
 _REFUSED_ON_SQLITE = re.compile("too big|too large|constraint failed|could not be encoded|datatype mismatch")
 
 
-class RefusedError(Exception):
-    """The database takes this content never, however often it is tried; the text says why, not what."""
+class ContentRefusedError(Exception):
+    """The database refuses this content for good. The message names the cause and holds no content."""
 
 
 def is_repeatable(error: Exception) -> bool:
-    """Returns whether the same transaction may succeed when it is run again."""
+    """Returns whether the same transaction may succeed if it runs again."""
     state, cause = _state_of(error), _cause_of(error)
     return bool(_REPEATABLE.match(state) if state else _REPEATABLE_ON_SQLITE.search(str(cause)))
 
 
-def translate(error: Exception) -> HeadraceError | RefusedError:
-    """Returns what to raise for one of DATABASE_ERRORS; its text holds no content and no address."""
+def translate(error: Exception) -> HeadraceError | ContentRefusedError:
+    """Returns the error to raise for one of DATABASE_ERRORS. Its message holds no content and no address."""
     if isinstance(error, (OSError, PoolTimeoutError)) or is_repeatable(error) or _is_lost(error):
         return _unavailable(error)
     state, cause = _state_of(error), str(_cause_of(error))
@@ -52,11 +52,11 @@ def translate(error: Exception) -> HeadraceError | RefusedError:
     if _UNAVAILABLE.match(state) if state else _UNAVAILABLE_ON_SQLITE.search(cause):
         return _unavailable(error)
     if _REFUSED.match(state) if state else _REFUSED_ON_SQLITE.search(cause):
-        return RefusedError(name)
-    # The statement does not fit the schema: such a cause names tables and columns, and no content.
+        return ContentRefusedError(name)
+    # The statement does not fit the schema. Such a cause names tables and columns, never content.
     is_safe = state.startswith("42") or cause.startswith("no such")
     log.error("statement_failed", error=name, cause=cause if is_safe else "")
-    return InternalError("the store failed; its log has the details")
+    return InternalError("the store failed; see the log of the results service")
 
 
 def _cause_of(error: Exception) -> BaseException:
@@ -68,13 +68,13 @@ def _state_of(error: Exception) -> str:
 
 
 def _is_lost(error: Exception) -> bool:
-    """Returns whether the driver says that the connection is of no use, without a word from the server."""
+    """Returns whether the driver reports a broken connection, without an error from the server."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
         return True
-    is_drivers = isinstance(
+    from_driver = isinstance(
         error, (WrappedInterfaceError, asyncpg.InterfaceError, asyncpg.InternalClientError)
     )
-    return is_drivers and not _state_of(error)
+    return from_driver and not _state_of(error)
 
 
 def _unavailable(error: Exception) -> UnavailableError:

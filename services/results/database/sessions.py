@@ -1,7 +1,8 @@
-"""What transactions run their statements on.
+"""Sessions: connections that run the statements of a transaction.
 
-SQLAlchemy keeps the connections. On PostgreSQL a statement goes from here straight to its driver, asyncpg:
-with SQLAlchemy's result objects in between it costs twice as much, and a small job is a dozen statements.
+SQLAlchemy pools the connections. On PostgreSQL a session sends its statements straight to the driver,
+asyncpg: SQLAlchemy's result objects would double the cost of a statement, and a small job takes a dozen of
+them.
 """
 
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -19,10 +20,10 @@ from services.results.database.sql import Statement
 
 
 class Row(Record):  # type: ignore[misc]  # asyncpg has no types
-    """A row of PostgreSQL whose columns are attributes too, as SQLAlchemy's are."""
+    """A row of PostgreSQL with its columns as attributes, like a row of SQLAlchemy."""
 
     def __getattr__(self, name: str) -> Any:
-        """Returns a column."""
+        """Returns the value of a column."""
         try:
             return self[name]
         except KeyError:
@@ -32,16 +33,16 @@ class Row(Record):  # type: ignore[misc]  # asyncpg has no types
 class Session(Protocol):
     """Runs statements, one after another."""
 
-    async def run(self, statement: Statement, given: Mapping[str, Any]) -> Sequence[Any]:
-        """Returns the rows that a statement gives; none where it gives none."""
+    async def run(self, statement: Statement, parameters: Mapping[str, Any]) -> Sequence[Any]:
+        """Runs a statement and returns its rows; empty if it returns none."""
 
 
 class Sessions:
     """Opens sessions.
 
     Args:
-        engine: Keeps the connections.
-        sqlite: Whether it is SQLite's.
+        engine: Engine with the pool of connections.
+        sqlite: Whether the database is SQLite.
     """
 
     def __init__(self, engine: AsyncEngine, sqlite: bool) -> None:
@@ -51,10 +52,11 @@ class Sessions:
 
     @asynccontextmanager
     async def write(self, *, one_statement: bool) -> AsyncIterator[Session]:
-        """Gives a session whose writes are committed at its end, or undone where it ends with an error.
+        """Opens a session. Its writes are committed at the end, or rolled back after an error.
 
         Args:
-            one_statement: On PostgreSQL it is a single statement, which needs no BEGIN and no COMMIT.
+            one_statement: Whether it runs a single statement on PostgreSQL, which needs no BEGIN and no
+                COMMIT.
         """
         if self._sqlite:
             async with self._engine.begin() as connection:
@@ -69,7 +71,7 @@ class Sessions:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Session]:
-        """Gives a session each of whose statements sees the newest data."""
+        """Opens a session for reading. Each of its statements sees the newest data."""
         if self._sqlite:
             async with self._without_begin.connect() as connection:
                 yield _SqliteSession(connection)
@@ -91,18 +93,18 @@ class Sessions:
         try:
             return await self._engine.raw_connection()
         except self._engine.dialect.loaded_dbapi.Error as error:
-            # SQLAlchemy's double of what asyncpg raised, which it wraps elsewhere and not here.
+            # SQLAlchemy's copy of the error of asyncpg. Elsewhere SQLAlchemy wraps it; here it does not.
             raise (error.__cause__ or error) from None
         except InvalidRequestError:
-            raise ConnectionResetError("new connections are closed at once") from None
+            raise ConnectionResetError("the server closes new connections at once") from None
 
 
 class _PostgresqlSession:
     def __init__(self, driver: "Connection[Row]") -> None:
         self._driver = driver
 
-    async def run(self, statement: Statement, given: Mapping[str, Any]) -> Sequence[Row]:
-        values = [given[name] for name in statement.names]
+    async def run(self, statement: Statement, parameters: Mapping[str, Any]) -> Sequence[Row]:
+        values = [parameters[name] for name in statement.names]
         rows: Sequence[Row] = await self._driver.fetch(statement.text, *values, record_class=Row)
         return rows
 
@@ -111,6 +113,6 @@ class _SqliteSession:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def run(self, statement: Statement, given: Mapping[str, Any]) -> Sequence[Any]:
-        result = await self._connection.exec_driver_sql(statement.text, dict(given))
+    async def run(self, statement: Statement, parameters: Mapping[str, Any]) -> Sequence[Any]:
+        result = await self._connection.exec_driver_sql(statement.text, dict(parameters))
         return result.fetchall() if result.returns_rows else []

@@ -1,13 +1,14 @@
 """SQL that is written once and runs on PostgreSQL and SQLite.
 
-Statements are written in the words of PostgreSQL, plus two marks:
+Statements use the dialect of PostgreSQL, plus two marks:
 
-``ROWS(r: job_id text, item_index bigint)`` is a table of rows that the caller gives along, of any number,
-in one parameter a column (PostgreSQL) or one parameter in all (SQLite), so the text never varies with it.
+``ROWS(r: job_id text, item_index bigint)`` is a table of any number of rows that the caller passes: one
+parameter per column on PostgreSQL, one parameter in all on SQLite. So the text does not vary with their
+number.
 
-``NOW()`` is the database's clock in microseconds.
+``NOW()`` is the clock of the database, in microseconds.
 
-SQLite has one writer, so row locks (``FOR UPDATE`` ...) are left out for it.
+SQLite has one writer, so row locks (``FOR UPDATE`` ...) are dropped for it.
 """
 
 import functools
@@ -32,21 +33,21 @@ class Statement:
     """A statement of one dialect.
 
     Attributes:
-        text: As its driver runs it: on PostgreSQL with ``$1`` for a parameter, on SQLite with ``:name``.
-        names: The names of the parameters, in the order of their numbers.
-        columns: Of each table of rows, by its name, the names of its columns.
-        tells_time: Whether NOW() is in it.
+        text: Text for the driver, with parameters as ``$1`` on PostgreSQL and as ``:name`` on SQLite.
+        names: Names of the parameters, in the order of their numbers.
+        columns: Column names of each table of rows, by the name of the table.
+        reads_clock: Whether it contains NOW().
     """
 
     text: str
     names: tuple[str, ...]
     columns: Mapping[str, tuple[str, ...]]
-    tells_time: bool
+    reads_clock: bool
 
 
 @functools.cache
 def prepare(template: str, sqlite: bool) -> Statement:
-    """Returns the statement of a dialect; a second call returns the same object."""
+    """Returns the statement for one dialect. The result is cached."""
     columns: dict[str, tuple[str, ...]] = {}
 
     def table(match: re.Match[str]) -> str:
@@ -55,7 +56,7 @@ def prepare(template: str, sqlite: bool) -> Statement:
         return (_sqlite_rows if sqlite else _postgresql_rows)(alias, specs)
 
     sql = _ROWS.sub(table, template)
-    tells_time = "NOW()" in sql
+    reads_clock = "NOW()" in sql
     if sqlite:
         sql = _LOCK.sub("", sql).replace("NOW()", ":now")
         sql = sql.replace("GREATEST(", "max(").replace("LEAST(", "min(")
@@ -65,7 +66,7 @@ def prepare(template: str, sqlite: bool) -> Statement:
     if not sqlite:
         numbers = {name: f"${number}" for number, name in enumerate(names, start=1)}
         sql = _PARAMETER.sub(lambda match: numbers[match[1]], sql)
-    return Statement(sql, names, columns, tells_time)
+    return Statement(sql, names, columns, reads_clock)
 
 
 def parameters(
@@ -75,25 +76,25 @@ def parameters(
     plain: Mapping[str, Any],
     rows: Mapping[str, Sequence[Sequence[Any]]],
 ) -> dict[str, Any]:
-    """Returns what to run a statement with.
+    """Returns the parameters of a statement, by name.
 
     Args:
         statement: The statement.
-        sqlite: Whether it is SQLite's.
-        clock: Gives the time where the statement asks for it.
-        plain: Its plain parameters.
-        rows: The rows of each of its tables.
+        sqlite: Whether it is for SQLite.
+        clock: Clock for a statement that contains NOW().
+        plain: Plain parameters.
+        rows: Rows of each of its tables of rows.
     """
-    given = dict(plain)
+    values = dict(plain)
     for alias, names in statement.columns.items():
         if sqlite:
-            given[alias] = json.dumps(rows[alias])
+            values[alias] = json.dumps(rows[alias])
         else:
             columns = list(zip(*rows[alias], strict=True)) or [()] * len(names)
-            given.update((f"{alias}_{name}", list(c)) for name, c in zip(names, columns, strict=True))
-    if statement.tells_time:
-        given |= {"now": clock.local_now()} if sqlite else {"clock_offset": clock.offset}
-    return given
+            values.update((f"{alias}_{name}", list(c)) for name, c in zip(names, columns, strict=True))
+    if statement.reads_clock:
+        values |= {"now": clock.local_now()} if sqlite else {"clock_offset": clock.offset}
+    return values
 
 
 def _postgresql_rows(alias: str, specs: Sequence[Sequence[str]]) -> str:
@@ -105,4 +106,4 @@ def _sqlite_rows(alias: str, specs: Sequence[Sequence[str]]) -> str:
     columns = ", ".join(
         f"json_extract(value, '$[{place}]') AS {name}" for place, (name, _) in enumerate(specs)
     )
-    return f"(SELECT {columns} FROM json_each(:{alias})) AS {alias}"  # noqa: S608  # constants alone
+    return f"(SELECT {columns} FROM json_each(:{alias})) AS {alias}"

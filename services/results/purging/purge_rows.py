@@ -1,20 +1,20 @@
-"""The second step of a purge: what is left of a job goes, in short transactions."""
-
-# ruff: noqa: S608  # statements are put together from constants alone
+"""Second step of a purge: deletes the other rows of purged jobs, in short transactions."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
-from services.results.database.database import Database, Transaction
+from services.results.database.database import Database
+from services.results.database.transaction import Transaction
 
-# Of one transaction: items (with all that there is of each), or chunks; and bytes of inputs and outputs.
-ROWS_AT_ONCE = 1_000
-BYTES_AT_ONCE = 4 * 1024 * 1024
+# Limits of one transaction: items (each with all its rows) or chunks, and bytes of inputs and outputs.
+MAX_ROWS_PER_TRANSACTION = 1_000
+MAX_BYTES_PER_TRANSACTION = 4 * 1024 * 1024
 
-_LIST = "SELECT u.job_id FROM purges u ORDER BY u.job_id LIMIT :most"
-# Every item is in a chunk, so chunks tell how far to go, and go last. Another replica may be at the same job.
+_LIST = "SELECT u.job_id FROM purges u ORDER BY u.job_id LIMIT :limit"
+# Every item is in a chunk, so the chunks bound the items and are deleted last. Another replica may work on
+# the same job.
 _LOCK = """
 SELECT u.job_id,
     (SELECT c.first_index + c.item_count FROM chunks c WHERE c.job_id = u.job_id AND c.first_index >= 0
@@ -23,7 +23,7 @@ SELECT u.job_id,
 FROM purges u WHERE u.job_id IN (SELECT k.job_id FROM ROWS(k: job_id text))
 ORDER BY u.job_id FOR UPDATE OF u SKIP LOCKED"""
 _RANGES = "ROWS(k: job_id text, first_index bigint, end_index bigint)"
-# A block of inputs begins where the first of its chunks does, and that one knows its bytes.
+# A block of inputs starts with the first of its chunks, which stores its size.
 _SIZES = f"""
 SELECT k.job_id, e.item_index AS place, e.output_bytes AS size FROM {_RANGES}
 JOIN results e ON e.job_id = k.job_id AND e.item_index >= k.first_index AND e.item_index < k.end_index
@@ -31,17 +31,17 @@ UNION ALL
 SELECT b.job_id, c.first_index, c.input_bytes FROM {_RANGES.replace("(k:", "(b:")}
 JOIN chunks c ON c.job_id = b.job_id AND c.first_index >= b.first_index AND c.first_index < b.end_index
 AND c.first_index >= 0"""
-_FORGET = "DELETE FROM purges WHERE job_id IN (SELECT over.job_id FROM ROWS(over: job_id text))"
+_DELETE_PURGES = "DELETE FROM purges WHERE job_id IN (SELECT over.job_id FROM ROWS(over: job_id text))"
 
 
 class Position(NamedTuple):
-    """How far a job is purged: its rows of items and of chunks before these indexes are gone."""
+    """Progress of the purge of a job: rows of items and of chunks before these indexes are deleted."""
 
     item_index: int = 0
     chunk_index: int = 0
 
 
-class _Left(NamedTuple):
+class _Remaining(NamedTuple):
     job_id: str
     position: Position
     item_end: int
@@ -54,46 +54,51 @@ class _Range(NamedTuple):
     end_index: int
 
 
-async def list_purges(database: Database, most: int) -> list[str]:
-    """Returns ids of jobs whose other rows are still to go, the oldest first.
+async def list_purges(database: Database, limit: int) -> list[str]:
+    """Returns ids of purged jobs that still have rows, the oldest first.
 
     Args:
         database: The database.
-        most: How many at most.
+        limit: Maximum number of ids.
     """
-    rows = await database.read(lambda tx: tx.run(_LIST, {"most": most}))
+    rows = await database.read(lambda tx: tx.run(_LIST, {"limit": limit}))
     return [row.job_id for row in rows]
 
 
 async def purge_rows(database: Database, positions: Mapping[str, Position]) -> dict[str, Position | None]:
-    """Returns how far jobs are purged now, None where nothing is left; one transaction's worth further on.
+    """Deletes one transaction's worth of rows of purged jobs.
 
-    Jobs that nothing was done for, or that another caller is at, are missing. It may begin anew at any
-    position, and so after a crash at 0.
+    It can restart at any position, so after a crash it starts at 0.
 
     Args:
         database: The database.
-        positions: Of the jobs to go on with, by id.
+        positions: Progress of the jobs to continue with, by id.
+
+    Returns:
+        The new progress by job id; None if the job has no rows any more. Jobs that were not worked on, or
+        that another caller works on, are missing.
     """
     return await database.write(lambda tx: _purge_in(tx, positions))
 
 
 async def _purge_in(tx: Transaction, positions: Mapping[str, Position]) -> dict[str, Position | None]:
     rows = await tx.run(_LOCK, k=[(job_id,) for job_id in sorted(positions)])
-    left = [_Left(row.job_id, positions[row.job_id], row.item_end or 0, row.chunk_end or 0) for row in rows]
-    with_items = [job for job in left if job.position.item_index < job.item_end]
+    remaining = [
+        _Remaining(row.job_id, positions[row.job_id], row.item_end or 0, row.chunk_end or 0) for row in rows
+    ]
+    with_items = [job for job in remaining if job.position.item_index < job.item_end]
     if with_items:
         return await _purge_items(tx, with_items)
-    with_chunks = [job for job in left if job.position.chunk_index < job.chunk_end]
+    with_chunks = [job for job in remaining if job.position.chunk_index < job.chunk_end]
     if with_chunks:
         return _purge_chunks(tx, with_chunks)
-    _purge_rest(tx, [(job.job_id,) for job in left])
-    return {job.job_id: None for job in left}
+    _purge_rest(tx, [(job.job_id,) for job in remaining])
+    return {job.job_id: None for job in remaining}
 
 
-async def _purge_items(tx: Transaction, jobs: Sequence[_Left]) -> dict[str, Position | None]:
-    wanted = _take((job.job_id, job.position.item_index, job.item_end) for job in jobs)
-    ranges = _cut(wanted, await tx.run(_SIZES, k=wanted, b=wanted))
+async def _purge_items(tx: Transaction, jobs: Sequence[_Remaining]) -> dict[str, Position | None]:
+    wanted = _limit_rows((job.job_id, job.position.item_index, job.item_end) for job in jobs)
+    ranges = _limit_bytes(wanted, await tx.run(_SIZES, k=wanted, b=wanted))
     tx.later(_delete(tx, "item_blocks", "first_index"), item_blocks=ranges)
     tx.later(_delete(tx, "results", "item_index"), results=ranges)
     tx.later(_delete(tx, "item_attempts", "item_index"), item_attempts=ranges)
@@ -101,8 +106,8 @@ async def _purge_items(tx: Transaction, jobs: Sequence[_Left]) -> dict[str, Posi
     return {part.job_id: before[part.job_id]._replace(item_index=part.end_index) for part in ranges}
 
 
-def _purge_chunks(tx: Transaction, jobs: Sequence[_Left]) -> dict[str, Position | None]:
-    ranges = _take((job.job_id, job.position.chunk_index, job.chunk_end) for job in jobs)
+def _purge_chunks(tx: Transaction, jobs: Sequence[_Remaining]) -> dict[str, Position | None]:
+    ranges = _limit_rows((job.job_id, job.position.chunk_index, job.chunk_end) for job in jobs)
     tx.later(_delete(tx, "chunks", "chunk_index"), chunks=ranges)
     before = {job.job_id: job.position for job in jobs}
     return {part.job_id: before[part.job_id]._replace(chunk_index=part.end_index) for part in ranges}
@@ -111,13 +116,13 @@ def _purge_chunks(tx: Transaction, jobs: Sequence[_Left]) -> dict[str, Position 
 def _purge_rest(tx: Transaction, job_ids: Sequence[tuple[str]]) -> None:
     if job_ids:
         tx.later(_delete(tx, "retry_requests"), retry_requests=job_ids)
-        tx.later(_FORGET, over=job_ids)
+        tx.later(_DELETE_PURGES, over=job_ids)
 
 
 def _delete(tx: Transaction, table: str, column: str = "") -> str:
-    """Returns a statement that deletes rows of jobs, all or those in a range of a column.
+    """Returns a statement that deletes rows of jobs: all, or those in a range of a column.
 
-    They are found by an index first: a DELETE with a join might be planned as a scan of the table.
+    It finds them by an index first: PostgreSQL might plan a DELETE with a join as a scan of the table.
     """
     indexes = ", first_index bigint, end_index bigint" if column else ""
     found = f"FROM ROWS({table}: job_id text{indexes}) JOIN {table} e ON e.job_id = {table}.job_id"
@@ -128,22 +133,22 @@ def _delete(tx: Transaction, table: str, column: str = "") -> str:
     return f"DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT e.ctid {found}))"
 
 
-def _take(jobs: Iterable[tuple[str, int, int]]) -> list[_Range]:
-    """Returns the beginnings of ranges (job id, first index, end index), ROWS_AT_ONCE long together."""
-    taken, capacity = [], ROWS_AT_ONCE
+def _limit_rows(jobs: Iterable[tuple[str, int, int]]) -> list[_Range]:
+    """Cuts ranges (job id, first index, end index) to MAX_ROWS_PER_TRANSACTION rows in all."""
+    limited, free_count = [], MAX_ROWS_PER_TRANSACTION
     for job_id, first, end in jobs:
-        if capacity:
-            taken.append(_Range(job_id, first, min(end, first + capacity)))
-            capacity -= taken[-1].end_index - first
-    return taken
+        if free_count:
+            limited.append(_Range(job_id, first, min(end, first + free_count)))
+            free_count -= limited[-1].end_index - first
+    return limited
 
 
-def _cut(ranges: Sequence[_Range], sizes: Sequence[Row[Any]]) -> list[_Range]:
-    """Returns the ranges up to where their bytes are as many as one transaction may delete."""
+def _limit_bytes(ranges: Sequence[_Range], sizes: Sequence[Row[Any]]) -> list[_Range]:
+    """Cuts ranges to the row with which their bytes exceed MAX_BYTES_PER_TRANSACTION."""
     total = 0
     for row in sorted(sizes, key=lambda row: (row.job_id, row.place)):
         total += row.size
-        if total > BYTES_AT_ONCE:
+        if total > MAX_BYTES_PER_TRANSACTION:
             return _end_after(ranges, row.job_id, row.place)
     return list(ranges)
 

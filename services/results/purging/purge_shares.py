@@ -1,37 +1,39 @@
-"""Forgets how far tenants are that have no job any more."""
-
-# ruff: noqa: S608  # statements are put together from constants alone
+"""Deletes the shares of tenants without jobs."""
 
 from collections.abc import Sequence
 
-from services.results.database.database import Database, Transaction
+from services.results.database.database import Database
+from services.results.database.transaction import Transaction
 
-SHARES_AT_ONCE = 1_000
+MAX_SHARES_PER_TRANSACTION = 1_000
 
 _WITHOUT_JOBS = """NOT EXISTS (
     SELECT 1 FROM job_progress p WHERE p.tenant = tenant_shares.tenant AND p.job_class > 0)"""
-# The row of tenant '' is that of the class itself.
+# The row of tenant '' belongs to the class itself.
 _FIND = f"""
 SELECT job_class, tenant FROM tenant_shares WHERE tenant <> '' AND {_WITHOUT_JOBS}
-ORDER BY job_class, tenant LIMIT :most"""
-# A job that is just being created has found the row and cannot be seen yet. So none is meanwhile: those under
-# way are waited for, for a moment, and those that come wait for the deletion.
-_WAIT_A_MOMENT = "SET LOCAL lock_timeout = '100ms'"
-_LET_NONE_BE_CREATED = "LOCK TABLE jobs IN SHARE MODE"
+ORDER BY job_class, tenant LIMIT :limit"""
+# A job that is being created has found the row but is not visible yet. So the deletion locks out creations:
+# it waits briefly for those under way, and new ones wait for the deletion.
+_LIMIT_WAIT = "SET LOCAL lock_timeout = '100ms'"
+_LOCK_OUT_CREATIONS = "LOCK TABLE jobs IN SHARE MODE"
 _DELETE = f"""
 DELETE FROM tenant_shares WHERE (job_class, tenant) IN (
     SELECT idle.job_class, idle.tenant FROM ROWS(idle: job_class bigint, tenant text)) AND {_WITHOUT_JOBS}"""
 
 
 async def purge_shares(database: Database) -> int:
-    """Returns how many rows of tenants without jobs are gone, at most SHARES_AT_ONCE.
+    """Deletes rows of tenants without jobs, at most MAX_SHARES_PER_TRANSACTION of them.
 
-    Such a tenant is as far behind as one that comes new: both go on from where the others stand.
+    Such a tenant loses nothing: like a newcomer, it continues from the virtual time of the others.
+
+    Returns:
+        The number of deleted rows.
 
     Raises:
-        UnavailableError: Jobs are created without a gap now; or the database cannot be reached.
+        UnavailableError: Jobs are being created without a gap, or the database cannot be reached.
     """
-    found = await database.read(lambda tx: tx.run(_FIND, {"most": SHARES_AT_ONCE}))
+    found = await database.read(lambda tx: tx.run(_FIND, {"limit": MAX_SHARES_PER_TRANSACTION}))
     idle = [(row.job_class, row.tenant) for row in found]
     if idle:
         await database.write(lambda tx: _delete_in(tx, idle))
@@ -39,7 +41,7 @@ async def purge_shares(database: Database) -> int:
 
 
 async def _delete_in(tx: Transaction, idle: Sequence[tuple[int, str]]) -> None:
-    if not tx.sqlite:  # it has one writer
-        await tx.run(_WAIT_A_MOMENT)
-        await tx.run(_LET_NONE_BE_CREATED)
+    if not tx.sqlite:  # SQLite has one writer.
+        await tx.run(_LIMIT_WAIT)
+        await tx.run(_LOCK_OUT_CREATIONS)
     await tx.run(_DELETE, idle=idle)

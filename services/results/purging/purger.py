@@ -6,9 +6,9 @@ from typing import TypeVar
 
 from headrace.errors import UnavailableError
 from services.results.database.database import Database
-from services.results.purging.purge_jobs import JOBS_AT_ONCE, purge_jobs
+from services.results.purging.purge_jobs import MAX_JOBS_PER_TRANSACTION, purge_jobs
 from services.results.purging.purge_rows import Position, list_purges, purge_rows
-from services.results.purging.purge_shares import SHARES_AT_ONCE, purge_shares
+from services.results.purging.purge_shares import MAX_SHARES_PER_TRANSACTION, purge_shares
 from services.results.rows.worker_rows import SECOND
 from services.shared.logging import fault_fields, get_logger
 from services.shared.tracing import detached_context
@@ -17,28 +17,28 @@ log = get_logger(__name__)
 
 T = TypeVar("T")
 
-# Of the time, how much a purger may have a transaction running, so that it is one client among many.
+# Fraction of the time in which a purger may have a transaction running, so that it is one client among many.
 WORK_SHARE = 0.2
-# How often it looks, in seconds; more often where jobs are kept for minutes only.
+# Seconds between two runs; fewer if the retention is only minutes.
 MAX_INTERVAL_SECONDS = 60.0
 MIN_INTERVAL_SECONDS = 1.0
-# How much more seldom it looks for tenants without jobs: it has to pass all tenants.
+# Intervals between two searches for tenants without jobs, which read all tenants.
 SHARES_INTERVALS = 60
-# Jobs whose rows one look goes on with, and those that share a transaction.
-JOBS_A_LOOK = 10_000
-JOBS_A_TRANSACTION = 100
+# Maximum jobs whose rows one run deletes, and maximum jobs that share such a transaction.
+JOBS_PER_RUN = 10_000
+JOBS_PER_ROW_TRANSACTION = 100
 
 
 class Purger:
-    """Purges jobs that finished long ago; any number of processes may do so on one database.
+    """Purges jobs that finished long ago. Any number of processes may do so on one database.
 
-    A job vanishes first, its rows go from the next look on: whoever was reading its results has come to the
-    end of the page by then, and the page is whole.
+    A job disappears first. Its other rows are deleted from the next run on: by then a reader of its results
+    has reached the end of its page, and the page is complete.
 
     Args:
         database: The database.
-        retention_hours: How long finished jobs are kept; 0: for ever.
-        work_share: Of the time, how much it may have a transaction running.
+        retention_hours: Retention of finished jobs, in hours. 0 keeps them for ever.
+        work_share: Fraction of the time in which it may have a transaction running.
     """
 
     def __init__(self, database: Database, retention_hours: float, work_share: float = WORK_SHARE) -> None:
@@ -49,7 +49,7 @@ class Purger:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Begins to look, unless jobs are kept for ever."""
+        """Starts to purge, unless jobs are kept for ever."""
         if not self._retention_seconds:
             return
         interval = min(max(self._retention_seconds / 10, MIN_INTERVAL_SECONDS), MAX_INTERVAL_SECONDS)
@@ -58,61 +58,61 @@ class Purger:
         self._start(self.purge_shares, interval * SHARES_INTERVALS)
 
     async def stop(self) -> None:
-        """Begins nothing more; a running transaction ends by itself, before the database closes."""
+        """Stops. A running transaction still ends, before the database closes."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def purge_jobs(self) -> None:
-        """Makes all jobs vanish whose time is over."""
-        kept_for = int(self._retention_seconds * SECOND)
-        while await self._gently(purge_jobs(self._database, kept_for)) == JOBS_AT_ONCE:
+        """Purges all jobs whose retention is over."""
+        retention_micros = int(self._retention_seconds * SECOND)
+        while await self._throttle(purge_jobs(self._database, retention_micros)) == MAX_JOBS_PER_TRANSACTION:
             pass
 
     async def purge_rows(self) -> None:
-        """Deletes what is left of the jobs that the look before this one found vanished."""
+        """Deletes the rows of the purged jobs that the previous run found."""
         known = self._positions
-        found = await list_purges(self._database, JOBS_A_LOOK)
+        found = await list_purges(self._database, JOBS_PER_RUN)
         self._positions = {job_id: known.get(job_id, Position()) for job_id in found}
         ready = [job_id for job_id in found if job_id in known]
-        for start in range(0, len(ready), JOBS_A_TRANSACTION):
-            await self._purge_rows_of(ready[start : start + JOBS_A_TRANSACTION])
+        for start in range(0, len(ready), JOBS_PER_ROW_TRANSACTION):
+            await self._purge_rows_of(ready[start : start + JOBS_PER_ROW_TRANSACTION])
 
     async def purge_shares(self) -> None:
-        """Forgets how far tenants are that have no job any more."""
-        while await self._gently(purge_shares(self._database)) == SHARES_AT_ONCE:
+        """Deletes the shares of tenants without jobs."""
+        while await self._throttle(purge_shares(self._database)) == MAX_SHARES_PER_TRANSACTION:
             pass
 
     async def _purge_rows_of(self, job_ids: list[str]) -> None:
-        left = set(job_ids)
-        while left:
-            positions = {job_id: self._positions[job_id] for job_id in left}
-            moved = await self._gently(purge_rows(self._database, positions))
-            if not moved:  # another purger is at them
+        remaining = set(job_ids)
+        while remaining:
+            positions = {job_id: self._positions[job_id] for job_id in remaining}
+            moved = await self._throttle(purge_rows(self._database, positions))
+            if not moved:  # Another purger works on them.
                 return
             self._positions |= {
                 job_id: position for job_id, position in moved.items() if position is not None
             }
-            left -= {job_id for job_id, position in moved.items() if position is None}
+            remaining -= {job_id for job_id, position in moved.items() if position is None}
 
-    async def _gently(self, work: Awaitable[T]) -> T:
-        """Returns what the work returned, after a pause in proportion to how long it took."""
+    async def _throttle(self, work: Awaitable[T]) -> T:
+        """Awaits work, pauses in proportion to its duration, and returns its result."""
         loop = asyncio.get_running_loop()
         begin = loop.time()
         result = await work
         await asyncio.sleep((loop.time() - begin) * self._pause_ratio)
         return result
 
-    def _start(self, look: Callable[[], Awaitable[None]], interval_seconds: float) -> None:
-        work = _repeat(look, interval_seconds)
+    def _start(self, run: Callable[[], Awaitable[None]], interval_seconds: float) -> None:
+        work = _repeat(run, interval_seconds)
         self._tasks.append(asyncio.get_running_loop().create_task(work, context=detached_context()))
 
 
-async def _repeat(look: Callable[[], Awaitable[None]], interval_seconds: float) -> None:
+async def _repeat(run: Callable[[], Awaitable[None]], interval_seconds: float) -> None:
     while True:
         try:
-            await look()
-        except UnavailableError:  # it has been logged
+            await run()
+        except UnavailableError:  # Already logged.
             pass
         except Exception as error:
             log.error("purge_failed", **fault_fields(error))

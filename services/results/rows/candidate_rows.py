@@ -1,6 +1,4 @@
-"""Reading which jobs may be leased from, and writing how far their tenants are."""
-
-# ruff: noqa: S608  # statements are put together from constants alone
+"""Candidates for leasing, read from job_progress; virtual times of tenants, in tenant_shares."""
 
 from collections import Counter
 from dataclasses import dataclass
@@ -9,25 +7,25 @@ from typing import Any
 from sqlalchemy import Row
 
 from headrace.errors import FailedPreconditionError
-from services.results.database.database import Transaction
+from services.results.database.transaction import Transaction
 from services.results.rows.messages import canonical_id
 from services.results.rules.fairness import Candidate, Choice, ChunkSize, Share
 from services.stubs.results.v1 import results_pb2
 
 MAX_TENANTS = 32
-# More take the longer: meanwhile a job of another tenant waits for the next call.
-MAX_JOBS_OF_TENANT = 100
+# More jobs take longer, and meanwhile a job of another tenant waits for the next call.
+MAX_JOBS_PER_TENANT = 100
 
 _FREE = """p.job_class = s.job_class AND p.tenant = s.tenant AND p.leasable
     AND (p.wake_time IS NULL OR p.wake_time <= NOW())"""
 _TENANTS = f"""
 SELECT s.tenant, s.job_class, s.virtual_time, s.job_clock FROM tenant_shares s
 WHERE s.job_class = :job_class AND (s.tenant = '' OR EXISTS (SELECT 1 FROM job_progress p WHERE {_FREE}))
-    AND s.tenant NOT IN (SELECT left_out.tenant FROM ROWS(left_out: tenant text))
-ORDER BY s.tenant <> '', s.virtual_time, s.tenant LIMIT :most_tenants"""
-_FIRST_JOBS = f"FROM job_progress p WHERE {_FREE} ORDER BY p.virtual_time, p.job_id LIMIT :most_jobs"
-# Under the worker's lock its calls come one after the other, so that a repeated one is known by the leases
-# of the first, and nobody declares it dead meanwhile. All else is read without a lock.
+    AND s.tenant NOT IN (SELECT excluded.tenant FROM ROWS(excluded: tenant text))
+ORDER BY s.tenant <> '', s.virtual_time, s.tenant LIMIT :tenant_limit"""
+_FIRST_JOBS = f"FROM job_progress p WHERE {_FREE} ORDER BY p.virtual_time, p.job_id LIMIT :job_limit"
+# The lock of the worker's row serialises its calls, so a repeated call finds the leases of the first, and
+# nobody declares the worker dead meanwhile. Everything else is read without a lock.
 _CANDIDATES = f"""
 WITH worker AS (
     SELECT w.ended OR w.dead OR w.alive_until < NOW() AS gone, NOW() AS now, EXISTS (
@@ -39,7 +37,7 @@ SELECT worker.gone, worker.now, worker.is_risky, s.tenant, s.virtual_time AS ten
 FROM worker LEFT JOIN ({_TENANTS}) s ON true
 LEFT JOIN LATERAL (SELECT * {_FIRST_JOBS}) p ON true
 LEFT JOIN jobs j ON j.job_id = p.job_id"""
-# SQLite has no LATERAL, and PostgreSQL would plan this badly.
+# SQLite lacks LATERAL, and PostgreSQL would plan this form badly.
 _CANDIDATES_SQLITE = _CANDIDATES.replace(
     f"LATERAL (SELECT * {_FIRST_JOBS}) p ON true",
     f"job_progress p ON p.job_id IN (SELECT p.job_id {_FIRST_JOBS})",
@@ -53,15 +51,15 @@ WHERE tenant_shares.job_class = served.job_class AND tenant_shares.tenant = serv
 
 @dataclass
 class Candidates:
-    """Jobs that may be leased from, read without a lock.
+    """Jobs with chunks to lease, read without a lock.
 
     Attributes:
         class_clock: Virtual time of the class.
-        shares: Of each tenant with such a job.
-        candidates: The first of these jobs, in the order of fairness; sizes of chunks are upper bounds.
-        more: Whether there may be others.
-        is_risky: Whether the worker holds a quarantined chunk: then it gets no other one, for if it dies,
-            nothing says which of them it died of.
+        shares: Share of each tenant with such a job.
+        candidates: First of these jobs, in the order of fairness. Sizes of chunks are upper bounds.
+        more: Whether there may be other such jobs.
+        is_risky: Whether a quarantined chunk is leased to the worker. Then it gets no other one: if it dies,
+            nothing says which of them killed it.
     """
 
     class_clock: int
@@ -72,26 +70,28 @@ class Candidates:
 
 
 async def read_candidates(tx: Transaction, request: results_pb2.LeaseChunksRequest) -> Candidates:
-    """Returns jobs of the wanted class to lease from, enough to fill the capacity, but for excluded ones.
+    """Returns jobs of the requested class, enough to fill the capacity, without the excluded ones.
 
-    The worker is under lock from then on.
+    Locks the row of the worker.
 
     Raises:
-        FailedPreconditionError: The store does not count the worker as live (WORKER_NOT_LIVE).
+        FailedPreconditionError: The worker is not live (WORKER_NOT_LIVE).
     """
     excluded = {canonical_id(job_id) for job_id in request.excluded_job_ids}
-    most_jobs = min(max(request.capacity, 1), MAX_JOBS_OF_TENANT) + 1 + len(excluded)
+    job_limit = min(max(request.capacity, 1), MAX_JOBS_PER_TENANT) + 1 + len(excluded)
     plain = {
         "incarnation": request.incarnation,
         "job_class": request.job_class,
-        "most_tenants": MAX_TENANTS + 1,
-        "most_jobs": most_jobs,
+        "tenant_limit": MAX_TENANTS + 1,
+        "job_limit": job_limit,
     }
     excluded_tenants = [(tenant,) for tenant in request.excluded_tenants if tenant]
-    rows = await tx.run(_CANDIDATES_SQLITE if tx.sqlite else _CANDIDATES, plain, left_out=excluded_tenants)
+    rows = await tx.run(_CANDIDATES_SQLITE if tx.sqlite else _CANDIDATES, plain, excluded=excluded_tenants)
     if not rows or rows[0].gone:
-        raise FailedPreconditionError("send a heartbeat first", reason="WORKER_NOT_LIVE")
-    shares = {row.tenant: Share(row.tenant, row.tenant_time, row.job_clock) for row in rows}
+        raise FailedPreconditionError(
+            "the worker is not live; send a heartbeat first", reason="WORKER_NOT_LIVE"
+        )
+    shares = {row.tenant: Share(row.tenant_time, row.job_clock) for row in rows}
     jobs = [row for row in rows if row.job_id is not None]
     counts = Counter(row.tenant for row in jobs)
     candidates = [_candidate(row, request.capacity) for row in jobs if row.job_id not in excluded]
@@ -99,7 +99,7 @@ async def read_candidates(tx: Transaction, request: results_pb2.LeaseChunksReque
         class_clock=shares[""].virtual_time if "" in shares else 0,
         shares=shares,
         candidates=[candidate for candidate in candidates if candidate.chunks],
-        more=len(counts) >= MAX_TENANTS or max(counts.values(), default=0) >= most_jobs,
+        more=len(counts) >= MAX_TENANTS or max(counts.values(), default=0) >= job_limit,
         is_risky=bool(rows[0].is_risky),
     )
 
@@ -110,16 +110,16 @@ def _candidate(row: Row[Any], capacity: int) -> Candidate:
         count += 1
     if row.max_parallelism:
         count = min(count, max(0, row.max_parallelism - row.leased_chunk_count))
-    # One more than can fit, so that the choice sees that something is left.
+    # One more than can fit, so that the choice sees that more is left.
     count = min(count, capacity // row.chunk_size + 2)
     return Candidate(row.job_id, row.tenant, row.virtual_time, [ChunkSize(row.chunk_size)] * count)
 
 
 def save_shares(tx: Transaction, job_class: int, choice: Choice) -> None:
-    """Queues a move of the virtual times of a class and of the tenants that a choice served.
+    """Queues the advance of the virtual times of a class and of the tenants in a choice.
 
-    Others move the same rows at the same time, so what is written is a step, not a value; and it comes
-    last, so that the rows are locked for no longer than a commit takes.
+    Other transactions move the same rows at the same time, so this writes a step, not a value. It runs last,
+    so that the rows stay locked only for the duration of a commit.
     """
     if not choice.shares:
         return

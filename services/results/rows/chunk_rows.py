@@ -1,6 +1,4 @@
-"""Reading and writing rows of chunks and item_blocks, under the lock of their jobs."""
-
-# ruff: noqa: S608  # statements are put together from constants alone
+"""Rows of chunks and item_blocks, read and written under the lock of their jobs."""
 
 import json
 from collections.abc import Collection, Iterable, Sequence
@@ -10,12 +8,12 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from services.results.database.database import Transaction
+from services.results.database.transaction import Transaction
 from services.results.rules.chunks import Cut
-from services.results.rules.facts import Chunk
+from services.results.rules.facts import ChunkFacts
 from services.stubs.results.v1 import results_pb2
 
-_NAMES = tuple(field.name for field in fields(Chunk))
+_NAMES = tuple(field.name for field in fields(ChunkFacts))
 COLUMNS = ", ".join(f"c.{name}" for name in _NAMES)
 _TYPES = {"quarantined": "boolean"} | dict.fromkeys(("job_id", "lease_incarnation", "lease_call_id"), "text")
 _SPECS = ", ".join(f"{name} {_TYPES.get(name, 'bigint')}" for name in _NAMES)
@@ -30,21 +28,21 @@ SELECT {COLUMNS} FROM ROWS(k: job_id text, item_index bigint) JOIN chunks c ON c
 AND c.first_index = (SELECT max(m.first_index) FROM chunks m
                      WHERE m.job_id = k.job_id AND m.first_index <= k.item_index AND m.first_index >= 0)
 AND c.first_index >= 0"""
-_HELD = f"SELECT {COLUMNS} FROM chunks c WHERE c.lease_incarnation = :incarnation"
-_OF_CALL = _HELD + " AND c.lease_call_id = :call_id"
+_LEASED = f"SELECT {COLUMNS} FROM chunks c WHERE c.lease_incarnation = :incarnation"
+_LEASED_BY_CALL = _LEASED + " AND c.lease_call_id = :call_id"
 _DUE = f"""
 SELECT {COLUMNS} FROM ROWS(k: job_id text) CROSS JOIN LATERAL (
     SELECT * FROM chunks c WHERE c.job_id = k.job_id AND {_FREE} AND c.due_time <= :due
     AND (NOT c.quarantined OR CAST(:quarantined AS boolean))
-    ORDER BY c.due_time, c.chunk_index LIMIT :most) c"""
-# SQLite has no LATERAL, and PostgreSQL would plan this badly.
+    ORDER BY c.due_time, c.chunk_index LIMIT :limit) c"""
+# SQLite lacks LATERAL, and PostgreSQL would plan this form badly.
 _DUE_SQLITE = f"""
 SELECT {COLUMNS} FROM ROWS(k: job_id text) JOIN chunks c ON c.job_id = k.job_id AND c.chunk_index IN (
     SELECT d.chunk_index FROM chunks d
     WHERE d.job_id = k.job_id AND d.lease_incarnation IS NULL AND d.unfinished_count > 0
     AND d.due_time <= :due AND (NOT d.quarantined OR :quarantined)
-    ORDER BY d.due_time, d.chunk_index LIMIT :most)"""
-_OR_OF_CALL = " UNION ALL " + _OF_CALL
+    ORDER BY d.due_time, d.chunk_index LIMIT :limit)"""
+_UNION_LEASED_BY_CALL = " UNION ALL " + _LEASED_BY_CALL
 _SAVE = f"""
 UPDATE chunks SET {", ".join(f"{name} = changed.{name}" for name in _NAMES[2:])}
 FROM ROWS(changed: {_SPECS})
@@ -54,7 +52,7 @@ _INSERT_BLOCKS = """
 INSERT INTO item_blocks (job_id, first_index, item_count, inputs)
 SELECT job_id, first_index, item_count, inputs
 FROM ROWS(blocks: job_id text, first_index bigint, item_count bigint, inputs text)"""
-# Inputs and, under first_index -1, params.
+# Inputs, and params under first_index -1.
 _CONTENTS = """
 SELECT b.job_id, b.first_index, b.inputs AS content FROM ROWS(k: job_id text, first_index bigint)
 JOIN item_blocks b ON b.job_id = k.job_id AND b.first_index = k.first_index
@@ -64,102 +62,110 @@ SELECT j.job_id, -1, j.params FROM ROWS(unknown: job_id text) JOIN jobs j ON j.j
 
 @dataclass
 class Contents:
-    """What a worker needs besides names.
+    """Inputs and params that a worker needs.
 
     Attributes:
-        inputs: By job id and index of the block's first item, the items' JSON texts.
-        params: By job id, JSON text.
+        inputs: JSON text of each item, by job id and index of the block's first item.
+        params: JSON text, by job id.
     """
 
     inputs: dict[tuple[str, int], list[str]]
     params: dict[str, str]
 
 
-def _chunk_of(row: Row[Any]) -> Chunk:
-    chunk = Chunk(*row[: len(_NAMES)])
-    chunk.quarantined = bool(chunk.quarantined)  # SQLite has numbers
+def _chunk_of(row: Row[Any]) -> ChunkFacts:
+    chunk = ChunkFacts(*row[: len(_NAMES)])
+    chunk.quarantined = bool(chunk.quarantined)  # A number on SQLite.
     return chunk
 
 
-async def read_chunks(tx: Transaction, names: Iterable[tuple[str, int]]) -> list[Chunk]:
-    """Returns the chunks of these names (job id, chunk index), in any order; those unknown are missing."""
+async def read_chunks(tx: Transaction, names: Iterable[tuple[str, int]]) -> list[ChunkFacts]:
+    """Returns chunks by name (job id, chunk index), in any order, without unknown ones."""
     wanted = sorted(set(names))
     return [_chunk_of(row) for row in await tx.run(_NAMED, k=wanted)] if wanted else []
 
 
-async def read_chunks_around(tx: Transaction, items: Iterable[tuple[str, int]]) -> list[Chunk]:
-    """Returns the chunks that these items (job id, item index) are in now, in any order."""
+async def read_chunks_around(tx: Transaction, items: Iterable[tuple[str, int]]) -> list[ChunkFacts]:
+    """Returns the chunks that contain these items (job id, item index) now, in any order."""
     wanted = sorted(set(items))
     return [_chunk_of(row) for row in await tx.run(_AROUND, k=wanted)] if wanted else []
 
 
-async def read_held_chunks(tx: Transaction, incarnation: str) -> list[Chunk]:
+async def read_leased_chunks(tx: Transaction, incarnation: str) -> list[ChunkFacts]:
     """Returns the chunks leased to an incarnation, in any order."""
-    return [_chunk_of(row) for row in await tx.run(_HELD, {"incarnation": incarnation})]
+    return [_chunk_of(row) for row in await tx.run(_LEASED, {"incarnation": incarnation})]
 
 
-async def read_chunks_of_call(tx: Transaction, incarnation: str, call_id: str) -> list[Chunk]:
-    """Returns the chunks that one call of LeaseChunks leased and that are still held, in any order."""
-    rows = await tx.run(_OF_CALL, {"incarnation": incarnation, "call_id": call_id})
+async def read_chunks_leased_by_call(tx: Transaction, incarnation: str, call_id: str) -> list[ChunkFacts]:
+    """Returns the chunks that a call of LeaseChunks leased and that are still leased, in any order."""
+    rows = await tx.run(_LEASED_BY_CALL, {"incarnation": incarnation, "call_id": call_id})
     return [_chunk_of(row) for row in rows]
 
 
 async def read_due_chunks(
     tx: Transaction,
     job_ids: Iterable[str],
-    most: int,
+    limit: int,
     request: results_pb2.LeaseChunksRequest,
     *,
     quarantined: bool,
-) -> tuple[dict[str, list[Chunk]], bool]:
-    """Returns of each job its free chunks that are due, and whether the call has leased chunks already.
-
-    Those that wait longest come first.
+) -> tuple[dict[str, list[ChunkFacts]], bool]:
+    """Reads the free chunks of jobs that are due, and detects a repeated call.
 
     Args:
         tx: The transaction.
-        job_ids: Which jobs, locked.
-        most: Chunks of a job at most.
-        request: The call.
-        quarantined: Whether quarantined chunks are among them.
+        job_ids: Locked jobs.
+        limit: Maximum chunks per job.
+        request: The call of LeaseChunks.
+        quarantined: Whether to include quarantined chunks.
+
+    Returns:
+        The chunks by job id, longest waiting first, and whether this call has leased chunks already.
     """
-    template = (_DUE_SQLITE if tx.sqlite else _DUE) + _OR_OF_CALL
+    template = (_DUE_SQLITE if tx.sqlite else _DUE) + _UNION_LEASED_BY_CALL
     plain = {
         "due": tx.now,
-        "most": most,
+        "limit": limit,
         "quarantined": quarantined,
         "incarnation": request.incarnation,
         "call_id": request.call_id,
     }
     rows = await tx.run(template, plain, k=[(job_id,) for job_id in sorted(job_ids)])
     chunks = [_chunk_of(row) for row in rows]
-    found: dict[str, list[Chunk]] = {}
+    found: dict[str, list[ChunkFacts]] = {}
     for chunk in sorted(chunks, key=lambda chunk: (chunk.due_time, chunk.chunk_index)):
         if chunk.lease_incarnation is None:
             found.setdefault(chunk.job_id, []).append(chunk)
     return found, any(chunk.lease_incarnation is not None for chunk in chunks)
 
 
-def new_chunk(job_id: str, chunk_index: int, cut: Cut) -> Chunk:
-    """Returns a chunk that nobody has leased yet, with a block of inputs of its own."""
-    first, count, size = cut
-    return Chunk(job_id, chunk_index, first, count, first, size, unfinished_count=count)
+def new_chunk(job_id: str, chunk_index: int, cut: Cut) -> ChunkFacts:
+    """Returns a new free chunk with a block of inputs of its own."""
+    return ChunkFacts(
+        job_id=job_id,
+        chunk_index=chunk_index,
+        first_index=cut.first_index,
+        item_count=cut.item_count,
+        block_first_index=cut.first_index,
+        input_bytes=cut.input_bytes,
+        unfinished_count=cut.item_count,
+    )
 
 
-def save_chunks(tx: Transaction, chunks: Iterable[Chunk]) -> None:
-    """Queues chunks to be written back."""
+def save_chunks(tx: Transaction, chunks: Iterable[ChunkFacts]) -> None:
+    """Queues the update of chunks."""
     rows = [_values(chunk) for chunk in chunks]
     if rows:
         tx.later(_SAVE, changed=rows)
 
 
-def insert_chunks(tx: Transaction, chunks: Iterable[Chunk], where: str = "") -> None:
-    """Queues new chunks.
+def insert_chunks(tx: Transaction, chunks: Iterable[ChunkFacts], where: str = "") -> None:
+    """Queues the insertion of chunks.
 
     Args:
         tx: The transaction.
         chunks: The chunks.
-        where: A condition on their job_id.
+        where: Condition on their job_id, or an empty text.
     """
     rows = [_values(chunk) for chunk in chunks]
     if rows:
@@ -167,12 +173,12 @@ def insert_chunks(tx: Transaction, chunks: Iterable[Chunk], where: str = "") -> 
 
 
 def insert_blocks(tx: Transaction, blocks: Sequence[tuple[str, int, Sequence[str]]], where: str = "") -> None:
-    """Queues inputs.
+    """Queues the insertion of inputs.
 
     Args:
         tx: The transaction.
-        blocks: Job id, index of the first item, and the JSON text of each item.
-        where: A condition on their job_id.
+        blocks: (job id, index of the first item, JSON text of each item) per block.
+        where: Condition on their job_id, or an empty text.
     """
     if blocks:
         rows = [
@@ -183,9 +189,9 @@ def insert_blocks(tx: Transaction, blocks: Sequence[tuple[str, int, Sequence[str
 
 
 async def read_contents(
-    tx: Transaction, chunks: Iterable[Chunk], unknown_job_ids: Collection[str]
+    tx: Transaction, chunks: Iterable[ChunkFacts], unknown_job_ids: Collection[str]
 ) -> Contents:
-    """Returns the inputs of the blocks of chunks and the params of jobs, together with what is queued."""
+    """Reads the inputs of chunks and the params of unknown jobs, in one round trip with the queued writes."""
     wanted = sorted({(chunk.job_id, chunk.block_first_index) for chunk in chunks})
     contents = Contents({}, {})
     if wanted:

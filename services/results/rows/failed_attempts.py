@@ -1,16 +1,19 @@
-"""Failed attempts as the text that is stored: a JSON list of [number, reason, message], empty for none."""
+"""Stored text of failed attempts: a JSON list of [number, reason, message]; empty if there are none."""
 
 import json
 from collections.abc import Iterable
 
 from headrace.jobs.v1 import jobs_pb2
-from services.results.rows.unstorable import MAX_REASON_CHARACTERS
+from services.results.rows.record_limits import MAX_REASON_CHARACTERS
 from services.shared.failed_attempts import MAX_FAILED_ATTEMPTS, MAX_MESSAGE_CHARACTERS, with_failed_attempt
 
 
 def encode_attempts(attempts: Iterable[jobs_pb2.FailedAttempt]) -> str:
-    """Returns the text of failed attempts, the last ten, in ASCII: it is no shorter than what is shown of it."""
-    kept = [
+    """Returns the text of the last ten failed attempts.
+
+    It is ASCII, so its length is never below the size of the attempts in a page of results.
+    """
+    entries = [
         [
             each.attempt_number,
             each.error.reason[:MAX_REASON_CHARACTERS],
@@ -18,11 +21,11 @@ def encode_attempts(attempts: Iterable[jobs_pb2.FailedAttempt]) -> str:
         ]
         for each in attempts
     ]
-    return json.dumps(kept[-MAX_FAILED_ATTEMPTS:], separators=(",", ":")) if kept else ""
+    return json.dumps(entries[-MAX_FAILED_ATTEMPTS:], separators=(",", ":")) if entries else ""
 
 
 def decode_attempts(text: str) -> list[jobs_pb2.FailedAttempt]:
-    """Returns the failed attempts in a stored text."""
+    """Returns the failed attempts of a stored text."""
     return [
         jobs_pb2.FailedAttempt(attempt_number=number, error=jobs_pb2.Error(reason=reason, message=message))
         for number, reason, message in (json.loads(text) if text else ())
@@ -32,5 +35,5 @@ def decode_attempts(text: str) -> list[jobs_pb2.FailedAttempt]:
 def encode_failure(
     earlier: Iterable[jobs_pb2.FailedAttempt], attempt_count: int, error: jobs_pb2.Error
 ) -> str:
-    """Returns the text of the attempts of an item that failed in its last one, whether that is listed or not."""
+    """Returns the text of all attempts of a failed item; adds the last one if it is not among the earlier."""
     return encode_attempts(with_failed_attempt(earlier, max(1, attempt_count), error))

@@ -1,13 +1,11 @@
-"""Reading and writing rows of results and item_attempts, under the lock of their jobs."""
-
-# ruff: noqa: S608  # statements are put together from constants alone
+"""Rows of results and item_attempts, read and written under the lock of their jobs."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
-from services.results.database.database import Transaction
+from services.results.database.transaction import Transaction
 
 _USAGE = (
     "call_count bigint, input_tokens bigint, output_tokens bigint, cached_tokens bigint, cost_micros bigint"
@@ -16,7 +14,7 @@ _USAGE_NAMES = "call_count, input_tokens, output_tokens, cached_tokens, cost_mic
 
 
 class Usage(NamedTuple):
-    """What calls to the provider have used."""
+    """Usage of calls to the provider."""
 
     call_count: int = 0
     input_tokens: int = 0
@@ -29,8 +27,9 @@ class NewResult(NamedTuple):
     """A result to insert.
 
     Attributes:
-        current_round: The job's round; a failure has it as round too, a success 0.
-        failed_attempts: Text, as ``kept_tries`` has it.
+        round: Round of the result: the job's round for a failure, 0 for a success.
+        current_round: The job's round.
+        failed_attempts: Text in the form of ``rows.failed_attempts``.
     """
 
     job_id: str
@@ -54,11 +53,11 @@ class NewResult(NamedTuple):
 
 
 class Attempts(NamedTuple):
-    """The attempts of an item that waits for another one.
+    """Attempts of an item that waits for another one.
 
     Attributes:
-        failed_attempts: Text, as ``kept_tries`` has it.
-        work_time: How long it was worked on in them, in microseconds.
+        failed_attempts: Text in the form of ``rows.failed_attempts``.
+        work_time: Time spent on the item in these attempts, in microseconds.
     """
 
     job_id: str
@@ -78,12 +77,18 @@ class Attempts(NamedTuple):
 
     @property
     def usage(self) -> Usage:
-        """What these attempts have used."""
-        return Usage(*self[5:10])
+        """Usage of these attempts."""
+        return Usage(
+            call_count=self.call_count,
+            input_tokens=self.input_tokens,
+            output_tokens=self.output_tokens,
+            cached_tokens=self.cached_tokens,
+            cost_micros=self.cost_micros,
+        )
 
 
 class ItemRange(NamedTuple):
-    """Items of a job in its present round, from first_index up to but not end_index."""
+    """Items of a job in its current round, from first_index up to, but not including, end_index."""
 
     job_id: str
     round: int
@@ -91,8 +96,8 @@ class ItemRange(NamedTuple):
     end_index: int
 
 
-# Not NOT EXISTS: PostgreSQL makes a join of that, and where it plans it while the table is empty, one that
-# goes through all results at every call, until the table is analysed again.
+# Not NOT EXISTS: PostgreSQL turns that into a join. If it plans the join while the table is empty, the plan
+# reads all results at every call until the table is analysed again.
 _INSERT = f"""
 INSERT INTO results (job_id, item_index, round, seq, state, output, output_bytes, error_reason,
     error_message, attempt_count, {_USAGE_NAMES}, finish_time, failed_attempts)
@@ -113,39 +118,39 @@ _ATTEMPTS = f"""
 SELECT {", ".join("t." + name for name in Attempts._fields)} FROM {_RANGES}
 JOIN item_attempts t ON t.job_id = k.job_id AND t.round = k.round
 AND t.item_index >= k.first_index AND t.item_index < k.end_index"""
-_DEFER = f"""
+_SAVE_ATTEMPTS = f"""
 INSERT INTO item_attempts ({", ".join(Attempts._fields)}) SELECT {", ".join(Attempts._fields)}
-FROM ROWS(tried: job_id text, item_index bigint, round bigint, attempt_count bigint, due_time bigint, {_USAGE},
-    error_reason text, error_message text, failed_attempts text, work_time bigint) WHERE true
+FROM ROWS(attempted: job_id text, item_index bigint, round bigint, attempt_count bigint, due_time bigint,
+    {_USAGE}, error_reason text, error_message text, failed_attempts text, work_time bigint) WHERE true
 ON CONFLICT (job_id, item_index) DO UPDATE SET
 {", ".join(f"{name} = excluded.{name}" for name in Attempts._fields[2:])}"""
 
 
 async def insert_results(tx: Transaction, results: Sequence[NewResult]) -> set[tuple[str, int]]:
-    """Returns the items (job id, item index) whose result went in: those that had none yet."""
+    """Inserts results of items that have none. Returns the items (job id, item index) that it inserted."""
     rows: Sequence[Row[Any]] = await tx.run(_INSERT, r=results) if results else []
     return {(row.job_id, row.item_index) for row in rows}
 
 
 async def read_finished(tx: Transaction, ranges: Sequence[ItemRange]) -> set[tuple[str, int]]:
-    """Returns the items (job id, item index) in these ranges that have a result in the present round."""
+    """Returns the items (job id, item index) of these ranges that have a result in the current round."""
     rows: Sequence[Row[Any]] = await tx.run(_FINISHED, k=ranges) if ranges else []
     return {(row.job_id, row.item_index) for row in rows}
 
 
 async def read_attempts(tx: Transaction, ranges: Sequence[ItemRange]) -> dict[tuple[str, int], Attempts]:
-    """Returns, by job id and item index, what the store knows of attempts in these ranges."""
+    """Returns the stored attempts of the items in these ranges, by job id and item index."""
     rows: Sequence[Row[Any]] = await tx.run(_ATTEMPTS, k=ranges) if ranges else []
     return {(row.job_id, row.item_index): Attempts(*tuple(row)) for row in rows}
 
 
 def save_attempts(tx: Transaction, attempts: Iterable[Attempts]) -> None:
-    """Queues the newest attempts of items."""
+    """Queues the newest attempts of each item."""
     rows = list({(entry.job_id, entry.item_index): entry for entry in attempts}.values())
     if rows:
-        tx.later(_DEFER, tried=rows)
+        tx.later(_SAVE_ATTEMPTS, attempted=rows)
 
 
-async def forget_attempts(tx: Transaction, job_id: str) -> None:
-    """Forgets all attempts of a job."""
+async def delete_attempts(tx: Transaction, job_id: str) -> None:
+    """Deletes all attempts of a job."""
     await tx.run("DELETE FROM item_attempts WHERE job_id = :job_id", {"job_id": job_id})

@@ -1,4 +1,4 @@
-"""Job options as they are stored: columns for those that SQL and rules use, one opaque text for the rest."""
+"""Stored form of job options: columns for those that SQL and rules use, one opaque text for the others."""
 
 from base64 import b64decode, b64encode
 
@@ -16,14 +16,17 @@ COLUMN_OPTIONS = (
 
 
 def encode_worker_options(options: jobs_pb2.JobOptions) -> str:
-    """Returns the options without a column as base64 of a JobOptions message; empty if none is set."""
-    rest = jobs_pb2.JobOptions()
-    rest.CopyFrom(options)
+    """Returns the options without a column as base64 of a JobOptions message; empty if none is set.
+
+    Options that this version does not know are among them.
+    """
+    others = jobs_pb2.JobOptions()
+    others.CopyFrom(options)
     for name in COLUMN_OPTIONS:
-        rest.ClearField(name)
-    return b64encode(rest.SerializeToString(deterministic=True)).decode()
+        others.ClearField(name)
+    return b64encode(others.SerializeToString(deterministic=True)).decode()
 
 
 def decode_worker_options(text: str) -> jobs_pb2.JobOptions:
-    """Returns the options in a stored text."""
-    return jobs_pb2.JobOptions.FromString(b64decode(text))
+    """Returns the options of a stored text."""
+    return jobs_pb2.JobOptions.FromString(b64decode(text)) if text else jobs_pb2.JobOptions()

@@ -1,6 +1,4 @@
-"""Reading, locking and writing rows of jobs and job_progress."""
-
-# ruff: noqa: S608  # statements are put together from constants alone
+"""Rows of jobs and job_progress: reading, locking, writing."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
@@ -9,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from services.results.database.database import Transaction
-from services.results.rules.facts import Job
+from services.results.database.transaction import Transaction
+from services.results.rules.facts import JobFacts
 
 _OF_JOBS = (
     "kind",
@@ -23,10 +21,10 @@ _OF_JOBS = (
     "worker_options",
 )
 _BOOLEANS = ("upload_open", "leasable", "has_deferrals")
-_NAMES = tuple(field.name for field in fields(Job))
+_NAMES = tuple(field.name for field in fields(JobFacts))
 COLUMNS = ", ".join(f"j.{name}" if name in _OF_JOBS else f"p.{name}" for name in _NAMES)
 
-# What a transition may change, with types.
+# Columns that a transition may change, with their types.
 _CHANGING = {
     name: "boolean" if name in _BOOLEANS else "text" if name.startswith("error_") else "bigint"
     for name in _NAMES
@@ -40,21 +38,21 @@ SELECT {COLUMNS}, NOW() AS now FROM job_progress p JOIN jobs j ON j.job_id = p.j
 WHERE p.job_id IN (SELECT k.job_id FROM ROWS(k: job_id text))
 ORDER BY p.job_id FOR UPDATE OF p"""
 _LOCK_FREE = _LOCK + " SKIP LOCKED"
-# The clock is read in a SELECT of its own: once, so that an index ends the search at what is not due yet. A
-# job that somebody else woke in between is locked too; nothing follows from it. The third part repeats the
-# condition of its index, or it would not be used.
+# The clock is read once, in a SELECT of its own, so that an index ends the search at the first job that is
+# not due. A job that another transaction woke in between is locked too, which does no harm. The third part
+# repeats the condition of its index; otherwise the index would not be used.
 _LOCK_DUE = f"""
 SELECT {COLUMNS}, NOW() AS now FROM job_progress p JOIN jobs j ON j.job_id = p.job_id
 WHERE p.job_id IN (
     SELECT d.job_id FROM (SELECT w.job_id FROM job_progress w WHERE w.wake_time <= (SELECT NOW())
-                          ORDER BY w.wake_time LIMIT :most) d
+                          ORDER BY w.wake_time LIMIT :limit) d
     UNION ALL
     SELECT d.job_id FROM (SELECT u.job_id FROM job_progress u WHERE u.upload_expire_time <= (SELECT NOW())
-                          ORDER BY u.upload_expire_time LIMIT :most) d
+                          ORDER BY u.upload_expire_time LIMIT :limit) d
     UNION ALL
     SELECT d.job_id FROM (SELECT e.job_id FROM job_progress e WHERE e.expire_time <= (SELECT NOW())
                           AND e.expire_time IS NOT NULL AND e.stopping_to = 0 AND e.finish_time IS NULL
-                          ORDER BY e.expire_time LIMIT :most) d)
+                          ORDER BY e.expire_time LIMIT :limit) d)
 ORDER BY p.job_id FOR UPDATE OF p SKIP LOCKED"""
 
 _SAVE = f"""
@@ -66,7 +64,7 @@ _INSERT = f"""
 INSERT INTO job_progress ({", ".join(_PROGRESS)}) SELECT {", ".join(_PROGRESS)}
 FROM ROWS(begun: {", ".join(f"{name} {type_}" for name, type_ in _PROGRESS.items())})"""
 
-_WAITS = """
+_FIRST_DUE_TIMES = """
 SELECT k.job_id, (
     SELECT c.due_time FROM chunks c
     WHERE c.job_id = k.job_id AND c.lease_incarnation IS NULL AND c.unfinished_count > 0
@@ -79,24 +77,26 @@ JOIN job_progress p ON p.job_id = k.job_id JOIN jobs j ON j.job_id = p.job_id
 WHERE p.seq > k.known_seq AND (CAST(:tenant AS text) = '' OR p.tenant = :tenant)"""
 
 
-def job_of(row: Row[Any]) -> Job:
-    """Returns the job of a row that has COLUMNS first."""
-    job = Job(*row[: len(_NAMES)])
-    for name in _BOOLEANS:  # SQLite has numbers for them
+def job_of(row: Row[Any]) -> JobFacts:
+    """Returns the job of a row that starts with COLUMNS."""
+    job = JobFacts(*row[: len(_NAMES)])
+    for name in _BOOLEANS:  # Numbers on SQLite.
         setattr(job, name, bool(getattr(job, name)))
     return job
 
 
-async def lock_jobs(tx: Transaction, job_ids: Iterable[str], *, only_free: bool = False) -> dict[str, Job]:
-    """Returns jobs by id, locked until the transaction ends; those unknown are missing.
+async def lock_jobs(
+    tx: Transaction, job_ids: Iterable[str], *, only_free: bool = False
+) -> dict[str, JobFacts]:
+    """Locks jobs until the transaction ends and returns them by id, without unknown ones.
 
-    They are locked by rising id, so that two transactions cannot wait for each other. Whatever else is
-    read about them has to be read after this.
+    Locks are taken by ascending id, so that two transactions cannot wait for each other. Read everything else
+    about the jobs after this.
 
     Args:
         tx: The transaction.
-        job_ids: Which.
-        only_free: Leave out those that another transaction has locked now.
+        job_ids: Jobs to lock.
+        only_free: Whether to skip jobs that another transaction has locked.
     """
     wanted = sorted(set(job_ids))
     if not wanted:
@@ -105,47 +105,49 @@ async def lock_jobs(tx: Transaction, job_ids: Iterable[str], *, only_free: bool 
     return {row.job_id: job_of(row) for row in rows}
 
 
-async def lock_due_jobs(tx: Transaction, most: int) -> dict[str, Job]:
-    """Returns, locked, jobs whose wait is over or whose time is up, but for those locked by others.
+async def lock_due_jobs(tx: Transaction, limit: int) -> dict[str, JobFacts]:
+    """Locks and returns jobs that are due: to wake, to expire as an idle upload, or past their deadline.
+
+    Skips jobs that another transaction has locked.
 
     Args:
         tx: The transaction.
-        most: How many of each kind at most.
+        limit: Maximum jobs of each of the three groups.
     """
-    return {row.job_id: job_of(row) for row in await tx.run(_LOCK_DUE, {"most": most})}
+    return {row.job_id: job_of(row) for row in await tx.run(_LOCK_DUE, {"limit": limit})}
 
 
-def save_jobs(tx: Transaction, jobs: Iterable[Job]) -> None:
-    """Queues jobs that are locked to be written back."""
+def save_jobs(tx: Transaction, jobs: Iterable[JobFacts]) -> None:
+    """Queues the update of locked jobs."""
     rows = [_values(job) for job in jobs]
     if rows:
         tx.later(_SAVE, moved=rows)
 
 
-def insert_progress(tx: Transaction, jobs: Iterable[Job], where: str) -> None:
-    """Queues the changing part of new jobs.
+def insert_progress(tx: Transaction, jobs: Iterable[JobFacts], where: str) -> None:
+    """Queues the insertion of new jobs into job_progress.
 
     Args:
         tx: The transaction.
         jobs: The jobs.
-        where: A condition on ``begun.job_id``, or an empty text.
+        where: Condition on their job_id, or an empty text.
     """
     values = attrgetter(*_PROGRESS)
     tx.later(_INSERT + where, begun=[values(job) for job in jobs])
 
 
-async def read_waits(tx: Transaction, job_ids: Sequence[str]) -> dict[str, int]:
-    """Returns of each job when its first free chunk is due, in microseconds; without one it is missing."""
-    rows = await tx.run(_WAITS, k=[(job_id,) for job_id in job_ids])
+async def read_first_due_times(tx: Transaction, job_ids: Sequence[str]) -> dict[str, int]:
+    """Returns the due time of the first free chunk of each job that has one, in microseconds."""
+    rows = await tx.run(_FIRST_DUE_TIMES, k=[(job_id,) for job_id in job_ids])
     return {row.job_id: row.due_time for row in rows if row.due_time is not None}
 
 
-async def read_newer(tx: Transaction, known: Sequence[tuple[str, int]], tenant: str) -> list[Job]:
-    """Returns, of the jobs known up to a seq, those that have a greater one now.
+async def read_newer(tx: Transaction, known: Sequence[tuple[str, int]], tenant: str) -> list[JobFacts]:
+    """Returns the jobs with a greater seq than the caller knows.
 
     Args:
         tx: The transaction.
-        known: Job ids with the seq that the caller knows.
-        tenant: Only its jobs; empty: anyone's.
+        known: (job id, known seq) per job.
+        tenant: Owner of the jobs. Default if empty: any tenant.
     """
     return [job_of(row) for row in await tx.run(_NEWER, {"tenant": tenant}, k=known)]

@@ -1,4 +1,4 @@
-"""Where rows and messages meet."""
+"""Conversions between rows and messages."""
 
 import uuid
 from functools import lru_cache
@@ -13,18 +13,18 @@ from headrace.jobs.v1 import jobs_pb2
 from services.results.rows.failed_attempts import decode_attempts
 from services.results.rows.item_rows import Usage
 from services.results.rows.job_options import decode_worker_options
-from services.results.rules.facts import Chunk, Job
+from services.results.rules.facts import ChunkFacts, JobFacts
 from services.shared.job_states import TERMINAL_STATES
 from services.stubs.results.v1 import results_pb2
 
 MAX_COUNT = 2**40
-# A length of time beyond this, some 35 years, is a mistake.
+# Durations are capped here, at about 35 years: a longer one is a mistake.
 MAX_MICROSECONDS = 2**50
 
 
-@lru_cache(10_000)  # what is under way is named in each call of its workers
+@lru_cache(10_000)  # Each call of a worker names its running jobs.
 def canonical_id(job_id: str) -> str:
-    """Returns a job id as it is stored, or an empty text for what is no UUID, which no job has."""
+    """Returns a job id in its stored form; an empty text, which no job has, if it is not a UUID."""
     try:
         return str(uuid.UUID(job_id))
     except ValueError:
@@ -32,7 +32,7 @@ def canonical_id(job_id: str) -> str:
 
 
 def timestamp(microseconds: int | None) -> Timestamp | None:
-    """Returns an instant; None for none."""
+    """Returns an instant given in microseconds; None for None."""
     if microseconds is None:
         return None
     return Timestamp(seconds=microseconds // 1_000_000, nanos=microseconds % 1_000_000 * 1000)
@@ -44,24 +44,23 @@ def microseconds(instant: Timestamp) -> int:
 
 
 def duration(microseconds: int | None) -> Duration | None:
-    """Returns a length of time; None for none."""
+    """Returns a duration given in microseconds; None for None."""
     if microseconds is None:
         return None
     return Duration(seconds=microseconds // 1_000_000, nanos=microseconds % 1_000_000 * 1000)
 
 
 def duration_of(message: Message, field: str) -> int | None:
-    """Returns the length of time in a field, in microseconds and never below 0; None where it is not set."""
+    """Returns the duration in a field, in microseconds and never below 0; None if it is unset."""
     if not message.HasField(field):
         return None
     length: Duration = getattr(message, field)
     return min(max(0, length.ToMicroseconds()), MAX_MICROSECONDS)
 
 
-def job_message(job: Job) -> jobs_pb2.Job:
-    """Returns a job's snapshot."""
-    is_terminal = job.state in TERMINAL_STATES
-    finished_count = job.succeeded_count + job.failed_count
+def job_message(job: JobFacts) -> jobs_pb2.Job:
+    """Returns the snapshot of a job."""
+    error = jobs_pb2.Error(reason=job.error_reason, message=job.error_message) if job.error_reason else None
     return jobs_pb2.Job(
         job_id=job.job_id,
         kind=job.kind,
@@ -71,16 +70,9 @@ def job_message(job: Job) -> jobs_pb2.Job:
         schedule_time=timestamp(job.schedule_time),
         start_time=timestamp(job.start_time),
         finish_time=timestamp(job.finish_time),
-        progress=jobs_pb2.Progress(
-            total_count=job.total_count,
-            succeeded_count=job.succeeded_count,
-            failed_count=job.failed_count,
-            cancelled_count=job.total_count - finished_count if is_terminal else 0,
-        ),
+        progress=_progress_message(job),
         usage=usage_message(job),
-        error=jobs_pb2.Error(reason=job.error_reason, message=job.error_message)
-        if job.error_reason
-        else None,
+        error=error,
         pause_reason=cast("jobs_pb2.PauseReason", job.pause_reason),
         seq=job.seq,
         tenant=job.tenant,
@@ -90,8 +82,19 @@ def job_message(job: Job) -> jobs_pb2.Job:
     )
 
 
-def options_message(job: Job) -> jobs_pb2.JobOptions:
-    """Returns the options of a job, with their present values."""
+def _progress_message(job: JobFacts) -> jobs_pb2.Progress:
+    finished_count = job.succeeded_count + job.failed_count
+    is_terminal = job.state in TERMINAL_STATES
+    return jobs_pb2.Progress(
+        total_count=job.total_count,
+        succeeded_count=job.succeeded_count,
+        failed_count=job.failed_count,
+        cancelled_count=job.total_count - finished_count if is_terminal else 0,
+    )
+
+
+def options_message(job: JobFacts) -> jobs_pb2.JobOptions:
+    """Returns all options of a job, with their current values."""
     options = decode_worker_options(job.worker_options)
     options.job_class = cast("jobs_pb2.JobClass", job.job_class)
     options.max_failed_ratio = job.max_failed_ratio
@@ -107,7 +110,7 @@ def options_message(job: Job) -> jobs_pb2.JobOptions:
 
 
 def usage_message(used: Any) -> jobs_pb2.Usage:
-    """Returns the usage of anything that has its counts."""
+    """Returns the usage of a row, job or tuple with these counts."""
     return jobs_pb2.Usage(
         call_count=used.call_count,
         input_tokens=used.input_tokens,
@@ -118,19 +121,12 @@ def usage_message(used: Any) -> jobs_pb2.Usage:
 
 
 def usage_of(message: jobs_pb2.Usage) -> Usage:
-    """Returns the usage in a message, each count at least 0 and small enough to be summed."""
-    counts = (
-        message.call_count,
-        message.input_tokens,
-        message.output_tokens,
-        message.cached_tokens,
-        message.cost_micros,
-    )
-    return Usage(*(max(0, min(count, MAX_COUNT)) for count in counts))
+    """Returns the usage of a message, each count at least 0 and small enough to be summed."""
+    return Usage(**{name: max(0, min(getattr(message, name), MAX_COUNT)) for name in Usage._fields})
 
 
 def result_message(row: Row[Any]) -> jobs_pb2.Result:
-    """Returns a result."""
+    """Returns the message of a row of results."""
     failed = row.state == jobs_pb2.ITEM_STATE_FAILED
     return jobs_pb2.Result(
         item_index=row.item_index,
@@ -145,7 +141,7 @@ def result_message(row: Row[Any]) -> jobs_pb2.Result:
 
 
 def worker_message(row: Row[Any]) -> jobs_pb2.Worker:
-    """Returns a worker."""
+    """Returns the message of a row of workers."""
     return jobs_pb2.Worker(
         incarnation=row.incarnation,
         address=row.address,
@@ -163,13 +159,13 @@ def worker_message(row: Row[Any]) -> jobs_pb2.Worker:
     )
 
 
-def lease_ref(chunk: Chunk) -> results_pb2.LeaseRef:
-    """Returns the name of a chunk's lease."""
+def lease_ref(chunk: ChunkFacts) -> results_pb2.LeaseRef:
+    """Returns the reference of a chunk's lease."""
     return results_pb2.LeaseRef(job_id=chunk.job_id, chunk_index=chunk.chunk_index, fence=chunk.fence)
 
 
 def merge_effects(parts: list[results_pb2.Effects]) -> results_pb2.Effects:
-    """Returns the effects of several transactions, in their order, as those of one."""
+    """Merges the effects of several transactions, given in their order, into those of one."""
     merged = results_pb2.Effects()
     newest: dict[str, jobs_pb2.Job] = {}
     for part in parts:

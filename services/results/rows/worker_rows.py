@@ -1,13 +1,11 @@
-"""Reading and writing rows of workers."""
-
-# ruff: noqa: S608  # statements are put together from constants alone
+"""Rows of workers."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Row
 
-from services.results.database.database import Transaction
+from services.results.database.transaction import Transaction
 from services.stubs.results.v1 import results_pb2
 
 SECOND = 1_000_000
@@ -21,7 +19,7 @@ COLUMNS = (
 )
 LIVE = "NOT w.ended AND NOT w.dead"
 
-_HOLDERS = """
+_WITH_LEASES = """
 SELECT k.job_id, w.incarnation, w.address FROM ROWS(k: job_id text) CROSS JOIN workers w
 WHERE EXISTS (SELECT 1 FROM chunks c WHERE c.lease_incarnation = w.incarnation AND c.job_id = k.job_id)"""
 _LISTED = f"""
@@ -32,37 +30,39 @@ _LOCK = f"SELECT {COLUMNS}, NOW() AS now FROM workers w WHERE w.incarnation = :i
 
 
 async def count_live(tx: Transaction) -> int:
-    """Returns how many workers live."""
+    """Returns the number of live workers."""
     found: int = (await tx.run(f"SELECT count(*) FROM workers w WHERE {LIVE}"))[0][0]
     return found
 
 
-async def read_holders(tx: Transaction, job_ids: Iterable[str]) -> list[results_pb2.WorkerToNotify]:
-    """Returns the workers that hold leases of these jobs, each once a job."""
+async def read_workers_with_leases(
+    tx: Transaction, job_ids: Iterable[str]
+) -> list[results_pb2.WorkerToNotify]:
+    """Returns the workers with leases of these jobs, each once per job."""
     wanted = [(job_id,) for job_id in sorted(job_ids)]
     return [
         results_pb2.WorkerToNotify(incarnation=row.incarnation, address=row.address, job_id=row.job_id)
-        for row in (await tx.run(_HOLDERS, k=wanted) if wanted else [])
+        for row in (await tx.run(_WITH_LEASES, k=wanted) if wanted else [])
     ]
 
 
 async def read_workers(tx: Transaction, since: int) -> Sequence[Row[Any]]:
-    """Returns workers with a heartbeat in the last so many microseconds, live ones first, then by start."""
+    """Returns workers with a heartbeat in the last ``since`` microseconds, live ones first, then by start."""
     return await tx.run(_LISTED, {"since": since})
 
 
 async def read_live(tx: Transaction) -> Sequence[Row[Any]]:
-    """Returns the live workers with the time now, by start."""
+    """Returns the live workers, with the current time as ``now``, by start."""
     return await tx.run(_ALIVE)
 
 
 async def lock_worker(tx: Transaction, incarnation: str) -> Row[Any] | None:
-    """Returns a worker, locked until the transaction ends; None if it is unknown."""
+    """Locks a worker until the transaction ends and returns it; None if it is unknown."""
     rows = await tx.run(_LOCK, {"incarnation": incarnation})
     return rows[0] if rows else None
 
 
 def is_silent(worker: Row[Any], now: int) -> bool:
-    """Returns whether a worker's last sign of life is over 5 s old; outages of the store do not count."""
+    """Returns whether a worker has been silent for over 5 s. Outages of the store do not count as silence."""
     found: bool = worker.alive_until - (ALIVE_FOR - SILENT_AFTER) < now
     return found

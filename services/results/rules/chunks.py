@@ -1,21 +1,21 @@
-"""How a job's items are cut into chunks."""
+"""Cutting the items of a job into chunks."""
 
 import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
 MAX_CHUNK_ITEMS = 100
-CHUNKS_WANTED = 16
+WANTED_CHUNK_COUNT = 16
 MAX_CHUNK_BYTES = 1024 * 1024
 
 
 class Cut(NamedTuple):
-    """A range of items.
+    """A contiguous range of items.
 
     Attributes:
         first_index: Index of its first item.
-        item_count: How many items.
-        input_bytes: Bytes of their inputs.
+        item_count: Number of its items.
+        input_bytes: Size of their inputs.
     """
 
     first_index: int
@@ -24,24 +24,24 @@ class Cut(NamedTuple):
 
     @property
     def end_index(self) -> int:
-        """The index after its last item."""
+        """Index after its last item."""
         return self.first_index + self.item_count
 
 
 def chunk_size(item_count: int) -> int:
-    """Returns how many items a chunk of a job with so many items takes at most: 1 to 100."""
-    return max(1, min(MAX_CHUNK_ITEMS, math.ceil(item_count / CHUNKS_WANTED)))
+    """Returns the maximum items of a chunk, 1 to 100, for a job with a number of items."""
+    return max(1, min(MAX_CHUNK_ITEMS, math.ceil(item_count / WANTED_CHUNK_COUNT)))
 
 
 def cut_chunks(item_bytes: Sequence[int], size: int, first_index: int = 0) -> list[Cut]:
-    """Returns the chunks of items: in order, together all items, each at most so many and 1 MB.
+    """Cuts items into chunks that cover them in order, each within the maximum number of items and 1 MB.
 
-    An item larger than that is a chunk of its own.
+    An item over 1 MB is a chunk of its own.
 
     Args:
-        item_bytes: Size of each item's input.
-        size: Items of a chunk at most, from 1 on.
-        first_index: Place in the job of the first of these items.
+        item_bytes: Size of the input of each item.
+        size: Maximum items of a chunk, 1 or more.
+        first_index: Index in the job of the first of these items.
     """
     cuts: list[Cut] = []
     first, total = first_index, 0

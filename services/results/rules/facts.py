@@ -1,11 +1,14 @@
-"""The rows that transitions change: a job and a chunk."""
+"""Facts of a job and of a chunk: the rows that transitions change."""
 
 from dataclasses import dataclass
 
 
 @dataclass
-class Job:
-    """A job under lock; its fields are the columns of jobs (but params) and job_progress."""
+class JobFacts:
+    """A job. Its fields are the columns of job_progress and those of jobs that rules read.
+
+    Instants and durations are in microseconds.
+    """
 
     job_id: str
     tenant: str
@@ -54,24 +57,24 @@ class Job:
 
     @property
     def free_chunk_count(self) -> int:
-        """Chunks with unfinished items that nobody holds."""
+        """Chunks that have unfinished items and are not leased."""
         return self.open_chunk_count - self.leased_chunk_count
 
     @property
-    def slot_count(self) -> int:
-        """Chunks that may be leased now, by max_parallelism and by what there is."""
+    def leasable_chunk_count(self) -> int:
+        """Free chunks that max_parallelism allows to lease now."""
         if not self.max_parallelism:
             return self.free_chunk_count
         return min(self.free_chunk_count, max(0, self.max_parallelism - self.leased_chunk_count))
 
 
 @dataclass
-class Chunk:
-    """A chunk; its fields are the columns of chunks.
+class ChunkFacts:
+    """A chunk. Its fields are the columns of chunks.
 
     Attributes:
-        allowance_micros: Under lease what is left of its allowance; else what its last holder wanted for its
-            next call, where that was why it was given back, and 0 where not.
+        allowance_micros: Of a leased chunk, the rest of its allowance. Of a free chunk, the amount that its
+            last worker wanted for the next call, if the lease was released for lack of budget; otherwise 0.
     """
 
     job_id: str
@@ -93,14 +96,14 @@ class Chunk:
 
     @property
     def is_free_in_quarantine(self) -> bool:
-        """Whether it is in quarantine, has unfinished items, and nobody holds it."""
+        """Whether it is quarantined, has unfinished items and is not leased."""
         return self.quarantined and self.unfinished_count > 0 and self.lease_incarnation is None
 
     @property
     def end_index(self) -> int:
-        """The index after its last item."""
+        """Index after its last item."""
         return self.first_index + self.item_count
 
-    def is_held(self, incarnation: str, fence: int) -> bool:
+    def is_leased_to(self, incarnation: str, fence: int) -> bool:
         """Returns whether it is leased to an incarnation under a fence."""
         return self.lease_incarnation == incarnation and self.fence == fence

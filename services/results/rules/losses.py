@@ -1,4 +1,4 @@
-"""What an unexpected end of a lease does to its chunk."""
+"""Effect of unexpectedly ended leases on a chunk: quarantine, halving, failure."""
 
 from collections.abc import Sequence
 from enum import Enum
@@ -6,13 +6,14 @@ from typing import NamedTuple
 
 LOSSES_TO_QUARANTINE = 2
 DEATHS_ALONE_TO_FAIL = 3
-# The whole worker died, maybe of something else: only every second such loss speaks against the chunk. So
-# losses in quarantine are counted in halves of a death that the worker saw in its child process.
+# If the whole worker died, the cause may be something else, so only every second such loss counts against the
+# chunk. Losses in quarantine are therefore counted in halves of a death that the worker saw in its child
+# process.
 LOSSES_PER_DEATH = 2
 
 
 class Verdict(Enum):
-    """What to do with a chunk that was lost."""
+    """Consequence of a loss for the chunk."""
 
     AGAIN = "lease it again"
     HALVE = "halve it"
@@ -20,12 +21,13 @@ class Verdict(Enum):
 
 
 class Losses(NamedTuple):
-    """The losses of a chunk.
+    """Losses of a chunk.
 
     Attributes:
-        loss_count: All of them.
+        loss_count: All losses.
         quarantined: Whether it is run alone.
-        quarantine_loss_count: Those in quarantine since it was last cut, a death in a child process as two.
+        quarantine_loss_count: Losses in quarantine since it was last cut. A death in a child process counts
+            as two.
     """
 
     loss_count: int
@@ -34,14 +36,17 @@ class Losses(NamedTuple):
 
 
 def count_loss(losses: Losses, unfinished_count: int) -> tuple[Losses, Verdict]:
-    """Returns the losses after one more, with the whole worker, and what to do.
+    """Counts a loss with the whole worker.
 
-    A chunk is quarantined at its second loss. In quarantine every second loss counts: at each that counts
-    it is halved, and a single item fails at the third.
+    The second loss quarantines a chunk. In quarantine every second loss counts: a loss that counts halves the
+    chunk, and the third one fails a single item.
 
     Args:
-        losses: Those before.
+        losses: Losses so far.
         unfinished_count: Items of the chunk without a result.
+
+    Returns:
+        The losses, this one included, and the verdict.
     """
     loss_count = losses.loss_count + 1
     if not losses.quarantined:
@@ -53,13 +58,14 @@ def count_loss(losses: Losses, unfinished_count: int) -> tuple[Losses, Verdict]:
 
 
 def count_death(losses: Losses, suspect_count: int) -> tuple[Losses, Verdict]:
-    """Returns the losses after the death of the child process that ran a quarantined chunk, and what to do.
-
-    Where there is one suspect, what is returned are the losses of that item alone.
+    """Counts the death of the child process that ran a quarantined chunk.
 
     Args:
-        losses: Those before.
-        suspect_count: Items that may have killed it.
+        losses: Losses so far.
+        suspect_count: Items that may have killed the process.
+
+    Returns:
+        The losses, this one included, and the verdict. With a single suspect, the losses of that item alone.
     """
     in_quarantine = losses.quarantine_loss_count + LOSSES_PER_DEATH
     return _judge(Losses(losses.loss_count + 1, True, in_quarantine), suspect_count)
@@ -73,14 +79,13 @@ def _judge(losses: Losses, suspect_count: int) -> tuple[Losses, Verdict]:
 
 
 def cut_around(unfinished: Sequence[int], suspects: Sequence[int]) -> list[int]:
-    """Returns where a chunk is cut, so that half of the suspects are in a part of their own.
+    """Returns the indexes at which to cut a chunk, so that half of the suspects are in a part of their own.
 
-    What comes after the last suspect was not started, and becomes a part too. Every part has unfinished
-    items.
+    The items after the last suspect were not started and become a part too. Every part has unfinished items.
 
     Args:
-        unfinished: Indexes of the chunk's items without a result, rising.
-        suspects: Those of them that may have killed a process, rising; one or more.
+        unfinished: Indexes of the chunk's items without a result, ascending.
+        suspects: Those that may have killed a process, ascending; one or more.
     """
     second_half = suspects[(len(suspects) + 1) // 2 :] or suspects
     behind = [index for index in unfinished if index > suspects[-1]]

@@ -1,14 +1,14 @@
-"""What follows from a job's facts: its end, its state, whether it can be leased, when to look again."""
+"""Settling a job: its end, state, leasability and next wake-up time follow from its facts."""
 
 from headrace.jobs.v1 import jobs_pb2
 from services.results.rules.budgets import may_lease, pause_if_spent
 from services.results.rules.deadlines import expire_if_late
-from services.results.rules.facts import Job
+from services.results.rules.facts import JobFacts
 from services.results.rules.state import LEASABLE_STATES, compute_state, has_failed
 from services.results.rules.uploads import expire_if_idle
 
-# What a snapshot shows; a change of it is what seq counts.
-_SHOWN = (
+# Facts that a snapshot shows. A change of one of them raises seq.
+_SNAPSHOT_FACTS = (
     "state",
     "total_count",
     "succeeded_count",
@@ -28,21 +28,21 @@ _SHOWN = (
 )
 
 
-def settle(job: Job, now: int, first_due: int, latest_reason: str = "") -> None:
-    """Ends a job that is to end, and computes state, leasable and when to look again anew.
+def settle(job: JobFacts, now: int, first_due: int, latest_reason: str = "") -> None:
+    """Ends a job that is due to end, and recomputes state, leasable and the wake-up times.
 
     Args:
-        job: Its facts, all in order already.
+        job: The job, with all other facts up to date.
         now: The time, in microseconds.
-        first_due: When the first of its free chunks is due.
-        latest_reason: Why the latest item failed.
+        first_due: Due time of the first of its free chunks.
+        latest_reason: Error reason of the item that failed last.
     """
     if job.finish_time is None:
         expire_if_idle(job, now)
         _end_if_over(job, now, latest_reason)
         pause_if_spent(job)
     job.state = compute_state(job, now)
-    job.leasable = job.state in LEASABLE_STATES and job.slot_count > 0 and may_lease(job)
+    job.leasable = job.state in LEASABLE_STATES and job.leasable_chunk_count > 0 and may_lease(job)
     job.wake_time = None
     if not job.upload_open or job.stopping_to:
         job.upload_expire_time = None
@@ -52,9 +52,9 @@ def settle(job: Job, now: int, first_due: int, latest_reason: str = "") -> None:
         job.wake_time = max(job.not_before, first_due)
 
 
-def _end_if_over(job: Job, now: int, latest_reason: str) -> None:
-    judged = not job.upload_open and not job.stopping_to
-    if judged and has_failed(job.failed_count, job.total_count, job.max_failed_ratio):
+def _end_if_over(job: JobFacts, now: int, latest_reason: str) -> None:
+    is_judged = not job.upload_open and not job.stopping_to
+    if is_judged and has_failed(job.failed_count, job.total_count, job.max_failed_ratio):
         job.stopping_to = jobs_pb2.JOB_STATE_FAILED
         job.error_reason = "TOO_MANY_FAILED_ITEMS"
         latest = f"; the latest for {latest_reason}" if latest_reason else ""
@@ -69,11 +69,11 @@ def _end_if_over(job: Job, now: int, latest_reason: str) -> None:
         job.finish_time = max(now, job.start_time or 0)
 
 
-def is_leasable_now(job: Job) -> bool:
-    """Returns whether a settled job has a chunk to lease that waits for nothing."""
+def is_leasable_now(job: JobFacts) -> bool:
+    """Returns whether a settled job has a chunk that can be leased without a wait."""
     return job.leasable and job.wake_time is None
 
 
-def is_news(before: Job, after: Job) -> bool:
-    """Returns whether two snapshots of a job differ in what they show."""
-    return any(getattr(before, name) != getattr(after, name) for name in _SHOWN)
+def has_visible_change(before: JobFacts, after: JobFacts) -> bool:
+    """Returns whether the snapshots of a job before and after a change differ."""
+    return any(getattr(before, name) != getattr(after, name) for name in _SNAPSHOT_FACTS)

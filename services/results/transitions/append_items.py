@@ -1,19 +1,19 @@
-"""AppendItems: items for an upload, and its end."""
+"""AppendItems: adds items to an upload, and closes it."""
 
 from collections.abc import Sequence
 from functools import partial
 
 from headrace.errors import InternalError
-from services.results.database.database import Database, Transaction
-from services.results.database.failures import RefusedError
+from services.results.database.database import Database
+from services.results.database.failures import ContentRefusedError
+from services.results.database.transaction import Transaction
 from services.results.metrics import ITEMS_APPENDED
 from services.results.rows import chunk_rows
 from services.results.rows.chunk_rows import new_chunk
 from services.results.rows.messages import job_message
 from services.results.rules.chunks import chunk_size, cut_chunks
-from services.results.rules.facts import Job
-from services.results.rules.uploads import IDLE_FOR, Batch, judge_batch
-from services.results.transitions.cancel_job import lock_owned_job
+from services.results.rules.facts import JobFacts
+from services.results.rules.uploads import IDLE_TIMEOUT, Batch, judge_batch
 from services.results.transitions.transition import Transition
 from services.stubs.results.v1 import results_pb2
 
@@ -21,28 +21,29 @@ from services.stubs.results.v1 import results_pb2
 async def append_items(
     database: Database, request: results_pb2.AppendItemsRequest
 ) -> results_pb2.AppendItemsResponse:
-    """Returns how many items a job has, with those of the request; what is stored already is not again.
+    """Stores the new items of the request and returns the number of stored items.
 
-    A request without items and without an end only asks, which is allowed in every state.
+    Items that are stored already are skipped. A request without items and without a total only reads the
+    number, which is allowed in every state.
 
     Raises:
         NotFoundError: The tenant has no such job.
-        AbortedError: The request is beyond the stored items (UPLOAD_OFFSET).
-        FailedPreconditionError: The upload is closed (UPLOAD_CLOSED), has another total (UPLOAD_TOTAL), or
-            its job began to end before it was finished (JOB_ENDED).
+        AbortedError: The request starts after the stored items (UPLOAD_OFFSET).
+        FailedPreconditionError: The upload is closed (UPLOAD_CLOSED) or has another total (UPLOAD_TOTAL), or
+            its job began to end before the upload was finished (JOB_ENDED).
         InternalError: The database refuses these items for good (STORE_REFUSED).
     """
     try:
         return await database.write(lambda tx: _append_in(tx, request))
-    except RefusedError as refusal:
-        raise InternalError(f"the database refuses these items: {refusal}", reason="STORE_REFUSED") from None
+    except ContentRefusedError as error:
+        raise InternalError(f"the database refuses these items: {error}", reason="STORE_REFUSED") from None
 
 
 async def _append_in(
     tx: Transaction, request: results_pb2.AppendItemsRequest
 ) -> results_pb2.AppendItemsResponse:
     transition = Transition(tx)
-    job = await lock_owned_job(transition, request.job_id, request.tenant)
+    job = await transition.lock_owned(request.job_id, request.tenant)
     total = request.finish_total_count if request.HasField("finish_total_count") else None
     addition = judge_batch(job, Batch(request.first_item_index, len(request.items), total))
     response = results_pb2.AppendItemsResponse()
@@ -56,14 +57,14 @@ async def _append_in(
     return response
 
 
-def _add(transition: Transition, job: Job, items: Sequence[str]) -> None:
-    """Gives a job more items, in chunks of a size for as many as it has then."""
+def _add(transition: Transition, job: JobFacts, items: Sequence[str]) -> None:
+    """Adds items to a job, in chunks sized for its new number of items."""
     if not items:
         return
     stored = job.total_count
     job.total_count += len(items)
     job.chunk_size = max(job.chunk_size, chunk_size(job.total_count))
-    job.upload_expire_time = transition.now + IDLE_FOR
+    job.upload_expire_time = transition.now + IDLE_TIMEOUT
     blocks = []
     for cut in cut_chunks([len(item.encode()) for item in items], job.chunk_size, stored):
         transition.add_chunk(new_chunk(job.job_id, job.chunk_count, cut))

@@ -1,11 +1,11 @@
-"""What is told of jobs once a transition is committed: log lines, and the count of jobs that ended."""
+"""Log lines and counts of events of jobs, written after the commit."""
 
 from typing import Any
 
 from headrace.jobs.v1 import jobs_pb2
 from services.results.metrics import JOBS_ENDED
 from services.results.rows.worker_rows import SECOND
-from services.results.rules.facts import Job
+from services.results.rules.facts import JobFacts
 from services.shared.logging import get_logger, job_fields
 from services.shared.metrics import JOB_STATE_LABELS
 
@@ -16,8 +16,8 @@ PAUSE_REASON_LABELS = {
 }
 
 
-def job_ended(job: Job) -> None:
-    """Tells that a job has become terminal: once for each round of it."""
+def job_ended(job: JobFacts) -> None:
+    """Counts and logs that a job became terminal, once per round."""
     state = JOB_STATE_LABELS[job.state]
     JOBS_ENDED.labels(state).inc()
     log.info(
@@ -33,25 +33,25 @@ def job_ended(job: Job) -> None:
     )
 
 
-def job_cancelled(job: Job) -> None:
-    """Tells that a job is to end at its owner's wish."""
+def job_cancelled(job: JobFacts) -> None:
+    """Logs that the owner of a job cancelled it."""
     log.info("job_cancelled", **_fields(job))
 
 
-def job_paused(job: Job) -> None:
-    """Tells that nothing more of a job is started, at its owner's wish or because its budget is spent."""
+def job_paused(job: JobFacts) -> None:
+    """Logs that a job is paused, by its owner or because its budget is spent."""
     log.info("job_paused", reason=PAUSE_REASON_LABELS[job.pause_reason], **_fields(job))
 
 
-def job_resumed(job: Job) -> None:
-    """Tells that a paused job goes on."""
+def job_resumed(job: JobFacts) -> None:
+    """Logs that a paused job resumed."""
     log.info("job_resumed", **_fields(job))
 
 
-def job_retried(job: Job) -> None:
-    """Tells that a new round of a job has begun."""
+def job_retried(job: JobFacts) -> None:
+    """Logs that a new round of a job began."""
     log.info("job_retried", round=job.round, **_fields(job))
 
 
-def _fields(job: Job) -> dict[str, Any]:
+def _fields(job: JobFacts) -> dict[str, Any]:
     return job_fields(job.job_id, job.tenant, job.trace_id)

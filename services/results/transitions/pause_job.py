@@ -1,21 +1,21 @@
-"""PauseJob and ResumeJob: nothing of a job is started for a while, at its owner's wish."""
+"""PauseJob and ResumeJob: stop and continue the work on a job for its owner."""
 
 from functools import partial
 
 from headrace.errors import FailedPreconditionError
 from headrace.jobs.v1 import jobs_pb2
-from services.results.database.database import Database, Transaction
+from services.results.database.database import Database
+from services.results.database.transaction import Transaction
 from services.results.rows.messages import job_message
 from services.results.rules.budgets import is_paused_for_budget, is_spent
-from services.results.rules.facts import Job
-from services.results.transitions.cancel_job import lock_owned_job
+from services.results.rules.facts import JobFacts
 from services.results.transitions.job_events import job_paused, job_resumed
 from services.results.transitions.transition import Transition
 from services.stubs.results.v1 import results_pb2
 
 
 async def pause_job(database: Database, request: results_pb2.PauseJobRequest) -> results_pb2.PauseJobResponse:
-    """Returns the job, PAUSED; one that was paused before, or ends or has ended, is returned unchanged.
+    """Returns the job, PAUSED. A job that is paused, ending or terminal already is returned unchanged.
 
     Raises:
         NotFoundError: The tenant has no such job.
@@ -26,31 +26,31 @@ async def pause_job(database: Database, request: results_pb2.PauseJobRequest) ->
 async def resume_job(
     database: Database, request: results_pb2.ResumeJobRequest
 ) -> results_pb2.ResumeJobResponse:
-    """Returns the job, which goes on, with its new budget if there is one; one that ends is unchanged.
+    """Returns the resumed job, with its new budget if one is given. A job that is ending is unchanged.
 
     Raises:
         NotFoundError: The tenant has no such job.
-        FailedPreconditionError: BUDGET_SPENT: the job has spent its budget, or the new one.
+        FailedPreconditionError: The job has spent its budget, or the new one (BUDGET_SPENT).
     """
     return await database.write(lambda tx: _resume_in(tx, request))
 
 
 async def _pause_in(tx: Transaction, request: results_pb2.PauseJobRequest) -> results_pb2.PauseJobResponse:
     transition = Transition(tx)
-    job = await lock_owned_job(transition, request.job_id, request.tenant)
+    job = await transition.lock_owned(request.job_id, request.tenant)
     if job.finish_time is None and not job.stopping_to:
         if not job.pause_reason:
             job.pause_reason = jobs_pb2.PAUSE_REASON_USER
             tx.after_commit(partial(job_paused, job))
-        if job.leased_chunk_count:  # told again: the first call may have reached nobody
-            transition.notify_holders(job.job_id)
+        if job.leased_chunk_count:  # Notifies them again: the first call may have reached nobody.
+            transition.notify_workers(job.job_id)
     effects = await transition.finish()
     return results_pb2.PauseJobResponse(job=job_message(job), effects=effects)
 
 
 async def _resume_in(tx: Transaction, request: results_pb2.ResumeJobRequest) -> results_pb2.ResumeJobResponse:
     transition = Transition(tx)
-    job = await lock_owned_job(transition, request.job_id, request.tenant)
+    job = await transition.lock_owned(request.job_id, request.tenant)
     if job.finish_time is None and not job.stopping_to:
         _change_budget(job, request)
         if job.pause_reason:
@@ -60,16 +60,18 @@ async def _resume_in(tx: Transaction, request: results_pb2.ResumeJobRequest) -> 
     return results_pb2.ResumeJobResponse(job=job_message(job), effects=effects)
 
 
-def _change_budget(job: Job, request: results_pb2.ResumeJobRequest) -> None:
+def _change_budget(job: JobFacts, request: results_pb2.ResumeJobRequest) -> None:
     if request.HasField("budget_micros"):
         if is_spent(job, request.budget_micros):
-            raise _spent(job, "the new budget is not above it")
+            raise _spent_error(job, "the new budget_micros is not above that")
         job.budget_micros = request.budget_micros
     elif is_paused_for_budget(job) or (job.pause_reason and is_spent(job, job.budget_micros)):
-        raise _spent(job, f"its budget of {job.budget_micros} does not suffice; resume it with a higher one")
+        raise _spent_error(
+            job, f"its budget of {job.budget_micros} is too small; resume it with a higher budget_micros"
+        )
 
 
-def _spent(job: Job, problem: str) -> FailedPreconditionError:
+def _spent_error(job: JobFacts, problem: str) -> FailedPreconditionError:
     return FailedPreconditionError(
         f"the job has cost {job.cost_micros} millionths of a US dollar, and {problem}", reason="BUDGET_SPENT"
     )

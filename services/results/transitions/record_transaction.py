@@ -3,17 +3,17 @@
 from collections.abc import Iterator, Sequence
 
 from headrace.jobs.v1 import jobs_pb2
-from services.results.database.database import Transaction
+from services.results.database.transaction import Transaction
 from services.results.metrics import LEASES_LOST
 from services.results.rows import item_rows
 from services.results.rows.failed_attempts import encode_attempts, encode_failure
 from services.results.rows.item_rows import Attempts, NewResult
 from services.results.rows.job_usage import count_attempts
 from services.results.rows.messages import MAX_COUNT, canonical_id, duration_of, usage_of
-from services.results.rules.budgets import holds_remainder, pause_if_spent
-from services.results.rules.facts import Chunk, Job
+from services.results.rules.budgets import has_remainder_lease, pause_if_spent
+from services.results.rules.facts import ChunkFacts, JobFacts
 from services.results.transitions.chunk_finder import ChunkFinder
-from services.results.transitions.lost_chunks import bury_chunk
+from services.results.transitions.lost_chunks import count_child_death
 from services.results.transitions.transition import Transition
 from services.stubs.results.v1 import results_pb2
 
@@ -24,10 +24,10 @@ MAX_DELAY_MS = 366 * 86_400_000
 async def record_in(
     tx: Transaction, incarnation: str, records: Sequence[results_pb2.JobRecord]
 ) -> results_pb2.RecordResultsResponse:
-    """Returns the outcome of each record, with all applied: items, then deferrals, deaths, releases.
+    """Applies records: items first, then deferrals, deaths and releases. Returns the outcome of each record.
 
-    A success is taken from any lease and any round, where its item has no result yet: it was paid for. All
-    else is taken only under a lease that is held.
+    A success is accepted from any lease and any round if its item has no result yet, because it was paid for.
+    Everything else is accepted only under a current lease of the recording worker.
     """
     transition = Transition(tx)
     await transition.lock(canonical_id(record.job_id) for record in records)
@@ -37,7 +37,7 @@ async def record_in(
     await _save_attempts(transition, finder, known)
     for record in known:
         _fail_job(transition, finder, record)
-        await _bury(transition, finder, record)
+        await _count_deaths(transition, finder, record)
         _release(transition, finder, record)
     response = results_pb2.RecordResultsResponse(effects=await transition.finish())
     for record in records:
@@ -51,20 +51,20 @@ async def record_in(
 async def _add_items(
     transition: Transition, finder: ChunkFinder, records: Sequence[results_pb2.JobRecord]
 ) -> None:
-    wanted: dict[tuple[str, int], NewResult] = {}
-    payers: dict[tuple[str, int], Chunk | None] = {}
+    results: dict[tuple[str, int], NewResult] = {}
+    payers: dict[tuple[str, int], ChunkFacts | None] = {}
     for record in records:
         job = transition.jobs[canonical_id(record.job_id)]
         for item in record.items:
             if _is_acceptable(job, finder, item):
                 name = (job.job_id, item.item_index)
-                if name not in wanted or wanted[name].state == jobs_pb2.ITEM_STATE_FAILED:
-                    wanted[name] = _new_result(job, item, transition.now)
-                    payers[name] = finder.held(job.job_id, item.chunk_index, item.fence)
-    for name, cost in (await transition.add_results(list(wanted.values()))).items():
+                if name not in results or results[name].state == jobs_pb2.ITEM_STATE_FAILED:
+                    results[name] = _new_result(job, item, transition.now)
+                    payers[name] = finder.leased(job.job_id, item.chunk_index, item.fence)
+    for name, cost in (await transition.add_results(list(results.values()))).items():
         chunk, payer = finder.around(*name), payers[name]
         assert chunk is not None
-        if payer is not None:  # else nothing is reserved for it any more
+        if payer is not None:  # Without a current lease nothing is reserved for it.
             transition.move_allowance(payer, -cost)
         transition.finish_item(chunk)
 
@@ -79,65 +79,67 @@ async def _save_attempts(
     item_rows.save_attempts(transition.tx, attempts)
 
 
-def _is_acceptable(job: Job, finder: ChunkFinder, item: results_pb2.ItemRecord) -> bool:
+def _is_acceptable(job: JobFacts, finder: ChunkFinder, item: results_pb2.ItemRecord) -> bool:
     chunk = finder.around(job.job_id, item.item_index)
     if chunk is None or not item.HasField("error"):
         return chunk is not None
-    return chunk is finder.held(job.job_id, item.chunk_index, item.fence) and item.round == job.round
+    return chunk is finder.leased(job.job_id, item.chunk_index, item.fence) and item.round == job.round
 
 
-def _new_result(job: Job, item: results_pb2.ItemRecord, now: int) -> NewResult:
+def _new_result(job: JobFacts, item: results_pb2.ItemRecord, now: int) -> NewResult:
     failed = item.HasField("error")
+    if failed:
+        failed_attempts = encode_failure(item.failed_attempts, item.attempt_count, item.error)
+    else:
+        failed_attempts = encode_attempts(item.failed_attempts)
     return NewResult(
-        job.job_id,
-        item.item_index,
-        job.round if failed else 0,
-        job.round,
-        job.seq + 1,
-        jobs_pb2.ITEM_STATE_FAILED if failed else jobs_pb2.ITEM_STATE_SUCCEEDED,
-        "" if failed else item.output,
-        0 if failed else len(item.output.encode()),
-        item.error.reason,
-        item.error.message,
-        item.attempt_count,
-        *usage_of(item.usage),
-        now,
-        encode_failure(item.failed_attempts, item.attempt_count, item.error)
-        if failed
-        else encode_attempts(item.failed_attempts),
+        job_id=job.job_id,
+        item_index=item.item_index,
+        round=job.round if failed else 0,
+        current_round=job.round,
+        seq=job.seq + 1,
+        state=jobs_pb2.ITEM_STATE_FAILED if failed else jobs_pb2.ITEM_STATE_SUCCEEDED,
+        output="" if failed else item.output,
+        output_bytes=0 if failed else len(item.output.encode()),
+        error_reason=item.error.reason,
+        error_message=item.error.message,
+        attempt_count=item.attempt_count,
+        **usage_of(item.usage)._asdict(),
+        finish_time=now,
+        failed_attempts=failed_attempts,
     )
 
 
 def _attempts_of(
     transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord
-) -> Iterator[tuple[Attempts, Chunk]]:
+) -> Iterator[tuple[Attempts, ChunkFacts]]:
     job = transition.jobs[canonical_id(record.job_id)]
     for deferral in record.deferrals:
-        chunk = finder.held(job.job_id, deferral.chunk_index, deferral.fence)
+        chunk = finder.leased(job.job_id, deferral.chunk_index, deferral.fence)
         if chunk is None or not chunk.first_index <= deferral.item_index < chunk.end_index:
             continue
         job.has_deferrals = True
         yield _new_attempts(job, deferral, transition.now), chunk
 
 
-def _new_attempts(job: Job, deferral: results_pb2.ItemDeferral, now: int) -> Attempts:
+def _new_attempts(job: JobFacts, deferral: results_pb2.ItemDeferral, now: int) -> Attempts:
     return Attempts(
-        job.job_id,
-        deferral.item_index,
-        job.round,
-        deferral.attempt_count,
-        now + _delay(deferral.delay_ms),
-        *usage_of(deferral.usage),
-        deferral.error.reason,
-        deferral.error.message,
-        encode_attempts(deferral.failed_attempts),
-        duration_of(deferral, "work_time") or 0,
+        job_id=job.job_id,
+        item_index=deferral.item_index,
+        round=job.round,
+        attempt_count=deferral.attempt_count,
+        due_time=now + _delay(deferral.delay_ms),
+        **usage_of(deferral.usage)._asdict(),
+        error_reason=deferral.error.reason,
+        error_message=deferral.error.message,
+        failed_attempts=encode_attempts(deferral.failed_attempts),
+        work_time=duration_of(deferral, "work_time") or 0,
     )
 
 
 def _fail_job(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:
     job = transition.jobs[canonical_id(record.job_id)]
-    if not record.HasField("job_error") or not finder.holds_any(job.job_id):
+    if not record.HasField("job_error") or not finder.has_lease_of(job.job_id):
         return
     if not job.stopping_to and job.finish_time is None:
         job.stopping_to = jobs_pb2.JOB_STATE_FAILED
@@ -145,25 +147,25 @@ def _fail_job(transition: Transition, finder: ChunkFinder, record: results_pb2.J
         job.error_message = record.job_error.message
 
 
-async def _bury(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:
+async def _count_deaths(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:
     job_id = canonical_id(record.job_id)
     for death in record.deaths:
-        chunk = finder.held(job_id, death.chunk_index, death.fence)
+        chunk = finder.leased(job_id, death.chunk_index, death.fence)
         if chunk is None:
             continue
         transition.end_lease(chunk)
         if chunk.quarantined:
             transition.tx.after_commit(LEASES_LOST.labels("child_died").inc)
-            await bury_chunk(transition, chunk, set(death.suspect_item_indexes))
+            await count_child_death(transition, chunk, set(death.suspect_item_indexes))
 
 
 def _release(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:
     job = transition.jobs[canonical_id(record.job_id)]
     for release in record.releases:
-        chunk = finder.held(job.job_id, release.chunk_index, release.fence)
+        chunk = finder.leased(job.job_id, release.chunk_index, release.fence)
         if chunk is None:
             continue
-        had_remainder = holds_remainder(job)
+        had_remainder = has_remainder_lease(job)
         transition.end_lease(chunk)
         if release.needed_micros > 0 and job.budget_micros is not None:
             chunk.allowance_micros = min(release.needed_micros, MAX_COUNT)

@@ -1,13 +1,13 @@
-"""RetryJob: a new round of every item without a success."""
+"""RetryJob: starts a new round of every item without a success."""
 
 from functools import partial
 
-from services.results.database.database import Database, Transaction
+from services.results.database.database import Database
+from services.results.database.transaction import Transaction
 from services.results.rows import item_rows
 from services.results.rows.messages import job_message
 from services.results.rules.deadlines import begin_deadline
-from services.results.rules.facts import Job
-from services.results.transitions.cancel_job import lock_owned_job
+from services.results.rules.facts import JobFacts
 from services.results.transitions.job_events import job_retried
 from services.results.transitions.transition import Transition
 from services.stubs.results.v1 import results_pb2
@@ -15,7 +15,7 @@ from services.stubs.results.v1 import results_pb2
 _BEGIN = """
 INSERT INTO retry_requests (job_id, request_id, round) SELECT :job_id, :request_id, :round WHERE true
 ON CONFLICT DO NOTHING RETURNING round"""
-# A chunk that was quarantined stays so: what killed workers may do it again.
+# A quarantined chunk stays quarantined: the item that killed workers may do it again.
 _REOPEN = """
 UPDATE chunks SET due_time = 0, quarantine_loss_count = 0, unfinished_count = item_count - (
     SELECT count(*) FROM results e WHERE e.job_id = chunks.job_id AND e.round = 0
@@ -27,10 +27,10 @@ FROM chunks c WHERE c.job_id = :job_id AND c.unfinished_count > 0"""
 
 
 async def retry_job(database: Database, request: results_pb2.RetryJobRequest) -> results_pb2.RetryJobResponse:
-    """Returns the job, live again; one that is live, or has only successes, is returned unchanged.
+    """Returns the job, live again. A live job, or one with successes only, is returned unchanged.
 
-    An upload that was still open is closed with the items it has; where all of them have a success, the job
-    ends at once, as SUCCEEDED. A second call with the same request_id starts nothing.
+    An open upload is closed with its stored items. If all of them have a success, the job ends at once as
+    SUCCEEDED. A second call with the same request_id starts nothing.
 
     Raises:
         NotFoundError: The tenant has no such job.
@@ -40,7 +40,7 @@ async def retry_job(database: Database, request: results_pb2.RetryJobRequest) ->
 
 async def _retry_in(tx: Transaction, request: results_pb2.RetryJobRequest) -> results_pb2.RetryJobResponse:
     transition = Transition(tx)
-    job = await lock_owned_job(transition, request.job_id, request.tenant)
+    job = await transition.lock_owned(request.job_id, request.tenant)
     names = {"job_id": job.job_id, "request_id": request.request_id, "round": job.round + 1}
     is_wanted = job.finish_time is not None and (job.upload_open or job.succeeded_count < job.total_count)
     if not is_wanted or not await tx.run(_BEGIN, names):
@@ -51,7 +51,7 @@ async def _retry_in(tx: Transaction, request: results_pb2.RetryJobRequest) -> re
     return results_pb2.RetryJobResponse(job=job_message(job), effects=effects)
 
 
-async def _begin_round(tx: Transaction, job: Job) -> None:
+async def _begin_round(tx: Transaction, job: JobFacts) -> None:
     job.round += 1
     job.failed_count = 0
     job.stopping_to = job.pause_reason = job.not_before = 0
@@ -62,4 +62,4 @@ async def _begin_round(tx: Transaction, job: Job) -> None:
     await tx.run(_REOPEN, {"job_id": job.job_id})
     counts = (await tx.run(_COUNT_OPEN, {"job_id": job.job_id}))[0]
     job.open_chunk_count, job.quarantined_chunk_count = counts.open_count, counts.quarantined_count
-    await item_rows.forget_attempts(tx, job.job_id)
+    await item_rows.delete_attempts(tx, job.job_id)

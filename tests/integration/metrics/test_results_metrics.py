@@ -1,4 +1,4 @@
-"""What results counts: each thing once, when its transaction is committed."""
+"""Metrics of the results service: each event counts once, after the commit."""
 
 import sqlite3
 from types import SimpleNamespace
@@ -23,11 +23,11 @@ SECOND = 1_000_000
 
 @pytest.fixture
 async def store(tmp_path):
-    """Results on SQLite: ``stub``, ``clock`` and its ``database``."""
+    """The results service on SQLite: its ``stub``, ``clock`` and ``database``."""
     url = f"sqlite:///{tmp_path / 'headrace.db'}"
     await migrate(url)
     clock = Clock()
-    # No purger: its transactions would count too.
+    # No purger, because its transactions would count too.
     settings = ResultsSettings(listen="127.0.0.1:0", database_url=url, drain_seconds=1, retention_hours=0)
     app = ResultsApp(settings, clock)
     await app.start()
@@ -38,7 +38,7 @@ async def store(tmp_path):
 
 
 class Moved:
-    """How much a metric has moved since this was made."""
+    """Measures the change of a metric since its creation."""
 
     def __init__(self, name, **labels):
         self._name, self._labels = name, labels
@@ -56,7 +56,8 @@ async def create(store, item_count=2, **fields):
     job_id = str(uuid_utils.uuid7())
     new = pb.NewJob(
         job_id=job_id, tenant="t", request_id=job_id, kind="noop", params="{}", content_hash=b"h",
-        job_class=jobs_pb2.JOB_CLASS_DEFAULT, max_failed_ratio=0.5, items=["1"] * item_count, **fields,
+        options=jobs_pb2.JobOptions(job_class=jobs_pb2.JOB_CLASS_DEFAULT, max_failed_ratio=0.5),
+        items=["1"] * item_count, **fields,
     )  # fmt: skip
     await store.stub.CreateJobs(pb.CreateJobsRequest(jobs=[new]))
     return job_id
@@ -70,7 +71,7 @@ async def lease(store, incarnation, call_id="1"):
     await beat(store, incarnation)
     response = await store.stub.LeaseChunks(
         pb.LeaseChunksRequest(
-            job_class=jobs_pb2.JOB_CLASS_DEFAULT, room=1000, incarnation=incarnation, call_id=call_id
+            job_class=jobs_pb2.JOB_CLASS_DEFAULT, capacity=1000, incarnation=incarnation, call_id=call_id
         )
     )
     return list(response.leases)
@@ -108,7 +109,7 @@ async def test_a_job_that_ends_is_counted_and_logged_once_however_often_its_resu
     assert line["succeeded_count"] == 2
 
 
-async def test_failures_are_counted_apart(store):
+async def test_failures_are_counted_separately(store):
     ended = Moved("headrace_jobs_ended_total", state="FAILED")
     recorded = Moved("headrace_items_recorded_total", state="FAILED")
     await create(store)
@@ -119,7 +120,7 @@ async def test_failures_are_counted_apart(store):
     assert (ended.by, recorded.by) == (1, 2)
 
 
-async def test_a_cancelled_job_is_said_once_to_be_cancelled_and_once_to_have_ended(store):
+async def test_a_cancelled_job_logs_one_cancellation_and_one_end(store):
     ended = Moved("headrace_jobs_ended_total", state="CANCELLED")
     job_id = await create(store)
     with structlog.testing.capture_logs() as lines:
@@ -138,7 +139,7 @@ async def test_appended_items_are_counted_once_however_often_they_are_sent(store
     assert appended.by == 3
 
 
-async def test_the_wait_for_the_first_lease_is_told_in_seconds_by_class(store):
+async def test_the_wait_for_the_first_lease_is_observed_in_seconds_by_class(store):
     waits = Moved("headrace_queue_wait_seconds_count", job_class="DEFAULT")
     seconds = Moved("headrace_queue_wait_seconds_sum", job_class="DEFAULT")
     await create(store)
@@ -148,7 +149,7 @@ async def test_the_wait_for_the_first_lease_is_told_in_seconds_by_class(store):
     assert 100 <= seconds.by < 130
 
 
-async def test_an_upload_that_waits_for_its_client_is_no_wait(store):
+async def test_the_wait_of_an_upload_for_its_client_is_not_observed(store):
     waits = Moved("headrace_queue_wait_seconds_count", job_class="DEFAULT")
     job_id = await create(store, 0, upload_open=True)
     store.clock.offset += 100 * SECOND
@@ -160,10 +161,10 @@ async def test_an_upload_that_waits_for_its_client_is_no_wait(store):
 async def test_leases_of_a_worker_that_is_replaced_at_its_address_are_lost(store):
     lost = Moved("headrace_leases_lost_total", cause="replaced")
     await create(store)
-    held = len(await lease(store, "old"))
+    leased_count = len(await lease(store, "old"))
     await beat(store, "new")
     await beat(store, "new")
-    assert lost.by == held == 2
+    assert lost.by == leased_count == 2
 
 
 async def test_leases_of_a_dead_worker_are_lost(store):
@@ -177,7 +178,7 @@ async def test_leases_of_a_dead_worker_are_lost(store):
     assert lost.by == 2
 
 
-async def test_leases_that_a_worker_never_heard_of_are_counted_apart(store):
+async def test_leases_that_a_worker_never_learned_of_are_counted_separately(store):
     lost = Moved("headrace_leases_lost_total", cause="unlisted")
     await create(store)
     await lease(store, "w")
@@ -186,7 +187,7 @@ async def test_leases_that_a_worker_never_heard_of_are_counted_apart(store):
     assert lost.by == 2
 
 
-async def test_a_worker_that_says_goodbye_loses_nothing(store):
+async def test_a_drained_worker_loses_no_leases(store):
     lost = [Moved("headrace_leases_lost_total", cause=c) for c in ("dead", "replaced", "unlisted")]
     await create(store)
     await lease(store, "w")
@@ -195,7 +196,7 @@ async def test_a_worker_that_says_goodbye_loses_nothing(store):
     assert [moved.by for moved in lost] == [0, 0, 0]
 
 
-async def test_what_a_repeated_transaction_counts_is_counted_once_and_the_repeat_too(store):
+async def test_a_repeated_transaction_counts_its_events_once_and_its_repeats(store):
     repeated = Moved("headrace_transactions_repeated_total")
     timed = Moved("headrace_transaction_seconds_count", mode="write")
     counted, attempts = [], []
@@ -210,7 +211,7 @@ async def test_what_a_repeated_transaction_counts_is_counted_once_and_the_repeat
     assert (len(attempts), len(counted), repeated.by, timed.by) == (3, 1, 2, 3)
 
 
-async def test_what_is_not_committed_is_not_counted(store):
+async def test_events_of_a_failed_transaction_are_not_counted(store):
     counted = []
 
     async def work(tx):

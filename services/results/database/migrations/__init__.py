@@ -1,4 +1,4 @@
-"""The schema: how a database gets it, and whether it has it."""
+"""Migrations of the schema, and the check that a database has the newest one."""
 
 from pathlib import Path
 
@@ -13,18 +13,18 @@ from services.results.database.database import Database
 from services.results.database.engine import make_folder, open_engine
 from services.results.database.failures import DATABASE_ERRORS, translate
 
-# Any fixed number: it keeps two migrations of one PostgreSQL database apart.
+# Any fixed number. The advisory lock serialises migrations of one PostgreSQL database.
 _LOCK_KEY = 7_236_450_112
 
 
 async def migrate(database_url: str, revision: str = "head") -> None:
-    """Brings a database to the newest schema, or makes it; a database that has it stays as it is.
+    """Migrates a database to the newest schema. A database that has it already is unchanged.
 
-    The folder of an SQLite database is made too.
+    Creates the folder of an SQLite database if it does not exist.
 
     Args:
-        database_url: As HEADRACE_DATABASE_URL.
-        revision: The schema to stop at; tests bring rows from an older one on. Default: the newest.
+        database_url: URL in the form of HEADRACE_DATABASE_URL.
+        revision: Revision to stop at, for tests of migrations. Default: the newest.
 
     Raises:
         UnavailableError: The database cannot be reached (STORE_UNAVAILABLE).
@@ -41,10 +41,10 @@ async def migrate(database_url: str, revision: str = "head") -> None:
 
 
 async def check_schema(database: Database) -> None:
-    """Returns if the schema is the newest one that this code knows, or a still newer one.
+    """Checks that the schema is the newest that this code knows, or a newer one.
 
     Raises:
-        FailedPreconditionError: It is older, or there is none (SCHEMA_OUTDATED).
+        FailedPreconditionError: The schema is older or missing (SCHEMA_OUTDATED).
         UnavailableError: The database cannot be reached (STORE_UNAVAILABLE).
     """
     present = await database.inspect(_revision)
@@ -53,7 +53,7 @@ async def check_schema(database: Database) -> None:
     older = {script.revision for script in scripts.walk_revisions()} - {newest}
     if present is None or present in older:
         raise FailedPreconditionError(
-            f"the database has schema {present or 'none'}, and {newest} is needed: "
+            f"the database has schema {present or 'none'} but needs {newest}; "
             "run `python -m services.results migrate`",
             reason="SCHEMA_OUTDATED",
         )

@@ -1,4 +1,4 @@
-"""Where Alembic finds the connection: ``migrate`` hands it over, inside a transaction of its own."""
+"""Alembic's environment. ``migrate`` passes the connection, inside a transaction of its own."""
 
 from alembic import context
 

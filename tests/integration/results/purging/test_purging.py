@@ -1,4 +1,4 @@
-"""Finished jobs go by themselves, from a service that runs."""
+"""A running service purges finished jobs on its own."""
 
 import asyncio
 
@@ -10,7 +10,7 @@ from services.results.database.engine import open_engine
 
 pytestmark = pytest.mark.timeout(120)
 
-# Two seconds: time enough to see the end of a job before it goes.
+# Two seconds: enough to see the end of a job before its purge.
 SETTINGS = {"HEADRACE_RETENTION_HOURS": "0.00056"}
 TABLES = (
     "jobs",
@@ -54,7 +54,7 @@ async def until_empty(url):
     await engine.dispose()
 
 
-async def test_a_finished_job_goes_with_all_its_rows_and_its_request_id_is_free(make_embedded):
+async def test_a_finished_job_is_purged_with_all_its_rows_and_its_request_id_is_free(make_embedded):
     system = await asyncio.to_thread(make_embedded, settings=SETTINGS)
     async with Client(system.gateway_target) as client:
         first = await finish(client, "nightly", list(range(300)))

@@ -3,7 +3,7 @@ import pytest
 from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
 
 from headrace.errors import InternalError, UnavailableError
-from services.results.database.failures import RefusedError, is_repeatable, translate
+from services.results.database.failures import ContentRefusedError, is_repeatable, translate
 
 SECRET = "the content of an item"
 
@@ -30,7 +30,7 @@ def failure(sqlstate="", message=SECRET, error_class=DBAPIError):
         failure(message="UNIQUE constraint failed: jobs.tenant, jobs.request_id"),
     ],
 )
-def test_lost_races_are_repeated_and_then_told_as_unavailable(error):
+def test_lost_races_are_repeated_and_then_unavailable(error):
     assert is_repeatable(error)
     assert isinstance(translate(error), UnavailableError)
 
@@ -52,10 +52,10 @@ def test_lost_races_are_repeated_and_then_told_as_unavailable(error):
 )
 def test_a_database_that_cannot_answer_is_unavailable(error):
     assert not is_repeatable(error)
-    told = translate(error)
-    assert isinstance(told, UnavailableError)
-    assert told.reason == "STORE_UNAVAILABLE"
-    assert SECRET not in str(told)
+    translated = translate(error)
+    assert isinstance(translated, UnavailableError)
+    assert translated.reason == "STORE_UNAVAILABLE"
+    assert SECRET not in str(translated)
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_a_database_that_cannot_answer_is_unavailable(error):
 )
 def test_content_that_does_not_fit_is_refused(error):
     assert not is_repeatable(error)
-    assert isinstance(translate(error), RefusedError)
+    assert isinstance(translate(error), ContentRefusedError)
     assert SECRET not in str(translate(error))
 
 
@@ -80,7 +80,7 @@ def test_a_broken_connection_is_unavailable():
 
 
 @pytest.mark.parametrize("sqlstate", ["42P01", "42703", "XX000", "0A000"])
-def test_a_fault_of_our_own_is_internal_and_no_items_fault(sqlstate):
-    told = translate(failure(sqlstate))
-    assert isinstance(told, InternalError)
-    assert SECRET not in str(told)
+def test_a_faulty_statement_is_internal_and_not_a_refusal(sqlstate):
+    translated = translate(failure(sqlstate))
+    assert isinstance(translated, InternalError)
+    assert SECRET not in str(translated)

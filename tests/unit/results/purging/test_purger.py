@@ -9,11 +9,11 @@ from services.results.purging.purger import Purger
 
 @pytest.fixture
 def looks(monkeypatch):
-    """What each look for finished jobs meets in turn: a number of them, or an error; then none."""
+    """Scripts the runs for finished jobs: each finds a number of them or an error, later ones none."""
     coming = []
     seen = asyncio.Event()
 
-    async def purge_jobs(database, kept_for):
+    async def purge_jobs(database, retention_micros):
         found = coming.pop(0) if coming else 0
         if not coming:
             seen.set()
@@ -21,7 +21,7 @@ def looks(monkeypatch):
             raise found
         return found
 
-    async def list_purges(database, most):
+    async def list_purges(database, limit):
         return []
 
     async def purge_shares(database):
@@ -35,7 +35,7 @@ def looks(monkeypatch):
 
 
 @pytest.mark.parametrize("error", [UnavailableError("away"), RuntimeError("a bug")])
-async def test_it_goes_on_after_an_outage_and_after_a_bug(looks, error):
+async def test_purging_continues_after_an_outage_and_after_a_bug(looks, error):
     coming, seen = looks
     coming += [error, error, 3]
     purger = Purger(None, 1.0)
@@ -46,14 +46,14 @@ async def test_it_goes_on_after_an_outage_and_after_a_bug(looks, error):
     assert coming == []
 
 
-async def test_it_goes_on_at_once_while_there_are_more_than_one_transaction_takes(looks):
+async def test_purging_repeats_at_once_while_a_transaction_is_full(looks):
     coming, _ = looks
-    coming += [module.JOBS_AT_ONCE, module.JOBS_AT_ONCE, 5, 7]
+    coming += [module.MAX_JOBS_PER_TRANSACTION, module.MAX_JOBS_PER_TRANSACTION, 5, 7]
     await Purger(None, 1.0).purge_jobs()
     assert coming == [7]
 
 
-async def test_it_has_a_transaction_running_for_a_small_part_of_the_time_only(looks, monkeypatch):
+async def test_a_purger_has_a_transaction_running_for_a_fraction_of_the_time(looks, monkeypatch):
     pauses = []
     now = [0.0]
 
@@ -61,7 +61,7 @@ async def test_it_has_a_transaction_running_for_a_small_part_of_the_time_only(lo
         def time(self):
             return now[0]
 
-    async def purge_jobs(database, kept_for):
+    async def purge_jobs(database, retention_micros):
         now[0] += 0.5
         return 0
 

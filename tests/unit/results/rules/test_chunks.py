@@ -82,7 +82,7 @@ def test_a_single_suspect_fails_at_its_third_death():
     assert verdicts == [Verdict.AGAIN, Verdict.AGAIN, Verdict.FAIL]
 
 
-def test_losses_with_the_worker_count_half_beside_deaths():
+def test_losses_with_the_worker_count_half_as_much_as_deaths():
     losses, _ = count_death(Losses(2, True, 0), 1)
     losses, _ = count_death(losses, 1)
     losses, verdict = count_loss(losses, 1)
@@ -90,7 +90,7 @@ def test_losses_with_the_worker_count_half_beside_deaths():
     assert count_loss(losses, 1)[1] is Verdict.FAIL
 
 
-def test_a_chunk_is_cut_between_its_suspects_and_behind_them():
+def test_a_chunk_is_cut_between_its_suspects_and_after_them():
     unfinished = list(range(10, 20))
     assert cut_around(unfinished, unfinished) == [15]
     assert cut_around(unfinished, [11, 12, 14, 15]) == [14, 16]
@@ -102,7 +102,7 @@ def test_a_chunk_is_cut_between_its_suspects_and_behind_them():
 
 
 @given(st.data())
-def test_every_part_has_unfinished_items_and_less_suspects(data):
+def test_every_part_has_unfinished_items_and_at_most_half_of_the_suspects(data):
     unfinished = sorted(data.draw(st.sets(st.integers(0, 99), min_size=2)))
     suspects = sorted(data.draw(st.sets(st.sampled_from(unfinished), min_size=1)))
     cuts = [0, *cut_around(unfinished, suspects), 100]

@@ -1,26 +1,20 @@
-from dataclasses import dataclass
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from headrace.jobs.v1 import jobs_pb2
-from services.results.rules.facts import Job
-from services.results.rules.settling import is_leasable_now, is_news, settle
+from services.results.rules.facts import JobFacts
+from services.results.rules.settling import has_visible_change, is_leasable_now, settle
 from services.results.rules.state import LEASABLE_STATES, compute_state, has_failed
 
 NOW = 1_000
 
 
-@dataclass
-class Facts:
-    finish_time: int | None = None
-    stopping_to: int = 0
-    pause_reason: int = 0
-    schedule_time: int | None = None
-    waiting_parent_count: int = 0
-    upload_open: bool = False
-    start_time: int | None = None
+def job_with(**facts):
+    names = {"job_id": "j", "tenant": "t", "kind": "noop", "job_class": 2}
+    limits = {"max_failed_ratio": 0.5, "max_parallelism": 0, "chunk_size": 1}
+    times = {"create_time": 1, "schedule_time": None}
+    return JobFacts(**({"total_count": 2} | names | limits | times | facts))
 
 
 PRECEDENCE = [
@@ -36,24 +30,24 @@ PRECEDENCE = [
 
 
 @pytest.mark.parametrize("place", range(len(PRECEDENCE)))
-def test_the_first_fact_that_holds_gives_the_state(place):
+def test_the_first_fact_that_holds_determines_the_state(place):
     facts = {}
     for _, fact in reversed(PRECEDENCE[place:]):
         facts |= fact
     if place == 0:
         del facts["stopping_to"]
-    assert compute_state(Facts(**facts), NOW) == PRECEDENCE[place][0]
+    assert compute_state(job_with(**facts), NOW) == PRECEDENCE[place][0]
 
 
 @pytest.mark.parametrize(
     "stopping_to", [jobs_pb2.JOB_STATE_FAILED, jobs_pb2.JOB_STATE_CANCELLED, jobs_pb2.JOB_STATE_EXPIRED]
 )
 def test_a_finished_job_has_the_state_it_was_ended_as(stopping_to):
-    assert compute_state(Facts(finish_time=1, stopping_to=stopping_to, pause_reason=1), NOW) == stopping_to
+    assert compute_state(job_with(finish_time=1, stopping_to=stopping_to, pause_reason=1), NOW) == stopping_to
 
 
 def test_a_scheduled_job_is_pending_from_its_time_on():
-    assert compute_state(Facts(schedule_time=NOW), NOW) == jobs_pb2.JOB_STATE_PENDING
+    assert compute_state(job_with(schedule_time=NOW), NOW) == jobs_pb2.JOB_STATE_PENDING
 
 
 @pytest.mark.parametrize(
@@ -73,7 +67,7 @@ def test_a_job_fails_when_more_than_its_ratio_failed(failed, total, ratio, expec
 
 
 jobs = st.builds(
-    Job,
+    JobFacts,
     job_id=st.just("j"),
     tenant=st.just("t"),
     kind=st.just("noop"),
@@ -106,7 +100,7 @@ def test_settling_leaves_a_job_in_order(job, first_due):
     if job.leasable:
         assert job.state in LEASABLE_STATES
         assert not job.stopping_to
-        assert job.slot_count > 0
+        assert job.leasable_chunk_count > 0
         assert is_leasable_now(job) == (max(job.not_before, first_due) <= NOW)
     if job.stopping_to and not job.leased_chunk_count:
         assert job.finish_time == NOW
@@ -128,10 +122,7 @@ def test_settling_leaves_a_job_in_order(job, first_due):
 
 
 def late_job(**facts):
-    given = {"total_count": 2, "chunk_size": 1, "max_failed_ratio": 0.5, "max_parallelism": 0}
-    names = {"job_id": "j", "tenant": "t", "kind": "noop", "job_class": 2}
-    times = {"create_time": 1, "schedule_time": None, "expire_time": NOW, "job_timeout": 1_500_000}
-    return Job(**(names | given | times | facts))
+    return job_with(**({"expire_time": NOW, "job_timeout": 1_500_000} | facts))
 
 
 @pytest.mark.parametrize(
@@ -147,7 +138,7 @@ def late_job(**facts):
         ({"pause_reason": jobs_pb2.PAUSE_REASON_BUDGET}, jobs_pb2.JOB_STATE_EXPIRED, "JOB_TIMED_OUT"),
     ],
 )
-def test_a_passed_deadline_ends_what_has_no_other_end(facts, state, reason):
+def test_a_passed_deadline_ends_a_job_without_another_end(facts, state, reason):
     job = late_job(**facts)
     settle(job, NOW, 0)
     assert (job.state, job.error_reason) == (state, reason)
@@ -160,11 +151,11 @@ def test_settling_again_changes_nothing(job, first_due):
     once = dict(vars(job))
     settle(job, NOW, first_due)
     assert vars(job) == once
-    assert not is_news(job, job)
+    assert not has_visible_change(job, job)
 
 
 @given(jobs)
-def test_an_open_upload_is_not_judged_and_not_done(job):
+def test_an_open_upload_is_neither_judged_nor_done(job):
     job.upload_open, job.upload_expire_time, job.stopping_to = True, NOW + 1, 0
     job.expire_time = None
     job.failed_count = job.total_count

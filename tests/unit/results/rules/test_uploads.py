@@ -4,25 +4,25 @@ from hypothesis import strategies as st
 
 from headrace.errors import AbortedError, FailedPreconditionError, HeadraceError
 from headrace.jobs.v1 import jobs_pb2
-from services.results.rules.facts import Job
+from services.results.rules.facts import JobFacts
 from services.results.rules.settling import settle
-from services.results.rules.uploads import IDLE_FOR, Addition, Batch, judge_batch
+from services.results.rules.uploads import IDLE_TIMEOUT, Addition, Batch, judge_batch
 
 CANCELLED = jobs_pb2.JOB_STATE_CANCELLED
 
 
 def job_of(stored_count, upload_open=True, stopping_to=0):
-    return Job(
-        "j",
-        "t",
-        "noop",
-        2,
-        0.5,
-        0,
-        1,
-        None,
-        stored_count,
-        1,
+    return JobFacts(
+        job_id="j",
+        tenant="t",
+        kind="noop",
+        job_class=2,
+        max_failed_ratio=0.5,
+        max_parallelism=0,
+        create_time=1,
+        schedule_time=None,
+        total_count=stored_count,
+        chunk_size=1,
         upload_open=upload_open,
         stopping_to=stopping_to,
     )
@@ -47,7 +47,7 @@ OPEN, CLOSED, ENDED = job_of(5), job_of(5, upload_open=False), job_of(5, stoppin
         *((job, Batch(99, 0, None), Addition(0, 0, False)) for job in (OPEN, CLOSED, ENDED)),
     ],
 )
-def test_what_of_a_batch_is_new(job, batch, addition):
+def test_only_the_new_part_of_a_batch_is_added(job, batch, addition):
     assert judge_batch(job, batch) == addition
 
 
@@ -69,7 +69,7 @@ def test_what_of_a_batch_is_new(job, batch, addition):
         (ENDED, Batch(0, 0, 5), "JOB_ENDED"),
     ],
 )
-def test_what_does_not_fit_is_told_by_its_reason(job, batch, reason):
+def test_a_batch_that_does_not_fit_is_refused_with_its_reason(job, batch, reason):
     with pytest.raises((AbortedError, FailedPreconditionError)) as caught:
         judge_batch(job, batch)
     assert caught.value.reason == reason
@@ -94,16 +94,16 @@ def test_a_batch_never_leaves_a_gap_and_repeating_it_adds_nothing(stored, first,
 @pytest.mark.parametrize(("late", "state"), [(-1, "UPLOADING"), (0, "EXPIRED")])
 def test_an_upload_expires_at_its_time(late, state):
     job = job_of(0)
-    job.upload_expire_time = IDLE_FOR
-    settle(job, IDLE_FOR + late, 0)
+    job.upload_expire_time = IDLE_TIMEOUT
+    settle(job, IDLE_TIMEOUT + late, 0)
     assert jobs_pb2.JobState.Name(job.state) == f"JOB_STATE_{state}"
     assert (job.upload_expire_time is None) == (state == "EXPIRED")
 
 
 @pytest.mark.parametrize("facts", [{"upload_open": False}, {"stopping_to": CANCELLED}])
-def test_what_is_no_open_upload_waits_for_no_expiry(facts):
+def test_a_job_without_an_open_upload_has_no_expiry(facts):
     job = job_of(5, **facts)
-    job.upload_expire_time = IDLE_FOR
+    job.upload_expire_time = IDLE_TIMEOUT
     settle(job, 1, 0)
     assert job.upload_expire_time is None
 

@@ -1,8 +1,8 @@
 """The first schema.
 
-Instants are microseconds since 1970 by the database's clock, texts of job ids the canonical form of a
-UUIDv7, so that they sort by age. There are no foreign keys: everything about a job is written under the
-lock of its job_progress row.
+Instants are microseconds since 1970 by the database's clock. Job ids are UUIDv7 in canonical form, so they
+sort by age. There are no foreign keys: everything about a job is written under the lock of its job_progress
+row.
 """
 
 from collections.abc import Sequence
@@ -13,12 +13,12 @@ from alembic import op
 revision = "0001"
 down_revision = None
 
-# Bytes, not the rules of a language, give the order.
+# Sorted by bytes, not by the rules of a language.
 _ID = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 
 
 def upgrade() -> None:
-    """Makes all tables."""
+    """Creates all tables."""
     _make_jobs()
     _make_job_progress()
     _make_item_blocks()
@@ -28,18 +28,18 @@ def upgrade() -> None:
     _make_workers()
     _make_small_tables()
     if op.get_bind().dialect.name == "postgresql":
-        # Rows that change in place, often: room for their next version on the same page.
+        # These rows are updated often: leave space for their next version on the same page.
         for table in ("job_progress", "chunks", "workers", "tenant_shares", "sweeps"):
             op.execute(f"ALTER TABLE {table} SET (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05)")
 
 
 def downgrade() -> None:
-    """Refused: a schema only moves on."""
+    """Refuses: schemas only move forward."""
     raise NotImplementedError
 
 
 def _make_jobs() -> None:
-    """Facts of a job that never change."""
+    """Creates the table of a job's facts that never change."""
     op.create_table(
         "jobs",
         sa.Column("job_id", _ID, primary_key=True),
@@ -58,7 +58,10 @@ def _make_jobs() -> None:
 
 
 def _make_job_progress() -> None:
-    """What changes of a job. state, leasable and wake_time are computed from the rest, for indexes."""
+    """Creates the table of a job's changing facts.
+
+    state, leasable and wake_time are computed from the other facts, for the indexes.
+    """
     op.create_table(
         "job_progress",
         sa.Column("job_id", _ID, primary_key=True),
@@ -80,17 +83,17 @@ def _make_job_progress() -> None:
         sa.Column("upload_open", sa.Boolean, nullable=False),
         sa.Column("pause_reason", sa.SmallInteger, nullable=False),
         sa.Column("waiting_parent_count", sa.Integer, nullable=False),
-        # The terminal state that the job is on its way to; 0: none.
+        # Terminal state that the job is on its way to; 0 if none.
         sa.Column("stop_as", sa.SmallInteger, nullable=False),
         sa.Column("error_reason", sa.Text, nullable=False),
         sa.Column("error_message", sa.Text, nullable=False),
-        # Nothing is leased before it; 0: no such wait.
+        # Nothing is leased before it; 0 if there is no such wait.
         sa.Column("not_before", sa.BigInteger, nullable=False),
-        # When a sweep has to look at the job; NULL: nothing to wait for.
+        # When a sweep must look at the job; NULL if it waits for nothing.
         sa.Column("wake_time", sa.BigInteger),
-        # Whether it has a chunk to lease, but for waits.
+        # Whether it has a chunk to lease, apart from waits.
         sa.Column("leasable", sa.Boolean, nullable=False),
-        # Of chunks: all; with unfinished items; leased. And items of one at most.
+        # Number of chunks: all, with unfinished items, leased. Maximum items of one chunk.
         *_counts("chunk_count", "open_chunk_count", "leased_chunk_count", "chunk_size"),
         sa.Column("has_deferrals", sa.Boolean, nullable=False),
         sa.Column("virtual_time", sa.BigInteger, nullable=False),
@@ -105,7 +108,7 @@ def _make_job_progress() -> None:
 
 
 def _make_item_blocks() -> None:
-    """Inputs: a JSON list of the items' JSON texts, as strings, so that each comes back byte for byte."""
+    """Creates the table of inputs: JSON lists of the items' JSON texts as strings, returned byte for byte."""
     op.create_table(
         "item_blocks",
         sa.Column("job_id", _ID, primary_key=True),
@@ -116,7 +119,7 @@ def _make_item_blocks() -> None:
 
 
 def _make_chunks() -> None:
-    """Ranges of items that are leased as one. A chunk without unfinished items is closed."""
+    """Creates the table of chunks. A chunk without unfinished items is closed."""
     op.create_table(
         "chunks",
         sa.Column("job_id", _ID, primary_key=True),
@@ -143,7 +146,7 @@ def _make_chunks() -> None:
 
 
 def _make_item_tries() -> None:
-    """Items that wait for another try, and what their tries have used."""
+    """Creates the table of items that wait for another attempt, with the usage of their attempts."""
     op.create_table(
         "item_tries",
         sa.Column("job_id", _ID, primary_key=True),
@@ -158,7 +161,7 @@ def _make_item_tries() -> None:
 
 
 def _make_results() -> None:
-    """Results, insert-only: a success has round 0, a failure its round."""
+    """Creates the insert-only table of results. A success has round 0, a failure its round."""
     op.create_table(
         "results",
         sa.Column("job_id", _ID, primary_key=True),
@@ -178,7 +181,7 @@ def _make_results() -> None:
 
 
 def _make_workers() -> None:
-    """Incarnations. Live: neither ended (replaced or drained) nor dead (silent for too long)."""
+    """Creates the table of workers. Live ones are neither ended (replaced or drained) nor dead (silent)."""
     op.create_table(
         "workers",
         sa.Column("incarnation", sa.Text, primary_key=True),
@@ -217,10 +220,10 @@ def _make_small_tables() -> None:
 
 
 def _index_where(where: str, name: str, table: str, *columns: str) -> None:
-    """Makes an index of the rows that fit a condition, for the statements that have it in their WHERE.
+    """Creates a partial index, for the statements that have its condition in their WHERE.
 
-    A condition that all rows fit keeps the index from being taken for a look-up by primary key: while a
-    table is small the two look alike, and a plan made then is kept when it has grown.
+    A condition that all rows meet keeps the planner from using the index for a look-up by primary key. While
+    a table is small the two cost the same, and a plan made then is kept when the table has grown.
     """
     op.create_index(name, table, list(columns), postgresql_where=sa.text(where), sqlite_where=sa.text(where))
 

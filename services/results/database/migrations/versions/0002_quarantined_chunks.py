@@ -1,4 +1,4 @@
-"""Jobs count their quarantined chunks that are free, so that a worker can be given one at a time."""
+"""Adds the count of free quarantined chunks of a job. A worker gets one such chunk at a time."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,5 +18,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refused: a schema only moves on."""
+    """Refuses: schemas only move forward."""
     raise NotImplementedError

@@ -1,4 +1,4 @@
-"""Uploads expire, jobs know their trace, and results are found in the order of their recording."""
+"""Adds the expiry of uploads, the trace of jobs, and the order of recording of results."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -10,20 +10,20 @@ down_revision = "0002"
 def upgrade() -> None:
     """Adds two columns, and an index for each of the two new searches."""
     op.add_column("jobs", sa.Column("trace_id", sa.Text, nullable=False, server_default=""))
-    # When a sweep has to end the job; NULL: no upload is open. Apart from wake_time, before which nothing
-    # is leased: the items of an upload are worked on while more arrive.
+    # When a sweep must end the job; NULL if no upload is open. It is separate from wake_time, before which
+    # nothing is leased: the items of an upload are worked on while more arrive.
     op.add_column("job_progress", sa.Column("upload_expire_time", sa.BigInteger))
     _index_where(
         "upload_expire_time IS NOT NULL", "job_progress_uploading", "job_progress", "upload_expire_time"
     )
-    # It finds whatever results_seq finds. The condition, which all rows fit, keeps it for the one search that
-    # has it too; it is none on seq, for SQLite would take that for the beginning of the search.
+    # It replaces results_seq. All rows meet the condition, which reserves the index for the one search that
+    # has it too. The condition is not on seq, because SQLite would use that as the start of the search.
     _index_where("item_index >= 0", "results_recorded", "results", "job_id", "seq", "item_index")
     op.drop_index("results_seq", "results")
 
 
 def downgrade() -> None:
-    """Refused: a schema only moves on."""
+    """Refuses: schemas only move forward."""
     raise NotImplementedError
 
 

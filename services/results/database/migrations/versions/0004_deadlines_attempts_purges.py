@@ -1,4 +1,4 @@
-"""Jobs and items have deadlines, failed tries are kept, and finished jobs can be purged."""
+"""Adds deadlines of jobs and items, failed tries, and the purge of finished jobs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,20 +8,20 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Adds columns, and tables and indexes for what sweeps and purges look for."""
-    for name in ("job_timeout", "item_timeout", "call_timeout"):  # microseconds; NULL: none
+    """Adds columns, and the tables and indexes for sweeps and purges."""
+    for name in ("job_timeout", "item_timeout", "call_timeout"):  # Microseconds; NULL if none.
         op.add_column("jobs", sa.Column(name, sa.BigInteger))
-    # When a sweep has to end the job; NULL: it has all the time. It stays when the job has ended.
+    # When a sweep must end the job; NULL if it has no deadline. It stays after the end of the job.
     op.add_column("job_progress", sa.Column("expire_time", sa.BigInteger))
     live = "expire_time IS NOT NULL AND stop_as = 0 AND finish_time IS NULL"
     _index_where(live, "job_progress_expiring", "job_progress", "expire_time")
-    # JSON lists of [try number, reason, message]; empty: none.
+    # JSON lists of [try number, reason, message]; empty if none.
     op.add_column("results", sa.Column("failed_tries", sa.Text, nullable=False, server_default=""))
     op.add_column("item_tries", sa.Column("failed_tries", sa.Text, nullable=False, server_default=""))
-    # Time worked on the item in its tries, in microseconds.
+    # Time spent on the item in its tries, in microseconds.
     op.add_column("item_tries", sa.Column("work_time", sa.BigInteger, nullable=False, server_default="0"))
     _index_where("finish_time IS NOT NULL", "job_progress_finished", "job_progress", "finish_time")
-    # Jobs whose rows of jobs and job_progress are gone, and whose other rows are still to go.
+    # Jobs whose rows of jobs and job_progress are deleted, and whose other rows are not yet.
     op.create_table(
         "purges",
         sa.Column("job_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), primary_key=True),
@@ -29,7 +29,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refused: a schema only moves on."""
+    """Refuses: schemas only move forward."""
     raise NotImplementedError
 
 

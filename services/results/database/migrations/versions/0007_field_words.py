@@ -1,4 +1,4 @@
-"""Columns take the field's words, and options that only workers read become one opaque column."""
+"""Renames columns to the field's words; moves options that only workers read into one opaque column."""
 
 from base64 import b64encode
 
@@ -21,10 +21,21 @@ _COLUMNS = (
     ("workers", "limits_apart", "limits_degraded"),
 )
 
+# No timeout is negative, so -1 stands for NULL.
+_FILL = sa.text("""
+UPDATE jobs SET worker_options = :text WHERE COALESCE(item_timeout, -1) = COALESCE(:item, -1)
+AND COALESCE(call_timeout, -1) = COALESCE(:call, -1) AND cache_answers = :caches""").bindparams(
+    sa.bindparam("item", type_=sa.BigInteger),
+    sa.bindparam("call", type_=sa.BigInteger),
+    sa.bindparam("caches", type_=sa.Boolean),
+)
+
 
 def upgrade() -> None:
     """Renames a table and columns; moves three options of jobs into worker_options."""
     op.rename_table("item_tries", "item_attempts")
+    if op.get_bind().dialect.name == "postgresql":
+        op.execute("ALTER INDEX item_tries_pkey RENAME TO item_attempts_pkey")
     for table, old, new in _COLUMNS:
         op.execute(f"ALTER TABLE {table} RENAME COLUMN {old} TO {new}")
     # Base64 of a JobOptions message; empty if no such option is set.
@@ -35,27 +46,18 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Refused: a schema only moves on."""
+    """Refuses: schemas only move forward."""
     raise NotImplementedError
 
 
 def _fill_worker_options() -> None:
     connection = op.get_bind()
     options = "item_timeout, call_timeout, cache_answers"
-    rows = connection.execute(sa.text(f"SELECT DISTINCT {options} FROM jobs"))  # noqa: S608
-    for item_timeout, call_timeout, caches in rows.fetchall():
-        text = _encode(item_timeout, call_timeout, bool(caches))
+    for row in connection.execute(sa.text(f"SELECT DISTINCT {options} FROM jobs")).fetchall():
+        text = _encode(row.item_timeout, row.call_timeout, bool(row.cache_answers))
         if text:
-            values = {"text": text, "item": item_timeout, "call": call_timeout, "caches": caches}
-            connection.execute(_fill_statement(item_timeout, call_timeout), values)
-
-
-def _fill_statement(item_timeout: int | None, call_timeout: int | None) -> sa.TextClause:
-    item = "item_timeout IS NULL AND :item IS NULL" if item_timeout is None else "item_timeout = :item"
-    call = "call_timeout IS NULL AND :call IS NULL" if call_timeout is None else "call_timeout = :call"
-    return sa.text(
-        f"UPDATE jobs SET worker_options = :text WHERE {item} AND {call} AND cache_answers = :caches"  # noqa: S608
-    )
+            values = {"text": text, "item": row.item_timeout, "call": row.call_timeout}
+            connection.execute(_FILL, values | {"caches": bool(row.cache_answers)})
 
 
 def _encode(item_timeout: int | None, call_timeout: int | None, caches: bool) -> str:

@@ -1,0 +1,78 @@
+"""ListResults: pages of the results of a job, by item_index."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row
+
+from headrace.errors import NotFoundError
+from headrace.jobs.v1 import jobs_pb2
+from services.results.database.database import Database
+from services.results.database.transaction import Transaction
+from services.results.pages.page_limits import count_fitting, page_size
+from services.results.rows.messages import canonical_id, result_message
+from services.stubs.results.v1 import results_pb2
+
+_ROUND = "SELECT p.round FROM job_progress p WHERE p.job_id = :job_id AND p.tenant = :tenant"
+# SQLite keeps the order of a CROSS JOIN: each key looks up its row, and none is compared with all rows.
+_RESULTS = """
+SELECT e.item_index, e.state, e.output, e.output_bytes, e.error_reason, e.error_message, e.attempt_count,
+    e.call_count, e.input_tokens, e.output_tokens, e.cached_tokens, e.cost_micros, e.finish_time,
+    e.failed_attempts
+FROM ROWS(k: item_index bigint, round bigint) CROSS JOIN results e
+WHERE e.job_id = :job_id AND e.item_index = k.item_index AND e.round = k.round"""
+# Bytes of the texts of a result. Those of its error message are an upper bound.
+TEXT_BYTES = "e.output_bytes + 4 * length(e.error_message) + length(e.failed_attempts) AS text_bytes"
+_KEYS = f"""
+SELECT e.item_index, e.round, {TEXT_BYTES} FROM results e
+WHERE e.job_id = :job_id AND e.item_index > :after AND (e.round = 0 OR e.round = :round)"""
+OF_ITEM_STATE = " AND e.state = :state"
+_BY_INDEX = " ORDER BY e.item_index LIMIT :limit"
+# Bytes of a result without its texts.
+_RESULT_BYTES = 100
+
+
+async def list_results(
+    database: Database, request: results_pb2.ListResultsRequest
+) -> results_pb2.ListResultsResponse:
+    """Returns a page of a job's results by item_index, within page_size and 1 MB; at least one result.
+
+    Raises:
+        NotFoundError: The tenant has no such job.
+    """
+    return await database.read(lambda tx: _list_in(tx, request))
+
+
+async def _list_in(
+    tx: Transaction, request: results_pb2.ListResultsRequest
+) -> results_pb2.ListResultsResponse:
+    job_id = canonical_id(request.job_id)
+    found = await tx.run(_ROUND, {"job_id": job_id, "tenant": request.tenant})
+    if not found:
+        raise NotFoundError("there is no such job")
+    size = page_size(request.page_size)
+    plain = {
+        "job_id": job_id,
+        "after": request.after_item_index,
+        "round": found[0].round,
+        "state": request.item_state,
+        "limit": size + 1,
+    }
+    keys = await tx.run(_KEYS + (OF_ITEM_STATE if request.item_state else "") + _BY_INDEX, plain)
+    page = fit_page(keys[:size])
+    results = await read_results(tx, job_id, page)
+    return results_pb2.ListResultsResponse(results=results, has_more=len(keys) > len(page))
+
+
+async def read_results(tx: Transaction, job_id: str, keys: Sequence[Row[Any]]) -> list[jobs_pb2.Result]:
+    """Returns the results of a job with these keys (item_index, round), in the order of the keys."""
+    if not keys:
+        return []
+    rows = await tx.run(_RESULTS, {"job_id": job_id}, k=[(key.item_index, key.round) for key in keys])
+    found = {row.item_index: row for row in rows}
+    return [result_message(found[key.item_index]) for key in keys if key.item_index in found]
+
+
+def fit_page(keys: Sequence[Row[Any]]) -> Sequence[Row[Any]]:
+    """Returns the first keys whose results fit into a page by their ``text_bytes``; at least one."""
+    return keys[: count_fitting([key.text_bytes + _RESULT_BYTES for key in keys])]

@@ -1,0 +1,225 @@
+"""Rows of older schemas, after a migration to the newest."""
+
+from itertools import product
+
+import pytest
+import uuid_utils
+from google.protobuf.duration_pb2 import Duration
+from sqlalchemy import inspect, text
+
+from headrace.jobs.v1 import jobs_pb2
+from services.results.database import sql
+from services.results.database.clock import Clock
+from services.results.database.database import Database
+from services.results.database.engine import open_engine
+from services.results.database.migrations import migrate
+from services.results.pages.jobs import get_jobs
+from services.results.pages.recorded_results import list_recorded_results
+from services.results.pages.results import list_results
+from services.results.pages.workers import list_workers
+from services.results.rows import item_rows, job_rows
+from services.results.rows.item_rows import ItemRange
+from services.results.rows.job_options import encode_worker_options
+from services.stubs.results.v1 import results_pb2 as pb
+
+OLD_WORDS = (
+    "try_count",
+    "failed_tries",
+    "stop_as",
+    "limits_apart",
+    "item_timeout",
+    "call_timeout",
+    "cache_a",
+)
+STOPPED, FREE = jobs_pb2.JOB_STATE_CANCELLED, 0
+FAILED_TWICE = '[[1,"RATE_LIMITED","slow"],[2,"BAD","wrong"]]'
+
+
+@pytest.fixture
+def database_url(database_name, make_database, tmp_path):
+    return make_database() if database_name == "postgresql" else f"sqlite:///{tmp_path}/results.db"
+
+
+async def insert(connection, table, **values):
+    """Inserts a row. Unnamed columns without a default get 0 or an empty text."""
+    columns = await connection.run_sync(lambda sync: inspect(sync).get_columns(table))
+    row = {
+        column["name"]: values.get(column["name"], column["type"].python_type())
+        for column in columns
+        if column["name"] in values or (not column["nullable"] and column["default"] is None)
+    }
+    assert set(values) <= set(row), "a column is missing"
+    names = ", ".join(row)
+    parameters = ", ".join(f":{name}" for name in row)
+    await connection.execute(text(f"INSERT INTO {table} ({names}) VALUES ({parameters})"), row)
+
+
+async def insert_job(connection, job_id, *, progress=None, **facts):
+    await insert(connection, "jobs", job_id=job_id, tenant="a", request_id=job_id, job_class=2, **facts)
+    counts = {"seq": 3, "round": 1, "total_count": 3, "chunk_size": 1}
+    progress = {"state": jobs_pb2.JOB_STATE_RUNNING} | counts | (progress or {})
+    await insert(connection, "job_progress", job_id=job_id, tenant="a", job_class=2, **progress)
+
+
+async def test_jobs_and_results_from_before_uploads_are_read(database_url):
+    job_id = str(uuid_utils.uuid7())
+    await migrate(database_url, "0002")
+    engine = open_engine(database_url)
+    async with engine.begin() as connection:
+        await insert_job(connection, job_id, kind="noop")
+        for item_index, seq in ((0, 3), (1, 2)):
+            succeeded = {"state": jobs_pb2.ITEM_STATE_SUCCEEDED, "output": "1"}
+            await insert(connection, "results", job_id=job_id, item_index=item_index, seq=seq, **succeeded)
+    await engine.dispose()
+    await migrate(database_url)
+    database = Database(database_url)
+    request = pb.ListRecordedResultsRequest(job_id=job_id, tenant="a", page_size=10)
+    page = await list_recorded_results(database, request)
+    assert [result.item_index for result in page.results] == [1, 0]
+    assert page.job.progress.total_count == 3
+    await database.close()
+
+
+@pytest.fixture
+async def renamed(database_url):
+    """A database with rows of revision 0006 in each table that 0007 changes, migrated to the newest schema.
+
+    Returns the database and the worker options that each job was created with, by job id.
+    """
+    await migrate(database_url, "0006")
+    engine = open_engine(database_url)
+    options = {}
+    async with engine.begin() as connection:
+        for item, call, caches in product((None, 7_250_000), (None, 1_000, 3_600_000_000), (False, True)):
+            job_id = str(uuid_utils.uuid7())
+            timeouts = {"item_timeout": item, "call_timeout": call}
+            await insert_job(connection, job_id, kind="noop", cache_answers=caches, **timeouts)
+            options[job_id] = jobs_pb2.JobOptions(cache_responses=caches)
+            for name, length in timeouts.items():
+                if length is not None:
+                    getattr(options[job_id], name).FromMicroseconds(length)
+        stored = list(options)
+        for job_id, stop_as in ((stored[0], FREE), (stored[1], STOPPED)):
+            await connection.execute(
+                text("UPDATE job_progress SET expire_time = 1, stop_as = :stop_as WHERE job_id = :job_id"),
+                {"job_id": job_id, "stop_as": stop_as},
+            )
+        await insert(
+            connection, "item_tries", job_id=stored[2], item_index=1, round=1, try_count=2, due_time=9,
+            call_count=5, failed_tries=FAILED_TWICE, work_time=1_500,
+        )  # fmt: skip
+        failed = {"state": jobs_pb2.ITEM_STATE_FAILED, "round": 1, "error_reason": "BAD"}
+        await insert(
+            connection, "results", job_id=stored[2], item_index=0, seq=3, try_count=2,
+            failed_tries=FAILED_TWICE, **failed,
+        )  # fmt: skip
+        beaten = Clock().local_now()
+        for incarnation, apart in (("together", False), ("apart", True)):
+            times = {"start_time": 1, "heartbeat_time": beaten, "alive_until": beaten + 30_000_000}
+            await insert(
+                connection,
+                "workers",
+                incarnation=incarnation,
+                address=incarnation,
+                limits_apart=apart,
+                **times,
+            )
+    await engine.dispose()
+    await migrate(database_url)
+    database = Database(database_url)
+    yield database, options
+    await database.close()
+
+
+async def test_options_that_only_workers_read_are_in_one_column(renamed):
+    database, options = renamed
+    jobs = await database.read(
+        lambda tx: job_rows.read_newer(tx, [(job_id, 0) for job_id in options], tenant="a")
+    )
+    assert {job.job_id for job in jobs} == set(options)
+    for job in jobs:
+        assert job.worker_options == encode_worker_options(options[job.job_id])
+    snapshots = await get_jobs(database, pb.GetJobsRequest(jobs=[pb.KnownJob(job_id=i) for i in options]))
+    for job in snapshots.jobs:
+        expected = options[job.job_id]
+        assert job.options.HasField("item_timeout") == expected.HasField("item_timeout")
+        assert job.options.item_timeout == expected.item_timeout
+        assert job.options.HasField("call_timeout") == expected.HasField("call_timeout")
+        assert job.options.call_timeout == expected.call_timeout
+        assert job.options.cache_responses == expected.cache_responses
+    assert Duration(seconds=7, nanos=250_000_000) in [job.options.item_timeout for job in snapshots.jobs]
+
+
+async def test_attempts_are_found_under_their_new_names(renamed):
+    database, options = renamed
+    job_id = list(options)[2]
+    found = await database.read(lambda tx: item_rows.read_attempts(tx, [ItemRange(job_id, 1, 0, 3)]))
+    attempts = found[job_id, 1]
+    assert (attempts.attempt_count, attempts.failed_attempts) == (2, FAILED_TWICE)
+    assert (attempts.due_time, attempts.work_time, attempts.usage.call_count) == (9, 1_500, 5)
+
+
+async def test_results_show_their_failed_attempts(renamed):
+    database, options = renamed
+    request = pb.ListResultsRequest(job_id=list(options)[2], tenant="a", page_size=10, after_item_index=-1)
+    (result,) = (await list_results(database, request)).results
+    assert result.attempt_count == 2
+    assert [(each.attempt_number, each.error.reason) for each in result.failed_attempts] == [
+        (1, "RATE_LIMITED"),
+        (2, "BAD"),
+    ]
+
+
+async def test_workers_say_whether_their_limits_are_degraded(renamed):
+    database, _ = renamed
+    workers = (await list_workers(database)).workers
+    assert {worker.incarnation: worker.limits_degraded for worker in workers} == {
+        "together": False,
+        "apart": True,
+    }
+
+
+async def test_an_overdue_job_is_found_by_its_deadline_unless_it_is_stopping(renamed):
+    database, options = renamed
+    stored = list(options)
+    due = await database.write(lambda tx: job_rows.lock_due_jobs(tx, 10))
+    assert list(due) == [stored[0]]
+    known = [(job_id, 0) for job_id in stored[:2]]
+    jobs = await database.read(lambda tx: job_rows.read_newer(tx, known, "a"))
+    assert {job.job_id: job.stopping_to for job in jobs} == {stored[0]: FREE, stored[1]: STOPPED}
+
+
+async def test_the_index_of_deadlines_has_the_new_name_in_its_condition_and_is_used(renamed):
+    database, _ = renamed
+    statement = sql.prepare(job_rows._LOCK_DUE, database.sqlite)
+    parameters = sql.parameters(statement, database.sqlite, Clock(), {"limit": 200}, {})
+    explain = "EXPLAIN QUERY PLAN " if database.sqlite else "EXPLAIN "
+    definition = (
+        "SELECT sql FROM sqlite_master WHERE name = 'job_progress_expiring'"
+        if database.sqlite
+        else "SELECT indexdef FROM pg_indexes WHERE indexname = 'job_progress_expiring'"
+    )
+    async with database.engine.connect() as connection:
+        values = parameters if database.sqlite else tuple(parameters[name] for name in statement.names)
+        plan = str((await connection.exec_driver_sql(explain + statement.text, values)).fetchall())
+        condition = (await connection.execute(text(definition))).scalar_one()
+    assert "job_progress_expiring" in plan
+    assert "stopping_to = 0" in condition
+
+
+async def test_no_table_column_or_index_has_an_old_name(renamed):
+    database, _ = renamed
+
+    def names(connection):
+        schema = inspect(connection)
+        for table in schema.get_table_names():
+            yield table
+            yield from (f"{table}.{column['name']}" for column in schema.get_columns(table))
+            yield from (str(index["name"]) for index in schema.get_indexes(table))
+            yield str(schema.get_pk_constraint(table)["name"])
+
+    found = await database.inspect(lambda connection: list(names(connection)))
+    assert "item_attempts.attempt_count" in found
+    assert not [name for name in found for word in (*OLD_WORDS, "item_tries") if word in name]
+    if not database.sqlite:
+        assert "item_attempts_pkey" in found

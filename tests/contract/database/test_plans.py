@@ -1,0 +1,44 @@
+"""Plans that PostgreSQL makes while its tables are empty."""
+
+import pytest
+from sqlalchemy import text
+
+from services.results.database import sql
+from services.results.database.clock import Clock
+from services.results.database.engine import open_engine
+from services.results.database.migrations import migrate
+from services.results.rows import item_rows
+
+
+@pytest.fixture(scope="module")
+async def explain(make_database):
+    """Plans a statement with the statistics of empty tables, as after a purge of everything."""
+    url = make_database()
+    await migrate(url)
+    engine = open_engine(url)
+    async with engine.begin() as connection:
+        await connection.execute(text("ANALYZE"))
+
+    async def plan(template):
+        statement = sql.prepare(template, sqlite=False)
+        # A generic plan assumes ten rows per table of rows.
+        rows = {alias: [[None] * len(names)] * 10 for alias, names in statement.columns.items()}
+        parameters = sql.parameters(statement, False, Clock(), {}, rows)
+        async with engine.connect() as connection:
+            driver = (await connection.get_raw_connection()).driver_connection
+            lines = await driver.fetch(
+                f"EXPLAIN {statement.text}", *(parameters[name] for name in statement.names)
+            )
+            return [line[0].strip() for line in lines]
+
+    yield plan
+    await engine.dispose()
+
+
+async def test_inserting_a_result_reads_only_results_of_its_item_although_the_table_was_empty(explain):
+    lines = await explain(item_rows._INSERT)
+    scans = [line for line in lines if "Index" in line and " using " in line]
+    keys = [line for line in lines if line.startswith("Index Cond")]
+    assert scans
+    assert len(scans) == len(keys), "\n".join(lines)
+    assert all("item_index" in key for key in keys)
