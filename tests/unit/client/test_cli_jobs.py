@@ -42,6 +42,7 @@ async def test_get_prints_every_field_in_json(cli, gateway, make_job, job_id):
             "tenant": "default",
             "expire_time": None,
             "budget_micros": None,
+            "options": {},
         }
     ]
 

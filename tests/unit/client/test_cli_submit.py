@@ -22,7 +22,7 @@ async def test_submit_prints_the_job_id_alone(cli, gateway, rows, job_id):
     (request,) = gateway.requests
     assert (request.kind, request.params, len(request.items)) == ("noop", "", 2)
     assert uuid.UUID(request.request_id)
-    assert request.job_class == jobs_pb2.JOB_CLASS_UNSPECIFIED
+    assert not request.options.ListFields()
 
 
 async def test_items_and_params_arrive_exactly_as_they_were_written(cli, gateway):
@@ -39,12 +39,9 @@ async def test_options_reach_the_gateway(cli, gateway, rows):
     done = await cli.run("submit", "noop", "--items", rows, *options, "--max-parallelism", "4")
     assert done.code == 0
     (request,) = gateway.requests
-    assert (request.request_id, request.job_class, request.max_parallelism) == (
-        "r1",
-        jobs_pb2.JOB_CLASS_BULK,
-        4,
-    )
-    assert request.HasField("max_failed_ratio")
+    assert request.request_id == "r1"
+    assert (request.options.job_class, request.options.max_parallelism) == (jobs_pb2.JOB_CLASS_BULK, 4)
+    assert request.options.HasField("max_failed_ratio")
     assert gateway.metadata[0]["headrace-tenant"] == "jobs-team"
 
 
@@ -52,14 +49,15 @@ async def test_timeouts_reach_the_gateway(cli, gateway, rows):
     options = ["--job-timeout", "2h", "--item-timeout", "15m", "--call-timeout", "30"]
     assert (await cli.run("submit", "noop", "--items", rows, *options)).code == 0
     (request,) = gateway.requests
-    lengths = [request.job_timeout, request.item_timeout, request.call_timeout]
+    sent = request.options
+    lengths = [sent.job_timeout, sent.item_timeout, sent.call_timeout]
     assert [length.seconds for length in lengths] == [7_200, 900, 30]
 
 
-async def test_the_wish_for_cached_answers_reaches_the_gateway_where_it_is_made(cli, gateway, rows):
+async def test_cached_responses_are_asked_for_only_with_their_flag(cli, gateway, rows):
     assert (await cli.run("submit", "noop", "--items", rows)).code == 0
     assert (await cli.run("submit", "noop", "--items", rows, "--cache-responses")).code == 0
-    assert [request.cache_responses for request in gateway.requests] == [False, True]
+    assert [request.options.cache_responses for request in gateway.requests] == [False, True]
 
 
 async def test_what_is_no_length_of_time_is_bad_use(cli, gateway, rows):

@@ -33,7 +33,7 @@ async def test_a_submitted_job_comes_back_with_its_id_and_state(client, gateway,
     assert list(request.items) == ["1", '"zwei"', "null", '{"three":[3.5,true]}']
     assert request.params == '{"sleep_ms":5}'
     assert uuid.UUID(request.request_id)
-    assert not request.HasField("max_failed_ratio")
+    assert not request.options.ListFields()
 
 
 async def test_items_may_come_from_a_generator(client, gateway):
@@ -54,9 +54,10 @@ async def test_all_options_reach_the_gateway(gateway):
         )
         await client.submit("noop", items=[1], job_class=JobClass.INTERACTIVE)
     first, second = gateway.requests
-    assert (first.request_id, first.job_class, first.max_parallelism) == ("r-1", jobs_pb2.JOB_CLASS_BULK, 3)
-    assert first.HasField("max_failed_ratio")
-    assert second.job_class == jobs_pb2.JOB_CLASS_INTERACTIVE
+    assert first.request_id == "r-1"
+    assert (first.options.job_class, first.options.max_parallelism) == (jobs_pb2.JOB_CLASS_BULK, 3)
+    assert first.options.HasField("max_failed_ratio")
+    assert second.options.job_class == jobs_pb2.JOB_CLASS_INTERACTIVE
     assert gateway.metadata[0]["headrace-tenant"] == "jobs-team"
 
 

@@ -62,7 +62,7 @@ async def test_more_than_one_request_can_carry_is_uploaded_in_batches(client, ga
     assert upload().closed
     (opening,) = openings(gateway)
     assert (opening.upload, len(opening.items), opening.request_id) == (True, 0, "r")
-    assert (opening.params, opening.max_parallelism) == ('{"sleep_ms":1}', 2)
+    assert (opening.params, opening.options.max_parallelism) == ('{"sleep_ms":1}', 2)
     assert max(batch.ByteSize() for batch in batches(gateway)) <= 256 * 1024
 
 

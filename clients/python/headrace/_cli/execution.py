@@ -34,13 +34,13 @@ class BadInputError(Exception):
 
 def execute(options: CallOptions, work: Callable[[Client], Awaitable[int]]) -> NoReturn:
     """Runs a command's work with a client and ends the command with the exit code that it returns."""
-    with errors_told(options):
+    with errors_printed(options):
         code = asyncio.run(_work_with_client(options, work))
     raise typer.Exit(code)
 
 
 @contextmanager
-def errors_told(options: CallOptions) -> Iterator[None]:
+def errors_printed(options: CallOptions) -> Iterator[None]:
     """Tells of what goes wrong inside on stderr, and ends the command with the exit code for it."""
     try:
         yield

@@ -9,9 +9,9 @@ import typer
 
 from headrace._cli.execution import DONE, execute
 from headrace._cli.following import follow_job
+from headrace._cli.job_flags import BudgetOption
 from headrace._cli.json_lines import write_json
 from headrace._cli.options import (
-    BudgetOption,
     CallOptions,
     JobIdArgument,
     JsonOption,

@@ -5,7 +5,6 @@ from typing import Annotated
 
 import typer
 
-from headrace._cli.dollars import read_dollars
 from headrace.client import Client
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -22,15 +21,6 @@ TimeoutOption = Annotated[
     float,
     typer.Option(
         "--timeout", min=0.1, help="Seconds for one call with all its repeats; of an upload, for each answer."
-    ),
-]
-BudgetOption = Annotated[
-    int | None,
-    typer.Option(
-        "--budget",
-        parser=read_dollars,
-        metavar="DOLLARS",
-        help="What the job may cost, in US dollars: 5 or 0.25. It is paused when that is spent.",
     ),
 ]
 JobIdArgument = Annotated[str, typer.Argument(metavar="JOB_ID", help="UUID of the job.")]

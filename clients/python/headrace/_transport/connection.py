@@ -68,7 +68,12 @@ class GatewayConnection:
     """
 
     def __init__(
-        self, target: str, tenant: str | None, timeout: float, connect_timeout: float, resume_timeout: float
+        self,
+        target: str,
+        tenant: str | None,
+        timeout: float,
+        connect_timeout: float,
+        resume_timeout: float,
     ) -> None:
         if tenant is not None and not _fits_in_metadata(tenant):
             violation = FieldViolation("tenant", "must be of a-z, 0-9, '-', '_', '.'")
