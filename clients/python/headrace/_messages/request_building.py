@@ -13,7 +13,7 @@ from headrace.errors import FieldViolation, InvalidArgumentError
 Request = TypeVar("Request", bound=Message)
 
 _EXPECTED = {
-    FieldDescriptor.TYPE_STRING: "must be a str that UTF-8 can hold: no single surrogates",
+    FieldDescriptor.TYPE_STRING: "must be a str that UTF-8 can encode: no single surrogates",
     FieldDescriptor.TYPE_INT32: "must be an int that fits in 32 bits",
     FieldDescriptor.TYPE_INT64: "must be an int that fits in 64 bits",
     FieldDescriptor.TYPE_DOUBLE: "must be a number",

@@ -119,7 +119,7 @@ def estimate_llm_classify(params: LlmClassifyParams, item: JsonValue) -> Sequenc
 LLM_CLASSIFY = Kind(
     name="llm.classify",
     description=(
-        "Assigns each item one of the labels, by one chat completion. If the answer matches no label, it asks "
+        "Assigns each item one of the labels, by one chat completion. If the answer matches none, it asks "
         'once more, then the item fails. Output: {"label": ...}.'
     ),
     params_model=LlmClassifyParams,
