@@ -220,7 +220,7 @@ async def test_people_are_told_how_often_an_item_was_tried_and_why_it_failed(
     gateway.recorded = [(1, result)]
     done = await cli.run("results", job_id, "--failed")
     assert done.out == (
-        "1\tFAILED\tBROKEN_ANSWER: it went wrong (try 4, after 2 times RATE_LIMITED, \ufffd[2J)\n"
+        "1\tFAILED\tBROKEN_ANSWER: it went wrong (attempt 4, after 2 times RATE_LIMITED, \ufffd[2J)\n"
     )
     (shown,) = (await cli.run("results", job_id, "--failed", "--json")).objects
     assert shown["failed_attempts"][0] == {

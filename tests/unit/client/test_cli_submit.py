@@ -79,13 +79,13 @@ async def test_options_may_stand_before_the_command(cli, gateway, rows, job_id):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ('{"a": 1}\n\n{"a": \n', "line 3 is no JSON"),
-        ("[1]\nNaN\n", "line 2 is no JSON"),
-        (b'"ok"\n"\xff"\n', "line 2 is no JSON"),
-        ("\n  \n", "holds no items"),
-        ("", "holds no items"),
-        ('1\n"' + "x" * 1_100_000 + '"\n', "line 2 passes 1 MB"),
-        ('1\n"' + "x" * 9_000_000 + '"\n', "line 2 passes 1 MB"),
+        ('{"a": 1}\n\n{"a": \n', "line 3 is not JSON"),
+        ("[1]\nNaN\n", "line 2 is not JSON"),
+        (b'"ok"\n"\xff"\n', "line 2 is not JSON"),
+        ("\n  \n", "has no items"),
+        ("", "has no items"),
+        ('1\n"' + "x" * 1_100_000 + '"\n', "line 2 exceeds 1 MB"),
+        ('1\n"' + "x" * 9_000_000 + '"\n', "line 2 exceeds 1 MB"),
     ],
     ids=["broken", "nan", "not utf-8", "blank", "empty", "large", "huge"],
 )
@@ -102,7 +102,7 @@ async def test_a_file_that_cannot_be_used_is_refused_and_nothing_is_submitted(cl
     ("args", "told"),
     [
         (["--items", "/nowhere/rows.jsonl"], "No such file"),
-        (["--items", "ROWS", "--params", "{"], "--params is no JSON"),
+        (["--items", "ROWS", "--params", "{"], "--params is not JSON"),
         (["--items", "ROWS", "--params", "[1]"], "--params must be a JSON object"),
         (["--items", "ROWS", "--class", "fast"], "INTERACTIVE, DEFAULT, BULK"),
         (["--items", "ROWS", "--max-failed-ratio", "2"], "max-failed-ratio"),

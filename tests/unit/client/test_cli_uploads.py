@@ -77,7 +77,7 @@ async def test_a_broken_line_in_an_upload_is_named_and_told_how_to_go_on(cli, up
     command = ["submit", "noop", "--request-id", "mine", "--items"]
     done = await cli.run(*command, write(lines(150, bad_line=141)))
     assert (done.code, done.out) == (2, f"{job_id}\n")
-    assert "line 141 is no JSON" in done.err
+    assert "line 141 is not JSON" in done.err
     assert "the items before it are stored" in done.err
     assert "--request-id mine" in done.err
     assert len(done.err.splitlines()) == 1
@@ -91,7 +91,7 @@ async def test_an_item_over_1_mb_in_an_upload_is_named_by_its_line(cli, write):
     text = lines(150) + json.dumps("y" * 2_000_000) + "\n"
     done = await cli.run("submit", "noop", "--items", write(text))
     assert done.code == 2
-    assert "line 151 passes 1 MB" in done.err
+    assert "line 151 exceeds 1 MB" in done.err
 
 
 async def test_ctrl_c_in_an_upload_tells_how_to_go_on(cli, gateway, upload, job_id):

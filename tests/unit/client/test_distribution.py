@@ -19,7 +19,7 @@ WITHOUT_CLI = f"import sys; sys.modules.update(dict.fromkeys({CLI_ALONE})); "
 
 
 def imported_modules():
-    """Yields each imported module that is not Python's or the client's own, with the extra of its importer."""
+    """Yields each third-party module that the client imports, with the extra of the importing file."""
     for path in (CLIENT / "headrace").rglob("*.py"):
         extra = "cli" if "_cli" in path.parts else ""
         for node in ast.walk(ast.parse(path.read_text())):

@@ -279,7 +279,7 @@ async def test_an_error_that_does_not_say_where_its_batch_begins_stays_as_it_is(
 
 
 async def test_an_error_that_will_not_pass_ends_an_upload(client, gateway):
-    gateway.break_upload(InvalidArgumentError("items[0] is no JSON"), after=2)
+    gateway.break_upload(InvalidArgumentError("items[0] is not JSON"), after=2)
     with pytest.raises(InvalidArgumentError):
         await client.submit("noop", rows())
     assert len(openings(gateway)) == 1

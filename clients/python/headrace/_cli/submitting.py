@@ -34,6 +34,7 @@ def submit(
         str | None,
         typer.Option(
             "--request-id",
+            metavar="ID",
             help="Name of the wanted job. Repeating it makes no second job and continues its upload.",
         ),
     ] = None,

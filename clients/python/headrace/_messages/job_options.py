@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import UTC
 from typing import Any, cast
 
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 
 from headrace._messages.enum_names import class_name, from_job_class
@@ -37,7 +36,7 @@ def to_options(message: jobs_pb2.JobOptions) -> JobOptions:
     return cast("JobOptions", {field.name: _to_value(field, value) for field, value in message.ListFields()})
 
 
-def _to_field(field: FieldDescriptor, value: Any) -> object:
+def _to_field(field: Any, value: Any) -> object:
     if field.enum_type is not None:
         return from_job_class(value)
     if field.message_type is None:
@@ -45,7 +44,7 @@ def _to_field(field: FieldDescriptor, value: Any) -> object:
     return from_duration(value) if field.message_type is Duration.DESCRIPTOR else from_instant(value)
 
 
-def _to_value(field: FieldDescriptor, value: Any) -> object:
+def _to_value(field: Any, value: Any) -> object:
     if field.enum_type is not None:
         return class_name(value)
     if field.message_type is None:

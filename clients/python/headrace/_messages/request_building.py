@@ -45,7 +45,7 @@ def build_request(message: type[Request], /, **fields: Any) -> Request:
 
 def _violations(message: type[Message], fields: Mapping[str, Any]) -> Iterator[FieldViolation]:
     for name, value in fields.items():
-        field = message.DESCRIPTOR.fields_by_name[name]
+        field: Any = message.DESCRIPTOR.fields_by_name[name]  # of either implementation of protobuf
         if isinstance(value, dict) and field.message_type is not None:
             yield from _violations(GetMessageClass(field.message_type), value)
         elif not _can_hold(message, name, value):
@@ -60,7 +60,7 @@ def _can_hold(message: type[Message], name: str, value: Any) -> bool:
     return True
 
 
-def _expected(field: FieldDescriptor) -> str:
+def _expected(field: Any) -> str:
     if field.enum_type is not None:
         start = "must be a list, each" if field.is_repeated else "must be"
         return f"{start} one of {', '.join(_names(field.enum_type))}"

@@ -79,7 +79,7 @@ class UploadStream:
         self._resumption.open_stream()
         if not self._window.rewind(response.stored_count, response.job.state in _CLOSED_STATES):
             raise AbortedError(
-                f"{self._window.stored_count:,} items were stored, but only {response.stored_count:,} are left: "
+                f"{self._window.stored_count:,} items were stored, and {response.stored_count:,} remain: "
                 "submit again with the same request_id",
                 reason="UPLOAD_OFFSET",
                 metadata={"stored_count": str(response.stored_count)},
