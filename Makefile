@@ -19,7 +19,8 @@ COMPILE := .run/tools/bin/uv pip compile --quiet --universal --python-version 3.
     --no-annotate
 
 .PHONY: help demo test chaos bench simulate check up down clean setup images compose-test format protos lock \
-        check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs
+        check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs \
+        reference check-reference
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -44,7 +45,7 @@ bench: $(READY) ## Measure beside FastAPI + Celery and plain asyncio: PARTS="A C
 simulate: $(READY) ## 1,000 workers on a virtual clock: fairness, recovery, load: PARTS="tenants load"; half an hour
 	@$(BIN)/python -m tests.simulation $(PARTS)
 
-check: check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs ## Format, lint, types, import rules, protos (-k: all of them)
+check: check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs check-reference ## Format, lint, types, import rules, protos (-k: all of them)
 
 up: $(READY) ## Start the real stack on loopback: WORKERS=2 GATEWAYS=1
 	@$(BIN)/python -m deploy.local up --workers $(WORKERS) --gateways $(GATEWAYS)
@@ -76,6 +77,9 @@ protos: $(READY) ## Generate the Python stubs of protos/, and the API reference 
 	@$(BIN)/buf format -w
 	@deploy/protos/generate
 	@$(BIN)/python -m deploy.protos.reference
+
+reference: $(READY) ## Generate docs/python.md and docs/cli.md from docstrings and help texts
+	@$(BIN)/python -m deploy.reference
 
 lock: $(READY) ## Remake the lock files from the pyproject files: for development and for the image
 	@test -x .run/tools/bin/uv || { $(BIN)/python -m venv .run/tools && .run/tools/bin/pip install -q uv; }
@@ -121,4 +125,11 @@ check-docs: $(READY)
 	for page in api.md internal-api.md; do \
 	    diff -q "$$fresh/$$page" "docs/$$page" || \
 	        { echo 'The API reference is not that of protos/; run: make protos'; exit 1; }; \
+	done
+
+check-reference: $(READY)
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(BIN)/python -m deploy.reference "$$fresh"; \
+	for page in python.md cli.md; do \
+	    diff -q "$$fresh/$$page" "docs/$$page" || \
+	        { echo 'The reference is not that of the docstrings and help texts; run: make reference'; exit 1; }; \
 	done

@@ -30,9 +30,9 @@ def results(
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Print a job's results, ordered by index: each with its index, state, and output or error.
+    """Print a job's results: index, state, and output or error.
 
-    With --follow, results come in the order of recording.
+    Results are ordered by index. With --follow, they come in the order of recording.
     """
     options = CallOptions.of(context, target, tenant, json)
 
