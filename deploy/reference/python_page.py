@@ -72,7 +72,7 @@ def _summaries(node: ast.ClassDef) -> Iterator[str]:
     """Yields a class whose calls are documented elsewhere: its docstring, and a line for each call."""
     yield f"### {node.name}"
     yield from _text_of(node)
-    yield "\n".join(
+    yield "Calls:\n\n" + "\n".join(
         f"- `{method.name}`: {' '.join(parse_docstring(_docstring(method)).paragraphs)}"
         for method in _methods(node)
     )
@@ -109,7 +109,7 @@ def _enum_values(node: ast.ClassDef) -> Iterator[str]:
     """Yields each value of an enum with the string below it."""
     for value, text in zip(node.body, node.body[1:], strict=False):
         if isinstance(value, ast.Assign) and isinstance(text, ast.Expr):
-            yield f"- `{_source(value.targets[0])}`: {ast.literal_eval(text.value)}"
+            yield f"- `{_source(value.targets[0])}`: {parse_docstring(ast.literal_eval(text.value)).summary}"
 
 
 def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:

@@ -40,6 +40,10 @@ class Client:
     Every call is safe to repeat. While the gateway is unavailable, the client repeats it with growing waits.
     Errors are classes of ``headrace.errors`` with a stable ``reason``.
 
+    An item with a recorded success is never computed again. An unfinished item makes its calls again after a
+    crash of its worker. So does an item that finished in the last 250 ms before the crash, if its result was
+    not recorded yet.
+
     Args:
         target: ``host:port`` of the gateway, or any gRPC name such as ``dns:///gateway:50051``. Default: the
             environment variable ``HEADRACE_TARGET``, or else localhost:50051.
