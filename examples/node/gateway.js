@@ -1,4 +1,4 @@
-// The gateway, and how this example calls it.
+// Connection to the gateway and its calls.
 import { promisify } from "node:util";
 
 import grpc from "@grpc/grpc-js";
@@ -12,16 +12,16 @@ export const gateway = new GatewayService(
 export const tenant = new grpc.Metadata();
 tenant.set("headrace-tenant", "node-example");
 
-/** Makes one unary call that may take 10 seconds. */
+/** Makes one unary call with a deadline of 10 seconds. */
 export function call(method, request) {
   const send = promisify(gateway[method]).bind(gateway);
   return send(request, tenant, { deadline: Date.now() + 10_000 });
 }
 
-/** Reads a stream of answers until `enough` says so of one, then breaks it off. */
+/** Reads a stream of responses until `enough` returns true for one, then cancels it. */
 export async function read(stream, enough) {
   try {
-    for await (const answer of stream) if (enough(answer)) return;
+    for await (const response of stream) if (enough(response)) return;
   } finally {
     stream.cancel();
   }
