@@ -9,27 +9,17 @@ from typing import Any, Self, Unpack
 from headrace._messages.conversion import to_job, to_kind_info, to_worker_info
 from headrace._messages.enum_names import from_item_state, from_job_states
 from headrace._messages.job_options import option_fields
-from headrace._messages.json_text import encode
 from headrace._messages.request_building import build_request
 from headrace._reading.job_listing import list_jobs
 from headrace._reading.result_following import follow_results
 from headrace._reading.result_reading import read_results
 from headrace._reading.watching import watch_job
 from headrace._submitting.estimation import estimate_job
-from headrace._submitting.submission import submit_job
+from headrace._submitting.submission import submit_job, submit_request
 from headrace._transport.connection import GatewayConnection
 from headrace.gateway.v1 import gateway_pb2
 from headrace.options import JobOptions
-from headrace.resources import (
-    ItemState,
-    Job,
-    JobEstimate,
-    JobEvent,
-    JobState,
-    KindInfo,
-    Result,
-    WorkerInfo,
-)
+from headrace.resources import ItemState, Job, JobEstimate, JobEvent, JobState, KindInfo, Result, WorkerInfo
 
 DEFAULT_TARGET = "localhost:50051"
 
@@ -120,9 +110,6 @@ class Client:
             on_open: Called once with the job as soon as it is stored, before an upload sends its items.
             keywords: Job options one by one. They override ``options``.
 
-        Returns:
-            The job after all its items are stored.
-
         Raises:
             InvalidArgumentError: A field is wrong; ``violations`` names it. An item that cannot be written as
                 JSON or exceeds 1 MB (ITEM_TOO_LARGE) is one of these. Items of an upload before it stay
@@ -136,8 +123,8 @@ class Client:
             TypeError: A job option is unknown.
             Exception: Any error of the iteration over ``items``, unchanged, with the effect of a wrong item.
         """
-        fields = option_fields(options, keywords)
-        request = _submit_request(kind, params, fields, request_id or str(uuid.uuid4()))
+        job_options = option_fields(options, keywords)
+        request = submit_request(kind, params, job_options, request_id or str(uuid.uuid4()))
         return await submit_job(self._connection, request, items, on_open)
 
     async def estimate(
@@ -167,7 +154,7 @@ class Client:
             TypeError: A job option is unknown.
             Exception: Any error of the iteration over ``items``, unchanged.
         """
-        request = _submit_request(kind, params, option_fields(options, keywords))
+        request = submit_request(kind, params, option_fields(options, keywords))
         return await estimate_job(self._connection, request, items)
 
     async def get(self, job_id: str) -> Job:
@@ -309,15 +296,3 @@ class Client:
         request = gateway_pb2.ListWorkersRequest()
         response = await self._connection.call(self._connection.stub.ListWorkers, request)
         return [to_worker_info(worker) for worker in response.workers]
-
-
-def _submit_request(
-    kind: str, params: Any, options: dict[str, Any], request_id: str | None = None
-) -> gateway_pb2.SubmitJobRequest:
-    return build_request(
-        gateway_pb2.SubmitJobRequest,
-        kind=kind,
-        params="" if params is None else encode(params, "params"),
-        request_id=request_id,
-        options=options,
-    )

@@ -92,7 +92,7 @@ async def test_a_budget_is_written_in_dollars(cli, gateway, rows, make_job, job_
 
 
 @pytest.mark.parametrize("wrong", ["five", "-1", "1e3", "1,000", ""])
-def test_what_is_no_amount_of_dollars_is_bad_use(wrong):
+def test_a_text_that_is_not_an_amount_of_dollars_is_bad_use(wrong):
     with pytest.raises(typer.BadParameter):
         read_dollars(wrong)
 

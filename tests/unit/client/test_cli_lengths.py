@@ -1,4 +1,4 @@
-"""Lengths of time as people write them."""
+"""Durations on the command line."""
 
 from datetime import timedelta
 
@@ -17,6 +17,6 @@ def test_lengths_of_time_have_a_plain_form(written, seconds):
 
 
 @pytest.mark.parametrize("written", ["", "soon", "5 m", "-5", "1e3", "5w", "9" * 400, "\u0663", "5m\n"])
-def test_what_is_no_length_of_time_is_refused_with_what_is_one(written):
+def test_a_text_that_is_not_a_duration_is_refused_with_examples(written):
     with pytest.raises(typer.BadParameter, match="90s"):
         read_length(written)

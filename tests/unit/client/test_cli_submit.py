@@ -60,7 +60,7 @@ async def test_cached_responses_are_asked_for_only_with_their_flag(cli, gateway,
     assert [request.options.cache_responses for request in gateway.requests] == [False, True]
 
 
-async def test_what_is_no_length_of_time_is_bad_use(cli, gateway, rows):
+async def test_a_text_that_is_not_a_duration_is_bad_use(cli, gateway, rows):
     done = await cli.run("submit", "noop", "--items", rows, "--item-timeout", "soon")
     assert (done.code, gateway.requests) == (2, [])
     assert "--item-timeout" in done.err
@@ -77,7 +77,7 @@ async def test_options_may_stand_before_the_command(cli, gateway, rows, job_id):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ('{"a": 1}\n\n{"a": \n', "line 3 is not JSON"),
         ("[1]\nNaN\n", "line 2 is not JSON"),
@@ -89,17 +89,17 @@ async def test_options_may_stand_before_the_command(cli, gateway, rows, job_id):
     ],
     ids=["broken", "nan", "not utf-8", "blank", "empty", "large", "huge"],
 )
-async def test_a_file_that_cannot_be_used_is_refused_and_nothing_is_submitted(cli, gateway, text, told):
+async def test_a_file_that_cannot_be_used_is_refused_and_nothing_is_submitted(cli, gateway, text, expected):
     done = await cli.run("submit", "noop", "--items", "-", stdin=text)
     assert (done.code, done.out) == (2, "")
-    assert told in done.err
+    assert expected in done.err
     assert "nothing was submitted" in done.err
     assert len(done.err.splitlines()) == 1
     assert gateway.requests == []
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "expected"),
     [
         (["--items", "/nowhere/rows.jsonl"], "No such file"),
         (["--items", "ROWS", "--params", "{"], "--params is not JSON"),
@@ -112,10 +112,10 @@ async def test_a_file_that_cannot_be_used_is_refused_and_nothing_is_submitted(cl
     ],
     ids=str,
 )
-async def test_bad_use_exits_2(cli, gateway, rows, args, told):
+async def test_bad_use_exits_2(cli, gateway, rows, args, expected):
     done = await cli.run("submit", "noop", *[rows if arg == "ROWS" else arg for arg in args])
     assert (done.code, done.out) == (2, "")
-    assert told in done.err
+    assert expected in done.err
     assert "Traceback" not in done.err
     assert gateway.requests == []
 
@@ -135,7 +135,7 @@ async def test_an_error_that_the_gateway_answered_exits_4_and_names_each_field(c
     ]
 
 
-async def test_a_field_that_the_message_names_is_not_told_twice(cli, gateway, rows):
+async def test_a_field_named_in_the_message_is_printed_once(cli, gateway, rows):
     violations = [FieldViolation("kind", "is not known")]
     gateway.failures = [
         InvalidArgumentError("kind: is not known", reason="UNKNOWN_KIND", violations=violations)
@@ -199,7 +199,7 @@ async def test_ctrl_c_while_watching_a_submitted_job_detaches(cli, gateway, make
     assert not gateway.requests_of(gateway_pb2.CancelJobRequest)
 
 
-async def test_ctrl_c_before_the_answer_tells_how_to_find_the_job(cli, gateway, monkeypatch, rows):
+async def test_ctrl_c_before_the_response_prints_how_to_find_the_job(cli, gateway, monkeypatch, rows):
     asked = asyncio.Event()
 
     async def silent(request, context):

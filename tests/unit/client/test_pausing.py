@@ -1,4 +1,4 @@
-"""Pause, resume, retry and a wanted start, in the client and on the command line."""
+"""Pause, resume, retry and a scheduled start, in the client and on the command line."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -18,7 +18,7 @@ async def test_a_job_is_paused_and_resumed(client, gateway, make_job, job_id):
     assert (resumed.state, resumed.pause_reason) == ("RUNNING", PauseReason.UNSPECIFIED)
 
 
-async def test_a_retry_is_repeated_under_one_name(client, gateway, make_job, job_id):
+async def test_a_retry_is_repeated_with_the_same_request_id(client, gateway, make_job, job_id):
     gateway.jobs = [make_job(state="FAILED")]
     gateway.failures = [UnavailableError("away"), UnavailableError("away")]
     assert (await client.retry(job_id)).state == "PENDING"
@@ -48,7 +48,7 @@ async def test_a_wanted_start_is_sent_as_the_instant_that_it_is(client, gateway,
 
 
 @pytest.mark.parametrize("start", [START.replace(tzinfo=None), "2030-01-31", 5])
-async def test_a_start_that_is_no_instant_is_named_and_nothing_is_sent(client, gateway, start):
+async def test_a_start_that_is_not_an_instant_is_named_and_nothing_is_sent(client, gateway, start):
     with pytest.raises(InvalidArgumentError) as raised:
         await client.submit("noop", [1], schedule_time=start)
     assert [violation.field for violation in raised.value.violations] == ["schedule_time"]

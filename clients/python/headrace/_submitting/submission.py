@@ -5,7 +5,8 @@ from contextlib import aclosing
 from typing import Any
 
 from headrace._messages.conversion import to_job
-from headrace._messages.json_text import JsonText, utf8_size
+from headrace._messages.json_text import JsonText, encode, utf8_size
+from headrace._messages.request_building import build_request
 from headrace._submitting.item_reading import check_items, encode_item, is_stream, read_items
 from headrace._submitting.uploading import upload_items
 from headrace._transport.connection import GatewayConnection
@@ -16,6 +17,29 @@ from headrace.resources import Job
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 MAX_REQUEST_ITEMS = 100_000
 _MAX_PARAMS_BYTES = 1024 * 1024
+
+
+def submit_request(
+    kind: str, params: Any, options: dict[str, Any], request_id: str | None = None
+) -> gateway_pb2.SubmitJobRequest:
+    """Returns the request of a job without its items.
+
+    Args:
+        kind: Name of the kind.
+        params: JSON value. None: no params.
+        options: Job options as fields of their message.
+        request_id: Name of the job. None for an estimate.
+
+    Raises:
+        InvalidArgumentError: The request cannot hold some of the values; ``violations`` names each.
+    """
+    return build_request(
+        gateway_pb2.SubmitJobRequest,
+        kind=kind,
+        params="" if params is None else encode(params, "params"),
+        request_id=request_id,
+        options=options,
+    )
 
 
 async def submit_job(
