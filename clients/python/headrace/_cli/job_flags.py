@@ -8,7 +8,7 @@ from typing import Annotated, Any, TypedDict, get_type_hints
 import typer
 
 from headrace._cli.dollars import read_dollars
-from headrace._cli.lengths import read_length
+from headrace._cli.durations import read_duration
 
 BudgetOption = Annotated[
     int | None,
@@ -60,7 +60,7 @@ class JobFlags(TypedDict, total=False):
     job_timeout: Annotated[
         timedelta | None,
         typer.Option(
-            parser=read_length,
+            parser=read_duration,
             metavar="TIME",
             help="Time for the whole job, then it expires: 90s, 15m, 2h, 7d. Default: no deadline.",
         ),
@@ -68,7 +68,7 @@ class JobFlags(TypedDict, total=False):
     item_timeout: Annotated[
         timedelta | None,
         typer.Option(
-            parser=read_length,
+            parser=read_duration,
             metavar="TIME",
             help="Working time for one item over all its attempts, then it fails. Default: no deadline.",
         ),
@@ -76,7 +76,7 @@ class JobFlags(TypedDict, total=False):
     call_timeout: Annotated[
         timedelta | None,
         typer.Option(
-            parser=read_length,
+            parser=read_duration,
             metavar="TIME",
             help="Time for one call to the provider, then it is cancelled and retried. Default: 120s.",
         ),

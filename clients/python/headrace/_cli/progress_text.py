@@ -1,7 +1,7 @@
 """Formats a job's progress: counts, speed and forecast."""
 
 from headrace._cli.dollars import dollars
-from headrace._cli.lengths import duration
+from headrace._cli.durations import duration
 from headrace.resources import Job, JobForecast, PauseReason
 
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from itertools import groupby
 
 from headrace._cli.dollars import dollars
-from headrace._cli.lengths import duration
+from headrace._cli.durations import duration
 from headrace.resources import Job, KindInfo, Result, WorkerInfo
 
 JOB_HEADER = f"{'JOB_ID':36}  {'KIND':20}  {'STATE':10}  {'DONE':>15}  {'FAILED':>8}  CREATED"

@@ -9,7 +9,7 @@ _WRITTEN = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhd]?)", re.ASCII)
 _SECONDS = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400}
 
 
-def read_length(text: str) -> timedelta:
+def read_duration(text: str) -> timedelta:
     """Returns a duration. A number alone is in seconds.
 
     Raises:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from headrace._cli.lengths import duration
+from headrace._cli.durations import duration
 from headrace._cli.progress import ProgressDisplay, time_left
 from headrace._cli.progress_text import done_of_all, live_lines, speed_and_costs
 from headrace._cli.rate import RateMeter
