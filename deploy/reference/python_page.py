@@ -15,7 +15,7 @@ _INTRODUCTION = (
     "reference of the command line. All names can be imported from `headrace`, those of kinds from "
     "`headrace.kinds`."
 )
-_RESOURCES = ["resources/_jobs.py", "resources/_events.py", "resources/_results.py", "resources/_system.py"]
+_RESOURCES = [f"resources/_{name}.py" for name in ("jobs", "events", "results", "kinds", "workers")]
 
 
 def python_page() -> str:

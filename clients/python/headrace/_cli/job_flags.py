@@ -37,6 +37,7 @@ class JobFlags(TypedDict, total=False):
         typer.Option(
             min=0.0,
             max=1.0,
+            metavar="FRACTION",
             help="Largest fraction of items that may fail before the job does. Default: 0.5.",
         ),
     ]
@@ -92,12 +93,13 @@ class JobFlags(TypedDict, total=False):
 
 
 def takes_job_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """Makes a command show ``JobFlags`` in place of its ``**options``, which receives their values."""
+    """Shows ``JobFlags`` before the ``--target`` of a command. Its ``**options`` receive their values."""
     signature = inspect.signature(command)
     *own, options = signature.parameters.values()
     assert options.kind is inspect.Parameter.VAR_KEYWORD
     flags = get_type_hints(JobFlags, include_extras=True).items()
-    shown = [*own, *(_flag(name, annotation) for name, annotation in flags)]
+    place = list(signature.parameters).index("target")
+    shown = [*own[:place], *(_flag(name, annotation) for name, annotation in flags), *own[place:]]
     command.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
     return command
 

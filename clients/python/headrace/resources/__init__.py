@@ -14,8 +14,9 @@ from headrace.resources._jobs import (
     Progress,
     Usage,
 )
+from headrace.resources._kinds import KindInfo
 from headrace.resources._results import FailedAttempt, ItemState, Result
-from headrace.resources._system import KindInfo, WorkerInfo
+from headrace.resources._workers import WorkerInfo
 
 __all__ = [
     "FailedAttempt",

@@ -1,23 +1,7 @@
-"""Kinds of work and workers."""
+"""Worker processes."""
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
-
-
-@dataclass(frozen=True)
-class KindInfo:
-    """A kind of work that jobs can name.
-
-    Attributes:
-        name: Name, such as llm.classify.
-        description: Effect on one item.
-        params_schema: JSON Schema (draft 2020-12) of its params.
-    """
-
-    name: str
-    description: str
-    params_schema: Any
 
 
 @dataclass(frozen=True)
