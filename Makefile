@@ -26,7 +26,7 @@ COMPILE := .run/tools/bin/uv pip compile --quiet --universal --python-version 3.
 .PHONY: help demo test test-fast chaos bench simulate check up down clean setup images compose-test format protos \
         proto-baseline lock \
         check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs \
-        check-licences check-prose licences
+        check-licences check-prose licences reference check-reference
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(firstword $(MAKEFILE_LIST)) | \
@@ -54,7 +54,7 @@ bench: $(READY) ## Measure next to FastAPI + Celery and plain asyncio: PARTS="A 
 simulate: $(READY) ## Simulate 1,000 workers on a virtual clock: PARTS="tenants load"; takes half an hour
 	@$(BIN)/python -m tests.simulation $(PARTS)
 
-check: check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs check-licences check-prose ## Check format, lint, types, imports, protos, docs, licences and prose (-k: keep going)
+check: check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs check-reference check-licences check-prose ## Check format, lint, types, imports, protos, docs, licences and prose (-k: keep going)
 
 up: $(READY) ## Start the real stack on loopback: WORKERS=2 GATEWAYS=1
 	@$(BIN)/python -m deploy.local up --workers $(WORKERS) --gateways $(GATEWAYS)
@@ -92,6 +92,9 @@ proto-baseline: $(READY) ## Permit a deliberate break of protos/: compare with t
 
 licences: $(READY) ## Write NOTICE from the packages that are installed
 	@$(BIN)/python -m deploy.licences
+
+reference: $(READY) ## Generate docs/python.md and docs/cli.md from docstrings and help texts
+	@$(BIN)/python -m deploy.reference
 
 lock: $(READY) ## Update the lock files from the pyproject files, for development and for the image
 	@test -x .run/tools/bin/uv || { $(BIN)/python -m venv .run/tools && .run/tools/bin/pip install -q uv; }
@@ -145,3 +148,10 @@ check-licences: $(READY)
 
 check-prose: $(READY)
 	@$(BIN)/python -m deploy.prose
+
+check-reference: $(READY)
+	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(BIN)/python -m deploy.reference "$$fresh"; \
+	for page in python.md cli.md; do \
+	    diff -q "$$fresh/$$page" "docs/$$page" || \
+	        { echo 'The reference is not that of the docstrings and help texts; run: make reference'; exit 1; }; \
+	done

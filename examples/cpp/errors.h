@@ -1,4 +1,4 @@
-// Details of a failed call.
+// Error details of a failed call.
 #pragma once
 
 #include <string>
@@ -8,9 +8,9 @@
 
 struct Failure {
   std::string code;                 // name of the gRPC code
-  std::string reason;               // stable, for programs; empty where no server of Headrace answered
-  std::vector<std::string> fields;  // paths of the fields that are wrong
+  std::string reason;               // stable, for programs; empty if no Headrace server answered
+  std::vector<std::string> fields;  // paths of the wrong fields
 };
 
-// Takes the status of a failed call apart; reads grpc-status-details-bin.
+// Returns the parts of the status of a failed call, from grpc-status-details-bin.
 Failure Describe(const grpc::Status& status);

@@ -1,5 +1,5 @@
-// Jobs from C++. One is submitted, watched over a broken stream, and its results are read page by page. One is uploaded
-// over a break, with its results streamed meanwhile. Then come calls that fail.
+// Jobs from C++. The first is submitted, watched over a broken stream, and its results are read page by page. The
+// second is uploaded over a broken stream while its results are streamed. Then calls that fail.
 //
 //   make && build/headrace-example             (gateway: HEADRACE_TARGET, or localhost:50051)
 #include <cstdlib>
@@ -27,14 +27,14 @@ std::vector<std::string> MakeItems() {
   return items;
 }
 
-// Submits a job of these items; with none it opens an upload.
+// Submits a job of these items. Without items, opens an upload.
 std::string Submit(Stub& stub, const std::vector<std::string>& items) {
   gateway::SubmitJobRequest request;
   request.set_kind("noop");
   request.set_params(R"({"sleep_ms": 50})");
   request.mutable_items()->Assign(items.begin(), items.end());
   request.set_upload(items.empty());
-  // With it a repeated call never makes a second job.
+  // A repeated call with it never makes a second job.
   request.set_request_id("cpp-" + std::to_string(std::chrono::system_clock::now().time_since_epoch().count()));
   gateway::SubmitJobResponse response;
   Require(stub.SubmitJob(MakeContext(kUnaryTime).get(), request, &response));
@@ -42,7 +42,7 @@ std::string Submit(Stub& stub, const std::vector<std::string>& items) {
   return response.job().job_id();
 }
 
-// Reads a watch until `enough` is true of a job, then cancels it; sets the last resume token of `request`.
+// Reads a watch until `enough` returns true for a job, then cancels it. Sets the last resume token of `request`.
 grpc::Status Watch(Stub& stub, gateway::WatchJobRequest& request, milliseconds time,
                    const std::function<bool(const jobs::Job&)>& enough) {
   const auto context = MakeContext(time);
@@ -86,8 +86,8 @@ void ReadResults(Stub& stub, const std::string& job_id) {
             << (complete ? "complete" : "incomplete") << std::endl;
 }
 
-// Reads results as they are recorded, after the cursor of `request`, and moves that; breaks off with the first
-// ones, or reads to the end of the job, whose last snapshot is put into `job`.
+// Reads results as they are recorded, after the cursor of `request`, and advances the cursor. Cancels after the first
+// results, or with `job` reads to the end of the job and stores its last snapshot there.
 grpc::Status StreamResults(Stub& stub, gateway::StreamResultsRequest& request, std::multiset<int64_t>& indexes,
                            jobs::Job* job) {
   const auto context = MakeContext(kStreamTime);
@@ -105,7 +105,7 @@ grpc::Status StreamResults(Stub& stub, gateway::StreamResultsRequest& request, s
   return stream->Finish();
 }
 
-// Uploads half of the items, reads the first results, and resumes both.
+// Uploads half of the items, reads the first results, and continues both.
 void UploadOverABreak(Stub& stub) {
   const std::string job_id = Submit(stub, {});
   const std::vector<std::string> items = MakeItems();

@@ -4,16 +4,16 @@
 
 namespace gateway = headrace::gateway::v1;
 
-constexpr int64_t kBatch = 50;  // some hundred kilobytes are best; these items are tiny
+constexpr int64_t kBatch = 50;  // batches of a few hundred kilobytes are best; these items are tiny
 
 Uploaded Append(Stub& stub, const std::string& job_id, const std::vector<std::string>& items, int64_t break_at) {
   const auto context = MakeContext(kStreamTime);
   const auto stream = stub.AppendItems(context.get());
   gateway::AppendItemsRequest opening;
   opening.set_job_id(job_id);
-  gateway::AppendItemsResponse answer;
-  bool alive = stream->Write(opening) && stream->Read(&answer);
-  Uploaded uploaded{answer.stored_count(), answer.stored_count(), {}};
+  gateway::AppendItemsResponse response;
+  bool alive = stream->Write(opening) && stream->Read(&response);
+  Uploaded uploaded{response.stored_count(), response.stored_count(), {}};
   const int64_t end = break_at < 0 ? items.size() : break_at;
   for (int64_t index = uploaded.from; alive && index < end; index += kBatch) {
     gateway::AppendItemsRequest batch;
@@ -21,8 +21,8 @@ Uploaded Append(Stub& stub, const std::string& job_id, const std::vector<std::st
     const int64_t next = std::min(index + kBatch, end);
     for (int64_t item = index; item < next; ++item) batch.add_items(items[item]);
     alive = stream->Write(batch);
-    // One batch at a time is simplest. A thread that only reads lets batches follow each other at once.
-    while (alive && answer.stored_count() < next) alive = stream->Read(&answer);
+    // One batch at a time is simplest. With a separate reader thread, batches need not wait for responses.
+    while (alive && response.stored_count() < next) alive = stream->Read(&response);
   }
   if (break_at >= 0) {
     context->TryCancel();
@@ -31,8 +31,8 @@ Uploaded Append(Stub& stub, const std::string& job_id, const std::vector<std::st
     closing.mutable_finish()->set_total_count(items.size());
     stream->WriteLast(closing, grpc::WriteOptions());
   }
-  uploaded.stored = answer.stored_count();
-  while (stream->Read(&answer)) uploaded.stored = answer.stored_count();
+  uploaded.stored = response.stored_count();
+  while (stream->Read(&response)) uploaded.stored = response.stored_count();
   uploaded.status = stream->Finish();
   return uploaded;
 }

@@ -1,7 +1,7 @@
-"""The main job on real input, all in one process: ``make demo``.
+"""Classifies real job postings with the embedded system: ``make demo``.
 
-Starts the embedded system and, unless the environment names a provider, a stand-in for one; classifies
-10,000 real job postings in one job; shows its progress, then what came out; ends everything it started.
+Starts the embedded system and, unless the environment names a provider, a local stand-in for one. Classifies
+10,000 real job postings in one job, shows its progress and a summary, and stops everything it started.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ TEMPLATE = "Title: {title}\nCompany: {company}\nDepartment: {department}\nLocati
 
 
 async def run(console: Console) -> int:
-    """Returns the exit code: 0 if the job succeeded."""
+    """Runs the demonstration and returns the exit code: 0 if the job succeeded."""
     main_task = asyncio.current_task()
     assert main_task is not None
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, main_task.cancel)
@@ -50,7 +50,7 @@ async def run(console: Console) -> int:
 
 
 async def start_system(console: Console, children: Children, plan: Plan) -> str:
-    """Starts what is needed, says what will be called and how often, and returns the gateway's target."""
+    """Starts the system, prints which provider gets how many calls, and returns the gateway's target."""
     settings = {
         "HEADRACE_LISTEN": "127.0.0.1:0",
         "HEADRACE_DATABASE_URL": f"sqlite:///{children.folder / 'headrace.db'}",
@@ -74,8 +74,8 @@ async def start_system(console: Console, children: Children, plan: Plan) -> str:
         )
     else:
         console.print(
-            f"This will make {plan.item_count:,} calls to {plan.provider} with the model {plan.model}, one a "
-            "posting, and another one for an answer that is no category or a call that fails."
+            f"This will make {plan.item_count:,} calls to {plan.provider} with the model {plan.model}: one "
+            "for each posting, and another one if the answer is not a category or the call fails."
         )
     return await children.start(
         "services.embedded", env=child_environment(drop, **settings), ready=r"gateway at (\S+)"
@@ -85,7 +85,7 @@ async def start_system(console: Console, children: Children, plan: Plan) -> str:
 async def classify(
     console: Console, client: Client, plan: Plan, labels: list[str], postings: list[Posting]
 ) -> Job:
-    """Runs the job, shows it, and returns its terminal snapshot."""
+    """Runs the job, shows its progress, and returns its terminal snapshot."""
     start = time.monotonic()
     job = await client.submit(
         "llm.classify",
@@ -107,7 +107,7 @@ async def classify(
 
 
 def main() -> int:
-    """Runs the demonstration; Ctrl-C ends it, and everything it started, with exit code 130."""
+    """Runs the demonstration. Ctrl-C stops it and everything it started, with exit code 130."""
     console = Console(highlight=False, soft_wrap=True)
     try:
         return asyncio.run(run(console))

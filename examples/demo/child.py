@@ -1,4 +1,4 @@
-"""Runs a module as ``python -m`` does, in a process that ends when its parent is gone."""
+"""Runs a module like ``python -m``, in a process that ends with its parent."""
 
 import ctypes
 import os
@@ -10,10 +10,10 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Takes the module's name, then its arguments."""
+    """Runs the module named by the first argument, with the other arguments."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-        if os.getppid() == 1:  # the parent was gone before
+        if os.getppid() == 1:  # the parent ended before prctl
             sys.exit(1)
     module = sys.argv[1]
     sys.argv[:] = sys.argv[1:]

@@ -1,4 +1,4 @@
-"""The processes of the demonstration: started together, and never left behind."""
+"""Child processes of the demonstration, which never outlive it."""
 
 import asyncio
 import os
@@ -19,22 +19,22 @@ _FOLDER = _REPOSITORY / ".run" / "demo"
 
 
 class ChildFailedError(Exception):
-    """A process ended or did not say that it is ready; the message has the end of its log."""
+    """A process ended or did not become ready. The message has the end of its log."""
 
 
 class Children:
-    """Processes that end with the ``async with`` they are used in, whatever ends it.
+    """Child processes that are stopped when the ``async with`` block ends, for any reason.
 
-    Each is asked to end with SIGTERM, the last started first; one that does not is killed. They die with
-    this process too, should it be killed (on Linux).
+    Each gets SIGTERM, the last started first, and is killed if it does not end within 15 seconds. On Linux
+    they also end if this process is killed.
 
     Attributes:
-        folder: For their files: new, and removed at the end unless an error ended it.
+        folder: New folder for their files. Removed at the end, but kept after an error.
     """
 
     def __init__(self) -> None:
         _FOLDER.mkdir(parents=True, exist_ok=True)
-        _remove_left_folders()
+        _remove_stale_folders()
         self.folder = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=_FOLDER))
         self._running: list[asyncio.subprocess.Process] = []
 
@@ -50,16 +50,16 @@ class Children:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     async def start(self, module: str, *args: str, env: Mapping[str, str], ready: str) -> str:
-        """Starts a Python module and returns what it says of itself when it is ready.
+        """Starts a Python module, waits until it is ready, and returns a part of its ready line.
 
         Args:
-            module: Run as ``python -m``.
-            args: Its arguments.
-            env: Its whole environment.
-            ready: Regular expression of the line it prints when ready; its group 1 is returned.
+            module: Module to run as with ``python -m``.
+            args: Arguments of the module.
+            env: Complete environment of the process.
+            ready: Regular expression of the line that it prints when ready. Group 1 is returned.
 
         Raises:
-            ChildFailedError: It ended instead, or is not ready within a minute.
+            ChildFailedError: It ended, or was not ready within a minute.
         """
         log = self.folder / f"{module}.log"
         with log.open("wb") as file:
@@ -70,17 +70,17 @@ class Children:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=file,
                 stderr=file,
-                start_new_session=True,  # Ctrl-C is for this process, which then ends them in order
+                start_new_session=True,  # Ctrl-C reaches only this process, which then stops them in order
             )
         self._running.append(process)
         try:
             async with asyncio.timeout(_READY_SECONDS):
                 while not (found := re.search(ready, log.read_text(errors="replace"))):
                     if process.returncode is not None:
-                        raise ChildFailedError(f"{module} ended at its start: {_tail(log)}")
+                        raise ChildFailedError(f"{module} ended during its start: {_tail(log)}")
                     await asyncio.sleep(0.02)
         except TimeoutError:
-            raise ChildFailedError(f"{module} did not get ready: {_tail(log)}") from None
+            raise ChildFailedError(f"{module} did not become ready: {_tail(log)}") from None
         return found[1]
 
 
@@ -97,10 +97,10 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
 
 def _tail(log: Path) -> str:
     lines = log.read_text(errors="replace").splitlines()[-20:]
-    return "\n".join(["", *lines, f"(all of it: {log})"])
+    return "\n".join(["", *lines, f"(full log: {log})"])
 
 
-def _remove_left_folders() -> None:
+def _remove_stale_folders() -> None:
     for folder in _FOLDER.glob("*-*"):
         pid = folder.name.partition("-")[0]
         if pid.isdigit() and not Path(f"/proc/{pid}").exists():

@@ -1,4 +1,4 @@
-"""Real job postings: those of the package network-jobs-data."""
+"""Real job postings from the package network-jobs-data."""
 
 import importlib.resources
 import random
@@ -14,11 +14,11 @@ _SEED = 0
 
 @dataclass(frozen=True)
 class Posting:
-    """A posting.
+    """A job posting.
 
     Attributes:
-        category: What its publisher filed it under.
-        item: What the model is shown of it.
+        category: Category chosen by its publisher.
+        item: Fields that the model sees.
     """
 
     category: str
@@ -26,10 +26,10 @@ class Posting:
 
 
 def read_postings() -> list[Posting]:
-    """Returns all postings, each once, in an order that is always the same and mixes the categories."""
+    """Returns all postings, each once, in a fixed order that mixes the categories."""
     by_id: dict[int, dict[str, Any]] = {}
     for row in _rows():
-        by_id.setdefault(row["id"], row)  # the files of sub-categories repeat those of their category
+        by_id.setdefault(row["id"], row)  # files of sub-categories repeat the postings of their category
     postings = [_posting(by_id[posting_id]) for posting_id in sorted(by_id)]
     random.Random(_SEED).shuffle(postings)
     return postings
@@ -40,7 +40,7 @@ def _rows() -> Iterator[dict[str, Any]]:
         if not folder.is_dir():
             continue
         for file in sorted(folder.iterdir(), key=lambda each: each.name):
-            # advisor.json is about a person and manifest.json about the files.
+            # advisor.json and manifest.json are not lists of postings.
             if file.name.endswith(".json") and file.name not in ("advisor.json", "manifest.json"):
                 yield from orjson.loads(file.read_bytes())
 

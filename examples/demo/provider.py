@@ -1,4 +1,4 @@
-"""Which provider the demonstration calls, and how much it asks of it."""
+"""Chooses the provider, the model and the number of items of the demonstration."""
 
 import os
 from collections.abc import Mapping
@@ -12,17 +12,17 @@ _DEFAULT_MODEL = "gpt-4o-mini"
 
 
 class BadSettingError(Exception):
-    """A variable of the environment cannot be used."""
+    """An environment variable has an invalid value."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What the demonstration does.
+    """Settings of the demonstration.
 
     Attributes:
         item_count: Postings to classify.
-        model: Asked for by name.
-        provider: Host that is called; None: a local stand-in, which no call leaves the machine for.
+        model: Name of the model.
+        provider: Host of the provider. None: a local stand-in, so that no call leaves the machine.
     """
 
     item_count: int
@@ -31,14 +31,14 @@ class Plan:
 
 
 def read_plan(environ: Mapping[str, str], posting_count: int) -> Plan:
-    """Returns what the environment asks for: OPENAI_API_KEY, OPENAI_BASE_URL, DEMO_ITEMS, DEMO_MODEL.
+    """Returns the plan from OPENAI_API_KEY, OPENAI_BASE_URL, DEMO_ITEMS and DEMO_MODEL.
 
     Args:
-        environ: Such as ``os.environ``.
-        posting_count: How many postings there are.
+        environ: Environment variables, such as ``os.environ``.
+        posting_count: Number of available postings.
 
     Raises:
-        BadSettingError: DEMO_ITEMS is no number, or out of range.
+        BadSettingError: DEMO_ITEMS is not a number, or out of range.
     """
     base_url = environ.get("OPENAI_BASE_URL")
     provider = None
@@ -51,11 +51,11 @@ def read_plan(environ: Mapping[str, str], posting_count: int) -> Plan:
 
 
 def child_environment(drop: tuple[str, ...], **settings: str) -> dict[str, str]:
-    """Returns this process's environment for a child, without some variables and with others.
+    """Returns the environment of this process for a child, with some variables removed and others set.
 
     Args:
-        drop: Prefixes of the names to leave out.
-        settings: To set.
+        drop: Prefixes of the names to remove.
+        settings: Variables to set.
     """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
     return kept | settings

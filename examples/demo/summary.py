@@ -1,4 +1,4 @@
-"""What came out of the demonstration, for people."""
+"""Prints the summary of the demonstration."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -12,14 +12,14 @@ from headrace import Job, Result
 def print_summary(
     console: Console, job: Job, results: Sequence[Result], own: Sequence[str], seconds: float
 ) -> None:
-    """Prints categories with counts, agreement, failures, tokens, duration and items a second.
+    """Prints categories with counts, agreement, failures, tokens, duration and items per second.
 
     Args:
-        console: Where to print.
-        job: The terminal snapshot.
-        results: All of them.
-        own: The category each item was filed under, by item_index.
-        seconds: From before the submit until the end was known.
+        console: Console to print to.
+        job: Terminal snapshot of the job.
+        results: All results of the job.
+        own: Category of each posting chosen by its publisher, by item_index.
+        seconds: Seconds from before the submit until the end was known.
     """
     predicted = {
         result.item_index: result.output["label"] for result in results if isinstance(result.output, dict)

@@ -1,14 +1,14 @@
-// Details of a failed call, which travel in its trailing metadata.
+// Error details of a failed call, which travel in its trailing metadata.
 import grpc from "@grpc/grpc-js";
 
 import { decode } from "./protos.js";
 
 /**
- * Describes a failed call.
+ * Returns the parts of a failed call.
  *
- * @param {grpc.ServiceError} error As @grpc/grpc-js raises it.
+ * @param {grpc.ServiceError} error Error raised by @grpc/grpc-js.
  * @returns {{code: string, reason: string, violations: {field: string, description: string}[]}} The name of
- *   the gRPC code, the stable reason for programs ("" where no server of Headrace answered), and each wrong field.
+ *   the gRPC code, the stable reason for programs ("" if no Headrace server answered), and each wrong field.
  */
 export function describe(error) {
   const described = { code: grpc.status[error.code], reason: "", violations: [] };

@@ -1,4 +1,4 @@
-// The gateway, and the calls of this example.
+// Connection to the gateway and its calls.
 import { promisify } from "node:util";
 
 import grpc from "@grpc/grpc-js";
@@ -18,10 +18,10 @@ export function call(method, request) {
   return send(request, tenant, { deadline: Date.now() + 10_000 });
 }
 
-/** Reads a stream of responses until `enough` is true of one, then cancels it. */
+/** Reads a stream of responses until `enough` returns true for one, then cancels it. */
 export async function read(stream, enough) {
   try {
-    for await (const answer of stream) if (enough(answer)) return;
+    for await (const response of stream) if (enough(response)) return;
   } finally {
     stream.cancel();
   }

@@ -1,5 +1,5 @@
-// Jobs from Node. One is submitted, watched over a broken stream, and its results are read page by page. One is
-// uploaded over a break, with its results streamed meanwhile. Then come calls that fail.
+// Jobs from Node. The first is submitted, watched over a broken stream, and its results are read page by page. The
+// second is uploaded over a broken stream while its results are streamed. Then calls that fail.
 //
 //   npm ci && node main.js                     (gateway: HEADRACE_TARGET, or localhost:50051)
 import { randomUUID } from "node:crypto";
@@ -14,14 +14,14 @@ async function submit(more) {
   const { job } = await call("SubmitJob", {
     kind: "noop",
     params: JSON.stringify({ sleep_ms: 50 }),
-    request_id: randomUUID(), // with it a repeated call never makes a second job
+    request_id: randomUUID(), // a repeated call with it never makes a second job
     ...more,
   });
   console.log(`submitted: ${job.job_id}`);
   return job.job_id;
 }
 
-/** Reads a watch until `enough` is true of a job, or to its end; returns the last resume token. */
+/** Reads a watch until `enough` returns true for a job, or to its end. Returns the last resume token. */
 async function watch(request, enough, options = {}) {
   let token = request.resume_token;
   await read(gateway.WatchJob(request, tenant, options), ({ job, resume_token }) => {
@@ -54,18 +54,18 @@ async function readResults(jobId) {
   console.log(`results: ${indexes.length} in ${pageCount} pages, ${complete ? "complete" : "incomplete"}`);
 }
 
-/** Reads results as they are recorded, after `cursor`, until `enough` is true of a response. */
+/** Reads results as they are recorded, after `cursor`, until `enough` returns true for a response. */
 async function streamResults(jobId, cursor, indexes, enough) {
   let last;
-  await read(gateway.StreamResults({ job_id: jobId, cursor }, tenant), (answer) => {
-    last = answer;
-    indexes.push(...answer.results.map((result) => result.item_index));
-    return enough(answer);
+  await read(gateway.StreamResults({ job_id: jobId, cursor }, tenant), (response) => {
+    last = response;
+    indexes.push(...response.results.map((result) => result.item_index));
+    return enough(response);
   });
   return last;
 }
 
-/** Uploads half of the items, reads the first results, and resumes both. */
+/** Uploads half of the items, reads the first results, and continues both. */
 async function uploadOverABreak() {
   const jobId = await submit({ upload: true });
   const half = await append(jobId, ITEMS, ITEMS.length / 2);

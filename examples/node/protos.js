@@ -1,4 +1,4 @@
-// Headrace's protos, loaded at run time without generated code.
+// Loads the protos of Headrace at run time, without generated code.
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -8,7 +8,7 @@ import protoLoader from "@grpc/proto-loader";
 
 const REPOSITORY = fileURLToPath(new URL("../..", import.meta.url));
 
-// google/rpc/*.proto are in any copy of googleapis; `make setup` puts one into .venv.
+// Any copy of googleapis has google/rpc/*.proto. `make setup` installs one in .venv.
 function googleProtos() {
   const lib = path.join(REPOSITORY, ".venv", "lib");
   const versions = existsSync(lib) ? readdirSync(lib) : [];

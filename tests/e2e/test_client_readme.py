@@ -1,4 +1,4 @@
-"""What the client's README shows works as it stands."""
+"""The programs in the README of the client work unchanged."""
 
 import asyncio
 import re
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.timeout(180)
 
 README = (Path(__file__).parents[2] / "clients" / "python" / "README.md").read_text()
 PROGRAMS = re.findall(r"<!-- tested -->\n```python\n(.*?)```", README, re.DOTALL)
-# What tells the programs whose output is known from any others.
+# Texts that identify the programs with a known output.
 MARKS = ("async for result", "range(100)", '"llm.complete"', "job_timeout", "event.forecast")
 
 

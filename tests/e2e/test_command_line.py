@@ -1,4 +1,4 @@
-"""The command line beside a real stack, with more items than fit in one request."""
+"""The command line against a real stack, with more items than fit in one request."""
 
 import asyncio
 import os
@@ -13,13 +13,13 @@ from headrace import JobState
 pytestmark = pytest.mark.timeout(120)
 
 CLI = Path(sys.executable).with_name("headrace")
-PADDING = "x" * 1000  # 6,000 of these are 6 MB, and a request has 4 MB
-MANY = 100_001  # and a request has 100,000 items
+PADDING = "x" * 1000  # 6,000 of these are 6 MB; a request holds 4 MB
+MANY = 100_001  # a request holds 100,000 items
 
 
 @pytest.fixture
 def run(two_gateways):
-    """Runs `headrace` with these arguments; it has to end well. Returns what it printed."""
+    """Runs `headrace` with these arguments, and returns its output. It must exit with 0."""
 
     async def run(*arguments, stdin=b""):
         process = await asyncio.create_subprocess_exec(

@@ -1,4 +1,4 @@
-"""The client of Headrace: submit jobs, watch them, read their results."""
+"""The asynchronous client: submits jobs, watches them, and reads their results."""
 
 import os
 import uuid
@@ -6,52 +6,43 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, S
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from headrace._messages.conversion import (
-    to_job,
-    to_kind_info,
-    to_worker_info,
-)
+from headrace._messages.conversion import to_job, to_kind_info, to_worker_info
 from headrace._messages.enum_names import from_item_state, from_job_states
-from headrace._messages.job_options import from_options
-from headrace._messages.json_text import encode
+from headrace._messages.job_options import option_fields
 from headrace._messages.request_building import build_request
 from headrace._reading.job_listing import list_jobs
 from headrace._reading.result_following import follow_results
 from headrace._reading.result_reading import read_results
 from headrace._reading.watching import watch_job
 from headrace._submitting.estimation import estimate_job
-from headrace._submitting.submission import submit_job
+from headrace._submitting.submission import submit_job, submit_request
 from headrace._transport.connection import GatewayConnection
 from headrace.gateway.v1 import gateway_pb2
 from headrace.options import JobOptions
-from headrace.resources import (
-    ItemState,
-    Job,
-    JobEstimate,
-    JobEvent,
-    JobState,
-    KindInfo,
-    Result,
-    WorkerInfo,
-)
+from headrace.resources import ItemState, Job, JobEstimate, JobEvent, JobState, KindInfo, Result, WorkerInfo
 
 DEFAULT_TARGET = "localhost:50051"
 
 
 class Client:
-    """Calls a gateway. Use it as ``async with Client() as hr:``, on one event loop.
+    """Calls a gateway from one event loop: ``async with Client() as hr:``.
 
-    Every call is safe to repeat, and is repeated with growing waits while the gateway is away. Errors are
-    classes of ``headrace.errors`` with a stable ``reason``.
+    Every call is safe to repeat. While the gateway is unavailable, the client repeats it with growing waits.
+    Errors are classes of ``headrace.errors`` with a stable ``reason``.
+
+    An item with a recorded success is never computed again. An unfinished item makes its calls again after a
+    crash of its worker. So does an item that finished in the last 250 ms before the crash, if its result was
+    not recorded yet.
 
     Args:
-        target: ``host:port`` of the gateway, or any gRPC name such as ``dns:///gateway:50051``. Default:
-            ``HEADRACE_TARGET`` of the environment, or else localhost:50051.
-        tenant: Whose jobs; default: the gateway's default tenant.
-        timeout: Seconds for one call with all its repeats; of an upload, for each answer that it waits for.
-        connect_timeout: Seconds to look for a gateway as long as none ever answered; at most ``timeout``.
-        resume_timeout: Seconds that a watch, an upload, or results that are followed go on looking for a
-            gateway after their stream broke.
+        target: ``host:port`` of the gateway, or any gRPC name such as ``dns:///gateway:50051``. Default: the
+            environment variable ``HEADRACE_TARGET``, or else localhost:50051.
+        tenant: Tenant that owns the jobs. Default: the gateway's default tenant.
+        timeout: Seconds for one call with all its repeats. In an upload: for each response.
+        connect_timeout: Seconds to look for a gateway before the first response of any. Never more than
+            ``timeout``.
+        resume_timeout: Seconds to look for a gateway after the stream of a watch, an upload or followed
+            results broke.
 
     Raises:
         InvalidArgumentError: The tenant's name cannot be sent.
@@ -67,7 +58,13 @@ class Client:
         resume_timeout: float = 300.0,
     ) -> None:
         self.target = target or os.environ.get("HEADRACE_TARGET") or DEFAULT_TARGET
-        self._connection = GatewayConnection(self.target, tenant, timeout, connect_timeout, resume_timeout)
+        self._connection = GatewayConnection(
+            self.target,
+            tenant,
+            timeout=timeout,
+            connect_timeout=connect_timeout,
+            resume_timeout=resume_timeout,
+        )
 
     async def __aenter__(self) -> Self:
         return self
@@ -78,7 +75,7 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Breaks off calls under way and closes the connection; a second call does nothing."""
+        """Cancels calls under way and closes the connection. A second call does nothing."""
         await self._connection.close()
 
     async def submit(
@@ -92,49 +89,42 @@ class Client:
         on_open: Callable[[Job], object] | None = None,
         **keywords: Unpack[JobOptions],
     ) -> Job:
-        """Stores a job with its items and returns its snapshot; what is stored survives any crash.
+        """Stores a job with its items and returns its snapshot. A stored job survives any crash.
 
-        Items that fit in one request (4 MB, 100,000 items) go with it. More are uploaded while they are read,
-        in bounded memory, and so are those of an async generator, from the first one on, as they come: work
-        starts meanwhile. Which way they go depends on the items alone. An upload that breaks goes on where it
-        broke, by itself.
+        Items that fit in one request (4 MB, 100,000 items) travel with it. More are uploaded while they are
+        read, in bounded memory. Items of an async generator are always uploaded, each as it comes. Work
+        starts during the upload. A broken upload resumes automatically. An upload without a new item for an
+        hour ends the job as EXPIRED.
 
-        A second call with the same request_id and content returns the first job as it is now. Where the first
-        was cut off in its upload, the second reads its items from the start and sends those that are missing.
-        An upload that is given no new item for an hour ends as EXPIRED. A job that ends while its items are
-        uploaded (cancelled, EXPIRED, or FAILED, such as for a wrong key) is returned as it is then: look at
-        its state.
+        Repeating a call with its ``request_id`` and content never makes a second job: it returns the first
+        one, and sends the items that an interrupted upload still misses. If the job ends during its upload,
+        ``submit`` returns it in that state.
 
         Args:
             kind: Name of a kind of work; see ``kinds``.
-            items: JSON values, one a unit of work, in a list, a generator or an async generator. Each up to
-                1 MB as JSON, 1 to 10,000,000 of them.
-            params: What holds for all items, as the kind's params_schema says, up to 1 MB; None: no params.
-            request_id: Names the wanted job, up to 128 characters. Default: a new UUID.
+            items: JSON values, one for each unit of work, in a list, a generator or an async generator:
+                1 to 10,000,000, each up to 1 MB as JSON.
+            params: Parameters for all items, as in the params_schema of the kind, up to 1 MB. Default: none.
+            request_id: Name of the wanted job, up to 128 characters. Default: a new UUID.
             options: Job options; see ``JobOptions``.
-            on_open: Called once with the job as soon as it is stored, before an upload brings its items.
-            keywords: Job options one by one; they go before ``options``.
+            on_open: Called once with the job as soon as it is stored, before an upload sends its items.
+            keywords: Job options one by one. They override ``options``.
 
         Raises:
-            InvalidArgumentError: A field is wrong: ``violations`` names it; an item is no JSON, or passes
-                1 MB (ITEM_TOO_LARGE). Nothing is stored of a job whose items fit in one request; of an upload
-                the items before are, and the request_id can be used to go on.
+            InvalidArgumentError: A field is wrong; ``violations`` names it. An item that cannot be written as
+                JSON or exceeds 1 MB (ITEM_TOO_LARGE) is one of these. Items of an upload before it stay
+                stored, and the same request_id continues the upload.
             AlreadyExistsError: The request_id was used with other content (REQUEST_ID_REUSED).
-            FailedPreconditionError: An upload was closed before with other items (UPLOAD_CLOSED,
-                UPLOAD_TOTAL).
-            AbortedError: Items that were stored are not any more (UPLOAD_OFFSET): submit again with the same
+            FailedPreconditionError: The upload was closed with other items (UPLOAD_CLOSED, UPLOAD_TOTAL).
+            AbortedError: Items that were stored are lost (UPLOAD_OFFSET). Submit again with the same
                 request_id.
-            UnavailableError: No gateway answered for ``timeout``, or for ``resume_timeout`` in an upload;
-                submit again with the same request_id.
-            Exception: What reading the items raised, as it is; then it is as with a wrong item.
+            UnavailableError: No gateway answered for ``timeout``, or ``resume_timeout`` in an upload. Submit
+                again with the same request_id.
+            TypeError: A job option is unknown.
+            Exception: Any error of the iteration over ``items``, unchanged, with the effect of a wrong item.
         """
-        request = build_request(
-            gateway_pb2.SubmitJobRequest,
-            kind=kind,
-            params="" if params is None else encode(params, "params"),
-            request_id=request_id or str(uuid.uuid4()),
-            options=from_options(options, keywords),
-        )
+        job_options = option_fields(options, keywords)
+        request = submit_request(kind, params, job_options, request_id or str(uuid.uuid4()))
         return await submit_job(self._connection, request, items, on_open)
 
     async def estimate(
@@ -146,34 +136,32 @@ class Client:
         options: JobOptions | None = None,
         **keywords: Unpack[JobOptions],
     ) -> JobEstimate:
-        """Returns what a job would take, and stores nothing; what ``submit`` would refuse is refused too.
+        """Returns the calls, tokens and cost that a job would take, and stores nothing.
+
+        Refuses the same requests as ``submit``.
 
         Args:
             kind: Name of a kind of work; see ``kinds``.
-            items: JSON values, as for ``submit``; all are read.
-            params: What holds for all items; None: no params.
+            items: JSON values, as for ``submit``. All of them are read.
+            params: Parameters for all items. Default: none.
             options: Job options, checked as for ``submit``.
-            keywords: Job options one by one; they go before ``options``.
+            keywords: Job options one by one. They override ``options``.
 
         Raises:
-            InvalidArgumentError: A field is wrong: ``violations`` names it; an item beyond the first 4 MB or
-                100,000 by its place in its request.
+            InvalidArgumentError: A field is wrong; ``violations`` names it. Beyond the first 4 MB or 100,000
+                items, an item is named by its place in its request.
             UnavailableError: No gateway answered for ``timeout``.
-            Exception: What reading the items raised, as it is.
+            TypeError: A job option is unknown.
+            Exception: Any error of the iteration over ``items``, unchanged.
         """
-        request = build_request(
-            gateway_pb2.SubmitJobRequest,
-            kind=kind,
-            params="" if params is None else encode(params, "params"),
-            options=from_options(options, keywords),
-        )
+        request = submit_request(kind, params, option_fields(options, keywords))
         return await estimate_job(self._connection, request, items)
 
     async def get(self, job_id: str) -> Job:
-        """Returns a job's present snapshot.
+        """Returns the current snapshot of a job.
 
         Raises:
-            NotFoundError: There is no such job, or it belongs to another tenant.
+            NotFoundError: The job does not exist, or it belongs to another tenant.
         """
         request = build_request(gateway_pb2.GetJobRequest, job_id=job_id)
         response = await self._connection.call(self._connection.stub.GetJob, request)
@@ -182,15 +170,15 @@ class Client:
     def list(
         self, *, states: Iterable[JobState | str] = (), kind: str = "", page_size: int = 0
     ) -> AsyncGenerator[Job, None]:
-        """Yields the tenant's jobs, newest first, page after page.
+        """Yields the tenant's jobs, newest first, page by page.
 
         Args:
-            states: Only jobs in one of these states, by name in any case; empty: all.
-            kind: Only jobs of this kind; empty: all.
-            page_size: Jobs a call, up to 1,000; default: as the gateway likes.
+            states: States to include, by name in any case. Default: all.
+            kind: Kind to include. Default: all.
+            page_size: Jobs per call, up to 1,000. Default: the gateway's choice.
 
         Raises:
-            InvalidArgumentError: A state is not known, or the gateway refuses an argument.
+            InvalidArgumentError: A state is unknown, or the gateway refuses an argument.
             UnavailableError: No gateway answered for ``timeout``.
         """
         request = build_request(
@@ -199,17 +187,17 @@ class Client:
         return list_jobs(self._connection, request)
 
     def watch(self, job_id: str, *, resume_token: str = "") -> AsyncGenerator[JobEvent, None]:
-        """Yields a job's events: first its present snapshot, then each change, last the terminal snapshot.
+        """Yields a job's events: its current snapshot, then each change, last the terminal snapshot.
 
-        Snapshots are merged when they come faster than you read; their seq never falls. A stream that
-        breaks is continued by itself, at any gateway. Leaving the loop ends the watch, not the job.
+        Snapshots that come faster than they are read are merged. Their seq never decreases. A broken stream
+        resumes automatically, at any gateway. Leaving the loop ends the watch, not the job.
 
         Args:
             job_id: UUID of the job.
-            resume_token: Of an event of an earlier watch, to begin after it.
+            resume_token: Token of an event of an earlier watch, to continue after that event.
 
         Raises:
-            NotFoundError: There is no such job, or it belongs to another tenant.
+            NotFoundError: The job does not exist, or it belongs to another tenant.
             UnavailableError: No gateway could be reached for ``resume_timeout``.
         """
         request = build_request(gateway_pb2.WatchJobRequest, job_id=job_id, resume_token=resume_token)
@@ -218,16 +206,16 @@ class Client:
     def results(
         self, job_id: str, *, follow: bool = False, item_state: ItemState | str | None = None
     ) -> AsyncGenerator[Result, None]:
-        """Yields a job's results, each one once.
+        """Yields a job's results, each once.
 
         Args:
             job_id: UUID of the job.
-            follow: False: what is recorded now, ordered by item_index. True: also what comes, in the order
-                of recording, until the job has ended; read only as fast as you take it.
-            item_state: Only results of this state; default: all.
+            follow: False: results recorded so far, ordered by item_index. True: also later ones, in the order
+                of recording, until the job has ended. The stream is read only as fast as you iterate.
+            item_state: State of the results to include. Default: all.
 
         Raises:
-            NotFoundError: There is no such job, or it belongs to another tenant.
+            NotFoundError: The job does not exist, or it belongs to another tenant.
             UnavailableError: No gateway could be reached for ``timeout``, or ``resume_timeout`` with follow.
         """
         query = {"job_id": job_id, "item_state": from_item_state(item_state)}
@@ -236,60 +224,60 @@ class Client:
         return read_results(self._connection, build_request(gateway_pb2.GetResultsRequest, **query))
 
     async def cancel(self, job_id: str) -> Job:
-        """Ends a job and returns it: CANCELLING while a worker still holds items of it, then CANCELLED.
+        """Cancels a job and returns it: CANCELLING while a worker holds items of it, then CANCELLED.
 
-        A finished job is returned unchanged. Results recorded so far stay.
+        A finished job is returned unchanged. Recorded results stay.
 
         Raises:
-            NotFoundError: There is no such job, or it belongs to another tenant.
+            NotFoundError: The job does not exist, or it belongs to another tenant.
         """
         request = build_request(gateway_pb2.CancelJobRequest, job_id=job_id)
         response = await self._connection.call(self._connection.stub.CancelJob, request)
         return to_job(response.job)
 
     async def pause(self, job_id: str) -> Job:
-        """Pauses a job and returns it: nothing new is started, calls in flight end, an upload goes on.
+        """Pauses a job and returns it: no new calls start, calls in flight finish, an upload continues.
 
-        Allowed in every state; a job that has ended or is being ended is returned unchanged.
+        Allowed in every state. A job that has ended or is ending is returned unchanged.
 
         Raises:
-            NotFoundError: There is no such job, or it belongs to another tenant.
+            NotFoundError: The job does not exist, or it belongs to another tenant.
         """
         request = build_request(gateway_pb2.PauseJobRequest, job_id=job_id)
         response = await self._connection.call(self._connection.stub.PauseJob, request)
         return to_job(response.job)
 
     async def resume(self, job_id: str, *, budget_micros: int | None = None) -> Job:
-        """Lets a paused job go on and returns it; one that has ended or is being ended is unchanged.
+        """Resumes a paused job and returns it. A job that has ended or is ending is returned unchanged.
 
         Args:
             job_id: UUID of the job.
-            budget_micros: A new budget, in millionths of a US dollar, in all and not on top; a job that is
-                not paused gets it too. Default: the budget stays.
+            budget_micros: New total budget in millionths of a US dollar, including the amount already spent.
+                It also applies to a job that is not paused. Default: the budget stays.
 
         Raises:
-            NotFoundError: There is no such job, or it belongs to another tenant.
-            FailedPreconditionError: Its budget does not suffice for another call, or the new one is not above
-                what is spent (BUDGET_SPENT).
+            NotFoundError: The job does not exist, or it belongs to another tenant.
+            FailedPreconditionError: The budget does not cover another call, or the new one does not exceed
+                the amount already spent (BUDGET_SPENT).
         """
         request = build_request(gateway_pb2.ResumeJobRequest, job_id=job_id, budget_micros=budget_micros)
         response = await self._connection.call(self._connection.stub.ResumeJob, request)
         return to_job(response.job)
 
     async def retry(self, job_id: str, *, request_id: str | None = None) -> Job:
-        """Starts a new round of every item without a success, and returns the job, live again.
+        """Starts a new round of every item without a success, and returns the job, which is live again.
 
-        Failed items are tried again, and those that a cancel or an expiry left over; successes stay, and
-        its job_timeout counts anew. A job that has not ended, or has only successes, is returned unchanged.
-        Streams that have ended stay ended: watch again.
+        Failed items run again, and so do items that a cancellation or an expiry left without a result.
+        Successes stay. The job_timeout starts again. A job that has not ended, or has only successes, is
+        returned unchanged. Streams that have ended stay ended: watch again.
 
         Args:
             job_id: UUID of the job.
-            request_id: Names the wanted round, up to 128 characters: a second call with it starts nothing.
+            request_id: Name of the wanted round, up to 128 characters. A second call with it starts nothing.
                 Default: a new UUID.
 
         Raises:
-            NotFoundError: There is no such job, or it belongs to another tenant.
+            NotFoundError: The job does not exist, or it belongs to another tenant.
         """
         request = build_request(
             gateway_pb2.RetryJobRequest, job_id=job_id, request_id=request_id or str(uuid.uuid4())

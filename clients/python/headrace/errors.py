@@ -1,7 +1,7 @@
-"""The one tree of errors: raised by clients, and by the services to answer a call.
+"""The tree of errors. Clients raise them, and the services answer calls with them.
 
-Each class stands for one gRPC status code. The reason (such as ``UNKNOWN_KIND``) travels in a
-``google.rpc.ErrorInfo`` and is what programs should look at; the message is for people.
+Each class stands for one gRPC status code. Programs should check the ``reason``, such as ``UNKNOWN_KIND``,
+which travels in a ``google.rpc.ErrorInfo``. The message is for people.
 """
 
 from collections.abc import Mapping, Sequence
@@ -11,15 +11,34 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+__all__ = [
+    "DOMAIN",
+    "AbortedError",
+    "AlreadyExistsError",
+    "CancelledError",
+    "DeadlineExceededError",
+    "FailedPreconditionError",
+    "FieldViolation",
+    "HeadraceError",
+    "InternalError",
+    "InvalidArgumentError",
+    "NotFoundError",
+    "ResourceExhaustedError",
+    "UnavailableError",
+    "UnimplementedError",
+    "from_rpc_error",
+    "to_status",
+]
+
 DOMAIN = "headrace"
 
 
 class FieldViolation(NamedTuple):
-    """A field of a request that is not as it must be.
+    """A wrong field of a request.
 
     Attributes:
         field: Path of the field, such as ``params.labels`` or ``items[3]``.
-        description: What is wrong with it and what would be right.
+        description: The fault and the remedy.
     """
 
     field: str
@@ -27,16 +46,16 @@ class FieldViolation(NamedTuple):
 
 
 class HeadraceError(Exception):
-    """Base of every error that Headrace answers or raises.
+    """Base class of all errors that Headrace raises or answers.
 
     Attributes:
         code: gRPC status code of the class.
         reason: Stable name in UPPER_SNAKE_CASE, for programs.
-        message: For people; holds no secrets.
-        violations: Fields that are wrong; empty unless the error is about the request's content.
-        metadata: More facts for programs, named at each reason, such as ``stored_count``.
-        answered: Whether a server of Headrace said so itself; False for what a client found by itself, and
-            where the transport broke.
+        message: Text for people, without secrets.
+        violations: Wrong fields. Empty unless the error is about the content of the request.
+        metadata: Further facts for programs, documented with each reason, such as ``stored_count``.
+        answered: Whether a Headrace server sent the error. False if the client found it, or the transport
+            broke.
     """
 
     code: ClassVar[grpc.StatusCode] = grpc.StatusCode.UNKNOWN
@@ -62,63 +81,63 @@ class HeadraceError(Exception):
 
 
 class InvalidArgumentError(HeadraceError):
-    """The request is wrong whenever it is sent: correct the named field."""
+    """The request is wrong and stays wrong: correct the named field."""
 
     code = grpc.StatusCode.INVALID_ARGUMENT
     default_reason = "INVALID_FIELD"
 
 
 class NotFoundError(HeadraceError):
-    """There is no such thing, or it belongs to another tenant."""
+    """The object does not exist, or it belongs to another tenant."""
 
     code = grpc.StatusCode.NOT_FOUND
     default_reason = "JOB_NOT_FOUND"
 
 
 class AlreadyExistsError(HeadraceError):
-    """The name is taken by something else, such as a request_id used with other content."""
+    """The name is taken, such as a request_id used with other content."""
 
     code = grpc.StatusCode.ALREADY_EXISTS
     default_reason = "REQUEST_ID_REUSED"
 
 
 class FailedPreconditionError(HeadraceError):
-    """The request fits no present state of its object."""
+    """The current state of the object does not allow the request."""
 
     code = grpc.StatusCode.FAILED_PRECONDITION
     default_reason = "FAILED_PRECONDITION"
 
 
 class AbortedError(HeadraceError):
-    """Somebody else was faster: read again, then repeat."""
+    """Another client was faster: read again, then repeat."""
 
     code = grpc.StatusCode.ABORTED
     default_reason = "ABORTED"
 
 
 class ResourceExhaustedError(HeadraceError):
-    """A limit is reached, such as the size of a message."""
+    """A limit is exceeded, such as the size of a message."""
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
     default_reason = "RESOURCE_EXHAUSTED"
 
 
 class UnavailableError(HeadraceError):
-    """The server cannot be reached or cannot answer now: repeat."""
+    """The server cannot be reached or cannot answer now: repeat the call."""
 
     code = grpc.StatusCode.UNAVAILABLE
     default_reason = "UNAVAILABLE"
 
 
 class DeadlineExceededError(HeadraceError):
-    """The answer did not come in time; whether the call took effect is not known."""
+    """No response came in time. The call may or may not have taken effect."""
 
     code = grpc.StatusCode.DEADLINE_EXCEEDED
     default_reason = "DEADLINE_EXCEEDED"
 
 
 class CancelledError(HeadraceError):
-    """The call was broken off."""
+    """The call was cancelled."""
 
     code = grpc.StatusCode.CANCELLED
     default_reason = "CANCELLED"
@@ -132,7 +151,7 @@ class UnimplementedError(HeadraceError):
 
 
 class InternalError(HeadraceError):
-    """A fault of the server's own, found in its log."""
+    """A fault of the server; its log has the details."""
 
     code = grpc.StatusCode.INTERNAL
     default_reason = "INTERNAL"
@@ -144,7 +163,7 @@ _CLASS_BY_CODE: dict[grpc.StatusCode, type[HeadraceError]] = {
 
 
 def to_status(error: HeadraceError) -> status_pb2.Status:
-    """Returns the rich status that carries an error over gRPC, with ErrorInfo and BadRequest details."""
+    """Returns the gRPC status of an error, with ErrorInfo and BadRequest details."""
     code: int = error.code.value[0]
     status = status_pb2.Status(code=code, message=error.message)
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=DOMAIN, metadata=error.metadata)
@@ -158,7 +177,7 @@ def to_status(error: HeadraceError) -> status_pb2.Status:
 
 
 def from_rpc_error(rpc_error: grpc.aio.AioRpcError) -> HeadraceError:
-    """Returns the error that a failed call carried, with its reason and violations where it had some."""
+    """Returns the error of a failed call, with its reason and violations if it carried any."""
     error_class = _CLASS_BY_CODE.get(rpc_error.code(), HeadraceError)
     message = rpc_error.details() or rpc_error.code().name
     reason, violations, metadata = None, [], {}
@@ -176,6 +195,6 @@ def from_rpc_error(rpc_error: grpc.aio.AioRpcError) -> HeadraceError:
 
 def _rich_status(rpc_error: grpc.aio.AioRpcError) -> status_pb2.Status | None:
     try:
-        return rpc_status.from_call(rpc_error)  # type: ignore[arg-type]  # an AioRpcError is a call by shape
-    except ValueError:  # a proxy changed the status: its details no longer fit
+        return rpc_status.from_call(rpc_error)  # type: ignore[arg-type]  # an AioRpcError has the shape of a call
+    except ValueError:  # a proxy changed the status, so its details no longer match
         return None

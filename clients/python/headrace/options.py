@@ -1,4 +1,4 @@
-"""Options of a job."""
+"""Options of a job. This file alone names them in Python."""
 
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict
@@ -8,27 +8,27 @@ if TYPE_CHECKING:
 
 
 class JobOptions(TypedDict, total=False):
-    """Options of ``submit`` and ``estimate``: as ``options=JobOptions(...)`` or as keywords.
+    """Options of ``submit`` and ``estimate``: ``options=JobOptions(...)``, or the same names as keywords.
 
-    None means the default. ``Job.options`` holds those that are set.
+    None means the default. ``Job.options`` holds the options that are set.
 
     Attributes:
         job_class: Class to queue the job in, by name in any case. Default: DEFAULT.
-        max_failed_ratio: Largest fraction of items that may fail, 0 to 1; beyond it the job is FAILED.
+        max_failed_ratio: Largest fraction of items that may fail, 0 to 1. Beyond it the job is FAILED.
             Default: 0.5.
         max_parallelism: Maximum chunks of the job leased at the same time. Default: no limit.
         schedule_time: Earliest start, with a time zone, up to a year ahead. Default: at once.
         job_timeout: Time for the whole job, a timedelta or seconds, 1 s to 366 days, from its submission or
             its schedule_time, whichever is later. Then it ends as EXPIRED (JOB_TIMED_OUT). Default: no
             deadline.
-        item_timeout: Working time for one item, 1 ms to 1 day: all its attempts of a round, without the waits
-            between them. Then the item fails (ITEM_TIMED_OUT). Default: no deadline.
-        call_timeout: Time for one call to the provider, 1 ms to 1 hour. Then the call is cancelled
-            (PROVIDER_TIMEOUT) and its item retried. Default: 120 s.
+        item_timeout: Working time for one item, a timedelta or seconds, 1 ms to 1 day: all its attempts of a
+            round, without the waits between them. Then the item fails (ITEM_TIMED_OUT). Default: no deadline.
+        call_timeout: Time for one call to the provider, a timedelta or seconds, 1 ms to 1 hour. Then the call
+            is cancelled (PROVIDER_TIMEOUT) and its item retried. Default: 120 s.
         cache_responses: Reuses the response to an equal call of this tenant made within the last day, without
-            a call and without tokens; of equal calls under way only one is made. Default: False.
+            a call and without tokens. Of equal calls under way only one is made. Default: False.
         budget_micros: Most that the job may cost, in millionths of a US dollar, 1 or more. Spending stops
-            within the price of one call of it, and the job is PAUSED for BUDGET until it is resumed with a
+            within the price of one of its calls, and the job is PAUSED for BUDGET until it is resumed with a
             higher one. Default: no limit.
     """
 

@@ -1,4 +1,4 @@
-"""A gateway of its own for each test, scripted by the test: answers, errors, breaks."""
+"""A fake gateway for each test, scripted by the test with responses, errors and breaks."""
 
 import asyncio
 import json
@@ -61,17 +61,17 @@ def result_message(index: int, output: str = '{"label":"a"}', error: str = "") -
 
 @dataclass
 class StreamScript:
-    """One WatchJob call: what is sent, and how it ends."""
+    """One WatchJob call: its messages and its end."""
 
     messages: list[gateway_pb2.WatchJobResponse]
     end: HeadraceError | grpc.StatusCode | None = None
-    hold: bool = False  # never ends by itself
-    gate: asyncio.Event | None = None  # to wait for before the end
+    hold: bool = False  # does not end on its own
+    gate: asyncio.Event | None = None  # awaited before the end
 
 
 @dataclass
 class ResultScript:
-    """One StreamResults call: how many of the recorded results it gets to, and how it ends there."""
+    """One StreamResults call: the number of recorded results it sends, and its end."""
 
     until: int
     job: jobs_pb2.Job | None = None  # the terminal one, sent in the last response
@@ -81,13 +81,13 @@ class ResultScript:
 
 @dataclass
 class AppendScript:
-    """One AppendItems call: after how many stored messages it ends so; by default it does as the real one."""
+    """One AppendItems call: the number of messages before its end. Default: like the real one."""
 
     end: HeadraceError | grpc.StatusCode | None = None
     after: int = 0
-    lose_answers: bool = False  # stores without a word
-    gate: asyncio.Event | None = None  # to wait for before a message is read
-    stored_count: int | None = None  # of the first answer, where it is not the true one
+    lose_answers: bool = False  # stores without responses
+    gate: asyncio.Event | None = None  # awaited before a message is read
+    stored_count: int | None = None  # in the first response, if it should be wrong
 
 
 @dataclass
@@ -97,7 +97,7 @@ class FakeUpload:
     closed: bool = False
 
     def append(self, request: gateway_pb2.AppendItemsRequest) -> None:
-        """Stores a message as the real store does, or raises as it does."""
+        """Stores a message, or raises, like the real store."""
         first, last = request.first_item_index, request.first_item_index + len(request.items)
         stored = {"stored_count": str(len(self.items))}
         if (
@@ -124,7 +124,7 @@ class FakeUpload:
 
 @dataclass
 class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
-    """Does what the test wrote into its fields, and remembers what it was asked."""
+    """Follows the scripts in its fields, and records its requests."""
 
     requests: list = field(default_factory=list)
     metadata: list = field(default_factory=list)
@@ -139,16 +139,16 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
     append_streams: list[AppendScript] = field(default_factory=list)
     result_streams: list[ResultScript] = field(default_factory=list)
     page_size: int = 2
-    item_micros: int | None = 7  # what an item is estimated to cost
+    item_micros: int | None = 7  # estimated cost of an item
     watch_cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     held: asyncio.Event = field(default_factory=asyncio.Event)
     append_ended: asyncio.Event = field(default_factory=asyncio.Event)
-    arrived: asyncio.Event = field(default_factory=asyncio.Event)  # a message with items did
-    sent_count: int = 0  # results that were handed to a stream
+    arrived: asyncio.Event = field(default_factory=asyncio.Event)  # set by a message with items
+    sent_count: int = 0  # results handed to a stream
     target: str = ""
 
     def script(self, *messages, end=None, hold=False, gate=None) -> None:
-        """The next WatchJob call sends these jobs (or responses) and then ends so."""
+        """Scripts the next WatchJob call: these jobs (or responses), and its end."""
         responses = [
             m
             if isinstance(m, gateway_pb2.WatchJobResponse)
@@ -158,11 +158,11 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
         self.streams.append(StreamScript(responses, end, hold, gate))
 
     def script_results(self, until: int, job=None, end=None, hold=False) -> None:
-        """The next StreamResults call sends what was recorded up to there and then ends so."""
+        """Scripts the next StreamResults call: the recorded results up to ``until``, and its end."""
         self.result_streams.append(ResultScript(until, job, end, hold))
 
     def break_upload(self, end=grpc.StatusCode.UNAVAILABLE, **more) -> None:
-        """The next AppendItems call ends so after some messages."""
+        """Scripts the next AppendItems call: its end after some messages."""
         self.append_streams.append(AppendScript(end, **more))
 
     def requests_of(self, kind: type) -> list:
@@ -234,7 +234,7 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
             if script.hold:
                 self.held.set()
                 await asyncio.Event().wait()
-        except (asyncio.CancelledError, GeneratorExit):  # the latter where it was cancelled while sending
+        except (asyncio.CancelledError, GeneratorExit):  # the latter if it was cancelled while sending
             self.watch_cancelled.set()
             raise
         if script.end is not None:
@@ -367,7 +367,7 @@ _STREAM_REQUESTS = (
 
 
 async def fail(context, how: HeadraceError | grpc.StatusCode):
-    """Ends a call with an error of Headrace, or with a bare code as a broken transport does."""
+    """Ends a call with a Headrace error, or with a bare code like a broken transport."""
     if isinstance(how, HeadraceError):
         await context.abort_with_status(rpc_status.to_status(to_status(how)))
     await context.abort(how, "the transport broke")
@@ -413,7 +413,7 @@ def new_gateway() -> Callable[[], FakeGateway]:
 
 @pytest.fixture
 def serve():
-    """Serves a fake gateway, as an async context manager; at a given address where a test needs it."""
+    """Serves a fake gateway as an async context manager, at a given address if a test needs it."""
     return serving
 
 
@@ -433,7 +433,7 @@ def job_id() -> str:
 
 
 class CommandLine:
-    """The real console script, started as a process of its own against the test's gateway."""
+    """The real console script, in its own process, calling the gateway of the test."""
 
     def __init__(self, target: str) -> None:
         self.env = {**os.environ, "HEADRACE_TARGET": target}

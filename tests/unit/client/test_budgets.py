@@ -22,7 +22,11 @@ async def test_an_estimate_is_asked_for_and_nothing_is_submitted(client, gateway
     found = await client.estimate("noop", [1, 2], {"sleep_ms": 1}, budget_micros=9)
     assert found == JobEstimate(call_count=2, input_tokens=20, output_tokens=2, cost_micros=14)
     (request,) = gateway.requests
-    assert (request.validate_only, request.budget_micros, request.params) == (True, 9, '{"sleep_ms":1}')
+    assert (request.validate_only, request.options.budget_micros, request.params) == (
+        True,
+        9,
+        '{"sleep_ms":1}',
+    )
     assert gateway.jobs == []
 
 
@@ -47,9 +51,9 @@ async def test_where_no_price_is_known_the_cost_is_none(client, gateway):
 
 async def test_a_budget_is_sent_and_a_job_shows_it(client, gateway, make_job, job_id):
     await client.submit("noop", [1], budget_micros=5_000_000_000)
-    assert gateway.requests[0].budget_micros == 5_000_000_000
+    assert gateway.requests[0].options.budget_micros == 5_000_000_000
     await client.submit("noop", [1])
-    assert not gateway.requests[1].HasField("budget_micros")
+    assert not gateway.requests[1].options.HasField("budget_micros")
     gateway.jobs = [make_job(budget_micros=7)]
     assert (await client.get(job_id)).budget_micros == 7
 
@@ -81,14 +85,14 @@ async def test_the_client_for_code_without_a_loop_has_the_same(sync_client, gate
 
 async def test_a_budget_is_written_in_dollars(cli, gateway, rows, make_job, job_id):
     assert (await cli.run("submit", "noop", "--items", rows, "--budget", "1.25")).code == 0
-    assert gateway.requests[-1].budget_micros == 1_250_000
+    assert gateway.requests[-1].options.budget_micros == 1_250_000
     gateway.jobs = [make_job()]
     assert (await cli.run("resume", job_id, "--budget", "$2")).code == 0
     assert gateway.requests[-1].budget_micros == 2_000_000
 
 
 @pytest.mark.parametrize("wrong", ["five", "-1", "1e3", "1,000", ""])
-def test_what_is_no_amount_of_dollars_is_bad_use(wrong):
+def test_a_text_that_is_not_an_amount_of_dollars_is_bad_use(wrong):
     with pytest.raises(typer.BadParameter):
         read_dollars(wrong)
 

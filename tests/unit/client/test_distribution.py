@@ -1,8 +1,9 @@
-"""The client's distribution declares everything that it imports: it installs alone."""
+"""The client's distribution declares everything that it imports, and the command line's part apart."""
 
 import ast
 import importlib.metadata
 import re
+import subprocess
 import sys
 import tomllib
 
@@ -11,11 +12,16 @@ import pytest
 from deploy.local.paths import REPOSITORY
 
 CLIENT = REPOSITORY / "clients" / "python"
+PROJECT = tomllib.loads((CLIENT / "pyproject.toml").read_text())["project"]
+CLI_ALONE = ("rich", "typer")
+# Runs code as if the extra of the command line were not installed.
+WITHOUT_CLI = f"import sys; sys.modules.update(dict.fromkeys({CLI_ALONE})); "
 
 
 def imported_modules():
-    """Every module that a file of the client imports, in full, where it is none of Python's or its own."""
+    """Yields each third-party module that the client imports, with the extra of the importing file."""
     for path in (CLIENT / "headrace").rglob("*.py"):
+        extra = "cli" if "_cli" in path.parts else ""
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
@@ -23,21 +29,19 @@ def imported_modules():
                 names = [node.module]
             for name in names:
                 if name.partition(".")[0] not in {"headrace", *sys.stdlib_module_names}:
-                    yield name
+                    yield name, extra
 
 
 def name_of(requirement):
     return re.match(r"[\w.-]+", requirement)[0]
 
 
-@pytest.fixture(scope="module")
-def declared_files():
-    """The files of the distributions that pyproject.toml names, and of parts that these pin as their own.
+def files_of(requirements):
+    """Returns the files of these distributions, and of parts that they pin as their own.
 
-    What they bring along besides, such as rich for typer, may go with their next version.
+    Their other dependencies, such as pygments for rich, may go with their next version.
     """
-    project = tomllib.loads((CLIENT / "pyproject.toml").read_text())["project"]
-    names = [name_of(requirement) for requirement in project["dependencies"]]
+    names = [name_of(requirement) for requirement in requirements]
     parts = [
         name_of(requirement)
         for name in names
@@ -47,7 +51,34 @@ def declared_files():
     return {str(file) for name in [*names, *parts] for file in importlib.metadata.files(name)}
 
 
-@pytest.mark.parametrize("module", sorted(set(imported_modules())))
-def test_what_the_client_imports_belongs_to_a_distribution_that_it_declares(module, declared_files):
+@pytest.fixture(scope="module")
+def declared_files():
+    """The files of the distributions that pyproject.toml names, for each extra."""
+    required = PROJECT["dependencies"]
+    extras = PROJECT["optional-dependencies"]
+    return {"": files_of(required)} | {name: files_of(required + more) for name, more in extras.items()}
+
+
+@pytest.mark.parametrize(("module", "extra"), sorted(set(imported_modules())))
+def test_what_the_client_imports_belongs_to_a_distribution_that_it_declares(module, extra, declared_files):
     place = module.replace(".", "/")
-    assert any(file.startswith((f"{place}/", f"{place}.")) for file in declared_files)
+    assert any(file.startswith((f"{place}/", f"{place}.")) for file in declared_files[extra])
+
+
+def test_the_extra_of_the_command_line_holds_its_libraries_alone():
+    assert [name_of(requirement) for requirement in PROJECT["optional-dependencies"]["cli"]] == [*CLI_ALONE]
+
+
+def test_the_client_works_without_the_libraries_of_the_command_line():
+    program = WITHOUT_CLI + "import headrace, headrace.kinds; headrace.SyncClient(); print('fine')"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert (done.stdout, done.stderr) == ("fine\n", "")
+
+
+def test_the_command_line_without_its_libraries_names_what_to_install():
+    program = WITHOUT_CLI + "from headrace._cli import main; main()"
+    done = subprocess.run(
+        [sys.executable, "-c", program, "--help"], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "The command line needs: pip install 'headrace[cli]'\n"

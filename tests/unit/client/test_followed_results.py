@@ -52,7 +52,7 @@ async def test_results_come_in_the_order_of_recording_until_the_job_has_ended(
     ],
     ids=str,
 )
-async def test_a_broken_read_goes_on_after_the_last_result(client, gateway, record, ended, job_id, end):
+async def test_a_broken_read_continues_after_the_last_result(client, gateway, record, ended, job_id, end):
     record([3, 1, 0, 2, 4])
     gateway.script_results(3, end=end)
     gateway.script_results(3, end=end)
@@ -83,14 +83,14 @@ async def test_a_read_starts_again_without_repeating_where_its_cursor_is_not_kno
     seen = []
     async for result in client.results(job_id, follow=True):
         seen.append(result.item_index)
-        if len(seen) == 3:  # the store is restored, and items are worked on anew, in another order
+        if len(seen) == 3:  # the store is restored, and items are computed again in another order
             gateway.recorded.clear()
             record([0, 2, 3, 1, 4])
     assert seen == [3, 1, 0, 2, 4]
     assert cursors(gateway) == ["", "cursor-3", ""]
 
 
-async def test_a_success_after_a_failure_of_an_item_is_no_repeat(client, gateway, record, ended, job_id):
+async def test_a_success_after_a_failure_of_an_item_is_not_a_repeat(client, gateway, record, ended, job_id):
     record([0, 1], error="TIMEOUT")
     record([0])
     gateway.script_results(2, end=grpc.StatusCode.UNAVAILABLE)
@@ -116,8 +116,8 @@ async def test_a_slow_reader_holds_back_the_stream(client, gateway, make_result,
     results = client.results(job_id, follow=True)
     assert (await anext(results)).item_index == 0
     for _ in range(20):
-        await client.kinds()  # whatever the gateway may send before is sent by now
-    assert gateway.sent_count < 1500  # the transport may take some megabytes of the 20 ahead
+        await client.kinds()  # anything the gateway may send before this is sent by now
+    assert gateway.sent_count < 1500  # the transport may buffer some of the 20 MB
     assert len(await indices(results)) == 1999
 
 

@@ -1,4 +1,4 @@
-"""Pause, resume, retry and a wanted start, in the client and on the command line."""
+"""Pause, resume, retry and a scheduled start, in the client and on the command line."""
 
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -18,7 +18,7 @@ async def test_a_job_is_paused_and_resumed(client, gateway, make_job, job_id):
     assert (resumed.state, resumed.pause_reason) == ("RUNNING", PauseReason.UNSPECIFIED)
 
 
-async def test_a_retry_is_repeated_under_one_name(client, gateway, make_job, job_id):
+async def test_a_retry_is_repeated_with_the_same_request_id(client, gateway, make_job, job_id):
     gateway.jobs = [make_job(state="FAILED")]
     gateway.failures = [UnavailableError("away"), UnavailableError("away")]
     assert (await client.retry(job_id)).state == "PENDING"
@@ -41,14 +41,14 @@ async def test_a_job_that_is_not_there_is_not_found(client, gateway, name, job_i
 @pytest.mark.parametrize("start", [START, START.astimezone(timezone(timedelta(hours=-7)))])
 async def test_a_wanted_start_is_sent_as_the_instant_that_it_is(client, gateway, start):
     await client.submit("noop", [1], schedule_time=start)
-    sent = gateway.requests[0].schedule_time
+    sent = gateway.requests[0].options.schedule_time
     assert (sent.seconds, sent.nanos) == (int(START.timestamp()), 250_000_000)
     await client.submit("noop", [1])
-    assert not gateway.requests[1].HasField("schedule_time")
+    assert not gateway.requests[1].options.HasField("schedule_time")
 
 
 @pytest.mark.parametrize("start", [START.replace(tzinfo=None), "2030-01-31", 5])
-async def test_a_start_that_is_no_instant_is_named_and_nothing_is_sent(client, gateway, start):
+async def test_a_start_that_is_not_an_instant_is_named_and_nothing_is_sent(client, gateway, start):
     with pytest.raises(InvalidArgumentError) as raised:
         await client.submit("noop", [1], schedule_time=start)
     assert [violation.field for violation in raised.value.violations] == ["schedule_time"]
@@ -80,7 +80,7 @@ async def test_a_start_is_given_with_its_offset(cli, gateway, tmp_path):
         "submit", "noop", "--items", str(items), "--schedule-time", "2030-01-31T19:00:00.25+01:00"
     )
     assert (done.code, done.err) == (0, "")
-    assert gateway.requests[-1].schedule_time.ToMilliseconds() == int(START.timestamp() * 1000)
+    assert gateway.requests[-1].options.schedule_time.ToMilliseconds() == int(START.timestamp() * 1000)
     for wrong in ("2030-01-31T19:00:00", "tomorrow"):
         done = await cli.run("submit", "noop", "--items", str(items), "--schedule-time", wrong)
         assert done.code == 2

@@ -33,7 +33,7 @@ async def test_a_submitted_job_comes_back_with_its_id_and_state(client, gateway,
     assert list(request.items) == ["1", '"zwei"', "null", '{"three":[3.5,true]}']
     assert request.params == '{"sleep_ms":5}'
     assert uuid.UUID(request.request_id)
-    assert not request.HasField("max_failed_ratio")
+    assert not request.options.ListFields()
 
 
 async def test_items_may_come_from_a_generator(client, gateway):
@@ -41,7 +41,7 @@ async def test_items_may_come_from_a_generator(client, gateway):
     assert list(gateway.requests[0].items) == ["0", "1", "2"]
 
 
-async def test_the_job_is_told_as_soon_as_it_is_stored(client, job_id):
+async def test_on_open_gets_the_job_as_soon_as_it_is_stored(client, job_id):
     opened = []
     job = await client.submit("noop", items=[1], on_open=opened.append)
     assert opened == [job]
@@ -54,9 +54,10 @@ async def test_all_options_reach_the_gateway(gateway):
         )
         await client.submit("noop", items=[1], job_class=JobClass.INTERACTIVE)
     first, second = gateway.requests
-    assert (first.request_id, first.job_class, first.max_parallelism) == ("r-1", jobs_pb2.JOB_CLASS_BULK, 3)
-    assert first.HasField("max_failed_ratio")
-    assert second.job_class == jobs_pb2.JOB_CLASS_INTERACTIVE
+    assert first.request_id == "r-1"
+    assert (first.options.job_class, first.options.max_parallelism) == (jobs_pb2.JOB_CLASS_BULK, 3)
+    assert first.options.HasField("max_failed_ratio")
+    assert second.options.job_class == jobs_pb2.JOB_CLASS_INTERACTIVE
     assert gateway.metadata[0]["headrace-tenant"] == "jobs-team"
 
 
@@ -152,7 +153,7 @@ async def test_nan_in_params_is_refused_by_name(client):
     assert caught.value.violations[0].field == "params"
 
 
-async def test_null_in_an_item_is_no_nan(client, gateway):
+async def test_null_in_an_item_is_not_nan(client, gateway):
     @dataclasses.dataclass
     class Row:
         title: str | None
@@ -179,7 +180,7 @@ async def test_a_request_of_4_mb_to_the_byte_is_sent_and_one_byte_more_is_upload
     rows = ["", "ü" * 60, "x" * 126, "y" * 20_000, *["z" * 1_000_000] * 4]
     await client.submit("noop", items=rows, request_id="r")
     rest = limit - gateway.requests[0].ByteSize()
-    last = "w" * (rest - 1 - 3 - 2)  # but for tag, length and quotes
+    last = "w" * (rest - 1 - 3 - 2)  # without tag, length and quotes
     gateway.requests.clear()
     await client.submit("noop", items=[*rows, last], request_id="s")
     assert [request.ByteSize() for request in gateway.requests] == [limit]
@@ -205,7 +206,7 @@ async def test_params_over_1_mb_are_refused_by_name(client, gateway):
 
 
 @pytest.mark.parametrize("items", ["text", b"bytes", {"a": 1}, 7, None], ids=str)
-async def test_what_is_no_collection_of_items_is_refused(client, items):
+async def test_a_value_that_is_not_a_collection_of_items_is_refused(client, items):
     with pytest.raises(InvalidArgumentError) as caught:
         await client.submit("noop", items=items)
     assert caught.value.violations[0].field == "items"

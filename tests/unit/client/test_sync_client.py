@@ -1,4 +1,4 @@
-"""SyncClient is Client for callers without an event loop: same calls, same answers, same errors."""
+"""SyncClient is Client for callers without an event loop: the same calls, responses and errors."""
 
 import asyncio
 import gc
@@ -36,7 +36,7 @@ def public_names(client_class: type) -> set[str]:
 
 
 def waiting_form(annotation: object) -> object:
-    """What a call of SyncClient returns where one of Client returns this."""
+    """Returns the outcome of a SyncClient call that corresponds to this one of Client."""
     if get_origin(annotation) is AsyncGenerator:
         return Generator[get_args(annotation)[0], None, None]
     return annotation
@@ -195,7 +195,7 @@ async def test_values_before_an_error_come_before_it():
     await reader.close()
 
 
-async def test_a_batch_holds_what_is_there_and_waits_for_no_more():
+async def test_a_batch_holds_ready_values_and_does_not_wait_for_more():
     more, closed = asyncio.Event(), asyncio.Event()
 
     async def numbers():
@@ -259,7 +259,7 @@ async def test_closing_breaks_off_what_other_threads_wait_for(gateway, make_job,
     assert threads() == []
 
 
-async def test_closing_breaks_off_a_call_that_waits_for_its_next_try(free_target):
+async def test_closing_cancels_a_call_that_waits_for_its_next_attempt(free_target):
     client = SyncClient(free_target, timeout=600, connect_timeout=600)
     call = asyncio.create_task(asyncio.to_thread(client.kinds))
     async with asyncio.timeout(10):
@@ -348,7 +348,7 @@ with SyncClient(sys.argv[1]) as hr:
 """
 
 
-async def test_an_interrupt_ends_the_call_that_waits_and_the_client_goes_on(gateway, make_job, job_id):
+async def test_an_interrupt_ends_the_waiting_call_and_the_client_still_works(gateway, make_job, job_id):
     gateway.jobs = [make_job(3)]
     gateway.script(make_job(1), hold=True)
     process = await start(INTERRUPTED, gateway.target, job_id)
@@ -357,7 +357,7 @@ async def test_an_interrupt_ends_the_call_that_waits_and_the_client_goes_on(gate
         await gateway.held.wait()
         process.send_signal(signal.SIGINT)
         assert await process.stdout.readline() == b"interrupted\n"
-        await gateway.watch_cancelled.wait()  # while the process still lives
+        await gateway.watch_cancelled.wait()  # before the process ends
         printed, complaints = await process.communicate(b"\n")
     assert (process.returncode, printed, complaints) == (0, b"3\n", b"")
 
@@ -382,7 +382,7 @@ hr.close()
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-async def test_a_forked_process_is_told_to_make_a_client_of_its_own(gateway):
+async def test_a_forked_process_must_make_its_own_client(gateway):
     process = await start(FORKED, gateway.target)
     async with asyncio.timeout(30):
         printed, _ = await process.communicate()

@@ -1,4 +1,4 @@
-"""Items that do not fit in one request, or that come over time, are uploaded."""
+"""Items that do not fit in one request, or that arrive over time, are uploaded."""
 
 import asyncio
 
@@ -51,7 +51,7 @@ def openings(gateway):
 
 @pytest.fixture
 def upload(gateway, job_id):
-    """The upload of the test's job, once it is opened."""
+    """The upload of the test's job, after it is open."""
     return lambda: gateway.uploads[job_id]
 
 
@@ -62,7 +62,7 @@ async def test_more_than_one_request_can_carry_is_uploaded_in_batches(client, ga
     assert upload().closed
     (opening,) = openings(gateway)
     assert (opening.upload, len(opening.items), opening.request_id) == (True, 0, "r")
-    assert (opening.params, opening.max_parallelism) == ('{"sleep_ms":1}', 2)
+    assert (opening.params, opening.options.max_parallelism) == ('{"sleep_ms":1}', 2)
     assert max(batch.ByteSize() for batch in batches(gateway)) <= 256 * 1024
 
 
@@ -122,7 +122,7 @@ async def test_an_empty_stream_opens_no_upload(client, gateway):
 
 @pytest.mark.parametrize("lose_answers", [False, True])
 @pytest.mark.parametrize("after", [0, 1, 7])
-async def test_a_broken_upload_goes_on_behind_what_is_stored(client, gateway, upload, after, lose_answers):
+async def test_a_broken_upload_continues_after_the_stored_items(client, gateway, upload, after, lose_answers):
     gateway.break_upload(after=after, lose_answers=lose_answers)
     gateway.break_upload(grpc.StatusCode.CANCELLED, after=after, lose_answers=lose_answers)
     read = []
@@ -155,14 +155,14 @@ async def test_a_batch_that_is_stored_in_part_is_sent_from_there(client, gateway
     assert upload().items == texts(rows(100))
 
 
-async def test_a_break_after_finish_is_no_second_finish_of_something_else(client, gateway, upload):
+async def test_a_break_after_finish_does_not_finish_another_total(client, gateway, upload):
     gateway.break_upload(after=4, lose_answers=True)  # three batches and finish
     job = await client.submit("noop", stream(rows(12)))
     assert job.progress.total_count == 12
     assert upload().closed
 
 
-async def test_another_process_sends_only_what_is_missing(gateway, upload):
+async def test_another_process_sends_only_the_missing_items(gateway, upload):
     async with Client(gateway.target) as first:
         gate = asyncio.Event()
         submit = asyncio.create_task(first.submit("noop", stream(rows(30), gate), request_id="r"))
@@ -279,7 +279,7 @@ async def test_an_error_that_does_not_say_where_its_batch_begins_stays_as_it_is(
 
 
 async def test_an_error_that_will_not_pass_ends_an_upload(client, gateway):
-    gateway.break_upload(InvalidArgumentError("items[0] is no JSON"), after=2)
+    gateway.break_upload(InvalidArgumentError("items[0] is not JSON"), after=2)
     with pytest.raises(InvalidArgumentError):
         await client.submit("noop", rows())
     assert len(openings(gateway)) == 1
@@ -316,7 +316,7 @@ async def test_an_upload_gives_up_when_no_gateway_comes_back_in_time(gateway):
             await client.submit("noop", rows())
 
 
-async def test_a_gateway_that_stores_but_never_answers_is_left_for_another(gateway, upload):
+async def test_a_gateway_that_stores_but_never_answers_is_abandoned_for_another(gateway, upload):
     gateway.break_upload(end=None, lose_answers=True)
     gateway.break_upload(end=None, lose_answers=True)
     async with Client(gateway.target, timeout=0.3) as client:
@@ -344,7 +344,7 @@ async def test_silence_counts_only_while_an_answer_is_owed(client, gateway, monk
     await asyncio.wait_for(submit, 10)
 
 
-async def test_items_are_read_no_further_than_4_mb_ahead_of_what_is_stored(client, gateway, upload, job_id):
+async def test_items_are_read_at_most_4_mb_ahead_of_the_stored_ones(client, gateway, upload, job_id):
     gateway.break_upload(end=None, gate=asyncio.Event())
     read = []
     submit = asyncio.create_task(client.submit("noop", (read.append(item) or item for item in rows(2000))))
@@ -375,7 +375,7 @@ async def test_a_job_holds_10_000_000_items_and_no_more(client, upload, monkeypa
     assert len(upload().items) == 100
 
 
-async def test_an_upload_goes_on_at_another_gateway(new_gateway, serve, job_id):
+async def test_an_upload_continues_at_another_gateway(new_gateway, serve, job_id):
     first, second = new_gateway(), new_gateway()
     gate = asyncio.Event()
     async with serve(first) as server, Client(first.target) as client:

@@ -161,8 +161,8 @@ async def test_an_outlook_stays_with_later_events_until_a_newer_one_and_the_end(
 
 async def test_an_outlook_is_forgotten_where_the_stream_breaks(client, gateway, make_job, job_id):
     forecast = jobs_pb2.JobForecast(items_per_second=2.5)
-    told = gateway_pb2.WatchJobResponse(job=make_job(1), resume_token="token-1", forecast=forecast)
-    gateway.script(told, end=grpc.StatusCode.UNAVAILABLE)
+    response = gateway_pb2.WatchJobResponse(job=make_job(1), resume_token="token-1", forecast=forecast)
+    gateway.script(response, end=grpc.StatusCode.UNAVAILABLE)
     gateway.script(make_job(2, succeeded=1), make_job(3, "SUCCEEDED"))
     events = await collect(client.watch(job_id))
     assert [event.forecast is not None for event in events] == [True, False, False]
@@ -233,7 +233,7 @@ async def test_a_break_after_hours_without_news_is_a_new_outage(gateway, make_jo
 
 
 async def opened(client):
-    """Waits until what the gateway sent before has arrived: one connection keeps the order."""
+    """Waits until earlier messages of the gateway have arrived: one connection keeps the order."""
     await client.kinds()
 
 

@@ -1,4 +1,4 @@
-"""What a request cannot hold is an InvalidArgumentError of its argument, in both clients, before any call."""
+"""A value that a request cannot hold is an InvalidArgumentError with its argument, before any call."""
 
 import asyncio
 import math
@@ -108,7 +108,7 @@ async def test_every_wrong_argument_is_named_at_once(client):
         ("list", {"kind": 5}),
     ],
 )
-def test_what_is_read_later_is_refused_when_it_is_asked_for(client_class, call, given):
+def test_a_wrong_argument_of_an_iteration_is_refused_at_the_call(client_class, call, given):
     with pytest.raises(InvalidArgumentError):
         getattr(client_class(), call)(**given)
 

@@ -1,4 +1,4 @@
-"""What the demonstration does follows from the environment."""
+"""The environment decides the plan of the demonstration."""
 
 import pytest
 
@@ -21,6 +21,6 @@ def test_the_environment_is_followed(environ, plan):
 
 
 @pytest.mark.parametrize("text", ["0", "17270", "-1", "many", "1.5", "²"])
-def test_a_number_of_items_it_cannot_do_is_refused(text):
+def test_an_impossible_number_of_items_is_refused(text):
     with pytest.raises(BadSettingError, match=r"DEMO_ITEMS .* 1 to 17,269"):
         read_plan({"DEMO_ITEMS": text}, 17_269)

@@ -1,4 +1,4 @@
-"""The postings are real, each there once, and every part of them is an honest sample."""
+"""The postings are real and unique, and any first part of them is a fair sample."""
 
 from collections import Counter
 

@@ -1,4 +1,4 @@
-"""Contexts for running kinds with neither broker nor provider."""
+"""Contexts to run kinds without a broker and a provider."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -9,7 +9,7 @@ from headrace.kinds import Completion, Message
 
 
 class ScriptedContext:
-    """Gives the answers it was made with, in turn, and keeps the chats it was given."""
+    """Returns its answers in turn, and records the chats."""
 
     def __init__(self, answers: Sequence[str | Completion]) -> None:
         self._answers = list(answers)
@@ -24,7 +24,7 @@ class ScriptedContext:
 
 
 class SideBySideContext:
-    """Answers each call by the text of its last message, once so many are under way; None: never.
+    """Answers each call by the text of its last message, after a number of calls are under way. None: never.
 
     Errors come first, and the answers well after them.
     """

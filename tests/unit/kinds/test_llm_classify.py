@@ -1,4 +1,4 @@
-"""llm.classify asks once, once more where the answer is no label, and then fails the item."""
+"""llm.classify asks once, once more if the answer matches no label, and then fails the item."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""llm.complete asks one prompt or several side by side, and gives each answer with its tokens."""
+"""llm.complete asks one prompt or several concurrently, and returns each answer with its tokens."""
 
 import asyncio
 import json
@@ -57,7 +57,7 @@ async def test_several_prompts_give_each_answer_by_name_in_their_order(side_by_s
 
 
 async def test_several_prompts_are_asked_side_by_side(side_by_side):
-    context = side_by_side(answers(), together=3)  # none is answered before all are asked
+    context = side_by_side(answers(), together=3)  # no answer before all three calls
     async with asyncio.timeout(10):
         await KIND.run(params(prompts=PROMPTS), ITEM, context)
 
@@ -73,7 +73,7 @@ async def test_the_system_message_comes_first_and_is_sent_as_it_is(context_with)
     assert context.chats == [[Message("system", "Be brief. {text}"), Message("user", "Summarise: fine")]]
 
 
-async def test_what_is_not_given_is_not_sent(context_with):
+async def test_unset_params_are_not_sent(context_with):
     context = context_with(ANSWER, ANSWER)
     await KIND.run(params(prompt=PROMPT), ITEM, context)
     await KIND.run(params(prompt=PROMPT, model="m", max_output_tokens=50, temperature=0), ITEM, context)
@@ -162,7 +162,7 @@ def test_a_wrong_field_is_named(fields, field):
     assert list(violations(**fields)) == [field]
 
 
-def test_neither_or_both_ways_of_asking_are_told_apart_from_other_mistakes():
+def test_neither_or_both_of_prompt_and_prompts_has_its_own_message():
     assert violations() == {"params": "must have exactly one of prompt and prompts"}
 
 

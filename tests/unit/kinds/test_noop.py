@@ -1,4 +1,4 @@
-"""noop does nothing, for as long as it is told."""
+"""noop does nothing for the requested time."""
 
 import pytest
 

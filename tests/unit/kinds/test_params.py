@@ -1,4 +1,4 @@
-"""Params are refused with every wrong field named."""
+"""A refusal of params names every wrong field."""
 
 import json
 
@@ -56,7 +56,7 @@ def test_every_wrong_field_is_named_at_once():
     assert found["params.template"] == "is required"
 
 
-def test_two_labels_that_cannot_be_told_apart_are_named_by_place():
+def test_two_equal_labels_are_named_by_position():
     found = violations("llm.classify", json.dumps({**GOOD, "labels": ["x", "Sales.", "sales"]}))
     assert "label 2 is the same as label 1" in found["params.labels"]
 

@@ -1,4 +1,4 @@
-"""Kinds are found by name, those of other distributions too."""
+"""Kinds are found by name, including those of other distributions."""
 
 from importlib.metadata import EntryPoint, EntryPoints
 
@@ -28,7 +28,7 @@ def test_a_kind_with_a_taken_name_is_refused(monkeypatch):
         installed_kinds()
 
 
-def test_an_entry_point_that_is_no_kind_is_refused(monkeypatch):
+def test_an_entry_point_that_is_not_a_kind_is_refused(monkeypatch):
     offer(monkeypatch, "headrace.kinds.noop:NoopParams")
     with pytest.raises(TypeError, match="theirs"):
         installed_kinds()

@@ -1,4 +1,4 @@
-"""The commands, put together."""
+"""The application with all its commands."""
 
 from importlib.metadata import version
 from typing import Annotated
@@ -13,9 +13,9 @@ from headrace._cli.submitting import submit
 
 app = typer.Typer(
     name="headrace",
-    help="Background jobs made of many LLM calls: submit them, watch them, read their results.",
+    help="Submit background jobs made of many LLM calls, watch them, and read their results.",
     epilog="Exit codes: 0 done; 1 a watched job did not succeed; 2 bad use; 3 the gateway cannot be reached; "
-    "4 the gateway answered with an error; 130 Ctrl-C (a watched job goes on).",
+    "4 the gateway answered with an error; 130 Ctrl-C (a watched job continues).",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,
@@ -41,8 +41,8 @@ def options(
         bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Takes the options that hold for every command."""
-    context.obj = GlobalOptions(target, tenant, json, timeout)
+    """Stores the options of every command."""
+    context.obj = GlobalOptions(target=target, tenant=tenant, json=json, timeout=timeout)
 
 
 app.command()(submit)

@@ -1,4 +1,4 @@
-"""Telling what a job would take."""
+"""Prints the estimate of a job."""
 
 import typer
 
@@ -8,11 +8,11 @@ from headrace.resources import JobEstimate
 
 
 def print_estimate(estimate: JobEstimate, json: bool) -> None:
-    """Prints an estimate, a number a line, or as JSON."""
+    """Prints an estimate, one number on each line, or as JSON."""
     if json:
         write_json(estimate)
         return
     cost = estimate.cost_micros
     typer.echo(f"calls      {estimate.call_count:,}")
     typer.echo(f"tokens     {estimate.input_tokens:,} in, {estimate.output_tokens:,} out")
-    typer.echo(f"cost       {'not known' if cost is None else f'{dollars(cost)} US dollars'}")
+    typer.echo(f"cost       {'unknown' if cost is None else f'{dollars(cost)} US dollars'}")

@@ -1,4 +1,4 @@
-"""How a command runs: on a loop of its own, its errors told on stderr, its outcome an exit code."""
+"""Runs a command on its own event loop, prints its errors to stderr, and returns an exit code."""
 
 import asyncio
 import os
@@ -29,19 +29,19 @@ INTERRUPTED = 130
 
 
 class BadInputError(Exception):
-    """What the user gave cannot be used; the message says what and why, in a line."""
+    """Input of the user cannot be used. The message is one line with the fault and its place."""
 
 
 def execute(options: CallOptions, work: Callable[[Client], Awaitable[int]]) -> NoReturn:
-    """Runs a command's work with a client and ends the command with the exit code that it returns."""
-    with errors_told(options):
+    """Runs a command's work with a client, and exits with the code that it returns."""
+    with errors_printed(options):
         code = asyncio.run(_work_with_client(options, work))
     raise typer.Exit(code)
 
 
 @contextmanager
-def errors_told(options: CallOptions) -> Iterator[None]:
-    """Tells of what goes wrong inside on stderr, and ends the command with the exit code for it."""
+def errors_printed(options: CallOptions) -> Iterator[None]:
+    """Prints errors of its body to stderr, and exits with the code for the error."""
     try:
         yield
     except BadInputError as error:
@@ -53,7 +53,7 @@ def errors_told(options: CallOptions) -> Iterator[None]:
         raise typer.Exit(exit_code(error)) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:  # the reader of our output has seen enough
+    except BrokenPipeError:  # the reader of the output has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise typer.Exit(DONE) from None
 
@@ -66,7 +66,7 @@ async def _work_with_client(options: CallOptions, work: Callable[[Client], Await
 
 
 def exit_code(error: HeadraceError) -> int:
-    """Returns the exit code that stands for an error of a call."""
+    """Returns the exit code for an error of a call."""
     if error.answered:
         return SERVER_ERROR
     if isinstance(error, (UnavailableError, DeadlineExceededError, CancelledError)):
@@ -75,10 +75,10 @@ def exit_code(error: HeadraceError) -> int:
 
 
 def error_lines(error: HeadraceError, options: CallOptions) -> list[str]:
-    """Returns what to tell of an error: reason and message in a line, then a line a wrong field."""
+    """Returns the lines of an error: reason and message, then one line for each wrong field."""
     if exit_code(error) == UNREACHABLE:
         target = options.open_client().target
         return [f"error: cannot reach a gateway at {target}: {printable(error.message)}"]
-    told = [f"{violation.field}: {violation.description}" for violation in error.violations]
-    lines = [f"  {printable(line)}" for line in told if line != error.message]
+    listed = [f"{violation.field}: {violation.description}" for violation in error.violations]
+    lines = [f"  {printable(line)}" for line in listed if line != error.message]
     return [f"error: {error.reason}: {printable(error.message)}", *lines]

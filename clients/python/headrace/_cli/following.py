@@ -1,4 +1,4 @@
-"""Watching a job from the command line."""
+"""Shows a job until it has ended."""
 
 import asyncio
 from contextlib import aclosing
@@ -14,25 +14,25 @@ from headrace.resources import Job, JobState
 
 
 async def follow_job(client: Client, job_id: str, json: bool) -> int:
-    """Shows a job until it has ended and returns the exit code; Ctrl-C leaves the job running."""
+    """Shows a job until it has ended, and returns the exit code. Ctrl-C leaves the job running."""
     try:
         return await show_job(client, job_id, json)
     except asyncio.CancelledError:
-        tell_detached(job_id, json)
+        print_detached(job_id, json)
         raise
 
 
 async def show_job(client: Client, job_id: str, json: bool) -> int:
-    """Shows a job until it has ended and returns the exit code."""
+    """Shows a job until it has ended, and returns the exit code."""
     job = await (_print_events(client, job_id) if json else _show_progress(client, job_id))
     return DONE if job is not None and job.state is JobState.SUCCEEDED else JOB_DID_NOT_SUCCEED
 
 
-def tell_detached(job_id: str, json: bool) -> None:
-    """Tells that a job that was watched goes on, and how to watch it again."""
+def print_detached(job_id: str, json: bool) -> None:
+    """Prints that the watched job continues, and the command that watches it again."""
     if not json:
         typer.echo(job_id)
-    typer.echo(f"detached; the job goes on. To watch it again: headrace watch {job_id}", err=True)
+    typer.echo(f"detached; the job continues. To watch it again: headrace watch {job_id}", err=True)
 
 
 async def _print_events(client: Client, job_id: str) -> Job | None:

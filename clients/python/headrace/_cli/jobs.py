@@ -1,4 +1,4 @@
-"""The commands about jobs that exist."""
+"""Commands on existing jobs."""
 
 from collections.abc import Callable, Coroutine
 from contextlib import aclosing
@@ -9,9 +9,9 @@ import typer
 
 from headrace._cli.execution import DONE, execute
 from headrace._cli.following import follow_job
+from headrace._cli.job_flags import BudgetOption
 from headrace._cli.json_lines import write_json
 from headrace._cli.options import (
-    BudgetOption,
     CallOptions,
     JobIdArgument,
     JsonOption,
@@ -31,7 +31,7 @@ def get(
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Print a job as it is now."""
+    """Print the current snapshot of a job."""
     options = CallOptions.of(context, target, tenant, json)
     _call_and_print(options, lambda client: client.get(job_id))
 
@@ -40,10 +40,13 @@ def list_jobs(
     context: typer.Context,
     *,
     state: Annotated[
-        list[str] | None, typer.Option("--state", help="Only jobs in this state; may be given again.")
+        list[str] | None,
+        typer.Option("--state", metavar="STATE", help="Only jobs in this state. Repeatable."),
     ] = None,
-    kind: Annotated[str, typer.Option("--kind", help="Only jobs of this kind.")] = "",
-    limit: Annotated[int, typer.Option("--limit", min=0, help="Jobs at most; 0: all.")] = 0,
+    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="Only jobs of this kind.")] = "",
+    limit: Annotated[
+        int, typer.Option("--limit", metavar="COUNT", min=0, help="Maximum number of jobs. 0: all.")
+    ] = 0,
     target: TargetOption = None,
     tenant: TenantOption = None,
     json: JsonOption = False,
@@ -75,7 +78,7 @@ def watch(
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show a job's progress until it has ended. Exits 0 if it succeeded and 1 if not; Ctrl-C detaches."""
+    """Show a job's progress until it has ended. Exits 0 if it succeeded and 1 if not. Ctrl-C detaches."""
     options = CallOptions.of(context, target, tenant, json)
     execute(options, lambda client: follow_job(client, job_id, options.json))
 
@@ -88,7 +91,7 @@ def cancel(
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """End a job; a finished one stays as it is. Recorded results stay."""
+    """Cancel a job. A finished job is unchanged, and recorded results stay."""
     options = CallOptions.of(context, target, tenant, json)
     _call_and_print(options, lambda client: client.cancel(job_id))
 
@@ -101,7 +104,7 @@ def pause(
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Start nothing more of a job; calls under way end. Resume lets it go on."""
+    """Pause a job: no new calls start, and calls in flight finish."""
     options = CallOptions.of(context, target, tenant, json)
     _call_and_print(options, lambda client: client.pause(job_id))
 
@@ -115,7 +118,7 @@ def resume(
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Let a paused job go on, with a higher budget where the old one is spent."""
+    """Resume a paused job, with a higher budget if the old one is spent."""
     options = CallOptions.of(context, target, tenant, json)
     _call_and_print(options, lambda client: client.resume(job_id, budget_micros=budget))
 
@@ -125,13 +128,16 @@ def retry(
     *,
     job_id: JobIdArgument,
     request_id: Annotated[
-        str | None, typer.Option("--request-id", help="Names the wanted round: never starts a second one.")
+        str | None,
+        typer.Option(
+            "--request-id", metavar="ID", help="Name of the wanted round. Repeating it starts no second one."
+        ),
     ] = None,
     target: TargetOption = None,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Start a new round of a finished job: of every item without a success."""
+    """Start a new round of a finished job, for every item without a success."""
     options = CallOptions.of(context, target, tenant, json)
     _call_and_print(options, lambda client: client.retry(job_id, request_id=request_id))
 

@@ -1,4 +1,4 @@
-"""The ``--json`` form: an object a line, proto field names, defaults printed, enums without prefix."""
+"""Output with ``--json``: one object on each line, with proto field names and enums without prefix."""
 
 import sys
 from dataclasses import fields
@@ -18,7 +18,7 @@ def write_json(value: Any) -> None:
 
 
 def write_json_now(value: Any) -> None:
-    """Writes one object to stdout for a reader that waits for it."""
+    """Writes one object to stdout and flushes it."""
     write_json(value)
     sys.stdout.buffer.flush()
 
@@ -32,7 +32,7 @@ def _plain(value: Any) -> Any:
 
 
 def _written(value: object) -> str:
-    """Returns a length of time as protobuf's JSON has it, such as ``31.500s``."""
+    """Returns a timedelta in the JSON form of protobuf, such as ``31.500s``."""
     if not isinstance(value, timedelta):
         raise TypeError(type(value).__name__)
     duration = Duration()
@@ -41,9 +41,9 @@ def _written(value: object) -> str:
 
 
 def _plain_result(result: Result) -> dict[str, Any]:
-    """Puts the output's own text in, so that it arrives as the kind wrote it, number for number."""
+    """Returns the fields of a result with the unchanged JSON text of its output."""
     plain = {member.name: getattr(result, member.name) for member in fields(result)}
     text = plain.pop("output_text")
-    # A line feed in a JSON text is white space between its parts, and here it would end the line.
+    # A line feed in JSON text is white space between its parts, but it would end the line here.
     plain["output"] = orjson.Fragment(text.replace("\n", " ").replace("\r", " ")) if text else None
     return plain

@@ -1,4 +1,4 @@
-"""The commands that list what a gateway knows of besides jobs: kinds and workers."""
+"""Commands that list kinds and workers."""
 
 import typer
 
@@ -16,7 +16,7 @@ def kinds(
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List the kinds of work that jobs can name. With --json also the schemas of their params."""
+    """List the kinds of work that jobs can name. With --json, also the schemas of their params."""
     options = CallOptions.of(context, target, tenant, json)
 
     async def work(client: Client) -> int:

@@ -1,36 +1,37 @@
-"""Options that every command takes, before its name or after it."""
+"""Options of every command, before its name or after it."""
 
 from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from headrace._cli.dollars import read_dollars
 from headrace.client import Client
 
 CONNECT_TIMEOUT_SECONDS = 5.0
 
 TargetOption = Annotated[
     str | None,
-    typer.Option("--target", help="host:port of the gateway. Default: HEADRACE_TARGET, or localhost:50051."),
+    typer.Option(
+        "--target",
+        metavar="ADDRESS",
+        help="host:port of the gateway. Default: HEADRACE_TARGET, or localhost:50051.",
+    ),
 ]
-TenantOption = Annotated[str | None, typer.Option("--tenant", help="Whose jobs. Default: default.")]
+TenantOption = Annotated[
+    str | None,
+    typer.Option("--tenant", metavar="NAME", help="Tenant that owns the jobs. Default: default."),
+]
 JsonOption = Annotated[
-    bool, typer.Option("--json", help="Print JSON alone, an object a line, with the field names of the API.")
+    bool,
+    typer.Option("--json", help="Print only JSON, one object on each line, with the field names of the API."),
 ]
 TimeoutOption = Annotated[
     float,
     typer.Option(
-        "--timeout", min=0.1, help="Seconds for one call with all its repeats; of an upload, for each answer."
-    ),
-]
-BudgetOption = Annotated[
-    int | None,
-    typer.Option(
-        "--budget",
-        parser=read_dollars,
-        metavar="DOLLARS",
-        help="What the job may cost, in US dollars: 5 or 0.25. It is paused when that is spent.",
+        "--timeout",
+        metavar="SECONDS",
+        min=0.1,
+        help="Seconds for one call with all its repeats. In an upload: for each response.",
     ),
 ]
 JobIdArgument = Annotated[str, typer.Argument(metavar="JOB_ID", help="UUID of the job.")]
@@ -38,7 +39,7 @@ JobIdArgument = Annotated[str, typer.Argument(metavar="JOB_ID", help="UUID of th
 
 @dataclass(frozen=True)
 class GlobalOptions:
-    """The options given before the command's name."""
+    """Options given before the name of the command."""
 
     target: str | None = None
     tenant: str | None = None
@@ -48,7 +49,7 @@ class GlobalOptions:
 
 @dataclass(frozen=True)
 class CallOptions:
-    """Where and as whom a command calls, and how it prints."""
+    """Gateway, tenant, timeout and output form of a command."""
 
     target: str | None
     tenant: str | None
@@ -57,10 +58,15 @@ class CallOptions:
 
     @classmethod
     def of(cls, context: typer.Context, target: str | None, tenant: str | None, json: bool) -> "CallOptions":
-        """Returns a command's own options, and the global ones where it has none."""
+        """Returns the options of a command, with the global ones as defaults."""
         given: GlobalOptions = context.obj or GlobalOptions()
-        return cls(target or given.target, tenant or given.tenant, json or given.json, given.timeout)
+        return cls(
+            target=target or given.target,
+            tenant=tenant or given.tenant,
+            json=json or given.json,
+            timeout=given.timeout,
+        )
 
     def open_client(self) -> Client:
-        """Returns a client that soon gives up on a gateway that nobody runs."""
+        """Returns a client that gives up early if no gateway is running."""
         return Client(self.target, self.tenant, timeout=self.timeout, connect_timeout=CONNECT_TIMEOUT_SECONDS)

@@ -1,4 +1,4 @@
-"""A job's progress while it runs: a bar on a terminal, lines elsewhere."""
+"""Shows the progress of a running job: a bar on a terminal, lines elsewhere."""
 
 import sys
 import time
@@ -15,19 +15,19 @@ from headrace._cli.rate import RateMeter
 from headrace.resources import Job, JobForecast, JobState
 
 SECONDS_BETWEEN_LINES = 1.0
-# A gateway that told no forecast for so long is of an older release: then time left is guessed here.
+# A gateway without a forecast after this time is of an older release: then the end is estimated here.
 PATIENCE_SECONDS = 3.0
 
 
 class ProgressDisplay:
-    """Shows items done of all, how fast they are done, what waits, time left, failed items, tokens and costs.
+    """Shows item counts, speed, waiting items, remaining time, failures, tokens and costs.
 
-    Use it as a context manager and give it each event of a watch.
+    Use it as a context manager, and call ``show`` with each event of a watch.
 
     Args:
-        stream: Where to show; default: stdout. Only a terminal gets a bar; anything else gets a line for
-            each change of state, and between them one a second at most.
-        clock: Seconds of a clock that does not go back.
+        stream: Output stream. Default: stdout. A terminal shows a bar. Other streams get a line for each
+            change of state, and at most one a second between them.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,7 +47,7 @@ class ProgressDisplay:
         self._view.close()
 
     def show(self, job: Job, forecast: JobForecast | None = None) -> None:
-        """Shows a snapshot, with the forecast that came with it or last before it; None: there is none."""
+        """Shows a snapshot with the newest forecast, if there is one."""
         now = self._clock()
         self._rate.add(now, job.progress.done_count)
         self._start = now if self._start is None else self._start
@@ -59,8 +59,8 @@ class ProgressDisplay:
             seconds = None if left is None else left.total_seconds()
             return speed_and_costs(job, forecast.items_per_second, seconds)
         rate = self._rate.per_second(now)
-        is_of_old_release = self._start is not None and now - self._start >= PATIENCE_SECONDS
-        return speed_and_costs(job, rate, time_left(job, rate) if is_of_old_release else None)
+        is_older_release = self._start is not None and now - self._start >= PATIENCE_SECONDS
+        return speed_and_costs(job, rate, time_left(job, rate) if is_older_release else None)
 
 
 class _View(Protocol):
@@ -102,7 +102,7 @@ class _Bar:
 
 
 class _BarOverNumbers(Progress):
-    """A bar with lines of numbers under it: beside it they would leave it no room on 80 columns."""
+    """A bar above its numbers: on one line of 80 columns they would leave it no space."""
 
     numbers = ""
 
@@ -120,7 +120,7 @@ class _Lines:
         pass
 
     def show(self, job: Job, forecast: JobForecast | None, line: str, now: float) -> None:
-        if job.state.is_terminal:  # told in full by the summary
+        if job.state.is_terminal:  # the summary shows it in full
             return
         if self._shown and self._shown[0] == job.state and now - self._shown[1] < SECONDS_BETWEEN_LINES:
             return
@@ -132,7 +132,7 @@ class _Lines:
 
 
 def time_left(job: Job, rate: float | None) -> float | None:
-    """Returns the seconds until the end at a rate; None where nobody knows: the job does not run."""
+    """Returns the seconds until the end at this rate. None if the job is not running or the rate unknown."""
     if not rate or job.state is not JobState.RUNNING:
         return None
     return (job.progress.total_count - job.progress.done_count) / rate

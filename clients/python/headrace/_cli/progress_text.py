@@ -1,21 +1,21 @@
-"""A job's progress in words: what its snapshots count, how fast it moves, what is likely to come."""
+"""Formats a job's progress: counts, speed and forecast."""
 
 from headrace._cli.dollars import dollars
-from headrace._cli.lengths import duration
+from headrace._cli.durations import duration
 from headrace.resources import Job, JobForecast, PauseReason
 
 
 def done_of_all(job: Job) -> str:
-    """Returns how many items are done, of how many."""
+    """Returns the counts of done and of all items."""
     return f"{job.progress.done_count:,}/{job.progress.total_count:,}"
 
 
 def speed_and_costs(job: Job, rate: float | None, left: float | None) -> str:
-    """Returns in a line: items a second and time left where known, failed items, tokens, their cost.
+    """Returns one line: items per second and remaining time if known, failed items, tokens, cost.
 
     Args:
-        job: A snapshot.
-        rate: Items a second.
+        job: Snapshot.
+        rate: Items per second.
         left: Seconds until the end.
     """
     parts = []
@@ -27,7 +27,7 @@ def speed_and_costs(job: Job, rate: float | None, left: float | None) -> str:
 
 
 def live_lines(job: Job, forecast: JobForecast) -> str:
-    """Returns in two lines: how fast the job moves and what waits, then when it ends and what it costs."""
+    """Returns two lines: speed and waiting items, then expected end and costs."""
     speed = [
         f"{forecast.items_per_second:,.1f} items/s",
         f"{forecast.tokens_per_second:,.0f} tokens/s",

@@ -1,4 +1,4 @@
-"""The rate at which a count grows."""
+"""Measures the growth of a count."""
 
 from collections import deque
 
@@ -15,13 +15,13 @@ class RateMeter:
         self._samples: deque[tuple[float, int]] = deque()
 
     def add(self, now: float, count: int) -> None:
-        """Takes the count as it is at a moment, in seconds of any clock that does not go back."""
+        """Adds the count at a moment of a monotonic clock, in seconds."""
         self._samples.append((now, count))
         while len(self._samples) > 2 and self._samples[1][0] <= now - self._window:
             self._samples.popleft()
 
     def per_second(self, now: float) -> float | None:
-        """Returns the rate up to a moment, or None while too little is known."""
+        """Returns the rate up to a moment, or None with too few samples."""
         if not self._samples:
             return None
         (start, first), (_end, last) = self._samples[0], self._samples[-1]

@@ -20,19 +20,19 @@ def results(
     *,
     job_id: JobIdArgument,
     follow: Annotated[
-        bool, typer.Option("--follow", help="Also those that come, as they come, until the job has ended.")
+        bool, typer.Option("--follow", help="Also print later results as they come, until the job has ended.")
     ] = False,
-    failed: Annotated[bool, typer.Option("--failed", help="Only those of failed items.")] = False,
+    failed: Annotated[bool, typer.Option("--failed", help="Only results of failed items.")] = False,
     summary: Annotated[
-        bool, typer.Option("--summary", help="Count failed items by reason, in place of printing results.")
+        bool, typer.Option("--summary", help="Count failed items by reason instead of printing results.")
     ] = False,
     target: TargetOption = None,
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Print a job's results. Each with its index, state, and output or error, ordered by index.
+    """Print a job's results: index, state, and output or error.
 
-    With --follow they come in the order in which they were recorded.
+    Results are ordered by index. With --follow, they come in the order of recording.
     """
     options = CallOptions.of(context, target, tenant, json)
 
@@ -58,7 +58,7 @@ def _print_result(result: Result, json: bool, now: bool) -> None:
 
 
 async def _print_reasons(failures: AsyncIterable[Result], json: bool) -> None:
-    """Prints each reason with how many items it failed and the first that came, the most frequent first."""
+    """Prints each reason with its number of items and its first item, most frequent first."""
     counts: Counter[str] = Counter()
     examples: dict[str, Result] = {}
     async for failure in failures:

@@ -1,4 +1,4 @@
-"""A submit from the command line, whose job is known and watched while its items are still uploaded."""
+"""Submits a job from the command line, and can watch it while its items are still being uploaded."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -8,7 +8,7 @@ from typing import Any
 import typer
 
 from headrace._cli.execution import DONE, BadInputError
-from headrace._cli.following import show_job, tell_detached
+from headrace._cli.following import print_detached, show_job
 from headrace._cli.json_lines import write_json
 from headrace.client import Client
 from headrace.errors import HeadraceError
@@ -18,12 +18,12 @@ Submit = Callable[[Callable[[Job], None]], Coroutine[Any, Any, Job]]
 
 
 class Submission:
-    """One submit, and what there is to tell of it.
+    """One submit and its output.
 
     Args:
-        submit: Submits the job, and calls what it is given as soon as that is stored.
-        request_id: Names the job, so that the same command can go on.
-        json: Whether stdout is JSON alone.
+        submit: Function that submits the job, and calls its argument as soon as the job is stored.
+        request_id: Name of the job, with which the same command can continue.
+        json: Whether to print only JSON to stdout.
     """
 
     def __init__(self, submit: Submit, request_id: str, json: bool) -> None:
@@ -36,7 +36,7 @@ class Submission:
 
     async def run(self) -> int:
         """Submits the job, prints it, and returns the exit code."""
-        with self._told_how_to_go_on():
+        with self._how_to_continue_printed():
             job = await self._store()
         if self._json:
             write_json(job)
@@ -45,10 +45,10 @@ class Submission:
     async def run_watched(self, client: Client) -> int:
         """Submits the job, shows it until it has ended, and returns the exit code.
 
-        A job that ends badly while its items are uploaded is given no more of them.
+        If the job does not succeed while its items are being uploaded, the upload stops.
         """
         tasks: list[asyncio.Task[Any]] = []
-        with self._told_how_to_go_on():
+        with self._how_to_continue_printed():
             try:
                 return await self._store_and_show(client, tasks)
             finally:
@@ -82,7 +82,7 @@ class Submission:
         self._opened.set()
 
     @contextmanager
-    def _told_how_to_go_on(self) -> Iterator[None]:
+    def _how_to_continue_printed(self) -> Iterator[None]:
         try:
             yield
         except BadInputError as error:
@@ -93,10 +93,10 @@ class Submission:
             raise
         except asyncio.CancelledError:
             if self._job is None:
-                again = f"to learn its job, submit again with --request-id {self._request_id}"
+                again = f"to find its job, submit again with --request-id {self._request_id}"
                 typer.echo(f"interrupted; {again}", err=True)
             elif self._is_stored:
-                tell_detached(self._job.job_id, self._json)
+                print_detached(self._job.job_id, self._json)
             else:
                 typer.echo(f"interrupted; {self._unfinished(self._job)}", err=True)
             raise

@@ -1,11 +1,11 @@
-"""The form for people: lines of plain text."""
+"""Formats objects as lines of plain text."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import groupby
 
 from headrace._cli.dollars import dollars
-from headrace._cli.lengths import duration
+from headrace._cli.durations import duration
 from headrace.resources import Job, KindInfo, Result, WorkerInfo
 
 JOB_HEADER = f"{'JOB_ID':36}  {'KIND':20}  {'STATE':10}  {'DONE':>15}  {'FAILED':>8}  CREATED"
@@ -18,7 +18,7 @@ REASON_HEADER = f"{'ITEMS':>10}  {'REASON':24}  {'FIRST ITEM':>10}  MESSAGE"
 
 
 def printable(text: str) -> str:
-    """Returns a text of others as one line that no terminal takes for a command."""
+    """Returns an untrusted text as one line, without control characters that a terminal would obey."""
     return "".join(
         c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
     )
@@ -35,7 +35,7 @@ def job_row(job: Job) -> str:
 
 
 def job_lines(job: Job) -> Iterator[str]:
-    """Yields a job in full, a field a line."""
+    """Yields all fields of a job, one on each line."""
     progress, usage = job.progress, job.usage
     yield f"job        {job.job_id}"
     yield f"kind       {job.kind}"
@@ -61,7 +61,7 @@ def job_lines(job: Job) -> Iterator[str]:
 
 
 def summary(job: Job) -> str:
-    """Returns in a line how a job stands: state, counts, tokens, duration."""
+    """Returns a job as one line: state, counts, tokens, duration."""
     progress, usage = job.progress, job.usage
     parts = [
         f"{progress.done_count:,} of {progress.total_count:,} items done",
@@ -77,9 +77,9 @@ def summary(job: Job) -> str:
 
 
 def result_row(result: Result) -> str:
-    """Returns a result as a line: index, state, and its output's JSON or its error, with tabs between.
+    """Returns a result as a line: index, state, and its output's JSON or its error, separated by tabs.
 
-    A failed item that was tried more than once tells how often, and why its earlier attempts failed.
+    A failed item with several attempts also shows their number and why the earlier ones failed.
     """
     if result.error:
         what = f"{result.error.reason}: {printable(result.error.message)}{_earlier_attempts(result)}"
@@ -96,11 +96,11 @@ def _earlier_attempts(result: Result) -> str:
     )
     runs = ((reason, len(list(run))) for reason, run in groupby(reasons))
     before = ", ".join(f"{count} times {reason}" if count > 1 else reason for reason, count in runs)
-    return f" (try {result.attempt_count}{f', after {printable(before)}' if before else ''})"
+    return f" (attempt {result.attempt_count}{f', after {printable(before)}' if before else ''})"
 
 
 def reason_row(reason: str, item_count: int, item_index: int, message: str) -> str:
-    """Returns a reason as a line under REASON_HEADER: how many items it failed, and one of them."""
+    """Returns a reason as a line under REASON_HEADER: its number of items and one of them."""
     return f"{item_count:>10}  {printable(reason):24}  {item_index:>10}  {printable(message)}"
 
 
@@ -117,7 +117,7 @@ def worker_row(worker: WorkerInfo) -> str:
         f"{worker.address:18}  {'yes' if worker.live else 'no':4}  {in_flight:>9}  "
         f"{worker.leased_item_count:>6}  {worker.items_per_second:>7.1f}  {worker.tokens_per_second:>8.0f}  "
         f"{worker.limited_count:>7}  {cooling:>7}  {instant(worker.heartbeat_time):20}  {worker.incarnation}"
-        f"{'  limits apart' if worker.limits_degraded else ''}"
+        f"{'  limits degraded' if worker.limits_degraded else ''}"
     )
 
 

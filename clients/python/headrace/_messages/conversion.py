@@ -30,7 +30,7 @@ from headrace.resources import (
 
 
 def to_job(message: jobs_pb2.Job) -> Job:
-    """Returns the snapshot that a message holds."""
+    """Returns the snapshot in a message."""
     return Job(
         job_id=message.job_id,
         kind=message.kind,
@@ -58,7 +58,7 @@ def to_job(message: jobs_pb2.Job) -> Job:
 
 
 def to_estimate(message: gateway_pb2.JobEstimate) -> JobEstimate:
-    """Returns the estimate that a message holds."""
+    """Returns the estimate in a message."""
     return JobEstimate(
         call_count=message.call_count,
         input_tokens=message.input_tokens,
@@ -68,7 +68,7 @@ def to_estimate(message: gateway_pb2.JobEstimate) -> JobEstimate:
 
 
 def to_result(message: jobs_pb2.Result) -> Result:
-    """Returns the result that a message holds, its output decoded."""
+    """Returns the result in a message, with its output decoded."""
     return Result(
         item_index=message.item_index,
         state=name_of(ItemState, jobs_pb2.ItemState, "ITEM_STATE_", message.state),
@@ -86,7 +86,7 @@ def to_result(message: jobs_pb2.Result) -> Result:
 
 
 def to_live_events(messages: Iterable[jobs_pb2.LiveEvent]) -> tuple[LiveEvent, ...]:
-    """Returns the live events in their order."""
+    """Returns the live events of a message, in order."""
     return tuple(
         LiveEvent(
             event_time=_instant(message, "event_time"),
@@ -102,7 +102,7 @@ def to_live_events(messages: Iterable[jobs_pb2.LiveEvent]) -> tuple[LiveEvent, .
 
 
 def to_forecast(message: jobs_pb2.JobForecast) -> JobForecast:
-    """Returns the forecast that a message holds."""
+    """Returns the forecast in a message."""
     has_end, has_cost = message.HasField("estimated_remaining"), message.HasField("estimated_cost_micros")
     return JobForecast(
         items_per_second=message.items_per_second,
@@ -116,13 +116,13 @@ def to_forecast(message: jobs_pb2.JobForecast) -> JobForecast:
 
 
 def to_kind_info(message: jobs_pb2.Kind) -> KindInfo:
-    """Returns the kind that a message describes, its schema decoded."""
+    """Returns the kind in a message, with its schema decoded."""
     schema = decode(message.params_schema) if message.params_schema else {}
     return KindInfo(name=message.name, description=message.description, params_schema=schema)
 
 
 def to_worker_info(message: jobs_pb2.Worker) -> WorkerInfo:
-    """Returns the worker that a message describes."""
+    """Returns the worker in a message."""
     return WorkerInfo(
         incarnation=message.incarnation,
         address=message.address,

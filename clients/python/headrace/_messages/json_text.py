@@ -1,4 +1,4 @@
-"""JSON text of items, params and outputs: made, read, and never changed on its way."""
+"""Encodes and decodes the JSON text of items, params and outputs."""
 
 import json
 import math
@@ -11,7 +11,7 @@ from headrace.errors import FieldViolation, InvalidArgumentError
 
 
 class JsonText(str):
-    """Text that is JSON already; items and params given so are sent unchanged, not encoded again."""
+    """Text that is JSON already. As an item or as params it is sent unchanged, not encoded again."""
 
     __slots__ = ()
 
@@ -21,8 +21,8 @@ def encode(value: Any, field: str) -> str:
 
     Args:
         value: None, bool, int, float, str, list, tuple, dict with str keys, dataclass, datetime, UUID or
-            enum, nested as you like; or a JsonText, which is returned as it is.
-        field: How to name the value in an error, such as ``items[3]``.
+            enum, at any depth; or a JsonText, which is returned unchanged.
+        field: Name of the value in an error, such as ``items[3]``.
 
     Raises:
         InvalidArgumentError: JSON cannot hold the value (NaN, infinity, int over 64 bit, other types).
@@ -33,43 +33,43 @@ def encode(value: Any, field: str) -> str:
         text = orjson.dumps(value)
     except TypeError as error:
         raise _refusal(field, str(error)) from None
-    # orjson writes NaN and infinity as null, so only a text with a null in it needs a closer look.
-    if b"null" in text and _holds_no_number(value):
-        raise _refusal(field, "NaN and infinity are no JSON numbers")
+    # orjson writes NaN and infinity as null, so only a text that contains null is checked further.
+    if b"null" in text and _has_non_finite_number(value):
+        raise _refusal(field, "NaN and infinity are not JSON numbers")
     return text.decode()
 
 
 def utf8_size(text: str, field: str) -> int:
-    """Returns how many bytes a text takes in a message.
+    """Returns the size of a text in a message, in bytes.
 
     Raises:
-        InvalidArgumentError: UTF-8 cannot hold it (a JsonText with single surrogates).
+        InvalidArgumentError: UTF-8 cannot encode it (a JsonText with single surrogates).
     """
     if text.isascii():
         return len(text)
     try:
         return len(text.encode())
     except UnicodeEncodeError as error:
-        raise _refusal(field, f"UTF-8 cannot hold it: {error.reason}") from None
+        raise _refusal(field, f"UTF-8 cannot encode it: {error.reason}") from None
 
 
 def decode(text: str) -> Any:
-    """Returns the value of a JSON text that a server sent."""
+    """Returns the value of a JSON text from a server."""
     try:
         return orjson.loads(text)
-    except orjson.JSONDecodeError:  # stricter than JSON is: single surrogates, very deep nesting
+    except orjson.JSONDecodeError:  # stricter than JSON: refuses single surrogates and very deep nesting
         return json.loads(text)
 
 
-def _holds_no_number(value: Any) -> bool:
+def _has_non_finite_number(value: Any) -> bool:
     if isinstance(value, float):
         return not math.isfinite(value)
     if isinstance(value, dict):
-        return any(_holds_no_number(member) for member in value.values())
+        return any(_has_non_finite_number(member) for member in value.values())
     if isinstance(value, (list, tuple)):
-        return any(_holds_no_number(member) for member in value)
+        return any(_has_non_finite_number(member) for member in value)
     if is_dataclass(value):
-        return any(_holds_no_number(getattr(value, member.name)) for member in fields(value))
+        return any(_has_non_finite_number(getattr(value, member.name)) for member in fields(value))
     return False
 
 

@@ -1,4 +1,4 @@
-"""Jobs of a tenant, page after page."""
+"""Lists the jobs of a tenant, page by page."""
 
 from collections.abc import AsyncGenerator
 
@@ -14,8 +14,8 @@ async def list_jobs(
     """Yields all jobs of a query, newest first.
 
     Args:
-        connection: Where to read.
-        request: Which jobs; its page_token is set here.
+        connection: Connection to read from.
+        request: Query. Its page_token is set here.
     """
     while True:
         page = await connection.call(connection.stub.ListJobs, request)

@@ -1,4 +1,4 @@
-"""Results of a job as they are recorded, by a stream that outlives its connections."""
+"""Follows the results of a job as they are recorded, over as many connections as it takes."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -14,7 +14,7 @@ from headrace.resources import Result
 
 
 class ResultPosition:
-    """How far a read has come: the cursor that continues after it, and which results it has brought."""
+    """Position of a read: the cursor that continues it, and the results already returned."""
 
     def __init__(self) -> None:
         self.cursor = ""
@@ -23,17 +23,17 @@ class ResultPosition:
         self._started_again = False
 
     def advance(self, response: gateway_pb2.StreamResultsResponse) -> list[jobs_pb2.Result]:
-        """Returns the results of a message that were not brought before."""
+        """Returns the results of a message that were not returned before."""
         self.cursor = response.cursor
         self.is_at_end = response.HasField("job")
-        # A cursor brings nothing twice; where an item comes again, it was retried, and the later counts.
+        # A cursor repeats nothing. An item that comes again was retried, and its later result counts.
         return [result for result in response.results if self._seen.add(result) or not self._started_again]
 
     def may_continue(self, error: HeadraceError) -> bool:
-        """Returns whether to call again after an error; forgets a cursor that is not known any more.
+        """Returns whether to call again after an error. Drops a cursor that the store no longer knows.
 
-        The store knows it no more after it was restored from a backup: results recorded since are recorded
-        anew, and the read starts again without those it has brought.
+        That happens after the store was restored from a backup. Results recorded since the backup are
+        recorded again, and the read starts over, without the results already returned.
         """
         if error.reason == "INVALID_CURSOR" and self.cursor:
             self.cursor = ""
@@ -47,11 +47,11 @@ async def follow_results(
 ) -> AsyncGenerator[Result, None]:
     """Yields each result of a job once, in the order of recording, until the job has ended.
 
-    It reads only as fast as its reader takes: one message of up to 1,000 results is held here.
+    Reads only as fast as the caller iterates. Holds one message of up to 1,000 results.
 
     Args:
-        connection: Where to read.
-        request: Which results; its cursor is set here.
+        connection: Connection to read from.
+        request: Query. Its cursor is set here.
 
     Raises:
         HeadraceError: The gateway refused the read, or none answered for the connection's resume_timeout.
@@ -83,7 +83,7 @@ async def _read_stream(
     try:
         with connection.errors_of_calls():
             await call.initial_metadata()
-            if not call.done():  # a call that failed has metadata too: none
+            if not call.done():  # a failed call has (empty) metadata too
                 resumption.open_stream()
             async for response in call:
                 resumption.note_news()

@@ -1,4 +1,4 @@
-"""Results of a job that are recorded, page after page."""
+"""Reads the recorded results of a job, page by page."""
 
 from collections.abc import AsyncGenerator
 
@@ -13,11 +13,11 @@ PAGE_SIZE = 1000
 async def read_results(
     connection: GatewayConnection, request: gateway_pb2.GetResultsRequest
 ) -> AsyncGenerator[Result, None]:
-    """Yields all results of a query, page after page, ordered by item_index.
+    """Yields all results of a query, ordered by item_index.
 
     Args:
-        connection: Where to read.
-        request: Which results; its page fields are set here.
+        connection: Connection to read from.
+        request: Query. Its page fields are set here.
     """
     request.page_size = PAGE_SIZE
     while True:

@@ -1,4 +1,4 @@
-"""Which results of a job were seen already."""
+"""Remembers the results of a job that were already returned."""
 
 from headrace.jobs.v1 import jobs_pb2
 
@@ -7,15 +7,15 @@ _FAILURE, _SUCCESS = 0b01, 0b10
 
 
 class SeenResults:
-    """The results seen of each item, in two bits an item: 2.5 MB for a job of 10,000,000."""
+    """The outcomes seen of each item, in two bits an item: 2.5 MB for a job of 10,000,000."""
 
     def __init__(self) -> None:
         self._bits = bytearray()
 
     def add(self, result: jobs_pb2.Result) -> bool:
-        """Takes note of a result; returns False where one of its item was seen that says as much.
+        """Records a result. Returns False if the same or a better outcome of its item was seen before.
 
-        A success says more than a failure, which a retry may replace.
+        A success is better than a failure, which a retry may replace.
         """
         place, item = divmod(result.item_index, _ITEMS_A_BYTE)
         if place >= len(self._bits):

@@ -1,4 +1,4 @@
-"""A watch of a job that outlives its connections."""
+"""Watches a job over as many connections as it takes."""
 
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
@@ -12,7 +12,7 @@ from headrace.resources import Job, JobEvent, JobForecast
 
 
 class WatchPosition:
-    """How far a watch has come: the newest snapshot seen and the token that continues after it."""
+    """Position of a watch: the newest snapshot seen and the token that continues after it."""
 
     def __init__(self, resume_token: str = "") -> None:
         self.resume_token = resume_token
@@ -20,11 +20,11 @@ class WatchPosition:
         self._forecast: JobForecast | None = None
 
     def begin_stream(self) -> None:
-        """Lets go of what was live in the stream before."""
+        """Drops the live numbers of the previous stream."""
         self._forecast = None
 
     def advance(self, response: gateway_pb2.WatchJobResponse) -> JobEvent | None:
-        """Returns the event that a message makes, or None where it brings nothing new."""
+        """Returns the event of a message, or None if it brings nothing new."""
         is_newer = response.HasField("job") and (self._job is None or response.job.seq > self._job.seq)
         if is_newer:
             self._job = to_job(response.job)
@@ -39,7 +39,7 @@ class WatchPosition:
         return JobEvent(self._job, self.resume_token, live_events, forecast)
 
     def may_continue(self, error: HeadraceError) -> bool:
-        """Returns whether to call again after an error; forgets a token that another gateway refuses."""
+        """Returns whether to call again after an error. Drops a token that another gateway refuses."""
         if error.reason == "INVALID_RESUME_TOKEN" and self._job is not None and self.resume_token:
             self.resume_token = ""
             return True
@@ -49,11 +49,11 @@ class WatchPosition:
 async def watch_job(
     connection: GatewayConnection, request: gateway_pb2.WatchJobRequest
 ) -> AsyncGenerator[JobEvent, None]:
-    """Yields a job's events up to its terminal snapshot; a broken stream is continued where it broke.
+    """Yields a job's events up to its terminal snapshot. A broken stream continues where it broke.
 
     Args:
-        connection: Where to watch.
-        request: Which job, and from where; its resume_token is moved on here.
+        connection: Connection to read from.
+        request: Job and starting point. Its resume_token is advanced here.
 
     Raises:
         HeadraceError: The gateway refused the watch, or none answered for the connection's resume_timeout.
@@ -86,7 +86,7 @@ async def _read_stream(
     try:
         with connection.errors_of_calls():
             await call.initial_metadata()
-            if not call.done():  # a call that failed has metadata too: none
+            if not call.done():  # a failed call has (empty) metadata too
                 resumption.open_stream()
             async for response in call:
                 event = position.advance(response)

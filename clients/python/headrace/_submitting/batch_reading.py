@@ -1,4 +1,4 @@
-"""Reading an async generator in batches: one way across the threads for many values."""
+"""Reads an async generator in batches, so that values cross between threads many at a time."""
 
 import asyncio
 from collections.abc import AsyncGenerator
@@ -8,11 +8,11 @@ T = TypeVar("T")
 
 
 class BatchReader(Generic[T]):
-    """Reads an async generator. All on one event loop.
+    """Reads an async generator in batches, on one event loop.
 
     Args:
-        source: What to read.
-        batch_size: Values at once, at most. Above 1 the next value is asked for ahead.
+        source: Generator to read.
+        batch_size: Maximum values in a batch. Above 1, the next value is requested ahead.
     """
 
     def __init__(self, source: AsyncGenerator[T, None], batch_size: int) -> None:
@@ -21,16 +21,16 @@ class BatchReader(Generic[T]):
         self._step: asyncio.Task[T] | None = None
 
     async def read(self) -> list[T]:
-        """Returns the next value, waiting for it, with those behind it that are there already.
+        """Waits for the next value and returns it with those after it that are ready.
 
-        Empty: there is nothing more. What the generator raises comes after all values before it.
+        An empty list is the end. An error of the generator is raised after all values before it.
         """
         batch: list[T] = []
         while len(batch) < self._batch_size:
             if self._step is None:
                 self._step = asyncio.create_task(self._advance())
             if batch:
-                await asyncio.sleep(0)  # lets the step run as far as it can without waiting
+                await asyncio.sleep(0)  # the step runs as far as it can without waiting
                 if not self._step.done() or self._step.cancelled() or self._step.exception():
                     break
             try:
@@ -41,7 +41,7 @@ class BatchReader(Generic[T]):
         return batch
 
     async def close(self) -> None:
-        """Ends the generator, wherever it is."""
+        """Closes the generator, also in the middle of a step."""
         if self._step is not None:
             self._step.cancel()
             await asyncio.wait([self._step])

@@ -1,4 +1,4 @@
-"""Items that stay in a thread of their own, while a call on another thread's loop sends them."""
+"""Reads items in the caller's thread, while a call on the loop of another thread sends them."""
 
 import asyncio
 import threading
@@ -14,19 +14,19 @@ _MAX_AHEAD_SECONDS = 0.01
 
 
 class CallerItems:
-    """An async iterator over what another thread reads from an iterable.
+    """An async iterator over items that another thread reads from an iterable.
 
-    A generator may hold what belongs to its thread, such as a database's cursor, and may block: so it never
-    runs on the loop. Each item is handed over at once; after some the thread waits until more are asked for.
+    A generator may block, and may hold objects of its thread, such as a database cursor. So it never runs on
+    the loop. Each item is handed over at once. After a batch, the thread waits for the next request.
 
     Args:
-        items: Read once, in ``serve``.
+        items: Items, read once in ``serve``.
     """
 
     def __init__(self, items: Iterable[Any]) -> None:
         self._iterator = iter(items)
-        self._wishes: SimpleQueue[asyncio.AbstractEventLoop | None] = SimpleQueue()
-        self._lock = threading.Lock()  # for all below
+        self._requests: SimpleQueue[asyncio.AbstractEventLoop | None] = SimpleQueue()
+        self._lock = threading.Lock()  # guards the fields below
         self._items: deque[Any] = deque()
         self._waiter: asyncio.Future[None] | None = None
         self._is_asked = False
@@ -47,25 +47,25 @@ class CallerItems:
                 self._waiter = waiter = loop.create_future()
                 if not self._is_asked:
                     self._is_asked = True
-                    self._wishes.put(loop)
+                    self._requests.put(loop)
             await waiter
 
     def serve(self) -> None:
-        """Reads items in this thread, as they are asked for, until ``end`` is called.
+        """Reads items in this thread, on request, until ``end`` is called.
 
         Raises:
-            BaseException: What reading them raised, if it is no Exception, such as an interrupt; an Exception
-                goes to who asks for items.
+            BaseException: An error of the iteration that is not an Exception, such as an interrupt. An
+                Exception is raised to the reader of the items.
         """
-        while (loop := self._wishes.get()) is not None:
+        while (loop := self._requests.get()) is not None:
             try:
                 self._read(loop)
             except Exception as error:
                 self._finish(loop, error)
 
     def end(self, _: object = None) -> None:
-        """Lets ``serve`` return."""
-        self._wishes.put(None)
+        """Makes ``serve`` return."""
+        self._requests.put(None)
 
     def _read(self, loop: asyncio.AbstractEventLoop) -> None:
         end = monotonic() + _MAX_AHEAD_SECONDS
@@ -86,16 +86,16 @@ class CallerItems:
     def _wake(self, loop: asyncio.AbstractEventLoop) -> None:
         waiter, self._waiter = self._waiter, None
         if waiter is not None:
-            with suppress(RuntimeError):  # the loop was closed: the call has ended
-                loop.call_soon_threadsafe(_let_go, waiter)
+            with suppress(RuntimeError):  # the loop is closed: the call has ended
+                loop.call_soon_threadsafe(_wake_reader, waiter)
 
 
 def is_read_by_caller(items: object) -> TypeGuard[Iterable[Any]]:
-    """Returns whether items run code of the caller's as they are read: a generator, a cursor, a file."""
+    """Returns whether reading the items runs code of the caller: a generator, a cursor, a file."""
     harmless = (str, bytes, Mapping, list, tuple, AsyncIterable)
     return isinstance(items, Iterable) and not isinstance(items, harmless)
 
 
-def _let_go(waiter: asyncio.Future[None]) -> None:
+def _wake_reader(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_result(None)

@@ -1,4 +1,4 @@
-"""What a job would take, asked of a gateway: in one call, or in several where one cannot carry its items."""
+"""Estimates a job with one call, or with several if one cannot carry its items."""
 
 from collections.abc import AsyncIterable, Iterable
 from contextlib import aclosing
@@ -17,11 +17,11 @@ async def estimate_job(
     request: gateway_pb2.SubmitJobRequest,
     items: Iterable[Any] | AsyncIterable[Any],
 ) -> JobEstimate:
-    """Returns the sum of what all items would take; nothing is stored.
+    """Returns the estimated total over all items. Nothing is stored.
 
     Args:
-        connection: Where to call.
-        request: All of the job but its items.
+        connection: Connection to call on.
+        request: The job without its items.
         items: JSON values.
 
     Raises:
@@ -39,17 +39,17 @@ async def estimate_job(
             index += 1
             is_full = size + item_size > MAX_REQUEST_BYTES or len(request.items) == MAX_REQUEST_ITEMS
             if request.items and is_full:
-                parts.append(await _ask(connection, request))
+                parts.append(await _estimate(connection, request))
                 del request.items[:]
                 size = base_size
             request.items.append(text)
             size += item_size
     if request.items or not parts:
-        parts.append(await _ask(connection, request))
+        parts.append(await _estimate(connection, request))
     return _sum(parts)
 
 
-async def _ask(connection: GatewayConnection, request: gateway_pb2.SubmitJobRequest) -> JobEstimate:
+async def _estimate(connection: GatewayConnection, request: gateway_pb2.SubmitJobRequest) -> JobEstimate:
     response = await connection.call(connection.stub.SubmitJob, request)
     return to_estimate(response.estimate)
 

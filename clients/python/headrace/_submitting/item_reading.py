@@ -1,4 +1,4 @@
-"""Items of a submit: read from whatever the caller has them in, made JSON text, held to their limits."""
+"""Reads the items of a job, encodes them as JSON text, and checks their limits."""
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
@@ -15,7 +15,7 @@ _LONGEST_READ_SECONDS = 0.01
 
 
 def check_items(items: object) -> None:
-    """Raises an InvalidArgumentError for what is no collection of items, such as a text."""
+    """Raises an InvalidArgumentError if the value is not a collection of items, such as a str."""
     if isinstance(items, (str, bytes, Mapping)) or not isinstance(items, (Iterable, AsyncIterable)):
         violation = FieldViolation(
             "items", f"must be a list or a generator of items, not {type(items).__name__}"
@@ -24,15 +24,15 @@ def check_items(items: object) -> None:
 
 
 def is_stream(items: object) -> bool:
-    """Returns whether items arrive over time, so that work should start on those that are there.
+    """Returns whether items arrive over time, so that work should start on the first ones at once.
 
-    Items read in a thread beside the loop are none: theirs is an ordinary generator.
+    Items read in the caller's thread are not a stream: they come from an ordinary generator.
     """
     return isinstance(items, AsyncIterable) and not isinstance(items, CallerItems)
 
 
 async def read_items(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
-    """Yields items as they are; lets the loop run between them where many are there at once."""
+    """Yields items unchanged. Yields to the loop every 10 ms while items are ready."""
     if isinstance(items, AsyncIterable):
         async for item in items:
             yield item
@@ -46,33 +46,33 @@ async def read_items(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerato
 
 
 def encode_item(item: Any, index: int) -> tuple[str, int]:
-    """Returns the JSON text of an item, and how many bytes it takes in a message.
+    """Returns the JSON text of an item and its size in a message, in bytes.
 
     Args:
         item: A JSON value, or a JsonText.
-        index: Its place in the job, from 0.
+        index: Its position in the job, from 0.
 
     Raises:
-        InvalidArgumentError: It cannot be written as JSON, passes 1 MB (ITEM_TOO_LARGE), or is one more than
-            a job may have; the item is named.
+        InvalidArgumentError: It cannot be written as JSON, exceeds 1 MB (ITEM_TOO_LARGE), or exceeds the
+            maximum number of items. The error names the item.
     """
     field = f"items[{index}]"
     if index >= MAX_ITEM_COUNT:
         raise InvalidArgumentError(
-            f"a job holds at most {MAX_ITEM_COUNT:,} items",
+            f"a job can have at most {MAX_ITEM_COUNT:,} items",
             violations=[FieldViolation(field, "is one too many: submit the rest as another job")],
         )
     text = encode(item, field)
     size = utf8_size(text, field)
     if size > MAX_ITEM_BYTES:
         raise InvalidArgumentError(
-            f"{field} is too large: an item holds at most 1 MB",
+            f"{field} is too large: an item can have at most 1 MB",
             reason="ITEM_TOO_LARGE",
-            violations=[FieldViolation(field, f"holds {size:,} bytes, and may hold {MAX_ITEM_BYTES:,}")],
+            violations=[FieldViolation(field, f"has {size:,} bytes; the maximum is {MAX_ITEM_BYTES:,}")],
         )
     return text, _bytes_in_message(size)
 
 
 def _bytes_in_message(item_bytes: int) -> int:
-    """Returns what an item takes in a message: a byte of tag, its length in 7 bits a byte, its text."""
+    """Returns the size of an item in a message: one byte of tag, its length at 7 bits a byte, its text."""
     return 1 + max(1, -(-item_bytes.bit_length() // 7)) + item_bytes

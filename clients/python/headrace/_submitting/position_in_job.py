@@ -1,4 +1,4 @@
-"""Items that a gateway finds wrong in a batch of an upload, named by their place in the job."""
+"""Renames wrong items of an upload batch by their position in the job."""
 
 import re
 
@@ -7,11 +7,11 @@ from headrace.errors import FieldViolation, HeadraceError
 _ITEM = re.compile(r"items\[(\d+)\]")
 
 
-def at_place_in_job(error: HeadraceError) -> HeadraceError:
+def at_position_in_job(error: HeadraceError) -> HeadraceError:
     """Returns the error of an upload with ``items[i]`` counted from the job's first item.
 
-    A gateway counts within the batch, and tells where that begins (metadata first_item_index); the error is
-    returned as it is where it does not. What is returned no longer carries that metadata.
+    A gateway counts within the batch, and reports its start as the metadata first_item_index. An error
+    without it is returned unchanged. The returned error no longer carries that metadata.
     """
     metadata = dict(error.metadata)
     first = metadata.pop("first_item_index", "")
@@ -29,7 +29,7 @@ def at_place_in_job(error: HeadraceError) -> HeadraceError:
 
 
 def _moved(text: str, first_item_index: int) -> str:
-    """Returns a text whose item, if it begins with one, is counted from the job's first."""
+    """Returns the text with an item at its start counted from the job's first item."""
     item = _ITEM.match(text)
     if item is None:
         return text

@@ -1,11 +1,12 @@
-"""A submit: items that fit in one request go with it, more go as an upload."""
+"""Submits a job: items that fit in one request travel with it, more are uploaded."""
 
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from contextlib import aclosing
 from typing import Any
 
 from headrace._messages.conversion import to_job
-from headrace._messages.json_text import JsonText, utf8_size
+from headrace._messages.json_text import JsonText, encode, utf8_size
+from headrace._messages.request_building import build_request
 from headrace._submitting.item_reading import check_items, encode_item, is_stream, read_items
 from headrace._submitting.uploading import upload_items
 from headrace._transport.connection import GatewayConnection
@@ -18,22 +19,45 @@ MAX_REQUEST_ITEMS = 100_000
 _MAX_PARAMS_BYTES = 1024 * 1024
 
 
+def submit_request(
+    kind: str, params: Any, options: dict[str, Any], request_id: str | None = None
+) -> gateway_pb2.SubmitJobRequest:
+    """Returns the request of a job without its items.
+
+    Args:
+        kind: Name of the kind.
+        params: JSON value. None: no params.
+        options: Job options as fields of their message.
+        request_id: Name of the job. None for an estimate.
+
+    Raises:
+        InvalidArgumentError: The request cannot hold some of the values; ``violations`` names each.
+    """
+    return build_request(
+        gateway_pb2.SubmitJobRequest,
+        kind=kind,
+        params="" if params is None else encode(params, "params"),
+        request_id=request_id,
+        options=options,
+    )
+
+
 async def submit_job(
     connection: GatewayConnection,
     request: gateway_pb2.SubmitJobRequest,
     items: Iterable[Any] | AsyncIterable[Any],
     on_open: Callable[[Job], object] | None,
 ) -> Job:
-    """Stores a job with its items and returns its snapshot once all of them are stored.
+    """Stores a job with its items and returns its snapshot after all of them are stored.
 
-    Which way items go depends on what they are alone, so that a repeated submit makes the same request:
-    those that arrive over time are always uploaded, others where one request cannot carry them.
+    The items alone decide whether they are uploaded, so that a repeated submit makes the same request. Items
+    that arrive over time are always uploaded, others if one request cannot carry them.
 
     Args:
-        connection: Where to call.
-        request: All of the job but its items.
+        connection: Connection to call on.
+        request: The job without its items.
         items: JSON values.
-        on_open: Told the job as soon as it is stored, before the rest of its items is.
+        on_open: Called with the job as soon as it is stored, before the rest of its items.
 
     Raises:
         HeadraceError: As ``Client.submit`` says.
@@ -56,9 +80,9 @@ async def submit_job(
 async def _gather(
     request: gateway_pb2.SubmitJobRequest, source: AsyncGenerator[Any, None], only_first: bool
 ) -> tuple[list[JsonText], bool]:
-    """Returns the first items, and whether they are all and fit in the request.
+    """Returns the first items, and whether these are all of them and fit in the request.
 
-    Reads one item more than fit in a request, or with ``only_first`` one in all: that one is there.
+    Reads one item more than fit in the request. With ``only_first``, reads a single item.
     """
     gathered: list[JsonText] = []
     size = request.ByteSize()
@@ -72,8 +96,8 @@ async def _gather(
 
 
 def check_params(text: str) -> None:
-    """Raises an InvalidArgumentError for params that are larger than a job may have."""
+    """Raises an InvalidArgumentError for params that exceed 1 MB."""
     size = utf8_size(text, "params")
     if size > _MAX_PARAMS_BYTES:
-        violation = FieldViolation("params", f"holds {size:,} bytes, and may hold {_MAX_PARAMS_BYTES:,}")
-        raise InvalidArgumentError("params is too large: it holds at most 1 MB", violations=[violation])
+        violation = FieldViolation("params", f"has {size:,} bytes; the maximum is {_MAX_PARAMS_BYTES:,}")
+        raise InvalidArgumentError("params is too large: it can have at most 1 MB", violations=[violation])

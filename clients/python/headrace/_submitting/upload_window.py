@@ -1,4 +1,4 @@
-"""Items of an upload that are read and not yet stored: bounded, and kept until they are."""
+"""Items of an upload that are read and not yet stored, in bounded memory."""
 
 import asyncio
 from collections import deque
@@ -11,7 +11,7 @@ MAX_WINDOW_BYTES = 4 * 1024 * 1024
 MAX_BATCH_BYTES = 256 * 1024
 MAX_BATCH_ITEMS = 1000
 LONGEST_GATHER_SECONDS = 0.05
-_BYTES_BESIDE_ITEM = 32  # what holds an item in memory, beside its text
+_ITEM_OVERHEAD_BYTES = 32  # memory of an item in addition to its text
 
 
 @dataclass
@@ -25,15 +25,15 @@ class _Batch:
 
 
 class UploadWindow:
-    """What one reader of items puts in, and one writer at a time takes to send. All on one event loop.
+    """Passes items from one reader to one writer at a time, on one event loop.
 
-    Batches are taken in order. They are kept until acknowledged, and taken again after ``rewind``, so that a
-    broken stream costs no second read of the items.
+    Batches are taken in order. They are kept until acknowledged, and taken again after ``rewind``. So a
+    broken stream needs no second read of the items.
 
     Attributes:
-        stored_count: Items of the job that are stored, as far as known.
-        read_count: Items that the reader has met: the place of the next.
-        error: What reading ended with; None where it ended well or goes on.
+        stored_count: Items of the job that are known to be stored.
+        read_count: Items read, and so the index of the next one.
+        error: Error that ended the reading. None while it continues and after a normal end.
     """
 
     def __init__(self) -> None:
@@ -47,36 +47,36 @@ class UploadWindow:
         self._timer: asyncio.TimerHandle | None = None
         self._unsent: deque[_Batch] = deque()
         self._sent: deque[_Batch] = deque()
-        self._news = asyncio.Event()
-        self._room = asyncio.Event()
+        self._has_news = asyncio.Event()
+        self._has_capacity = asyncio.Event()
 
     @property
     def wants_next(self) -> bool:
-        """Whether the next item has to be sent; else it is stored already, and is only counted."""
+        """Whether the next item must be sent. Otherwise it is stored already and only counted."""
         return not self._is_closed and self.read_count >= self.stored_count
 
     @property
     def is_full(self) -> bool:
-        """Whether the reader should wait for room."""
+        """Whether the reader should wait for capacity."""
         return self._size >= MAX_WINDOW_BYTES
 
     @property
     def has_sent(self) -> bool:
-        """Whether batches taken from here are not yet acknowledged."""
+        """Whether a taken batch is not acknowledged yet."""
         return bool(self._sent)
 
     def skip(self) -> None:
-        """Counts the next item, which is not wanted."""
+        """Counts the next item, which is stored already."""
         self.read_count += 1
 
     def add(self, text: str, size: int) -> None:
-        """Takes the next item, which is wanted.
+        """Adds the next item, which must be sent.
 
         Args:
-            text: Its JSON text.
-            size: Bytes that it takes in a message.
+            text: JSON text of the item.
+            size: Size of the item in a message, in bytes.
         """
-        size += _BYTES_BESIDE_ITEM
+        size += _ITEM_OVERHEAD_BYTES
         if self._open.size + size > MAX_BATCH_BYTES:
             self._seal()
         batch = self._open
@@ -94,21 +94,21 @@ class UploadWindow:
     async def wait_for_capacity(self) -> None:
         """Waits until the window is not full."""
         while self.is_full:
-            self._room.clear()
-            await self._room.wait()
+            self._has_capacity.clear()
+            await self._has_capacity.wait()
 
     def end(self, error: BaseException | None = None) -> None:
-        """Takes note that no item comes any more, and why if that is an error."""
+        """Ends the reading, with its error if it failed."""
         self.error = error
         self._is_ended = True
         self._seal()
 
     def rewind(self, stored_count: int, is_closed: bool) -> bool:
-        """Begins anew behind what is stored; returns False where items before it are not kept any more.
+        """Continues after the stored items. Returns False if items to be sent again are no longer kept.
 
         Args:
-            stored_count: Where to go on.
-            is_closed: Nothing can be added to the upload: items are only counted.
+            stored_count: Number of stored items.
+            is_closed: Whether the upload is closed, so that items are only counted.
         """
         if stored_count < self.stored_count:
             return False
@@ -124,20 +124,20 @@ class UploadWindow:
         return True
 
     def acknowledge(self, stored_count: int) -> None:
-        """Forgets batches that are stored."""
+        """Drops the batches that are stored."""
         self.stored_count = max(self.stored_count, stored_count)
         if self._open.request.items and self._open.request.first_item_index < self.stored_count:
-            self._seal()  # somebody else stored its items
+            self._seal()  # another client stored its items
         for batches in (self._sent, self._unsent):
             self._drop(batches, self.stored_count)
 
     async def take(self) -> gateway_pb2.AppendItemsRequest | None:
-        """Returns the next batch, waiting for it; None: all have been taken, and no more will come."""
+        """Waits for the next batch and returns it. None: all batches are taken, and no more will come."""
         while not self._unsent:
             if self._is_ended:
                 return None
-            self._news.clear()
-            await self._news.wait()
+            self._has_news.clear()
+            await self._has_news.wait()
         batch = self._unsent.popleft()
         self._sent.append(batch)
         return batch.request
@@ -149,12 +149,12 @@ class UploadWindow:
         if self._open.request.items:
             self._unsent.append(self._open)
             self._open = _Batch()
-        self._news.set()
+        self._has_news.set()
 
     def _drop(self, batches: deque[_Batch], end_index: int = MAX_ITEM_COUNT) -> None:
         while batches and batches[0].end_index <= end_index:
             self._size -= batches.popleft().size
-        self._room.set()
+        self._has_capacity.set()
 
 
 def _trim(batch: _Batch, stored_count: int) -> None:

@@ -1,4 +1,4 @@
-"""An upload of items that outlives its connections."""
+"""Uploads items over as many connections as it takes."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 from headrace._messages.conversion import to_job
 from headrace._submitting.item_reading import encode_item
-from headrace._submitting.position_in_job import at_place_in_job
+from headrace._submitting.position_in_job import at_position_in_job
 from headrace._submitting.upload_stream import UploadStream
 from headrace._submitting.upload_window import UploadWindow
 from headrace._transport.connection import GatewayConnection, is_passing
@@ -19,21 +19,23 @@ from headrace.resources import Job
 async def upload_items(
     connection: GatewayConnection, job_id: str, gathered: Sequence[Any], rest: AsyncGenerator[Any, None]
 ) -> Job:
-    """Brings items to a job, closes its upload, and returns its snapshot.
+    """Adds items to a job, closes its upload, and returns its snapshot.
 
-    Items are read on while others are on their way, but never more than the window holds. Those that are
-    stored already are only counted. A job that ended meanwhile is returned as it is.
+    Reads items while others are being sent, but never more than the window holds. Items that are already
+    stored are only counted. A job that ends meanwhile is returned in that state.
 
     Args:
-        connection: Where to call; its timeout bounds the wait for each answer, its resume_timeout an outage.
-        job_id: A job submitted with upload.
-        gathered: Its first items.
-        rest: The items after them.
+        connection: Connection to call on. Its timeout limits the wait for each response, its resume_timeout
+            an outage.
+        job_id: Job submitted with upload.
+        gathered: First items of the job.
+        rest: Items after them.
 
     Raises:
-        HeadraceError: The gateway refused items, named by their place in the job, or none answered for the
+        HeadraceError: The gateway refused items, named by their position in the job, or none answered for the
             connection's resume_timeout.
-        BaseException: What reading the items raised; those before are stored, the upload stays open.
+        BaseException: An error of the iteration over the items. The items before it are stored, and the
+            upload stays open.
     """
     window = UploadWindow()
     reading = asyncio.create_task(_fill(window, gathered, rest))
@@ -69,9 +71,9 @@ class Upload:
     """One upload, stream after stream.
 
     Args:
-        connection: Where to call.
-        job_id: A job submitted with upload.
-        window: Where its items come from.
+        connection: Connection to call on.
+        job_id: Job submitted with upload.
+        window: Source of its items.
     """
 
     def __init__(self, connection: GatewayConnection, job_id: str, window: UploadWindow) -> None:
@@ -81,11 +83,11 @@ class Upload:
         self._refused_at: int | None = None
 
     async def run(self) -> Job:
-        """Returns the job once the upload is closed or the job has ended.
+        """Returns the job after the upload is closed or the job has ended.
 
         Raises:
             HeadraceError: As ``upload_items``.
-            BaseException: What reading the items raised.
+            BaseException: An error of the iteration over the items.
         """
         resumption = Resumption(self._connection)
         while True:
@@ -104,10 +106,10 @@ class Upload:
             if failure.reason == "JOB_ENDED":
                 return await self._read_job()
             if not self._may_continue(failure) or not await resumption.wait():
-                raise at_place_in_job(failure)
+                raise at_position_in_job(failure)
 
     def _may_continue(self, error: HeadraceError) -> bool:
-        """Returns whether to call again: after a wrong offset only once without progress between."""
+        """Returns whether to call again. After a wrong offset, only once unless there was progress."""
         if error.reason != "UPLOAD_OFFSET" or not error.answered:
             return is_passing(error)
         is_first = self._refused_at != self._window.stored_count

@@ -1,4 +1,4 @@
-"""An event loop on a thread of its own, for callers that have none."""
+"""An event loop in its own thread, for callers that have none."""
 
 import asyncio
 import concurrent.futures
@@ -19,19 +19,18 @@ EVENT_LOOP_RUNNING = "EVENT_LOOP_RUNNING"
 
 
 class BackgroundLoop:
-    """Runs coroutines for threads that wait for them. Its thread starts with the first one.
+    """Runs coroutines for threads that wait for them. Its thread starts with the first coroutine.
 
-    Usable from several threads. A waiting thread that is interrupted (KeyboardInterrupt) cancels what it
-    waits for.
+    Several threads can use it. Interrupting a waiting thread (KeyboardInterrupt) cancels its coroutine.
 
     Args:
-        name: Of the thread.
+        name: Name of the thread.
     """
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._process_id = os.getpid()
-        self._lock = threading.RLock()  # the garbage collector may end it within a call of this thread
+        self._lock = threading.RLock()  # the garbage collector may call end() during a call of this thread
         self._is_closed = False
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -39,16 +38,16 @@ class BackgroundLoop:
         self._closing: set[asyncio.Task[None]] = set()
 
     def run(self, coroutine: Coroutine[Any, Any, T], items: CallerItems | None = None) -> T:
-        """Returns what a coroutine returns, or raises what it raises.
+        """Waits for a coroutine, and returns its value or raises its error.
 
         Args:
-            coroutine: Runs on the loop.
-            items: Read meanwhile in the calling thread, as the coroutine asks for them.
+            coroutine: Coroutine to run on the loop.
+            items: Items to read in the calling thread, at the request of the coroutine.
 
         Raises:
-            CancelledError: The loop was closed, before or meanwhile (CLIENT_CLOSED).
-            FailedPreconditionError: The caller must not wait here (EVENT_LOOP_RUNNING), or is a process
-                forked off (CLIENT_FORKED).
+            CancelledError: The loop was closed before or during the call (CLIENT_CLOSED).
+            FailedPreconditionError: The calling thread runs an event loop (EVENT_LOOP_RUNNING), or the
+                process is a fork (CLIENT_FORKED).
         """
         try:
             self._check_caller()
@@ -70,26 +69,26 @@ class BackgroundLoop:
     def iterate(
         self, owner: object, source: AsyncGenerator[T, None], batch_size: int
     ) -> Generator[T, None, None]:
-        """Yields what an async generator yields, and closes it when the caller leaves the loop.
+        """Yields the values of an async generator, and closes it when the caller leaves the loop.
 
         Args:
-            owner: Whose loop it is; kept alive meanwhile.
-            source: Runs on the loop.
-            batch_size: Values, already there, that are handed over at once. With 1 nothing is read ahead.
+            owner: Owner of this loop, kept alive during the iteration.
+            source: Generator to run on the loop.
+            batch_size: Maximum ready values to hand over at once. With 1, nothing is read ahead.
 
         Raises:
-            HeadraceError: As ``run``, and what the generator raises.
+            HeadraceError: The errors of ``run`` and of the generator.
         """
         reader = BatchReader(source, batch_size)
         try:
             while batch := self.run(reader.read()):
                 yield from batch
         finally:
-            # Without waiting: the garbage collector may call this in any thread, the loop's own included.
+            # Does not wait: the garbage collector may call this in any thread, including the loop's own.
             self._post(reader.close)
 
     def close(self, last: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Runs a last coroutine, cancels all others, and ends the thread; a second call does nothing."""
+        """Runs a last coroutine, cancels all others, and ends the thread. A second call does nothing."""
         thread = self._thread
         if self._process_id != os.getpid() or thread is threading.current_thread():
             self.end()
@@ -106,7 +105,7 @@ class BackgroundLoop:
             thread.join()
 
     def end(self) -> None:
-        """Cancels what runs and lets the thread end, without waiting for it. Safe in any thread."""
+        """Cancels all coroutines and ends the thread, without waiting for it. Safe in any thread."""
         with self._lock:
             if self._is_closed or self._process_id != os.getpid():
                 return
@@ -117,7 +116,7 @@ class BackgroundLoop:
     def _check_caller(self) -> None:
         if self._process_id != os.getpid():
             raise FailedPreconditionError(
-                "the client was made before this process was forked: make another one", reason=CLIENT_FORKED
+                "the client was made before this process was forked: make a new one", reason=CLIENT_FORKED
             )
         try:
             asyncio.get_running_loop()
@@ -135,10 +134,10 @@ class BackgroundLoop:
             return asyncio.run_coroutine_threadsafe(coroutine, self._start())
 
     def _post(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Runs a coroutine and waits for nothing; where the loop ends anyway, there is nothing to do.
+        """Runs a coroutine without waiting for it. Does nothing after ``end``.
 
-        What is posted before ``end`` is spawned before the loop cancels its tasks for the last time; what
-        came later would be left pending.
+        A coroutine posted before ``end`` is spawned before the loop cancels its tasks for the last time. A
+        later one would stay pending.
         """
         with self._lock:
             if self._loop is not None and not self._is_closed and self._process_id == os.getpid():
@@ -162,7 +161,7 @@ class BackgroundLoop:
     def _run_thread(self, started: concurrent.futures.Future[asyncio.AbstractEventLoop]) -> None:
         try:
             asyncio.run(self._serve(started))
-        except Exception as error:  # such as no file descriptor for a loop
+        except Exception as error:  # for example, no file descriptor for a loop
             if started.done():
                 raise
             started.set_exception(error)

@@ -9,9 +9,9 @@ LONGEST_WAIT_SECONDS = 2.0
 
 
 class Backoff:
-    """Waits that double from one attempt to the next, with jitter, until patience ends.
+    """Waits that double from one attempt to the next, with jitter, up to a total time.
 
-    Make a new one for each call, and for each outage of a stream: its time starts when it is made.
+    Make a new one for each call and for each outage of a stream: its time starts when it is made.
     """
 
     def __init__(self) -> None:
@@ -24,10 +24,10 @@ class Backoff:
         return monotonic() - self._start
 
     async def wait(self, patience: float) -> bool:
-        """Waits before the next attempt; returns False at once where that try would come too late.
+        """Waits before the next attempt. Returns False at once if that attempt would start too late.
 
         Args:
-            patience: Seconds from the start after which no further attempt begins.
+            patience: Seconds from the start after which no attempt begins.
         """
         wait = self._wait * random.uniform(0.5, 1.0)
         if self.elapsed + wait >= patience:

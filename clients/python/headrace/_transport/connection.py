@@ -1,4 +1,4 @@
-"""A client's connection to a gateway: the channel, the tenant, and calls that are repeated."""
+"""The connection of a client to gateways: channel, tenant, and repeated calls."""
 
 import asyncio
 from collections.abc import Iterator
@@ -24,15 +24,15 @@ Request = TypeVar("Request")
 Response = TypeVar("Response")
 
 CLIENT_CLOSED = "CLIENT_CLOSED"
-_PASSING_CODES = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
-_PASSING_CODES_OF_TRANSPORT = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN})
+_TRANSIENT_CODES = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
+_TRANSIENT_TRANSPORT_CODES = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN})
 
 _CHANNEL_OPTIONS = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
     ("grpc.keepalive_permit_without_calls", 1),
     ("grpc.initial_reconnect_backoff_ms", 100),
-    # What a connection has to come about, not a pause: TLS to a far place takes several round trips.
+    # Time to establish a connection, not a pause: TLS to a distant host takes several round trips.
     ("grpc.min_reconnect_backoff_ms", 5_000),
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.service_config", '{"loadBalancingConfig":[{"round_robin":{}}]}'),
@@ -42,14 +42,14 @@ _CHANNEL_OPTIONS = (
 def is_passing(error: HeadraceError) -> bool:
     """Returns whether a failed call may succeed when it is repeated.
 
-    CANCELLED is one: a server that stops, or that drops a burst of calls, answers so; a cancel of our own
-    never gets here. INTERNAL and UNKNOWN that no server answered come from a transport that broke.
+    That includes CANCELLED: a server that stops, or drops a burst of calls, answers with it. A cancellation
+    by this client never gets here. INTERNAL and UNKNOWN that no server sent come from a broken transport.
     """
     if error.reason == CLIENT_CLOSED:
         return False
-    if error.code in _PASSING_CODES:
+    if error.code in _TRANSIENT_CODES:
         return True
-    return error.code in _PASSING_CODES_OF_TRANSPORT and not error.answered
+    return error.code in _TRANSIENT_TRANSPORT_CODES and not error.answered
 
 
 def _fits_in_metadata(tenant: object) -> bool:
@@ -61,18 +61,23 @@ class GatewayConnection:
 
     Args:
         target: ``host:port`` or any gRPC name, such as ``dns:///gateway:50051``.
-        tenant: Sent with every call; None: not sent.
+        tenant: Tenant to send with every call. None: not sent.
         timeout: Seconds for a call with all its repeats.
-        connect_timeout: Seconds for the repeats of a call as long as no gateway ever answered.
-        resume_timeout: Seconds for the repeats of a watch, from the last message received.
+        connect_timeout: Seconds for a call with all its repeats before the first response of any gateway.
+        resume_timeout: Seconds for the repeats of a stream, from the last message received.
     """
 
     def __init__(
-        self, target: str, tenant: str | None, timeout: float, connect_timeout: float, resume_timeout: float
+        self,
+        target: str,
+        tenant: str | None,
+        timeout: float,
+        connect_timeout: float,
+        resume_timeout: float,
     ) -> None:
         if tenant is not None and not _fits_in_metadata(tenant):
-            violation = FieldViolation("tenant", "must be of a-z, 0-9, '-', '_', '.'")
-            raise InvalidArgumentError("the tenant's name is not allowed", violations=[violation])
+            violation = FieldViolation("tenant", "must consist of a-z, 0-9, '-', '_' and '.'")
+            raise InvalidArgumentError("tenant: the name is not allowed", violations=[violation])
         self.target = target
         self.metadata = [("headrace-tenant", tenant)] if tenant else []
         self.timeout = timeout
@@ -85,7 +90,7 @@ class GatewayConnection:
 
     @property
     def stub(self) -> "GatewayServiceAsyncStub":
-        """The calls of the API, on this connection's channel.
+        """Stub of the API on this connection's channel.
 
         Raises:
             CancelledError: The connection was closed (CLIENT_CLOSED).
@@ -98,22 +103,22 @@ class GatewayConnection:
         return self._stub
 
     async def close(self) -> None:
-        """Breaks off calls under way and closes the channel."""
+        """Cancels calls under way and closes the channel."""
         self._is_closed = True
         if self._channel is not None:
             await self._channel.close(None)
 
     def note_answer(self) -> None:
-        """Remembers that a gateway answered, so that later calls are more patient."""
+        """Remembers that a gateway answered, so that later calls wait for ``timeout``."""
         self._was_reached = True
 
     def patience(self, timeout: float) -> float:
-        """Returns how many seconds to repeat for: the time-out, or less while no gateway ever answered."""
+        """Returns the seconds to repeat a call for: the timeout, or less before any gateway answered."""
         return timeout if self._was_reached else min(timeout, self.connect_timeout)
 
     @contextmanager
     def errors_of_calls(self) -> Iterator[None]:
-        """Raises what goes wrong with a call inside as the HeadraceError that it stands for."""
+        """Turns gRPC errors of a call in its body into HeadraceErrors."""
         try:
             yield
         except grpc.aio.AioRpcError as rpc_error:
@@ -133,12 +138,12 @@ class GatewayConnection:
         request: Request,
         timeout: float | None = None,
     ) -> Response:
-        """Returns the answer to a call, which is repeated while the gateway is away.
+        """Returns the response to a call, which is repeated while the gateway is unavailable.
 
         Args:
-            method: A call of ``stub`` that is safe to repeat.
-            request: What to send.
-            timeout: Seconds for all attempts together; default: that of the connection.
+            method: Method of ``stub`` that is safe to repeat.
+            request: Request to send.
+            timeout: Seconds for all attempts together. Default: the timeout of the connection.
 
         Raises:
             HeadraceError: The gateway answered with an error, or none answered in time.

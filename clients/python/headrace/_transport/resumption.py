@@ -1,4 +1,4 @@
-"""Whether and when a stream that broke is asked for again."""
+"""Decides whether and when to reopen a broken stream."""
 
 from time import monotonic
 
@@ -9,10 +9,10 @@ STEADY_SECONDS = 2.0
 
 
 class Resumption:
-    """The patience of one chain of streams, each of which continues the one before.
+    """Waits between streams that continue each other, up to the resume_timeout for each outage.
 
     Args:
-        connection: Whose resume_timeout holds for each outage.
+        connection: Connection of the streams, with the resume_timeout.
     """
 
     def __init__(self, connection: GatewayConnection) -> None:
@@ -22,32 +22,33 @@ class Resumption:
         self._has_news = False
 
     def begin_stream(self) -> None:
-        """Takes note that a stream was asked for."""
+        """Records that a stream was requested."""
         self._open_time, self._has_news = None, False
 
     def open_stream(self) -> None:
-        """Takes note that a gateway has answered and will send what there is to send."""
+        """Records that a gateway accepted the stream."""
         self._connection.note_answer()
         self._open_time = monotonic()
 
     def expect_news(self) -> None:
-        """Takes note that the stream owes an answer: that it stands shows nothing any more."""
+        """Records that a response is due: an open stream no longer counts as healthy without one."""
         self._open_time = None
 
     def note_news(self) -> None:
-        """Takes note that the stream brought something new."""
+        """Records that the stream brought news."""
         self._has_news = True
 
     def was_steady(self) -> bool:
-        """Returns whether the last stream worked, so that its break begins an outage.
+        """Returns whether the last stream worked, so that its break starts a new outage.
 
-        It did if it brought news, or stood for a while: a waiting job may have no news for hours.
+        A stream worked if it brought news, or stayed open for two seconds: a waiting job may have no news for
+        hours.
         """
         stood = self._open_time is not None and monotonic() - self._open_time >= STEADY_SECONDS
         return self._has_news or stood
 
     async def wait(self) -> bool:
-        """Waits before the next stream; returns False at once where it would come too late."""
+        """Waits before the next stream. Returns False at once if it would start too late."""
         if self.was_steady():
             self._backoff = Backoff()
         return await self._backoff.wait(self._connection.patience(self._connection.resume_timeout))

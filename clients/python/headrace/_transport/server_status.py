@@ -1,4 +1,4 @@
-"""The status that a server ended a call with, however the call looks to a writer."""
+"""The status with which a server ended a call, also after a failed write."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -10,29 +10,29 @@ T = TypeVar("T")
 
 _FAILED_WRITE = "Internal error from Core"
 _SECONDS_BETWEEN_LOOKS = 0.01
-_MOST_LOOKS = 50
+_MAX_LOOKS = 50
 
 
 class ServerStatus:
     """The status of a call that is written to while it is read.
 
-    A write that fails because the server has ended the call makes grpc.aio put an INTERNAL of its own in
-    place of the server's status, until that comes: before the failed write or some milliseconds after it.
+    If a write fails because the server has ended the call, grpc.aio reports its own INTERNAL instead of the
+    server's status until that arrives: before the failed write or some milliseconds after it.
 
     Args:
-        call: Just started.
+        call: Call that was just started.
     """
 
     def __init__(self, call: "grpc.aio.StreamStreamCall[Any, Any]") -> None:
         self._call = call
         self._error: grpc.aio.AioRpcError | None = None
-        call.add_done_callback(lambda _: self._look())  # comes before a failed write can change the status
+        call.add_done_callback(lambda _: self._look())  # runs before a failed write can change the status
 
     async def error_behind(self, error: grpc.aio.AioRpcError) -> grpc.aio.AioRpcError:
-        """Returns what the server ended the call with; the given error of the call where it said nothing."""
+        """Returns the error with which the server ended the call, or the given error if it sent none."""
         if error.details() != _FAILED_WRITE:
             return error
-        for _ in range(_MOST_LOOKS):
+        for _ in range(_MAX_LOOKS):
             if self._error is not None:
                 return self._error
             await asyncio.sleep(_SECONDS_BETWEEN_LOOKS)
@@ -47,11 +47,11 @@ class ServerStatus:
 
 
 def _value_of(coroutine: Coroutine[Any, Any, T]) -> T:
-    """Returns what a coroutine returns that has nothing to wait for: a call that is done knows its status."""
+    """Returns the value of a coroutine that never waits: a finished call knows its status."""
     try:
         coroutine.send(None)
     except StopIteration as end:
         value: T = end.value
         return value
     coroutine.close()
-    raise RuntimeError("a call that is done has no status")
+    raise RuntimeError("a finished call has no status")

@@ -1,4 +1,4 @@
-"""Kinds of work: what a job can name, and how to define one."""
+"""Kinds of work: the built-in ones, and the parts to define others."""
 
 from headrace.kinds.estimate import CallEstimate, estimate_tokens
 from headrace.kinds.kind import (

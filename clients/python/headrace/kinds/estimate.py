@@ -1,18 +1,18 @@
-"""Guessing what a job will take, before it is submitted."""
+"""Estimates of calls and tokens before a job is submitted."""
 
 from typing import NamedTuple
 
 _BYTES_PER_TOKEN = 4
-_TOKENS_AROUND_TEXT = 4
+_TOKENS_PER_MESSAGE = 4
 
 
 class CallEstimate(NamedTuple):
-    """A call that an item will make, as far as it can be known before.
+    """A call that an item is expected to make.
 
     Attributes:
-        model: The provider's name of the model; None: the default model.
-        input_tokens: Of the chat.
-        output_tokens: Of the answer: as many as are expected, or allowed.
+        model: The provider's name of the model. None: the default model.
+        input_tokens: Tokens of the chat.
+        output_tokens: Tokens of the answer: the number expected, or allowed.
     """
 
     model: str | None
@@ -21,8 +21,8 @@ class CallEstimate(NamedTuple):
 
 
 def estimate_tokens(*messages: str) -> int:
-    """Returns about how many tokens the messages of a chat have: one for four bytes, and some around each."""
+    """Returns the estimated tokens of a chat: one for every four bytes, and four for each message."""
     return sum(
-        _TOKENS_AROUND_TEXT + -(-len(text.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN)
+        _TOKENS_PER_MESSAGE + -(-len(text.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN)
         for text in messages
     )

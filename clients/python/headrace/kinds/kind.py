@@ -1,7 +1,7 @@
-"""What a kind of work is: a name, a schema of params, and an async function over one item.
+"""The definition of a kind of work: a name, a schema of params, and an async function over one item.
 
-A kind needs no broker, no database and no provider's library: what it wants of the outside world it asks
-of its ItemContext. So a test calls ``await kind.run(params, item, context)`` with a context of its own.
+A kind needs no broker, no database and no provider's library. It reaches the outside world through its
+ItemContext alone, so a test calls ``await kind.run(params, item, context)`` with its own context.
 """
 
 from collections.abc import Awaitable, Callable, Sequence
@@ -12,7 +12,7 @@ from pydantic import BaseModel
 
 from headrace.kinds.estimate import CallEstimate
 
-JsonValue = Any  # None, bool, int, float, str, list or dict, as the json text of an item holds it
+JsonValue = Any  # None, bool, int, float, str, list or dict: the value of an item's JSON text
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Message:
 
 @dataclass(frozen=True)
 class Completion:
-    """What the provider answered to one call.
+    """The provider's response to one call.
 
     Attributes:
-        text: The answer's text, unchanged.
-        finish_reason: As the provider named it, such as ``stop`` or ``length``.
-        input_tokens: That the provider counted for the chat; 0 where it said nothing.
-        output_tokens: That it counted for the answer, hidden thinking included; 0 where it said nothing.
-        cached_tokens: Those of input_tokens that came from its prompt cache.
+        text: Text of the answer, unchanged.
+        finish_reason: The provider's name for the end of the answer, such as ``stop`` or ``length``.
+        input_tokens: Tokens of the chat, as counted by the provider. 0 if it did not report them.
+        output_tokens: Tokens of the answer, including hidden thinking. 0 if the provider did not report them.
+        cached_tokens: Part of input_tokens that came from the provider's prompt cache.
     """
 
     text: str
@@ -43,7 +43,7 @@ class Completion:
 
 
 class ItemContext(Protocol):
-    """What a running item may use."""
+    """The interface of a running item to the outside world."""
 
     async def complete(
         self,
@@ -53,37 +53,39 @@ class ItemContext(Protocol):
         temperature: float | None = None,
         max_output_tokens: int | None = None,
     ) -> Completion:
-        """Makes one chat completion and counts its tokens on the item.
+        """Makes one chat completion and counts its tokens for the item. Several may run concurrently.
 
-        Several may be under way at once. Where an attempt of the item ends because a call failed, calls that
-        finished in it are not paid for again: in the item's next attempt on the same worker process the same
-        request gets the same answer, with no call and no tokens counted. Where no call failed, a
-        RetryableError of the handler's own asks for fresh answers. What a process knew dies with it: after
-        a crash, and where another worker takes the item over, an unfinished item starts from its beginning.
+        If a failed call ends an attempt, the calls that finished in it are not paid for again: in the item's
+        next attempt on the same worker process, the same request gets the same answer, without a call and
+        without tokens. If no call failed, a RetryableError of the handler asks for fresh answers.
 
-        In a job with cache_responses the answer may be that of an equal call of another item, with no call and
-        no tokens counted here. The same request again in the same item is another call. An answer with which
-        the handler fails is forgotten, and a RetryableError of its own asks for fresh answers there too.
+        These answers live in the memory of the worker process. After a crash, or when another worker takes
+        the item over, an unfinished item starts over and makes all its calls again.
+
+        In a job with cache_responses, the answer may come from an equal call of another item, without a call
+        and without tokens. The same request made twice by one item is two calls. If the handler fails on an
+        answer, the answer is dropped from the cache. A RetryableError of the handler asks for fresh answers
+        there too.
 
         Args:
             messages: The chat so far.
-            model: The provider's name of the model; None: the worker's default model.
-            temperature: As the provider defines it; None: not sent.
-            max_output_tokens: None: not sent.
+            model: The provider's name of the model. None: the worker's default model.
+            temperature: Temperature, as the provider defines it. None: not sent.
+            max_output_tokens: Maximum tokens of the answer. None: not sent.
 
         Raises:
-            RetryableError: The call failed in a way that may pass.
+            RetryableError: The call failed, and another attempt may succeed.
             ItemFailedError: The provider refuses this input for good.
             JobFailedError: No call of this job can succeed (bad key, unknown model, no quota).
         """
 
 
 class RetryableError(Exception):
-    """An attempt of an item failed; another one may succeed.
+    """An attempt of an item failed, and another one may succeed.
 
     Attributes:
         reason: UPPER_SNAKE_CASE, such as RATE_LIMITED.
-        retry_after: Seconds the provider asked to wait, or None.
+        retry_after: Seconds to wait, if the provider asked for it.
     """
 
     def __init__(self, reason: str, message: str, retry_after: float | None = None) -> None:
@@ -94,7 +96,7 @@ class RetryableError(Exception):
 
 
 class ItemFailedError(Exception):
-    """An item failed for good, alone.
+    """An item failed for good. Other items of the job continue.
 
     Attributes:
         reason: UPPER_SNAKE_CASE, such as LABEL_UNKNOWN.
@@ -107,7 +109,7 @@ class ItemFailedError(Exception):
 
 
 class JobFailedError(ItemFailedError):
-    """No item of this job can succeed: the whole job fails, now."""
+    """No item of this job can succeed: the whole job fails at once."""
 
 
 P = TypeVar("P", bound=BaseModel)
@@ -118,16 +120,17 @@ class Kind(Generic[P]):
     """A kind of work.
 
     Attributes:
-        name: Such as ``llm.classify``.
-        description: What it does with one item, in a sentence or two.
-        params_model: Params of a job are validated by it; its JSON schema is shown to clients. Unknown
-            fields should be forbidden, so that a misspelt one is named. A field ``model`` names the model
-            that the calls of a job go to (None: the worker's default), so that they wait while it cools down.
-        run: Works on one item: params, the item's JSON value, context; returns the output's JSON value.
-        max_attempts: Attempts of an item in a round, the first included. Those that the provider turned away for
-            its rate limit are not counted here.
-        estimate: Tells of params and an item which calls ``run`` will make, so that clients can ask what a
-            job will take; it may raise what ``run`` would raise before any call. None: it is not known.
+        name: Name, such as ``llm.classify``.
+        description: Effect on one item, in a sentence or two.
+        params_model: Model that validates the params of a job. Clients see its JSON schema. It should forbid
+            unknown fields, so that a misspelt one is reported. A field ``model`` names the model that the
+            job's calls go to (None: the worker's default), so that they wait while it cools down.
+        run: Handler of one item. Takes params, the item's JSON value and the context; returns the JSON value
+            of the output.
+        max_attempts: Maximum attempts of an item in a round, including the first. Attempts that a rate limit
+            of the provider turned away do not count.
+        estimate: Function from params and an item to the calls that ``run`` will make, for estimates of a
+            job. It may raise what ``run`` would raise before any call. None: the calls are unknown.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""The kind ``llm.classify``: gives each item one of the job's labels."""
+"""The kind ``llm.classify``: assigns each item one of the job's labels."""
 
 from collections.abc import Sequence
 from functools import cached_property
@@ -25,19 +25,19 @@ class LlmClassifyParams(BaseModel):
     """Params of ``llm.classify``.
 
     Attributes:
-        labels: 1 to 1,000 different ones.
-        template: The user's message, with ``{field}`` where a field of the item goes.
-        model: The provider's name of the model; None: the worker's default model.
+        labels: Labels to choose from, 1 to 1,000 different ones.
+        template: Message of the user, with ``{field}`` for a field of the item.
+        model: The provider's name of the model. None: the worker's default model.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
     labels: list[Annotated[str, StringConstraints(max_length=500)]] = Field(
-        min_length=1, max_length=1000, description="The labels to choose from; case makes no difference."
+        min_length=1, max_length=1000, description="Labels to choose from. Case makes no difference."
     )
     template: str = Field(
         max_length=100_000,
-        description="The text to classify: {field} stands for that field of the item; {{ and }} are braces.",
+        description="Text to classify. {field} stands for that field of the item; {{ and }} are braces.",
     )
     model: str | None = Field(
         default=None,
@@ -65,31 +65,31 @@ class LlmClassifyParams(BaseModel):
 
     @cached_property
     def label_by_fold(self) -> dict[str, str]:
-        """The labels, by what answers are compared by."""
+        """The labels by their folded text."""
         return fold_labels(self.labels)
 
     @cached_property
     def instruction(self) -> Message:
-        """The first message of every call of the job: equal bytes, so that a provider's cache takes it."""
+        """The first message of every call of the job: equal bytes, so that a provider can cache it."""
         return Message("system", _INSTRUCTION + "\n".join(self.labels))
 
     @cached_property
     def instruction_tokens(self) -> int:
-        """About how many tokens the instruction has."""
+        """Estimated tokens of the instruction."""
         return estimate_tokens(self.instruction.content)
 
     @cached_property
     def label_tokens(self) -> int:
-        """About how many tokens the longest label has."""
+        """Estimated tokens of the longest label."""
         return max(estimate_tokens(label) for label in self.labels)
 
 
 async def run_llm_classify(params: LlmClassifyParams, item: JsonValue, context: ItemContext) -> JsonValue:
-    """Returns ``{"label": ...}`` with one of the params' labels, as it is written there.
+    """Returns ``{"label": ...}`` with one of the labels, spelt as in the params.
 
-    One chat completion, and a second where the answer is none of the labels. Neither temperature nor a
-    limit of output tokens is sent: reasoning models refuse every temperature but their own, and think
-    within that limit. The same item always gives the same request.
+    Makes one chat completion, and a second if the first answer matches no label. Sends neither a temperature
+    nor a limit of output tokens: reasoning models refuse every temperature but their own, and their thinking
+    counts towards that limit. The same item always makes the same request.
 
     Raises:
         ItemFailedError: FIELD_MISSING (no call was made), or LABEL_UNKNOWN after the second answer.
@@ -102,15 +102,15 @@ async def run_llm_classify(params: LlmClassifyParams, item: JsonValue, context: 
         answer = await context.complete(chat, model=params.model)
         label = match_label(answer.text, params.label_by_fold)
     if label is None:
-        raise ItemFailedError("LABEL_UNKNOWN", "the model answered twice with something that is no label")
+        raise ItemFailedError("LABEL_UNKNOWN", "both answers of the model match no label")
     return {"label": label}
 
 
 def estimate_llm_classify(params: LlmClassifyParams, item: JsonValue) -> Sequence[CallEstimate]:
-    """Returns the one call of an item whose answer is a label; a model that thinks writes more.
+    """Returns the single call of an item, with a label as its answer. A model that thinks writes more.
 
     Raises:
-        ItemFailedError: FIELD_MISSING: there will be no call.
+        ItemFailedError: FIELD_MISSING: the item makes no call.
     """
     user_tokens = estimate_tokens(params.parsed_template.render(item))
     return [CallEstimate(params.model, params.instruction_tokens + user_tokens, params.label_tokens)]
@@ -119,8 +119,8 @@ def estimate_llm_classify(params: LlmClassifyParams, item: JsonValue) -> Sequenc
 LLM_CLASSIFY = Kind(
     name="llm.classify",
     description=(
-        "Gives each item one of the labels, by one chat completion; an answer outside the labels is asked "
-        'for once more, then fails the item. Output: {"label": ...}.'
+        "Assigns each item one of the labels, by one chat completion. If the answer matches none, it asks "
+        'once more, then the item fails. Output: {"label": ...}.'
     ),
     params_model=LlmClassifyParams,
     run=run_llm_classify,

@@ -1,4 +1,4 @@
-"""The kind ``llm.complete``: asks a model one question about each item, or several side by side."""
+"""The kind ``llm.complete``: asks a model one question about each item, or several concurrently."""
 
 import asyncio
 import re
@@ -22,11 +22,11 @@ from headrace.kinds.kind import (
 from headrace.kinds.template import Template, parse_template
 
 MAX_PROMPT_COUNT = 20
-# Of an answer without a limit, where nothing is known of it.
+# Of an answer without a limit. Its real length is unknown before the first call.
 _EXPECTED_OUTPUT_TOKENS = 500
 _RATE_LIMITED = "RATE_LIMITED"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_PLACES = "{field} stands for that field of the item; {{ and }} are braces."
+_FIELDS = "{field} stands for that field of the item; {{ and }} are braces."
 
 
 def _check_template(text: str) -> str:
@@ -41,12 +41,12 @@ class LlmCompleteParams(BaseModel):
     """Params of ``llm.complete``: exactly one of ``prompt`` and ``prompts``.
 
     Attributes:
-        prompt: The user's message, with ``{field}`` where a field of the item goes.
-        prompts: 1 to 20 of them by name, each a call of its own.
-        system: The first message of every call, sent as it is; None: not sent.
-        model: The provider's name of the model; None: the worker's default model.
-        max_output_tokens: Of each answer; None: not sent.
-        temperature: As the provider defines it; None: not sent.
+        prompt: Message of the user, with ``{field}`` for a field of the item.
+        prompts: 1 to 20 prompts by name, each in its own call.
+        system: First message of every call, sent unchanged. None: not sent.
+        model: The provider's name of the model. None: the worker's default model.
+        max_output_tokens: Maximum tokens of each answer. None: not sent.
+        temperature: Temperature, as the provider defines it. None: not sent.
     """
 
     model_config = ConfigDict(
@@ -55,21 +55,21 @@ class LlmCompleteParams(BaseModel):
         json_schema_extra={"oneOf": [{"required": ["prompt"]}, {"required": ["prompts"]}]},
     )
 
-    prompt: PromptText | None = Field(default=None, description=f"What to ask about each item: {_PLACES}")
+    prompt: PromptText | None = Field(default=None, description=f"Prompt for each item. {_FIELDS}")
     prompts: dict[str, PromptText] | None = Field(
         default=None,
         min_length=1,
         max_length=MAX_PROMPT_COUNT,
         description=(
-            "What to ask about each item, by name (1 to 64 of A-Z, a-z, 0-9, _ and -): "
-            f"all are asked side by side. {_PLACES}"
+            "Prompts for each item by name (1 to 64 of A-Z, a-z, 0-9, _ and -), all asked concurrently. "
+            f"{_FIELDS}"
         ),
     )
     system: str | None = Field(
         default=None,
         min_length=1,
         max_length=100_000,
-        description="The system message of every call, the same for all items: it has no places for fields.",
+        description="System message of every call, the same for all items. It has no {field} places.",
     )
     model: str | None = Field(
         default=None,
@@ -81,14 +81,17 @@ class LlmCompleteParams(BaseModel):
         default=None,
         ge=1,
         le=10_000_000,
-        description="Where each answer is cut off; its finish_reason is then length. Default: not sent.",
+        description=(
+            "Maximum tokens of each answer. A longer one is cut off, with the finish_reason length. "
+            "Default: not sent."
+        ),
     )
     temperature: float | None = Field(
         default=None,
         ge=0,
         le=2,
         allow_inf_nan=False,
-        description="As the provider defines it; some models refuse any. Default: not sent.",
+        description="Temperature, as the provider defines it. Some models refuse any. Default: not sent.",
     )
 
     @field_validator("prompts")
@@ -96,18 +99,18 @@ class LlmCompleteParams(BaseModel):
     def _have_plain_names(cls, prompts: dict[str, str] | None) -> dict[str, str] | None:
         for place, name in enumerate(prompts or ()):
             if not _NAME.fullmatch(name):
-                raise ValueError(f"the name at place {place} is not 1 to 64 of A-Z, a-z, 0-9, _ and -")
+                raise ValueError(f"the name at position {place} is not 1 to 64 of A-Z, a-z, 0-9, _ and -")
         return prompts
 
     @model_validator(mode="after")
-    def _ask_one_way(self) -> Self:
+    def _has_one_of_prompt_and_prompts(self) -> Self:
         if (self.prompt is None) == (self.prompts is None):
             raise ValueError("must have exactly one of prompt and prompts")
         return self
 
     @cached_property
     def templates(self) -> Mapping[str, Template]:
-        """The templates by name, parsed; that of ``prompt`` has the empty name."""
+        """The parsed templates by name. The template of ``prompt`` has the empty name."""
         prompts = self.prompts if self.prompts is not None else {"": self.prompt or ""}
         return {name: parse_template(text) for name, text in prompts.items()}
 
@@ -116,11 +119,11 @@ async def run_llm_complete(params: LlmCompleteParams, item: JsonValue, context: 
     """Returns the answer to ``prompt``, or ``{"answers": {name: answer}}`` in the order of ``prompts``.
 
     An answer is ``{"text", "finish_reason", "input_tokens", "output_tokens", "cached_tokens"}``. The text is
-    the model's, unchanged; it may be empty, such as where a model spent max_output_tokens on thinking. The
-    same item always gives the same requests.
+    unchanged. It may be empty, for example if a model spent max_output_tokens on thinking. The same item
+    always makes the same requests.
 
-    Where a call fails in a way that may pass, the others are let finish, for they are paid for, and the item
-    is tried again. One that fails for good ends the others at once.
+    If a call fails with a RetryableError, the others finish, because they are paid for, and then the item is
+    retried. A call that fails for good cancels the others at once.
 
     Raises:
         ItemFailedError: FIELD_MISSING (no call was made), or the provider refused one of the prompts.
@@ -130,7 +133,7 @@ async def run_llm_complete(params: LlmCompleteParams, item: JsonValue, context: 
     chats = {
         name: [*system, Message("user", template.render(item))] for name, template in params.templates.items()
     }
-    outcomes = await _ask_side_by_side(params, chats, context)
+    outcomes = await _ask_concurrently(params, chats, context)
     faults = {name: fault for name, fault in outcomes.items() if isinstance(fault, RetryableError)}
     if faults:
         raise _fault_of_item(faults)
@@ -138,13 +141,13 @@ async def run_llm_complete(params: LlmCompleteParams, item: JsonValue, context: 
     return answers[""] if params.prompts is None else {"answers": answers}
 
 
-async def _ask_side_by_side(
+async def _ask_concurrently(
     params: LlmCompleteParams, chats: Mapping[str, Sequence[Message]], context: ItemContext
 ) -> Mapping[str, Completion | RetryableError]:
-    """Returns what became of each call, once all have ended.
+    """Returns the outcome of each call, after all have ended.
 
     Raises:
-        ItemFailedError: Of the first call that failed for good; the others were cancelled.
+        ItemFailedError: The first call failed for good, and the others were cancelled.
     """
     try:
         async with asyncio.TaskGroup() as group:
@@ -176,7 +179,7 @@ async def _ask(
 
 
 def _fault_of_item(faults: Mapping[str, RetryableError]) -> RetryableError:
-    """Returns one error for several: a rate limit only where there is nothing else, for it uses up no attempt."""
+    """Returns one error for several: a rate limit only if all are, since it does not count as an attempt."""
     name, fault = next(
         ((name, fault) for name, fault in faults.items() if fault.reason != _RATE_LIMITED),
         next(iter(faults.items())),
@@ -200,10 +203,10 @@ def _show(answer: Completion) -> JsonValue:
 
 
 def estimate_llm_complete(params: LlmCompleteParams, item: JsonValue) -> Sequence[CallEstimate]:
-    """Returns the call of each prompt, with as long an answer as is allowed, or else 500 tokens.
+    """Returns the call of each prompt, with an answer of max_output_tokens, or 500 tokens without a limit.
 
     Raises:
-        ItemFailedError: FIELD_MISSING: there will be no call.
+        ItemFailedError: FIELD_MISSING: the item makes no call.
     """
     system = [params.system] if params.system is not None else []
     output_tokens = params.max_output_tokens or _EXPECTED_OUTPUT_TOKENS
@@ -216,9 +219,9 @@ def estimate_llm_complete(params: LlmCompleteParams, item: JsonValue) -> Sequenc
 LLM_COMPLETE = Kind(
     name="llm.complete",
     description=(
-        "Asks a model about each item: one prompt, or up to 20 named prompts side by side, each a chat "
+        "Asks a model about each item: one prompt, or up to 20 named prompts concurrently, each a chat "
         'completion. Output: {"text": ..., "finish_reason": ..., "input_tokens": ..., "output_tokens": ..., '
-        '"cached_tokens": ...}, or {"answers": {name: the same}} of several.'
+        '"cached_tokens": ...}, or {"answers": {name: the same}} for several.'
     ),
     params_model=LlmCompleteParams,
     run=run_llm_complete,

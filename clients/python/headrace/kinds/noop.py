@@ -1,4 +1,4 @@
-"""The kind ``noop``: does nothing, for trying and measuring."""
+"""The kind ``noop``: does nothing, for tests and measurements."""
 
 import asyncio
 
@@ -11,18 +11,16 @@ class NoopParams(BaseModel):
     """Params of ``noop``.
 
     Attributes:
-        sleep_ms: How long each item takes, in milliseconds.
+        sleep_ms: Duration of each item in milliseconds.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    sleep_ms: int = Field(
-        default=0, ge=0, le=3_600_000, description="How long each item takes, in milliseconds."
-    )
+    sleep_ms: int = Field(default=0, ge=0, le=3_600_000, description="Duration of each item in milliseconds.")
 
 
 async def run_noop(params: NoopParams, item: JsonValue, context: ItemContext) -> JsonValue:
-    """Returns an empty object, after the wanted time, whatever the item is."""
+    """Returns an empty object after the requested time, for any item."""
     if params.sleep_ms:
         await asyncio.sleep(params.sleep_ms / 1000)
     return {}
@@ -30,7 +28,7 @@ async def run_noop(params: NoopParams, item: JsonValue, context: ItemContext) ->
 
 NOOP = Kind(
     name="noop",
-    description="Does nothing with an item but wait sleep_ms; for trying and measuring.",
+    description="Waits sleep_ms for each item and does nothing else. For tests and measurements.",
     params_model=NoopParams,
     run=run_noop,
     estimate=lambda params, item: (),

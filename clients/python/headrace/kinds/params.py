@@ -1,4 +1,4 @@
-"""Params of a job: checking them against their kind, and showing their schema."""
+"""Validates the params of a job against its kind, and renders their schema."""
 
 from typing import Any
 
@@ -11,16 +11,16 @@ from headrace.kinds.kind import Kind
 
 
 def validate_params(kind: Kind[Any], params_text: str) -> BaseModel:
-    """Returns a job's params as the kind's ``run`` takes them.
+    """Returns a job's params as the params_model of the kind.
 
     Args:
-        kind: The kind the job names.
-        params_text: JSON text of an object; empty means ``{}``.
+        kind: Kind of the job.
+        params_text: JSON text of an object. Empty means ``{}``.
 
     Raises:
         InvalidArgumentError: With a violation for each wrong field, named ``params.labels`` or
-            ``params.labels[3]``, or ``params`` where the text is no JSON object. No message repeats what
-            was sent.
+            ``params.labels[3]``, or ``params`` if the text is not a JSON object. Messages never contain the
+            values that were sent.
     """
     try:
         params = orjson.loads(params_text or "{}")
@@ -39,7 +39,7 @@ def validate_params(kind: Kind[Any], params_text: str) -> BaseModel:
 def params_schema(kind: Kind[Any]) -> str:
     """Returns the JSON Schema (draft 2020-12) of a kind's params, as JSON text."""
     schema = kind.params_model.model_json_schema()
-    schema.pop("description", None)  # the model's docstring; its fields speak for themselves
+    schema.pop("description", None)  # the model's docstring; the fields have their own descriptions
     return orjson.dumps({"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}).decode()
 
 

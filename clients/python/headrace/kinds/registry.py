@@ -1,4 +1,4 @@
-"""The kinds that a job can name."""
+"""The registry of kinds that a job can name."""
 
 from importlib.metadata import entry_points
 from typing import Any
@@ -12,17 +12,17 @@ ENTRY_POINT_GROUP = "headrace.kinds"
 
 
 def builtin_kinds() -> dict[str, Kind[Any]]:
-    """Returns the kinds that come with Headrace, by name."""
+    """Returns the built-in kinds by name."""
     return {kind.name: kind for kind in (LLM_CLASSIFY, LLM_COMPLETE, NOOP)}
 
 
 def installed_kinds() -> dict[str, Kind[Any]]:
-    """Returns the built-in kinds and those that installed distributions offer, by name.
+    """Returns the built-in kinds and those of installed distributions, by name.
 
-    A distribution offers a kind by an entry point of the group ``headrace.kinds`` that names a Kind object.
+    A distribution offers a kind through an entry point of the group ``headrace.kinds`` that names a Kind.
 
     Raises:
-        TypeError: An entry point names something else.
+        TypeError: An entry point names another object.
         ValueError: Two kinds have the same name.
     """
     kinds = builtin_kinds()

@@ -1,4 +1,4 @@
-"""Prompt templates: text with ``{field}`` places that an item's fields fill."""
+"""Prompt templates: text in which ``{field}`` stands for a field of the item."""
 
 import json
 import re
@@ -15,26 +15,26 @@ class Template:
     """A parsed template.
 
     Attributes:
-        parts: Literal text and field names in turns: text first and last, so field names are at the odd
-            places.
+        parts: Literal text and field names in alternation. Text is first and last, so field names are at odd
+            positions.
     """
 
     parts: tuple[str, ...]
 
     @property
     def fields(self) -> Sequence[str]:
-        """Names of the fields it asks for, in order; one used twice is there twice."""
+        """Names of its fields, in order. A name used twice appears twice."""
         return self.parts[1::2]
 
     def render(self, item: JsonValue) -> str:
-        """Returns the text with an item's fields put in: strings as they are, other values as JSON text.
+        """Returns the text with an item's fields filled in: strings unchanged, other values as JSON text.
 
         Raises:
-            ItemFailedError: FIELD_MISSING; the item lacks a field, or is not an object.
+            ItemFailedError: FIELD_MISSING: the item lacks a field, or is not an object.
         """
         if not isinstance(item, dict):
             raise ItemFailedError(
-                "FIELD_MISSING", f"the template wants field {self.fields[0]!r}, but the item is not an object"
+                "FIELD_MISSING", f"the template needs field {self.fields[0]!r}, but the item is not an object"
             )
         parts = list(self.parts)
         for place in range(1, len(parts), 2):
@@ -49,10 +49,10 @@ class Template:
 def parse_template(text: str) -> Template:
     """Returns the parsed template. ``{name}`` is a field, ``{{`` and ``}}`` are literal braces.
 
-    A field's name is any text without braces; spaces in it count.
+    A field's name is any text without braces. Spaces in it count.
 
     Raises:
-        ValueError: A lone brace, an empty name, or no field at all.
+        ValueError: The text has a lone brace, an empty name, or no field.
     """
     parts, literal, end = [], "", 0
     for token in _TOKEN.finditer(text):
@@ -66,5 +66,5 @@ def parse_template(text: str) -> Template:
         else:
             raise ValueError(f"has a lone brace at character {token.start()}; write {{{{ or }}}} for a brace")
     if not parts:
-        raise ValueError("must hold at least one {field} of the item")
+        raise ValueError("must contain at least one {field} of the item")
     return Template((*parts, literal + text[end:]))

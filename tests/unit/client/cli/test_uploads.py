@@ -50,7 +50,7 @@ async def test_a_large_input_is_uploaded_line_for_line(cli, upload, write, job_i
     assert upload().closed
 
 
-async def test_a_small_stdin_is_no_upload(cli, gateway, job_id):
+async def test_a_small_stdin_is_not_uploaded(cli, gateway, job_id):
     done = await cli.run("submit", "noop", "--items", "-", stdin="0\n1\n2\n")
     assert done.out == f"{job_id}\n"
     assert [list(request.items) for request in gateway.requests] == [["0", "1", "2"]]
@@ -67,17 +67,17 @@ async def test_the_id_is_printed_while_items_are_still_read(cli, gateway, upload
     assert upload().closed
 
 
-async def test_json_tells_the_job_with_all_its_items(cli, write, job_id):
+async def test_json_shows_the_job_with_all_its_items(cli, write, job_id):
     done = await cli.run("submit", "noop", "--items", write(lines(100)), "--json")
     (job,) = done.objects
     assert (job["job_id"], job["progress"]["total_count"]) == (job_id, 100)
 
 
-async def test_a_broken_line_in_an_upload_is_named_and_told_how_to_go_on(cli, upload, write, job_id):
+async def test_a_broken_line_in_an_upload_is_named_with_how_to_continue(cli, upload, write, job_id):
     command = ["submit", "noop", "--request-id", "mine", "--items"]
     done = await cli.run(*command, write(lines(150, bad_line=141)))
     assert (done.code, done.out) == (2, f"{job_id}\n")
-    assert "line 141 is no JSON" in done.err
+    assert "line 141 is not JSON" in done.err
     assert "the items before it are stored" in done.err
     assert "--request-id mine" in done.err
     assert len(done.err.splitlines()) == 1
@@ -91,15 +91,15 @@ async def test_an_item_over_1_mb_in_an_upload_is_named_by_its_line(cli, write):
     text = lines(150) + json.dumps("y" * 2_000_000) + "\n"
     done = await cli.run("submit", "noop", "--items", write(text))
     assert done.code == 2
-    assert "line 151 passes 1 MB" in done.err
+    assert "line 151 exceeds 1 MB" in done.err
 
 
-async def test_ctrl_c_in_an_upload_tells_how_to_go_on(cli, gateway, upload, job_id):
+async def test_ctrl_c_in_an_upload_prints_how_to_continue(cli, gateway, upload, job_id):
     process = await cli.start("submit", "noop", "--items", "-", "--request-id", "mine")
     process.stdin.write(lines(100).encode())
     await asyncio.wait_for(gateway.arrived.wait(), 30)
     process.send_signal(signal.SIGINT)
-    await asyncio.wait_for(process.wait(), 30)  # though its stdin is open
+    await asyncio.wait_for(process.wait(), 30)  # although its stdin is open
     out, err = await process.communicate()
     assert (process.returncode, out) == (130, f"{job_id}\n".encode())
     assert job_id in err.decode()
@@ -114,7 +114,7 @@ async def test_ctrl_c_while_stdin_is_awaited_ends_at_once(cli, gateway):
     fcntl.fcntl(theirs, fcntl.F_SETPIPE_SZ, 4096)
     process = await cli.start("submit", "noop", "--items", "-", "--request-id", "mine", stdin=ours)
     os.close(ours)
-    await asyncio.to_thread(os.write, theirs, b"1\n" * 4096)  # returns when half of it was read
+    await asyncio.to_thread(os.write, theirs, b"1\n" * 4096)  # returns after half of it was read
     process.send_signal(signal.SIGINT)
     await asyncio.wait_for(process.wait(), 30)
     os.close(theirs)
@@ -125,7 +125,7 @@ async def test_ctrl_c_while_stdin_is_awaited_ends_at_once(cli, gateway):
     assert gateway.requests == []
 
 
-async def test_an_error_of_the_gateway_in_an_upload_tells_how_to_go_on(cli, gateway, write, job_id):
+async def test_an_error_of_the_gateway_in_an_upload_prints_how_to_continue(cli, gateway, write, job_id):
     gateway.break_upload(InternalError("internal error"), after=2)
     done = await cli.run("submit", "noop", "--items", write(lines(100)), "--request-id", "mine")
     assert (done.code, done.out) == (4, f"{job_id}\n")
@@ -160,7 +160,7 @@ async def test_watching_ends_when_the_job_fails_while_stdin_is_awaited(cli, gate
     assert err == b""
 
 
-async def test_ctrl_c_while_watching_an_upload_tells_how_to_go_on(cli, gateway, make_job, job_id):
+async def test_ctrl_c_while_watching_an_upload_prints_how_to_continue(cli, gateway, make_job, job_id):
     gateway.script(make_job(1, "UPLOADING"), hold=True)
     process = await cli.start("submit", "noop", "--items", "-", "--watch", "--request-id", "mine")
     process.stdin.write(lines(100).encode())

@@ -42,6 +42,7 @@ async def test_get_prints_every_field_in_json(cli, gateway, make_job, job_id):
             "tenant": "default",
             "expire_time": None,
             "budget_micros": None,
+            "options": {},
         }
     ]
 
@@ -77,7 +78,7 @@ async def test_the_json_form_has_all_fields_of_the_protos(cli, gateway, make_job
     assert last["forecast"] is None
 
 
-async def test_get_tells_people_what_went_wrong(cli, gateway, make_job, job_id):
+async def test_get_shows_people_the_error(cli, gateway, make_job, job_id):
     error = jobs_pb2.Error(reason="PROVIDER_NOT_CONFIGURED", message="no key\nand no \x1b[31murl")
     gateway.jobs = [make_job(state="FAILED", failed=3, error=error)]
     done = await cli.run("get", job_id)
@@ -114,7 +115,7 @@ async def test_list_refuses_an_unknown_state(cli, gateway):
     assert "PENDING" in done.err
 
 
-async def test_an_empty_list_is_no_error(cli):
+async def test_an_empty_list_is_not_an_error(cli):
     assert (await cli.run("list", "--json")).out == ""
     assert (await cli.run("list")).code == 0
 
@@ -153,7 +154,7 @@ def read_terminal(descriptor) -> str:
     while True:
         try:
             chunks.append(os.read(descriptor, 65536))
-        except OSError:  # a terminal that its last writer closed
+        except OSError:  # the last writer closed the terminal
             os.close(descriptor)
             return b"".join(chunks).decode()
 
@@ -182,7 +183,7 @@ async def test_ctrl_c_detaches_also_in_the_background_of_a_script(cli, gateway, 
     assert out.decode().splitlines()[-1] == job_id
 
 
-async def test_a_watch_goes_on_after_a_break_and_exits_1_when_the_job_failed(cli, gateway, make_job, job_id):
+async def test_a_watch_resumes_after_a_break_and_exits_1_when_the_job_failed(cli, gateway, make_job, job_id):
     gateway.script(make_job(1), make_job(2), end=grpc.StatusCode.UNAVAILABLE)
     gateway.script(make_job(3, "FAILED"))
     done = await cli.run("watch", job_id, "--json")
@@ -209,9 +210,7 @@ async def test_only_failed_results_for_people(cli, gateway, make_result, job_id)
     assert (await cli.run("results", job_id)).out.splitlines()[0] == '0\tSUCCEEDED\t{"label":"a"}'
 
 
-async def test_people_are_told_how_often_an_item_was_tried_and_why_it_failed(
-    cli, gateway, make_result, job_id
-):
+async def test_people_see_the_number_of_attempts_and_why_they_failed(cli, gateway, make_result, job_id):
     result = make_result(1, error="BROKEN_ANSWER")
     result.attempt_count = 4
     for number, reason in enumerate(["RATE_LIMITED", "RATE_LIMITED", "\033[2J", "BROKEN_ANSWER"], start=1):
@@ -219,7 +218,7 @@ async def test_people_are_told_how_often_an_item_was_tried_and_why_it_failed(
     gateway.recorded = [(1, result)]
     done = await cli.run("results", job_id, "--failed")
     assert done.out == (
-        "1\tFAILED\tBROKEN_ANSWER: it went wrong (try 4, after 2 times RATE_LIMITED, \ufffd[2J)\n"
+        "1\tFAILED\tBROKEN_ANSWER: it went wrong (attempt 4, after 2 times RATE_LIMITED, \ufffd[2J)\n"
     )
     (shown,) = (await cli.run("results", job_id, "--failed", "--json")).objects
     assert shown["failed_attempts"][0] == {
@@ -266,7 +265,7 @@ async def test_followed_results_come_each_once_until_the_job_ends(
     assert [result["item_index"] for result in done.objects] == [3, 1, 0, 2]
 
 
-async def test_a_reader_that_leaves_early_is_no_error(cli, gateway, make_result, job_id):
+async def test_a_reader_that_leaves_early_is_not_an_error(cli, gateway, make_result, job_id):
     gateway.recorded = [(1, make_result(n, '"' + "x" * 1000 + '"')) for n in range(2000)]
     gateway.page_size = 500
     process = await cli.start("results", job_id, "--json")

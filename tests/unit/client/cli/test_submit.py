@@ -22,7 +22,7 @@ async def test_submit_prints_the_job_id_alone(cli, gateway, rows, job_id):
     (request,) = gateway.requests
     assert (request.kind, request.params, len(request.items)) == ("noop", "", 2)
     assert uuid.UUID(request.request_id)
-    assert request.job_class == jobs_pb2.JOB_CLASS_UNSPECIFIED
+    assert not request.options.ListFields()
 
 
 async def test_items_and_params_arrive_exactly_as_they_were_written(cli, gateway):
@@ -39,12 +39,9 @@ async def test_options_reach_the_gateway(cli, gateway, rows):
     done = await cli.run("submit", "noop", "--items", rows, *options, "--max-parallelism", "4")
     assert done.code == 0
     (request,) = gateway.requests
-    assert (request.request_id, request.job_class, request.max_parallelism) == (
-        "r1",
-        jobs_pb2.JOB_CLASS_BULK,
-        4,
-    )
-    assert request.HasField("max_failed_ratio")
+    assert request.request_id == "r1"
+    assert (request.options.job_class, request.options.max_parallelism) == (jobs_pb2.JOB_CLASS_BULK, 4)
+    assert request.options.HasField("max_failed_ratio")
     assert gateway.metadata[0]["headrace-tenant"] == "jobs-team"
 
 
@@ -52,17 +49,18 @@ async def test_timeouts_reach_the_gateway(cli, gateway, rows):
     options = ["--job-timeout", "2h", "--item-timeout", "15m", "--call-timeout", "30"]
     assert (await cli.run("submit", "noop", "--items", rows, *options)).code == 0
     (request,) = gateway.requests
-    lengths = [request.job_timeout, request.item_timeout, request.call_timeout]
+    sent = request.options
+    lengths = [sent.job_timeout, sent.item_timeout, sent.call_timeout]
     assert [length.seconds for length in lengths] == [7_200, 900, 30]
 
 
-async def test_the_wish_for_cached_answers_reaches_the_gateway_where_it_is_made(cli, gateway, rows):
+async def test_cached_responses_are_asked_for_only_with_their_flag(cli, gateway, rows):
     assert (await cli.run("submit", "noop", "--items", rows)).code == 0
     assert (await cli.run("submit", "noop", "--items", rows, "--cache-responses")).code == 0
-    assert [request.cache_responses for request in gateway.requests] == [False, True]
+    assert [request.options.cache_responses for request in gateway.requests] == [False, True]
 
 
-async def test_what_is_no_length_of_time_is_bad_use(cli, gateway, rows):
+async def test_a_text_that_is_not_a_duration_is_bad_use(cli, gateway, rows):
     done = await cli.run("submit", "noop", "--items", rows, "--item-timeout", "soon")
     assert (done.code, gateway.requests) == (2, [])
     assert "--item-timeout" in done.err
@@ -79,32 +77,32 @@ async def test_options_may_stand_before_the_command(cli, gateway, rows, job_id):
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
-        ('{"a": 1}\n\n{"a": \n', "line 3 is no JSON"),
-        ("[1]\nNaN\n", "line 2 is no JSON"),
-        (b'"ok"\n"\xff"\n', "line 2 is no JSON"),
-        ("\n  \n", "holds no items"),
-        ("", "holds no items"),
-        ('1\n"' + "x" * 1_100_000 + '"\n', "line 2 passes 1 MB"),
-        ('1\n"' + "x" * 9_000_000 + '"\n', "line 2 passes 1 MB"),
+        ('{"a": 1}\n\n{"a": \n', "line 3 is not JSON"),
+        ("[1]\nNaN\n", "line 2 is not JSON"),
+        (b'"ok"\n"\xff"\n', "line 2 is not JSON"),
+        ("\n  \n", "has no items"),
+        ("", "has no items"),
+        ('1\n"' + "x" * 1_100_000 + '"\n', "line 2 exceeds 1 MB"),
+        ('1\n"' + "x" * 9_000_000 + '"\n', "line 2 exceeds 1 MB"),
     ],
     ids=["broken", "nan", "not utf-8", "blank", "empty", "large", "huge"],
 )
-async def test_a_file_that_cannot_be_used_is_refused_and_nothing_is_submitted(cli, gateway, text, told):
+async def test_a_file_that_cannot_be_used_is_refused_and_nothing_is_submitted(cli, gateway, text, expected):
     done = await cli.run("submit", "noop", "--items", "-", stdin=text)
     assert (done.code, done.out) == (2, "")
-    assert told in done.err
+    assert expected in done.err
     assert "nothing was submitted" in done.err
     assert len(done.err.splitlines()) == 1
     assert gateway.requests == []
 
 
 @pytest.mark.parametrize(
-    ("args", "told"),
+    ("args", "expected"),
     [
         (["--items", "/nowhere/rows.jsonl"], "No such file"),
-        (["--items", "ROWS", "--params", "{"], "--params is no JSON"),
+        (["--items", "ROWS", "--params", "{"], "--params is not JSON"),
         (["--items", "ROWS", "--params", "[1]"], "--params must be a JSON object"),
         (["--items", "ROWS", "--class", "fast"], "INTERACTIVE, DEFAULT, BULK"),
         (["--items", "ROWS", "--max-failed-ratio", "2"], "max-failed-ratio"),
@@ -114,10 +112,10 @@ async def test_a_file_that_cannot_be_used_is_refused_and_nothing_is_submitted(cl
     ],
     ids=str,
 )
-async def test_bad_use_exits_2(cli, gateway, rows, args, told):
+async def test_bad_use_exits_2(cli, gateway, rows, args, expected):
     done = await cli.run("submit", "noop", *[rows if arg == "ROWS" else arg for arg in args])
     assert (done.code, done.out) == (2, "")
-    assert told in done.err
+    assert expected in done.err
     assert "Traceback" not in done.err
     assert gateway.requests == []
 
@@ -137,7 +135,7 @@ async def test_an_error_that_the_gateway_answered_exits_4_and_names_each_field(c
     ]
 
 
-async def test_a_field_that_the_message_names_is_not_told_twice(cli, gateway, rows):
+async def test_a_field_named_in_the_message_is_printed_once(cli, gateway, rows):
     violations = [FieldViolation("kind", "is not known")]
     gateway.failures = [
         InvalidArgumentError("kind: is not known", reason="UNKNOWN_KIND", violations=violations)
@@ -201,7 +199,7 @@ async def test_ctrl_c_while_watching_a_submitted_job_detaches(cli, gateway, make
     assert not gateway.requests_of(gateway_pb2.CancelJobRequest)
 
 
-async def test_ctrl_c_before_the_answer_tells_how_to_find_the_job(cli, gateway, monkeypatch, rows):
+async def test_ctrl_c_before_the_response_prints_how_to_find_the_job(cli, gateway, monkeypatch, rows):
     asked = asyncio.Event()
 
     async def silent(request, context):

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from headrace._cli.lengths import duration
+from headrace._cli.durations import duration
 from headrace._cli.progress import ProgressDisplay, time_left
 from headrace._cli.progress_text import done_of_all, live_lines, speed_and_costs
 from headrace._cli.rate import RateMeter
@@ -47,7 +47,7 @@ def test_durations_are_short(seconds, shown):
     assert duration(seconds) == shown
 
 
-def test_numbers_tell_done_rate_time_left_failed_and_tokens(make_job):
+def test_numbers_show_done_rate_remaining_time_failed_and_tokens(make_job):
     job = to_job(make_job(total=10_000, succeeded=1_200, failed=34))
     assert done_of_all(job) == "1,234/10,000"
     assert time_left(job, 100.0) == pytest.approx(87.66)
@@ -55,7 +55,7 @@ def test_numbers_tell_done_rate_time_left_failed_and_tokens(make_job):
 
 
 @pytest.mark.parametrize("state", ["UPLOADING", "PAUSED", "SCHEDULED", "CANCELLING"])
-def test_no_time_left_is_told_where_nobody_knows_it(make_job, state):
+def test_an_unknown_remaining_time_is_not_shown(make_job, state):
     job = to_job(make_job(2, state, total=10, succeeded=1))
     assert time_left(job, 100.0) is None
     assert speed_and_costs(job, 100.0, None) == "100.0 items/s  failed 0  tokens 11"
@@ -121,7 +121,7 @@ def test_on_80_columns_the_bar_and_the_largest_numbers_keep_their_lines(make_job
     assert any("ETA 99:59:00" in line for line in shown)
 
 
-def test_a_pipe_tells_rate_and_end_as_the_gateway_does(make_job):
+def test_a_pipe_shows_rate_and_end_from_the_gateway(make_job):
     stream = io.StringIO()
     with ProgressDisplay(stream, Clock()) as display:
         display.show(to_job(make_job(2, "RUNNING", total=30, succeeded=3)), make_forecast())

@@ -1,0 +1,38 @@
+"""The objects that clients return: jobs, events, results, kinds and workers.
+
+Fields are named like those of the protos.
+"""
+
+from headrace.resources._events import JobEvent, JobForecast, LiveEvent
+from headrace.resources._jobs import (
+    Failure,
+    Job,
+    JobClass,
+    JobEstimate,
+    JobState,
+    PauseReason,
+    Progress,
+    Usage,
+)
+from headrace.resources._kinds import KindInfo
+from headrace.resources._results import FailedAttempt, ItemState, Result
+from headrace.resources._workers import WorkerInfo
+
+__all__ = [
+    "FailedAttempt",
+    "Failure",
+    "ItemState",
+    "Job",
+    "JobClass",
+    "JobEstimate",
+    "JobEvent",
+    "JobForecast",
+    "JobState",
+    "KindInfo",
+    "LiveEvent",
+    "PauseReason",
+    "Progress",
+    "Result",
+    "Usage",
+    "WorkerInfo",
+]

@@ -1,0 +1,168 @@
+"""Jobs: snapshots, states, counts and costs."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from headrace.options import JobOptions
+
+
+class JobState(StrEnum):
+    """State of a job."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    """A state that this version of the client does not know."""
+    PENDING = "PENDING"
+    """Accepted. No worker has leased items of it yet."""
+    RUNNING = "RUNNING"
+    """A worker has leased items of it."""
+    UPLOADING = "UPLOADING"
+    """Its upload is open. Stored items are already worked on."""
+    BLOCKED = "BLOCKED"
+    """Waits for other jobs to end."""
+    SCHEDULED = "SCHEDULED"
+    """Waits for its schedule_time."""
+    PAUSED = "PAUSED"
+    """No new calls start."""
+    CANCELLING = "CANCELLING"
+    """Being stopped. A worker still holds some of its items."""
+    SUCCEEDED = "SUCCEEDED"
+    """Terminal: every item has a result, and few enough failed."""
+    FAILED = "FAILED"
+    """Terminal: too many items failed, or the provider failed fatally."""
+    CANCELLED = "CANCELLED"
+    """Terminal: cancelled by its owner."""
+    EXPIRED = "EXPIRED"
+    """Terminal: its deadline passed, or its upload was not finished; see ``error``."""
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether the job has ended."""
+        return self in _TERMINAL_STATES
+
+
+_TERMINAL_STATES = frozenset({JobState.SUCCEEDED, JobState.FAILED, JobState.CANCELLED, JobState.EXPIRED})
+
+
+class JobClass(StrEnum):
+    """Queue of a job."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    """Not chosen: the same as DEFAULT."""
+    INTERACTIVE = "INTERACTIVE"
+    """For jobs that somebody waits for."""
+    DEFAULT = "DEFAULT"
+    """For most jobs."""
+    BULK = "BULK"
+    """For jobs that can wait: runs on the capacity that the other classes leave."""
+
+
+class PauseReason(StrEnum):
+    """Reason why a job is PAUSED."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    """The job is not paused."""
+    USER = "USER"
+    """Its owner paused it."""
+    BUDGET = "BUDGET"
+    """Its budget is spent."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Item counts of a job. Once it is terminal, total = succeeded + failed + cancelled."""
+
+    total_count: int = 0
+    succeeded_count: int = 0
+    failed_count: int = 0
+    cancelled_count: int = 0
+
+    @property
+    def done_count(self) -> int:
+        """Items with a result."""
+        return self.succeeded_count + self.failed_count
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Usage of the provider. The cost is in millionths of a US dollar, 0 if no price is known."""
+
+    call_count: int = 0
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    cost_micros: int = 0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Reason why an item or a job failed.
+
+    Attributes:
+        reason: Stable name in UPPER_SNAKE_CASE, for programs.
+        message: Text for people.
+    """
+
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Job:
+    """A snapshot of a job. Of two snapshots of one job, the one with the greater seq is newer.
+
+    Attributes:
+        job_id: UUID of the job.
+        kind: Name of its kind of work.
+        state: Current state.
+        job_class: Class it is queued in.
+        create_time: Time of its submission.
+        schedule_time: Requested earliest start. None: at once.
+        start_time: Time of the first lease of its items. None before.
+        finish_time: Time at which it became terminal. None before.
+        progress: Item counts.
+        usage: Usage of the provider over all rounds, including attempts of items without a result.
+        error: Reason why it FAILED or EXPIRED. None otherwise.
+        pause_reason: Reason why it is PAUSED. UNSPECIFIED otherwise.
+        seq: Number that grows with every change of state, counts or usage, from 1.
+        tenant: Owner of the job.
+        expire_time: Time at which it will end as EXPIRED. None: no deadline.
+        budget_micros: Most that it may cost, in millionths of a US dollar. None: no limit.
+        options: Job options that are set, with their current values.
+    """
+
+    job_id: str
+    kind: str
+    state: JobState
+    job_class: JobClass
+    create_time: datetime | None
+    schedule_time: datetime | None
+    start_time: datetime | None
+    finish_time: datetime | None
+    progress: Progress
+    usage: Usage
+    error: Failure | None
+    pause_reason: PauseReason
+    seq: int
+    tenant: str
+    expire_time: datetime | None = None
+    budget_micros: int | None = None
+    options: JobOptions = field(default_factory=JobOptions, hash=False)
+
+
+@dataclass(frozen=True)
+class JobEstimate:
+    """Estimated usage of a job before it is submitted. Counts each call once; retries come on top.
+
+    Attributes:
+        call_count: Calls to the provider.
+        input_tokens: Tokens of the requests, estimated from the lengths of their texts.
+        output_tokens: Tokens of the answers: the number that the kind expects or allows.
+        cost_micros: Price in millionths of a US dollar. None if the price of a model is unknown, or the kind
+            cannot estimate its calls.
+    """
+
+    call_count: int
+    input_tokens: int
+    output_tokens: int
+    cost_micros: int | None

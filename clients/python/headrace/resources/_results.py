@@ -1,0 +1,60 @@
+"""Results of items."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from headrace.resources._jobs import Failure, Usage
+
+
+class ItemState(StrEnum):
+    """Outcome of an item."""
+
+    UNSPECIFIED = "UNSPECIFIED"
+    """A state that this version of the client does not know."""
+    SUCCEEDED = "SUCCEEDED"
+    """The item has an output."""
+    FAILED = "FAILED"
+    """The item has an error."""
+
+
+@dataclass(frozen=True)
+class FailedAttempt:
+    """A failed attempt of an item.
+
+    Attributes:
+        attempt_number: Number of the attempt, from 1.
+        error: Reason why it failed.
+    """
+
+    attempt_number: int
+    error: Failure
+
+
+@dataclass(frozen=True)
+class Result:
+    """The result of one item.
+
+    Attributes:
+        item_index: The item's place in the submitted list, from 0.
+        state: SUCCEEDED or FAILED.
+        output: JSON value of the output. None unless SUCCEEDED.
+        error: Reason why it failed. None unless FAILED.
+        attempt_count: Attempts in the round that led to this result. 1 if the first was enough.
+        usage: Usage of all its attempts together.
+        finish_time: Time at which it was recorded.
+        output_text: JSON text of the output, exactly as the kind produced it. Empty unless SUCCEEDED.
+        failed_attempts: Failed attempts of that round, by rising number; the last ten if there are more. The
+            last one of a FAILED item is the one that failed it for good.
+    """
+
+    item_index: int
+    state: ItemState
+    output: Any
+    error: Failure | None
+    attempt_count: int
+    usage: Usage
+    finish_time: datetime | None
+    output_text: str = field(default="", repr=False)
+    failed_attempts: tuple[FailedAttempt, ...] = ()
