@@ -37,7 +37,7 @@ NOTE = "<!-- Generated from the comments in protos/ by `make protos`: do not edi
 _ERRORS_INTRODUCTION = """\
 A program acts on the reason of an error: `google.rpc.ErrorInfo.reason` of a failed call (`error.reason` in
 Python), and `Error.reason` of a failed job, item or attempt. Reasons are stable. In Python they are members
-of `headrace.reasons.ErrorReason`; kinds of your own add theirs.
+of `headrace.ErrorReason`; kinds of your own add theirs.
 
 Code is the gRPC code of the failed call, `item` for a failed item or attempt, or `job` for a failed job.
 Metadata lists the keys of `google.rpc.ErrorInfo.metadata` (`error.metadata` in Python)."""

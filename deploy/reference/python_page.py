@@ -86,9 +86,11 @@ def _errors(classes: dict[str, ast.ClassDef]) -> Iterator[str]:
     rows = ["| class | default reason | meaning |", "|---|---|---|"]
     for name, node in classes.items():
         reasons = [
-            ast.literal_eval(each.value)
+            each.value.attr
             for each in node.body
-            if isinstance(each, ast.Assign) and _source(each.targets[0]) == "default_reason"
+            if isinstance(each, ast.Assign)
+            and _source(each.targets[0]) == "default_reason"
+            and isinstance(each.value, ast.Attribute)
         ]
         if reasons:
             rows.append(f"| `{name}` | `{reasons[0]}` | {parse_docstring(_docstring(node)).summary} |")

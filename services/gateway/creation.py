@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from headrace.errors import AlreadyExistsError, HeadraceError, InternalError, UnavailableError
 from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
 from services.gateway.effects import EffectRunner
 from services.gateway.metrics import JOBS_SUBMITTED
 from services.gateway.store import StoreClient
@@ -114,7 +115,8 @@ class JobCreator:
         size = job.ByteSize()
         if self._waiting_bytes + size > MAX_WAITING_BYTES:
             raise UnavailableError(
-                "too many jobs are waiting for the store; repeat the call later", reason="STORE_UNAVAILABLE"
+                "too many jobs are waiting for the store; repeat the call later",
+                reason=ErrorReason.STORE_UNAVAILABLE,
             )
         lane = self._large_jobs if size >= LARGE_JOB_BYTES else self._small_jobs
         self._waiting_bytes += size
@@ -138,6 +140,6 @@ def _count_submitted(job: results_pb2.NewJob) -> None:
 
 
 def _error(error: jobs_pb2.Error) -> HeadraceError:
-    if error.reason == "REQUEST_ID_REUSED":
+    if error.reason == ErrorReason.REQUEST_ID_REUSED:
         return AlreadyExistsError("request_id was used for a job with other content; use a new one")
     return InternalError("the store refused the job", reason=error.reason)

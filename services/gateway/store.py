@@ -4,8 +4,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
-from headrace.errors import HeadraceError, NotFoundError, UnavailableError, from_rpc_error
+from headrace.errors import HeadraceError, UnavailableError, from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
+from services.shared.job_errors import job_not_found
 from services.stubs.results.v1 import results_pb2, results_pb2_grpc
 
 if TYPE_CHECKING:
@@ -64,7 +66,7 @@ class StoreClient:
         request = results_pb2.GetJobsRequest(jobs=[results_pb2.KnownJob(job_id=job_id)], tenant=tenant)
         response = await _call(self._stub.GetJobs, request)
         if not response.jobs:
-            raise NotFoundError(f"there is no job {job_id}")
+            raise job_not_found(job_id)
         return response.jobs[0]
 
     async def get_newer_jobs(self, known: list[results_pb2.KnownJob]) -> list[jobs_pb2.Job]:
@@ -143,5 +145,7 @@ async def _call(
 
 def _to_headrace_error(error: grpc.aio.AioRpcError) -> HeadraceError:
     if error.code() in _NO_RESPONSE:
-        return UnavailableError("the store is not responding; repeat the call", reason="STORE_UNAVAILABLE")
+        return UnavailableError(
+            "the store is not responding; repeat the call", reason=ErrorReason.STORE_UNAVAILABLE
+        )
     return from_rpc_error(error)

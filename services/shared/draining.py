@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 
 from headrace.errors import HeadraceError, UnavailableError
+from headrace.reasons import ErrorReason
 from services.shared.rpc_handlers import Context, Continuation, Stream, Unary, wrap_handler
 
 # Health and reflection. They are served to the end and not waited for, because a health watch may last
@@ -21,7 +22,7 @@ CANCEL_SECONDS = 1.0
 
 def server_stopping() -> HeadraceError:
     """Returns the error that tells a caller to repeat its call, at another server or slightly later."""
-    return UnavailableError("this server is stopping; repeat the call", reason="SERVER_STOPPING")
+    return UnavailableError("this server is stopping; repeat the call", reason=ErrorReason.SERVER_STOPPING)
 
 
 class DrainInterceptor(grpc.aio.ServerInterceptor):

@@ -19,6 +19,7 @@ from headrace.errors import (
     UnimplementedError,
 )
 from headrace.options import JobOptions
+from headrace.reasons import ErrorReason
 from headrace.resources import (
     FailedAttempt,
     Failure,
@@ -45,6 +46,7 @@ __all__ = [
     "CancelledError",
     "Client",
     "DeadlineExceededError",
+    "ErrorReason",
     "FailedAttempt",
     "FailedPreconditionError",
     "Failure",

@@ -11,6 +11,8 @@ import grpc
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
+from headrace.reasons import ErrorReason
+
 __all__ = [
     "DOMAIN",
     "AbortedError",
@@ -59,7 +61,7 @@ class HeadraceError(Exception):
     """
 
     code: ClassVar[grpc.StatusCode] = grpc.StatusCode.UNKNOWN
-    default_reason: ClassVar[str] = "UNKNOWN"
+    default_reason: ClassVar[str] = ErrorReason.UNKNOWN
 
     def __init__(
         self,
@@ -84,77 +86,77 @@ class InvalidArgumentError(HeadraceError):
     """The request is wrong and stays wrong: correct the named field."""
 
     code = grpc.StatusCode.INVALID_ARGUMENT
-    default_reason = "INVALID_FIELD"
+    default_reason = ErrorReason.INVALID_FIELD
 
 
 class NotFoundError(HeadraceError):
     """The object does not exist, or it belongs to another tenant."""
 
     code = grpc.StatusCode.NOT_FOUND
-    default_reason = "JOB_NOT_FOUND"
+    default_reason = ErrorReason.JOB_NOT_FOUND
 
 
 class AlreadyExistsError(HeadraceError):
     """The name is taken, such as a request_id used with other content."""
 
     code = grpc.StatusCode.ALREADY_EXISTS
-    default_reason = "REQUEST_ID_REUSED"
+    default_reason = ErrorReason.REQUEST_ID_REUSED
 
 
 class FailedPreconditionError(HeadraceError):
     """The current state of the object does not allow the request."""
 
     code = grpc.StatusCode.FAILED_PRECONDITION
-    default_reason = "FAILED_PRECONDITION"
+    default_reason = ErrorReason.FAILED_PRECONDITION
 
 
 class AbortedError(HeadraceError):
     """Another client was faster: read again, then repeat."""
 
     code = grpc.StatusCode.ABORTED
-    default_reason = "ABORTED"
+    default_reason = ErrorReason.ABORTED
 
 
 class ResourceExhaustedError(HeadraceError):
     """A limit is exceeded, such as the size of a message."""
 
     code = grpc.StatusCode.RESOURCE_EXHAUSTED
-    default_reason = "RESOURCE_EXHAUSTED"
+    default_reason = ErrorReason.RESOURCE_EXHAUSTED
 
 
 class UnavailableError(HeadraceError):
     """The server cannot be reached or cannot answer now: repeat the call."""
 
     code = grpc.StatusCode.UNAVAILABLE
-    default_reason = "UNAVAILABLE"
+    default_reason = ErrorReason.UNAVAILABLE
 
 
 class DeadlineExceededError(HeadraceError):
     """No response came in time. The call may or may not have taken effect."""
 
     code = grpc.StatusCode.DEADLINE_EXCEEDED
-    default_reason = "DEADLINE_EXCEEDED"
+    default_reason = ErrorReason.DEADLINE_EXCEEDED
 
 
 class CancelledError(HeadraceError):
     """The call was cancelled."""
 
     code = grpc.StatusCode.CANCELLED
-    default_reason = "CANCELLED"
+    default_reason = ErrorReason.CANCELLED
 
 
 class UnimplementedError(HeadraceError):
     """The server does not know this call."""
 
     code = grpc.StatusCode.UNIMPLEMENTED
-    default_reason = "UNIMPLEMENTED"
+    default_reason = ErrorReason.UNIMPLEMENTED
 
 
 class InternalError(HeadraceError):
     """A fault of the server; its log has the details."""
 
     code = grpc.StatusCode.INTERNAL
-    default_reason = "INTERNAL"
+    default_reason = ErrorReason.INTERNAL
 
 
 _CLASS_BY_CODE: dict[grpc.StatusCode, type[HeadraceError]] = {

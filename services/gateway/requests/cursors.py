@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from headrace.errors import FieldViolation, InvalidArgumentError
 from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
 from services.gateway.requests.opaque_text import seal, unseal
 from services.stubs.results.v1 import results_pb2
 
@@ -41,6 +42,6 @@ def invalid_cursor() -> InvalidArgumentError:
     problem = "is not a cursor of this job and item_state; start again without a cursor"
     return InvalidArgumentError(
         f"cursor {problem}",
-        reason="INVALID_CURSOR",
+        reason=ErrorReason.INVALID_CURSOR,
         violations=[FieldViolation("cursor", problem)],
     )

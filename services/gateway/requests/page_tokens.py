@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 
 from headrace.errors import FieldViolation, InvalidArgumentError
+from headrace.reasons import ErrorReason
 from services.gateway.requests.fields import is_canonical_job_id
 from services.gateway.requests.opaque_text import seal, unseal
 
@@ -58,6 +59,6 @@ def _invalid_page_token() -> InvalidArgumentError:
     problem = "is not a next_page_token of this query; start again without a token"
     return InvalidArgumentError(
         f"page_token {problem}",
-        reason="INVALID_PAGE_TOKEN",
+        reason=ErrorReason.INVALID_PAGE_TOKEN,
         violations=[FieldViolation("page_token", problem)],
     )

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import protovalidate
 from google.protobuf.message import Message
 
+from headrace.reasons import ErrorReason
 from services.gateway.requests.durations import range_in_words
-from services.gateway.requests.violations import INVALID_FIELD, Violations
+from services.gateway.requests.violations import Violations
 
 if TYPE_CHECKING:
     from protovalidate import Violation
@@ -35,7 +36,7 @@ _DESCRIPTIONS = {
     "repeated.max_items": "must have at most {limit:,} elements",
     "repeated.unique": "must name each value once",
 }
-_REASONS = {("items", "string.max_bytes"): "ITEM_TOO_LARGE"}
+_REASONS = {("items", "string.max_bytes"): ErrorReason.ITEM_TOO_LARGE}
 
 _validator = protovalidate.Validator()
 
@@ -90,7 +91,7 @@ def _collect(request: Message, part: Message, violations: Violations, first_item
         if index is not None:
             elements[0] = (name, index + first_item)
         path = ".".join(field if at is None else f"{field}[{at}]" for field, at in elements)
-        reason = _REASONS.get((name, violation.proto.rule_id), INVALID_FIELD)
+        reason = _REASONS.get((name, violation.proto.rule_id), ErrorReason.INVALID_FIELD)
         violations.add(path, _description(violation, request), reason)
 
 

@@ -1,6 +1,7 @@
 """Resume tokens of watches: the job, and the seq of the last snapshot sent."""
 
 from headrace.errors import FieldViolation, InvalidArgumentError
+from headrace.reasons import ErrorReason
 from services.gateway.requests.opaque_text import seal, unseal
 
 _MAX_SEQ = 2**63 - 1
@@ -25,6 +26,6 @@ def resume_seq(token: str, job_id: str) -> int:
     problem = "is not a resume_token of a watch of this job; start again without a token"
     raise InvalidArgumentError(
         f"resume_token {problem}",
-        reason="INVALID_RESUME_TOKEN",
+        reason=ErrorReason.INVALID_RESUME_TOKEN,
         violations=[FieldViolation("resume_token", problem)],
     )

@@ -14,6 +14,7 @@ from headrace.errors import InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Kind, params_schema, validate_params
+from headrace.reasons import ErrorReason
 from services.gateway.requests.durations import is_normal
 from services.gateway.requests.fields import NO_NUL
 from services.gateway.requests.item_texts import check_items
@@ -93,7 +94,12 @@ class Submissions:
         kind = self._kinds.get(request.kind)
         if kind is None and not violations.names("kind"):
             known = ", ".join(sorted(self._kinds))
-            violations.add("kind", f"is not a known kind; use one of: {known}", "UNKNOWN_KIND")
+            violations.add(
+                "kind",
+                f"is not a known kind; use one of: {known}",
+                ErrorReason.UNKNOWN_KIND,
+                {"kind": request.kind},
+            )
         if kind is not None and not violations.names("params"):
             try:
                 return validate_params(kind, request.params)

@@ -1,14 +1,15 @@
 """Collects every violation of a request, so that one error names them all."""
 
+from collections.abc import Mapping
+
 from headrace.errors import FieldViolation, InvalidArgumentError
+from headrace.reasons import ErrorReason
 
 _MAX_LISTED = 20
 # Statuses travel in HTTP/2 trailers, and peers accept 8 KB of these.
 _MAX_LISTED_BYTES = 3_000
 _MAX_DESCRIPTION_LENGTH = 300
 _MAX_FIELD_LENGTH = 100
-
-INVALID_FIELD = "INVALID_FIELD"
 
 
 class Violations:
@@ -18,21 +19,28 @@ class Violations:
         self._listed: list[FieldViolation] = []
         self._listed_bytes = 0
         self._headline: FieldViolation | None = None
-        self._reason = INVALID_FIELD
+        self._reason: str = ErrorReason.INVALID_FIELD
+        self._metadata: Mapping[str, str] = {}
         self._count = 0
 
-    def add(self, field: str, description: str, reason: str = INVALID_FIELD) -> None:
+    def add(
+        self,
+        field: str,
+        description: str,
+        reason: str = ErrorReason.INVALID_FIELD,
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
         """Adds a wrong field.
 
-        The error takes its reason and message from the first violation whose reason is not INVALID_FIELD, or
-        else from the first one.
+        The error takes its reason, metadata and message from the first violation whose reason is not
+        INVALID_FIELD, or else from the first one.
         """
         self._count += 1
         violation = FieldViolation(
             _shortened(field, _MAX_FIELD_LENGTH), _shortened(description, _MAX_DESCRIPTION_LENGTH)
         )
-        if self._headline is None or self._reason == INVALID_FIELD != reason:
-            self._headline, self._reason = violation, reason
+        if self._headline is None or self._reason == ErrorReason.INVALID_FIELD != reason:
+            self._headline, self._reason, self._metadata = violation, reason, metadata or {}
         size = self._listed_bytes + len(f"{violation.field}{violation.description}".encode())
         if len(self._listed) < _MAX_LISTED and size <= _MAX_LISTED_BYTES:
             self._listed.append(violation)
@@ -41,7 +49,7 @@ class Violations:
     def add_error(self, error: InvalidArgumentError, field: str) -> None:
         """Adds the violations of an error; ``field`` stands in if the error names no field."""
         for violation in error.violations or (FieldViolation(field, error.message),):
-            self.add(violation.field, violation.description, error.reason)
+            self.add(violation.field, violation.description, error.reason, error.metadata)
 
     def names(self, field: str) -> bool:
         """Returns whether a listed violation names this field."""
@@ -62,7 +70,7 @@ class Violations:
             message += f" (and {self._count - 1:,} more)"
         if self._count > len(listed):
             listed.append(FieldViolation("", f"and {self._count - len(listed):,} more"))
-        raise InvalidArgumentError(message, reason=self._reason, violations=listed)
+        raise InvalidArgumentError(message, reason=self._reason, violations=listed, metadata=self._metadata)
 
 
 def _shortened(text: str, length: int) -> str:

@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
-from headrace.errors import HeadraceError, NotFoundError
+from headrace.errors import HeadraceError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from services.gateway.stopping import gateway_stopping
 from services.gateway.watching.recent_jobs import RecentJobs
 from services.gateway.watching.topic import Topic
+from services.shared.job_errors import job_not_found
 from services.stubs.results.v1 import results_pb2
 
 # Interval at which overdue live numbers are looked for, in seconds.
@@ -178,7 +179,7 @@ class Hub:
         for job in known:
             if not job.known_seq and job.job_id not in found_ids:
                 for watcher in self._watchers.get(job.job_id, ()):
-                    watcher.end(NotFoundError("there is no such job"))
+                    watcher.end(job_not_found(job.job_id))
 
     def close(self) -> None:
         """Ends every watch, now and later, with GATEWAY_STOPPING."""

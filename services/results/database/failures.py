@@ -8,6 +8,7 @@ from sqlalchemy.exc import InterfaceError as WrappedInterfaceError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from headrace.errors import HeadraceError, InternalError, UnavailableError
+from headrace.reasons import ErrorReason
 from services.shared.logging import get_logger
 
 log = get_logger(__name__)
@@ -80,4 +81,6 @@ def _is_lost(error: Exception) -> bool:
 def _unavailable(error: Exception) -> UnavailableError:
     name = f"{type(_cause_of(error)).__name__} {_state_of(error)}".strip()
     log.warning("store_unreachable", error=name)
-    return UnavailableError("the store cannot answer now; repeat the call", reason="STORE_UNAVAILABLE")
+    return UnavailableError(
+        "the store cannot answer now; repeat the call", reason=ErrorReason.STORE_UNAVAILABLE
+    )

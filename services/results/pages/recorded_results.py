@@ -5,7 +5,6 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
-from headrace.errors import NotFoundError
 from services.results.database.database import Database
 from services.results.database.transaction import Transaction
 from services.results.pages.page_limits import page_size
@@ -13,6 +12,7 @@ from services.results.pages.results import OF_ITEM_STATE, TEXT_BYTES, fit_page, 
 from services.results.rows import job_rows
 from services.results.rows.messages import canonical_id, job_message
 from services.results.rules.facts import JobFacts
+from services.shared.job_errors import job_not_found
 from services.stubs.results.v1 import results_pb2
 
 # Maximum rows that one page reads. A page ends early if most of them are of an older round or another state.
@@ -58,7 +58,7 @@ async def _list_in(
 ) -> results_pb2.ListRecordedResultsResponse:
     found = await job_rows.read_newer(tx, [(canonical_id(request.job_id), 0)], request.tenant)
     if not found or found[0].tenant != request.tenant:
-        raise NotFoundError("there is no such job")
+        raise job_not_found(request.job_id)
     job = found[0]
     after = Place(request.after.seq, request.after.item_index) if request.HasField("after") else BEGIN
     end, more = await _find_end(tx, request, job, after)

@@ -5,12 +5,12 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from headrace.errors import NotFoundError
 from headrace.jobs.v1 import jobs_pb2
 from services.results.database.database import Database
 from services.results.database.transaction import Transaction
 from services.results.pages.page_limits import count_fitting, page_size
 from services.results.rows.messages import canonical_id, result_message
+from services.shared.job_errors import job_not_found
 from services.stubs.results.v1 import results_pb2
 
 _ROUND = "SELECT p.round FROM job_progress p WHERE p.job_id = :job_id AND p.tenant = :tenant"
@@ -49,7 +49,7 @@ async def _list_in(
     job_id = canonical_id(request.job_id)
     found = await tx.run(_ROUND, {"job_id": job_id, "tenant": request.tenant})
     if not found:
-        raise NotFoundError("there is no such job")
+        raise job_not_found(request.job_id)
     size = page_size(request.page_size)
     plain = {
         "job_id": job_id,

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from headrace.errors import FailedPreconditionError
+from headrace.reasons import ErrorReason
 from services.results.database.transaction import Transaction
 from services.results.rows.messages import canonical_id
 from services.results.rules.fairness import Candidate, Choice, ChunkSize, Share
@@ -89,7 +90,7 @@ async def read_candidates(tx: Transaction, request: results_pb2.LeaseChunksReque
     rows = await tx.run(_CANDIDATES_SQLITE if tx.sqlite else _CANDIDATES, plain, excluded=excluded_tenants)
     if not rows or rows[0].gone:
         raise FailedPreconditionError(
-            "the worker is not live; send a heartbeat first", reason="WORKER_NOT_LIVE"
+            "the worker is not live; send a heartbeat first", reason=ErrorReason.WORKER_NOT_LIVE
         )
     shares = {row.tenant: Share(row.tenant_time, row.job_clock) for row in rows}
     jobs = [row for row in rows if row.job_id is not None]

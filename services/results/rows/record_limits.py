@@ -1,6 +1,7 @@
 """Limits of recorded texts, enforced before the database sees them."""
 
 from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
 from services.stubs.results.v1 import results_pb2
 
 MAX_OUTPUT_BYTES = 3 * 1024 * 1024
@@ -22,9 +23,9 @@ def enforce_record_limits(record: results_pb2.JobRecord) -> None:
         if item.HasField("error"):
             _truncate_error(item.error)
         elif len(item.output) * 4 > MAX_OUTPUT_BYTES and len(item.output.encode()) > MAX_OUTPUT_BYTES:
-            fail_item(item, "OUTPUT_TOO_LARGE", "the output is over 3 MB")
+            fail_item(item, ErrorReason.OUTPUT_TOO_LARGE, "the output is over 3 MB")
         elif "\0" in item.output:
-            fail_item(item, "OUTPUT_REFUSED", "the output contains a NUL and cannot be stored")
+            fail_item(item, ErrorReason.OUTPUT_REFUSED, "the output contains a NUL and cannot be stored")
 
 
 def fail_item(item: results_pb2.ItemRecord, reason: str, message: str) -> None:

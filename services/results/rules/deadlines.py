@@ -1,6 +1,7 @@
 """Deadlines of jobs."""
 
 from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
 from services.results.rules.facts import JobFacts
 
 
@@ -24,7 +25,7 @@ def expire_if_late(job: JobFacts, now: int) -> None:
     """Starts to expire a job whose deadline has passed, unless it is already stopping."""
     if not job.stopping_to and is_late(job, now):
         job.stopping_to = jobs_pb2.JOB_STATE_EXPIRED
-        job.error_reason = "JOB_TIMED_OUT"
+        job.error_reason = ErrorReason.JOB_TIMED_OUT
         job.error_message = (
             f"the job did not end within its job_timeout of {_seconds(job.job_timeout or 0)} s"
         )

@@ -1,6 +1,7 @@
 """Settling a job: its end, state, leasability and next wake-up time follow from its facts."""
 
 from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
 from services.results.rules.budgets import may_lease, pause_if_spent
 from services.results.rules.deadlines import expire_if_late
 from services.results.rules.facts import JobFacts
@@ -56,7 +57,7 @@ def _end_if_over(job: JobFacts, now: int, latest_reason: str) -> None:
     is_judged = not job.upload_open and not job.stopping_to
     if is_judged and has_failed(job.failed_count, job.total_count, job.max_failed_ratio):
         job.stopping_to = jobs_pb2.JOB_STATE_FAILED
-        job.error_reason = "TOO_MANY_FAILED_ITEMS"
+        job.error_reason = ErrorReason.TOO_MANY_FAILED_ITEMS
         latest = f"; the latest for {latest_reason}" if latest_reason else ""
         job.error_message = (
             f"{job.failed_count} of {job.total_count} items failed, "

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 from headrace.errors import AbortedError, FailedPreconditionError
 from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
 from services.results.rules.facts import JobFacts
 
 # Microseconds without a new item after which an open upload expires.
@@ -51,14 +52,17 @@ def judge_batch(job: JobFacts, batch: Batch) -> Addition:
         return Addition(0, 0, closes=False)
     if job.upload_open and job.stopping_to:
         raise FailedPreconditionError(
-            "the job has ended or is ending and accepts no more items; see GetJob", reason="JOB_ENDED"
+            "the job has ended or is ending and accepts no more items; see GetJob",
+            reason=ErrorReason.JOB_ENDED,
         )
     stored = job.total_count
     skipped = min(max(0, stored - batch.first_index), batch.item_count)
     new_count = batch.item_count - skipped
     if new_count and not job.upload_open:
         raise FailedPreconditionError(
-            f"the upload is closed with {stored} items and accepts no more", reason="UPLOAD_CLOSED"
+            f"the upload is closed with {stored} items and accepts no more",
+            reason=ErrorReason.UPLOAD_CLOSED,
+            metadata={"stored_count": str(stored)},
         )
     if new_count and batch.first_index > stored:
         raise _offset_error(stored)
@@ -72,14 +76,16 @@ def _check_total(job: JobFacts, finish_total_count: int | None, total_count: int
     if job.upload_open and finish_total_count > total_count:
         raise _offset_error(job.total_count)
     raise FailedPreconditionError(
-        f"the job has {total_count} items, not {finish_total_count}", reason="UPLOAD_TOTAL"
+        f"the job has {total_count} items, not {finish_total_count}",
+        reason=ErrorReason.UPLOAD_TOTAL,
+        metadata={"stored_count": str(job.total_count)},
     )
 
 
 def _offset_error(stored_count: int) -> AbortedError:
     return AbortedError(
         f"{stored_count} items are stored; continue with first_item_index {stored_count}",
-        reason="UPLOAD_OFFSET",
+        reason=ErrorReason.UPLOAD_OFFSET,
         metadata={"stored_count": str(stored_count)},
     )
 
@@ -89,5 +95,5 @@ def expire_if_idle(job: JobFacts, now: int) -> None:
     expire_time = job.upload_expire_time
     if job.upload_open and not job.stopping_to and expire_time is not None and expire_time <= now:
         job.stopping_to = jobs_pb2.JOB_STATE_EXPIRED
-        job.error_reason = "UPLOAD_TIMED_OUT"
+        job.error_reason = ErrorReason.UPLOAD_TIMED_OUT
         job.error_message = "the upload was not finished and got no new item for an hour"

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from headrace.errors import InternalError
+from headrace.reasons import ErrorReason
 from services.results.database.database import Database
 from services.results.database.failures import ContentRefusedError
 from services.results.database.transaction import Transaction
@@ -36,7 +37,9 @@ async def append_items(
     try:
         return await database.write(lambda tx: _append_in(tx, request))
     except ContentRefusedError as error:
-        raise InternalError(f"the database refuses these items: {error}", reason="STORE_REFUSED") from None
+        raise InternalError(
+            f"the database refuses these items: {error}", reason=ErrorReason.STORE_REFUSED
+        ) from None
 
 
 async def _append_in(

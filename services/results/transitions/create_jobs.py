@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from headrace.errors import UnavailableError
 from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
 from services.results.database.database import Database
 from services.results.database.failures import ContentRefusedError
 from services.results.database.transaction import Transaction
@@ -41,7 +42,7 @@ class JobCreator:
             return await self._create(news)
         except ContentRefusedError as error:
             if len(news) == 1:
-                outcome = _error_outcome("STORE_REFUSED", f"the database refuses this job: {error}")
+                outcome = _error_outcome(ErrorReason.STORE_REFUSED, f"the database refuses this job: {error}")
                 return results_pb2.CreateJobsResponse(outcomes=[outcome])
         response = results_pb2.CreateJobsResponse()
         for new in news:
@@ -90,12 +91,12 @@ async def create_in(
 
 def _outcome(stored: dict[RequestName, tuple[JobFacts, str]], new: results_pb2.NewJob) -> Outcome:
     if _name(new) not in stored:  # The first one was purged in between.
-        raise UnavailableError("the store lost a race; repeat the call", reason="STORE_UNAVAILABLE")
+        raise UnavailableError("the store lost a race; repeat the call", reason=ErrorReason.STORE_UNAVAILABLE)
     job, content_hash = stored[_name(new)]
     if content_hash == new.content_hash.hex():
         return Outcome(job=job_message(job))
     message = f"request_id was used for job {job.job_id} with other content; use a new request_id"
-    return _error_outcome("REQUEST_ID_REUSED", message)
+    return _error_outcome(ErrorReason.REQUEST_ID_REUSED, message)
 
 
 def _error_outcome(reason: str, message: str) -> Outcome:

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 
 from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
 from services.results.rows import item_rows
 from services.results.rows.failed_attempts import decode_attempts, encode_failure
 from services.results.rows.item_rows import Attempts, NewResult, Usage
@@ -89,7 +90,9 @@ def _worker_lost(
     attempt_count = attempts.attempt_count + 1 if attempts else 1
     earlier = decode_attempts(attempts.failed_attempts) if attempts else ()
     usage = attempts.usage if attempts else Usage()
-    error = jobs_pb2.Error(reason="WORKER_LOST", message="every process that ran this item alone died")
+    error = jobs_pb2.Error(
+        reason=ErrorReason.WORKER_LOST, message="every process that ran this item alone died"
+    )
     return NewResult(
         job_id=job.job_id,
         item_index=item_index,

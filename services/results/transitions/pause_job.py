@@ -4,6 +4,7 @@ from functools import partial
 
 from headrace.errors import FailedPreconditionError
 from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
 from services.results.database.database import Database
 from services.results.database.transaction import Transaction
 from services.results.rows.messages import job_message
@@ -73,5 +74,7 @@ def _change_budget(job: JobFacts, request: results_pb2.ResumeJobRequest) -> None
 
 def _spent_error(job: JobFacts, problem: str) -> FailedPreconditionError:
     return FailedPreconditionError(
-        f"the job has cost {job.cost_micros} millionths of a US dollar, and {problem}", reason="BUDGET_SPENT"
+        f"the job has cost {job.cost_micros} millionths of a US dollar, and {problem}",
+        reason=ErrorReason.BUDGET_SPENT,
+        metadata={"cost_micros": str(job.cost_micros)},
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from headrace.reasons import ErrorReason
 from services.results.database.database import Database
 from services.results.database.failures import ContentRefusedError
 from services.results.rows.messages import merge_effects
@@ -49,7 +50,9 @@ async def _record_items_alone(
         try:
             part = await _record_together(database, incarnation, alone)
         except ContentRefusedError:
-            fail_item(alone.items[0], "OUTPUT_REFUSED", "the store cannot store the output of this item")
+            fail_item(
+                alone.items[0], ErrorReason.OUTPUT_REFUSED, "the store cannot store the output of this item"
+            )
             part = await _record_together(database, incarnation, alone)
         del part.outcomes[:]  # One outcome per job: the last call returns the final one.
         parts.append(part)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
 from services.results.database.transaction import Transaction
 from services.results.metrics import LEASES_LOST
 from services.results.rows import item_rows
@@ -143,7 +144,7 @@ def _fail_job(transition: Transition, finder: ChunkFinder, record: results_pb2.J
         return
     if not job.stopping_to and job.finish_time is None:
         job.stopping_to = jobs_pb2.JOB_STATE_FAILED
-        job.error_reason = record.job_error.reason or "JOB_FAILED"
+        job.error_reason = record.job_error.reason or ErrorReason.JOB_FAILED
         job.error_message = record.job_error.message
 
 

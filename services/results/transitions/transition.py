@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from copy import copy
 from functools import partial
 
-from headrace.errors import NotFoundError
 from headrace.jobs.v1 import jobs_pb2
 from services.results.database.transaction import Transaction
 from services.results.metrics import ITEMS_RECORDED
@@ -19,6 +18,7 @@ from services.results.rules.facts import ChunkFacts, JobFacts
 from services.results.rules.settling import has_visible_change, settle
 from services.results.transitions.effects import build_effects
 from services.results.transitions.job_events import job_ended, job_paused
+from services.shared.job_errors import job_not_found
 from services.shared.metrics import ITEM_STATE_LABELS
 from services.stubs.results.v1 import results_pb2
 
@@ -67,7 +67,7 @@ class Transition:
         await self.lock([canonical_id(job_id)])
         job = self.jobs.get(canonical_id(job_id))
         if job is None or job.tenant != tenant:
-            raise NotFoundError("there is no such job")
+            raise job_not_found(job_id)
         return job
 
     def add_locked(self, jobs: dict[str, JobFacts]) -> None:

@@ -7,11 +7,11 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, RetryableError
+from headrace.reasons import ErrorReason
 from services.shared.metrics import timing
 from services.shared.setting_types import MEMORY
 from services.worker.calls.concurrency_limit import ConcurrencyLimit
 from services.worker.calls.cooldowns import Cooldowns
-from services.worker.calls.provider.faults import PROVIDER_TIMEOUT, RATE_LIMITED
 from services.worker.calls.provider.provider import CompletionRequest, Provider
 from services.worker.calls.rate_limits import ModelLimiter, RateLimits, Reservation, open_rate_limits
 from services.worker.calls.slots import CallSlots
@@ -20,7 +20,6 @@ from services.worker.calls.token_estimates import TokenEstimates
 from services.worker.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS, model_label
 
 # No call may begin, because the store may have leased this worker's chunks to others.
-WORKER_CUT_OFF = "WORKER_CUT_OFF"
 # Time until an item is looked at again if calls of its model wait for a slot, in seconds.
 _CROWDED_WAIT_SECONDS = 0.05
 
@@ -122,10 +121,10 @@ class CallAdmission:
 
     def _check(self, model: str, waited: bool) -> None:
         if not self._may_start():
-            raise RetryableError(WORKER_CUT_OFF, "the worker has lost contact with the store")
+            raise RetryableError(ErrorReason.WORKER_CUT_OFF, "the worker has lost contact with the store")
         wait = self.cooldown_seconds(model) if waited else 0.0
         if wait > 0:
-            raise RetryableError(RATE_LIMITED, "the provider's rate limit is reached", wait)
+            raise RetryableError(ErrorReason.RATE_LIMITED, "the provider's rate limit is reached", wait)
 
     async def _call(
         self, request: CompletionRequest, usage: jobs_pb2.Usage, reservation: Reservation | None
@@ -136,9 +135,9 @@ class CallAdmission:
             with _counted(request.model):
                 completion = await self._provider.complete(request, usage)
         except RetryableError as error:
-            if error.reason in (RATE_LIMITED, PROVIDER_TIMEOUT):
+            if error.reason in (ErrorReason.RATE_LIMITED, ErrorReason.PROVIDER_TIMEOUT):
                 concurrency.note_overload(number)
-            if error.reason == RATE_LIMITED:
+            if error.reason == ErrorReason.RATE_LIMITED:
                 self._note_rejection(request.model, error.retry_after, reservation)
             raise
         self._adjust(concurrency, number, request.model)

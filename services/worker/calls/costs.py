@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import JobFailedError, RetryableError
+from headrace.reasons import ErrorReason
 from services.shared.logging import get_logger
 from services.shared.prices import Price, Prices
 from services.worker.calls.allowance import Allowance
@@ -15,7 +16,6 @@ from services.worker.calls.provider.provider import CompletionRequest
 log = get_logger(__name__)
 
 # The rest of the lease's allowance cannot pay for a call.
-ALLOWANCE_SPENT = "ALLOWANCE_SPENT"
 MAX_HISTORIES = 1_000
 MAX_LOGGED_MODELS = 100
 
@@ -107,7 +107,7 @@ class CallMeter:
             return 0
         if price is None:
             raise JobFailedError(
-                "PRICE_UNKNOWN",
+                ErrorReason.PRICE_UNKNOWN,
                 f"the job has a budget, and the price of the model {request.model} is unknown; "
                 "add it to HEADRACE_PRICES_FILE, or submit without a budget",
             )
@@ -116,7 +116,9 @@ class CallMeter:
         if taken is None:
             wanted = likely if self._allowance.is_remainder else highest
             self.needed_micros = min(wanted, self.needed_micros or wanted)
-            raise RetryableError(ALLOWANCE_SPENT, "the rest of the job's budget cannot pay for the call")
+            raise RetryableError(
+                ErrorReason.ALLOWANCE_SPENT, "the rest of the job's budget cannot pay for the call"
+            )
         return taken
 
     def _add(self, spent: jobs_pb2.Usage) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterable
 
 from headrace.errors import UnavailableError
 from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
 from services.shared.job_states import TERMINAL_STATES
 from services.stubs.worker.v1 import worker_pb2
 
@@ -104,10 +105,10 @@ class ProgressHub:
                 await self._merge(subscriber, sent_time + MERGE_SECONDS)
                 if subscriber.too_slow:
                     raise UnavailableError(
-                        "the reader is too slow; open a new stream", reason="READER_TOO_SLOW"
+                        "the reader is too slow; open a new stream", reason=ErrorReason.READER_TOO_SLOW
                     )
                 if self._closed and not subscriber.jobs:
-                    raise UnavailableError("the worker is stopping", reason="WORKER_STOPPING")
+                    raise UnavailableError("the worker is stopping", reason=ErrorReason.WORKER_STOPPING)
                 sent_time = loop.time()
                 yield subscriber.take(self._incarnation)
                 if self._closed:

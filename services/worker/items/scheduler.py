@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from functools import partial
 
 from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
 from services.shared.logging import get_logger
 from services.stubs.results.v1 import results_pb2
 from services.worker.items.attempts.item_outcome import ItemOutcome
@@ -275,7 +276,7 @@ class ItemScheduler:
     def _fail_job(self, item: LeasedItem, outcome: ItemOutcome) -> None:
         job = item.chunk.job
         item.add_failed_attempt(outcome)
-        error = outcome.error or jobs_pb2.Error(reason="INTERNAL")
+        error = outcome.error or jobs_pb2.Error(reason=ErrorReason.INTERNAL)
         if not job.stopped:
             log.warning("job_failed", reason=error.reason, **fields_of(job.spec))
         self._reporting.fail_job(job, error)

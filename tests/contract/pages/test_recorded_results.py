@@ -218,3 +218,4 @@ async def test_recorded_results_of_another_tenants_job_are_not_found(store):
             await store.recorded(job_id, tenant=tenant)
         error = from_rpc_error(caught.value)
         assert (error.code, error.reason) == (grpc.StatusCode.NOT_FOUND, "JOB_NOT_FOUND")
+        assert error.metadata == {"job_id": job_id}

@@ -198,7 +198,8 @@ async def test_resuming_without_a_budget_above_the_spent_amount_is_refused(store
             pb.ResumeJobRequest(job_id=job.job_id, tenant="default", budget_micros=budget)
         )
     assert refused.value.code() == grpc.StatusCode.FAILED_PRECONDITION
-    assert from_rpc_error(refused.value).reason == "BUDGET_SPENT"
+    error = from_rpc_error(refused.value)
+    assert (error.reason, error.metadata) == ("BUDGET_SPENT", {"cost_micros": str(before.usage.cost_micros)})
     assert await store.get(job.job_id) == before
 
 

@@ -220,6 +220,7 @@ async def test_finishing_with_less_than_is_stored_is_refused(store):
     await store.append(job.job_id, 0, 3)
     error = await refused(store.append(job.job_id, 3, 1, finish_total_count=3))
     assert (error.code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "UPLOAD_TOTAL")
+    assert error.metadata == {"stored_count": "3"}
     assert (await store.append(job.job_id)).stored_count == 3
 
 
@@ -244,6 +245,7 @@ async def test_a_closed_upload_and_a_job_without_one_accept_only_stored_items(st
     for first in (2, 3, 9):
         error = await refused(store.append(job.job_id, first, 2))
         assert (error.code, error.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "UPLOAD_CLOSED")
+        assert error.metadata == {"stored_count": "3"}
 
 
 async def test_a_repeated_finish_succeeds_after_the_end_of_the_job(store):

@@ -10,6 +10,7 @@ from headrace._transport.resumption import Resumption
 from headrace.errors import HeadraceError, UnavailableError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
 from headrace.resources import Result
 
 
@@ -35,7 +36,7 @@ class ResultPosition:
         That happens after the store was restored from a backup. Results recorded since the backup are
         recorded again, and the read starts over, without the results already returned.
         """
-        if error.reason == "INVALID_CURSOR" and self.cursor:
+        if error.reason == ErrorReason.INVALID_CURSOR and self.cursor:
             self.cursor = ""
             self._started_again = True
             return True

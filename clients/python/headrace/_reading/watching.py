@@ -8,6 +8,7 @@ from headrace._transport.connection import GatewayConnection, is_passing
 from headrace._transport.resumption import Resumption
 from headrace.errors import HeadraceError, UnavailableError
 from headrace.gateway.v1 import gateway_pb2
+from headrace.reasons import ErrorReason
 from headrace.resources import Job, JobEvent, JobForecast
 
 
@@ -40,7 +41,7 @@ class WatchPosition:
 
     def may_continue(self, error: HeadraceError) -> bool:
         """Returns whether to call again after an error. Drops a token that another gateway refuses."""
-        if error.reason == "INVALID_RESUME_TOKEN" and self._job is not None and self.resume_token:
+        if error.reason == ErrorReason.INVALID_RESUME_TOKEN and self._job is not None and self.resume_token:
             self.resume_token = ""
             return True
         return is_passing(error)

@@ -8,6 +8,7 @@ from typing import Any
 from headrace._messages.json_text import encode, utf8_size
 from headrace._submitting.caller_items import CallerItems
 from headrace.errors import FieldViolation, InvalidArgumentError
+from headrace.reasons import ErrorReason
 
 MAX_ITEM_BYTES = 1024 * 1024
 MAX_ITEM_COUNT = 10_000_000
@@ -67,7 +68,7 @@ def encode_item(item: Any, index: int) -> tuple[str, int]:
     if size > MAX_ITEM_BYTES:
         raise InvalidArgumentError(
             f"{field} is too large: an item can have at most 1 MB",
-            reason="ITEM_TOO_LARGE",
+            reason=ErrorReason.ITEM_TOO_LARGE,
             violations=[FieldViolation(field, f"has {size:,} bytes; the maximum is {MAX_ITEM_BYTES:,}")],
         )
     return text, _bytes_in_message(size)

@@ -13,6 +13,7 @@ from headrace._transport.server_status import ServerStatus
 from headrace.errors import AbortedError, UnavailableError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
 from headrace.resources import Job
 
 # An open upload is UPLOADING and never one of these, so a job in one of them has all its items.
@@ -81,7 +82,7 @@ class UploadStream:
             raise AbortedError(
                 f"{self._window.stored_count:,} items were stored, and {response.stored_count:,} remain: "
                 "submit again with the same request_id",
-                reason="UPLOAD_OFFSET",
+                reason=ErrorReason.UPLOAD_OFFSET,
                 metadata={"stored_count": str(response.stored_count)},
             )
         self._note_response()

@@ -13,6 +13,7 @@ from headrace._transport.connection import GatewayConnection, is_passing
 from headrace._transport.resumption import Resumption
 from headrace.errors import HeadraceError
 from headrace.gateway.v1 import gateway_pb2
+from headrace.reasons import ErrorReason
 from headrace.resources import Job
 
 
@@ -103,14 +104,14 @@ class Upload:
                 raise self._window.error
             if failure is None:
                 continue
-            if failure.reason == "JOB_ENDED":
+            if failure.reason == ErrorReason.JOB_ENDED:
                 return await self._read_job()
             if not self._may_continue(failure) or not await resumption.wait():
                 raise at_position_in_job(failure)
 
     def _may_continue(self, error: HeadraceError) -> bool:
         """Returns whether to call again. After a wrong offset, only once unless there was progress."""
-        if error.reason != "UPLOAD_OFFSET" or not error.answered:
+        if error.reason != ErrorReason.UPLOAD_OFFSET or not error.answered:
             return is_passing(error)
         is_first = self._refused_at != self._window.stored_count
         self._refused_at = self._window.stored_count

@@ -9,13 +9,10 @@ from typing import Any, TypeVar
 
 from headrace._submitting.batch_reading import BatchReader
 from headrace._submitting.caller_items import CallerItems
-from headrace._transport.connection import CLIENT_CLOSED
 from headrace.errors import CancelledError, FailedPreconditionError
+from headrace.reasons import ErrorReason
 
 T = TypeVar("T")
-
-CLIENT_FORKED = "CLIENT_FORKED"
-EVENT_LOOP_RUNNING = "EVENT_LOOP_RUNNING"
 
 
 class BackgroundLoop:
@@ -116,7 +113,8 @@ class BackgroundLoop:
     def _check_caller(self) -> None:
         if self._process_id != os.getpid():
             raise FailedPreconditionError(
-                "the client was made before this process was forked: make a new one", reason=CLIENT_FORKED
+                "the client was made before this process was forked: make a new one",
+                reason=ErrorReason.CLIENT_FORKED,
             )
         try:
             asyncio.get_running_loop()
@@ -124,7 +122,7 @@ class BackgroundLoop:
             return
         raise FailedPreconditionError(
             "this thread runs an event loop, which a waiting call would stop: await headrace.Client instead",
-            reason=EVENT_LOOP_RUNNING,
+            reason=ErrorReason.EVENT_LOOP_RUNNING,
         )
 
     def _submit(self, coroutine: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
@@ -173,4 +171,4 @@ class BackgroundLoop:
 
 
 def _closed() -> CancelledError:
-    return CancelledError("the client was closed", reason=CLIENT_CLOSED)
+    return CancelledError("the client was closed", reason=ErrorReason.CLIENT_CLOSED)

@@ -16,6 +16,7 @@ from headrace.errors import (
     from_rpc_error,
 )
 from headrace.gateway.v1 import gateway_pb2_grpc
+from headrace.reasons import ErrorReason
 
 if TYPE_CHECKING:
     from headrace.gateway.v1.gateway_pb2_grpc import GatewayServiceAsyncStub
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
 Request = TypeVar("Request")
 Response = TypeVar("Response")
 
-CLIENT_CLOSED = "CLIENT_CLOSED"
 _TRANSIENT_CODES = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 _TRANSIENT_TRANSPORT_CODES = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN})
 
@@ -45,7 +45,7 @@ def is_passing(error: HeadraceError) -> bool:
     That includes CANCELLED: a server that stops, or drops a burst of calls, answers with it. A cancellation
     by this client never gets here. INTERNAL and UNKNOWN that no server sent come from a broken transport.
     """
-    if error.reason == CLIENT_CLOSED:
+    if error.reason == ErrorReason.CLIENT_CLOSED:
         return False
     if error.code in _TRANSIENT_CODES:
         return True
@@ -96,7 +96,7 @@ class GatewayConnection:
             CancelledError: The connection was closed (CLIENT_CLOSED).
         """
         if self._is_closed:
-            raise CancelledError("the client was closed", reason=CLIENT_CLOSED)
+            raise CancelledError("the client was closed", reason=ErrorReason.CLIENT_CLOSED)
         if self._stub is None:
             self._channel = grpc.aio.insecure_channel(self.target, options=_CHANNEL_OPTIONS)
             self._stub = gateway_pb2_grpc.GatewayServiceStub(self._channel)
@@ -129,7 +129,7 @@ class GatewayConnection:
         except asyncio.CancelledError:
             task = asyncio.current_task()
             if self._is_closed and task is not None and not task.cancelling():
-                raise CancelledError("the client was closed", reason=CLIENT_CLOSED) from None
+                raise CancelledError("the client was closed", reason=ErrorReason.CLIENT_CLOSED) from None
             raise
 
     async def call(

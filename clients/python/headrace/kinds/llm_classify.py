@@ -10,6 +10,7 @@ from headrace.kinds.estimate import CallEstimate, estimate_tokens
 from headrace.kinds.kind import ItemContext, ItemFailedError, JsonValue, Kind, Message
 from headrace.kinds.labels import fold_labels, match_label
 from headrace.kinds.template import Template, parse_template
+from headrace.reasons import ErrorReason
 
 _INSTRUCTION = (
     "Classify the text of the user. Answer with exactly one of the labels below, as it is written there, "
@@ -102,7 +103,7 @@ async def run_llm_classify(params: LlmClassifyParams, item: JsonValue, context: 
         answer = await context.complete(chat, model=params.model)
         label = match_label(answer.text, params.label_by_fold)
     if label is None:
-        raise ItemFailedError("LABEL_UNKNOWN", "both answers of the model match no label")
+        raise ItemFailedError(ErrorReason.LABEL_UNKNOWN, "both answers of the model match no label")
     return {"label": label}
 
 

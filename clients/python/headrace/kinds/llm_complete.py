@@ -20,11 +20,11 @@ from headrace.kinds.kind import (
     RetryableError,
 )
 from headrace.kinds.template import Template, parse_template
+from headrace.reasons import ErrorReason
 
 MAX_PROMPT_COUNT = 20
 # Of an answer without a limit. Its real length is unknown before the first call.
 _EXPECTED_OUTPUT_TOKENS = 500
-_RATE_LIMITED = "RATE_LIMITED"
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _FIELDS = "{field} stands for that field of the item; {{ and }} are braces."
 
@@ -181,7 +181,7 @@ async def _ask(
 def _fault_of_item(faults: Mapping[str, RetryableError]) -> RetryableError:
     """Returns one error for several: a rate limit only if all are, since it does not count as an attempt."""
     name, fault = next(
-        ((name, fault) for name, fault in faults.items() if fault.reason != _RATE_LIMITED),
+        ((name, fault) for name, fault in faults.items() if fault.reason != ErrorReason.RATE_LIMITED),
         next(iter(faults.items())),
     )
     waits = [fault.retry_after for fault in faults.values() if fault.retry_after is not None]

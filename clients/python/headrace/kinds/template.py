@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headrace.kinds.kind import ItemFailedError, JsonValue
+from headrace.reasons import ErrorReason
 
 _TOKEN = re.compile(r"\{\{|\}\}|\{([^{}]+)\}|[{}]")
 
@@ -34,13 +35,14 @@ class Template:
         """
         if not isinstance(item, dict):
             raise ItemFailedError(
-                "FIELD_MISSING", f"the template needs field {self.fields[0]!r}, but the item is not an object"
+                ErrorReason.FIELD_MISSING,
+                f"the template needs field {self.fields[0]!r}, but the item is not an object",
             )
         parts = list(self.parts)
         for place in range(1, len(parts), 2):
             name = parts[place]
             if name not in item:
-                raise ItemFailedError("FIELD_MISSING", f"the item has no field {name!r}")
+                raise ItemFailedError(ErrorReason.FIELD_MISSING, f"the item has no field {name!r}")
             value = item[name]
             parts[place] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         return "".join(parts)

@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
 from headrace.errors import FailedPreconditionError
+from headrace.reasons import ErrorReason
 from services.results.database.database import Database
 from services.results.database.engine import make_folder, open_engine
 from services.results.database.failures import DATABASE_ERRORS, translate
@@ -55,7 +56,7 @@ async def check_schema(database: Database) -> None:
         raise FailedPreconditionError(
             f"the database has schema {present or 'none'} but needs {newest}; "
             "run `python -m services.results migrate`",
-            reason="SCHEMA_OUTDATED",
+            reason=ErrorReason.SCHEMA_OUTDATED,
         )
 
 

@@ -25,14 +25,19 @@ import re
 import openai
 
 from headrace.kinds import ItemFailedError, JobFailedError, RetryableError
+from headrace.reasons import ErrorReason
 from services.worker.calls.provider.retry_after import read_retry_after
 
-RATE_LIMITED = "RATE_LIMITED"
 # Reasons of calls that may succeed in another attempt.
 PASSING_REASONS = frozenset(
-    {RATE_LIMITED, "PROVIDER_ERROR", "PROVIDER_TIMEOUT", "PROVIDER_UNREACHABLE", "BROKEN_ANSWER"}
+    {
+        ErrorReason.RATE_LIMITED,
+        ErrorReason.PROVIDER_ERROR,
+        ErrorReason.PROVIDER_TIMEOUT,
+        ErrorReason.PROVIDER_UNREACHABLE,
+        ErrorReason.BROKEN_ANSWER,
+    }
 )
-PROVIDER_TIMEOUT = "PROVIDER_TIMEOUT"
 _QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _RETRYABLE_STATUSES = {408, 409, 425}
 _CODE = re.compile(r"[A-Za-z0-9_.\[\]]{1,64}")
@@ -43,35 +48,38 @@ def status_fault(error: openai.APIStatusError) -> RetryableError | ItemFailedErr
     status = error.status_code
     retry_after = read_retry_after(error.response.headers)
     if status == 402 or (status < 500 and {error.code, error.type} & _QUOTA_CODES):
-        return JobFailedError("PROVIDER_QUOTA_EXHAUSTED", "the quota at the provider is spent")
+        return JobFailedError(ErrorReason.PROVIDER_QUOTA_EXHAUSTED, "the quota at the provider is spent")
     if status == 429:
-        return RetryableError(RATE_LIMITED, "the provider's rate limit is reached", retry_after)
+        return RetryableError(ErrorReason.RATE_LIMITED, "the provider's rate limit is reached", retry_after)
     if status in (401, 403):
         return JobFailedError(
-            "PROVIDER_KEY_REFUSED", f"the provider refused the key (HTTP {status}); check OPENAI_API_KEY"
+            ErrorReason.PROVIDER_KEY_REFUSED,
+            f"the provider refused the key (HTTP {status}); check OPENAI_API_KEY",
         )
     if error.code == "model_not_found" or (status == 404 and isinstance(error.body, dict) and error.type):
-        return JobFailedError("MODEL_UNKNOWN", "the provider does not know the model")
+        return JobFailedError(ErrorReason.MODEL_UNKNOWN, "the provider does not know the model")
     if status == 404:
         return JobFailedError(
-            "PROVIDER_URL_WRONG",
+            ErrorReason.PROVIDER_URL_WRONG,
             "the provider's URL serves no chat completions (HTTP 404); check OPENAI_BASE_URL",
         )
     if status in _RETRYABLE_STATUSES or not 400 <= status < 500:
-        return RetryableError("PROVIDER_ERROR", f"the provider failed (HTTP {status})", retry_after)
+        return RetryableError(ErrorReason.PROVIDER_ERROR, f"the provider failed (HTTP {status})", retry_after)
     return ItemFailedError(
-        "PROVIDER_REFUSED_INPUT", f"the provider refused the request ({_describe(status, error)})"
+        ErrorReason.PROVIDER_REFUSED_INPUT, f"the provider refused the request ({_describe(status, error)})"
     )
 
 
 def timeout_fault() -> RetryableError:
     """Returns the error for a call without a response in time."""
-    return RetryableError(PROVIDER_TIMEOUT, "the provider did not respond in time")
+    return RetryableError(ErrorReason.PROVIDER_TIMEOUT, "the provider did not respond in time")
 
 
 def connection_fault() -> RetryableError:
     """Returns the error for a connection that failed or broke."""
-    return RetryableError("PROVIDER_UNREACHABLE", "the provider cannot be reached, or the connection broke")
+    return RetryableError(
+        ErrorReason.PROVIDER_UNREACHABLE, "the provider cannot be reached, or the connection broke"
+    )
 
 
 def _describe(status: int, error: openai.APIStatusError) -> str:

@@ -13,6 +13,7 @@ import orjson
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, JobFailedError, RetryableError
+from headrace.reasons import ErrorReason
 from services.worker.calls.provider.faults import connection_fault, status_fault, timeout_fault
 from services.worker.calls.provider.provider import CompletionRequest
 from services.worker.calls.provider.remaining import read_remaining
@@ -86,11 +87,12 @@ class OpenAiProvider:
         if self._client is None:
             if not self._api_key and not self._base_url:
                 raise JobFailedError(
-                    "PROVIDER_NOT_CONFIGURED", "set OPENAI_API_KEY or OPENAI_BASE_URL on the worker"
+                    ErrorReason.PROVIDER_NOT_CONFIGURED, "set OPENAI_API_KEY or OPENAI_BASE_URL on the worker"
                 )
             if not self._name:
                 raise JobFailedError(
-                    "PROVIDER_NOT_CONFIGURED", "the worker's OPENAI_BASE_URL is not an http or https URL"
+                    ErrorReason.PROVIDER_NOT_CONFIGURED,
+                    "the worker's OPENAI_BASE_URL is not an http or https URL",
                 )
             timeout = _timeout(self._timeout_seconds)
             limits = httpx2.Limits(max_connections=self._max_connections, keepalive_expiry=_KEEPALIVE_SECONDS)
@@ -132,7 +134,9 @@ class OpenAiProvider:
         except (aiohttp.ClientError, OSError):
             raise connection_fault() from None
         except ValueError:
-            raise RetryableError("BROKEN_ANSWER", "the provider's response is not valid JSON") from None
+            raise RetryableError(
+                ErrorReason.BROKEN_ANSWER, "the provider's response is not valid JSON"
+            ) from None
 
 
 def _timeout(seconds: float) -> httpx2.Timeout:
@@ -161,4 +165,4 @@ def _encode(request: CompletionRequest) -> bytes:
     try:
         return orjson.dumps(body)
     except orjson.JSONEncodeError:
-        raise ItemFailedError("PROVIDER_REFUSED_INPUT", "the text is not valid Unicode") from None
+        raise ItemFailedError(ErrorReason.PROVIDER_REFUSED_INPUT, "the text is not valid Unicode") from None

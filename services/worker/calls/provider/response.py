@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, RetryableError
+from headrace.reasons import ErrorReason
 
 _MAX_TOKENS = 10**12  # anything greater is not a count
 
@@ -54,14 +55,17 @@ def read_completion(response: Any, tokens: Tokens) -> Completion:
         message, finish_reason = choice["message"], choice.get("finish_reason") or "stop"
         text = message.get("content")
     except (AttributeError, IndexError, KeyError, TypeError):
-        raise RetryableError("BROKEN_ANSWER", "the provider's response contains no completion") from None
+        raise RetryableError(
+            ErrorReason.BROKEN_ANSWER, "the provider's response contains no completion"
+        ) from None
     if isinstance(text, str):
         return Completion(text, str(finish_reason), **tokens._asdict())
     if finish_reason == "content_filter" or message.get("refusal"):
         raise ItemFailedError(
-            "PROVIDER_REFUSED_INPUT", "the model or the provider's content filter refused to respond"
+            ErrorReason.PROVIDER_REFUSED_INPUT,
+            "the model or the provider's content filter refused to respond",
         )
-    raise RetryableError("BROKEN_ANSWER", "the provider's response contains no text")
+    raise RetryableError(ErrorReason.BROKEN_ANSWER, "the provider's response contains no text")
 
 
 def _count(value: Any) -> int:

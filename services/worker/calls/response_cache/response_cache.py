@@ -6,8 +6,8 @@ from types import TracebackType
 from typing import Self
 
 from headrace.kinds import Completion, ItemFailedError, RetryableError
+from headrace.reasons import ErrorReason
 from services.stubs.results.v1 import results_pb2
-from services.worker.calls.admission import WORKER_CUT_OFF
 from services.worker.calls.provider import CompletionRequest
 from services.worker.calls.provider.faults import PASSING_REASONS
 from services.worker.calls.response_cache.encoding import encode_response, key_of
@@ -47,7 +47,7 @@ class ResponseCache:
                 responses.
         """
         fresh = any(
-            failed.error.reason not in PASSING_REASONS and failed.error.reason != WORKER_CUT_OFF
+            failed.error.reason not in PASSING_REASONS and failed.error.reason != ErrorReason.WORKER_CUT_OFF
             for failed in item.failed_attempts
         )
         return CachedCalls(self, tenant, fresh=fresh)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
 from services.shared.logging import get_logger
 from services.stubs.results.v1 import results_pb2
 from services.worker.items.job_logging import fields_of
@@ -45,7 +46,7 @@ def fault_outcome(
     """Returns the failure of an item that the worker could not run, and logs it without the fault's text."""
     log.error("item_not_run", item_index=item.item_index, error=type(fault).__name__, **fields_of(spec))
     return ItemOutcome(
-        error=jobs_pb2.Error(reason="INTERNAL", message="the worker could not run this item"),
+        error=jobs_pb2.Error(reason=ErrorReason.INTERNAL, message="the worker could not run this item"),
         attempt_count=item.attempt_count + 1,
         usage=item.usage,
         failed_attempts=tuple(item.failed_attempts),

@@ -8,12 +8,13 @@ from typing import Any
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, JobFailedError, Kind, RetryableError
+from headrace.reasons import ErrorReason
 from services.shared.failed_attempts import with_failed_attempt
 from services.shared.prices import Prices, read_prices
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.allowance import Allowance
-from services.worker.calls.costs import ALLOWANCE_SPENT, CallCosts, CallMeter
+from services.worker.calls.costs import CallCosts, CallMeter
 from services.worker.calls.response_cache import CachedCalls, ResponseCache
 from services.worker.items.attempts.attempt_responses import AttemptResponses
 from services.worker.items.attempts.item_context import CallingContext
@@ -80,7 +81,7 @@ class ItemRunner:
                 item.usage.CopyFrom(usage)  # its calls were made, and may cost
                 item.work_time.CopyFrom(duration_of(time.worked_seconds))
                 raise
-            if isinstance(caught, RetryableError) and caught.reason == ALLOWANCE_SPENT:
+            if isinstance(caught, RetryableError) and caught.reason == ErrorReason.ALLOWANCE_SPENT:
                 return _held_back(item, usage, caught, meter, time.worked_seconds)
             return self._failed(spec, item, usage, caught, time.worked_seconds)
         self._retries.forget_item(spec.job_id, item.item_index)
@@ -183,7 +184,7 @@ def _error_of(
         return jobs_pb2.Error(reason=caught.reason, message=caught.message)
     log_handler_error(spec, item, caught)
     text = f"the kind's handler raised {type(caught).__name__}"
-    return jobs_pb2.Error(reason="HANDLER_ERROR", message=text)
+    return jobs_pb2.Error(reason=ErrorReason.HANDLER_ERROR, message=text)
 
 
 def _held_back(

@@ -7,9 +7,8 @@ from typing import Any, TypeVar
 from google.protobuf.duration_pb2 import Duration
 
 from headrace.kinds import ItemFailedError, JobFailedError, RetryableError
+from headrace.reasons import ErrorReason
 from services.stubs.results.v1 import results_pb2
-
-ITEM_TIMED_OUT = "ITEM_TIMED_OUT"
 
 T = TypeVar("T")
 
@@ -67,7 +66,9 @@ class ItemTime:
             raise
 
     def _timed_out(self) -> ItemFailedError:
-        return ItemFailedError(ITEM_TIMED_OUT, f"the item's time is used up: item_timeout {self._limit:g} s")
+        return ItemFailedError(
+            ErrorReason.ITEM_TIMED_OUT, f"the item's time is used up: item_timeout {self._limit:g} s"
+        )
 
 
 def seconds_of(duration: Duration) -> float:

@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from headrace.kinds import ItemFailedError, JsonValue
+from headrace.reasons import ErrorReason
 
 MAX_OUTPUT_BYTES = 3 * 1024 * 1024
 # orjson turns an integer beyond 64 bits into a float; json keeps it exact.
@@ -24,7 +25,7 @@ def decode_input(text: str) -> JsonValue:
             return orjson.loads(text)
         return json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError):
-        raise ItemFailedError("INPUT_NOT_JSON", "the item is not readable JSON") from None
+        raise ItemFailedError(ErrorReason.INPUT_NOT_JSON, "the item is not readable JSON") from None
 
 
 def encode_output(value: JsonValue) -> str:
@@ -40,7 +41,7 @@ def encode_output(value: JsonValue) -> str:
     except orjson.JSONEncodeError:  # such as an integer beyond 64 bits
         encoded = json.dumps(value, allow_nan=False).encode()
     if len(encoded) > MAX_OUTPUT_BYTES:
-        raise ItemFailedError("OUTPUT_TOO_LARGE", f"the output is over 3 MB ({len(encoded)} bytes)")
+        raise ItemFailedError(ErrorReason.OUTPUT_TOO_LARGE, f"the output is over 3 MB ({len(encoded)} bytes)")
     return encoded.decode()
 
 

@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from headrace.errors import InvalidArgumentError
 from headrace.kinds import JobFailedError, Kind, validate_params
+from headrace.reasons import ErrorReason
 from services.stubs.results.v1 import results_pb2
 
 
@@ -51,11 +52,11 @@ class PreparedJobs:
             return prepared
         kind = self._kinds.get(spec.kind)
         if kind is None:
-            raise JobFailedError("UNKNOWN_KIND", f"this worker does not know the kind {spec.kind}")
+            raise JobFailedError(ErrorReason.UNKNOWN_KIND, f"this worker does not know the kind {spec.kind}")
         try:
             params = validate_params(kind, spec.params)
         except InvalidArgumentError as error:
-            raise JobFailedError("INVALID_PARAMS", error.message) from None
+            raise JobFailedError(ErrorReason.INVALID_PARAMS, error.message) from None
         model = None
         if "model" in type(params).model_fields:
             model = getattr(params, "model", None) or self._default_model

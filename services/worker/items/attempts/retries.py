@@ -4,16 +4,15 @@ import random
 from collections.abc import Callable
 
 from headrace.kinds import RetryableError
+from headrace.reasons import ErrorReason
 from services.stubs.results.v1 import results_pb2
-from services.worker.calls.admission import WORKER_CUT_OFF
-from services.worker.calls.provider.faults import RATE_LIMITED
 from services.worker.calls.provider.retry_after import MAX_WAIT_SECONDS
 
 BASE_SECONDS = 0.5
 CAP_SECONDS = 60.0
 # Turned-away attempts after which an item fails; with the backoff this takes over an hour.
 MAX_TURNED_AWAY_ATTEMPTS = 150
-_TURNED_AWAY = frozenset({RATE_LIMITED, WORKER_CUT_OFF})
+_TURNED_AWAY = frozenset({ErrorReason.RATE_LIMITED, ErrorReason.WORKER_CUT_OFF})
 
 
 class Retries:

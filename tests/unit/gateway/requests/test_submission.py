@@ -50,7 +50,7 @@ async def test_a_minimal_submission_gets_the_documented_defaults():
 
 async def test_an_unknown_kind_is_refused_and_the_known_ones_are_listed():
     error = await refusal(kind="llm.clasify")
-    assert error.reason == "UNKNOWN_KIND"
+    assert (error.reason, error.metadata) == ("UNKNOWN_KIND", {"kind": "llm.clasify"})
     assert fields_of(error) == ["kind"]
     assert "llm.classify" in error.message
     assert "noop" in error.message

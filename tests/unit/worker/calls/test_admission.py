@@ -243,7 +243,7 @@ async def test_a_provider_with_few_calls_left_gets_fewer_before_it_turns_any_awa
 
 async def test_a_call_that_waits_for_its_tenant_holds_no_slot_and_nothing_of_the_rate_limit(make_items):
     tenants = open_tenant_slots({"narrow": 1}, "memory://", "h", 2)
-    items = make_items(2, limited_to(300), tenants)  # of which two are given at once
+    items = make_items(2, limited_to(300), tenants)  # two of them are granted at once
     await items.start("a1", tenant="narrow")
     await items.start("a2", tenant="narrow")
     await items.start("b1", tenant="other")

@@ -20,7 +20,7 @@ LIMIT = ModelLimit(requests_per_minute=600, tokens_per_minute=100_000)
 
 
 class GivenBuckets:
-    """Gives as many requests as the test allows."""
+    """Grants as many requests as the test allows."""
 
     def __init__(self) -> None:
         self.allowed = 0
