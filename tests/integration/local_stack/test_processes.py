@@ -22,7 +22,8 @@ def handle(*_):
     count += 1
 signal.signal(signal.SIGTERM, handle)
 print('ready', flush=True)
-signal.pause()
+while not count:  # signal.pause() would miss a signal that arrives before it
+    time.sleep(0.01)
 print('draining', flush=True)
 time.sleep(0.3)
 sys.exit(7 if count > 1 else print('drained', count, flush=True))

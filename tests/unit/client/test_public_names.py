@@ -18,8 +18,9 @@ GENERATED = {
     "headrace.gateway.v1.gateway_pb2_grpc",
     "headrace.jobs",
     "headrace.jobs.v1",
+    "headrace.jobs.v1.error_reason_pb2",
     "headrace.jobs.v1.jobs_pb2",
-    "headrace.jobs.v1.jobs_pb2_grpc",
+    "headrace.reasons",
 }
 MODULES = {
     "headrace.client",
@@ -100,7 +101,7 @@ def test_these_modules_are_public_and_no_others():
 @pytest.mark.parametrize(
     ("module", "names"),
     [
-        (headrace, {"Client", "SyncClient", "JobOptions", "JsonText", *ERRORS, *RESOURCES}),
+        (headrace, {"Client", "ErrorReason", "SyncClient", "JobOptions", "JsonText", *ERRORS, *RESOURCES}),
         (errors, ERRORS | {"DOMAIN", "from_rpc_error", "to_status"}),
         (kinds, KINDS),
         (resources, RESOURCES),

@@ -73,7 +73,7 @@ def test_a_batch_that_does_not_fit_is_refused_with_its_reason(job, batch, reason
     with pytest.raises((AbortedError, FailedPreconditionError)) as caught:
         judge_batch(job, batch)
     assert caught.value.reason == reason
-    assert caught.value.metadata == ({"stored_count": "5"} if reason == "UPLOAD_OFFSET" else {})
+    assert caught.value.metadata == ({} if reason == "JOB_ENDED" else {"stored_count": "5"})
 
 
 @given(st.integers(0, 20), st.integers(0, 25), st.integers(0, 8), st.none() | st.integers(0, 30))
