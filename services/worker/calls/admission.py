@@ -19,7 +19,6 @@ from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_s
 from services.worker.calls.token_estimates import TokenEstimates
 from services.worker.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS, model_label
 
-# No call may begin, because the store may have leased this worker's chunks to others.
 # Time until an item is looked at again if calls of its model wait for a slot, in seconds.
 _CROWDED_WAIT_SECONDS = 0.05
 

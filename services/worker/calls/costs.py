@@ -15,7 +15,6 @@ from services.worker.calls.provider.provider import CompletionRequest
 
 log = get_logger(__name__)
 
-# The rest of the lease's allowance cannot pay for a call.
 MAX_HISTORIES = 1_000
 MAX_LOGGED_MODELS = 100
 

@@ -14,6 +14,7 @@ DOCUMENTS = [
     "deploy/README.md",
     "examples/README.md",
     "tests/bench/README.md",
+    "clients/protos/README.md",
     "clients/python/README.md",
     *sorted(str(page.relative_to(REPOSITORY)) for page in (REPOSITORY / "docs").rglob("*.md")),
 ]
