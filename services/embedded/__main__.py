@@ -10,6 +10,7 @@ from services.shared.logging import configure_logging, get_logger
 from services.shared.metrics_server import serve_metrics
 from services.shared.process import collect_garbage_rarely, stop_on_signals
 from services.shared.settings import read_settings
+from services.worker.calls.provider.profiles import read_profiles
 
 log = get_logger(__name__)
 
@@ -38,7 +39,7 @@ async def run(settings: EmbeddedSettings) -> int:
 
 def main() -> None:
     """Reads the settings, configures logging and runs the embedded system."""
-    settings = read_settings(EmbeddedSettings)
+    settings = read_settings(EmbeddedSettings, provider_profiles=read_profiles)
     configure_logging("embedded", settings.log_level)
     collect_garbage_rarely()
     with serve_metrics(settings.metrics_listen):

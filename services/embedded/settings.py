@@ -23,6 +23,8 @@ class EmbeddedSettings(ServiceSettings):
         model: Model of jobs that name none.
         cache_hours: Lifetime of cached responses, in hours.
         prices_file: Prices of models, as JSON. The prices that come with Headrace if unset.
+        provider_profiles: YAML file that extends the profiles of providers; see ``docs/providers.md``. Those
+            that come with Headrace if unset.
         in_flight_limit: Maximum items in flight.
         limits: Rate limits by model, as JSON or the path of a file; see ``read_limits``.
         tenant_concurrency: Maximum calls in flight per tenant, as JSON or the path of a file; see
@@ -38,6 +40,7 @@ class EmbeddedSettings(ServiceSettings):
     model: str = "gpt-4o-mini"
     cache_hours: float = Field(default=24.0, gt=0, le=8_760, allow_inf_nan=False)
     prices_file: PricesFile | None = None
+    provider_profiles: str | None = None
     in_flight_limit: int = Field(default=100, ge=1, le=10_000)
     limits: Limits = ""
     tenant_concurrency: TenantConcurrency = ""

@@ -1,7 +1,8 @@
 """Reads settings from the environment, once per process, in ``__main__``."""
 
 import sys
-from typing import Literal, TypeVar
+from collections.abc import Callable
+from typing import Any, Literal, TypeVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -31,16 +32,27 @@ class ServiceSettings(BaseSettings):
 S = TypeVar("S", bound=BaseSettings)
 
 
-def read_settings(settings_class: type[S]) -> S:
+def read_settings(settings_class: type[S], **checks: Callable[[Any], object]) -> S:
     """Returns the settings. If any is invalid or missing, prints a line for each and exits with code 2.
 
     A line names the variable and the expected form. It never shows the value, which may be a secret.
+
+    Args:
+        settings_class: Class of the settings.
+        checks: Further checks by the name of a setting. Each raises ValueError for an invalid value.
     """
+    prefix = settings_class.model_config.get("env_prefix", "")
     try:
-        return settings_class()
+        settings = settings_class()
     except ValidationError as error:
-        prefix = settings_class.model_config.get("env_prefix", "")
         for detail in error.errors(include_input=False, include_url=False):
             name = prefix + "_".join(str(part) for part in detail["loc"]).upper()
             print(f"{name}: {detail['msg'].removeprefix('Value error, ')}", file=sys.stderr)
         sys.exit(2)
+    for setting, check in checks.items():
+        try:
+            check(getattr(settings, setting))
+        except ValueError as error:
+            print(f"{prefix}{setting.upper()}: {error}", file=sys.stderr)
+            sys.exit(2)
+    return settings

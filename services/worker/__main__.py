@@ -9,6 +9,7 @@ from services.shared.process import collect_garbage_rarely, stop_on_signals
 from services.shared.queue.brokers import open_broker
 from services.shared.settings import read_settings
 from services.worker.app import WorkerApp
+from services.worker.calls.provider.profiles import read_profiles
 from services.worker.settings import WorkerSettings
 
 log = get_logger(__name__)
@@ -39,7 +40,7 @@ async def run(settings: WorkerSettings) -> int:
 
 def main() -> None:
     """Reads the settings, sets up logging, and runs the worker."""
-    settings = read_settings(WorkerSettings)
+    settings = read_settings(WorkerSettings, provider_profiles=read_profiles)
     configure_logging("worker", settings.log_level)
     collect_garbage_rarely()
     with serve_metrics(settings.metrics_listen):

@@ -252,7 +252,7 @@ def _open_calls(settings: WorkerSettings, incarnation: str, liveness: Liveness) 
     def count_workers() -> int:
         return liveness.live_worker_count
 
-    provider = open_provider(settings.in_flight_limit)
+    provider = open_provider(settings.in_flight_limit, settings.provider_profiles)
     breaker = Breaker(count_workers)
     limits = read_limits(settings.limits)
     return _Calls(

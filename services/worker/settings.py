@@ -27,6 +27,8 @@ class WorkerSettings(ServiceSettings):
         model: Model of jobs that name none.
         cache_hours: Hours for which the response cache keeps a response.
         prices_file: Prices of models, as JSON. Unset: those that come with Headrace.
+        provider_profiles: YAML file that extends the profiles of providers; see ``docs/providers.md``. Unset:
+            those that come with Headrace.
         in_flight_limit: Maximum items in flight.
         limits: Rate limits by model, as JSON or the path of a file; see ``read_limits``.
         tenant_concurrency: Maximum calls of each tenant at once, as JSON or the path of a file; see
@@ -42,6 +44,7 @@ class WorkerSettings(ServiceSettings):
     model: str = "gpt-4o-mini"
     cache_hours: float = Field(default=24.0, gt=0, le=8_760, allow_inf_nan=False)
     prices_file: PricesFile | None = None
+    provider_profiles: str | None = None
     in_flight_limit: int = Field(default=100, ge=1, le=10_000)
     limits: Limits = ""
     tenant_concurrency: TenantConcurrency = ""

@@ -80,6 +80,7 @@ KINDS = {
     "ItemContext",
     "ItemFailedError",
     "JobFailedError",
+    "JobRefusedError",
     "JsonValue",
     "Kind",
     "Message",

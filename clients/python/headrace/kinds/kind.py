@@ -76,7 +76,9 @@ class ItemContext(Protocol):
         Raises:
             RetryableError: The call failed, and another attempt may succeed.
             ItemFailedError: The provider refuses this input for good.
-            JobFailedError: No call of this job can succeed (bad key, unknown model, no quota).
+            JobRefusedError: The provider refused the call, and the item is not the cause (bad key, unknown
+                model, no quota). It is a RetryableError.
+            JobFailedError: No call of this job can be made, because the worker lacks a setting or a price.
         """
 
 
@@ -86,13 +88,25 @@ class RetryableError(Exception):
     Attributes:
         reason: UPPER_SNAKE_CASE, such as RATE_LIMITED.
         retry_after: Seconds to wait, if the provider asked for it.
+        detail: The provider's own words, without secrets and the item's text. None if there are none.
     """
 
-    def __init__(self, reason: str, message: str, retry_after: float | None = None) -> None:
+    def __init__(
+        self, reason: str, message: str, retry_after: float | None = None, *, detail: str | None = None
+    ) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
         self.retry_after = retry_after
+        self.detail = detail
+
+
+class JobRefusedError(RetryableError):
+    """The provider refused a call for a cause outside the item, such as a bad key or an unknown model.
+
+    The item is attempted again. If the calls of five items in a row are refused, without a success between,
+    the whole job fails.
+    """
 
 
 class ItemFailedError(Exception):
@@ -100,12 +114,14 @@ class ItemFailedError(Exception):
 
     Attributes:
         reason: UPPER_SNAKE_CASE, such as LABEL_UNKNOWN.
+        detail: The provider's own words, without secrets and the item's text. None if there are none.
     """
 
-    def __init__(self, reason: str, message: str) -> None:
+    def __init__(self, reason: str, message: str, *, detail: str | None = None) -> None:
         super().__init__(message)
         self.reason = reason
         self.message = message
+        self.detail = detail
 
 
 class JobFailedError(ItemFailedError):

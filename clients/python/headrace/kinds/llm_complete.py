@@ -14,6 +14,7 @@ from headrace.kinds.kind import (
     ItemContext,
     ItemFailedError,
     JobFailedError,
+    JobRefusedError,
     JsonValue,
     Kind,
     Message,
@@ -175,17 +176,26 @@ async def _ask(
     except JobFailedError:
         raise
     except ItemFailedError as error:
-        raise ItemFailedError(error.reason, _name_prompt(name, error.message)) from None
+        message = _name_prompt(name, error.message)
+        raise ItemFailedError(error.reason, message, detail=error.detail) from None
 
 
 def _fault_of_item(faults: Mapping[str, RetryableError]) -> RetryableError:
-    """Returns one error for several: a rate limit only if all are, since it does not count as an attempt."""
-    name, fault = next(
-        ((name, fault) for name, fault in faults.items() if fault.reason != ErrorReason.RATE_LIMITED),
-        next(iter(faults.items())),
-    )
+    """Returns one error for several: a refusal of the job if there is one.
+
+    A rate limit is returned only if all are, since it does not count as an attempt.
+    """
+    name, fault = min(faults.items(), key=lambda entry: _rank(entry[1]))
     waits = [fault.retry_after for fault in faults.values() if fault.retry_after is not None]
-    return RetryableError(fault.reason, _name_prompt(name, fault.message), max(waits, default=None))
+    error_class = JobRefusedError if isinstance(fault, JobRefusedError) else RetryableError
+    message = _name_prompt(name, fault.message)
+    return error_class(fault.reason, message, max(waits, default=None), detail=fault.detail)
+
+
+def _rank(fault: RetryableError) -> int:
+    if isinstance(fault, JobRefusedError):
+        return 0
+    return 2 if fault.reason == ErrorReason.RATE_LIMITED else 1
 
 
 def _name_prompt(name: str, message: str) -> str:

@@ -1,31 +1,42 @@
 """Maps a failed call to its consequence: another attempt, a failed item or a failed job.
 
-=========================================  ===========  ==============================================
-the provider's response                    consequence  reason
-=========================================  ===========  ==============================================
-429                                        again        RATE_LIMITED, not before Retry-After
-429 insufficient_quota, 402                job fails    PROVIDER_QUOTA_EXHAUSTED
-401, 403                                   job fails    PROVIDER_KEY_REFUSED
-404, or the code model_not_found           job fails    MODEL_UNKNOWN
-404 without an error object                job fails    PROVIDER_URL_WRONG
-408, 409, 425, 3xx, 5xx                    again        PROVIDER_ERROR, not before Retry-After
-any other 4xx (also context too long)      item fails   PROVIDER_REFUSED_INPUT
-no response in time                        again        PROVIDER_TIMEOUT
-no connection, or a broken one             again        PROVIDER_UNREACHABLE
-200 without a completion in it             again        BROKEN_ANSWER
-200, but the model or a filter refused     item fails   PROVIDER_REFUSED_INPUT
-no key and no base URL, or a bad URL        job fails    PROVIDER_NOT_CONFIGURED
-=========================================  ===========  ==============================================
+The provider's profile maps a response with an error status to an action, see ``profiles``.
 
-A provider's error codes are passed on. Its messages are not, because they repeat parts of keys and inputs.
+=========================================  ============  =============================================
+the provider's response                    consequence   reason
+=========================================  ============  =============================================
+overload, such as 429 and 529              again         RATE_LIMITED, not before Retry-After
+retry, such as 408, 409, 425, 500          again         PROVIDER_ERROR, not before Retry-After
+outage, such as 502, 503, 504              again         PROVIDER_ERROR, not before Retry-After
+item_fails, such as a context too long     item fails    PROVIDER_REFUSED_INPUT
+job_refused: no quota, such as 402         see below     PROVIDER_QUOTA_EXHAUSTED
+job_refused: the key, such as 401, 403     see below     PROVIDER_KEY_REFUSED
+job_refused: the model, such as 404        see below     MODEL_UNKNOWN
+job_refused: the URL, such as 404          see below     PROVIDER_URL_WRONG
+no response in time                        again         PROVIDER_TIMEOUT
+no connection, or a broken one             again         PROVIDER_UNREACHABLE
+200 without a completion in it             again         BROKEN_ANSWER
+200, but the model or a filter refused     item fails    PROVIDER_REFUSED_INPUT
+no key and no base URL, or a bad URL       job fails     PROVIDER_NOT_CONFIGURED
+=========================================  ============  =============================================
+
+A refused job is attempted again. It fails if the calls of five of its items in a row are refused, without a
+success between.
+
+The provider's own words are in the error's ``detail``, without secrets and the item's text. The message of
+the error holds no more of them than codes.
 """
 
 import re
+from collections.abc import Mapping, Sequence
 
-import openai
-
-from headrace.kinds import ItemFailedError, JobFailedError, RetryableError
+from headrace.kinds import ItemFailedError, JobRefusedError, Message, RetryableError
 from headrace.reasons import ErrorReason
+from services.worker.calls.provider.error_body import ErrorBody, read_error_body
+from services.worker.calls.provider.fault_log import FaultLog
+from services.worker.calls.provider.masking import mask_prompt, mask_secrets
+from services.worker.calls.provider.profiles import Action, Profile
+from services.worker.calls.provider.profiles.rules import JOB_MESSAGES, Rule
 from services.worker.calls.provider.retry_after import read_retry_after
 
 # Reasons of calls that may succeed in another attempt.
@@ -36,55 +47,99 @@ PASSING_REASONS = frozenset(
         ErrorReason.PROVIDER_TIMEOUT,
         ErrorReason.PROVIDER_UNREACHABLE,
         ErrorReason.BROKEN_ANSWER,
+        *JOB_MESSAGES,
     }
 )
-_QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
-_RETRYABLE_STATUSES = {408, 409, 425}
+MAX_DETAIL_CHARACTERS = 500
 _CODE = re.compile(r"[A-Za-z0-9_.\[\]]{1,64}")
 
 
-def status_fault(error: openai.APIStatusError) -> RetryableError | ItemFailedError:
-    """Returns the error for a response with an error status. See the table above."""
-    status = error.status_code
-    retry_after = read_retry_after(error.response.headers)
-    if status == 402 or (status < 500 and {error.code, error.type} & _QUOTA_CODES):
-        return JobFailedError(ErrorReason.PROVIDER_QUOTA_EXHAUSTED, "the quota at the provider is spent")
-    if status == 429:
+class OutageError(RetryableError):
+    """A call failed in a way that shows that the provider, or a proxy before it, is not there."""
+
+
+class Faults:
+    """Turns failed calls of one provider into errors, and logs them once a minute and cause.
+
+    Args:
+        profile: Profile of the provider.
+        log: Log of the faults.
+        secrets: Secrets to mask in the provider's words, such as its key.
+    """
+
+    def __init__(self, profile: Profile, log: FaultLog, secrets: Sequence[str] = ()) -> None:
+        self._profile = profile
+        self._log = log
+        self._secrets = secrets
+
+    def of_response(
+        self, status: int, headers: Mapping[str, str], body: bytes, messages: Sequence[Message] = ()
+    ) -> RetryableError | ItemFailedError:
+        """Returns the error for a response that names an error. See the table above.
+
+        Args:
+            status: HTTP status of the response, or the one that the error in it names.
+            headers: Headers of the response. Names are case-insensitive.
+            body: Body of the response, not decoded.
+            messages: The chat of the call, which is masked in the provider's words.
+        """
+        words = read_error_body(body)
+        rule = self._profile.judge(status, words)
+        error = _make_error(rule, status, words, read_retry_after(headers))
+        words = self._mask(words, messages)
+        error.detail = _describe(words)
+        self._log.note(error.reason, status=status, kind=words.type, code=words.code, detail=error.detail)
+        return error
+
+    def of_timeout(self) -> RetryableError:
+        """Returns the error for a call without a response in time."""
+        error = RetryableError(ErrorReason.PROVIDER_TIMEOUT, "the provider did not respond in time")
+        self._log.note(error.reason)
+        return error
+
+    def of_connection(self) -> OutageError:
+        """Returns the error for a connection that failed or broke."""
+        error = OutageError(
+            ErrorReason.PROVIDER_UNREACHABLE, "the provider cannot be reached, or the connection broke"
+        )
+        self._log.note(error.reason)
+        return error
+
+    def _mask(self, words: ErrorBody, messages: Sequence[Message]) -> ErrorBody:
+        prompts = [message.content for message in messages]
+        kind, code, message = (
+            mask_prompt(mask_secrets(text, self._secrets), prompts)
+            for text in (words.type, words.code, words.message)
+        )
+        return words._replace(type=kind, code=code, message=message)
+
+
+def _make_error(
+    rule: Rule, status: int, words: ErrorBody, retry_after: float | None
+) -> RetryableError | ItemFailedError:
+    if rule.reason is not None:
+        return JobRefusedError(rule.reason, JOB_MESSAGES[rule.reason].format(status=status))
+    if rule.action is Action.OVERLOAD:
         return RetryableError(ErrorReason.RATE_LIMITED, "the provider's rate limit is reached", retry_after)
-    if status in (401, 403):
-        return JobFailedError(
-            ErrorReason.PROVIDER_KEY_REFUSED,
-            f"the provider refused the key (HTTP {status}); check OPENAI_API_KEY",
+    if rule.action is Action.ITEM_FAILS:
+        return ItemFailedError(
+            ErrorReason.PROVIDER_REFUSED_INPUT, f"the provider refused the request ({_name(status, words)})"
         )
-    if error.code == "model_not_found" or (status == 404 and isinstance(error.body, dict) and error.type):
-        return JobFailedError(ErrorReason.MODEL_UNKNOWN, "the provider does not know the model")
-    if status == 404:
-        return JobFailedError(
-            ErrorReason.PROVIDER_URL_WRONG,
-            "the provider's URL serves no chat completions (HTTP 404); check OPENAI_BASE_URL",
-        )
-    if status in _RETRYABLE_STATUSES or not 400 <= status < 500:
-        return RetryableError(ErrorReason.PROVIDER_ERROR, f"the provider failed (HTTP {status})", retry_after)
-    return ItemFailedError(
-        ErrorReason.PROVIDER_REFUSED_INPUT, f"the provider refused the request ({_describe(status, error)})"
-    )
+    error_class = OutageError if rule.action is Action.OUTAGE else RetryableError
+    return error_class(ErrorReason.PROVIDER_ERROR, f"the provider failed (HTTP {status})", retry_after)
 
 
-def timeout_fault() -> RetryableError:
-    """Returns the error for a call without a response in time."""
-    return RetryableError(ErrorReason.PROVIDER_TIMEOUT, "the provider did not respond in time")
-
-
-def connection_fault() -> RetryableError:
-    """Returns the error for a connection that failed or broke."""
-    return RetryableError(
-        ErrorReason.PROVIDER_UNREACHABLE, "the provider cannot be reached, or the connection broke"
-    )
-
-
-def _describe(status: int, error: openai.APIStatusError) -> str:
+def _name(status: int, words: ErrorBody) -> str:
+    """Returns the status, and the code and the field of the request if they look like names."""
     parts = [f"HTTP {status}"]
-    for name, value in (("code", error.code), ("param", error.param)):
-        if isinstance(value, str) and _CODE.fullmatch(value):
+    for name, value in (("code", words.code), ("param", words.param)):
+        if _CODE.fullmatch(value) and value != str(status):
             parts.append(f"{name} {value}")
     return ", ".join(parts)
+
+
+def _describe(words: ErrorBody) -> str | None:
+    """Returns the provider's own words in one line, or None if there are none."""
+    labels = [f"{name} {value}" for name, value in (("type", words.type), ("code", words.code)) if value]
+    text = ": ".join(part for part in (", ".join(labels), " ".join(words.message.split())) if part)
+    return text[:MAX_DETAIL_CHARACTERS] or None

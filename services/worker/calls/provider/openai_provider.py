@@ -14,7 +14,9 @@ import orjson
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, JobFailedError, RetryableError
 from headrace.reasons import ErrorReason
-from services.worker.calls.provider.faults import connection_fault, status_fault, timeout_fault
+from services.worker.calls.provider.fault_log import FaultLog
+from services.worker.calls.provider.faults import Faults
+from services.worker.calls.provider.profiles import Profile, Profiles, read_profiles
 from services.worker.calls.provider.provider import CompletionRequest
 from services.worker.calls.provider.remaining import read_remaining
 from services.worker.calls.provider.response import read_completion, read_tokens
@@ -37,6 +39,7 @@ class OpenAiProvider:
         timeout_seconds: Time limit of a call whose request sets none.
         max_connections: Maximum open connections. Do not make more calls at once, because waiting for a
             connection counts towards a call's time limit.
+        profiles: Profiles of providers. None for those that come with Headrace.
     """
 
     def __init__(
@@ -46,10 +49,13 @@ class OpenAiProvider:
         base_url: str | None = None,
         timeout_seconds: float = 120.0,
         max_connections: int = 1000,
+        profiles: Profiles | None = None,
     ) -> None:
         self._api_key = api_key or os.environ.get("OPENAI_API_KEY") or None
         self._base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
         self._name = _host(self._base_url) if self._base_url else "api.openai.com"
+        self._profile = (profiles or read_profiles()).of(self.name)
+        self._faults = Faults(self._profile, FaultLog(self.name), [self._api_key] if self._api_key else [])
         self._timeout_seconds = timeout_seconds
         self._max_connections = max_connections
         self._remaining: dict[str, int] = {}
@@ -62,10 +68,10 @@ class OpenAiProvider:
 
     async def complete(self, request: CompletionRequest, usage: jobs_pb2.Usage) -> Completion:
         """Makes one call. See ``Provider``, and ``faults`` for the error of each failure."""
-        body = _encode(request)
+        body = _encode(request, self._profile)
         client = self._open()
         usage.call_count += 1
-        response, headers = await self._post(client, body, request.timeout_seconds)
+        response, headers = await self._post(client, body, request)
         tokens = read_tokens(response)
         tokens.add_to(usage)
         remaining = read_remaining(headers, tokens.input_tokens + tokens.output_tokens)
@@ -101,13 +107,15 @@ class OpenAiProvider:
                 base_url=self._base_url,
                 timeout=timeout,
                 max_retries=0,
+                default_headers=self._profile.headers,
                 http_client=openai.DefaultAioHttpClient(limits=limits, timeout=timeout),
             )
         return self._client
 
     async def _post(
-        self, client: openai.AsyncOpenAI, body: bytes, timeout_seconds: float | None
+        self, client: openai.AsyncOpenAI, body: bytes, request: CompletionRequest
     ) -> tuple[Any, Mapping[str, str]]:
+        timeout_seconds = request.timeout_seconds
         options: openai.RequestOptions = {}
         if timeout_seconds is not None:  # without it, the client's own limit would end a longer call
             options["timeout"] = _timeout(timeout_seconds)
@@ -122,17 +130,20 @@ class OpenAiProvider:
                 )
             return orjson.loads(response.content), response.headers
         except openai.APIStatusError as error:
-            raise status_fault(error) from None
+            failed = error.response
+            raise self._faults.of_response(
+                failed.status_code, failed.headers, failed.content, request.messages
+            ) from None
         except openai.APIConnectionError as error:
             # The back end reports a closed connection as a connect timeout.
             slow = isinstance(error, openai.APITimeoutError) and not isinstance(
                 error.__cause__, httpx2.ConnectTimeout
             )
-            raise timeout_fault() if slow else connection_fault() from None
+            raise self._faults.of_timeout() if slow else self._faults.of_connection() from None
         except TimeoutError:
-            raise timeout_fault() from None
+            raise self._faults.of_timeout() from None
         except (aiohttp.ClientError, OSError):
-            raise connection_fault() from None
+            raise self._faults.of_connection() from None
         except ValueError:
             raise RetryableError(
                 ErrorReason.BROKEN_ANSWER, "the provider's response is not valid JSON"
@@ -153,16 +164,8 @@ def _host(url: str) -> str:
     return parts.netloc.rpartition("@")[2] if known else ""
 
 
-def _encode(request: CompletionRequest) -> bytes:
-    body: dict[str, Any] = {
-        "model": request.model,
-        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-    }
-    if request.temperature is not None:
-        body["temperature"] = request.temperature
-    if request.max_output_tokens is not None:
-        body["max_completion_tokens"] = request.max_output_tokens
+def _encode(request: CompletionRequest, profile: Profile) -> bytes:
     try:
-        return orjson.dumps(body)
+        return orjson.dumps(profile.encode(request))
     except orjson.JSONEncodeError:
         raise ItemFailedError(ErrorReason.PROVIDER_REFUSED_INPUT, "the text is not valid Unicode") from None

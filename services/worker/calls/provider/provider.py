@@ -43,6 +43,7 @@ class Provider(Protocol):
 
         Raises:
             RetryableError: Another attempt may succeed.
+            JobRefusedError: So it may, but the cause lies outside the item, such as a bad key.
             ItemFailedError: This request will always be refused.
             JobFailedError: No request of this job can succeed.
         """

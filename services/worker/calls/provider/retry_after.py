@@ -39,6 +39,6 @@ def _clamp(seconds: float) -> float:
 def _read_date(text: str | None) -> datetime | None:
     try:
         date = parsedate_to_datetime(text) if text else None
-    except ValueError:
+    except (ValueError, OverflowError):  # OverflowError: an absurd time zone
         return None
     return date.replace(tzinfo=UTC) if date is not None and date.tzinfo is None else date

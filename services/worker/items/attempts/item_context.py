@@ -1,6 +1,6 @@
 """The context in which a worker runs an item's handler."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from headrace.kinds import Completion, Message, RetryableError
@@ -24,6 +24,7 @@ class CallingContext:
         responses: Responses to the item's calls so far. A request answered in an earlier attempt is not
             repeated.
         cached: Responses to calls of other items. None: every call is made.
+        call_succeeded: Called after each call that the provider has answered.
 
     Attributes:
         call_failed: Whether a call of this attempt failed that may succeed in the next one.
@@ -38,6 +39,7 @@ class CallingContext:
         responses: ItemResponses,
         *,
         cached: CachedCalls | None = None,
+        call_succeeded: Callable[[], None] = lambda: None,
     ) -> None:
         options = spec.options
         self._admission = admission
@@ -47,6 +49,7 @@ class CallingContext:
         self._responses = responses
         self._call_timeout = seconds_of(options.call_timeout) if options.HasField("call_timeout") else None
         self._cached = cached
+        self._call_succeeded = call_succeeded
         self._unfinished_count = 0
         self.call_failed = False
 
@@ -87,6 +90,8 @@ class CallingContext:
 
     async def _call(self, request: CompletionRequest, rank: int) -> Completion:
         with self._meter.counted(request) as usage:
-            return await self._admission.complete(
+            response = await self._admission.complete(
                 request, usage, rank, tenant=self._tenant, job_id=self._meter.job_id
             )
+        self._call_succeeded()
+        return response

@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import ItemFailedError, JobFailedError, Kind, RetryableError
+from headrace.kinds import ItemFailedError, JobFailedError, JobRefusedError, Kind, RetryableError
 from headrace.reasons import ErrorReason
 from services.shared.failed_attempts import with_failed_attempt
 from services.shared.prices import Prices, read_prices
@@ -17,11 +17,13 @@ from services.worker.calls.allowance import Allowance
 from services.worker.calls.costs import CallCosts, CallMeter
 from services.worker.calls.response_cache import CachedCalls, ResponseCache
 from services.worker.items.attempts.attempt_responses import AttemptResponses
+from services.worker.items.attempts.error_message import error_message
 from services.worker.items.attempts.item_context import CallingContext
 from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.attempts.item_time import ItemTime, duration_of
 from services.worker.items.attempts.payload import decode_input, encode_output
 from services.worker.items.attempts.prepared_jobs import PreparedJobs
+from services.worker.items.attempts.refused_jobs import RefusedJobs
 from services.worker.items.attempts.retries import Retries
 from services.worker.items.job_logging import log_failed_attempt, log_handler_error
 
@@ -55,6 +57,7 @@ class ItemRunner:
         self._costs = CallCosts(prices or read_prices())
         self._jobs = PreparedJobs(kinds, default_model)
         self._retries = Retries(rng)
+        self._refused_jobs = RefusedJobs()
         self._attempt_responses = AttemptResponses()
 
     async def run(
@@ -85,6 +88,8 @@ class ItemRunner:
                 return _held_back(item, usage, caught, meter, time.worked_seconds)
             return self._failed(spec, item, usage, caught, time.worked_seconds)
         self._retries.forget_item(spec.job_id, item.item_index)
+        if not spec.options.cache_responses:  # otherwise the provider may not have been asked
+            self._refused_jobs.note_success(spec.job_id)
         return ItemOutcome(
             output=output,
             attempt_count=item.attempt_count + 1,
@@ -125,6 +130,7 @@ class ItemRunner:
         """Forgets a job. A job that comes back is prepared again."""
         self._jobs.forget(job_id)
         self._retries.forget_job(job_id)
+        self._refused_jobs.forget_job(job_id)
 
     async def _run_handler(
         self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, meter: CallMeter
@@ -134,7 +140,15 @@ class ItemRunner:
         value = decode_input(item.input)
         with self._cached_calls(spec, item) as cached:
             model = job.model or self._default_model
-            context = CallingContext(self._admission, spec, model, meter, responses, cached=cached)
+            context = CallingContext(
+                self._admission,
+                spec,
+                model,
+                meter,
+                responses,
+                cached=cached,
+                call_succeeded=lambda: self._refused_jobs.note_success(spec.job_id),
+            )
             try:
                 return encode_output(await job.kind.run(job.params, value, context))
             except RetryableError:
@@ -159,9 +173,12 @@ class ItemRunner:
     ) -> ItemOutcome:
         error = _error_of(spec, item, caught)
         delay = None
-        if isinstance(caught, RetryableError):
+        job_failed = isinstance(caught, JobFailedError) or (
+            isinstance(caught, JobRefusedError)
+            and self._refused_jobs.note_refusal(spec.job_id, item.item_index)
+        )
+        if isinstance(caught, RetryableError) and not job_failed:
             delay = self._retries.delay(spec.job_id, item, caught, self._kinds[spec.kind].max_attempts)
-        job_failed = isinstance(caught, JobFailedError)
         if not job_failed:
             log_failed_attempt(spec, item, error, delay)
         if delay is None:
@@ -181,7 +198,7 @@ def _error_of(
     spec: results_pb2.JobSpec, item: results_pb2.LeasedItem, caught: BaseException
 ) -> jobs_pb2.Error:
     if isinstance(caught, (RetryableError, ItemFailedError)):
-        return jobs_pb2.Error(reason=caught.reason, message=caught.message)
+        return error_message(caught)
     log_handler_error(spec, item, caught)
     text = f"the kind's handler raised {type(caught).__name__}"
     return jobs_pb2.Error(reason=ErrorReason.HANDLER_ERROR, message=text)
@@ -196,7 +213,7 @@ def _held_back(
 ) -> ItemOutcome:
     """Returns the outcome of an attempt that does not count: the item waits for an allowance."""
     return ItemOutcome(
-        error=jobs_pb2.Error(reason=caught.reason, message=caught.message),
+        error=error_message(caught),
         retry_delay=0.0,
         attempt_count=item.attempt_count,
         usage=usage,

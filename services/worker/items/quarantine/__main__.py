@@ -81,7 +81,7 @@ def _allowance_of(wanted: worker_pb2.ChildItem) -> Allowance | None:
 
 def _make_runner(setup: worker_pb2.ChildSetup) -> ItemRunner:
     admission = CallAdmission(
-        open_provider(CALL_LIMIT),
+        open_provider(CALL_LIMIT, os.environ.get("HEADRACE_PROVIDER_PROFILES") or None),
         open_cooldowns(setup.redis_url),
         CALL_LIMIT,
         limits=open_rate_limits(read_limits(setup.limits), setup.redis_url),

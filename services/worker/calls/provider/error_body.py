@@ -1,0 +1,102 @@
+"""Reads the provider's own words from the body of an error response."""
+
+import re
+from typing import Any, NamedTuple
+
+import orjson
+
+# Part of a message that is read. Messages are cut further before they are shown.
+_MAX_CHARACTERS = 2_000
+_TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
+
+
+class ErrorBody(NamedTuple):
+    """The provider's own words about a failed call.
+
+    Attributes:
+        type: Type of the error, or Google's status. Empty if there is none.
+        code: Code of the error. Empty if there is none.
+        message: Message of the error, or the text of a body that is not JSON. It may repeat keys and inputs.
+        param: Field of the request that the error is about. Empty if there is none.
+        has_object: Whether the body describes an error as a server of language models does. A web server or
+            a proxy that does not know the URL sends no such object.
+    """
+
+    type: str = ""
+    code: str = ""
+    message: str = ""
+    param: str = ""
+    has_object: bool = False
+
+
+def read_error_body(body: bytes) -> ErrorBody:
+    """Returns the words in a body of any form: an error object of OpenAI, Google or vLLM, or text.
+
+    Args:
+        body: Body of the response, not decoded.
+    """
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return ErrorBody(message=_read_text(body))
+    if isinstance(value, list) and value:  # Google wraps the object
+        value = value[0]
+    if isinstance(value, str):
+        return ErrorBody(message=_cut(value))
+    return _read_object(value) if isinstance(value, dict) else ErrorBody()
+
+
+def _read_object(value: dict[str, Any]) -> ErrorBody:
+    error = value.get("error")
+    if isinstance(error, dict):
+        return _read_error(error)
+    if isinstance(error, str):
+        kind, code = _word(value.get("type")), _word(value.get("code"))
+        return ErrorBody(type=kind, code=code, message=_message(value, error), has_object=True)
+    if "message" in value and ("type" in value or "code" in value):
+        return _read_error(value)
+    detail = value.get("detail")
+    if isinstance(detail, dict):
+        return _read_object(detail)
+    if isinstance(detail, list):
+        detail = "; ".join(str(each.get("msg", "")) for each in detail if isinstance(each, dict))
+    return ErrorBody(message=_cut(str(detail or value.get("message") or "")))
+
+
+def _read_error(error: dict[str, Any]) -> ErrorBody:
+    message = str(error.get("message") or "")
+    metadata = error.get("metadata")
+    if isinstance(metadata, dict) and isinstance(
+        metadata.get("raw"), str
+    ):  # OpenRouter quotes another server
+        message = f"{message}: {metadata['raw']}"
+    kind = error.get("type") or error.get("status")
+    return ErrorBody(
+        type=_word(kind),
+        code=_word(error.get("code")),
+        message=_cut(message),
+        param=_word(error.get("param")),
+        has_object=True,
+    )
+
+
+def _message(value: dict[str, Any], error: str) -> str:
+    message = value.get("message")
+    return _cut(f"{error}: {message}" if isinstance(message, str) and message else error)
+
+
+def _read_text(body: bytes) -> str:
+    text = body[: 4 * _MAX_CHARACTERS].decode("utf-8", "replace")
+    if text.lstrip().startswith("<"):
+        title = _TITLE.search(text)
+        text = re.sub(r"<[^>]*>", " ", title[2]) if title else ""
+    return _cut(" ".join(text.split()))
+
+
+def _word(value: Any) -> str:
+    is_word = isinstance(value, (str, int)) and not isinstance(value, bool)
+    return str(value)[:100] if is_word else ""
+
+
+def _cut(text: str) -> str:
+    return text[:_MAX_CHARACTERS]

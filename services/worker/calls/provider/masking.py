@@ -1,0 +1,118 @@
+"""Masks secrets and the item's own text in the words of a provider."""
+
+import re
+from collections.abc import Iterable, Sequence
+
+SECRET = "[secret]"  # noqa: S105 - the mark in place of a secret
+ITEM_TEXT = "[item text]"
+# Shortest text in common with a prompt that is masked, in characters. Shorter ones are ordinary words.
+_MIN_COMMON = 12
+_STEP = 6  # a common text of 2 * _STEP - 1 characters holds a piece of the prompt at a multiple of _STEP
+_MAX_PROMPT_CHARACTERS = 200_000
+_MAX_POSITIONS = 8  # of one piece in the text, so that a text of one repeated letter costs little
+_MIN_SECRET = 4
+_SECRET_FORMS = re.compile(
+    r"""
+    (?:bearer|basic)\s+[^\s"',;]{4,}
+    | (?<![A-Za-z0-9])(?:sk|pk|rk|gsk|xai|hf|nvapi|ghp)[-_][A-Za-z0-9_*.\-]{4,}
+    | AIza[A-Za-z0-9_*.\-]{6,}
+    | eyJ[A-Za-z0-9_\-]{6,}(?:\.[A-Za-z0-9_\-]*)*
+    | (?<!\w)(?=\w*\d)(?=\w*[A-Za-z])\w{32,}
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+_LABELLED = re.compile(
+    r"""
+    (\b(?:api[_\ -]?key|access[_\ -]?token|token|secret|password)\b[^:=\n]{0,20}[:=]\s*["']?)
+    [^\s"',;]{4,}
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+# An item's number, address or name of a person with digits in it. A status or a token count is shorter.
+_IDENTIFIER = re.compile(r"[\w.+\-]+@[\w.\-]+|\+?\d[\d \-/]{5,}\d")
+
+
+def mask_secrets(text: str, secrets: Iterable[str]) -> str:
+    """Returns a text without secrets: the given ones, and everything in the form of a key or a token.
+
+    Args:
+        text: The text.
+        secrets: Secrets to mask wherever they occur.
+    """
+    for secret in secrets:
+        if len(secret) >= _MIN_SECRET:
+            text = text.replace(secret, SECRET)
+    return _SECRET_FORMS.sub(SECRET, _LABELLED.sub(rf"\1{SECRET}", text))
+
+
+def mask_prompt(text: str, prompts: Sequence[str]) -> str:
+    """Returns a text without the words of a prompt.
+
+    Masked are texts of 12 characters or more that occur in a prompt too, in upper or lower case, and
+    addresses and long numbers of a prompt. A shorter text is masked if it is the whole of a prompt.
+
+    Args:
+        text: The text, not longer than a few thousand characters.
+        prompts: Contents of the messages of the call.
+    """
+    lowered = _lower(text)
+    is_masked = bytearray(len(text))
+    for prompt in prompts:
+        prompt_text = _lower(prompt[:_MAX_PROMPT_CHARACTERS])
+        _mark_common(lowered, prompt_text, is_masked)
+        whole = prompt_text.strip()
+        identifiers = {found[0] for found in _IDENTIFIER.finditer(lowered) if found[0] in prompt_text}
+        for word in identifiers | ({whole} if len(whole) >= _MIN_SECRET else set()):
+            _mark_all(lowered, word, is_masked)
+    return _replace(text, is_masked)
+
+
+def _mark_common(text: str, prompt: str, is_masked: bytearray) -> None:
+    positions: dict[str, list[int]] = {}
+    for index in range(len(text) - _STEP + 1):
+        found = positions.setdefault(text[index : index + _STEP], [])
+        if len(found) < _MAX_POSITIONS:
+            found.append(index)
+    for start in range(0, len(prompt) - _STEP + 1, _STEP):
+        for index in positions.get(prompt[start : start + _STEP], ()):
+            if not is_masked[index]:
+                _mark_around(text, index, prompt, start, is_masked)
+
+
+def _mark_around(text: str, index: int, prompt: str, start: int, is_masked: bytearray) -> None:
+    """Marks the longest common text around a piece, if it is long enough."""
+    before = 0
+    while index > before and start > before and text[index - before - 1] == prompt[start - before - 1]:
+        before += 1
+    after = _STEP
+    while (
+        index + after < len(text)
+        and start + after < len(prompt)
+        and text[index + after] == prompt[start + after]
+    ):
+        after += 1
+    if before + after >= _MIN_COMMON:
+        is_masked[index - before : index + after] = b"\x01" * (before + after)
+
+
+def _mark_all(text: str, word: str, is_masked: bytearray) -> None:
+    index = text.find(word)
+    while index >= 0:
+        is_masked[index : index + len(word)] = b"\x01" * len(word)
+        index = text.find(word, index + len(word))
+
+
+def _replace(text: str, is_masked: bytearray) -> str:
+    parts: list[str] = []
+    for index, character in enumerate(text):
+        if not is_masked[index]:
+            parts.append(character)
+        elif not index or not is_masked[index - 1]:
+            parts.append(ITEM_TEXT)
+    return "".join(parts)
+
+
+def _lower(text: str) -> str:
+    """Returns a text in lower case, unless that changes its length, as for a few letters of Turkish."""
+    lowered = text.lower()
+    return lowered if len(lowered) == len(text) else text

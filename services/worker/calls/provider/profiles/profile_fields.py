@@ -1,0 +1,109 @@
+"""Reads one profile from a profile file, before it is combined with others."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from services.worker.calls.provider.profiles.fields import Fields
+from services.worker.calls.provider.profiles.profile import Profile
+from services.worker.calls.provider.profiles.request_shape import NO_SYSTEM_ROLE, RequestShape
+from services.worker.calls.provider.profiles.rule_fields import read_rule
+from services.worker.calls.provider.profiles.rules import Rule
+
+_KEYS = ("hosts", "request", "models", "headers", "rules")
+_SHAPE_KEYS = ("max_tokens_field", "system_role", "extra_body")
+_MAX_TOKENS_FIELDS = ("max_tokens", "max_completion_tokens")
+_SYSTEM_ROLES = ("system", "developer", NO_SYSTEM_ROLE)
+# Fields that Headrace sets. A stream would not be readable.
+_OWN_FIELDS = {"model", "messages", "stream", *_MAX_TOKENS_FIELDS}
+_OWN_HEADERS = {"authorization", "content-length", "content-type", "host"}
+
+Shape = Mapping[str, Any]  # keys of a request shape, each of them optional
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartialProfile:
+    """A profile as one file describes it. Anything can be absent. See ``Profile``."""
+
+    hosts: Sequence[str] = ()
+    request: Shape = field(default_factory=dict)
+    models: Mapping[str, Shape] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    rules: Sequence[Rule] = ()
+
+    def over(self, base: "PartialProfile") -> "PartialProfile":
+        """Returns the combination of both. This one comes first, and its values replace those of the base."""
+        others = {pattern: shape for pattern, shape in base.models.items() if pattern not in self.models}
+        return PartialProfile(
+            hosts=[*self.hosts, *base.hosts],
+            request={**base.request, **self.request},
+            models={**self.models, **others},
+            headers={**base.headers, **self.headers},
+            rules=[*self.rules, *base.rules],
+        )
+
+    def build(self, name: str) -> Profile:
+        """Returns the complete profile."""
+        return Profile(
+            name=name,
+            hosts=self.hosts,
+            rules=self.rules,
+            shape=RequestShape(**self.request),
+            model_shapes={
+                pattern: RequestShape(**{**self.request, **shape}) for pattern, shape in self.models.items()
+            },
+            headers=self.headers,
+        )
+
+
+def read_profile(place: str, value: Any) -> PartialProfile:
+    """Returns one profile.
+
+    Args:
+        place: Place of the profile, for error messages.
+        value: The profile as read from YAML.
+
+    Raises:
+        ValueError: It is not a valid profile. The message names the key.
+    """
+    fields = Fields(place, value, _KEYS)
+    models = Fields(fields.place("models"), fields.raw("models"))
+    headers = fields.texts("headers")
+    taken = next((name for name in headers if name.lower() in _OWN_HEADERS), None)
+    if taken:
+        raise fields.fail("headers", f"must not set {taken}, which Headrace sets")
+    return PartialProfile(
+        hosts=[host.lower() for host in fields.words("hosts")],
+        request=_read_shape(fields.place("request"), fields.raw("request")),
+        models={pattern: _read_shape(models.place(pattern), models.raw(pattern)) for pattern in models.keys},
+        headers=headers,
+        rules=[
+            read_rule(f"{fields.place('rules')}[{number}]", rule)
+            for number, rule in enumerate(fields.rows("rules"))
+        ],
+    )
+
+
+def _read_shape(place: str, value: Any) -> Shape:
+    fields = Fields(place, value, _SHAPE_KEYS)
+    shape: dict[str, Any] = {}
+    for key, choices in (("max_tokens_field", _MAX_TOKENS_FIELDS), ("system_role", _SYSTEM_ROLES)):
+        if key in fields:
+            shape[key] = fields.choice(key, choices)
+    if "extra_body" in fields:
+        extra = Fields(fields.place("extra_body"), fields.raw("extra_body"))
+        for name in extra.keys:
+            _check_extra(extra, name)
+        shape["extra_body"] = {name: extra.raw(name) for name in extra.keys}
+    return shape
+
+
+def _check_extra(extra: Fields, name: str) -> None:
+    if name in _OWN_FIELDS:
+        raise extra.fail(name, "must not be set here, because Headrace sets it")
+    try:
+        orjson.dumps(extra.raw(name), option=orjson.OPT_PASSTHROUGH_DATETIME)
+    except orjson.JSONEncodeError:  # a date, or a mapping with keys that are not text
+        raise extra.fail(name, "must be a JSON value; quote dates and keys that are numbers") from None

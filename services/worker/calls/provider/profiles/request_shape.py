@@ -1,0 +1,57 @@
+"""The form in which a provider wants its requests."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from headrace.kinds import Message
+from services.worker.calls.provider.provider import CompletionRequest
+
+NO_SYSTEM_ROLE = "none"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestShape:
+    """Form of the requests for a model.
+
+    Attributes:
+        max_tokens_field: Name of the field that limits the output: ``max_tokens`` or
+            ``max_completion_tokens``.
+        system_role: Role of system messages: ``system``, ``developer``, or ``none`` to merge them into the
+            first user message.
+        extra_body: Further fields of the request, sent as they are.
+    """
+
+    max_tokens_field: str = "max_completion_tokens"
+    system_role: str = "system"
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+
+    def encode(self, request: CompletionRequest) -> dict[str, Any]:
+        """Returns the body of a request, ready for JSON."""
+        body: dict[str, Any] = {"model": request.model, "messages": self._messages(request.messages)}
+        if request.temperature is not None:
+            body["temperature"] = request.temperature
+        if request.max_output_tokens is not None:
+            body[self.max_tokens_field] = request.max_output_tokens
+        return {**self.extra_body, **body}
+
+    def _messages(self, messages: Sequence[Message]) -> list[dict[str, str]]:
+        if self.system_role == NO_SYSTEM_ROLE:
+            messages = _without_system_role(messages)
+        return [
+            {"role": self.system_role if m.role == "system" else m.role, "content": m.content}
+            for m in messages
+        ]
+
+
+def _without_system_role(messages: Sequence[Message]) -> Sequence[Message]:
+    """Returns the chat with the system messages at the head of the first user message."""
+    system = [message.content for message in messages if message.role == "system"]
+    others = [message for message in messages if message.role != "system"]
+    if not system:
+        return others
+    index = next((i for i, message in enumerate(others) if message.role == "user"), None)
+    if index is None:
+        return [Message("user", "\n\n".join(system)), *others]
+    merged = Message("user", "\n\n".join([*system, others[index].content]))
+    return [*others[:index], merged, *others[index + 1 :]]
