@@ -92,14 +92,23 @@ def _mark_around(text: str, index: int, prompt: str, start: int, is_masked: byte
     ):
         after += 1
     if before + after >= _MIN_COMMON:
-        is_masked[index - before : index + after] = b"\x01" * (before + after)
+        _mark(text, index - before, index + after, is_masked)
 
 
 def _mark_all(text: str, word: str, is_masked: bytearray) -> None:
     index = text.find(word)
     while index >= 0:
-        is_masked[index : index + len(word)] = b"\x01" * len(word)
+        _mark(text, index, index + len(word), is_masked)
         index = text.find(word, index + len(word))
+
+
+def _mark(text: str, start: int, end: int, is_masked: bytearray) -> None:
+    """Marks a part of the text, without the blanks and the punctuation around it."""
+    while start < end and not text[start].isalnum():
+        start += 1
+    while start < end and not text[end - 1].isalnum():
+        end -= 1
+    is_masked[start:end] = b"\x01" * (end - start)
 
 
 def _replace(text: str, is_masked: bytearray) -> str:

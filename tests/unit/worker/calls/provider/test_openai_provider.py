@@ -10,8 +10,10 @@ import pytest
 
 from deploy.local.stand_in import Fault
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import ItemFailedError, JobFailedError, Message, RetryableError
+from headrace.kinds import ItemFailedError, JobFailedError, JobRefusedError, Message, RetryableError
 from services.worker.calls.provider import CompletionRequest, OpenAiProvider
+from services.worker.calls.provider.faults import OutageError
+from services.worker.calls.provider.profiles import read_profiles
 
 ASK = CompletionRequest(
     "m", [Message("system", "Choose.\n\nLabels:\nsales\nlegal"), Message("user", "Title: General Counsel")]
@@ -46,23 +48,23 @@ async def test_usage_is_added_to_what_was_used_before(provider):
     [
         (Fault(429), RetryableError, "RATE_LIMITED"),
         (Fault(429, "rate_limit_exceeded"), RetryableError, "RATE_LIMITED"),
-        (Fault(429, "insufficient_quota"), JobFailedError, "PROVIDER_QUOTA_EXHAUSTED"),
-        (Fault(402), JobFailedError, "PROVIDER_QUOTA_EXHAUSTED"),
-        (Fault(401, message=KEY_ECHO), JobFailedError, "PROVIDER_KEY_REFUSED"),
-        (Fault(403, message=KEY_ECHO), JobFailedError, "PROVIDER_KEY_REFUSED"),
-        (Fault(404, "model_not_found"), JobFailedError, "MODEL_UNKNOWN"),
-        (Fault(400, "model_not_found"), JobFailedError, "MODEL_UNKNOWN"),
-        (Fault(404, body='{"detail": "Not Found"}'), JobFailedError, "PROVIDER_URL_WRONG"),
-        (Fault(404, body="<h1>no</h1>"), JobFailedError, "PROVIDER_URL_WRONG"),
+        (Fault(429, "insufficient_quota"), JobRefusedError, "PROVIDER_QUOTA_EXHAUSTED"),
+        (Fault(402), JobRefusedError, "PROVIDER_QUOTA_EXHAUSTED"),
+        (Fault(401, message=KEY_ECHO), JobRefusedError, "PROVIDER_KEY_REFUSED"),
+        (Fault(403, message=KEY_ECHO), JobRefusedError, "PROVIDER_KEY_REFUSED"),
+        (Fault(404, "model_not_found"), JobRefusedError, "MODEL_UNKNOWN"),
+        (Fault(400, "model_not_found"), JobRefusedError, "MODEL_UNKNOWN"),
+        (Fault(404, body='{"detail": "Not Found"}'), JobRefusedError, "PROVIDER_URL_WRONG"),
+        (Fault(404, body="<h1>no</h1>"), JobRefusedError, "PROVIDER_URL_WRONG"),
         (Fault(400, "context_length_exceeded"), ItemFailedError, "PROVIDER_REFUSED_INPUT"),
         (Fault(413), ItemFailedError, "PROVIDER_REFUSED_INPUT"),
         (Fault(422), ItemFailedError, "PROVIDER_REFUSED_INPUT"),
         (Fault(408), RetryableError, "PROVIDER_ERROR"),
         (Fault(409), RetryableError, "PROVIDER_ERROR"),
         (Fault(500), RetryableError, "PROVIDER_ERROR"),
-        (Fault(503, body="upstream gone"), RetryableError, "PROVIDER_ERROR"),
-        (Fault(529), RetryableError, "PROVIDER_ERROR"),
-        (Fault(disconnect=True), RetryableError, "PROVIDER_UNREACHABLE"),
+        (Fault(503, body="upstream gone"), OutageError, "PROVIDER_ERROR"),
+        (Fault(529), RetryableError, "RATE_LIMITED"),
+        (Fault(disconnect=True), OutageError, "PROVIDER_UNREACHABLE"),
         (Fault(body='{"choices": [{"mess'), RetryableError, "BROKEN_ANSWER"),
         (Fault(body=""), RetryableError, "BROKEN_ANSWER"),
         (Fault(body="[]"), RetryableError, "BROKEN_ANSWER"),
@@ -85,6 +87,30 @@ async def test_each_failure_has_its_meaning(provider, stand_in, usage, fault, er
     assert raised.value.reason == reason
     assert "sk-" not in raised.value.message
     assert usage.call_count == stand_in.counts.call_count == 1
+
+
+async def test_the_providers_own_words_are_on_the_error_without_the_key(stand_in, usage):
+    provider = OpenAiProvider(base_url=stand_in.base_url, api_key="my-own-key")
+    stand_in.behaviour.fail_next = [Fault(401, "invalid_api_key", "bad key my-own-key (General Counsel)")]
+    with pytest.raises(JobRefusedError) as raised:
+        await provider.complete(ASK, usage)
+    words = "type invalid_api_key, code invalid_api_key: bad key [secret]"
+    assert raised.value.detail == f"{words} ([item text])"
+    await provider.close()
+
+
+async def test_the_profile_of_the_host_forms_the_request(stand_in, usage, tmp_path):
+    file = tmp_path / "profiles.yaml"
+    file.write_text(
+        "profiles: {own: {hosts: '127.0.0.1', headers: {x-team: search}, "
+        "request: {max_tokens_field: max_tokens, system_role: none, extra_body: {seed: 7}}}}"
+    )
+    provider = OpenAiProvider(base_url=stand_in.base_url, profiles=read_profiles(file))
+    await provider.complete(dataclasses.replace(ASK, max_output_tokens=5), usage)
+    assert provider._client.default_headers["x-team"] == "search"
+    (prompt,) = stand_in.counts.prompts
+    assert prompt == "Choose.\n\nLabels:\nsales\nlegal\n\nTitle: General Counsel"
+    await provider.close()
 
 
 @pytest.mark.parametrize(("status", "retry_after"), [(429, "7"), (429, "0.25"), (503, "7")])

@@ -1,0 +1,114 @@
+"""The error of a failed call, with the provider's own words in its detail."""
+
+import json
+
+import pytest
+import structlog
+
+from headrace.kinds import ItemFailedError, JobRefusedError, Message, RetryableError
+from services.worker.calls.provider.fault_log import FaultLog
+from services.worker.calls.provider.faults import PASSING_REASONS, Faults, OutageError
+from services.worker.calls.provider.profiles import read_profiles
+
+CHAT = [Message("system", "Choose a label."), Message("user", "Title: General Counsel, Berlin")]
+
+
+@pytest.fixture
+def faults():
+    return Faults(read_profiles().by_name["default"], FaultLog("p"), ["my-own-key"])
+
+
+def body_of(message, type="t", code="c"):
+    return json.dumps({"error": {"message": message, "type": type, "code": code, "param": "n"}}).encode()
+
+
+@pytest.mark.parametrize(
+    ("status", "error_class", "reason"),
+    [
+        (429, RetryableError, "RATE_LIMITED"),
+        (529, RetryableError, "RATE_LIMITED"),
+        (500, RetryableError, "PROVIDER_ERROR"),
+        (424, RetryableError, "PROVIDER_ERROR"),
+        (498, RetryableError, "PROVIDER_ERROR"),
+        (502, OutageError, "PROVIDER_ERROR"),
+        (503, OutageError, "PROVIDER_ERROR"),
+        (504, OutageError, "PROVIDER_ERROR"),
+        (400, ItemFailedError, "PROVIDER_REFUSED_INPUT"),
+        (501, ItemFailedError, "PROVIDER_REFUSED_INPUT"),
+        (401, JobRefusedError, "PROVIDER_KEY_REFUSED"),
+        (402, JobRefusedError, "PROVIDER_QUOTA_EXHAUSTED"),
+        (404, JobRefusedError, "MODEL_UNKNOWN"),
+    ],
+)
+def test_each_action_has_its_error(faults, status, error_class, reason):
+    error = faults.of_response(status, {}, body_of("words"))
+    assert type(error) is error_class
+    assert error.reason == reason
+    assert error.detail == "type t, code c: words"
+
+
+@pytest.mark.parametrize("status", [429, 529, 500, 424, 503])
+def test_the_wait_the_provider_asks_for_is_kept(faults, status):
+    assert faults.of_response(status, {"retry-after": "7"}, b"").retry_after == 7.0
+
+
+def test_a_connection_fault_is_a_sign_of_an_outage_and_a_timeout_is_not(faults):
+    assert isinstance(faults.of_connection(), OutageError)
+    assert not isinstance(faults.of_timeout(), OutageError)
+
+
+def test_the_detail_holds_neither_keys_nor_the_items_text(faults):
+    words = "my-own-key may not use sk-abcdef on 'General Counsel'"
+    error = faults.of_response(401, {}, body_of(words, "my-own-key", "sk-abcdef"), CHAT)
+    assert error.detail == "type [secret], code [secret]: [secret] may not use [secret] on '[item text]'"
+
+
+def test_a_secret_at_the_cut_is_masked_before_it_is_cut(faults):
+    detail = faults.of_response(500, {}, body_of("x" * 480 + " sk-abcdefghijklmnopqrstuvw")).detail
+    assert len(detail) <= 500
+    assert "sk-" not in detail
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"", None),
+        (b"{}", None),
+        (b"<title>Bad  Gateway</title>", "Bad Gateway"),
+        (b'{"error": {"type": "t"}}', "type t"),
+        (b'{"error": {"code": 7, "message": "two\\nlines"}}', "code 7: two lines"),
+        (b'{"error": "words"}', "words"),
+    ],
+)
+def test_the_detail_has_as_much_as_the_provider_says(faults, body, detail):
+    assert faults.of_response(500, {}, body).detail == detail
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (body_of("secret words"), "HTTP 400, code c, param n"),
+        (b'{"error": {"code": 400}}', "HTTP 400"),
+        (b'{"error": {"code": "not a code"}}', "HTTP 400"),
+        (b"secret words", "HTTP 400"),
+    ],
+)
+def test_the_message_holds_codes_but_no_words(faults, body, message):
+    error = faults.of_response(400, {}, body)
+    assert error.message == f"the provider refused the request ({message})"
+
+
+def test_a_fault_is_logged_with_the_providers_words_but_without_the_items(faults):
+    with structlog.testing.capture_logs() as lines:
+        for _ in range(3):
+            faults.of_response(500, {}, body_of("General Counsel my-own-key"), CHAT)
+        faults.of_timeout()
+    assert [(line["reason"], line["status"], line["detail"]) for line in lines] == [
+        ("PROVIDER_ERROR", 500, "type t, code c: [item text] [secret]"),
+        ("PROVIDER_TIMEOUT", None, None),
+    ]
+
+
+def test_a_refused_call_says_nothing_about_the_items_cached_responses():
+    refused = {"PROVIDER_KEY_REFUSED", "PROVIDER_QUOTA_EXHAUSTED", "MODEL_UNKNOWN", "PROVIDER_URL_WRONG"}
+    assert refused <= PASSING_REASONS
