@@ -102,7 +102,7 @@ async def test_a_cancelled_job_stops_calling_and_keeps_its_results(
     await stand_in.set(reset=True)
 
 
-async def test_a_fatal_provider_error_fails_the_job_at_its_first_occurrence(
+async def test_a_provider_that_refuses_items_in_a_row_fails_the_job(
     hr, shared_stack, open_stand_in, postings, classify
 ):
     stand_in = open_stand_in(shared_stack.stand_in_url)

@@ -10,6 +10,7 @@ from headrace.kinds import (
     Completion,
     ItemFailedError,
     JobFailedError,
+    JobRefusedError,
     Message,
     RetryableError,
     builtin_kinds,
@@ -127,6 +128,22 @@ async def test_a_call_that_fails_for_good_ends_the_others_at_once(side_by_side, 
     assert type(raised.value) is type(error)
     assert (raised.value.reason, raised.value.message) == (error.reason, message)
     assert context.cancelled_count == 2
+
+
+async def test_a_refusal_of_the_job_comes_before_other_failures_of_its_item(side_by_side):
+    busy = RetryableError("PROVIDER_ERROR", "", 2.0)
+    refused = JobRefusedError("PROVIDER_KEY_REFUSED", "no", detail="their words")
+    with pytest.raises(JobRefusedError) as raised:
+        await KIND.run(params(prompts=PROMPTS), ITEM, side_by_side(answers(summary=busy, tags=refused), 3))
+    assert (raised.value.reason, raised.value.message) == ("PROVIDER_KEY_REFUSED", "prompt tags: no")
+    assert (raised.value.retry_after, raised.value.detail) == (2.0, "their words")
+
+
+async def test_an_item_that_the_provider_refuses_keeps_the_providers_words(side_by_side):
+    refused = ItemFailedError("PROVIDER_REFUSED_INPUT", "no", detail="their words")
+    with pytest.raises(ItemFailedError) as raised:
+        await KIND.run(params(prompts=PROMPTS), ITEM, side_by_side(answers(mood=refused), 3))
+    assert raised.value.detail == "their words"
 
 
 async def test_the_whole_jobs_failure_comes_before_that_of_the_item(side_by_side):

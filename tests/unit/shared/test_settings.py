@@ -6,6 +6,7 @@ from services.embedded.settings import EmbeddedSettings
 from services.gateway.settings import GatewaySettings
 from services.results.settings import ResultsSettings
 from services.shared.settings import read_settings
+from services.worker.calls.provider.profiles import read_profiles
 from services.worker.settings import WorkerSettings
 
 GOOD = {"HEADRACE_RABBITMQ_URL": "memory://", "HEADRACE_DATABASE_URL": "sqlite:///here.db"}
@@ -115,3 +116,20 @@ def test_settings_show_no_secret_when_they_are_printed(monkeypatch):
         monkeypatch.setenv(name, value)
     for settings_class in SERVICES:
         assert "s3cret" not in repr(read_settings(settings_class))
+
+
+@pytest.mark.parametrize("settings_class", [WorkerSettings, EmbeddedSettings])
+def test_a_check_of_a_service_names_its_setting_and_the_mistake(
+    monkeypatch, capsys, tmp_path, settings_class
+):
+    path = tmp_path / "profiles.yaml"
+    path.write_text("profiles: {mine: {rules: [{status: 500, then: again}]}}")
+    for name, value in (GOOD | {"HEADRACE_PROVIDER_PROFILES": str(path)}).items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        read_settings(settings_class, provider_profiles=read_profiles)
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"HEADRACE_PROVIDER_PROFILES: {path}: profile mine, key rules[0].then must be")
+    path.write_text("profiles: {mine: {rules: [{status: 500, then: retry}]}}")
+    assert read_settings(settings_class, provider_profiles=read_profiles).provider_profiles == str(path)

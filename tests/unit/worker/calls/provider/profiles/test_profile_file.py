@@ -1,7 +1,11 @@
 """A profile file extends the profiles that come with Headrace, and each mistake in it is named."""
 
+import re
+
 import pytest
 
+from deploy.local.paths import REPOSITORY
+from services.worker.calls.provider import CompletionRequest
 from services.worker.calls.provider.error_body import ErrorBody
 from services.worker.calls.provider.profiles import read_profiles
 
@@ -112,3 +116,17 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(ValueError, match=r"gone\.yaml cannot be read"):
         read_profiles(path)
+
+
+def test_the_example_in_the_documents_is_valid(read):
+    page = (REPOSITORY / "docs/providers.md").read_text()
+    profiles = read(re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1])
+    gateway = profiles.of("llm.example.com")
+    assert gateway.judge(503, ErrorBody(message="still warming up")).action == "outage"
+    assert gateway.encode(CompletionRequest("gpt-5-mini", [], max_output_tokens=5)) == {
+        "model": "gpt-5-mini",
+        "messages": [],
+        "max_completion_tokens": 5,
+        "reasoning_effort": "low",
+    }
+    assert profiles.of("gpu-1.example.com:8001").name == "vllm"
