@@ -29,16 +29,18 @@ class ErrorBody(NamedTuple):
     has_object: bool = False
 
 
-def read_error_body(body: bytes) -> ErrorBody:
+def read_error_body(body: object) -> ErrorBody:
     """Returns the words in a body of any form: an error object of OpenAI, Google or vLLM, or text.
 
     Args:
-        body: Body of the response, not decoded.
+        body: Body of the response, as bytes or decoded from JSON.
     """
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        return ErrorBody(message=_read_text(body))
+    value = body
+    if isinstance(body, bytes):
+        try:
+            value = orjson.loads(body)
+        except orjson.JSONDecodeError:
+            return ErrorBody(message=_read_text(body))
     if isinstance(value, list) and value:  # Google wraps the object
         value = value[0]
     if isinstance(value, str):

@@ -23,12 +23,15 @@ no key and no base URL, or a bad URL       job fails     PROVIDER_NOT_CONFIGURED
 A refused job is attempted again. It fails if the calls of five of its items in a row are refused, without a
 success between.
 
+A failed connection and an outage raise ProviderDownError.
+
 The provider's own words are in the error's ``detail``, without secrets and the item's text. The message of
 the error holds no more of them than codes.
 """
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import TypeVar
 
 from headrace.kinds import ItemFailedError, JobRefusedError, Message, RetryableError
 from headrace.reasons import ErrorReason
@@ -54,12 +57,25 @@ MAX_DETAIL_CHARACTERS = 500
 _CODE = re.compile(r"[A-Za-z0-9_.\[\]]{1,64}")
 
 
-class OutageError(RetryableError):
-    """A call failed in a way that shows that the provider, or a proxy before it, is not there."""
+class ProviderDownError(RetryableError):
+    """A call failed as calls of every item do while the provider is down.
+
+    Attributes:
+        is_reachable: Whether a connection was made.
+    """
+
+    def __init__(
+        self, reason: str, message: str, retry_after: float | None = None, *, is_reachable: bool = True
+    ) -> None:
+        super().__init__(reason, message, retry_after)
+        self.is_reachable = is_reachable
+
+
+E = TypeVar("E", bound=RetryableError | ItemFailedError)
 
 
 class Faults:
-    """Turns failed calls of one provider into errors, and logs them once a minute and cause.
+    """Turns error responses of one provider into errors, and logs all faults once a minute and cause.
 
     Args:
         profile: Profile of the provider.
@@ -73,14 +89,14 @@ class Faults:
         self._secrets = secrets
 
     def of_response(
-        self, status: int, headers: Mapping[str, str], body: bytes, messages: Sequence[Message] = ()
+        self, status: int, headers: Mapping[str, str], body: object, messages: Sequence[Message] = ()
     ) -> RetryableError | ItemFailedError:
         """Returns the error for a response that names an error. See the table above.
 
         Args:
             status: HTTP status of the response, or the one that the error in it names.
             headers: Headers of the response. Names are case-insensitive.
-            body: Body of the response, not decoded.
+            body: Body of the response, as bytes or decoded from JSON.
             messages: The chat of the call, which is masked in the provider's words.
         """
         words = read_error_body(body)
@@ -91,18 +107,9 @@ class Faults:
         self._log.note(error.reason, status=status, kind=words.type, code=words.code, detail=error.detail)
         return error
 
-    def of_timeout(self) -> RetryableError:
-        """Returns the error for a call without a response in time."""
-        error = RetryableError(ErrorReason.PROVIDER_TIMEOUT, "the provider did not respond in time")
-        self._log.note(error.reason)
-        return error
-
-    def of_connection(self) -> OutageError:
-        """Returns the error for a connection that failed or broke."""
-        error = OutageError(
-            ErrorReason.PROVIDER_UNREACHABLE, "the provider cannot be reached, or the connection broke"
-        )
-        self._log.note(error.reason)
+    def noted(self, error: E) -> E:
+        """Logs and returns the error of a call that failed without an error response."""
+        self._log.note(error.reason, detail=error.detail or error.message)
         return error
 
     def _mask(self, words: ErrorBody, messages: Sequence[Message]) -> ErrorBody:
@@ -112,6 +119,24 @@ class Faults:
             for text in (words.type, words.code, words.message)
         )
         return words._replace(type=kind, code=code, message=message)
+
+
+def timeout_fault() -> RetryableError:
+    """Returns the error for a call without a response in time."""
+    return RetryableError(ErrorReason.PROVIDER_TIMEOUT, "the provider did not respond in time")
+
+
+def connection_fault(*, is_reachable: bool = True) -> RetryableError:
+    """Returns the error for a connection that failed or broke.
+
+    Args:
+        is_reachable: False if no connection was made.
+    """
+    return ProviderDownError(
+        ErrorReason.PROVIDER_UNREACHABLE,
+        "the provider cannot be reached, or the connection broke",
+        is_reachable=is_reachable,
+    )
 
 
 def _make_error(
@@ -125,7 +150,7 @@ def _make_error(
         return ItemFailedError(
             ErrorReason.PROVIDER_REFUSED_INPUT, f"the provider refused the request ({_name(status, words)})"
         )
-    error_class = OutageError if rule.action is Action.OUTAGE else RetryableError
+    error_class = ProviderDownError if rule.action is Action.OUTAGE else RetryableError
     return error_class(ErrorReason.PROVIDER_ERROR, f"the provider failed (HTTP {status})", retry_after)
 
 

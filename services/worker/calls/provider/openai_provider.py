@@ -15,7 +15,7 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, JobFailedError, RetryableError
 from headrace.reasons import ErrorReason
 from services.worker.calls.provider.fault_log import FaultLog
-from services.worker.calls.provider.faults import Faults
+from services.worker.calls.provider.faults import Faults, connection_fault, timeout_fault
 from services.worker.calls.provider.profiles import Profile, Profiles, read_profiles
 from services.worker.calls.provider.provider import CompletionRequest
 from services.worker.calls.provider.remaining import read_remaining
@@ -139,11 +139,11 @@ class OpenAiProvider:
             slow = isinstance(error, openai.APITimeoutError) and not isinstance(
                 error.__cause__, httpx2.ConnectTimeout
             )
-            raise self._faults.of_timeout() if slow else self._faults.of_connection() from None
+            raise self._faults.noted(timeout_fault() if slow else connection_fault()) from None
         except TimeoutError:
-            raise self._faults.of_timeout() from None
+            raise self._faults.noted(timeout_fault()) from None
         except (aiohttp.ClientError, OSError):
-            raise self._faults.of_connection() from None
+            raise self._faults.noted(connection_fault()) from None
         except ValueError:
             raise RetryableError(
                 ErrorReason.BROKEN_ANSWER, "the provider's response is not valid JSON"

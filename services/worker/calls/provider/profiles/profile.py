@@ -47,9 +47,13 @@ class Profile:
         """Returns the first rule that an error response matches. Without a match, the item fails."""
         return next((rule for rule in self.rules if rule.matches(status, body)), _LAST_RULE)
 
+    def shape_of(self, model: str) -> RequestShape:
+        """Returns the form of the requests for a model."""
+        matches = (shape for pattern, shape in self.model_shapes.items() if fnmatchcase(model, pattern))
+        return next(matches, self.shape)
+
     def encode(self, request: CompletionRequest) -> dict[str, Any]:
         """Returns the body of a request, ready for JSON."""
-        matches = (
-            shape for pattern, shape in self.model_shapes.items() if fnmatchcase(request.model, pattern)
-        )
-        return next(matches, self.shape).encode(request)
+        shape = self.shape_of(request.model)
+        fields = shape.encode_fields(request.model, request.temperature, request.max_output_tokens)
+        return {**fields, "messages": shape.encode_messages(request.messages)}

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from headrace.kinds import Message
-from services.worker.calls.provider.provider import CompletionRequest
 
 NO_SYSTEM_ROLE = "none"
 
@@ -26,16 +25,19 @@ class RequestShape:
     system_role: str = "system"
     extra_body: Mapping[str, Any] = field(default_factory=dict)
 
-    def encode(self, request: CompletionRequest) -> dict[str, Any]:
-        """Returns the body of a request, ready for JSON."""
-        body: dict[str, Any] = {"model": request.model, "messages": self._messages(request.messages)}
-        if request.temperature is not None:
-            body["temperature"] = request.temperature
-        if request.max_output_tokens is not None:
-            body[self.max_tokens_field] = request.max_output_tokens
-        return {**self.extra_body, **body}
+    def encode_fields(
+        self, model: str, temperature: float | None, max_output_tokens: int | None
+    ) -> dict[str, Any]:
+        """Returns the body of a request without its messages, ready for JSON. None leaves a field out."""
+        body: dict[str, Any] = {**self.extra_body, "model": model}
+        if temperature is not None:
+            body["temperature"] = temperature
+        if max_output_tokens is not None:
+            body[self.max_tokens_field] = max_output_tokens
+        return body
 
-    def _messages(self, messages: Sequence[Message]) -> list[dict[str, str]]:
+    def encode_messages(self, messages: Sequence[Message]) -> list[dict[str, str]]:
+        """Returns the messages of a request, ready for JSON."""
         if self.system_role == NO_SYSTEM_ROLE:
             messages = _without_system_role(messages)
         return [

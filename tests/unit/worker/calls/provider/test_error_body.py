@@ -38,6 +38,7 @@ from services.worker.calls.provider.error_body import ErrorBody, read_error_body
 )
 def test_words_are_found_in_json(body, words):
     assert read_error_body(json.dumps(body).encode()) == words
+    assert read_error_body(body) == words
 
 
 @pytest.mark.parametrize(

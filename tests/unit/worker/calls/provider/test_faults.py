@@ -7,7 +7,13 @@ import structlog
 
 from headrace.kinds import ItemFailedError, JobRefusedError, Message, RetryableError
 from services.worker.calls.provider.fault_log import FaultLog
-from services.worker.calls.provider.faults import PASSING_REASONS, Faults, OutageError
+from services.worker.calls.provider.faults import (
+    PASSING_REASONS,
+    Faults,
+    ProviderDownError,
+    connection_fault,
+    timeout_fault,
+)
 from services.worker.calls.provider.profiles import read_profiles
 
 CHAT = [Message("system", "Choose a label."), Message("user", "Title: General Counsel, Berlin")]
@@ -30,9 +36,9 @@ def body_of(message, type="t", code="c"):
         (500, RetryableError, "PROVIDER_ERROR"),
         (424, RetryableError, "PROVIDER_ERROR"),
         (498, RetryableError, "PROVIDER_ERROR"),
-        (502, OutageError, "PROVIDER_ERROR"),
-        (503, OutageError, "PROVIDER_ERROR"),
-        (504, OutageError, "PROVIDER_ERROR"),
+        (502, ProviderDownError, "PROVIDER_ERROR"),
+        (503, ProviderDownError, "PROVIDER_ERROR"),
+        (504, ProviderDownError, "PROVIDER_ERROR"),
         (400, ItemFailedError, "PROVIDER_REFUSED_INPUT"),
         (501, ItemFailedError, "PROVIDER_REFUSED_INPUT"),
         (401, JobRefusedError, "PROVIDER_KEY_REFUSED"),
@@ -52,9 +58,9 @@ def test_the_wait_the_provider_asks_for_is_kept(faults, status):
     assert faults.of_response(status, {"retry-after": "7"}, b"").retry_after == 7.0
 
 
-def test_a_connection_fault_is_a_sign_of_an_outage_and_a_timeout_is_not(faults):
-    assert isinstance(faults.of_connection(), OutageError)
-    assert not isinstance(faults.of_timeout(), OutageError)
+def test_a_connection_fault_is_a_sign_of_an_outage_and_a_timeout_is_not():
+    assert isinstance(connection_fault(), ProviderDownError)
+    assert not isinstance(timeout_fault(), ProviderDownError)
 
 
 def test_the_detail_holds_neither_keys_nor_the_items_text(faults):
@@ -102,10 +108,10 @@ def test_a_fault_is_logged_with_the_providers_words_but_without_the_items(faults
     with structlog.testing.capture_logs() as lines:
         for _ in range(3):
             faults.of_response(500, {}, body_of("General Counsel my-own-key"), CHAT)
-        faults.of_timeout()
+        assert faults.noted(timeout_fault()).reason == "PROVIDER_TIMEOUT"
     assert [(line["reason"], line["status"], line["detail"]) for line in lines] == [
         ("PROVIDER_ERROR", 500, "type t, code c: [item text] [secret]"),
-        ("PROVIDER_TIMEOUT", None, None),
+        ("PROVIDER_TIMEOUT", None, "the provider did not respond in time"),
     ]
 
 

@@ -12,7 +12,7 @@ from deploy.local.stand_in import Fault
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, JobFailedError, JobRefusedError, Message, RetryableError
 from services.worker.calls.provider import CompletionRequest, OpenAiProvider
-from services.worker.calls.provider.faults import OutageError
+from services.worker.calls.provider.faults import ProviderDownError
 from services.worker.calls.provider.profiles import read_profiles
 
 ASK = CompletionRequest(
@@ -62,9 +62,9 @@ async def test_usage_is_added_to_what_was_used_before(provider):
         (Fault(408), RetryableError, "PROVIDER_ERROR"),
         (Fault(409), RetryableError, "PROVIDER_ERROR"),
         (Fault(500), RetryableError, "PROVIDER_ERROR"),
-        (Fault(503, body="upstream gone"), OutageError, "PROVIDER_ERROR"),
+        (Fault(503, body="upstream gone"), ProviderDownError, "PROVIDER_ERROR"),
         (Fault(529), RetryableError, "RATE_LIMITED"),
-        (Fault(disconnect=True), OutageError, "PROVIDER_UNREACHABLE"),
+        (Fault(disconnect=True), ProviderDownError, "PROVIDER_UNREACHABLE"),
         (Fault(body='{"choices": [{"mess'), RetryableError, "BROKEN_ANSWER"),
         (Fault(body=""), RetryableError, "BROKEN_ANSWER"),
         (Fault(body="[]"), RetryableError, "BROKEN_ANSWER"),

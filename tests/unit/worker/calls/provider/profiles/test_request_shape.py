@@ -10,7 +10,8 @@ SYSTEM, USER, ANSWER = Message("system", "Be brief."), Message("user", "Hi"), Me
 
 
 def encode(*messages, model="m", **shape):
-    return RequestShape(**shape).encode(CompletionRequest(model, messages, 0.5, 20))
+    profile = Profile(name="p", shape=RequestShape(**shape))
+    return profile.encode(CompletionRequest(model, messages, 0.5, 20))
 
 
 def test_the_default_form_is_that_of_openai():
@@ -24,7 +25,7 @@ def test_the_default_form_is_that_of_openai():
 
 def test_fields_that_the_request_does_not_set_are_left_out():
     request = CompletionRequest("m", [USER])
-    assert RequestShape().encode(request).keys() == {"model", "messages"}
+    assert Profile(name="p").encode(request).keys() == {"model", "messages"}
 
 
 @pytest.mark.parametrize("name", ["max_tokens", "max_completion_tokens"])
