@@ -114,6 +114,32 @@ async def test_a_provider_that_refuses_items_in_a_row_fails_the_job(
     assert (await stand_in.calls())["call_count"] <= 400
 
 
+async def test_a_lone_refusal_among_successes_is_attempted_again(
+    hr, shared_stack, open_stand_in, postings, classify
+):
+    stand_in = open_stand_in(shared_stack.stand_in_url)
+    await stand_in.set(reset=True, fail_next=[{"status": 401}, {"status": 404, "code": "model_not_found"}])
+    job = await hr.submit("llm.classify", postings(20, "lone"), classify)
+    event = await ended(hr, job.job_id)
+    assert event.state is JobState.SUCCEEDED
+    assert event.progress.succeeded_count == 20
+    assert (await hr.get(job.job_id)).usage.call_count == 22
+    await stand_in.set(reset=True)
+
+
+async def test_a_job_of_few_items_that_are_refused_ends_by_its_items(
+    hr, shared_stack, open_stand_in, postings, classify
+):
+    stand_in = open_stand_in(shared_stack.stand_in_url)
+    await stand_in.set(reset=True, fail_all={"status": 401})
+    job = await hr.submit("llm.classify", postings(1, "few"), classify)
+    event = await ended(hr, job.job_id)
+    assert (event.state, event.job.error.reason) == (JobState.FAILED, "TOO_MANY_FAILED_ITEMS")
+    (result,) = [result async for result in hr.results(job.job_id)]
+    assert (result.error.reason, result.attempt_count) == ("PROVIDER_KEY_REFUSED", 5)
+    await stand_in.set(reset=True)
+
+
 async def test_failed_calls_are_repeated_and_the_job_succeeds(
     hr, shared_stack, open_stand_in, postings, classify
 ):

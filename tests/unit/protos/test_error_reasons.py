@@ -17,7 +17,7 @@ CODES = {code.name for code in grpc.StatusCode} | {"item", "job"}
 GENERATED = ("clients/python/headrace/jobs", "clients/python/headrace/gateway", "services/stubs")
 # Names in capitals that are not reasons: environment variables, constants of libraries, names in help texts.
 NOT_REASONS = {"GRPC_VERBOSITY", "JOB_ID", "ROUND_CEILING"}
-RAISED = {"RetryableError", "ItemFailedError", "JobFailedError"}
+RAISED = {"RetryableError", "ItemFailedError", "JobFailedError", "JobRefusedError"}
 NAME = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 
 

@@ -30,6 +30,7 @@ _LABELLED = re.compile(
 )
 # An item's number, address or name of a person with digits in it. A status or a token count is shorter.
 _IDENTIFIER = re.compile(r"[\w.+\-]+@[\w.\-]+|\+?\d[\d \-/]{5,}\d")
+_QUOTED = re.compile(r"""["'`\u201c\u2018\xab](?=([^"'`\u201d\u2019\xbb]{2,200})["'`\u201d\u2019\xbb])""")
 
 
 def mask_secrets(text: str, secrets: Iterable[str]) -> str:
@@ -49,7 +50,8 @@ def mask_prompt(text: str, prompts: Sequence[str]) -> str:
     """Returns a text without the words of a prompt.
 
     Masked are texts of 12 characters or more that occur in a prompt too, in upper or lower case, and
-    addresses and long numbers of a prompt. A shorter text is masked if it is the whole of a prompt.
+    addresses and long numbers of a prompt. A shorter text is masked if it is in quotes, or the whole of a
+    prompt.
 
     Args:
         text: The text, not longer than a few thousand characters.
@@ -60,10 +62,14 @@ def mask_prompt(text: str, prompts: Sequence[str]) -> str:
     for prompt in prompts:
         prompt_text = _lower(prompt[:_MAX_PROMPT_CHARACTERS])
         _mark_common(lowered, prompt_text, is_masked)
+        words = {found[0] for found in _IDENTIFIER.finditer(lowered)}
+        words |= {found[1] for found in _QUOTED.finditer(lowered)}
+        for word in words:
+            if word in prompt_text:
+                _mark_all(lowered, word, is_masked)
         whole = prompt_text.strip()
-        identifiers = {found[0] for found in _IDENTIFIER.finditer(lowered) if found[0] in prompt_text}
-        for word in identifiers | ({whole} if len(whole) >= _MIN_SECRET else set()):
-            _mark_all(lowered, word, is_masked)
+        if len(whole) >= _MIN_SECRET:
+            _mark_all(lowered, whole, is_masked)
     return _replace(text, is_masked)
 
 

@@ -18,7 +18,10 @@ class RefusedJobs:
         """Records a refused attempt of an item, and returns whether the job fails."""
         refused = self._refused.setdefault(job_id, set())
         refused.add(item_index)
-        return len(refused) >= MAX_REFUSED_ITEMS
+        if len(refused) < MAX_REFUSED_ITEMS:
+            return False
+        self.forget_job(job_id)  # a child process is not notified of the end of a job, which may be retried
+        return True
 
     def note_success(self, job_id: str) -> None:
         """Records a success of the job: its next refusals are counted from zero."""

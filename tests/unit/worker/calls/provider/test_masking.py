@@ -63,6 +63,9 @@ def test_ordinary_words_are_kept(text):
     [
         ("bad input: General Counsel!", "Title: General Counsel", "bad input: [item text]!"),
         ("bad input: GENERAL COUNSEL!", "Title: general counsel, Berlin", "bad input: [item text]!"),
+        ("quoted 'Ann Lee' here", "Name: Ann Lee", "quoted '[item text]' here"),
+        ('he said "Ann" is', "Ann and Bob", 'he said "[item text]" is'),
+        ("the model `gpt-x` is gone", "Name: Ann Lee", "the model `gpt-x` is gone"),
         ("quoted 'Mary' here", "Mary", "quoted '[item text]' here"),
         ("for mary.jones@example.org", "ask mary.jones@example.org", "for [item text]"),
         ("call +49 30 1234567 now", "phone +49 30 1234567", "call +[item text] now"),

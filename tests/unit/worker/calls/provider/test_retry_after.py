@@ -22,6 +22,8 @@ DATE = "Wed, 21 Oct 2026 07:28:00 GMT"
         ({"retry-after-ms": "x", "retry-after": "1"}, 1.0),
         ({"retry-after": "Wed, 21 Oct 2026 07:28:30 GMT", "date": DATE}, 30.0),
         ({"retry-after": "Wed, 21 Oct 2026 07:27:00 GMT", "date": DATE}, 0.0),
+        ({"retry-after": "Wed, 21 Oct 2026 07:28:00 +99999999999999999999"}, None),
+        ({"retry-after": "Wed, 21 Oct 99999 07:28:00 GMT"}, None),
         ({"retry-after": "Wed, 21 Oct 2015 07:27:00 GMT"}, 0.0),
     ],
 )

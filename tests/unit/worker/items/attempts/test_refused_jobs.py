@@ -159,6 +159,11 @@ async def test_a_kind_with_a_client_of_its_own_can_refuse_the_job_too():
     assert [outcome.job_failed for outcome in outcomes] == [False] * 9 + [True]
 
 
+def test_a_job_that_failed_and_is_retried_starts_anew():
+    jobs = RefusedJobs()
+    assert [jobs.note_refusal("j", index) for index in range(10)] == ([False] * 4 + [True]) * 2
+
+
 def test_repeated_refusals_of_one_item_count_once():
     jobs = RefusedJobs()
     assert [jobs.note_refusal("j", index) for index in (1, 1, 2, 2, 3, 3, 4, 4, 5)] == [False] * 8 + [True]
