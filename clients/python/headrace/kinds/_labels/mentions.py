@@ -1,0 +1,67 @@
+"""Finds every label that a text mentions."""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from headrace.kinds._labels.folding import fold_case, fold_words
+
+# Scripts without spaces between words: each character is a word.
+_WORDLESS = (
+    "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u2e80-\u2fff\u3040-\u312f\u31a0-\ua4cf\uac00-\ud7af"
+    "\uf900-\ufaff\U00020000-\U0003ffff"
+)
+_COMBINING = "\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u065f\u0670\u06d6-\u06ed\u0900-\u0dff"
+_WORD = re.compile(
+    rf"(?:[^\W_{_WORDLESS}]|[{_COMBINING}])+[+#]*|[{_WORDLESS}]|&"
+    r"|[^\w\s\x00-\xbf\u2000-\u206f\u3000-\u303f]"
+)
+# Longer labels are mentioned by their first words, so that a text is searched in linear time.
+_MAX_WORDS = 32
+
+
+def _words(text: str) -> list[str]:
+    return ["and" if word == "&" else word for word in _WORD.findall(fold_words(text))]
+
+
+class LabelMentions:
+    """Searches texts for labels as whole words, in any typography.
+
+    Args:
+        labels: Labels of a job.
+    """
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._tree: dict[str | None, Any] = {}  # words to subtrees; None: the labels that end here
+        self._wordless: list[tuple[str, str]] = []
+        for label in labels:
+            words = _words(label)[:_MAX_WORDS]
+            if not words:
+                self._wordless.append((fold_case(label), label))
+                continue
+            tree = self._tree
+            for word in words:
+                tree = tree.setdefault(word, {})
+            tree.setdefault(None, set()).add(label)
+
+    def has_other(self, text: str, label: str) -> bool:
+        """Returns whether a text mentions another label than this one."""
+        folded = text.casefold() if self._wordless else ""
+        if any(mark in folded and other != label for mark, other in self._wordless):
+            return True
+        return any(label not in mentioned for mentioned in self._mentions(_words(text)))
+
+    def _mentions(self, words: list[str]) -> Iterator[set[str]]:
+        """Yields the labels at each place, the longest at that place alone."""
+        place = 0
+        while place < len(words):
+            tree, longest, end = self._tree, None, place
+            for position in range(place, min(place + _MAX_WORDS, len(words))):
+                if (subtree := tree.get(words[position])) is None:
+                    break
+                tree = subtree
+                if None in tree:
+                    longest, end = tree[None], position
+            if longest is not None:
+                yield longest
+            place = end + 1
