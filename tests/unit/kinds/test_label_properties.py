@@ -29,7 +29,8 @@ LARGE_WITHOUT_LABEL = [
 
 
 LARGE_WITH_LABEL = [
-    "Sales (" + "because " * (LARGE // 8) + ")", "Sales\n" + "because " * (LARGE // 8), "\n" * LARGE + "Sales",
+    "Sales (" + "because " * (LARGE // 8) + ")", "Sales\n" + "because " * (LARGE // 8),
+    "\n" * LARGE + "Sales",
     "<think>" + "Legal " * (LARGE // 6) + "</think>Sales", "Sales" + " " * LARGE,
 ]  # fmt: skip
 
