@@ -10,7 +10,7 @@ _ADJECTIVES = (
 )
 NOUNS = (
     "label|category|class|classification|answer|result|output|prediction|response|choice|decision|verdict|"
-    "tag|topic|intent|sentiment|"
+    "tag|topic|intent|sentiment|option|assistant|"
     "kategorie|klasse|antwort|ergebnis|catégorie|étiquette|classe|réponse|categoría|categoria|etiqueta|"
     "respuesta|resposta|categoria|etichetta|risposta|categorie|antwoord|kategoria|kategori|"
     "категория|метка|ответ|класс|类别|類別|标签|標籤|答案|分类|分類|カテゴリ|カテゴリー|ラベル|回答|분류|라벨|답변|카테고리"

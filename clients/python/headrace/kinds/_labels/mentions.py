@@ -18,10 +18,23 @@ _WORD = re.compile(
 )
 # Longer labels are mentioned by their first words, so that a text is searched in linear time.
 _MAX_WORDS = 32
+# Words of sentences that are labels in another case, as IT and US are.
+_SENTENCE_WORD = re.compile("a|am|an|and|as|at|be|by|do|go|he|i|if|in|is|it|me|my|no|of|on|or|so|to|up|us|we")
 
 
 def _words(text: str) -> list[str]:
     return ["and" if word == "&" else word for word in _WORD.findall(fold_words(text))]
+
+
+def _sentence_words(labels: Sequence[str]) -> re.Pattern[str] | None:
+    """Returns a pattern of words next to others that are a label in the case of the job alone."""
+    own = [label for label in labels if _SENTENCE_WORD.fullmatch(label.casefold())]
+    forms = {form for label in own for form in (label.lower(), label.capitalize())} - set(own)
+    if not forms:
+        return None
+    form = f"(?:{'|'.join(sorted(forms))})"
+    letter = r"[^\W\d_]"
+    return re.compile(rf"(?<!\w){form}(?=[ \t]{letter})|(?<={letter}[ \t]){form}(?!\w)")
 
 
 class LabelMentions:
@@ -32,6 +45,7 @@ class LabelMentions:
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
+        self._sentence_words = _sentence_words(labels)
         self._tree: dict[str | None, Any] = {}  # words to subtrees; None: the labels that end here
         self._wordless: list[tuple[str, str]] = []
         for label in labels:
@@ -46,6 +60,8 @@ class LabelMentions:
 
     def has_other(self, text: str, label: str) -> bool:
         """Returns whether a text mentions another label than this one."""
+        if self._sentence_words is not None:
+            text = self._sentence_words.sub("", text)
         folded = text.casefold() if self._wordless else ""
         if any(mark in folded and other != label for mark, other in self._wordless):
             return True
