@@ -13,11 +13,13 @@ _WORDLESS = (
 )
 _COMBINING = "\u0300-\u036f\u0483-\u0489\u0591-\u05c7\u0610-\u065f\u0670\u06d6-\u06ed\u0900-\u0dff"
 _WORD = re.compile(
-    rf"(?:[^\W_{_WORDLESS}]|[{_COMBINING}])+[+#]*|[{_WORDLESS}]|&"
+    rf"(?:[^\W_{_WORDLESS}]|[{_COMBINING}])+[+#]*\ue000?|[{_WORDLESS}]|&"
     r"|[^\w\s\x00-\xbf\u2000-\u206f\u3000-\u303f]"
 )
 # Longer labels are mentioned by their first words, so that a text is searched in linear time.
 _MAX_WORDS = 32
+# Stands behind a word that is no label on its own, but may be a part of one. From the private use area.
+_PLAIN = "\ue000"
 # Words of sentences that are labels in another case, as IT and US are.
 _SENTENCE_WORD = re.compile("a|am|an|and|as|at|be|by|do|go|he|i|if|in|is|it|me|my|no|of|on|or|so|to|up|us|we")
 
@@ -61,7 +63,7 @@ class LabelMentions:
     def has_other(self, text: str, label: str) -> bool:
         """Returns whether a text mentions another label than this one."""
         if self._sentence_words is not None:
-            text = self._sentence_words.sub("", text)
+            text = self._sentence_words.sub(rf"\g<0>{_PLAIN}", text.replace(_PLAIN, ""))
         folded = text.casefold() if self._wordless else ""
         if any(mark in folded and other != label for mark, other in self._wordless):
             return True
@@ -69,15 +71,16 @@ class LabelMentions:
 
     def _mentions(self, words: list[str]) -> Iterator[set[str]]:
         """Yields the labels at each place, the longest at that place alone."""
+        plain = [word.rstrip(_PLAIN) for word in words]
         place = 0
         while place < len(words):
             tree, longest, end = self._tree, None, place
             for position in range(place, min(place + _MAX_WORDS, len(words))):
-                if (subtree := tree.get(words[position])) is None:
+                if (subtree := tree.get(plain[position])) is None:
                     break
                 tree = subtree
                 if None in tree:
                     longest, end = tree[None], position
-            if longest is not None:
+            if longest is not None and not (end == place and words[place].endswith(_PLAIN)):
                 yield longest
             place = end + 1
