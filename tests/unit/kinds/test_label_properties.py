@@ -4,7 +4,7 @@ import re
 import unicodedata
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from headrace.kinds.labels import LabelFinder, check_labels
@@ -86,12 +86,14 @@ def label_lists(draw):
     return labels
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(label_lists(), st.data())
 def test_any_label_is_found_in_any_wrapper(labels, data):
     label, wrapper = data.draw(st.sampled_from(labels)), data.draw(st.sampled_from(WRAPPERS))
     assert LabelFinder(labels).find(wrapper.format(label)) == label
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(label_lists(), st.data())
 def test_a_text_with_two_labels_never_chooses_one(labels, data):
     first, second = data.draw(st.permutations(labels))[:2]
@@ -104,6 +106,7 @@ def test_a_text_with_two_labels_never_chooses_one(labels, data):
     assert LabelFinder(labels).find(text) not in (first, second)
 
 
+@settings(deadline=None)  # the machine may be busy
 @given(st.text(max_size=300))
 def test_any_text_is_read_without_an_error(text):
     assert FINDER.find(text) in (None, *LABELS)
