@@ -35,8 +35,9 @@ def _describe(error: BaseException, host: str) -> str | None:
         case aiohttp.ClientProxyConnectionError():
             return "the proxy cannot be reached; check HTTPS_PROXY and HTTP_PROXY"
         case aiohttp.ClientConnectorCertificateError():
+            cause = getattr(error.certificate_error, "verify_message", "unknown cause")
             return (
-                f"the certificate of {host} is not trusted: {error.certificate_error.verify_message}; "
+                f"the certificate of {host} is not trusted ({cause}); "
                 "set SSL_CERT_FILE to a file with its authority"
             )
         case aiohttp.ClientSSLError():

@@ -24,17 +24,19 @@ def open_ssl_context() -> ssl.SSLContext:
     Raises:
         JobFailedError: PROVIDER_NOT_CONFIGURED. The file or folder cannot be read.
     """
-    for name, argument in (("SSL_CERT_FILE", "cafile"), ("SSL_CERT_DIR", "capath")):
-        path = os.environ.get(name)
-        if not path:
-            continue
-        try:
-            return ssl.create_default_context(**{argument: path})
-        except OSError:  # ssl.SSLError is one
-            raise JobFailedError(
-                ErrorReason.PROVIDER_NOT_CONFIGURED, f"the worker cannot read the certificates of {name}"
-            ) from None
-    return _system_context()
+    cafile = os.environ.get("SSL_CERT_FILE")
+    capath = os.environ.get("SSL_CERT_DIR")
+    try:
+        if cafile:
+            return ssl.create_default_context(cafile=cafile)
+        if capath:
+            return ssl.create_default_context(capath=capath)
+        return _system_context()
+    except OSError:  # ssl.SSLError is one
+        name = "SSL_CERT_FILE" if cafile else "SSL_CERT_DIR" if capath else "the system"
+        raise JobFailedError(
+            ErrorReason.PROVIDER_NOT_CONFIGURED, f"the worker cannot read the certificates of {name}"
+        ) from None
 
 
 def _system_context() -> ssl.SSLContext:

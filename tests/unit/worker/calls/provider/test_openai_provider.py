@@ -4,8 +4,6 @@ import asyncio
 import dataclasses
 import socket
 
-import aiohttp
-import openai
 import pytest
 
 from deploy.local.stand_in import Fault
@@ -25,13 +23,6 @@ async def test_a_completion_comes_with_its_tokens(provider, usage):
     assert usage.call_count == 1
     assert usage.input_tokens > 0
     assert usage.output_tokens > 0
-
-
-async def test_calls_go_through_the_aiohttp_back_end(provider, usage):
-    await provider.complete(ASK, usage)
-    http_client = provider._client._client
-    assert isinstance(http_client, openai.DefaultAioHttpClient)
-    assert http_client._transport.client.__class__ is aiohttp.ClientSession
 
 
 async def test_usage_is_added_to_what_was_used_before(provider):
