@@ -1,4 +1,4 @@
-"""A base URL that leads nowhere is told apart from a model that does not exist."""
+"""A base URL that leads nowhere differs from a model that does not exist."""
 
 import orjson
 import pytest
