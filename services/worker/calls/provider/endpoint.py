@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
 
 from aiohttp import encode_basic_auth
+from yarl import URL
 
 from headrace import __version__
 from headrace.kinds import JobFailedError
@@ -84,7 +85,12 @@ def read_endpoint(api_key: str | None, base_url: str | None) -> Endpoint:
 def _split(url: str) -> SplitResult | None:
     try:
         parts = urlsplit(url)
-        is_http = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
+        is_http = (
+            parts.scheme in ("http", "https")
+            and (parts.hostname or "").encode("idna")
+            and (parts.port or True)
+        )
+        URL(url)
     except ValueError:
         return None
     return parts if is_http else None

@@ -10,16 +10,21 @@ import orjson
 _COUNT = re.compile(r'"(prompt_tokens|completion_tokens|total_tokens|cached_tokens)"\s*:\s*(\d{1,12})\b')
 _TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_CHARSET = re.compile(r'charset="?([\w-]+)', re.IGNORECASE)
 _EVENT = "data:"
 _LENIENT = json.JSONDecoder(strict=False)  # reads NaN, Infinity and line breaks inside texts
 
 
-def read_json(body: bytes) -> Any:
+def read_json(body: bytes, content_type: str = "") -> Any:
     """Returns the decoded body.
 
     A body that strict JSON refuses is read by a lenient reader. It accepts a byte order mark, UTF-16 and
     UTF-32, invalid UTF-8, NaN and Infinity, control characters, lone surrogates, trailing commas, and text
     before and after the object. A stream of events is joined to the object that it would have been.
+
+    Args:
+        body: The body.
+        content_type: Its Content-Type, whose charset is used if the body is not valid UTF-8.
 
     Returns:
         If the body is unreadable, an object with the ``usage`` that can be found in it, or None.
@@ -27,16 +32,21 @@ def read_json(body: bytes) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
-        text = _decode(body)
+        text = _decode(body, content_type)
     if text.lstrip().startswith(_EVENT):
         return _join_events(text)
     value = _read_object(text)
     return _find_usage(text) if value is None else value
 
 
-def _decode(body: bytes) -> str:
-    text = body.decode(json.detect_encoding(body), "replace")
-    return text.lstrip("\ufeff")
+def _decode(body: bytes, content_type: str) -> str:
+    charset = _CHARSET.search(content_type)
+    for name in (json.detect_encoding(body), charset[1] if charset else ""):
+        try:
+            return body.decode(name).lstrip("\ufeff")
+        except (LookupError, ValueError):  # an unknown charset, or another one
+            continue
+    return body.decode(json.detect_encoding(body), "replace").lstrip("\ufeff")
 
 
 def _read_object(text: str) -> Any:

@@ -11,7 +11,7 @@ import orjson
 from yarl import URL
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, ItemFailedError
+from headrace.kinds import Completion, ItemFailedError, RetryableError
 from headrace.reasons import ErrorReason
 from services.worker.calls.provider.connection_faults import connection_error, proxy_fault
 from services.worker.calls.provider.endpoint import Endpoint, host_of, read_endpoint
@@ -76,7 +76,7 @@ class OpenAiProvider:
         status, headers, content = await self._post(connection, body, request.timeout_seconds)
         if status == 407 and connection.proxy_url is not None:
             raise proxy_fault(self.name, status)
-        response = read_json(content)
+        response = read_json(content, headers.get("content-type", ""))
         tokens = read_tokens(response)
         tokens.add_to(usage)
         check_url(connection.endpoint, status, response, content)
@@ -130,6 +130,10 @@ class OpenAiProvider:
             raise timeout_fault() from None
         except (aiohttp.ClientError, OSError) as error:
             raise connection_error(error, self.name) from None
+        except ValueError:
+            raise RetryableError(
+                ErrorReason.BROKEN_ANSWER, "the provider's response cannot be read"
+            ) from None
 
 
 class _Connection:
@@ -138,7 +142,7 @@ class _Connection:
     def __init__(self, endpoint: Endpoint, max_connections: int) -> None:
         proxy = find_proxy(endpoint.url)
         self.endpoint = endpoint
-        self.url = URL(endpoint.url, encoded=True)
+        self.url = URL(endpoint.url, encoded=endpoint.url.isascii())
         self.proxy_url = proxy.url if proxy else None
         self.proxy_headers = proxy.headers if proxy else None
         self.session = aiohttp.ClientSession(

@@ -48,7 +48,7 @@ def _is_about_url(endpoint: Endpoint, status: int, response: Any) -> bool:
     if status == 405 or _names_url(response):
         return True
     error = ErrorResponse(status=status, headers={}, body=unwrap_error(response))
-    if not isinstance(response, dict) or not (error.code or error.type):
+    if not isinstance(error.body, dict) or not (error.code or error.type):
         return True
     names_model = error.code == "model_not_found" or _MODEL.search(error.message or "")
     return not endpoint.has_version and not names_model

@@ -4,7 +4,7 @@ import pytest
 
 from services.worker.calls.provider.json_body import read_json
 from services.worker.calls.provider.response import read_completion
-from services.worker.calls.provider.usage import read_tokens
+from services.worker.calls.provider.usage import Tokens, read_tokens
 
 ANSWER = (
     '{"choices": [{"message": {"content": "Sales"}, "finish_reason": "stop"}], '
@@ -88,3 +88,24 @@ def test_tokens_are_found_in_a_body_that_is_cut_off(body, tokens):
 )
 def test_a_body_without_an_object_is_nothing(body):
     assert read_json(body) is None
+
+
+@pytest.mark.parametrize(
+    ("content_type", "text"),
+    [
+        ("application/json; charset=latin-1", "Caf\u00e9"),
+        ('application/json; charset="ISO-8859-1"', "Caf\u00e9"),
+        ("application/json; charset=cp1252", "Caf\u00e9"),
+        ("application/json; charset=nonsense", "Caf\ufffd"),
+        ("application/json", "Caf\ufffd"),
+        ("", "Caf\ufffd"),
+    ],
+)
+def test_text_that_is_not_utf_8_is_read_by_its_charset(content_type, text):
+    body = ANSWER.replace("Sales", "Caf\u00e9").encode("latin-1")
+    assert read_completion(read_json(body, content_type), Tokens()).text == text
+
+
+def test_valid_utf_8_stays_so_whatever_charset_is_declared():
+    body = ANSWER.replace("Sales", "Caf\u00e9").encode()
+    assert read_completion(read_json(body, "text/plain; charset=latin-1"), Tokens()).text == "Caf\u00e9"

@@ -72,6 +72,7 @@ ASK = CompletionRequest("m", (Message("system", "Choose."), Message("user", "x")
         (ASK, "sk-1", "/v1", {}),
         (ASK, "sk-1", "/v1/", {}),
         (ASK, "sk-1", "/a/b%20c/v1", {}),
+        (ASK, "sk-1", "/caf\u00e9/v1", {}),
         (CompletionRequest("m", ASK.messages, 0.0, 7), "sk-1", "/v1", {}),
         (CompletionRequest("m", ASK.messages, 0.3), "sk-1", "/v1", {}),
         (CompletionRequest('m"/\u00e9', (Message("user", 'line\n"\u00e9\U0001f600\0'),)), "sk-1", "/v1", {}),

@@ -58,6 +58,7 @@ def test_a_wrong_url_is_named(base_url, status, body):
         ("http://h/v1", 404, {"error": {"message": "model: x", "type": "not_found_error"}}),
         ("http://h/v1", 404, {"error": {"message": "No endpoints found for x/y.", "code": 404}}),
         ("http://h/openai/deployments/d", 404, {"error": {"code": "DeploymentNotFound", "message": "x"}}),
+        ("http://h/v1", 404, [{"error": {"code": 404, "message": "models/x is not found"}}]),
         ("http://h/v1", 200, b"<!doctype html><title>Please wait</title>"),
         ("http://h", 200, {"choices": [{"message": {"content": "invalid URL"}}]}),
         ("http://h", 400, OPENAI),
