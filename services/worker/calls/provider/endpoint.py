@@ -60,17 +60,7 @@ def read_endpoint(api_key: str | None, base_url: str | None) -> Endpoint:
     if not key and not url:
         raise _not_configured("set OPENAI_API_KEY or OPENAI_BASE_URL on the worker")
     parts = _check_url(url or _OPENAI)
-    headers = {
-        "Accept": "application/json",
-        "Content-Type": "application/json",
-        "User-Agent": f"headrace/{__version__}",
-        "Authorization": f"Bearer {_check_word('OPENAI_API_KEY', key or _NO_KEY)}",
-    }
-    for header, name in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
-        value = os.environ.get(name, "").strip()
-        if value:
-            headers[header] = _check_word(name, value)
-    headers = _with_custom_headers(headers)
+    headers = _with_custom_headers(_own_headers(key or _NO_KEY))
     if parts.username or parts.password:
         headers = _replace(headers, "Authorization", _basic_auth(parts))
     path = parts.path.rstrip("/").removesuffix(_PATH)
@@ -80,6 +70,20 @@ def read_endpoint(api_key: str | None, base_url: str | None) -> Endpoint:
         headers=headers,
         has_version=_VERSION.search(path) is not None,
     )
+
+
+def _own_headers(key: str) -> dict[str, str]:
+    headers = {
+        "Accept": "application/json",
+        "Content-Type": "application/json",
+        "User-Agent": f"headrace/{__version__}",
+        "Authorization": f"Bearer {_check_word('OPENAI_API_KEY', key)}",
+    }
+    for header, name in (("OpenAI-Organization", "OPENAI_ORG_ID"), ("OpenAI-Project", "OPENAI_PROJECT_ID")):
+        value = os.environ.get(name, "").strip()
+        if value:
+            headers[header] = _check_word(name, value)
+    return headers
 
 
 def _split(url: str) -> SplitResult | None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+import ssl
 
 import openai
 import pytest
@@ -16,6 +17,7 @@ from tests.unit.worker.calls.provider.broken_servers import closing_at_once, res
 ANSWER = {"choices": [{"message": {"content": "Sales"}, "finish_reason": "stop"}]}
 MATTERING = ("authorization", "content-type", "accept", "openai-organization", "openai-project", "api-key")
 TIMEOUT_SECONDS = 0.4
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # without certificates, which would be read for every case
 
 
 @pytest.fixture(autouse=True)
@@ -45,8 +47,9 @@ async def recorder():
 
 async def ask_library(base_url, key, request, timeout_seconds=5.0):
     fields = {"temperature": request.temperature, "max_completion_tokens": request.max_output_tokens}
+    http_client = openai.DefaultAsyncHttpxClient(verify=NO_TLS, timeout=timeout_seconds)
     async with openai.AsyncOpenAI(
-        api_key=key, base_url=base_url, max_retries=0, timeout=timeout_seconds
+        api_key=key, base_url=base_url, max_retries=0, timeout=timeout_seconds, http_client=http_client
     ) as client:
         return await client.chat.completions.create(
             model=request.model,
