@@ -195,3 +195,12 @@ async def test_tokens_that_are_left_are_reckoned_in_calls_like_this_one(provider
     stand_in.behaviour.headers = {"x-ratelimit-remaining-tokens": "1000000"}
     await provider.complete(ASK, usage)
     assert provider.take_remaining("m") == 1_000_000 // (usage.input_tokens + usage.output_tokens)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v2", "/v1/models", "/v1/chat"])
+async def test_a_base_url_with_another_path_fails_the_job(stand_in, usage, path):
+    provider = OpenAiProvider(base_url=stand_in.url + path)
+    with pytest.raises(JobFailedError) as raised:
+        await provider.complete(ASK, usage)
+    assert raised.value.reason == "PROVIDER_URL_WRONG"
+    await provider.close()
