@@ -151,7 +151,7 @@ class CallAdmission:
             if error.reason == ErrorReason.RATE_LIMITED and reservation is not None:
                 reservation.settle(0)  # the request counts at the provider, its tokens do not
             raise
-        self._note_remaining(concurrency, request.model)
+        self._note_remaining(concurrency, call, request.model)
         concurrency.note_answer(call)
         used = completion.input_tokens + completion.output_tokens
         if used:
@@ -172,7 +172,7 @@ class CallAdmission:
         if error.reason == ErrorReason.RATE_LIMITED and error.retry_after and concurrency.is_mostly_rejected:
             self._cooldowns.hold(self._cooldown_key(model), error.retry_after)
 
-    def _note_remaining(self, concurrency: ConcurrencyLimit, model: str) -> None:
+    def _note_remaining(self, concurrency: ConcurrencyLimit, call: BegunCall, model: str) -> None:
         """Keeps the limit from growing if the provider would reject calls soon.
 
         Such a header never cuts: providers mean different things by it, and a cut costs more than the few
@@ -180,7 +180,7 @@ class CallAdmission:
         """
         remaining = self._provider.take_remaining(model)
         if remaining is not None and remaining < concurrency.in_flight_count:
-            concurrency.note_scarcity()
+            concurrency.note_scarcity(call)
 
     @asynccontextmanager
     async def _tenant_slot(self, tenant: str, rank: int, job_id: str) -> AsyncIterator[bool]:

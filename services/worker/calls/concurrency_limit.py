@@ -2,7 +2,8 @@
 
 Calls are counted in rounds. A round is made of the calls begun since the last decision, and it ends in one
 decision: cut, grow or stay. Single rejections therefore never cut, and calls that were in flight together
-cut only once. The constants were found by simulation; see docs/decisions/0029.
+cut only once. The constants were found by simulation; see docs/decisions, "Calls in flight follow the
+provider".
 """
 
 import math
@@ -193,9 +194,10 @@ class ConcurrencyLimit:
             self._decide()
         return min(_HOLD_LATENCIES * self._latency, _MAX_HOLD_SECONDS)
 
-    def note_scarcity(self) -> None:
-        """Prevents growth in this round, because the provider has announced that it would reject calls."""
-        self._round.is_scarce = True
+    def note_scarcity(self, call: BegunCall) -> None:
+        """Prevents growth in the round of a call, whose answer announced that calls would be rejected."""
+        if call.number >= self._round.first_number:
+            self._round.is_scarce = True
 
     @property
     def _begun_count(self) -> int:

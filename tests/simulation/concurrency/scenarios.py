@@ -86,13 +86,12 @@ class Scenario:
         )
 
 
-def with_noise(noise: float, retry_after: float | None = None, seconds: float = 45.0) -> Scenario:
+def with_noise(noise: float, retry_after: float | None = None) -> Scenario:
     """300 slots, answers of 2 s, and random rejections."""
     return Scenario(
         lambda events: OpenProvider(events, TWO_SECONDS, noise, retry_after),
         possible=300 / (2.0 + ROUND_TRIP_SECONDS),
-        seconds=seconds,
-        begin=15.0,
+        seconds=200.0,
     )
 
 

@@ -178,9 +178,9 @@ async def test_a_later_call_of_an_item_that_was_answered_goes_before_first_calls
     await items.start("c1", "c2")
     await items.provider.answer("a1")
     await items.start("a2", "a3", context=first)
-    for prompt in ("b1", "a2", "c1", "a3"):
+    for prompt in ("b1", "a2", "c1", "c2"):
         await items.provider.answer(prompt)
-    assert items.provider.started == ["a1", "b1", "a2", "c1", "a3", "c2"]
+    assert items.provider.started == ["a1", "b1", "a2", "c1", "c2", "a3"]
 
 
 async def test_retry_after_of_a_few_rejected_calls_holds_up_only_their_items(make_items):
@@ -284,13 +284,14 @@ async def test_calls_without_an_answer_in_time_count_as_slow_answers(make_items)
     items = make_items(20)
     await items.start_each(*"abcdefgh")
     await items.end_all(*"abcdefgh", seconds=1.0)
-    second = [f"second {number}" for number in range(20)]
-    await items.start_each(*second)
-    assert items.provider.started[-1] == second[-1]
-    await items.end_all(*second, seconds=120.0, error=RetryableError("PROVIDER_TIMEOUT", ""))
-    third = [f"third {number}" for number in range(12)]
-    await items.start_each(*third)
-    assert items.provider.started[-1] == third[9]
+    for name in ("second", "third"):
+        prompts = [f"{name} {number}" for number in range(20)]
+        await items.start_each(*prompts)
+        assert items.provider.started[-1] == prompts[-1]
+        await items.end_all(*prompts, seconds=120.0, error=RetryableError("PROVIDER_TIMEOUT", ""))
+    prompts = [f"fourth {number}" for number in range(12)]
+    await items.start_each(*prompts)
+    assert items.provider.started[-1] == prompts[9]
 
 
 async def test_a_provider_with_few_calls_left_does_not_get_more_at_once(make_items):

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from services.worker.calls import slots
 from services.worker.calls.slots import CallSlots
 
 
@@ -106,13 +107,14 @@ async def test_a_model_without_calls_is_forgotten_and_one_with_calls_remembered(
     assert set(calls.slots._models) == set(calls.slots._queues) == {"m"}
 
 
-async def test_of_many_models_the_one_that_has_been_idle_longest_is_forgotten(make_calls):
+async def test_of_many_models_the_one_that_has_been_idle_longest_is_forgotten(make_calls, monkeypatch):
+    monkeypatch.setattr(slots, "_MAX_MODELS", 3)
     calls = make_calls(1)
-    for number in range(201):
+    for number in range(4):
         calls.slots.of(f"m{number}").begin()
         await calls.begin(f"{number}", model=f"m{number}")
         await calls.end(f"{number}")
-    assert len(calls.slots._models) == len(calls.slots._queues) == 200
+    assert len(calls.slots._models) == len(calls.slots._queues) == 3
     assert "m0" not in calls.slots._models
 
 
