@@ -10,7 +10,7 @@ from headrace import Client, JobState
 
 pytestmark = pytest.mark.timeout(180)
 
-ITEM_COUNT = 1500
+ITEM_COUNT = 800
 
 
 async def mean_in_flight(url: str) -> float:
