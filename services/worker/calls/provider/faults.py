@@ -15,8 +15,9 @@ job_refused: the model, such as 404        see below     MODEL_UNKNOWN
 job_refused: the URL, such as 404          see below     PROVIDER_URL_WRONG
 no response in time                        again         PROVIDER_TIMEOUT
 no connection, or a broken one             again         PROVIDER_UNREACHABLE
-200 without a completion in it             again         BROKEN_ANSWER
-200, but the model or a filter refused     item fails    PROVIDER_REFUSED_INPUT
+200 with an error in it                    as its status, see ``error_in_body``
+200 with an error that names no status     again         BROKEN_ANSWER
+200 otherwise                              see ``response``
 no key and no base URL, or a bad URL       job fails     PROVIDER_NOT_CONFIGURED
 =========================================  ============  =============================================
 
@@ -54,6 +55,7 @@ PASSING_REASONS = frozenset(
     }
 )
 MAX_DETAIL_CHARACTERS = 500
+_URL_REASONS = {ErrorReason.PROVIDER_URL_WRONG, ErrorReason.MODEL_UNKNOWN}
 _CODE = re.compile(r"[A-Za-z0-9_.\[\]]{1,64}")
 
 
@@ -89,7 +91,13 @@ class Faults:
         self._secrets = secrets
 
     def of_response(
-        self, status: int, headers: Mapping[str, str], body: object, messages: Sequence[Message] = ()
+        self,
+        status: int,
+        headers: Mapping[str, str],
+        body: object,
+        messages: Sequence[Message] = (),
+        *,
+        wrong_url: JobRefusedError | None = None,
     ) -> RetryableError | ItemFailedError:
         """Returns the error for a response that names an error. See the table above.
 
@@ -98,10 +106,15 @@ class Faults:
             headers: Headers of the response. Names are case-insensitive.
             body: Body of the response, as bytes or decoded from JSON.
             messages: The chat of the call, which is masked in the provider's words.
+            wrong_url: Error to return if the profile says nothing else than that the URL or the model is
+                unknown. None if nothing is known about the URL.
         """
         words = read_error_body(body)
         rule = self._profile.judge(status, words)
-        error = _make_error(rule, status, words, read_retry_after(headers))
+        if wrong_url is not None and (status < 300 or rule.reason in _URL_REASONS):
+            error: RetryableError | ItemFailedError = wrong_url
+        else:
+            error = _make_error(rule, status, words, read_retry_after(headers))
         words = self._mask(words, messages)
         error.detail = _describe(words)
         self._log.note(error.reason, status=status, kind=words.type, code=words.code, detail=error.detail)
@@ -126,17 +139,16 @@ def timeout_fault() -> RetryableError:
     return RetryableError(ErrorReason.PROVIDER_TIMEOUT, "the provider did not respond in time")
 
 
-def connection_fault(*, is_reachable: bool = True) -> RetryableError:
+def connection_fault(
+    message: str = "the provider cannot be reached, or the connection broke", *, is_reachable: bool = True
+) -> ProviderDownError:
     """Returns the error for a connection that failed or broke.
 
     Args:
+        message: Message of the error.
         is_reachable: False if no connection was made.
     """
-    return ProviderDownError(
-        ErrorReason.PROVIDER_UNREACHABLE,
-        "the provider cannot be reached, or the connection broke",
-        is_reachable=is_reachable,
-    )
+    return ProviderDownError(ErrorReason.PROVIDER_UNREACHABLE, message, is_reachable=is_reachable)
 
 
 def _make_error(
@@ -149,6 +161,10 @@ def _make_error(
     if rule.action is Action.ITEM_FAILS:
         return ItemFailedError(
             ErrorReason.PROVIDER_REFUSED_INPUT, f"the provider refused the request ({_name(status, words)})"
+        )
+    if status < 300:
+        return RetryableError(
+            ErrorReason.BROKEN_ANSWER, "the provider's response is an error that names no status"
         )
     error_class = ProviderDownError if rule.action is Action.OUTAGE else RetryableError
     return error_class(ErrorReason.PROVIDER_ERROR, f"the provider failed (HTTP {status})", retry_after)

@@ -3,12 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
-from typing import Any
 
 from services.worker.calls.provider.error_body import ErrorBody
 from services.worker.calls.provider.profiles.request_shape import RequestShape
 from services.worker.calls.provider.profiles.rules import Action, Rule
-from services.worker.calls.provider.provider import CompletionRequest
 
 _LAST_RULE = Rule(action=Action.ITEM_FAILS)
 
@@ -51,9 +49,3 @@ class Profile:
         """Returns the form of the requests for a model."""
         matches = (shape for pattern, shape in self.model_shapes.items() if fnmatchcase(model, pattern))
         return next(matches, self.shape)
-
-    def encode(self, request: CompletionRequest) -> dict[str, Any]:
-        """Returns the body of a request, ready for JSON."""
-        shape = self.shape_of(request.model)
-        fields = shape.encode_fields(request.model, request.temperature, request.max_output_tokens)
-        return {**fields, "messages": shape.encode_messages(request.messages)}

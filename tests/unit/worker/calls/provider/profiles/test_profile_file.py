@@ -1,5 +1,6 @@
 """A profile file extends the profiles that come with Headrace, and each mistake in it is named."""
 
+import json
 import re
 
 import pytest
@@ -8,6 +9,7 @@ from deploy.local.paths import REPOSITORY
 from services.worker.calls.provider import CompletionRequest
 from services.worker.calls.provider.error_body import ErrorBody
 from services.worker.calls.provider.profiles import read_profiles
+from services.worker.calls.provider.request_body import RequestEncoder
 
 
 @pytest.fixture
@@ -123,7 +125,9 @@ def test_the_example_in_the_documents_is_valid(read):
     profiles = read(re.search(r"```yaml\n(.*?)```", page, re.DOTALL)[1])
     gateway = profiles.of("llm.example.com")
     assert gateway.judge(503, ErrorBody(message="still warming up")).action == "outage"
-    assert gateway.encode(CompletionRequest("gpt-5-mini", [], max_output_tokens=5)) == {
+    assert json.loads(
+        RequestEncoder(gateway).encode(CompletionRequest("gpt-5-mini", [], max_output_tokens=5))
+    ) == {
         "model": "gpt-5-mini",
         "messages": [],
         "max_completion_tokens": 5,
