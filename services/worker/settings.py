@@ -28,6 +28,7 @@ class WorkerSettings(ServiceSettings):
         cache_hours: Hours for which the response cache keeps a response.
         prices_file: Prices of models, as JSON. Unset: those that come with Headrace.
         in_flight_limit: Maximum items in flight.
+        outage_seconds: Duration of an outage of the provider after which the jobs of its model are paused.
         limits: Rate limits by model, as JSON or the path of a file; see ``read_limits``.
         tenant_concurrency: Maximum calls of each tenant at once, as JSON or the path of a file; see
             ``read_tenant_concurrency``.
@@ -43,6 +44,7 @@ class WorkerSettings(ServiceSettings):
     cache_hours: float = Field(default=24.0, gt=0, le=8_760, allow_inf_nan=False)
     prices_file: PricesFile | None = None
     in_flight_limit: int = Field(default=100, ge=1, le=10_000)
+    outage_seconds: float = Field(default=3600.0, gt=0, le=31_536_000, allow_inf_nan=False)
     limits: Limits = ""
     tenant_concurrency: TenantConcurrency = ""
     quarantine_memory_mb: int = Field(default=512, ge=0)

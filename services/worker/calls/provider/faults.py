@@ -17,6 +17,9 @@ no connection, or a broken one             again        PROVIDER_UNREACHABLE
 no key and no base URL, or a bad URL        job fails    PROVIDER_NOT_CONFIGURED
 =========================================  ===========  ==============================================
 
+A failed connection, 502, 504, and 503 without a sign of overload raise ProviderDownError. Several in a row
+are an outage.
+
 A provider's error codes are passed on. Its messages are not, because they repeat parts of keys and inputs.
 """
 
@@ -41,6 +44,22 @@ PASSING_REASONS = frozenset(
 _QUOTA_CODES = {"insufficient_quota", "billing_hard_limit_reached", "billing_not_active"}
 _RETRYABLE_STATUSES = {408, 409, 425}
 _CODE = re.compile(r"[A-Za-z0-9_.\[\]]{1,64}")
+_OUTAGE_STATUSES = {502, 503, 504}
+_OVERLOAD = re.compile(r"over_?load|capacity|too many|rate.?limit|throttl|\bbusy\b|queue", re.IGNORECASE)
+
+
+class ProviderDownError(RetryableError):
+    """A call failed as calls of every item do while the provider is down.
+
+    Attributes:
+        is_reachable: Whether a connection was made.
+    """
+
+    def __init__(
+        self, reason: str, message: str, retry_after: float | None = None, *, is_reachable: bool = True
+    ) -> None:
+        super().__init__(reason, message, retry_after)
+        self.is_reachable = is_reachable
 
 
 def status_fault(error: openai.APIStatusError) -> RetryableError | ItemFailedError:
@@ -64,7 +83,8 @@ def status_fault(error: openai.APIStatusError) -> RetryableError | ItemFailedErr
             "the provider's URL serves no chat completions (HTTP 404); check OPENAI_BASE_URL",
         )
     if status in _RETRYABLE_STATUSES or not 400 <= status < 500:
-        return RetryableError(ErrorReason.PROVIDER_ERROR, f"the provider failed (HTTP {status})", retry_after)
+        kind = ProviderDownError if _is_outage(status, error) else RetryableError
+        return kind(ErrorReason.PROVIDER_ERROR, f"the provider failed (HTTP {status})", retry_after)
     return ItemFailedError(
         ErrorReason.PROVIDER_REFUSED_INPUT, f"the provider refused the request ({_describe(status, error)})"
     )
@@ -75,11 +95,22 @@ def timeout_fault() -> RetryableError:
     return RetryableError(ErrorReason.PROVIDER_TIMEOUT, "the provider did not respond in time")
 
 
-def connection_fault() -> RetryableError:
-    """Returns the error for a connection that failed or broke."""
-    return RetryableError(
-        ErrorReason.PROVIDER_UNREACHABLE, "the provider cannot be reached, or the connection broke"
+def connection_fault(*, is_reachable: bool = True) -> RetryableError:
+    """Returns the error for a connection that failed or broke.
+
+    Args:
+        is_reachable: False if no connection was made.
+    """
+    return ProviderDownError(
+        ErrorReason.PROVIDER_UNREACHABLE,
+        "the provider cannot be reached, or the connection broke",
+        is_reachable=is_reachable,
     )
+
+
+def _is_outage(status: int, error: openai.APIStatusError) -> bool:
+    words = f"{error.code} {error.type} {error.message}"
+    return status in _OUTAGE_STATUSES and not (status == 503 and _OVERLOAD.search(words))
 
 
 def _describe(status: int, error: openai.APIStatusError) -> str:

@@ -128,7 +128,8 @@ class OpenAiProvider:
             slow = isinstance(error, openai.APITimeoutError) and not isinstance(
                 error.__cause__, httpx2.ConnectTimeout
             )
-            raise timeout_fault() if slow else connection_fault() from None
+            is_reachable = not isinstance(error.__cause__, httpx2.ConnectError)
+            raise timeout_fault() if slow else connection_fault(is_reachable=is_reachable) from None
         except TimeoutError:
             raise timeout_fault() from None
         except (aiohttp.ClientError, OSError):

@@ -7,10 +7,12 @@ from headrace.kinds import Completion, Message, RetryableError
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.costs import CallMeter
+from services.worker.calls.outages import SparedError
 from services.worker.calls.provider.provider import CompletionRequest
 from services.worker.calls.response_cache import CachedCalls
 from services.worker.items.attempts.attempt_responses import ItemResponses
 from services.worker.items.attempts.item_time import seconds_of
+from services.worker.items.attempts.retries import TURNED_AWAY
 
 
 class CallingContext:
@@ -23,6 +25,7 @@ class CallingContext:
         meter: Counts calls, tokens and costs, and holds back calls that cost too much.
         responses: Responses to the item's calls so far. A request answered in an earlier attempt is not
             repeated.
+        item_index: The item's index in its job.
         cached: Responses to calls of other items. None: every call is made.
 
     Attributes:
@@ -37,6 +40,7 @@ class CallingContext:
         meter: CallMeter,
         responses: ItemResponses,
         *,
+        item_index: int = 0,
         cached: CachedCalls | None = None,
     ) -> None:
         options = spec.options
@@ -46,9 +50,22 @@ class CallingContext:
         self._meter = meter
         self._responses = responses
         self._call_timeout = seconds_of(options.call_timeout) if options.HasField("call_timeout") else None
+        self._item_index = item_index
         self._cached = cached
         self._unfinished_count = 0
         self.call_failed = False
+        self._spared: SparedError | None = None
+        self._is_at_fault = False
+
+    def spare(self, error: RetryableError) -> RetryableError:
+        """Returns the error of an attempt, as a SparedError if all of its failed calls are spared.
+
+        Args:
+            error: The handler's error. It may be a new one that sums up those of several calls.
+        """
+        if self._spared is None or self._is_at_fault:
+            return error
+        return SparedError(error.reason, error.message, error.retry_after, is_open=self._spared.is_open)
 
     async def complete(
         self,
@@ -79,8 +96,12 @@ class CallingContext:
         try:
             call = partial(self._call, request, self._unfinished_count - 1)
             return await (call() if self._cached is None else self._cached.complete(request, call))
-        except RetryableError:
+        except RetryableError as error:
             self.call_failed = True
+            if isinstance(error, SparedError):
+                self._spared = error
+            elif error.reason not in TURNED_AWAY:
+                self._is_at_fault = True
             raise
         finally:
             self._unfinished_count -= 1
@@ -88,5 +109,10 @@ class CallingContext:
     async def _call(self, request: CompletionRequest, rank: int) -> Completion:
         with self._meter.counted(request) as usage:
             return await self._admission.complete(
-                request, usage, rank, tenant=self._tenant, job_id=self._meter.job_id
+                request,
+                usage,
+                rank,
+                tenant=self._tenant,
+                job_id=self._meter.job_id,
+                item_index=self._item_index,
             )
