@@ -94,7 +94,7 @@ class CallAdmission:
         self._outages.claim_probe(self._cooldown_key(model))
 
     def lasting_outage(self, model: str) -> Outage | None:
-        """Returns the outage of a model if it has lasted so long that its jobs are paused."""
+        """Returns the outage of a model if its jobs are to be paused for it."""
         return self._outages.lasting_outage(self._cooldown_key(model))
 
     async def complete(

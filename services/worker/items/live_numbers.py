@@ -36,7 +36,7 @@ class ModelWaits(Protocol):
         """Notes that an item of a job starts: in an outage of its model no other one does."""
 
     def lasting_outage(self, spec: results_pb2.JobSpec) -> Outage | None:
-        """Returns the outage of a job's model if it has lasted so long that the job is paused."""
+        """Returns the outage of a job's model if the job is to be paused for it."""
 
 
 @dataclass

@@ -129,7 +129,7 @@ class ItemRunner:
             self._admission.claim_probe(model)
 
     def lasting_outage(self, spec: results_pb2.JobSpec) -> Outage | None:
-        """Returns the outage of a job's model if it has lasted so long that the job is paused."""
+        """Returns the outage of a job's model if the job is to be paused for it."""
         model = self._jobs.model_of(spec)
         return self._admission.lasting_outage(model) if model else None
 

@@ -54,7 +54,7 @@ class Provider:
 
 
 class Outcome:
-    """What became of a job: its items by state, their attempts, and the calls of the provider."""
+    """Outcome of a job: its items by state, their attempts, and the calls of the provider."""
 
     def __init__(self, bench: Bench, provider: Provider, seconds: float) -> None:
         items = [i for r in bench.results.records for job in r.jobs for i in job.items]

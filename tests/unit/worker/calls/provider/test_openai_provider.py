@@ -12,6 +12,7 @@ from deploy.local.stand_in import Fault
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, JobFailedError, Message, RetryableError
 from services.worker.calls.provider import CompletionRequest, OpenAiProvider
+from services.worker.calls.provider.faults import ProviderDownError
 
 ASK = CompletionRequest(
     "m", [Message("system", "Choose.\n\nLabels:\nsales\nlegal"), Message("user", "Title: General Counsel")]
@@ -60,9 +61,12 @@ async def test_usage_is_added_to_what_was_used_before(provider):
         (Fault(408), RetryableError, "PROVIDER_ERROR"),
         (Fault(409), RetryableError, "PROVIDER_ERROR"),
         (Fault(500), RetryableError, "PROVIDER_ERROR"),
-        (Fault(503, body="upstream gone"), RetryableError, "PROVIDER_ERROR"),
+        (Fault(502), ProviderDownError, "PROVIDER_ERROR"),
+        (Fault(503, body="upstream gone"), ProviderDownError, "PROVIDER_ERROR"),
+        (Fault(503, "overloaded_error"), RetryableError, "PROVIDER_ERROR"),
+        (Fault(504), ProviderDownError, "PROVIDER_ERROR"),
         (Fault(529), RetryableError, "PROVIDER_ERROR"),
-        (Fault(disconnect=True), RetryableError, "PROVIDER_UNREACHABLE"),
+        (Fault(disconnect=True), ProviderDownError, "PROVIDER_UNREACHABLE"),
         (Fault(body='{"choices": [{"mess'), RetryableError, "BROKEN_ANSWER"),
         (Fault(body=""), RetryableError, "BROKEN_ANSWER"),
         (Fault(body="[]"), RetryableError, "BROKEN_ANSWER"),
