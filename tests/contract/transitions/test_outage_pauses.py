@@ -14,8 +14,8 @@ def request_of(job) -> pb.JobRecord:
 
 
 async def pause(store):
-    """Returns a job of three items, its worker and lease, and the answer to the request for a pause."""
-    job = await store.create(items=3)
+    """Returns a job of one item, its worker and lease, and the answer to the request for a pause."""
+    job = await store.create(items=1)
     worker = await store.worker()
     (lease,) = (await worker.lease()).leases
     return job, worker, lease, await worker.record(request_of(job))
@@ -51,7 +51,7 @@ async def test_a_paused_job_that_is_cancelled_or_whose_calls_in_flight_finish_it
 
 
 async def test_only_a_worker_with_a_lease_pauses_a_job_and_a_pause_by_the_owner_stays(store):
-    job = await store.create(items=3)
+    job = await store.create(items=1)
     worker, other = await store.worker(), await store.worker()
     await worker.lease()
     assert not (await other.record(request_of(job))).outcomes[0].pause
