@@ -62,22 +62,36 @@ class Outcome:
         self.succeeded_count = len(items) - len(self.failed)
         self.most_attempts = max(i.attempt_count for i in items)
         self.attempts = {i.item_index: i.attempt_count for i in items}
-        self.deferred_count = sum(len(job.deferrals) for r in bench.results.records for job in r.jobs)
         self.begins = provider.begins
         self.seconds = seconds
 
 
-def work_on(count: int, fault: Fault, **options) -> Outcome:
-    return run_virtually(_work_on(count, fault, **options))
+def work_on(count: int, fault: Fault) -> Outcome:
+    return run_virtually(_work_on(count, fault))
 
 
-async def _work_on(count: int, fault: Fault, rng: Callable[[], float] = lambda: 0.5) -> Outcome:
-    loop = asyncio.get_running_loop()
+async def _work_on(count: int, fault: Fault) -> Outcome:
     provider = Provider(fault)
-    breaker = OutageBreaker(MemoryOutages(loop.time, rng), clock=loop.time)
-    admission = CallAdmission(provider, MemoryCooldowns(loop.time), LIMIT, outages=breaker)
-    bench = Bench(limit=LIMIT, runner=ItemRunner(builtin_kinds(), admission, "m", rng))
+    bench = _bench(provider)
     bench.recorder.start()
+    _lease(bench, count)
+    while bench.leased.unfinished_count():
+        await asyncio.sleep(0.05)
+    seconds = asyncio.get_running_loop().time()
+    await bench.recorder.flush(5.0)
+    await bench.scheduler.drain(0)
+    await bench.recorder.stop()
+    return Outcome(bench, provider, seconds)
+
+
+def _bench(provider: Provider, outage_seconds: float = float("inf")) -> Bench:
+    clock = asyncio.get_running_loop().time
+    breaker = OutageBreaker(MemoryOutages(clock, lambda: 0.5), outage_seconds, clock)
+    admission = CallAdmission(provider, MemoryCooldowns(clock), LIMIT, outages=breaker)
+    return Bench(limit=LIMIT, runner=ItemRunner(builtin_kinds(), admission, "m", lambda: 0.5))
+
+
+def _lease(bench: Bench, count: int) -> None:
     spec = results_pb2.JobSpec(
         job_id="j", tenant="t", kind="llm.complete", params=PARAMS, job_class=jobs_pb2.JOB_CLASS_DEFAULT
     )
@@ -87,13 +101,6 @@ async def _work_on(count: int, fault: Fault, rng: Callable[[], float] = lambda: 
         items=[results_pb2.LeasedItem(item_index=i, input=json.dumps({"n": f"#{i}#"})) for i in range(count)],
     )
     bench.scheduler.accept({"j": spec}, [lease])
-    while bench.leased.unfinished_count():
-        await asyncio.sleep(0.05)
-    seconds = loop.time()
-    await bench.recorder.flush(5.0)
-    await bench.scheduler.drain(0)
-    await bench.recorder.stop()
-    return Outcome(bench, provider, seconds)
 
 
 def error_503() -> ProviderDownError:
@@ -147,3 +154,27 @@ def test_a_poison_item_among_healthy_ones_fails_after_its_attempts_and_holds_up_
 def test_a_poison_item_in_an_outage_still_fails_after_its_attempts():
     found = work_on(300, lambda now, prompt: error_503() if "#7#" in prompt or 0.5 < now < 30.0 else None)
     assert (found.failed, found.succeeded_count) == ([7], 299)
+
+
+def pause_requests(outage_seconds: float, watch_seconds: float) -> list[jobs_pb2.Error]:
+    """Returns the errors with which the worker asks for a pause, of a provider that never comes back."""
+    return run_virtually(_pause_requests(outage_seconds, watch_seconds))
+
+
+async def _pause_requests(outage_seconds: float, watch_seconds: float) -> list[jobs_pb2.Error]:
+    bench = _bench(Provider(lambda now, _: connection_fault(is_reachable=False)), outage_seconds)
+    bench.recorder.start()
+    _lease(bench, 30)
+    await asyncio.sleep(watch_seconds)
+    await bench.scheduler.drain(0)
+    await bench.recorder.flush(5.0)
+    await bench.recorder.stop()
+    records = [job for r in bench.results.records for job in r.jobs]
+    assert not any(item for job in records for item in job.items)
+    return [job.outage_error for job in records if job.HasField("outage_error")]
+
+
+def test_a_pause_is_asked_for_once_after_the_time_of_a_long_outage_and_not_before():
+    assert pause_requests(outage_seconds=3600.0, watch_seconds=3599.0) == []
+    (error,) = pause_requests(outage_seconds=3600.0, watch_seconds=3700.0)
+    assert (error.reason, error.message) == ("PROVIDER_UNREACHABLE", connection_fault().message)
