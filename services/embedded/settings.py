@@ -26,6 +26,7 @@ class EmbeddedSettings(ServiceSettings):
         provider_profiles: YAML file that extends the profiles of providers; see ``docs/providers.md``. Those
             that come with Headrace if unset.
         in_flight_limit: Maximum items in flight.
+        outage_seconds: Duration of an outage of the provider after which the jobs of its model are paused.
         limits: Rate limits by model, as JSON or the path of a file; see ``read_limits``.
         tenant_concurrency: Maximum calls in flight per tenant, as JSON or the path of a file; see
             ``read_tenant_concurrency``.
@@ -42,6 +43,7 @@ class EmbeddedSettings(ServiceSettings):
     prices_file: PricesFile | None = None
     provider_profiles: str | None = None
     in_flight_limit: int = Field(default=100, ge=1, le=10_000)
+    outage_seconds: float = Field(default=3600.0, gt=0, le=31_536_000, allow_inf_nan=False)
     limits: Limits = ""
     tenant_concurrency: TenantConcurrency = ""
     gateway_resync_seconds: float = Field(default=1.0, ge=0)

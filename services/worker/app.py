@@ -23,6 +23,7 @@ from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.breaker import Breaker
 from services.worker.calls.cooldowns import Cooldowns, open_cooldowns
+from services.worker.calls.outages import OutageBreaker, Outages, open_outages
 from services.worker.calls.provider import open_provider
 from services.worker.calls.provider.provider import Provider
 from services.worker.calls.rate_limits import RateLimits, open_rate_limits
@@ -129,6 +130,7 @@ class WorkerApp:
             self._liveness.counts_as_live,
             calls.rate_limits,
             tenants=calls.tenant_slots,
+            outages=OutageBreaker(calls.outages, self._settings.outage_seconds),
         )
         return ItemRunner(
             installed_kinds(),
@@ -235,6 +237,7 @@ class _Calls:
 
     provider: Provider
     cooldowns: Cooldowns
+    outages: Outages
     response_cache: ResponseCache
     breaker: Breaker
     rate_limits: RateLimits
@@ -243,6 +246,7 @@ class _Calls:
     async def close(self) -> None:
         await self.provider.close()
         await self.cooldowns.close()
+        await self.outages.close()
         await self.response_cache.close()
         await self.rate_limits.close()
         await self.tenant_slots.close()
@@ -258,6 +262,7 @@ def _open_calls(settings: WorkerSettings, incarnation: str, liveness: Liveness) 
     return _Calls(
         provider=provider,
         cooldowns=open_cooldowns(settings.redis_url),
+        outages=open_outages(settings.redis_url),
         response_cache=open_response_cache(
             settings.redis_url, incarnation, provider.name, settings.cache_hours * 3600
         ),

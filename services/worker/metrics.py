@@ -27,6 +27,11 @@ LIMIT_WAIT_SECONDS = Histogram(
     ["model"],
     buckets=WAIT_BUCKETS,
 )
+PROVIDER_OUTAGES = Gauge(
+    "headrace_provider_outages",
+    "1 while a model of the provider is down and no call of it begins.",
+    ["model"],
+)
 LIMITS_DEGRADED = Gauge(
     "headrace_limits_degraded",
     "1 while Redis is unreachable and the worker keeps its own part of each limit.",

@@ -30,6 +30,7 @@ class WorkerSettings(ServiceSettings):
         provider_profiles: YAML file that extends the profiles of providers; see ``docs/providers.md``. Unset:
             those that come with Headrace.
         in_flight_limit: Maximum items in flight.
+        outage_seconds: Duration of an outage of the provider after which the jobs of its model are paused.
         limits: Rate limits by model, as JSON or the path of a file; see ``read_limits``.
         tenant_concurrency: Maximum calls of each tenant at once, as JSON or the path of a file; see
             ``read_tenant_concurrency``.
@@ -46,6 +47,7 @@ class WorkerSettings(ServiceSettings):
     prices_file: PricesFile | None = None
     provider_profiles: str | None = None
     in_flight_limit: int = Field(default=100, ge=1, le=10_000)
+    outage_seconds: float = Field(default=3600.0, gt=0, le=31_536_000, allow_inf_nan=False)
     limits: Limits = ""
     tenant_concurrency: TenantConcurrency = ""
     quarantine_memory_mb: int = Field(default=512, ge=0)

@@ -63,6 +63,12 @@ class CallRunner:
     def limited_count_of(self, job_id: str) -> int:
         return 0
 
+    def claim_probe(self, spec: results_pb2.JobSpec) -> None:
+        pass
+
+    def lasting_outage(self, spec: results_pb2.JobSpec) -> None:
+        pass
+
     def makes_calls(self, spec: results_pb2.JobSpec) -> bool:
         return True
 

@@ -339,10 +339,11 @@ class ErrorReason(StrEnum):
     """
 
     PROVIDER_ERROR = "PROVIDER_ERROR"
-    """The provider answered with a server error (408, 409, 425, 3xx or 5xx). The item is retried.
+    """The provider answered with a server error (408, 409, 425, 3xx or 5xx). The item is retried. On a paused
+    job: the provider is down.
 
     Remedy: None, unless it persists: see the status of the provider.
-    Code: item.
+    Code: item, job.
     Metadata: none.
     """
 
@@ -355,10 +356,11 @@ class ErrorReason(StrEnum):
     """
 
     PROVIDER_UNREACHABLE = "PROVIDER_UNREACHABLE"
-    """The provider cannot be reached, or the connection broke. The item is retried.
+    """The provider cannot be reached, or the connection broke. The item is retried. On a paused job: the
+    provider is down.
 
     Remedy: None, unless it persists: check the network and OPENAI_BASE_URL of the worker.
-    Code: item.
+    Code: item, job.
     Metadata: none.
     """
 

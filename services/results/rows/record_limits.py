@@ -17,6 +17,8 @@ def enforce_record_limits(record: results_pb2.JobRecord) -> None:
     """
     if record.HasField("job_error"):
         _truncate_error(record.job_error)
+    if record.HasField("outage_error"):
+        _truncate_error(record.outage_error)
     for deferral in record.deferrals:
         _truncate_error(deferral.error)
     for item in record.items:

@@ -5,7 +5,7 @@ from headrace.reasons import ErrorReason
 from services.results.rules.budgets import may_lease, pause_if_spent
 from services.results.rules.deadlines import expire_if_late
 from services.results.rules.facts import JobFacts
-from services.results.rules.state import LEASABLE_STATES, compute_state, has_failed
+from services.results.rules.state import LEASABLE_STATES, compute_state, forget_outage, has_failed
 from services.results.rules.uploads import expire_if_idle
 
 # Facts that a snapshot shows. A change of one of them raises seq.
@@ -43,6 +43,8 @@ def settle(job: JobFacts, now: int, first_due: int, latest_reason: str = "") -> 
         _end_if_over(job, now, latest_reason)
         pause_if_spent(job)
     job.state = compute_state(job, now)
+    if job.state != jobs_pb2.JOB_STATE_PAUSED:
+        forget_outage(job)
     job.leasable = job.state in LEASABLE_STATES and job.leasable_chunk_count > 0 and may_lease(job)
     job.wake_time = None
     if not job.upload_open or job.stopping_to:

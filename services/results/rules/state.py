@@ -30,6 +30,13 @@ def compute_state(job: JobFacts, now: int) -> jobs_pb2.JobState:
     return state
 
 
+def forget_outage(job: JobFacts) -> None:
+    """Removes the error of a job that was paused for an outage, unless another error has ended the job."""
+    is_error_of_end = job.stopping_to not in (0, jobs_pb2.JOB_STATE_CANCELLED)
+    if job.pause_reason == jobs_pb2.PAUSE_REASON_OUTAGE and not is_error_of_end:
+        job.error_reason = job.error_message = ""
+
+
 def has_failed(failed_count: int, total_count: int, max_failed_ratio: float) -> bool:
     """Returns whether more items failed than a job allows."""
     # The small tolerance absorbs binary fractions: 29 of 100 are not over 0.29.

@@ -31,7 +31,7 @@ class ChunkFinder:
         named = transition.track_chunks(await chunk_rows.read_chunks(transition.tx, names))
         finder._named = {(chunk.job_id, chunk.chunk_index): chunk for chunk in named}
         await finder._find_around(transition, records)
-        if any(record.HasField("job_error") for record in records):
+        if any(record.HasField("job_error") or record.HasField("outage_error") for record in records):
             leased = await chunk_rows.read_leased_chunks(transition.tx, incarnation)
             finder._leased_job_ids = {chunk.job_id for chunk in leased}
         return finder
@@ -62,7 +62,10 @@ class ChunkFinder:
         return chunk if chunk and chunk.is_leased_to(self._incarnation, fence) else None
 
     def has_lease_of(self, job_id: str) -> bool:
-        """Returns whether the recording worker had a lease of a job. Needs a record with a job_error."""
+        """Returns whether the recording worker had a lease of a job.
+
+        Needs a record with a job_error or an outage_error.
+        """
         return job_id in self._leased_job_ids
 
 

@@ -1,6 +1,7 @@
 """The transaction of RecordResults."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.reasons import ErrorReason
@@ -14,6 +15,7 @@ from services.results.rows.messages import MAX_COUNT, canonical_id, duration_of,
 from services.results.rules.budgets import has_remainder_lease, pause_if_spent
 from services.results.rules.facts import ChunkFacts, JobFacts
 from services.results.transitions.chunk_finder import ChunkFinder
+from services.results.transitions.job_events import job_paused
 from services.results.transitions.lost_chunks import count_child_death
 from services.results.transitions.transition import Transition
 from services.stubs.results.v1 import results_pb2
@@ -38,6 +40,7 @@ async def record_in(
     await _save_attempts(transition, finder, known)
     for record in known:
         _fail_job(transition, finder, record)
+        _pause_job(transition, finder, record)
         await _count_deaths(transition, finder, record)
         _release(transition, finder, record)
     response = results_pb2.RecordResultsResponse(effects=await transition.finish())
@@ -146,6 +149,18 @@ def _fail_job(transition: Transition, finder: ChunkFinder, record: results_pb2.J
         job.stopping_to = jobs_pb2.JOB_STATE_FAILED
         job.error_reason = record.job_error.reason or ErrorReason.JOB_FAILED
         job.error_message = record.job_error.message
+
+
+def _pause_job(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:
+    job = transition.jobs[canonical_id(record.job_id)]
+    if not record.HasField("outage_error") or not finder.has_lease_of(job.job_id):
+        return
+    if not job.stopping_to and job.finish_time is None and not job.pause_reason:
+        job.pause_reason = jobs_pb2.PAUSE_REASON_OUTAGE
+        job.error_reason = record.outage_error.reason
+        job.error_message = record.outage_error.message
+        transition.notify_workers(job.job_id)
+        transition.tx.after_commit(partial(job_paused, job))
 
 
 async def _count_deaths(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:

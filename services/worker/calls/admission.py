@@ -13,6 +13,7 @@ from services.shared.metrics import timing
 from services.shared.setting_types import MEMORY
 from services.worker.calls.concurrency_limit import BegunCall, ConcurrencyLimit
 from services.worker.calls.cooldowns import Cooldowns
+from services.worker.calls.outages import Outage, OutageBreaker
 from services.worker.calls.provider.provider import CompletionRequest, Provider
 from services.worker.calls.rate_limits import ModelLimiter, RateLimits, Reservation, open_rate_limits
 from services.worker.calls.slots import CallSlots
@@ -46,6 +47,7 @@ class CallAdmission:
         limits: Rate limits. None for no limits.
         tenants: Limits of tenants. None for no limits.
         clock: Monotonic clock, in seconds.
+        outages: Keeps calls from beginning while the provider is down. None for one of this worker alone.
     """
 
     def __init__(
@@ -58,6 +60,7 @@ class CallAdmission:
         *,
         tenants: TenantSlotRegistry | None = None,
         clock: Callable[[], float] = time.monotonic,
+        outages: OutageBreaker | None = None,
     ) -> None:
         self._provider = provider
         self._cooldowns = cooldowns
@@ -65,6 +68,7 @@ class CallAdmission:
         self._may_start = may_start
         self._limits = limits or open_rate_limits({}, MEMORY)
         self._tenants = tenants or open_tenant_slots({}, MEMORY, "", limit)
+        self._outages = outages or OutageBreaker()
         self._estimates = TokenEstimates()
         self._limited: Counter[str] = Counter()
         self._behind_model_count = 0
@@ -94,7 +98,16 @@ class CallAdmission:
         """Returns the delay before it is worthwhile to start items of a model, in seconds. 0 for none."""
         limiter = self._limiter(model)
         crowded = _CROWDED_WAIT_SECONDS if self._slots.is_crowded(model) else 0.0
-        return max(self.cooldown_seconds(model), crowded, limiter.wait_seconds if limiter else 0.0)
+        outage = self._outages.wait_seconds(self._cooldown_key(model))
+        return max(self.cooldown_seconds(model), crowded, limiter.wait_seconds if limiter else 0.0, outage)
+
+    def claim_probe(self, model: str) -> None:
+        """Notes that an item of a model starts: in an outage no other one does."""
+        self._outages.claim_probe(self._cooldown_key(model))
+
+    def lasting_outage(self, model: str) -> Outage | None:
+        """Returns the outage of a model if its jobs are to be paused for it."""
+        return self._outages.lasting_outage(self._cooldown_key(model))
 
     async def complete(
         self,
@@ -104,6 +117,7 @@ class CallAdmission:
         *,
         tenant: str = "",
         job_id: str = "",
+        item_index: int = 0,
     ) -> Completion:
         """Makes one call once its tenant's limit, the rate limit and the slots admit it. See ``Provider``.
 
@@ -114,22 +128,27 @@ class CallAdmission:
                 none, but was answered before.
             tenant: Owner of the item's job.
             job_id: The item's job, for ``limited_count_of``.
+            item_index: The item's index in its job.
 
         Raises:
             RetryableError: Also if a cool-down began while the call waited, and if no call may begin now. In
                 the latter case an item at work makes no further call.
         """
+        key = self._cooldown_key(request.model)
+        self._outages.check(key)
         async with (
             self._tenant_slot(tenant, rank, job_id) as waited_before,
             self._admitted(request, rank, job_id) as (reservation, waited),
         ):
             try:
                 self._check(request.model, waited or waited_before)
-            except RetryableError:
+                watched = await self._outages.begin(key, (job_id, item_index))
+            except (RetryableError, asyncio.CancelledError):
                 if reservation is not None:
                     reservation.give_back()
                 raise
-            return await self._call(request, usage, reservation)
+            with watched:
+                return await self._call(request, usage, reservation)
 
     def _check(self, model: str, waited: bool) -> None:
         if not self._may_start():

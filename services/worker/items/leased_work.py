@@ -125,12 +125,16 @@ class LeasedJob:
         chunks: Leased chunks by index.
         unfinished_count: Items without an outcome in all its chunks.
         stopped: Whether the job is being stopped. Nothing of it starts.
+        failed_probes: Failed probes of a lasting outage when the job was first seen in it. None: not in one.
+        pause_requested: Whether the store was asked to pause the job.
     """
 
     spec: results_pb2.JobSpec
     chunks: dict[int, LeasedChunk] = field(default_factory=dict)
     unfinished_count: int = 0
     stopped: bool = False
+    failed_probes: int | None = None
+    pause_requested: bool = False
 
     def in_flight(self) -> list[LeasedItem]:
         """Returns the items of the job that are in flight."""

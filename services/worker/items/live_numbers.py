@@ -8,6 +8,7 @@ from typing import NamedTuple, Protocol
 from headrace.jobs.v1 import jobs_pb2
 from services.stubs.results.v1 import results_pb2
 from services.stubs.worker.v1 import worker_pb2
+from services.worker.calls.outages import Outage
 from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.leased_work import LeasedJob, LeasedWork
 
@@ -30,6 +31,12 @@ class ModelWaits(Protocol):
 
     def wait_seconds(self, spec: results_pb2.JobSpec) -> float:
         """Returns the seconds during which no item of a job should start; 0.0: one may start now."""
+
+    def claim_probe(self, spec: results_pb2.JobSpec) -> None:
+        """Notes that an item of a job starts: in an outage of its model no other one does."""
+
+    def lasting_outage(self, spec: results_pb2.JobSpec) -> Outage | None:
+        """Returns the outage of a job's model if the job is to be paused for it."""
 
 
 @dataclass

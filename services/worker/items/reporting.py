@@ -91,6 +91,11 @@ class Reporting:
         entry = Entry(job_id=job.spec.job_id, apply=lambda record: record.job_error.CopyFrom(error))
         self._recorder.add(entry, urgent=True)
 
+    def pause_job(self, job: LeasedJob, error: jobs_pb2.Error) -> None:
+        """Asks the store to pause a job, with the last fault of its provider."""
+        entry = Entry(job_id=job.spec.job_id, apply=lambda record: record.outage_error.CopyFrom(error))
+        self._recorder.add(entry, urgent=True)
+
     def release_all_idle(self) -> None:
         """Releases every chunk that has nothing in flight."""
         for job in list(self._leased.jobs.values()):

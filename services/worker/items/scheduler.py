@@ -18,6 +18,7 @@ from services.worker.items.in_flight import ItemsInFlight
 from services.worker.items.job_logging import fields_of
 from services.worker.items.leased_work import LeasedChunk, LeasedItem, LeasedJob, LeasedWork
 from services.worker.items.live_numbers import ModelWaits
+from services.worker.items.outage_pauses import OutagePauses
 from services.worker.items.quarantine import ChildDiedError
 from services.worker.items.quarantine.slots import QuarantineSlots
 from services.worker.items.reporting import Reporting
@@ -71,6 +72,7 @@ class ItemScheduler:
         self._capacity = capacity
         self._tenant_work = tenant_work
         self._quarantine_slots = QuarantineSlots()
+        self._outage_pauses = OutagePauses(waits, reporting)
         self._recheck_timer: asyncio.TimerHandle | None = None
         self._draining = False
         tenant_work.serve(self._on_slots_freed)
@@ -105,6 +107,7 @@ class ItemScheduler:
                 return
             if item.chunk.is_ending or (item.chunk.quarantined and not self._quarantine_slots.take(item)):
                 continue
+            self._waits.claim_probe(item.chunk.job.spec)
             self._in_flight.start(item, self._on_attempt_ended)
         asyncio.get_running_loop().call_soon(self.start_items)
 
@@ -175,6 +178,7 @@ class ItemScheduler:
         if job is None:
             return True
         wait = self._waits.wait_seconds(job.spec)
+        self._outage_pauses.check(job)
         if wait <= 0:
             return self._tenant_work.may_start(job.spec)  # if not, it notifies when that changes
         self._start_items_after(min(wait, MAX_RECHECK_SECONDS))

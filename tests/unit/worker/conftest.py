@@ -77,6 +77,7 @@ class FakeRunner:
         self.attempts: dict[tuple[str, int], asyncio.Future[ItemOutcome]] = {}
         self.cancelled: list[tuple[str, int]] = []
         self.cooldown = 0.0
+        self.outage = None
         self.limited: dict[str, int] = {}
         self.callless_jobs: set[str] = set()
 
@@ -105,6 +106,12 @@ class FakeRunner:
         return self.cooldown
 
     wait_seconds = cooldown_seconds
+
+    def claim_probe(self, spec):
+        pass
+
+    def lasting_outage(self, spec):
+        return self.outage
 
     def makes_calls(self, spec):
         return spec.job_id not in self.callless_jobs

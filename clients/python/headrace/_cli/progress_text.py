@@ -50,4 +50,6 @@ def _counts(job: Job, final_cost_micros: int | None = None) -> list[str]:
         parts.append(f"cost ${dollars(job.usage.cost_micros)}{final}")
     if job.pause_reason is PauseReason.BUDGET:
         parts.append("budget spent")
+    if job.pause_reason is PauseReason.OUTAGE:
+        parts.append("provider down")
     return parts

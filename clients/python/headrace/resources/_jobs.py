@@ -66,6 +66,8 @@ class PauseReason(StrEnum):
     """Its owner paused it."""
     BUDGET = "BUDGET"
     """Its budget is spent."""
+    OUTAGE = "OUTAGE"
+    """Its model has been down for long; see ``error``. Resuming tries again."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +124,8 @@ class Job:
         finish_time: Time at which it became terminal. None before.
         progress: Item counts.
         usage: Usage of the provider over all rounds, including attempts of items without a result.
-        error: Reason why it FAILED or EXPIRED. None otherwise.
+        error: Reason why it FAILED or EXPIRED, or the provider's last fault if it is PAUSED for an OUTAGE.
+            None otherwise.
         pause_reason: Reason why it is PAUSED. UNSPECIFIED otherwise.
         seq: Number that grows with every change of state, counts or usage, from 1.
         tenant: Owner of the job.

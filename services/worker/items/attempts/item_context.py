@@ -7,10 +7,12 @@ from headrace.kinds import Completion, Message, RetryableError
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.costs import CallMeter
+from services.worker.calls.outages import SparedError, spared
 from services.worker.calls.provider.provider import CompletionRequest
 from services.worker.calls.response_cache import CachedCalls
 from services.worker.items.attempts.attempt_responses import ItemResponses
 from services.worker.items.attempts.item_time import seconds_of
+from services.worker.items.attempts.retries import TURNED_AWAY
 
 # A later call of an item, such as a repair, goes before first calls of other items: so items are finished
 # before others are begun.
@@ -27,6 +29,7 @@ class CallingContext:
         meter: Counts calls, tokens and costs, and holds back calls that cost too much.
         responses: Responses to the item's calls so far. A request answered in an earlier attempt is not
             repeated.
+        item_index: The item's index in its job.
         cached: Responses to calls of other items. None: every call is made.
         call_succeeded: Called after each call that the provider has answered.
 
@@ -42,6 +45,7 @@ class CallingContext:
         meter: CallMeter,
         responses: ItemResponses,
         *,
+        item_index: int = 0,
         cached: CachedCalls | None = None,
         call_succeeded: Callable[[], None] = lambda: None,
     ) -> None:
@@ -52,11 +56,24 @@ class CallingContext:
         self._meter = meter
         self._responses = responses
         self._call_timeout = seconds_of(options.call_timeout) if options.HasField("call_timeout") else None
+        self._item_index = item_index
         self._cached = cached
         self._call_succeeded = call_succeeded
         self._unfinished_count = 0
         self._has_answer = False
         self.call_failed = False
+        self._spared: SparedError | None = None
+        self._is_at_fault = False
+
+    def spare(self, error: RetryableError) -> RetryableError:
+        """Returns the error of an attempt, as a SparedError if all of its failed calls are spared.
+
+        Args:
+            error: The handler's error. It may be a new one that sums up those of several calls.
+        """
+        if self._spared is None or self._is_at_fault:
+            return error
+        return spared(error, is_open=self._spared.is_open)
 
     async def complete(
         self,
@@ -91,8 +108,12 @@ class CallingContext:
         try:
             call = partial(self._call, request, rank)
             return await (call() if self._cached is None else self._cached.complete(request, call))
-        except RetryableError:
+        except RetryableError as error:
             self.call_failed = True
+            if isinstance(error, SparedError):
+                self._spared = error
+            elif error.reason not in TURNED_AWAY:
+                self._is_at_fault = True
             raise
         finally:
             self._unfinished_count -= 1
@@ -100,7 +121,12 @@ class CallingContext:
     async def _call(self, request: CompletionRequest, rank: int) -> Completion:
         with self._meter.counted(request) as usage:
             response = await self._admission.complete(
-                request, usage, rank, tenant=self._tenant, job_id=self._meter.job_id
+                request,
+                usage,
+                rank,
+                tenant=self._tenant,
+                job_id=self._meter.job_id,
+                item_index=self._item_index,
             )
         self._call_succeeded()
         return response

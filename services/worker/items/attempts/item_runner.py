@@ -15,6 +15,7 @@ from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.costs import CallCosts, CallMeter
+from services.worker.calls.outages import Outage, SparedError
 from services.worker.calls.response_cache import CachedCalls, ResponseCache
 from services.worker.items.attempts.attempt_responses import AttemptResponses
 from services.worker.items.attempts.error_message import error_message
@@ -86,6 +87,10 @@ class ItemRunner:
                 raise
             if isinstance(caught, RetryableError) and caught.reason == ErrorReason.ALLOWANCE_SPENT:
                 return _held_back(item, usage, caught, meter, time.worked_seconds)
+            if isinstance(caught, SparedError):
+                delay = self._retries.spared_delay(spec.job_id, item.item_index, caught)
+                if delay is not None:
+                    return _spared(item, usage, caught, delay, time.worked_seconds)
             return self._failed(spec, item, usage, caught, time.worked_seconds)
         self._retries.forget_item(spec.job_id, item.item_index)
         if not spec.options.cache_responses:  # otherwise the provider may not have been asked
@@ -122,6 +127,17 @@ class ItemRunner:
         model = self._jobs.model_of(spec)
         return self._admission.wait_seconds(model) if model else 0.0
 
+    def claim_probe(self, spec: results_pb2.JobSpec) -> None:
+        """Notes that an item of a job starts: in an outage of its model no other one does."""
+        model = self._jobs.model_of(spec)
+        if model:
+            self._admission.claim_probe(model)
+
+    def lasting_outage(self, spec: results_pb2.JobSpec) -> Outage | None:
+        """Returns the outage of a job's model if the job is to be paused for it."""
+        model = self._jobs.model_of(spec)
+        return self._admission.lasting_outage(model) if model else None
+
     def makes_calls(self, spec: results_pb2.JobSpec) -> bool:
         """Returns whether the items of a job are known to call a model."""
         return self._jobs.model_of(spec) is not None
@@ -146,15 +162,16 @@ class ItemRunner:
                 model,
                 meter,
                 responses,
+                item_index=item.item_index,
                 cached=cached,
                 call_succeeded=lambda: self._refused_jobs.note_success(spec.job_id),
             )
             try:
                 return encode_output(await job.kind.run(job.params, value, context))
-            except RetryableError:
+            except RetryableError as error:
                 if context.call_failed:  # otherwise the handler rejected these responses
                     self._attempt_responses.keep(spec.job_id, item.item_index, responses)
-                raise
+                raise context.spare(error) from None
 
     def _cached_calls(
         self, spec: results_pb2.JobSpec, item: results_pb2.LeasedItem
@@ -220,6 +237,24 @@ def _held_back(
         failed_attempts=tuple(item.failed_attempts),
         worked_seconds=worked_seconds,
         needed_micros=max(1, meter.needed_micros),
+    )
+
+
+def _spared(
+    item: results_pb2.LeasedItem,
+    usage: jobs_pb2.Usage,
+    caught: SparedError,
+    delay: float,
+    worked_seconds: float,
+) -> ItemOutcome:
+    """Returns the outcome of an attempt that does not count: the provider is at fault."""
+    return ItemOutcome(
+        error=error_message(caught),
+        retry_delay=delay,
+        attempt_count=item.attempt_count,
+        usage=usage,
+        failed_attempts=tuple(item.failed_attempts),
+        worked_seconds=worked_seconds,
     )
 
 

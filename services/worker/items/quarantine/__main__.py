@@ -16,6 +16,7 @@ from services.stubs.worker.v1 import worker_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.cooldowns import open_cooldowns
+from services.worker.calls.outages import OutageBreaker, open_outages
 from services.worker.calls.provider import open_provider
 from services.worker.calls.rate_limits import open_rate_limits
 from services.worker.calls.tenant_slots import open_tenant_slots
@@ -92,6 +93,7 @@ def _make_runner(setup: worker_pb2.ChildSetup) -> ItemRunner:
             CALL_LIMIT,
             worker_count=lambda: MANY,
         ),
+        outages=OutageBreaker(open_outages(setup.redis_url)),
     )
     return ItemRunner(
         installed_kinds(), admission, setup.model, prices=read_prices(setup.prices_file or None)

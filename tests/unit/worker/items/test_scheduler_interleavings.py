@@ -33,6 +33,12 @@ class Runner:
     def wait_seconds(self, spec):
         return self.cooldown
 
+    def claim_probe(self, spec):
+        pass
+
+    def lasting_outage(self, spec):
+        return None
+
     def makes_calls(self, spec):
         return True
 

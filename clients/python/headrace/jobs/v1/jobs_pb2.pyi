@@ -38,6 +38,7 @@ class PauseReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PAUSE_REASON_UNSPECIFIED: _ClassVar[PauseReason]
     PAUSE_REASON_USER: _ClassVar[PauseReason]
     PAUSE_REASON_BUDGET: _ClassVar[PauseReason]
+    PAUSE_REASON_OUTAGE: _ClassVar[PauseReason]
 
 class ItemState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -63,6 +64,7 @@ JOB_CLASS_BULK: JobClass
 PAUSE_REASON_UNSPECIFIED: PauseReason
 PAUSE_REASON_USER: PauseReason
 PAUSE_REASON_BUDGET: PauseReason
+PAUSE_REASON_OUTAGE: PauseReason
 ITEM_STATE_UNSPECIFIED: ItemState
 ITEM_STATE_SUCCEEDED: ItemState
 ITEM_STATE_FAILED: ItemState

@@ -1,0 +1,36 @@
+"""Asks the store to pause jobs whose model has been down for long."""
+
+import asyncio
+
+from headrace.jobs.v1 import jobs_pb2
+from services.worker.items.leased_work import LeasedJob
+from services.worker.items.live_numbers import ModelWaits
+from services.worker.items.reporting import Reporting
+
+
+class OutagePauses:
+    """Asks for the pause of each job once.
+
+    Args:
+        waits: Knows the outages of models.
+        reporting: Reports to the store.
+    """
+
+    def __init__(self, waits: ModelWaits, reporting: Reporting) -> None:
+        self._waits = waits
+        self._reporting = reporting
+
+    def check(self, job: LeasedJob) -> None:
+        """Asks for a pause in a lasting outage, if a probe has failed since the job was first seen in it.
+
+        So a job that was resumed gets another probe before it is paused again.
+        """
+        outage = self._waits.lasting_outage(job.spec)
+        if outage is None:
+            job.failed_probes, job.pause_requested = None, False
+        elif job.failed_probes is None:
+            job.failed_probes = outage.probe_count
+        elif outage.probe_count > job.failed_probes and not job.pause_requested:
+            job.pause_requested = True
+            error = jobs_pb2.Error(reason=outage.reason, message=outage.message)
+            asyncio.get_running_loop().call_soon(self._reporting.pause_job, job, error)
