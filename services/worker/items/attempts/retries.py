@@ -25,7 +25,7 @@ class Retries:
 
     An attempt that is turned away, by a rate limit or because the store cannot be reached, does not count
     towards the kind's max_attempts. Those made on another worker are known only from the item's last failed
-    attempts.
+    attempts. An attempt that the provider fails while it is down leaves attempt_count as it is.
 
     Args:
         rng: Random numbers from 0 to 1, for jitter.
