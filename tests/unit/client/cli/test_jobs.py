@@ -200,7 +200,11 @@ async def test_results_come_from_all_pages_with_outputs_as_json(cli, gateway, ma
     assert done.objects[2]["output"] == {"n": 2.5}
     assert '"output":{"n":  2.50}' in done.out
     assert done.objects[5]["output"] is None
-    assert done.objects[5]["error"] == {"reason": "LABEL_UNKNOWN", "message": "it went wrong"}
+    assert done.objects[5]["error"] == {
+        "reason": "LABEL_UNKNOWN",
+        "message": "it went wrong",
+        "detail": "",
+    }
     assert done.objects[5]["state"] == "FAILED"
 
 
@@ -223,7 +227,7 @@ async def test_people_see_the_number_of_attempts_and_why_they_failed(cli, gatewa
     (shown,) = (await cli.run("results", job_id, "--failed", "--json")).objects
     assert shown["failed_attempts"][0] == {
         "attempt_number": 1,
-        "error": {"reason": "RATE_LIMITED", "message": "it failed"},
+        "error": {"reason": "RATE_LIMITED", "message": "it failed", "detail": ""},
     }
 
 
