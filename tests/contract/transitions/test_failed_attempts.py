@@ -125,3 +125,43 @@ async def test_a_lost_worker_counts_as_an_attempt_of_its_own(store, deferred):
     assert result.failed_attempts[-1] == jobs_pb2.FailedAttempt(attempt_number=number, error=result.error)
     assert result.error.reason == "WORKER_LOST"
     assert len(result.failed_attempts) == 1 + deferred
+
+
+@pytest.mark.parametrize(
+    ("detail", "stored"),
+    [
+        ("", ""),
+        ('model "ä🙂" not found', 'model "ä🙂" not found'),
+        ("a\0" + "x" * 600, "a\ufffd" + "x" * 498),
+    ],
+)
+async def test_the_providers_words_are_stored_with_the_failure_of_an_item(store, detail, stored):
+    job, worker, lease = await leased(store)
+    error = jobs_pb2.Error(reason="BAD", message="no", detail=detail)
+    await worker.record(store.record_of(lease, error=error))
+    for page in (await store.results(job.job_id), await store.recorded(job.job_id)):
+        assert page.results[0].error == jobs_pb2.Error(reason="BAD", message="no", detail=stored)
+    (attempt,) = await shown(store, job.job_id)
+    assert attempt.error.detail == stored
+
+
+async def test_the_providers_words_are_shown_with_the_failure_of_a_job_until_its_retry(store):
+    job, worker, lease = await leased(store)
+    record = store.release_of(lease)
+    record.job_error.CopyFrom(jobs_pb2.Error(reason="MODEL_UNKNOWN", message="no", detail="x" * 501))
+    changed = (await worker.record(record)).effects.changed_jobs[-1]
+    failed = await store.get(job.job_id)
+    assert failed == changed
+    assert failed.error == jobs_pb2.Error(reason="MODEL_UNKNOWN", message="no", detail="x" * 500)
+    assert not (await store.retry(job.job_id)).job.HasField("error")
+
+
+async def test_pages_are_bounded_by_the_providers_words_that_they_show(store):
+    job = await store.create(items=1_000, max_failed_ratio=1)
+    worker = await store.worker()
+    error = jobs_pb2.Error(reason="BAD", detail="🙂" * 500)
+    for lease in await worker.lease_all():
+        await worker.record(store.record_of(lease, error=error))
+    page = await store.results(job.job_id)
+    assert page.has_more
+    assert 0 < page.ByteSize() <= 1024 * 1024 + 20_000

@@ -259,8 +259,8 @@ class GatewayServiceServicer:
         selected fails (ITEM_NOT_SELECTED). Both stop the job only at its end: before it, max_failed_ratio is applied to
         the other items. If nothing is selected, the job is returned unchanged.
         Safe to repeat with the same request_id: the round starts once, and a later selection is ignored. Streams that have
-        ended stay ended: watch again. A round takes longer to start the more items are not selected, and the call is
-        repeated with the same request_id if it timed out.
+        ended stay ended: watch again. Each failed item that is not selected is copied: 1,000,000 take about 30 s on two
+        busy cores. The round starts even if the call times out. A client then repeats it with the same request_id.
         Errors:
         - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
@@ -271,7 +271,7 @@ class GatewayServiceServicer:
 
     def GetFailures(self, request, context):
         """Groups the failed items of a job's present round by reason, with an example of each. Safe to repeat.
-        Reads every result of the job, so it SHOULD NOT be polled: see COST for 1,000,000 results.
+        Reads every result of the job, so clients SHOULD NOT poll it: 1,000,000 results take about 2.5 s on two busy cores.
         Errors:
         - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
