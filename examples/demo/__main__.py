@@ -21,6 +21,7 @@ from examples.demo.provider import (
     Plan,
     child_environment,
     read_plan,
+    system_environment,
 )
 from examples.demo.summary import print_summary
 from headrace import Client, Job, JobState
@@ -51,22 +52,15 @@ async def run(console: Console) -> int:
 
 async def start_system(console: Console, children: Children, plan: Plan) -> str:
     """Starts the system, prints which provider gets how many calls, and returns the gateway's target."""
-    settings = {
-        "HEADRACE_LISTEN": "127.0.0.1:0",
-        "HEADRACE_DATABASE_URL": f"sqlite:///{children.folder / 'headrace.db'}",
-        "HEADRACE_MODEL": plan.model,
-        "HEADRACE_DRAIN_SECONDS": "3",
-        "HEADRACE_LOG_LEVEL": "WARNING",
-    }
-    drop: tuple[str, ...] = ("HEADRACE_",)
+    env = system_environment(os.environ, plan, f"sqlite:///{children.folder / 'headrace.db'}")
     if plan.provider is None:
         base_url = await children.start(
             *("deploy.local.stand_in", "--port", "0", "--latency-ms", str(STAND_IN_LATENCY_MS)),
-            env=child_environment(drop),
+            env=child_environment(os.environ, ("HEADRACE_",)),
             ready=r" at (http://\S+)",
         )
-        drop = ("HEADRACE_", "OPENAI_")
-        settings |= {"OPENAI_BASE_URL": base_url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        stand_in = {"OPENAI_BASE_URL": base_url, "NO_PROXY": "127.0.0.1", "no_proxy": "127.0.0.1"}
+        env = child_environment(env, ("OPENAI_",), **stand_in)
         console.print(
             "Neither OPENAI_API_KEY nor OPENAI_BASE_URL is set: calls go to a local stand-in at "
             f"{base_url}. It is no language model: it chooses by keywords and answers after "
@@ -77,9 +71,7 @@ async def start_system(console: Console, children: Children, plan: Plan) -> str:
             f"This will make {plan.item_count:,} calls to {plan.provider} with the model {plan.model}: one "
             "for each posting, and another one if the answer is not a category or the call fails."
         )
-    return await children.start(
-        "services.embedded", env=child_environment(drop, **settings), ready=r"gateway at (\S+)"
-    )
+    return await children.start("services.embedded", env=env, ready=r"gateway at (\S+)")
 
 
 async def classify(

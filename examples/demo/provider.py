@@ -1,6 +1,5 @@
 """Chooses the provider, the model and the number of items of the demonstration."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -50,12 +49,33 @@ def read_plan(environ: Mapping[str, str], posting_count: int) -> Plan:
     return Plan(int(text), environ.get("DEMO_MODEL") or _DEFAULT_MODEL, provider)
 
 
-def child_environment(drop: tuple[str, ...], **settings: str) -> dict[str, str]:
-    """Returns the environment of this process for a child, with some variables removed and others set.
+def child_environment(environ: Mapping[str, str], drop: tuple[str, ...], **settings: str) -> dict[str, str]:
+    """Returns the environment of a child: that of this process, with some variables removed and others set.
 
     Args:
+        environ: Environment variables, such as ``os.environ``.
         drop: Prefixes of the names to remove.
         settings: Variables to set.
     """
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(drop)}
+    kept = {name: value for name, value in environ.items() if not name.startswith(drop)}
     return kept | settings
+
+
+def system_environment(environ: Mapping[str, str], plan: Plan, database_url: str) -> dict[str, str]:
+    """Returns the environment of the embedded system for a plan with a provider.
+
+    It has the settings of this process, such as HEADRACE_IN_FLIGHT_LIMIT and HEADRACE_LIMITS. Its address,
+    its database and its model are those of the demonstration.
+
+    Args:
+        environ: Environment variables, such as ``os.environ``.
+        plan: Plan of the demonstration.
+        database_url: Database of the demonstration.
+    """
+    defaults = {"HEADRACE_DRAIN_SECONDS": "3", "HEADRACE_LOG_LEVEL": "WARNING"}
+    own = {
+        "HEADRACE_LISTEN": "127.0.0.1:0",
+        "HEADRACE_DATABASE_URL": database_url,
+        "HEADRACE_MODEL": plan.model,
+    }
+    return defaults | {name: value for name, value in environ.items() if value} | own

@@ -11,7 +11,7 @@ from typing import Any
 from deploy.local.packages import postgres_folder
 from deploy.local.paths import REPOSITORY
 
-_OURS = ("grpcio", "dramatiq", "openai", "sqlalchemy", "asyncpg")
+_OURS = ("grpcio", "dramatiq", "aiohttp", "sqlalchemy", "asyncpg")
 _PEERS = ("celery", "fastapi", "uvicorn", "dramatiq", "openai", "aiohttp", "redis")
 
 

@@ -90,7 +90,7 @@ def test_the_images_lock_contains_what_the_services_need_and_nothing_for_develop
     development = {name(text) for text in projects[0]["dependency-groups"]["dev"]}
     locked = set(pins(DOCKER / "requirements.lock"))
     assert needed - {"headrace"} <= locked, "run: make lock"
-    assert not locked & development - {"aiohttp"}, "the services share only the HTTP library"
+    assert not locked & development
 
 
 def test_the_build_context_contains_no_secrets_and_no_tests():

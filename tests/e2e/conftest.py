@@ -178,6 +178,21 @@ def classify() -> dict[str, Any]:
 
 
 @pytest.fixture
+def fill_slots(postings, classify):
+    """Runs quick items until the workers know that the model answers calls in all of their slots."""
+
+    async def fill(client: Client, stand_in: StandInControl, item_count: int = 2000) -> None:
+        await stand_in.set(reset=True, latency_ms=20)
+        job = await client.submit("llm.classify", postings(item_count, "warm"), classify)
+        async with asyncio.timeout(60):
+            last = [event async for event in client.watch(job.job_id)][-1]
+        assert last.state is JobState.SUCCEEDED
+        await stand_in.set(reset=True)
+
+    return fill
+
+
+@pytest.fixture
 def repeated_calls():
     """Counts repeated calls: the second and later calls of each prompt."""
 

@@ -45,8 +45,9 @@ async def until_calls(stand_in, **counts):
 
 
 async def test_a_cancel_breaks_off_what_is_in_flight_and_keeps_and_counts_what_was_spent(
-    hr, stand_in, postings, classify
+    hr, stand_in, fill_slots, postings, classify
 ):
+    await fill_slots(hr, stand_in)
     await stand_in.set(hang_when_contains=["Posting wait"])
     job = await hr.submit("llm.classify", postings(DONE, "done") + postings(WAITING, "wait"), classify)
     await until_calls(stand_in, answered_count=DONE, in_flight_count=IN_FLIGHT)
@@ -66,7 +67,7 @@ async def test_a_cancel_breaks_off_what_is_in_flight_and_keeps_and_counts_what_w
     assert (await ended(hr, other.job_id)).state is JobState.SUCCEEDED
 
 
-async def test_a_running_upload_is_cancelled_as_a_whole(hr, stand_in, postings, classify):
+async def test_a_running_upload_is_cancelled_as_a_whole(hr, stand_in, fill_slots, postings, classify):
     class GoneError(Exception):
         """The source of the items broke."""
 
@@ -75,6 +76,7 @@ async def test_a_running_upload_is_cancelled_as_a_whole(hr, stand_in, postings, 
             yield posting
         raise GoneError
 
+    await fill_slots(hr, stand_in)
     await stand_in.set(hang_when_contains=["Posting wait"])
     opened = []
     with pytest.raises(GoneError):

@@ -1,6 +1,7 @@
 """Admits the calls of a worker's items to the provider, within all limits and outside cool-downs."""
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -10,7 +11,7 @@ from headrace.kinds import Completion, ItemFailedError, RetryableError
 from headrace.reasons import ErrorReason
 from services.shared.metrics import timing
 from services.shared.setting_types import MEMORY
-from services.worker.calls.concurrency_limit import ConcurrencyLimit
+from services.worker.calls.concurrency_limit import BegunCall, ConcurrencyLimit
 from services.worker.calls.cooldowns import Cooldowns
 from services.worker.calls.provider.provider import CompletionRequest, Provider
 from services.worker.calls.rate_limits import ModelLimiter, RateLimits, Reservation, open_rate_limits
@@ -21,6 +22,10 @@ from services.worker.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS, model
 
 # Time until an item is looked at again if calls of its model wait for a slot, in seconds.
 _CROWDED_WAIT_SECONDS = 0.05
+# Reasons of calls that the provider answered, if late or badly: they show how long its answers take.
+_ANSWERED = frozenset({ErrorReason.PROVIDER_TIMEOUT, ErrorReason.BROKEN_ANSWER})
+# Reasons of calls that the provider rejected. A connection that failed shows nothing of its load.
+_REJECTED = frozenset({ErrorReason.RATE_LIMITED, ErrorReason.PROVIDER_ERROR})
 
 
 class CallAdmission:
@@ -30,15 +35,17 @@ class CallAdmission:
     towards a call's own timeout. A call first gets a slot of its tenant, then a request and tokens of the
     rate limit, then a slot of this worker. While it waits for one of them, it holds none of the later ones.
     Each of them goes to the call whose item has the fewest calls before it. So an item with one call never
-    waits for all twenty calls of another item.
+    waits for all twenty calls of another item. A later call of an item that has been answered goes before
+    the first calls of others, because it finishes work that is paid for.
 
     Args:
         provider: Makes the calls.
-        cooldowns: Cool-downs of models. Rejected calls start one.
-        limit: Maximum calls in flight, of all models together. An overloaded model gets fewer.
+        cooldowns: Cool-downs of models. Calls start one if most of them are rejected.
+        limit: Maximum calls in flight, of all models together. Each model gets as many as its provider bears.
         may_start: Returns whether a call may begin, because this worker counts as live.
         limits: Rate limits. None for no limits.
         tenants: Limits of tenants. None for no limits.
+        clock: Monotonic clock, in seconds.
     """
 
     def __init__(
@@ -50,23 +57,28 @@ class CallAdmission:
         limits: RateLimits | None = None,
         *,
         tenants: TenantSlotRegistry | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._provider = provider
         self._cooldowns = cooldowns
-        self._slots = CallSlots(limit)
+        self._slots = CallSlots(limit, clock)
         self._may_start = may_start
         self._limits = limits or open_rate_limits({}, MEMORY)
         self._tenants = tenants or open_tenant_slots({}, MEMORY, "", limit)
         self._estimates = TokenEstimates()
         self._limited: Counter[str] = Counter()
+        self._behind_model_count = 0
 
     @property
     def limited_count(self) -> int:
-        """Number of calls that wait for a rate limit or for a slot of their tenant."""
-        return self._limits.waiting_count + self._tenants.waiting_count
+        """Number of calls that wait for a rate limit, for their tenant, or behind their model's limit.
+
+        Of those behind their model's limit, only the first call of each item counts.
+        """
+        return self._limits.waiting_count + self._tenants.waiting_count + self._behind_model_count
 
     def limited_count_of(self, job_id: str) -> int:
-        """Returns how many calls of a job wait for a rate limit or for a slot of their tenant."""
+        """Returns how many calls of a job wait for one of these limits."""
         return self._limited[job_id]
 
     @property
@@ -98,7 +110,8 @@ class CallAdmission:
         Args:
             request: The call to make.
             usage: The call and its tokens are added to it.
-            rank: Number of the item's unfinished calls that began before this one.
+            rank: Number of the item's unfinished calls that began before this one. Negative if the item has
+                none, but was answered before.
             tenant: Owner of the item's job.
             job_id: The item's job, for ``limited_count_of``.
 
@@ -129,17 +142,17 @@ class CallAdmission:
         self, request: CompletionRequest, usage: jobs_pb2.Usage, reservation: Reservation | None
     ) -> Completion:
         concurrency = self._slots.of(request.model)
-        number = concurrency.begin()
+        call = concurrency.begin(request.timeout_seconds)
         try:
             with _counted(request.model):
                 completion = await self._provider.complete(request, usage)
         except RetryableError as error:
-            if error.reason in (ErrorReason.RATE_LIMITED, ErrorReason.PROVIDER_TIMEOUT):
-                concurrency.note_overload(number)
-            if error.reason == ErrorReason.RATE_LIMITED:
-                self._note_rejection(request.model, error.retry_after, reservation)
+            self._note_failure(concurrency, call, request.model, error)
+            if error.reason == ErrorReason.RATE_LIMITED and reservation is not None:
+                reservation.settle(0)  # the request counts at the provider, its tokens do not
             raise
-        self._adjust(concurrency, number, request.model)
+        self._note_remaining(concurrency, call, request.model)
+        concurrency.note_answer(call)
         used = completion.input_tokens + completion.output_tokens
         if used:
             self._estimates.learn(request, completion.output_tokens)
@@ -147,18 +160,27 @@ class CallAdmission:
                 reservation.settle(used)
         return completion
 
-    def _note_rejection(self, model: str, retry_after: float | None, reservation: Reservation | None) -> None:
-        if reservation is not None:
-            reservation.settle(0)  # the request counts at the provider, its tokens do not
-        if retry_after:
-            self._cooldowns.hold(self._cooldown_key(model), retry_after)
+    def _note_failure(
+        self, concurrency: ConcurrencyLimit, call: BegunCall, model: str, error: RetryableError
+    ) -> None:
+        if error.reason in _ANSWERED:
+            concurrency.note_answer(call)
+        if error.reason not in _REJECTED:
+            return
+        self._slots.hold(model, concurrency.note_rejection(call))
+        # Most of its calls are rejected: all workers wait. Otherwise only the item does, see ``retries``.
+        if error.reason == ErrorReason.RATE_LIMITED and error.retry_after and concurrency.is_mostly_rejected:
+            self._cooldowns.hold(self._cooldown_key(model), error.retry_after)
 
-    def _adjust(self, concurrency: ConcurrencyLimit, number: int, model: str) -> None:
+    def _note_remaining(self, concurrency: ConcurrencyLimit, call: BegunCall, model: str) -> None:
+        """Keeps the limit from growing if the provider would reject calls soon.
+
+        Such a header never cuts: providers mean different things by it, and a cut costs more than the few
+        rejections that it saves.
+        """
         remaining = self._provider.take_remaining(model)
         if remaining is not None and remaining < concurrency.in_flight_count:
-            concurrency.note_overload(number)  # before the provider rejects any call
-        else:
-            concurrency.note_success(number)
+            concurrency.note_scarcity(call)
 
     @asynccontextmanager
     async def _tenant_slot(self, tenant: str, rank: int, job_id: str) -> AsyncIterator[bool]:
@@ -180,7 +202,7 @@ class CallAdmission:
         model = request.model
         limiter = self._limiter(model)
         if limiter is None:
-            async with self._slots.take(model, rank) as waited:
+            async with self._slot(model, rank, job_id) as waited:
                 yield None, waited
             return
         async with AsyncExitStack() as slot:
@@ -190,7 +212,7 @@ class CallAdmission:
                     reservation = await limiter.reserve(self._estimates.of(request), rank)
                 try:
                     async with asyncio.timeout(reservation.seconds_left):
-                        await slot.enter_async_context(self._slots.take(model, rank))
+                        await slot.enter_async_context(self._slot(model, rank, job_id))
                     break
                 except TimeoutError:
                     reservation.give_back()
@@ -198,6 +220,28 @@ class CallAdmission:
                     reservation.give_back()
                     raise
             yield reservation, True
+
+    @asynccontextmanager
+    async def _slot(self, model: str, rank: int, job_id: str) -> AsyncIterator[bool]:
+        """Holds a slot of this worker, and yields whether the call waited for it.
+
+        An item whose first unfinished call waits behind its model's limit keeps no other item from starting.
+        """
+        async with AsyncExitStack() as slot:
+            if rank <= 0 and self._slots.is_full(model):
+                with self._counted_as_limited(job_id), self._counted_behind_model():
+                    waited = await slot.enter_async_context(self._slots.take(model, rank))
+            else:
+                waited = await slot.enter_async_context(self._slots.take(model, rank))
+            yield waited
+
+    @contextmanager
+    def _counted_behind_model(self) -> Iterator[None]:
+        self._behind_model_count += 1
+        try:
+            yield
+        finally:
+            self._behind_model_count -= 1
 
     @contextmanager
     def _counted_as_limited(self, job_id: str) -> Iterator[None]:

@@ -11,7 +11,7 @@ from services.shared.logging import get_logger
 from services.shared.prices import Price, Prices
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.price_estimates import JobHistory
-from services.worker.calls.provider.provider import CompletionRequest
+from services.worker.calls.provider.provider import UNKNOWN_COST_MICROS, CompletionRequest
 
 log = get_logger(__name__)
 
@@ -80,7 +80,9 @@ class CallMeter:
     def counted(self, request: CompletionRequest) -> Iterator[jobs_pb2.Usage]:
         """Yields a usage for the call of the block to fill in, and adds its cost.
 
-        A call that fails costs the tokens that the provider reported, mostly none.
+        A call that fails costs the tokens that the provider reported, mostly none. A call of unknown cost,
+        which the provider answered without saying what it used, costs what it took from the allowance.
+        Without an allowance it costs its likely price.
 
         Raises:
             RetryableError: ALLOWANCE_SPENT. The call must not begin.
@@ -92,10 +94,7 @@ class CallMeter:
         try:
             yield spent
         finally:
-            if price is not None:
-                spent.cost_micros = price.cost_micros(
-                    spent.input_tokens, spent.output_tokens, spent.cached_tokens
-                )
+            spent.cost_micros = self._cost_of(request, price, spent, taken)
             self._add(spent)
             if self._allowance is not None:
                 self._allowance.settle(taken, spent.cost_micros)
@@ -119,6 +118,17 @@ class CallMeter:
                 ErrorReason.ALLOWANCE_SPENT, "the rest of the job's budget cannot pay for the call"
             )
         return taken
+
+    def _cost_of(
+        self, request: CompletionRequest, price: Price | None, spent: jobs_pb2.Usage, taken: int
+    ) -> int:
+        if price is None:
+            return 0
+        reported = price.cost_micros(spent.input_tokens, spent.output_tokens, spent.cached_tokens)
+        if spent.cost_micros != UNKNOWN_COST_MICROS:
+            return reported
+        estimate = taken if self._allowance is not None else self._history.price_of(request, price).likely
+        return max(reported, estimate)
 
     def _add(self, spent: jobs_pb2.Usage) -> None:
         for field, value in spent.ListFields():

@@ -1,5 +1,7 @@
 """Slots for calls in flight on this worker: a limit for all models together, and one for each model."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -8,16 +10,23 @@ from itertools import count
 from services.shared.waiting_queue import Waiter, WaitingQueue
 from services.worker.calls.concurrency_limit import ConcurrencyLimit
 
+# Models whose limits are remembered while they are idle. Clients may name any number of models.
+_MAX_MODELS = 200
+# Calls that may wait for slots of a reduced limit, as a part of it. They fill slots that become free at once.
+_WAITING_PART = 1 / 8
+
 
 class CallSlots:
     """Grants slots to calls. Calls without one wait. The lowest rank goes first, then the earliest.
 
     Args:
-        limit: Maximum calls in flight, of all models together. Each model starts with the same limit.
+        limit: Maximum calls in flight, of all models together. It is also the ceiling of each model.
+        clock: Monotonic clock, in seconds.
     """
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._limit = limit
+        self._clock = clock
         self._free_count = limit
         self._models: dict[str, ConcurrencyLimit] = {}
         self._queues: dict[str, WaitingQueue[None]] = {}
@@ -27,22 +36,35 @@ class CallSlots:
         """Returns the limit of a model."""
         found = self._models.get(model)
         if found is None:
-            found = self._models[model] = ConcurrencyLimit(model, self._limit)
+            found = self._models[model] = ConcurrencyLimit(model, self._limit, self._clock)
             self._queues[model] = WaitingQueue(self._arrivals)
         return found
 
     def free_count(self, model: str) -> int:
         """Returns how many more calls of a model could begin now."""
         concurrency = self._models.get(model)
-        own = self._limit if concurrency is None else concurrency.limit - concurrency.in_flight_count
+        own = self._limit if concurrency is None else concurrency.limit - concurrency.in_use_count
         return max(0, min(self._free_count, own))
 
-    def is_crowded(self, model: str) -> bool:
-        """Returns whether calls wait because the model's own limit is reduced."""
+    def is_full(self, model: str) -> bool:
+        """Returns whether the model's own limit is reduced and has no free slot."""
         concurrency = self._models.get(model)
-        if concurrency is None or concurrency.limit == self._limit:
+        return concurrency is not None and concurrency.is_reduced and not concurrency.has_capacity
+
+    def is_crowded(self, model: str) -> bool:
+        """Returns whether enough calls wait because the model's own limit is reduced."""
+        concurrency = self._models.get(model)
+        if concurrency is None or not concurrency.is_reduced:
             return False
-        return len(self._queues[model]) > 0
+        return len(self._queues[model]) > int(concurrency.limit * _WAITING_PART)
+
+    def hold(self, model: str, seconds: float) -> None:
+        """Keeps a slot of the model's own limit after a call has ended.
+
+        Other models may use the worker's slot meanwhile.
+        """
+        self.of(model).held_count += 1
+        asyncio.get_running_loop().call_later(seconds, self._end_hold, model)
 
     @asynccontextmanager
     async def take(self, model: str, rank: int) -> AsyncIterator[bool]:
@@ -73,17 +95,35 @@ class CallSlots:
     def _release(self, model: str) -> None:
         self._free_count += 1
         self._models[model].in_flight_count -= 1
+        self._grant_free_slots()
+        self._forget_idle(model)
+
+    def _end_hold(self, model: str) -> None:
+        self._models[model].held_count -= 1
+        self._grant_free_slots()
+        self._forget_idle(model)
+
+    def _grant_free_slots(self) -> None:
         while self._free_count and (found := self._find_next()) is not None:
             next_model, waiter = found
             self._occupy(next_model)  # the slot changes hands
             self._queues[next_model].grant(waiter, None)
-        self._forget_idle(model)
 
     def _forget_idle(self, model: str) -> None:
-        """Drops a model with nothing to remember, because clients may name any number of models."""
+        """Drops a model without any call, and the model that has been idle longest if there are many."""
+        if not self._is_idle(model):
+            return
+        concurrency, queue = self._models.pop(model), self._queues.pop(model)
+        if not concurrency.has_history:
+            return
+        self._models[model], self._queues[model] = concurrency, queue  # the last to be dropped
+        if len(self._models) > _MAX_MODELS:
+            longest_idle = next(filter(self._is_idle, self._models))
+            del self._models[longest_idle], self._queues[longest_idle]
+
+    def _is_idle(self, model: str) -> bool:
         concurrency = self._models.get(model)
-        if concurrency and concurrency.is_idle and self._queues[model].first is None:
-            del self._models[model], self._queues[model]
+        return concurrency is not None and not concurrency.in_use_count and self._queues[model].first is None
 
     def _find_next(self) -> tuple[str, Waiter[None]] | None:
         """Returns the next waiter whose model has capacity, with its model."""

@@ -33,6 +33,8 @@ LOCAL_BACKOFF_SECONDS = 5.0
 RESUME_COUNT = 2
 # Delay before a child process that could not be started is tried again, in seconds.
 CHILD_RESTART_SECONDS = 5.0
+# Items to start in one turn of the loop. Their calls show first whether their model has free slots.
+START_COUNT = 8
 # Longest time until a job that waits for its model is checked again, in seconds.
 MAX_RECHECK_SECONDS = 1.0
 
@@ -93,19 +95,22 @@ class ItemScheduler:
     def start_items(self) -> None:
         """Starts waiting items while slots are free and nothing forbids it; to be called on every change.
 
-        Items that wait for a rate limit hold no slot. Nothing more starts of a job whose calls wait.
+        Items that wait for a limit hold no slot. Nothing more starts of a job whose calls wait.
         """
-        while (
-            self._in_flight.may_start()
-            and self._reporting.unacknowledged_count < UNACKNOWLEDGED_LIMIT
-            and not self._draining
-        ):
+        for _ in range(START_COUNT):
+            if not self._has_free_slot():
+                return
             item = self._waiting.next(self._may_start_item_of)
             if item is None:
                 return
             if item.chunk.is_ending or (item.chunk.quarantined and not self._quarantine_slots.take(item)):
                 continue
             self._in_flight.start(item, self._on_attempt_ended)
+        asyncio.get_running_loop().call_soon(self.start_items)
+
+    def _has_free_slot(self) -> bool:
+        is_ahead = self._reporting.unacknowledged_count >= UNACKNOWLEDGED_LIMIT
+        return not (is_ahead or self._draining) and self._in_flight.may_start()
 
     def stop_job(self, job_id: str) -> None:
         """Stops a job: cancels its calls in flight and releases its chunks. Safe to repeat."""
@@ -124,8 +129,8 @@ class ItemScheduler:
     def pause_job(self, job_id: str) -> None:
         """Pauses a job: starts nothing more of its leased chunks, and releases each once it is idle.
 
-        Safe to repeat. Chunks of the job that are leased later, after it was resumed, are worked on: a pause
-        that arrives too late costs no more than a new lease.
+        Safe to repeat. Chunks that are leased later, after the job was resumed, are worked on: a pause that
+        arrives too late costs no more than a new lease.
         """
         job = self._leased.jobs.get(job_id)
         if job is None or job.stopped:

@@ -80,8 +80,9 @@ async def test_a_drained_worker_leases_nothing_records_what_ends_and_gives_back_
 
 
 async def test_a_second_signal_ends_a_draining_worker_at_once(
-    hr, worker, stand_in, until_calls, postings, classify
+    hr, worker, stand_in, until_calls, fill_slots, postings, classify
 ):
+    await fill_slots(hr, stand_in, 100)
     await stand_in.set(hang_when_contains=["Posting haste"])
     job = await hr.submit("llm.classify", postings(10, "haste"), classify)
     await until_calls(in_flight_count=10)

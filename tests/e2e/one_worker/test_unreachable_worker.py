@@ -40,8 +40,9 @@ async def test_a_watcher_converges_when_the_stream_of_progress_is_cut(hr, line, 
 
 
 async def test_a_cancel_reaches_a_worker_that_no_gateway_reaches(
-    hr, line, stand_in, until_calls, postings, classify
+    hr, line, stand_in, until_calls, fill_slots, postings, classify
 ):
+    await fill_slots(hr, stand_in, 100)
     await stand_in.set(hang_when_contains=["Posting far"])
     job = await hr.submit("llm.classify", postings(200, "far"), classify)
     await until_calls(in_flight_count=IN_FLIGHT)

@@ -1,10 +1,11 @@
-"""llm.classify asks once, once more if the answer matches no label, and then fails the item."""
+"""llm.classify asks once, once more if the answer chooses no label, and then fails the item."""
 
 import json
 
 import pytest
 
-from headrace.kinds import ItemFailedError, builtin_kinds, validate_params
+from headrace.errors import InvalidArgumentError
+from headrace.kinds import Completion, ItemFailedError, builtin_kinds, validate_params
 
 KIND = builtin_kinds()["llm.classify"]
 PARAMS = {"labels": ["Sales", "IT & Security", "Inc."], "template": "{title} at {company}"}
@@ -52,6 +53,79 @@ async def test_a_second_answer_outside_the_labels_fails_the_item(context_with):
     with pytest.raises(ItemFailedError) as raised:
         await KIND.run(params(), ITEM, context_with("no", "idea"))
     assert raised.value.reason == "LABEL_UNKNOWN"
+    assert raised.value.message == 'both answers of the model match no label: "no" and "idea"'
+
+
+@pytest.mark.parametrize(
+    ("answer", "quoted"),
+    [
+        ("a\r\nb\tc\x1b[0m\u2028d\u202e", r"a\r\nb\tc\x1b[0m\u2028d\u202e"),
+        ("x" * 200, "x" * 200),
+        ("x" * 201, "x" * 199 + "…"),
+        ("\n\n" + "\x00" * 300, (r"\x00" * 50)[:199] + "…"),
+        ("<think>at length</think>Sales or Inc.", "Sales or Inc."),
+        ("<think>at length", "<think>at length"),
+        ("\ud83d", r"\ud83d"),
+        ("", ""),
+    ],
+)
+async def test_the_message_quotes_an_unknown_answer_on_one_line(context_with, answer, quoted):
+    with pytest.raises(ItemFailedError) as raised:
+        await KIND.run(params(), ITEM, context_with("no", answer))
+    assert raised.value.message == f'both answers of the model match no label: "no" and "{quoted}"'
+
+
+@pytest.mark.parametrize(
+    ("answer", "sent"),
+    [
+        ("<think>at length</think>\nSelling.", "Selling."),
+        ("word " * 1000, ("word " * 1000)[:1000]),
+        ("<think>cut off", "(no answer)"),
+        ("", "(no answer)"),
+        ("half \ud83d", "half ?"),
+    ],
+)
+async def test_the_second_call_repeats_the_answer_in_short_and_is_never_empty(context_with, answer, sent):
+    context = context_with(answer, "Sales")
+    assert await KIND.run(params(), ITEM, context) == {"label": "Sales"}
+    first, second = context.chats
+    assert second[: len(first)] == first
+    assert second[len(first)].content == sent
+
+
+@pytest.mark.parametrize("answer", ["**Sales**", '{"label": "Sales"}', "<think>Inc.?</think>Label: sales"])
+async def test_a_label_in_another_form_needs_no_second_call(context_with, answer):
+    context = context_with(answer)
+    assert await KIND.run(params(), ITEM, context) == {"label": "Sales"}
+    assert len(context.chats) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "call_count"), [("Sales\nThe posting is abo", 1), ("The posting is abo", 2), ("", 2)]
+)
+async def test_an_answer_that_was_cut_off_is_searched_by_the_same_rules(context_with, text, call_count):
+    context = context_with(Completion(text, "length"), "Sales")
+    assert await KIND.run(params(max_output_tokens=9), ITEM, context) == {"label": "Sales"}
+    assert len(context.chats) == call_count
+
+
+async def test_both_calls_have_the_limit_of_output_tokens(context_with):
+    context = context_with("no", "Sales")
+    await KIND.run(params(max_output_tokens=12), ITEM, context)
+    assert [options["max_output_tokens"] for options in context.options] == [12, 12]
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "12", True, 10_000_001])
+def test_a_limit_of_output_tokens_is_a_positive_integer(value):
+    with pytest.raises(InvalidArgumentError) as raised:
+        params(max_output_tokens=value)
+    assert list(dict(raised.value.violations)) == ["params.max_output_tokens"]
+
+
+@pytest.mark.parametrize(("limit", "output_tokens"), [(None, 8), (50, 50)])
+def test_an_estimate_counts_the_longest_label_or_the_limit(limit, output_tokens):
+    (call,) = KIND.estimate(params(max_output_tokens=limit), ITEM)
+    assert call.output_tokens == output_tokens
 
 
 @pytest.mark.parametrize("item", [{"title": "x"}, {}, "text", 7, None, ["title", "company"]])
@@ -93,7 +167,7 @@ async def test_the_same_item_gives_the_same_request_and_nothing_that_a_model_may
     await KIND.run(params(), ITEM, first)
     await KIND.run(params(), ITEM, second)
     assert first.chats == second.chats
-    assert first.options == second.options == [{"model": None}]
+    assert first.options == second.options == [{"model": None, "max_output_tokens": None}]
 
 
 async def test_the_jobs_model_is_asked_for(context_with):

@@ -20,7 +20,7 @@ def violations(kind: str, params: str) -> dict[str, str]:
 
 def test_good_params_are_returned_as_the_handler_takes_them():
     params = validate_params(KINDS["llm.classify"], json.dumps(GOOD))
-    assert params.model_dump() == {**GOOD, "model": None}
+    assert params.model_dump() == {**GOOD, "model": None, "max_output_tokens": None}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_empty_params_mean_an_empty_object():
 
 def test_the_schema_shows_each_field_with_a_description():
     schema = json.loads(params_schema(KINDS["llm.classify"]))
-    assert set(schema["properties"]) == {"labels", "template", "model"}
+    assert set(schema["properties"]) == {"labels", "template", "model", "max_output_tokens"}
     assert all(field["description"] for field in schema["properties"].values())
     assert schema["required"] == ["labels", "template"]
     assert schema["additionalProperties"] is False

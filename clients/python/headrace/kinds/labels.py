@@ -1,45 +1,107 @@
-"""Matches a model's answer with one of the labels."""
+"""Finds the label that a model's answer chooses."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from itertools import islice
 
-_QUOTES = "\"'`“”‘’«»„"  # noqa: RUF001  # the marks that models put around answers
-_EDGES = " \t\r\n\f\v\u00a0" + _QUOTES
+from headrace.kinds._labels.folding import fold_case
+from headrace.kinds._labels.json_answers import json_answer
+from headrace.kinds._labels.label_index import LabelIndex
+from headrace.kinds._labels.lead_ins import after_lead_in
+from headrace.kinds._labels.line_reader import LineReader
+from headrace.kinds._labels.mentions import LabelMentions
+from headrace.kinds._labels.reasoning import final_answers, strip_reasoning
+
+_FENCE = "```"
+# More are not a choice. The text of each can be as long as the answer.
+_MAX_FINAL_ANSWERS = 16
 
 
-def fold_label(text: str) -> str:
-    """Returns a text for comparison: lower case, without surrounding white space, quotes and dots."""
-    return text.lstrip(_EDGES).rstrip(_EDGES + ".").casefold()
+class LabelFinder:
+    """Finds which of its labels an answer chooses, in time linear in the length of the answer.
 
-
-def match_label(answer: str, label_by_fold: dict[str, str]) -> str | None:
-    """Returns the label that an answer means, or None if it matches no label.
+    An answer chooses a label if it is that label in any typography, with the decoration that models write
+    around it: emphasis, quotes, brackets, tags, JSON, ``Label:``. Reasoning before it and an explanation
+    after it, in brackets or on lines of its own, are allowed. A label within a sentence is not a choice. An
+    answer that mentions another label, outside its reasoning, chooses none.
 
     Args:
-        answer: A model's answer, such as ``"Sales".``.
-        label_by_fold: Labels as ``fold_labels`` returns them.
+        labels: Labels of a job, as ``check_labels`` accepts them.
     """
-    return label_by_fold.get(fold_label(answer))
+
+    def __init__(self, labels: Sequence[str]) -> None:
+        self._index = LabelIndex(labels)
+        self._line_reader = LineReader(self._index, labels)
+        self._mentions = LabelMentions(labels)
+
+    def find(self, answer: str) -> str | None:
+        """Returns the label that an answer chooses, spelt as the job spells it, or None."""
+        if label := self._index.find_spelling(answer):
+            return label
+        text = strip_reasoning(answer)
+        if finals := list(islice(final_answers(text), _MAX_FINAL_ANSWERS + 1)):
+            if len(finals) > _MAX_FINAL_ANSWERS:
+                return None
+            chosen = {self._read(final.text) for final in finals}
+            text = text[min(final.start for final in finals) :]
+            label = chosen.pop() if len(chosen) == 1 else None
+        else:
+            label = self._read(text)
+        return None if label is None or self._mentions.has_other(text, label) else label
+
+    def _read(self, text: str) -> str | None:
+        lines = [line for line in map(str.strip, text.splitlines()) if line]
+        fences = [
+            place for place, line in enumerate(lines) if line.startswith(_FENCE) and line.count(_FENCE) == 1
+        ]
+        if len(fences) == 2 and (label := self._read_lines(lines[fences[0] + 1 : fences[1]])):
+            return label
+        fenced = set(fences)
+        return self._read_lines([line for place, line in enumerate(lines) if place not in fenced])
+
+    def _read_lines(self, lines: Sequence[str]) -> str | None:
+        if len(lines) > 1 and (value := _json_value(lines)) is not None:
+            return self._line_reader.read(value)
+        labels = (self._line_reader.read(line) for line in _choosing(lines))
+        return next((label for label in labels if label), None)
 
 
-def fold_labels(labels: Iterable[str]) -> dict[str, str]:
-    """Returns labels by their folded text.
+def _choosing(lines: Sequence[str]) -> Iterable[str]:
+    """Yields the lines that can hold a choice: the first, the one it announces, the last, those led in."""
+    if not lines:
+        return
+    yield lines[0]
+    if len(lines) > 1:
+        if lines[0].rstrip("*_` ").endswith((":", "\uff1a")):
+            yield lines[1]
+        yield lines[-1]
+        yield from (line for line in lines[1:-1] if after_lead_in(line.lstrip("*_#>- ")) is not None)
+
+
+def _json_value(lines: Sequence[str]) -> str | None:
+    """Returns the value of JSON over several lines, also between lines of prose."""
+    starts = (place for place, line in enumerate(lines) if line[0] in "{[")
+    ends = (place for place in range(len(lines) - 1, -1, -1) if lines[place][-1] in "}]")
+    start, end = next(starts, None), next(ends, None)
+    return None if start is None or end is None else json_answer("\n".join(lines[start : end + 1]))
+
+
+def check_labels(labels: Iterable[str]) -> None:
+    """Checks that labels can be told apart.
 
     Raises:
-        ValueError: A label is blank, has a line break, or folds to the same text as another. The message has
-            its position, from 0.
+        ValueError: A label is blank, has a line break, or is the same as another but for case, quotes and a
+            final dot. The message has its position, from 0.
     """
-    label_by_fold: dict[str, str] = {}
     place_by_fold: dict[str, int] = {}
     for place, label in enumerate(labels):
-        folded = fold_label(label)
+        folded = fold_case(label)
         if not folded:
             raise ValueError(f"label {place} is blank")
         if len(label.splitlines()) > 1:
             raise ValueError(f"label {place} has a line break")
-        if folded in label_by_fold:
+        if folded in place_by_fold:
             raise ValueError(
                 f"label {place} is the same as label {place_by_fold[folded]}; case, quotes and a final dot "
                 "make no difference"
             )
-        label_by_fold[folded], place_by_fold[folded] = label, place
-    return label_by_fold
+        place_by_fold[folded] = place

@@ -12,8 +12,8 @@ the provider's response                    consequence  reason
 any other 4xx (also context too long)      item fails   PROVIDER_REFUSED_INPUT
 no response in time                        again        PROVIDER_TIMEOUT
 no connection, or a broken one             again        PROVIDER_UNREACHABLE
-200 without a completion in it             again        BROKEN_ANSWER
-200, but the model or a filter refused     item fails   PROVIDER_REFUSED_INPUT
+200 with an error in it                    as its status, see ``error_in_body``
+200 otherwise                              see ``response``
 no key and no base URL, or a bad URL        job fails    PROVIDER_NOT_CONFIGURED
 =========================================  ===========  ==============================================
 
@@ -22,10 +22,9 @@ A provider's error codes are passed on. Its messages are not, because they repea
 
 import re
 
-import openai
-
 from headrace.kinds import ItemFailedError, JobFailedError, RetryableError
 from headrace.reasons import ErrorReason
+from services.worker.calls.provider.error_response import ErrorResponse
 from services.worker.calls.provider.retry_after import read_retry_after
 
 # Reasons of calls that may succeed in another attempt.
@@ -43,10 +42,10 @@ _RETRYABLE_STATUSES = {408, 409, 425}
 _CODE = re.compile(r"[A-Za-z0-9_.\[\]]{1,64}")
 
 
-def status_fault(error: openai.APIStatusError) -> RetryableError | ItemFailedError:
+def status_fault(error: ErrorResponse) -> RetryableError | ItemFailedError:
     """Returns the error for a response with an error status. See the table above."""
-    status = error.status_code
-    retry_after = read_retry_after(error.response.headers)
+    status = error.status
+    retry_after = read_retry_after(error.headers)
     if status == 402 or (status < 500 and {error.code, error.type} & _QUOTA_CODES):
         return JobFailedError(ErrorReason.PROVIDER_QUOTA_EXHAUSTED, "the quota at the provider is spent")
     if status == 429:
@@ -82,7 +81,7 @@ def connection_fault() -> RetryableError:
     )
 
 
-def _describe(status: int, error: openai.APIStatusError) -> str:
+def _describe(status: int, error: ErrorResponse) -> str:
     parts = [f"HTTP {status}"]
     for name, value in (("code", error.code), ("param", error.param)):
         if isinstance(value, str) and _CODE.fullmatch(value):

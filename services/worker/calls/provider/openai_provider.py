@@ -1,35 +1,43 @@
-"""Provider adapter over the openai library, for OpenAI and every server that speaks its API."""
+"""Provider adapter for OpenAI and every server that speaks its API, straight over aiohttp."""
 
 import asyncio
 import os
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
-import httpx2
-import openai
 import orjson
+from yarl import URL
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, ItemFailedError, JobFailedError, RetryableError
+from headrace.kinds import Completion, ItemFailedError, RetryableError
 from headrace.reasons import ErrorReason
-from services.worker.calls.provider.faults import connection_fault, status_fault, timeout_fault
-from services.worker.calls.provider.provider import CompletionRequest
+from services.worker.calls.provider.connection_faults import connection_error, proxy_fault
+from services.worker.calls.provider.endpoint import Endpoint, host_of, read_endpoint
+from services.worker.calls.provider.error_in_body import check_error
+from services.worker.calls.provider.error_response import ErrorResponse, unwrap_error
+from services.worker.calls.provider.faults import status_fault, timeout_fault
+from services.worker.calls.provider.json_body import read_json
+from services.worker.calls.provider.provider import UNKNOWN_COST_MICROS, CompletionRequest
+from services.worker.calls.provider.proxies import find_proxy
 from services.worker.calls.provider.remaining import read_remaining
-from services.worker.calls.provider.response import read_completion, read_tokens
+from services.worker.calls.provider.response import read_completion
+from services.worker.calls.provider.tls import open_ssl_context
+from services.worker.calls.provider.usage import read_tokens
+from services.worker.calls.provider.wrong_url import check_url
 
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _KEEPALIVE_SECONDS = 60.0
-_NO_KEY = "no-key"
+_MAX_REDIRECTS = 20
 
 
 class OpenAiProvider:
-    """Makes chat completions through ``AsyncOpenAI`` over its aiohttp back end. It connects when first used.
+    """Makes chat completions. It connects when first used.
 
-    The library's own retries are off, because they would hide rate limits from the worker and occupy a slot
-    meanwhile. Requests and responses bypass the library's models and travel as JSON, because the models would
-    be most of the cost of a call.
+    URL, headers and the fixed part of each body are built once, because the openai library spends most of
+    the cost of a call on building and reading them. The library remains the reference: a test compares the
+    requests and the faults of both.
 
     Args:
         api_key: API key. None for OPENAI_API_KEY. A base URL without a key gets a dummy key.
@@ -49,11 +57,11 @@ class OpenAiProvider:
     ) -> None:
         self._api_key = api_key or os.environ.get("OPENAI_API_KEY") or None
         self._base_url = base_url or os.environ.get("OPENAI_BASE_URL") or None
-        self._name = _host(self._base_url) if self._base_url else "api.openai.com"
+        self._name = host_of(self._base_url)
         self._timeout_seconds = timeout_seconds
         self._max_connections = max_connections
         self._remaining: dict[str, int] = {}
-        self._client: openai.AsyncOpenAI | None = None
+        self._connection: _Connection | None = None
 
     @property
     def name(self) -> str:
@@ -63,11 +71,21 @@ class OpenAiProvider:
     async def complete(self, request: CompletionRequest, usage: jobs_pb2.Usage) -> Completion:
         """Makes one call. See ``Provider``, and ``faults`` for the error of each failure."""
         body = _encode(request)
-        client = self._open()
+        connection = self._open()
         usage.call_count += 1
-        response, headers = await self._post(client, body, request.timeout_seconds)
+        status, headers, content = await self._post(connection, body, request.timeout_seconds)
+        if status == 407 and connection.proxy_url is not None:
+            raise proxy_fault(self.name, status)
+        response = read_json(content, headers.get("content-type", ""))
         tokens = read_tokens(response)
         tokens.add_to(usage)
+        check_url(connection.endpoint, status, response, content)
+        if not 200 <= status < 300:
+            error = content.decode(errors="replace") if response is None else unwrap_error(response)
+            raise status_fault(ErrorResponse(status=status, headers=headers, body=error))
+        check_error(response, headers)
+        if not tokens.is_known:
+            usage.cost_micros = UNKNOWN_COST_MICROS
         remaining = read_remaining(headers, tokens.input_tokens + tokens.output_tokens)
         if remaining is not None:
             self._remaining[request.model] = remaining
@@ -79,90 +97,83 @@ class OpenAiProvider:
 
     async def close(self) -> None:
         """Closes all connections. Safe to repeat."""
-        client, self._client = self._client, None
-        if client is not None:
-            await client.close()
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            await connection.session.close()
 
-    def _open(self) -> openai.AsyncOpenAI:
-        if self._client is None:
-            if not self._api_key and not self._base_url:
-                raise JobFailedError(
-                    ErrorReason.PROVIDER_NOT_CONFIGURED, "set OPENAI_API_KEY or OPENAI_BASE_URL on the worker"
-                )
-            if not self._name:
-                raise JobFailedError(
-                    ErrorReason.PROVIDER_NOT_CONFIGURED,
-                    "the worker's OPENAI_BASE_URL is not an http or https URL",
-                )
-            timeout = _timeout(self._timeout_seconds)
-            limits = httpx2.Limits(max_connections=self._max_connections, keepalive_expiry=_KEEPALIVE_SECONDS)
-            self._client = openai.AsyncOpenAI(
-                api_key=self._api_key or _NO_KEY,
-                base_url=self._base_url,
-                timeout=timeout,
-                max_retries=0,
-                http_client=openai.DefaultAioHttpClient(limits=limits, timeout=timeout),
-            )
-        return self._client
+    def _open(self) -> "_Connection":
+        if self._connection is None:
+            endpoint = read_endpoint(self._api_key, self._base_url)
+            self._connection = _Connection(endpoint, self._max_connections)
+        return self._connection
 
     async def _post(
-        self, client: openai.AsyncOpenAI, body: bytes, timeout_seconds: float | None
-    ) -> tuple[Any, Mapping[str, str]]:
-        options: openai.RequestOptions = {}
-        if timeout_seconds is not None:  # without it, the client's own limit would end a longer call
-            options["timeout"] = _timeout(timeout_seconds)
+        self, connection: "_Connection", body: bytes, timeout_seconds: float | None
+    ) -> tuple[int, Mapping[str, str], bytes]:
+        seconds = timeout_seconds or self._timeout_seconds
         try:
-            async with asyncio.timeout(timeout_seconds or self._timeout_seconds):
-                # An absolute URL, because the client parses and rebuilds a relative one at every call.
-                response = await client.post(
-                    str(client.base_url).rstrip("/") + "/chat/completions",
-                    cast_to=httpx2.Response,
-                    content=body,
-                    options=options,
-                )
-            return orjson.loads(response.content), response.headers
-        except openai.APIStatusError as error:
-            raise status_fault(error) from None
-        except openai.APIConnectionError as error:
-            # The back end reports a closed connection as a connect timeout.
-            slow = isinstance(error, openai.APITimeoutError) and not isinstance(
-                error.__cause__, httpx2.ConnectTimeout
-            )
-            raise timeout_fault() if slow else connection_fault() from None
+            async with (
+                asyncio.timeout(seconds),
+                connection.session.post(
+                    connection.url,
+                    data=body,
+                    max_redirects=_MAX_REDIRECTS,
+                    proxy=connection.proxy_url,
+                    proxy_headers=connection.proxy_headers,
+                    timeout=_timeout(seconds),
+                ) as response,
+            ):
+                return response.status, response.headers, await response.read()
+        except aiohttp.ConnectionTimeoutError as error:  # a TimeoutError too, but nothing was sent
+            raise connection_error(error, self.name) from None
         except TimeoutError:
             raise timeout_fault() from None
-        except (aiohttp.ClientError, OSError):
-            raise connection_fault() from None
+        except (aiohttp.ClientError, OSError) as error:
+            raise connection_error(error, self.name) from None
         except ValueError:
             raise RetryableError(
-                ErrorReason.BROKEN_ANSWER, "the provider's response is not valid JSON"
+                ErrorReason.BROKEN_ANSWER, "the provider's response cannot be read"
             ) from None
 
 
-def _timeout(seconds: float) -> httpx2.Timeout:
-    return httpx2.Timeout(seconds, connect=min(seconds, _CONNECT_TIMEOUT_SECONDS))
+class _Connection:
+    """An HTTP session with a provider, and the parts of its requests that never change."""
+
+    def __init__(self, endpoint: Endpoint, max_connections: int) -> None:
+        proxy = find_proxy(endpoint.url)
+        self.endpoint = endpoint
+        self.url = URL(endpoint.url, encoded=endpoint.url.isascii())
+        self.proxy_url = proxy.url if proxy else None
+        self.proxy_headers = proxy.headers if proxy else None
+        self.session = aiohttp.ClientSession(
+            headers=endpoint.headers,
+            connector=aiohttp.TCPConnector(
+                limit=max_connections, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=open_ssl_context()
+            ),
+        )
 
 
-def _host(url: str) -> str:
-    """Returns host and port of a URL. Empty if it is not an http or https URL."""
-    try:
-        parts = urlsplit(url)
-        known = parts.scheme in ("http", "https") and parts.hostname and (parts.port or True)
-    except ValueError:
-        return ""
-    return parts.netloc.rpartition("@")[2] if known else ""
+@lru_cache(maxsize=64)
+def _timeout(seconds: float) -> aiohttp.ClientTimeout:
+    # The session's own limit would end a longer call.
+    return aiohttp.ClientTimeout(total=None, sock_connect=min(seconds, _CONNECT_TIMEOUT_SECONDS))
 
 
 def _encode(request: CompletionRequest) -> bytes:
-    body: dict[str, Any] = {
-        "model": request.model,
-        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-    }
-    if request.temperature is not None:
-        body["temperature"] = request.temperature
-    if request.max_output_tokens is not None:
-        body["max_completion_tokens"] = request.max_output_tokens
+    messages = [{"role": message.role, "content": message.content} for message in request.messages]
     try:
-        return orjson.dumps(body)
+        fixed = _fixed_part(request.model, request.temperature, request.max_output_tokens)
+        return fixed + orjson.dumps(messages) + b"}"
     except orjson.JSONEncodeError:
         raise ItemFailedError(ErrorReason.PROVIDER_REFUSED_INPUT, "the text is not valid Unicode") from None
+
+
+@lru_cache(maxsize=1024)
+def _fixed_part(model: str, temperature: float | None, max_output_tokens: int | None) -> bytes:
+    """Returns the beginning of a body, up to the value of ``messages``."""
+    fields: dict[str, Any] = {"model": model}
+    if temperature is not None:
+        fields["temperature"] = temperature
+    if max_output_tokens is not None:
+        fields["max_completion_tokens"] = max_output_tokens
+    return orjson.dumps(fields)[:-1] + b',"messages":'

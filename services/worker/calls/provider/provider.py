@@ -7,6 +7,9 @@ from typing import Protocol
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, Message
 
+# The cost_micros of a call whose response does not say what it used.
+UNKNOWN_COST_MICROS = -1
+
 
 @dataclass(frozen=True)
 class CompletionRequest:
@@ -39,7 +42,8 @@ class Provider(Protocol):
 
         Args:
             request: The call to make.
-            usage: The call and its tokens are added to it, even if the call fails.
+            usage: The call and its tokens are added to it, even if the call fails. Its cost_micros becomes
+                UNKNOWN_COST_MICROS if the provider answered without a readable count of tokens.
 
         Raises:
             RetryableError: Another attempt may succeed.

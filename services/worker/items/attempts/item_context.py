@@ -12,6 +12,10 @@ from services.worker.calls.response_cache import CachedCalls
 from services.worker.items.attempts.attempt_responses import ItemResponses
 from services.worker.items.attempts.item_time import seconds_of
 
+# A later call of an item, such as a repair, goes before first calls of other items: so items are finished
+# before others are begun.
+_LATER_CALL_RANK = -1
+
 
 class CallingContext:
     """An ItemContext whose calls go to a provider and are counted on the item.
@@ -48,6 +52,7 @@ class CallingContext:
         self._call_timeout = seconds_of(options.call_timeout) if options.HasField("call_timeout") else None
         self._cached = cached
         self._unfinished_count = 0
+        self._has_answer = False
         self.call_failed = False
 
     async def complete(
@@ -72,12 +77,16 @@ class CallingContext:
             self._responses.add(request, response)
         elif self._cached is not None:
             self._cached.note_kept(request, response)
+        self._has_answer = True
         return response
 
     async def _make(self, request: CompletionRequest) -> Completion:
+        rank = self._unfinished_count
+        if rank == 0 and self._has_answer:
+            rank = _LATER_CALL_RANK
         self._unfinished_count += 1
         try:
-            call = partial(self._call, request, self._unfinished_count - 1)
+            call = partial(self._call, request, rank)
             return await (call() if self._cached is None else self._cached.complete(request, call))
         except RetryableError:
             self.call_failed = True

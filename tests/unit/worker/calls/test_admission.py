@@ -65,21 +65,41 @@ class Items:
     ) -> None:
         self.provider = HeldProvider()
         self.may_start = True
-        cooldowns = MemoryCooldowns(lambda: 0.0)
+        self.now = 0.0
         self.admission = CallAdmission(
-            self.provider, cooldowns, limit, lambda: self.may_start, limits, tenants=tenants
+            self.provider,
+            MemoryCooldowns(lambda: 0.0),
+            limit,
+            lambda: self.may_start,
+            limits,
+            tenants=tenants,
+            clock=lambda: self.now,
         )
         self.calls: dict[str, asyncio.Task[Completion]] = {}
 
-    async def start(self, *prompts: str, tenant: str = "") -> None:
-        """Starts one more item, with these calls at once."""
-        meter = CallMeter(CallCosts(read_prices()), "job", jobs_pb2.Usage())
-        context = CallingContext(
-            self.admission, results_pb2.JobSpec(tenant=tenant), "m", meter, ItemResponses()
-        )
+    async def start(
+        self, *prompts: str, tenant: str = "", context: CallingContext | None = None
+    ) -> CallingContext:
+        """Starts one more item, or continues one by its context, with these calls at once."""
+        if context is None:
+            meter = CallMeter(CallCosts(read_prices()), "job", jobs_pb2.Usage())
+            spec = results_pb2.JobSpec(tenant=tenant)
+            context = CallingContext(self.admission, spec, "m", meter, ItemResponses())
         for prompt in prompts:
             self.calls[prompt] = asyncio.create_task(context.complete([Message("user", prompt)]))
         await settle()
+        return context
+
+    async def start_each(self, *prompts: str) -> None:
+        """Starts one item for each call."""
+        for prompt in prompts:
+            await self.start(prompt)
+
+    async def end_all(self, *prompts: str, seconds: float, error: Exception | None = None) -> None:
+        """Ends calls after some time."""
+        self.now += seconds
+        for prompt in prompts:
+            await self.provider.answer(prompt, error)
 
     async def cancel(self, prompt: str) -> None:
         self.calls[prompt].cancel()
@@ -151,15 +171,47 @@ async def test_a_call_cancelled_just_as_it_gets_its_slot_hands_it_on(make_items)
     assert items.provider.started == ["a1", "a3"]
 
 
-async def test_calls_that_wait_while_the_model_is_told_to_cool_down_are_not_made(make_items):
+async def test_a_later_call_of_an_item_that_was_answered_goes_before_first_calls_of_others(make_items):
     items = make_items(1)
-    await items.start("a1", "a2", "a3")
-    await items.provider.answer("a1", error=LIMITED)
-    assert items.provider.started == ["a1"]
-    for prompt in ("a1", "a2", "a3"):
-        with pytest.raises(RetryableError) as raised:
-            await items.calls[prompt]
-        assert (raised.value.reason, raised.value.retry_after) == ("RATE_LIMITED", 9.0)
+    first = await items.start("a1")
+    await items.start("b1")
+    await items.start("c1", "c2")
+    await items.provider.answer("a1")
+    await items.start("a2", "a3", context=first)
+    for prompt in ("b1", "a2", "c1", "c2"):
+        await items.provider.answer(prompt)
+    assert items.provider.started == ["a1", "b1", "a2", "c1", "c2", "a3"]
+
+
+async def test_retry_after_of_a_few_rejected_calls_holds_up_only_their_items(make_items):
+    items = make_items(8)
+    await items.start_each(*"abcdefgh")
+    await items.provider.answer("a", error=LIMITED)
+    await items.provider.answer("b", error=LIMITED)
+    with pytest.raises(RetryableError) as raised:
+        await items.calls["a"]
+    assert raised.value.retry_after == 9.0
+    assert items.admission.cooldown_seconds("m") == 0.0
+    await items.provider.answer("c")
+    await items.start("i")
+    assert items.provider.started[-1] == "i"
+
+
+async def test_calls_that_wait_when_most_were_rejected_are_not_made_before_retry_after(make_items):
+    items = make_items(4)
+    await items.start_each(*"abcd")
+    await items.end_all(*"abcd", seconds=0.001)
+    await items.start_each(*"efghijklm")
+    await items.end_all(*"efgh", seconds=0.0, error=LIMITED)
+    assert items.admission.cooldown_seconds("m") == 0.0  # they have cut the limit to one call
+    for prompt in "ijkl":
+        while items.provider.started[-1] != prompt:
+            await asyncio.sleep(0.002)  # rejected calls keep their slots for two latencies
+        await items.provider.answer(prompt, error=LIMITED)
+    with pytest.raises(RetryableError) as raised:
+        await items.calls["m"]
+    assert (raised.value.reason, raised.value.retry_after) == ("RATE_LIMITED", 9.0)
+    assert "m" not in items.provider.started
 
 
 async def test_a_worker_that_may_start_nothing_makes_no_further_call_of_an_item_in_flight(make_items):
@@ -209,36 +261,60 @@ async def test_a_call_that_may_not_be_made_gives_its_request_back(make_items):
     assert items.provider.started == ["b1"]
 
 
-async def test_a_model_that_turns_calls_away_gets_half_as_many_at_once_and_others_do_not(make_items):
-    items = make_items(4)
-    await items.start("a1", "a2", "a3", "a4")
-    for prompt in ("a1", "a2"):
-        await items.provider.answer(prompt, error=RetryableError("RATE_LIMITED", ""))
-    await items.start("b1")
-    assert "b1" not in items.provider.started  # two are in flight, and two are the limit now
+async def test_a_model_that_rejects_calls_gets_fewer_at_once_and_others_do_not(make_items):
+    items = make_items(20)
+    await items.start_each(*"abcdefgh")
+    await items.end_all(*"abcd", seconds=1.0, error=RetryableError("RATE_LIMITED", ""))
+    await items.start("i")
+    assert items.provider.started[-1] == "h"  # four are the limit now
     assert items.admission.wait_seconds("m") > 0.0
     assert items.admission.wait_seconds("other") == 0.0
-    await items.provider.answer("a3")
-    assert items.provider.started[-1] == "b1"
+    assert items.admission.limited_count == 1
 
 
-async def test_a_call_without_an_answer_in_time_halves_them_too(make_items):
-    items = make_items(2)
-    await items.start("a1")
-    await items.provider.answer("a1", error=RetryableError("PROVIDER_TIMEOUT", ""))
-    await items.start("b1", "b2")
-    assert items.provider.started == ["a1", "b1"]
+async def test_failures_of_the_connection_change_nothing(make_items):
+    items = make_items(20)
+    await items.start_each(*"abcdefgh")
+    await items.end_all(*"abcdefgh", seconds=1.0, error=RetryableError("PROVIDER_UNREACHABLE", ""))
+    await items.start_each(*"ijklmnop")
+    assert items.provider.started[-1] == "p"
 
 
-async def test_a_provider_with_few_calls_left_gets_fewer_before_it_turns_any_away(make_items):
-    items = make_items(4)
-    items.provider.remaining = 9
-    await items.start("a1", "a2", "a3", "a4", "a5", "a6", "a7")
-    await items.provider.answer("a1")
-    assert len(items.provider.started) == 5
+async def test_calls_without_an_answer_in_time_count_as_slow_answers(make_items):
+    items = make_items(20)
+    await items.start_each(*"abcdefgh")
+    await items.end_all(*"abcdefgh", seconds=1.0)
+    for name in ("second", "third"):
+        prompts = [f"{name} {number}" for number in range(20)]
+        await items.start_each(*prompts)
+        assert items.provider.started[-1] == prompts[-1]
+        await items.end_all(*prompts, seconds=120.0, error=RetryableError("PROVIDER_TIMEOUT", ""))
+    prompts = [f"fourth {number}" for number in range(12)]
+    await items.start_each(*prompts)
+    assert items.provider.started[-1] == prompts[9]
+
+
+async def test_a_provider_with_few_calls_left_does_not_get_more_at_once(make_items):
+    items = make_items(20)
     items.provider.remaining = 2
-    await items.provider.answer("a2")
-    assert len(items.provider.started) == 5
+    await items.start_each(*"abcdefgh")
+    await items.end_all(*"abcdefgh", seconds=1.0)
+    items.provider.remaining = None
+    await items.start_each(*"ijklmnopq")
+    assert items.provider.started[-1] == "p"
+    await items.end_all(*"ijklmnop", seconds=1.0)
+    await items.start_each(*"rstuvwxyz")
+    assert items.provider.started[-1] == "z"
+
+
+async def test_items_behind_the_limit_of_their_model_hold_no_slot_of_the_worker(make_items):
+    items = make_items(20)
+    await items.start_each(*"abcdefgh")
+    await items.start("i1", "i2", "i3")
+    await items.start("j1")
+    assert items.admission.limited_count == items.admission.limited_count_of("job") == 2
+    await items.end_all(*"abcdefgh", seconds=1.0)
+    assert items.admission.limited_count == 0
 
 
 async def test_a_call_that_waits_for_its_tenant_holds_no_slot_and_nothing_of_the_rate_limit(make_items):

@@ -9,7 +9,7 @@ from headrace.kinds import JobFailedError, Message, RetryableError
 from services.shared.prices import Price, Prices
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.costs import CallCosts, CallMeter
-from services.worker.calls.provider.provider import CompletionRequest
+from services.worker.calls.provider.provider import UNKNOWN_COST_MICROS, CompletionRequest
 
 # A token costs a millionth of a dollar.
 PRICES = Prices({"m": Price(1_000_000, 500_000, 1_000_000), "free": Price(0, 0, 0)})
@@ -136,3 +136,61 @@ def test_a_part_of_the_rest_is_never_passed_by_a_guess():
     with pytest.raises(RetryableError):
         job.call()
     assert job.usage.call_count == 0
+
+
+def call_of_unknown_cost(job, request=None, **counts):
+    with job.meter.counted(request or ask()) as usage:
+        usage.MergeFrom(jobs_pb2.Usage(call_count=1, cost_micros=UNKNOWN_COST_MICROS, **counts))
+
+
+# 40 bytes and 16 for the envelope, and 1,000 tokens out without a limit.
+@pytest.mark.parametrize(
+    ("request_", "counts", "cost"),
+    [
+        (ask(), {}, 56 + 1_000),
+        (ask(max_output_tokens=50), {}, 56 + 50),
+        (ask(max_output_tokens=50), {"input_tokens": 20}, 56 + 50),
+        (ask(max_output_tokens=50), {"output_tokens": 3}, 56 + 50),
+        (ask(max_output_tokens=50), {"input_tokens": 20, "output_tokens": 500}, 520),
+        (ask("", max_output_tokens=1), {}, 16 + 1),
+        (ask(model="free"), {}, 0),
+    ],
+)
+def test_a_call_of_unknown_cost_costs_what_it_took(request_, counts, cost):
+    job = Job(10_000)
+    call_of_unknown_cost(job, request_, **counts)
+    assert (job.left, job.usage.cost_micros) == (10_000 - cost, cost)
+    assert job.usage.call_count == 1
+
+
+def test_a_failed_call_of_unknown_cost_costs_what_it_took():
+    job = Job(10_000)
+    with contextlib.suppress(RetryableError), job.meter.counted(ask(max_output_tokens=50)) as usage:
+        usage.call_count, usage.cost_micros = 1, UNKNOWN_COST_MICROS
+        raise RetryableError("BROKEN_ANSWER", "")
+    assert job.usage.cost_micros == 106
+
+
+def test_a_call_of_unknown_cost_that_takes_the_remainder_uses_it_up():
+    job = Job(30, is_remainder=True)
+    call_of_unknown_cost(job)
+    assert (job.left, job.usage.cost_micros) == (0, 30)
+
+
+def test_a_call_of_unknown_cost_has_its_likely_price_if_there_is_no_budget():
+    job = Job()
+    call_of_unknown_cost(job)
+    call_of_unknown_cost(job, ask(model="theirs"))
+    assert (job.usage.call_count, job.usage.cost_micros) == (2, 15)
+
+
+def test_a_budget_holds_although_no_cost_is_known():
+    job = Job(3_000)
+    done = 0
+    with contextlib.suppress(RetryableError):
+        for _ in range(60):
+            call_of_unknown_cost(job)
+            done += 1
+    assert done == 2
+    assert job.usage.cost_micros == 2 * 1_056
+    assert job.meter.needed_micros == 1_056

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from services.worker.calls import slots
 from services.worker.calls.slots import CallSlots
 
 
@@ -67,27 +68,54 @@ async def test_a_free_slot_goes_to_the_earliest_call_of_the_lowest_rank_of_any_m
 
 
 async def test_calls_of_a_model_at_its_own_limit_do_not_hold_up_those_of_another(make_calls):
-    calls = make_calls(2)
-    await calls.begin("m1", "m2")
-    calls.slots.of("m").note_overload(calls.slots.of("m").begin())  # one at a time from now on
-    await calls.begin("m3", model="m")
+    calls = make_calls(10)
+    in_flight = [f"m{n}" for n in range(8)]
+    await calls.begin(*in_flight)
+    await calls.begin("m8", "m9", model="m")
     await calls.begin("n1", model="n")
+    assert calls.slots.is_full("m")
     assert calls.slots.is_crowded("m")
-    await calls.end("m1")
-    assert calls.order == ["m1", "m2", "n1"]
-    await calls.end("m2")
-    assert calls.order[-1] == "m3"
-    assert not calls.slots.is_crowded("m")
+    assert not calls.slots.is_crowded("n")
+    assert calls.order == [*in_flight, "n1"]
+    await calls.end("m0")
+    assert calls.order[-1] == "m8"
+    assert not calls.slots.is_crowded("m")  # one may wait, to take the next slot at once
 
 
-async def test_a_model_without_calls_is_forgotten(make_calls):
+async def test_a_slot_that_is_held_after_a_call_is_free_for_other_models_only(make_calls):
+    calls = make_calls(8)
+    in_flight = [f"m{n}" for n in range(8)]
+    await calls.begin(*in_flight)
+    calls.slots.hold("m", 0.02)
+    await calls.end("m0")
+    await calls.begin("m8", model="m")
+    await calls.begin("n1", model="n")
+    assert calls.order == [*in_flight, "n1"]
+    await calls.end("n1")
+    await asyncio.sleep(0.05)
+    assert calls.order[-1] == "m8"
+
+
+async def test_a_model_without_calls_is_forgotten_and_one_with_calls_remembered(make_calls):
     calls = make_calls(1)
     await calls.begin("a", model="m")
+    calls.slots.of("m").begin()
     await calls.begin("gone", model="typo")
     await calls.cancel("gone")
     assert set(calls.slots._models) == set(calls.slots._queues) == {"m"}
     await calls.end("a")
-    assert not calls.slots._models
+    assert set(calls.slots._models) == set(calls.slots._queues) == {"m"}
+
+
+async def test_of_many_models_the_one_that_has_been_idle_longest_is_forgotten(make_calls, monkeypatch):
+    monkeypatch.setattr(slots, "_MAX_MODELS", 3)
+    calls = make_calls(1)
+    for number in range(4):
+        calls.slots.of(f"m{number}").begin()
+        await calls.begin(f"{number}", model=f"m{number}")
+        await calls.end(f"{number}")
+    assert len(calls.slots._models) == len(calls.slots._queues) == 3
+    assert "m0" not in calls.slots._models
 
 
 async def test_a_call_cancelled_just_as_it_gets_its_slot_hands_it_on(make_calls):

@@ -4,8 +4,6 @@ import asyncio
 import dataclasses
 import socket
 
-import aiohttp
-import openai
 import pytest
 
 from deploy.local.stand_in import Fault
@@ -25,13 +23,6 @@ async def test_a_completion_comes_with_its_tokens(provider, usage):
     assert usage.call_count == 1
     assert usage.input_tokens > 0
     assert usage.output_tokens > 0
-
-
-async def test_calls_go_through_the_aiohttp_back_end(provider, usage):
-    await provider.complete(ASK, usage)
-    http_client = provider._client._client
-    assert isinstance(http_client, openai.DefaultAioHttpClient)
-    assert http_client._transport.client.__class__ is aiohttp.ClientSession
 
 
 async def test_usage_is_added_to_what_was_used_before(provider):
@@ -204,3 +195,12 @@ async def test_tokens_that_are_left_are_reckoned_in_calls_like_this_one(provider
     stand_in.behaviour.headers = {"x-ratelimit-remaining-tokens": "1000000"}
     await provider.complete(ASK, usage)
     assert provider.take_remaining("m") == 1_000_000 // (usage.input_tokens + usage.output_tokens)
+
+
+@pytest.mark.parametrize("path", ["", "/", "/v2", "/v1/models", "/v1/chat"])
+async def test_a_base_url_with_another_path_fails_the_job(stand_in, usage, path):
+    provider = OpenAiProvider(base_url=stand_in.url + path)
+    with pytest.raises(JobFailedError) as raised:
+        await provider.complete(ASK, usage)
+    assert raised.value.reason == "PROVIDER_URL_WRONG"
+    await provider.close()

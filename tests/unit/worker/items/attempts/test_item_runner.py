@@ -65,9 +65,9 @@ def returning(output: object) -> Kind:
     return kind_that(run)
 
 
-def runner_of(kinds: Sequence[Kind] = (), provider=None, rng=lambda: 1.0, clock=lambda: 0.0) -> ItemRunner:
+def runner_of(kinds: Sequence[Kind] = (), provider=None, rng=lambda: 1.0, cooldowns=None) -> ItemRunner:
     by_name = builtin_kinds() | {kind.name: kind for kind in kinds}
-    admission = CallAdmission(provider or ScriptedProvider(), MemoryCooldowns(clock), 100)
+    admission = CallAdmission(provider or ScriptedProvider(), cooldowns or MemoryCooldowns(lambda: 0.0), 100)
     return ItemRunner(by_name, admission, "default-model", rng)
 
 
@@ -274,15 +274,25 @@ async def test_a_job_without_a_model_uses_the_default_one():
     assert provider.models == ["m1", "default-model"]
 
 
-async def test_a_rate_limit_cools_down_the_model_for_its_jobs_only():
+async def test_retry_after_delays_its_item_only_and_uses_up_no_attempt():
     limited = RetryableError("RATE_LIMITED", "", retry_after=4.0)
-    runner = runner_of(provider=ScriptedProvider(limited))
+    runner = runner_of(provider=ScriptedProvider(*[limited] * 3))
+    leased = spec("llm.classify", CLASSIFY)
+    for attempt_count in range(3):
+        outcome = await runner.run(leased, item(attempt_count=attempt_count))
+        assert outcome.retry_delay >= 4.0
+        assert runner.wait_seconds(leased) == 0.0
+
+
+async def test_a_cool_down_of_a_model_holds_up_its_jobs_only():
+    cooldowns = MemoryCooldowns(lambda: 0.0)
+    runner = runner_of(cooldowns=cooldowns)
     leased, other = (
         spec("llm.classify", CLASSIFY),
         spec("llm.classify", CLASSIFY.replace("m1", "m2"), "job-2"),
     )
     assert runner.wait_seconds(leased) == 0.0
-    await runner.run(leased, item())
+    cooldowns.hold(f"{ScriptedProvider.name}/m1", 4.0)
     assert runner.wait_seconds(leased) == 4.0
     assert runner.wait_seconds(other) == 0.0
     assert runner.wait_seconds(spec("noop", "{}", "job-3")) == 0.0

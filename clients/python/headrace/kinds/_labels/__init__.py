@@ -1,0 +1,1 @@
+"""Parts of ``headrace.kinds.labels``."""

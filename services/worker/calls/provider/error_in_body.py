@@ -1,0 +1,112 @@
+"""Finds an error in a response with status 200, and the status that it names."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from headrace.kinds import RetryableError
+from headrace.reasons import ErrorReason
+from services.worker.calls.provider.error_response import ErrorResponse, unwrap_error
+from services.worker.calls.provider.faults import status_fault
+
+_STATUS = re.compile(r"[45]\d\d")
+_STATUS_FIELDS = ("code", "status", "status_code", "statusCode", "http_status", "type")
+_STATUSES = {
+    "api_error": 500,
+    "authentication_error": 401,
+    "billing_error": 402,
+    "billing_hard_limit_reached": 429,
+    "billing_not_active": 429,
+    "content_filter": 400,
+    "context_length_exceeded": 400,
+    "deadline_exceeded": 504,
+    "exceed_context_size_error": 400,
+    "insufficient_quota": 429,
+    "internal": 500,
+    "internal_error": 500,
+    "internal_server_error": 500,
+    "invalid_api_key": 401,
+    "invalid_argument": 400,
+    "invalid_request_error": 400,
+    "model_not_found": 404,
+    "overloaded_error": 529,
+    "permission_denied": 403,
+    "permission_error": 403,
+    "rate_limit_error": 429,
+    "rate_limit_exceeded": 429,
+    "requests": 429,
+    "resource_exhausted": 429,
+    "server_error": 500,
+    "service_unavailable": 503,
+    "timeout": 504,
+    "timeout_error": 504,
+    "tokens": 429,
+    "too_many_requests": 429,
+    "unauthenticated": 401,
+    "unavailable": 503,
+}
+
+
+def check_error(response: Any, headers: Mapping[str, str]) -> None:
+    """Raises the error in a response with status 200, as if the response had the status that it names.
+
+    Args:
+        response: Decoded body, of any form.
+        headers: Headers of the response.
+
+    Raises:
+        RetryableError: Also BROKEN_ANSWER, if the error names no status.
+        ItemFailedError: See ``status_fault``.
+        JobFailedError: See ``status_fault``.
+    """
+    error = _error_of(response)
+    if error is None:
+        return
+    status = _status_of(error)
+    if status is None:
+        raise RetryableError(
+            ErrorReason.BROKEN_ANSWER, "the provider's response is an error that names no status"
+        )
+    raise status_fault(ErrorResponse(status=status, headers=headers, body=error))
+
+
+def _error_of(response: Any) -> Any:
+    if isinstance(response, list):
+        response = unwrap_error(response)
+    if not isinstance(response, dict):
+        return None
+    for holder in (response, *_choices_of(response)):
+        if _is_error(holder.get("error")):
+            return holder["error"]
+    if response.get("choices"):
+        return None
+    errors = response.get("errors")
+    if isinstance(errors, list) and errors:
+        return errors[0]
+    names_failure = response.get("object") == "error" or response.get("type") == "error"
+    return response if names_failure or _status_of(response) else None
+
+
+def _choices_of(response: dict[str, Any]) -> list[dict[str, Any]]:
+    choices = response.get("choices")
+    found = choices[:1] if isinstance(choices, list) else []
+    return [choice for choice in found if isinstance(choice, dict)]
+
+
+def _is_error(error: Any) -> bool:
+    return any(error.values()) if isinstance(error, dict) else bool(error)
+
+
+def _status_of(error: Any) -> int | None:
+    if not isinstance(error, dict):
+        return None
+    for name in _STATUS_FIELDS:
+        value = error.get(name)
+        if isinstance(value, float) and value.is_integer():
+            value = int(value)
+        text = str(value).lower() if isinstance(value, str | int) else ""
+        if _STATUS.fullmatch(text):
+            return int(text)
+        if text in _STATUSES:
+            return _STATUSES[text]
+    return None

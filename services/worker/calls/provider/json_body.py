@@ -1,0 +1,102 @@
+"""Reads JSON bodies, those that strict JSON refuses too."""
+
+import json
+import re
+from typing import Any
+
+import orjson
+
+# Fields that tell what a call used. They are found in a body that is cut off too.
+_COUNT = re.compile(r'"(prompt_tokens|completion_tokens|total_tokens|cached_tokens)"\s*:\s*(\d{1,12})\b')
+_TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+_CHARSET = re.compile(r'charset="?([\w-]+)', re.IGNORECASE)
+_EVENT = "data:"
+_LENIENT = json.JSONDecoder(strict=False)  # reads NaN, Infinity and line breaks inside texts
+
+
+def read_json(body: bytes, content_type: str = "") -> Any:
+    """Returns the decoded body.
+
+    A body that strict JSON refuses is read by a lenient reader. It accepts a byte order mark, UTF-16 and
+    UTF-32, invalid UTF-8, NaN and Infinity, control characters, lone surrogates, trailing commas, and text
+    before and after the object. A stream of events is joined to the object that it would have been.
+
+    Args:
+        body: The body.
+        content_type: Its Content-Type, whose charset is used if the body is not valid UTF-8.
+
+    Returns:
+        If the body is unreadable, an object with the ``usage`` that can be found in it, or None.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError:
+        text = _decode(body, content_type)
+    if text.lstrip().startswith(_EVENT):
+        return _join_events(text)
+    value = _read_object(text)
+    return _find_usage(text) if value is None else value
+
+
+def _decode(body: bytes, content_type: str) -> str:
+    charset = _CHARSET.search(content_type)
+    for name in (json.detect_encoding(body), charset[1] if charset else ""):
+        try:
+            return body.decode(name).lstrip("\ufeff")
+        except (LookupError, ValueError):  # an unknown charset, or another one
+            continue
+    return body.decode(json.detect_encoding(body), "replace").lstrip("\ufeff")
+
+
+def _read_object(text: str) -> Any:
+    """Returns the first object in a text. None if there is none."""
+    start = text.find("{")
+    if start < 0:
+        return None
+    for attempt in (text, _TRAILING_COMMA.sub("", text)):
+        try:
+            return _without_surrogates(_LENIENT.raw_decode(attempt, start)[0])
+        except (ValueError, RecursionError):
+            continue
+    return None
+
+
+def _without_surrogates(value: Any) -> Any:
+    if isinstance(value, str):
+        return _LONE_SURROGATE.sub("\ufffd", value)
+    if isinstance(value, list):
+        return [_without_surrogates(part) for part in value]
+    if isinstance(value, dict):
+        return {name: _without_surrogates(part) for name, part in value.items()}
+    return value
+
+
+def _join_events(text: str) -> Any:
+    lines = [line.strip() for line in text.splitlines()]
+    chunks = [_read_object(line) for line in lines if line.startswith(_EVENT)]
+    joined: dict[str, Any] = {"choices": []}
+    parts: list[str] = []
+    reason = None
+    for chunk in chunks:
+        if not isinstance(chunk, dict):
+            continue
+        joined |= {name: value for name, value in chunk.items() if value and name != "choices"}
+        choices = chunk.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if isinstance(choice, dict):
+            delta = choice.get("delta")
+            content = delta.get("content") if isinstance(delta, dict) else None
+            parts.append(content if isinstance(content, str) else "")
+            reason = choice.get("finish_reason") or reason
+    if parts:
+        joined["choices"] = [{"message": {"content": "".join(parts)}, "finish_reason": reason}]
+    return joined
+
+
+def _find_usage(text: str) -> dict[str, Any] | None:
+    counts: dict[str, Any] = {name: int(count) for name, count in _COUNT.findall(text)}
+    if not counts:
+        return None
+    cached = counts.pop("cached_tokens", 0)
+    return {"usage": counts | {"prompt_tokens_details": {"cached_tokens": cached}}}

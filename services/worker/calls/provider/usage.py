@@ -1,0 +1,71 @@
+"""Reads the tokens that a response reports."""
+
+import math
+from typing import Any, NamedTuple
+
+from headrace.jobs.v1 import jobs_pb2
+
+_MAX_TOKENS = 10**12  # anything greater is not a count
+
+
+class Tokens(NamedTuple):
+    """Tokens of one call.
+
+    Attributes:
+        input_tokens: Tokens of the chat.
+        output_tokens: Tokens of the answer.
+        cached_tokens: Part of input_tokens that came from the provider's prompt cache.
+        is_known: Whether the response reports input and output. Otherwise the cost of the call is unknown.
+    """
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cached_tokens: int = 0
+    is_known: bool = False
+
+    def add_to(self, usage: jobs_pb2.Usage) -> None:
+        """Adds them to a usage."""
+        usage.input_tokens += self.input_tokens
+        usage.output_tokens += self.output_tokens
+        usage.cached_tokens += self.cached_tokens
+
+
+def read_tokens(response: Any) -> Tokens:
+    """Returns the tokens that a response reports, also as floats or texts. 0 for those it does not report.
+
+    Args:
+        response: Decoded body, of any form.
+    """
+    counts = response.get("usage") if isinstance(response, dict) else None
+    if not isinstance(counts, dict):
+        return Tokens()
+    input_count = _first_count(counts, "prompt_tokens", "input_tokens")
+    output_count = _first_count(counts, "completion_tokens", "output_tokens")
+    total = _count(counts.get("total_tokens"))
+    if output_count is None and input_count is not None and total is not None:
+        output_count = max(0, total - input_count)
+    details = counts.get("prompt_tokens_details")
+    cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
+    return Tokens(
+        input_count or 0,
+        output_count or 0,
+        cached or 0,
+        is_known=bool(input_count) and output_count is not None,
+    )
+
+
+def _first_count(counts: dict[str, Any], *names: str) -> int | None:
+    found = (_count(counts.get(name)) for name in names)
+    return next((count for count in found if count is not None), None)
+
+
+def _count(value: Any) -> int | None:
+    """Returns a count of tokens, rounded up. None if it is not a count."""
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    return math.ceil(value) if 0 <= value < _MAX_TOKENS else None

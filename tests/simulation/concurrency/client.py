@@ -1,0 +1,132 @@
+"""A worker as its provider sees it: calls within the production limit, and items that come back later."""
+
+import heapq
+from collections import Counter
+from collections.abc import Iterable
+
+from services.worker.calls.concurrency_limit import DEFAULT_TIMEOUT_SECONDS, ConcurrencyLimit
+from services.worker.items.attempts.retries import retry_delay
+from tests.simulation.concurrency.events import Events
+from tests.simulation.concurrency.providers import ROUND_TRIP_SECONDS, Call, OpenProvider, Outcome
+
+_PUMP_PERIOD_SECONDS = 0.1
+
+
+class Client:
+    """Makes calls for endless items, or for a number of them.
+
+    Args:
+        events: Simulation.
+        provider: Called model.
+        ceiling: Maximum calls in flight.
+        item_count: Items. None for an endless number.
+        cooldown: Cool-down that several clients share.
+
+    Attributes:
+        limit: Limit under test.
+        counts: Calls that ended, by second and outcome.
+        levels: Times, and the calls in flight then.
+        last_answer_time: Time of the last answer.
+    """
+
+    def __init__(
+        self,
+        events: Events,
+        provider: OpenProvider,
+        ceiling: int,
+        item_count: int | None = None,
+        cooldown: "Cooldown | None" = None,
+    ) -> None:
+        self.limit = ConcurrencyLimit("simulated", ceiling, lambda: events.now)
+        self.counts: Counter[tuple[int, Outcome]] = Counter()
+        self.levels: list[tuple[float, int]] = []
+        self.last_answer_time = 0.0
+        self.item_count = item_count
+        self._events = events
+        self._provider = provider
+        self._cooldown = cooldown or Cooldown()
+        self._later: list[tuple[float, int, int]] = []
+        self._arrival = 0
+        self._look()
+
+    def count(self, outcome: Outcome, begin: float, end: float) -> int:
+        """Returns the calls with an outcome that ended in a span of whole seconds."""
+        return sum(self.counts[second, outcome] for second in range(int(begin), int(end)))
+
+    def time_at(self, level: float, after: float = 0.0) -> float:
+        """Returns the first time from which as many calls were in flight. Infinite if never."""
+        found = (time for time, count in self.levels if time > after and count >= level)
+        return next(found, float("inf"))
+
+    def _look(self) -> None:
+        self._begin_calls()
+        self.levels.append((self._events.now, self.limit.in_flight_count))
+        self._events.at(self._events.now + _PUMP_PERIOD_SECONDS, self._look)
+
+    def _begin_calls(self) -> None:
+        now = self._events.now
+        while self.limit.has_capacity and now >= self._cooldown.end:
+            attempt_count = self._next_item()
+            if attempt_count is None:
+                return
+            self.limit.in_flight_count += 1
+            begun = self.limit.begin()
+            call = Call(begun, attempt_count, deadline=now + DEFAULT_TIMEOUT_SECONDS, end=self._end)
+            self._events.at(now + ROUND_TRIP_SECONDS / 2, self._provider.arrive, call)
+
+    def _next_item(self) -> int | None:
+        """Returns the attempt number of the next item. None if there is no item now."""
+        if self._later and self._later[0][0] <= self._events.now:
+            return heapq.heappop(self._later)[2]
+        if self.item_count is not None:
+            if not self.item_count:
+                return None
+            self.item_count -= 1
+        return 1
+
+    def _end(self, call: Call, outcome: Outcome, retry_after: float | None) -> None:
+        if call.is_over:
+            return
+        call.is_over = True
+        self.counts[int(self._events.now), outcome] += 1
+        if outcome is Outcome.REJECTED:
+            self._hold(self.limit.note_rejection(call.begun))
+            if retry_after and self.limit.is_mostly_rejected:
+                self._cooldown.end = max(self._cooldown.end, self._events.now + retry_after)
+        else:
+            self.limit.note_answer(call.begun)
+        self.limit.in_flight_count -= 1
+        if outcome is Outcome.ANSWERED:
+            self.last_answer_time = self._events.now
+        else:
+            self._attempt_later(call, retry_after)
+        self._begin_calls()
+
+    def _attempt_later(self, call: Call, retry_after: float | None) -> None:
+        when = self._events.now + retry_delay(call.attempt_count, retry_after, self._events.rng.random)
+        self._arrival += 1
+        heapq.heappush(self._later, (when, self._arrival, call.attempt_count + 1))
+
+    def _hold(self, seconds: float) -> None:
+        self.limit.held_count += 1
+        self._events.at(self._events.now + seconds, self._end_hold)
+
+    def _end_hold(self) -> None:
+        self.limit.held_count -= 1
+        self._begin_calls()
+
+
+class Cooldown:
+    """A cool-down of the model, shared by clients.
+
+    Attributes:
+        end: Time at which it ends.
+    """
+
+    def __init__(self) -> None:
+        self.end = 0.0
+
+
+def total(clients: Iterable[Client], outcome: Outcome, begin: float, end: float) -> int:
+    """Returns the calls of all clients with an outcome that ended in a span."""
+    return sum(client.count(outcome, begin, end) for client in clients)
