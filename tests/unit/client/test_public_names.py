@@ -59,6 +59,7 @@ ERRORS = {
 RESOURCES = {
     "FailedAttempt",
     "Failure",
+    "FailureGroup",
     "ItemState",
     "Job",
     "JobClass",
