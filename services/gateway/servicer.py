@@ -197,16 +197,29 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         violations = await violations_of(request)
         if "\0" in request.request_id:
             violations.add("request_id", NO_NUL)
+        for place, reason in enumerate(request.reasons):
+            if "\0" in reason:
+                violations.add(f"reasons[{place}]", NO_NUL)
         violations.raise_if_any()
         response = await self._store.retry_job(
             results_pb2.RetryJobRequest(
                 job_id=canonical_job_id(request.job_id),
                 tenant=tenant_of(context),
                 request_id=request.request_id or str(uuid_utils.uuid7()),
+                reasons=request.reasons,
+                item_indexes=request.item_indexes,
             )
         )
         self._effects.carry_out(response.effects)
         return gateway_pb2.RetryJobResponse(job=response.job)
+
+    async def GetFailures(
+        self, request: gateway_pb2.GetFailuresRequest, context: Context
+    ) -> gateway_pb2.GetFailuresResponse:
+        """Groups the failed items of a job by reason; see the proto."""
+        await check_rules(request)
+        groups = await self._store.list_failure_reasons(canonical_job_id(request.job_id), tenant_of(context))
+        return gateway_pb2.GetFailuresResponse(groups=groups)
 
     async def ListKinds(
         self, request: gateway_pb2.ListKindsRequest, context: Context

@@ -1,5 +1,6 @@
 """Client of the results service, with deadlines and HeadraceErrors."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
 
 CALL_SECONDS = 10.0
 CREATE_SECONDS = 30.0
+# For a call that reads or writes a row for each item of a job.
+WHOLE_JOB_SECONDS = 60.0
 JOBS_PER_READ = 10_000
 
 _NO_RESPONSE = frozenset(
@@ -114,7 +117,16 @@ class StoreClient:
 
     async def retry_job(self, request: results_pb2.RetryJobRequest) -> results_pb2.RetryJobResponse:
         """Starts a new round of a job."""
-        return await _call(self._stub.RetryJob, request)
+        return await _call(self._stub.RetryJob, request, WHOLE_JOB_SECONDS)
+
+    async def list_failure_reasons(self, job_id: str, tenant: str) -> Sequence[jobs_pb2.FailureGroup]:
+        """Returns the failed items of a job by reason, largest group first.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        request = results_pb2.ListFailureReasonsRequest(job_id=job_id, tenant=tenant)
+        return (await _call(self._stub.ListFailureReasons, request, WHOLE_JOB_SECONDS)).groups
 
     async def list_workers(self) -> results_pb2.ListWorkersResponse:
         """Returns the recent workers, live ones first."""

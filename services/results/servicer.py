@@ -5,6 +5,7 @@ from typing import Any
 import grpc
 
 from services.results.database.database import Database
+from services.results.pages.failure_reasons import list_failure_reasons
 from services.results.pages.jobs import get_jobs, list_jobs
 from services.results.pages.recorded_results import list_recorded_results
 from services.results.pages.results import list_results
@@ -95,6 +96,12 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
     async def RetryJob(self, request: pb.RetryJobRequest, context: Context) -> pb.RetryJobResponse:
         """Starts a new round of a job."""
         return await retry_job(self._database, request)
+
+    async def ListFailureReasons(
+        self, request: pb.ListFailureReasonsRequest, context: Context
+    ) -> pb.ListFailureReasonsResponse:
+        """Groups the failed items of a job by reason."""
+        return await list_failure_reasons(self._database, request)
 
     async def ListWorkers(self, request: pb.ListWorkersRequest, context: Context) -> pb.ListWorkersResponse:
         """Returns the workers seen in the last hour."""

@@ -239,9 +239,13 @@ class Store:
     async def resume(self, job_id: str, tenant: str = "default") -> pb.ResumeJobResponse:
         return await self.stub.ResumeJob(pb.ResumeJobRequest(job_id=job_id, tenant=tenant))
 
-    async def retry(self, job_id: str, request_id: str = "again") -> pb.RetryJobResponse:
-        request = pb.RetryJobRequest(job_id=job_id, tenant="default", request_id=request_id)
-        return await self.stub.RetryJob(request)
+    async def retry(self, job_id: str, request_id: str = "again", **selection: Any) -> pb.RetryJobResponse:
+        names = {"job_id": job_id, "tenant": "default", "request_id": request_id}
+        return await self.stub.RetryJob(pb.RetryJobRequest(**names, **selection))
+
+    async def failures(self, job_id: str, tenant: str = "default") -> list[jobs_pb2.FailureGroup]:
+        request = pb.ListFailureReasonsRequest(job_id=job_id, tenant=tenant)
+        return list((await self.stub.ListFailureReasons(request)).groups)
 
     def purger(self, retention_hours: float = 1.0) -> Purger:
         """Returns a purger that runs only when called, without pauses."""

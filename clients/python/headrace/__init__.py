@@ -23,6 +23,7 @@ from headrace.reasons import ErrorReason
 from headrace.resources import (
     FailedAttempt,
     Failure,
+    FailureGroup,
     ItemState,
     Job,
     JobClass,
@@ -50,6 +51,7 @@ __all__ = [
     "FailedAttempt",
     "FailedPreconditionError",
     "Failure",
+    "FailureGroup",
     "FieldViolation",
     "HeadraceError",
     "InternalError",

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, S
 from types import TracebackType
 from typing import Any, Self, Unpack
 
-from headrace._messages.conversion import to_job, to_kind_info, to_worker_info
+from headrace._messages.conversion import to_failure_group, to_job, to_kind_info, to_worker_info
 from headrace._messages.enum_names import from_item_state, from_job_states
 from headrace._messages.job_options import option_fields
 from headrace._messages.request_building import build_request
@@ -19,7 +19,17 @@ from headrace._submitting.submission import submit_job, submit_request
 from headrace._transport.connection import GatewayConnection
 from headrace.gateway.v1 import gateway_pb2
 from headrace.options import JobOptions
-from headrace.resources import ItemState, Job, JobEstimate, JobEvent, JobState, KindInfo, Result, WorkerInfo
+from headrace.resources import (
+    FailureGroup,
+    ItemState,
+    Job,
+    JobEstimate,
+    JobEvent,
+    JobState,
+    KindInfo,
+    Result,
+    WorkerInfo,
+)
 
 DEFAULT_TARGET = "localhost:50051"
 
@@ -264,23 +274,48 @@ class Client:
         response = await self._connection.call(self._connection.stub.ResumeJob, request)
         return to_job(response.job)
 
-    async def retry(self, job_id: str, *, request_id: str | None = None) -> Job:
-        """Starts a new round of every item without a success, and returns the job, which is live again.
+    async def failures(self, job_id: str) -> Sequence[FailureGroup]:
+        """Returns the failed items of a job by reason, largest group first: the 50 largest groups.
 
-        Failed items run again, and so do items that a cancellation or an expiry left without a result.
-        Successes stay. The job_timeout starts again. A job that has not ended, or has only successes, is
+        Raises:
+            NotFoundError: The job does not exist, or it belongs to another tenant.
+        """
+        request = build_request(gateway_pb2.GetFailuresRequest, job_id=job_id)
+        response = await self._connection.call(self._connection.stub.GetFailures, request)
+        return [to_failure_group(group) for group in response.groups]
+
+    async def retry(
+        self,
+        job_id: str,
+        *,
+        reasons: Iterable[str] = (),
+        item_indexes: Iterable[int] = (),
+        request_id: str | None = None,
+    ) -> Job:
+        """Starts a new round of a finished job, and returns the job, which is live again.
+
+        Every item without a success runs: failed ones, and those that a cancellation or an expiry left
+        without a result. With ``reasons`` or ``item_indexes``, only the selected ones run. The others count
+        as failed in the new round: a failure stays, and an item without a result fails (ITEM_NOT_SELECTED).
+        Successes stay. The job_timeout starts again. A job that has not ended, or has nothing to run, is
         returned unchanged. Streams that have ended stay ended: watch again.
 
         Args:
             job_id: UUID of the job.
-            request_id: Name of the wanted round, up to 128 characters. A second call with it starts nothing.
-                Default: a new UUID.
+            reasons: Reasons of the failed items to run, up to 20.
+            item_indexes: Other items to run, by their index, up to 10,000. Successes are ignored.
+            request_id: Name of the wanted round, up to 128 characters. A second call with it starts nothing,
+                even with another selection. Default: a new UUID.
 
         Raises:
             NotFoundError: The job does not exist, or it belongs to another tenant.
         """
         request = build_request(
-            gateway_pb2.RetryJobRequest, job_id=job_id, request_id=request_id or str(uuid.uuid4())
+            gateway_pb2.RetryJobRequest,
+            job_id=job_id,
+            request_id=request_id or str(uuid.uuid4()),
+            reasons=(reasons,) if isinstance(reasons, str) else reasons,
+            item_indexes=item_indexes,
         )
         response = await self._connection.call(self._connection.stub.RetryJob, request)
         return to_job(response.job)

@@ -321,6 +321,15 @@ class ErrorReason(StrEnum):
     Metadata: none.
     """
 
+    ITEM_NOT_SELECTED = "ITEM_NOT_SELECTED"
+    """The item had no result when its job was cancelled, failed or expired, and a retry of other items did
+    not select it.
+
+    Remedy: RetryJob with this reason, or without a selection, runs the item.
+    Code: item.
+    Metadata: none.
+    """
+
     WORKER_CUT_OFF = "WORKER_CUT_OFF"
     """The worker lost contact with the store and made no more calls. The item is retried.
 

@@ -10,6 +10,7 @@ from headrace._transport.background_loop import BackgroundLoop
 from headrace.client import Client
 from headrace.options import JobOptions
 from headrace.resources import (
+    FailureGroup,
     ItemState,
     Job,
     JobEstimate,
@@ -154,9 +155,22 @@ class SyncClient:
         """Resumes a paused job and returns it; see ``Client.resume``."""
         return self._loop.run(self._client.resume(job_id, budget_micros=budget_micros))
 
-    def retry(self, job_id: str, *, request_id: str | None = None) -> Job:
-        """Starts a new round of every item without a success; see ``Client.retry``."""
-        return self._loop.run(self._client.retry(job_id, request_id=request_id))
+    def failures(self, job_id: str) -> Sequence[FailureGroup]:
+        """Returns the failed items of a job by reason, largest group first; see ``Client.failures``."""
+        return self._loop.run(self._client.failures(job_id))
+
+    def retry(
+        self,
+        job_id: str,
+        *,
+        reasons: Iterable[str] = (),
+        item_indexes: Iterable[int] = (),
+        request_id: str | None = None,
+    ) -> Job:
+        """Starts a new round of the items without a success, or of selected ones; see ``Client.retry``."""
+        return self._loop.run(
+            self._client.retry(job_id, reasons=reasons, item_indexes=item_indexes, request_id=request_id)
+        )
 
     def kinds(self) -> Sequence[KindInfo]:
         """Returns the kinds of work that jobs can name, ordered by name; see ``Client.kinds``."""

@@ -18,11 +18,14 @@ _ROUND = "SELECT p.round FROM job_progress p WHERE p.job_id = :job_id AND p.tena
 _RESULTS = """
 SELECT e.item_index, e.state, e.output, e.output_bytes, e.error_reason, e.error_message, e.attempt_count,
     e.call_count, e.input_tokens, e.output_tokens, e.cached_tokens, e.cost_micros, e.finish_time,
-    e.failed_attempts
+    e.failed_attempts, e.error_detail
 FROM ROWS(k: item_index bigint, round bigint) CROSS JOIN results e
 WHERE e.job_id = :job_id AND e.item_index = k.item_index AND e.round = k.round"""
-# Bytes of the texts of a result. Those of its error message are an upper bound.
-TEXT_BYTES = "e.output_bytes + 4 * length(e.error_message) + length(e.failed_attempts) AS text_bytes"
+# Bytes of the texts of a result. Those of its error are an upper bound.
+TEXT_BYTES = (
+    "e.output_bytes + 4 * length(e.error_message) + 4 * length(e.error_detail) + length(e.failed_attempts)"
+    " AS text_bytes"
+)
 _KEYS = f"""
 SELECT e.item_index, e.round, {TEXT_BYTES} FROM results e
 WHERE e.job_id = :job_id AND e.item_index > :after AND (e.round = 0 OR e.round = :round)"""
@@ -47,14 +50,12 @@ async def _list_in(
     tx: Transaction, request: results_pb2.ListResultsRequest
 ) -> results_pb2.ListResultsResponse:
     job_id = canonical_id(request.job_id)
-    found = await tx.run(_ROUND, {"job_id": job_id, "tenant": request.tenant})
-    if not found:
-        raise job_not_found(request.job_id)
+    current_round = await read_round(tx, request.job_id, request.tenant)
     size = page_size(request.page_size)
     plain = {
         "job_id": job_id,
         "after": request.after_item_index,
-        "round": found[0].round,
+        "round": current_round,
         "state": request.item_state,
         "limit": size + 1,
     }
@@ -62,6 +63,19 @@ async def _list_in(
     page = fit_page(keys[:size])
     results = await read_results(tx, job_id, page)
     return results_pb2.ListResultsResponse(results=results, has_more=len(keys) > len(page))
+
+
+async def read_round(tx: Transaction, job_id: str, tenant: str) -> int:
+    """Returns the current round of a tenant's job.
+
+    Raises:
+        NotFoundError: The tenant has no such job.
+    """
+    found = await tx.run(_ROUND, {"job_id": canonical_id(job_id), "tenant": tenant})
+    if not found:
+        raise job_not_found(job_id)
+    current_round: int = found[0].round
+    return current_round
 
 
 async def read_results(tx: Transaction, job_id: str, keys: Sequence[Row[Any]]) -> list[jobs_pb2.Result]:

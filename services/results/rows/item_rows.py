@@ -50,6 +50,7 @@ class NewResult(NamedTuple):
     cost_micros: int
     finish_time: int
     failed_attempts: str = ""
+    error_detail: str = ""
 
 
 class Attempts(NamedTuple):
@@ -74,6 +75,7 @@ class Attempts(NamedTuple):
     error_message: str
     failed_attempts: str = ""
     work_time: int = 0
+    error_detail: str = ""
 
     @property
     def usage(self) -> Usage:
@@ -100,13 +102,13 @@ class ItemRange(NamedTuple):
 # reads all results at every call until the table is analysed again.
 _INSERT = f"""
 INSERT INTO results (job_id, item_index, round, seq, state, output, output_bytes, error_reason,
-    error_message, attempt_count, {_USAGE_NAMES}, finish_time, failed_attempts)
+    error_message, attempt_count, {_USAGE_NAMES}, finish_time, failed_attempts, error_detail)
 SELECT r.job_id, r.item_index, r.round, r.seq, r.state, r.output, r.output_bytes, r.error_reason,
     r.error_message, r.attempt_count, r.call_count, r.input_tokens, r.output_tokens, r.cached_tokens,
-    r.cost_micros, r.finish_time, r.failed_attempts
+    r.cost_micros, r.finish_time, r.failed_attempts, r.error_detail
 FROM ROWS(r: job_id text, item_index bigint, round bigint, current_round bigint, seq bigint, state bigint,
     output text, output_bytes bigint, error_reason text, error_message text, attempt_count bigint, {_USAGE},
-    finish_time bigint, failed_attempts text)
+    finish_time bigint, failed_attempts text, error_detail text)
 WHERE (SELECT 1 FROM results e WHERE e.job_id = r.job_id AND e.item_index = r.item_index
        AND e.round IN (0, r.current_round) LIMIT 1) IS NULL
 ON CONFLICT DO NOTHING RETURNING job_id, item_index"""
@@ -121,7 +123,8 @@ AND t.item_index >= k.first_index AND t.item_index < k.end_index"""
 _SAVE_ATTEMPTS = f"""
 INSERT INTO item_attempts ({", ".join(Attempts._fields)}) SELECT {", ".join(Attempts._fields)}
 FROM ROWS(attempted: job_id text, item_index bigint, round bigint, attempt_count bigint, due_time bigint,
-    {_USAGE}, error_reason text, error_message text, failed_attempts text, work_time bigint) WHERE true
+    {_USAGE}, error_reason text, error_message text, failed_attempts text, work_time bigint,
+    error_detail text) WHERE true
 ON CONFLICT (job_id, item_index) DO UPDATE SET
 {", ".join(f"{name} = excluded.{name}" for name in Attempts._fields[2:])}"""
 

@@ -60,7 +60,6 @@ def duration_of(message: Message, field: str) -> int | None:
 
 def job_message(job: JobFacts) -> jobs_pb2.Job:
     """Returns the snapshot of a job."""
-    error = jobs_pb2.Error(reason=job.error_reason, message=job.error_message) if job.error_reason else None
     return jobs_pb2.Job(
         job_id=job.job_id,
         kind=job.kind,
@@ -72,7 +71,7 @@ def job_message(job: JobFacts) -> jobs_pb2.Job:
         finish_time=timestamp(job.finish_time),
         progress=_progress_message(job),
         usage=usage_message(job),
-        error=error,
+        error=_error_message(job) if job.error_reason else None,
         pause_reason=cast("jobs_pb2.PauseReason", job.pause_reason),
         seq=job.seq,
         tenant=job.tenant,
@@ -80,6 +79,10 @@ def job_message(job: JobFacts) -> jobs_pb2.Job:
         budget_micros=job.budget_micros,
         options=options_message(job),
     )
+
+
+def _error_message(row: Any) -> jobs_pb2.Error:
+    return jobs_pb2.Error(reason=row.error_reason, message=row.error_message, detail=row.error_detail)
 
 
 def _progress_message(job: JobFacts) -> jobs_pb2.Progress:
@@ -132,7 +135,7 @@ def result_message(row: Row[Any]) -> jobs_pb2.Result:
         item_index=row.item_index,
         state=cast("jobs_pb2.ItemState", row.state),
         output=row.output,
-        error=jobs_pb2.Error(reason=row.error_reason, message=row.error_message) if failed else None,
+        error=_error_message(row) if failed else None,
         attempt_count=row.attempt_count,
         usage=usage_message(row),
         finish_time=timestamp(row.finish_time),

@@ -2,6 +2,7 @@
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.reasons import ErrorReason
+from services.shared.failed_attempts import MAX_DETAIL_CHARACTERS
 from services.stubs.results.v1 import results_pb2
 
 MAX_OUTPUT_BYTES = 3 * 1024 * 1024
@@ -39,3 +40,4 @@ def fail_item(item: results_pb2.ItemRecord, reason: str, message: str) -> None:
 def _truncate_error(error: jobs_pb2.Error) -> None:
     error.reason = error.reason.replace("\0", "")[:MAX_REASON_CHARACTERS]
     error.message = error.message.replace("\0", "\ufffd")[:MAX_MESSAGE_CHARACTERS]
+    error.detail = error.detail.replace("\0", "\ufffd")[:MAX_DETAIL_CHARACTERS]

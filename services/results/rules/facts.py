@@ -8,6 +8,10 @@ class JobFacts:
     """A job. Its fields are the columns of job_progress and those of jobs that rules read.
 
     Instants and durations are in microseconds.
+
+    Attributes:
+        carried_count: Failed items that the current round did not run, because its retry did not select them.
+            Part of failed_count.
     """
 
     job_id: str
@@ -37,6 +41,7 @@ class JobFacts:
     stopping_to: int = 0
     error_reason: str = ""
     error_message: str = ""
+    error_detail: str = ""
     not_before: int = 0
     wake_time: int | None = None
     leasable: bool = False
@@ -54,6 +59,7 @@ class JobFacts:
     worker_options: str = ""
     budget_micros: int | None = None
     reserved_micros: int = 0
+    carried_count: int = 0
 
     @property
     def free_chunk_count(self) -> int:

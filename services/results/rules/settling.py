@@ -22,6 +22,7 @@ _SNAPSHOT_FACTS = (
     "pause_reason",
     "error_reason",
     "error_message",
+    "error_detail",
     "start_time",
     "finish_time",
     "expire_time",
@@ -56,16 +57,19 @@ def settle(job: JobFacts, now: int, first_due: int, latest_reason: str = "") -> 
 
 
 def _end_if_over(job: JobFacts, now: int, latest_reason: str) -> None:
+    all_done = not job.upload_open and job.succeeded_count + job.failed_count >= job.total_count
+    # Carried failures count at the end of the round only. Otherwise they could end it before it runs an item.
+    carried_count = 0 if all_done else job.carried_count
+    failed_count, total_count = job.failed_count - carried_count, job.total_count - carried_count
     is_judged = not job.upload_open and not job.stopping_to
-    if is_judged and has_failed(job.failed_count, job.total_count, job.max_failed_ratio):
+    if is_judged and has_failed(failed_count, total_count, job.max_failed_ratio):
         job.stopping_to = jobs_pb2.JOB_STATE_FAILED
         job.error_reason = ErrorReason.TOO_MANY_FAILED_ITEMS
         latest = f"; the latest for {latest_reason}" if latest_reason else ""
         job.error_message = (
-            f"{job.failed_count} of {job.total_count} items failed, "
+            f"{failed_count} of {total_count} items failed, "
             f"and max_failed_ratio is {job.max_failed_ratio:g}{latest}"
         )
-    all_done = not job.upload_open and job.succeeded_count + job.failed_count >= job.total_count
     if not all_done:
         expire_if_late(job, now)
     if all_done or (job.stopping_to and job.leased_chunk_count == 0):

@@ -107,6 +107,7 @@ def _new_result(job: JobFacts, item: results_pb2.ItemRecord, now: int) -> NewRes
         output_bytes=0 if failed else len(item.output.encode()),
         error_reason=item.error.reason,
         error_message=item.error.message,
+        error_detail=item.error.detail,
         attempt_count=item.attempt_count,
         **usage_of(item.usage)._asdict(),
         finish_time=now,
@@ -136,6 +137,7 @@ def _new_attempts(job: JobFacts, deferral: results_pb2.ItemDeferral, now: int) -
         **usage_of(deferral.usage)._asdict(),
         error_reason=deferral.error.reason,
         error_message=deferral.error.message,
+        error_detail=deferral.error.detail,
         failed_attempts=encode_attempts(deferral.failed_attempts),
         work_time=duration_of(deferral, "work_time") or 0,
     )
@@ -149,6 +151,7 @@ def _fail_job(transition: Transition, finder: ChunkFinder, record: results_pb2.J
         job.stopping_to = jobs_pb2.JOB_STATE_FAILED
         job.error_reason = record.job_error.reason or ErrorReason.JOB_FAILED
         job.error_message = record.job_error.message
+        job.error_detail = record.job_error.detail
 
 
 def _pause_job(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:

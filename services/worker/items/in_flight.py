@@ -34,7 +34,7 @@ class LimitedRunner(AttemptRunner, Protocol):
 
     @property
     def limited_count(self) -> int:
-        """Calls waiting for a rate limit or for a slot of their tenant."""
+        """Calls waiting for a rate limit, for their tenant, or behind their model's limit."""
 
 
 class ItemsInFlight:

@@ -147,10 +147,9 @@ class ItemScheduler:
         """Forgets leases that results gave to other workers; calls in flight still end and are recorded."""
         for ref in refs:
             chunk = self._leased.find(ref)
-            if chunk is None or chunk.releasing:
+            if chunk is None or chunk.releasing or (chunk.unacknowledged_count and not chunk.unfinished):
                 continue
-            if chunk.unfinished or not chunk.unacknowledged_count:
-                self._reporting.lose_chunk(chunk)
+            self._reporting.lose_chunk(chunk)
 
     async def drain(self, grace_seconds: float) -> None:
         """Starts nothing more, lets calls in flight end within the grace period, and releases everything."""

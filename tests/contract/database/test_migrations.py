@@ -170,6 +170,14 @@ async def test_results_show_their_failed_attempts(renamed):
     ]
 
 
+async def test_errors_from_before_the_providers_words_have_none(renamed):
+    database, options = renamed
+    request = pb.ListResultsRequest(job_id=list(options)[2], tenant="a", page_size=10, after_item_index=-1)
+    (result,) = (await list_results(database, request)).results
+    assert (result.error.reason, result.error.detail) == ("BAD", "")
+    assert [each.error.detail for each in result.failed_attempts] == ["", ""]
+
+
 async def test_workers_say_whether_their_limits_are_degraded(renamed):
     database, _ = renamed
     workers = (await list_workers(database)).workers

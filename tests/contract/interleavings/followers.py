@@ -1,5 +1,7 @@
 """Readers that follow the results of a job."""
 
+from collections.abc import Callable
+
 from headrace.jobs.v1 import jobs_pb2
 from services.stubs.results.v1 import results_pb2 as pb
 
@@ -49,7 +51,12 @@ class Follower:
             counts = page.job.progress
             assert len(self.seen) == counts.succeeded_count + counts.failed_count, "a result was left out"
 
-    def begin_round(self) -> None:
-        """Forgets failures: in a new round they may come again."""
+    def begin_round(self, run: Callable[[jobs_pb2.Result], bool]) -> None:
+        """Forgets the failures that run again: they may come again.
+
+        Args:
+            run: Whether a failed item runs in the new round.
+        """
         succeeded = jobs_pb2.ITEM_STATE_SUCCEEDED
-        self.seen = {index for index in self.seen if self.latest[index].state == succeeded}
+        latest = {index: self.latest[index] for index in self.seen}
+        self.seen = {index for index, each in latest.items() if each.state == succeeded or not run(each)}

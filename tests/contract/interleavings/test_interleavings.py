@@ -307,10 +307,20 @@ class Interleavings(StoreUnderTest):
             return
         assert (response.job != before) == (before.state == jobs_pb2.JOB_STATE_PAUSED)
 
-    @rule(job_id=jobs)
-    def retry(self, job_id: str) -> None:
+    @rule(
+        job_id=jobs,
+        reasons=st.sampled_from([[], [], ["BAD"], ["ITEM_NOT_SELECTED"]]),
+        item_indexes=st.sampled_from([[], [], [0], [1, 3, 19]]),
+    )
+    def retry(self, job_id: str, reasons: list[str], item_indexes: list[int]) -> None:
         before = self.get(job_id)
-        request = pb.RetryJobRequest(job_id=job_id, tenant="t", request_id=self.name())
+        selection = {"reasons": reasons, "item_indexes": item_indexes}
+        request = pb.RetryJobRequest(job_id=job_id, tenant="t", request_id=self.name(), **selection)
+
+        def runs(result: jobs_pb2.Result) -> bool:
+            is_selected = result.error.reason in reasons or result.item_index in item_indexes
+            return is_selected or not (reasons or item_indexes)
+
         response = self.run(retry_job(self.database, request))
         self.check_effects(response.effects)
         again = self.run(retry_job(self.database, request))
@@ -320,7 +330,7 @@ class Interleavings(StoreUnderTest):
         elif response.job != before:
             self.latest.pop(job_id, None)
             for follower in self.followers[job_id]:
-                follower.begin_round()
+                follower.begin_round(runs)
 
     @rule(place=workers_at, listed=st.booleans())
     def beat(self, place: int, listed: bool) -> None:

@@ -48,11 +48,13 @@ def job_message(
     )
 
 
-def result_message(index: int, output: str = '{"label":"a"}', error: str = "") -> jobs_pb2.Result:
+def result_message(
+    index: int, output: str = '{"label":"a"}', error: str = "", detail: str = ""
+) -> jobs_pb2.Result:
     result = jobs_pb2.Result(item_index=index, attempt_count=1, finish_time=Timestamp(seconds=1_800_000_000))
     if error:
         result.state = jobs_pb2.ITEM_STATE_FAILED
-        result.error.CopyFrom(jobs_pb2.Error(reason=error, message="it went wrong"))
+        result.error.CopyFrom(jobs_pb2.Error(reason=error, message="it went wrong", detail=detail))
     else:
         result.state = jobs_pb2.ITEM_STATE_SUCCEEDED
         result.output = output
@@ -320,6 +322,24 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
         ]
         page, token = self._page(sorted(results, key=lambda r: r.item_index), request.page_token)
         return gateway_pb2.GetResultsResponse(results=page, next_page_token=token)
+
+    async def GetFailures(self, request, context):
+        await self._begin(request, context)
+        groups: dict[str, jobs_pb2.FailureGroup] = {}
+        for _seq, result in self.recorded:
+            if result.HasField("error"):
+                group = groups.setdefault(
+                    result.error.reason,
+                    jobs_pb2.FailureGroup(
+                        reason=result.error.reason,
+                        first_item_index=result.item_index,
+                        first_message=result.error.message,
+                        first_detail=result.error.detail,
+                    ),
+                )
+                group.item_count += 1
+        ordered = sorted(groups.values(), key=lambda group: -group.item_count)
+        return gateway_pb2.GetFailuresResponse(groups=ordered)
 
     def _page(self, rows, token: str):
         start = int(token or 0)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from headrace import PauseReason
+from headrace import FailureGroup, PauseReason
 from headrace.errors import InvalidArgumentError, NotFoundError, UnavailableError
 
 START = datetime(2030, 1, 31, 18, 0, 0, 250_000, tzinfo=UTC)
@@ -30,6 +30,27 @@ async def test_a_retry_is_repeated_with_the_same_request_id(client, gateway, mak
     assert gateway.requests[-1].request_id == "mine"
     await client.retry(job_id)
     assert gateway.requests[-1].request_id not in names
+
+
+async def test_a_retry_selects_items_by_reason_and_by_index(client, gateway, make_job, job_id):
+    gateway.jobs = [make_job(state="FAILED")]
+    await client.retry(job_id, reasons=["BAD", "WORSE"], item_indexes=range(3))
+    sent = gateway.requests[-1]
+    assert (list(sent.reasons), list(sent.item_indexes)) == (["BAD", "WORSE"], [0, 1, 2])
+    await client.retry(job_id, reasons="BAD")
+    assert list(gateway.requests[-1].reasons) == ["BAD"]
+
+
+async def test_failures_are_grouped_by_reason(client, gateway, make_result, job_id):
+    gateway.recorded = [
+        (1, make_result(0, error="WORSE")),
+        (1, make_result(1, error="BAD", detail="no such label")),
+        (1, make_result(2, error="BAD")),
+    ]
+    assert await client.failures(job_id) == [
+        FailureGroup("BAD", 2, 1, "it went wrong", "no such label"),
+        FailureGroup("WORSE", 1, 0, "it went wrong"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["pause", "resume", "retry"])
@@ -71,6 +92,14 @@ async def test_the_round_of_a_retry_can_be_named(cli, gateway, make_job, job_id)
     gateway.jobs = [make_job(state="FAILED")]
     assert (await cli.run("retry", job_id, "--request-id", "mine")).code == 0
     assert gateway.requests[-1].request_id == "mine"
+
+
+async def test_the_items_of_a_retry_are_selected(cli, gateway, make_job, job_id):
+    gateway.jobs = [make_job(state="FAILED")]
+    chosen = ["--reason", "BAD", "--reason", "WORSE", "--item", "7", "--item", "0"]
+    assert (await cli.run("retry", job_id, *chosen)).code == 0
+    sent = gateway.requests[-1]
+    assert (list(sent.reasons), list(sent.item_indexes)) == (["BAD", "WORSE"], [7, 0])
 
 
 async def test_a_start_is_given_with_its_offset(cli, gateway, tmp_path):

@@ -62,6 +62,7 @@ async def test_each_unary_call_answers_as_that_of_client_does(client, sync_clien
     assert await asyncio.to_thread(sync_client.get, job_id) == await client.get(job_id)
     assert await asyncio.to_thread(sync_client.kinds) == await client.kinds()
     assert await asyncio.to_thread(sync_client.workers) == await client.workers()
+    assert await asyncio.to_thread(sync_client.failures, job_id) == await client.failures(job_id)
     for name in ("pause", "resume", "cancel", "retry"):
         call = getattr(sync_client, name)
         assert await asyncio.to_thread(call, job_id) == await getattr(client, name)(job_id)

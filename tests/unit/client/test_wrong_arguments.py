@@ -18,6 +18,8 @@ WRONG = [
     ("pause", {"job_id": 5}, "job_id", "must be a str"),
     ("resume", {"job_id": 5}, "job_id", "must be a str"),
     ("retry", {"job_id": "x", "request_id": 5}, "request_id", "must be a str"),
+    ("retry", {"job_id": "x", "reasons": [5]}, "reasons", "must be a str"),
+    ("retry", {"job_id": "x", "item_indexes": 5}, "item_indexes", "must be an int"),
     ("watch", {"job_id": SURROGATE}, "job_id", "surrogates"),
     ("watch", {"job_id": "x", "resume_token": 5}, "resume_token", "must be a str"),
     ("results", {"job_id": 5}, "job_id", "must be a str"),

@@ -220,6 +220,13 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         self._move(request, response, jobs_pb2.JOB_STATE_PENDING, TERMINAL)
         return response
 
+    async def ListFailureReasons(self, request, context):
+        await self._enter("ListFailureReasons", request)
+        job = self._job_of(request)
+        count = job.progress.failed_count
+        groups = [jobs_pb2.FailureGroup(reason="BAD", item_count=count)] if count else []
+        return results_pb2.ListFailureReasonsResponse(groups=groups)
+
     async def ListWorkers(self, request, context):
         await self._enter("ListWorkers", request)
         return results_pb2.ListWorkersResponse(workers=self.live_workers)

@@ -5,6 +5,7 @@ import time
 import pytest
 
 from headrace.gateway.v1.gateway_pb2 import (
+    GetFailuresRequest,
     PauseJobRequest,
     ResumeJobRequest,
     RetryJobRequest,
@@ -65,6 +66,42 @@ async def test_a_wrong_request_id_of_a_retry_is_named(gateway, failure_of, submi
     job = await submit(gateway)
     call = gateway.stub.RetryJob(RetryJobRequest(job_id=job.job_id, request_id=request_id))
     assert [violation.field for violation in (await failure_of(call)).violations] == ["request_id"]
+
+
+async def test_a_retry_passes_its_selection_on(gateway, results, submit):
+    job = await submit(gateway)
+    selection = {"reasons": ["BAD"], "item_indexes": [3, 1]}
+    await gateway.stub.RetryJob(RetryJobRequest(job_id=job.job_id, **selection))
+    (sent,) = results.requests["RetryJob"]
+    assert (list(sent.reasons), list(sent.item_indexes)) == (["BAD"], [3, 1])
+
+
+@pytest.mark.parametrize(
+    ("selection", "fields"),
+    [
+        ({"reasons": ["", "a\0b", "x" * 101]}, ["reasons[0]", "reasons[2]", "reasons[1]"]),
+        ({"reasons": ["BAD"] * 21}, ["reasons"]),
+        ({"item_indexes": [0, -1]}, ["item_indexes[1]"]),
+        ({"item_indexes": [0] * 10_001}, ["item_indexes"]),
+    ],
+)
+async def test_a_wrong_selection_of_a_retry_is_named(gateway, failure_of, submit, selection, fields):
+    job = await submit(gateway)
+    call = gateway.stub.RetryJob(RetryJobRequest(job_id=job.job_id, **selection))
+    assert [violation.field for violation in (await failure_of(call)).violations] == fields
+
+
+async def test_failures_are_those_of_the_store(gateway, results, submit, failure_of):
+    job = await submit(gateway)
+    results.jobs[job.job_id].progress.failed_count = 3
+    response = await gateway.stub.GetFailures(GetFailuresRequest(job_id=job.job_id.upper()))
+    assert list(response.groups) == [jobs_pb2.FailureGroup(reason="BAD", item_count=3)]
+    other = gateway.stub.GetFailures(
+        GetFailuresRequest(job_id=job.job_id), metadata=[("headrace-tenant", "b")]
+    )
+    assert (await failure_of(other)).reason == "JOB_NOT_FOUND"
+    wrong = gateway.stub.GetFailures(GetFailuresRequest(job_id="x"))
+    assert [violation.field for violation in (await failure_of(wrong)).violations] == ["job_id"]
 
 
 def scheduled(seconds, nanos=0, **fields):

@@ -32,6 +32,9 @@ SAID = {
     "repeated.max_items": lambda value: f"to {value:,}",
     "repeated.unique": lambda _: "each once",
     "repeated.items.string.max_bytes": lambda value: f"{value // MEGABYTE} MB",
+    "repeated.items.string.min_len": lambda value: f"{value} to ",
+    "repeated.items.string.max_len": lambda value: f" to {value:,} characters",
+    "repeated.items.int64.gte": lambda value: f"from {value}",
 }
 # A value that breaks the rule.
 WRONG = {
@@ -50,6 +53,9 @@ WRONG = {
     "repeated.max_items": lambda value: ["1"] * (value + 1),
     "repeated.unique": lambda _: [1, 1],
     "repeated.items.string.max_bytes": lambda value: ["1", "x" * (value + 1)],
+    "repeated.items.string.min_len": lambda value: ["x" * (value - 1)],
+    "repeated.items.string.max_len": lambda value: ["x" * (value + 1)],
+    "repeated.items.int64.gte": lambda value: [value - 1],
     "repeated.items.enum.defined_only": lambda _: [999],
     "repeated.items.enum.not_in": list,
 }
@@ -88,7 +94,11 @@ def test_protovalidate_finds_every_rule_through_the_stubs(rules, violated):
     for rule in rules:
         if rule.path != "ignore":
             make = GetMessageClass(descriptor_pool.Default().FindMessageTypeByName(rule.message))
-            wrong = make(**{rule.field: WRONG[rule.path](rule.value)})
+            field = make.DESCRIPTOR.fields_by_name[rule.field]
+            value = WRONG[rule.path](rule.value)
+            if rule.path == "repeated.max_items" and field.type == field.TYPE_INT64:
+                value = [int(each) for each in value]
+            wrong = make(**{rule.field: value})
             found = {rule_id for field, rule_id in violated(wrong) if field == rule.field}
             assert found & rule_ids(rule), f"{rule.message}.{rule.field}: {rule.path}"
 

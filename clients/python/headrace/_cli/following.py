@@ -8,7 +8,7 @@ import typer
 from headrace._cli.execution import DONE, JOB_DID_NOT_SUCCEED
 from headrace._cli.json_lines import write_json_now
 from headrace._cli.progress import ProgressDisplay
-from headrace._cli.text import summary
+from headrace._cli.text import printable, summary
 from headrace.client import Client
 from headrace.resources import Job, JobState
 
@@ -53,4 +53,6 @@ async def _show_progress(client: Client, job_id: str) -> Job | None:
                 job = event.job
     if job is not None:
         typer.echo(summary(job))
+        if job.error and job.error.detail:
+            typer.echo(f"detail: {printable(job.error.detail)}")
     return job

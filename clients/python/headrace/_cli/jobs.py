@@ -127,6 +127,16 @@ def retry(
     context: typer.Context,
     *,
     job_id: JobIdArgument,
+    reason: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--reason", metavar="REASON", help="Only items that failed for this reason. Repeatable."
+        ),
+    ] = None,
+    item: Annotated[
+        list[int] | None,
+        typer.Option("--item", metavar="INDEX", min=0, help="Also this item, by its index. Repeatable."),
+    ] = None,
     request_id: Annotated[
         str | None,
         typer.Option(
@@ -137,9 +147,17 @@ def retry(
     tenant: TenantOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Start a new round of a finished job, for every item without a success."""
+    """Start a new round of a finished job, for every item without a success.
+
+    With --reason or --item, only for these items. The others keep their failures.
+    """
     options = CallOptions.of(context, target, tenant, json)
-    _call_and_print(options, lambda client: client.retry(job_id, request_id=request_id))
+    _call_and_print(
+        options,
+        lambda client: client.retry(
+            job_id, reasons=reason or (), item_indexes=item or (), request_id=request_id
+        ),
+    )
 
 
 def _call_and_print(options: CallOptions, call: Callable[[Client], Coroutine[None, None, Job]]) -> None:

@@ -1,16 +1,15 @@
 """The command that prints results."""
 
-from collections import Counter
-from collections.abc import AsyncIterable
 from contextlib import aclosing
 from typing import Annotated
 
 import typer
 
 from headrace._cli.execution import DONE, execute
+from headrace._cli.failures import print_failures
 from headrace._cli.json_lines import write_json, write_json_now
 from headrace._cli.options import CallOptions, JobIdArgument, JsonOption, TargetOption, TenantOption
-from headrace._cli.text import REASON_HEADER, reason_row, result_row
+from headrace._cli.text import result_row
 from headrace.client import Client
 from headrace.resources import ItemState, Result
 
@@ -37,12 +36,13 @@ def results(
     options = CallOptions.of(context, target, tenant, json)
 
     async def work(client: Client) -> int:
-        item_state = ItemState.FAILED if failed or summary else None
-        found = client.results(job_id, follow=follow, item_state=item_state)
+        if summary:
+            if follow:
+                await _wait_for_end(client, job_id)
+            await print_failures(client, job_id, options.json)
+            return DONE
+        found = client.results(job_id, follow=follow, item_state=ItemState.FAILED if failed else None)
         async with aclosing(found):
-            if summary:
-                await _print_reasons(found, options.json)
-                return DONE
             async for result in found:
                 _print_result(result, options.json, now=follow)
         return DONE
@@ -57,21 +57,7 @@ def _print_result(result: Result, json: bool, now: bool) -> None:
         print(result_row(result), flush=now)
 
 
-async def _print_reasons(failures: AsyncIterable[Result], json: bool) -> None:
-    """Prints each reason with its number of items and its first item, most frequent first."""
-    counts: Counter[str] = Counter()
-    examples: dict[str, Result] = {}
-    async for failure in failures:
-        reason = failure.error.reason if failure.error else ""
-        counts[reason] += 1
-        examples.setdefault(reason, failure)
-    if counts and not json:
-        print(REASON_HEADER)
-    for reason, count in counts.most_common():
-        example = examples[reason]
-        message = example.error.message if example.error else ""
-        if json:
-            names = {"reason": reason, "item_count": count}
-            write_json(names | {"first_item_index": example.item_index, "first_message": message})
-        else:
-            print(reason_row(reason, count, example.item_index, message))
+async def _wait_for_end(client: Client, job_id: str) -> None:
+    async with aclosing(client.watch(job_id)) as events:
+        async for _ in events:
+            pass

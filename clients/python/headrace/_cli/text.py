@@ -6,7 +6,7 @@ from itertools import groupby
 
 from headrace._cli.dollars import dollars
 from headrace._cli.durations import duration
-from headrace.resources import Job, KindInfo, Result, WorkerInfo
+from headrace.resources import FailureGroup, Job, KindInfo, Result, WorkerInfo
 
 JOB_HEADER = f"{'JOB_ID':36}  {'KIND':20}  {'STATE':10}  {'DONE':>15}  {'FAILED':>8}  CREATED"
 WORKER_HEADER = (
@@ -44,6 +44,8 @@ def job_lines(job: Job) -> Iterator[str]:
         yield f"paused by  {job.pause_reason}"
     if job.error:
         yield f"error      {job.error.reason}: {printable(job.error.message)}"
+        if job.error.detail:
+            yield f"detail     {printable(job.error.detail)}"
     yield (
         f"items      {progress.total_count:,} in all, {progress.succeeded_count:,} succeeded, "
         f"{progress.failed_count:,} failed, {progress.cancelled_count:,} cancelled"
@@ -79,10 +81,13 @@ def summary(job: Job) -> str:
 def result_row(result: Result) -> str:
     """Returns a result as a line: index, state, and its output's JSON or its error, separated by tabs.
 
-    A failed item with several attempts also shows their number and why the earlier ones failed.
+    A failed item with several attempts also shows their number and why the earlier ones failed. The detail of
+    an error follows on a line of its own.
     """
     if result.error:
         what = f"{result.error.reason}: {printable(result.error.message)}{_earlier_attempts(result)}"
+        if result.error.detail:
+            what += f"\n\t\t{printable(result.error.detail)}"
     else:
         what = printable(result.output_text)
     return f"{result.item_index}\t{result.state}\t{what}"
@@ -99,9 +104,14 @@ def _earlier_attempts(result: Result) -> str:
     return f" (attempt {result.attempt_count}{f', after {printable(before)}' if before else ''})"
 
 
-def reason_row(reason: str, item_count: int, item_index: int, message: str) -> str:
-    """Returns a reason as a line under REASON_HEADER: its number of items and one of them."""
-    return f"{item_count:>10}  {printable(reason):24}  {item_index:>10}  {printable(message)}"
+def failure_lines(group: FailureGroup) -> Iterator[str]:
+    """Yields a reason under REASON_HEADER: its number of items and the first of them; then its detail."""
+    yield (
+        f"{group.item_count:>10}  {printable(group.reason):24}  {group.first_item_index:>10}  "
+        f"{printable(group.first_message)}"
+    )
+    if group.first_detail:
+        yield f"{'':50}{printable(group.first_detail)}"
 
 
 def kind_row(kind: KindInfo) -> str:

@@ -14,6 +14,7 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.resources import (
     FailedAttempt,
     Failure,
+    FailureGroup,
     ItemState,
     Job,
     JobEstimate,
@@ -79,9 +80,19 @@ def to_result(message: jobs_pb2.Result) -> Result:
         finish_time=_instant(message, "finish_time"),
         output_text=message.output,
         failed_attempts=tuple(
-            FailedAttempt(each.attempt_number, Failure(each.error.reason, each.error.message))
-            for each in message.failed_attempts
+            FailedAttempt(each.attempt_number, _failure_of(each.error)) for each in message.failed_attempts
         ),
+    )
+
+
+def to_failure_group(message: jobs_pb2.FailureGroup) -> FailureGroup:
+    """Returns the group of failed items in a message."""
+    return FailureGroup(
+        reason=message.reason,
+        item_count=message.item_count,
+        first_item_index=message.first_item_index,
+        first_message=message.first_message,
+        first_detail=message.first_detail,
     )
 
 
@@ -160,4 +171,8 @@ def _to_usage(message: jobs_pb2.Usage) -> Usage:
 def _to_failure(message: jobs_pb2.Job | jobs_pb2.Result) -> Failure | None:
     if not message.HasField("error"):
         return None
-    return Failure(reason=message.error.reason, message=message.error.message)
+    return _failure_of(message.error)
+
+
+def _failure_of(error: jobs_pb2.Error) -> Failure:
+    return Failure(reason=error.reason, message=error.message, detail=error.detail)

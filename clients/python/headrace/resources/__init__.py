@@ -15,12 +15,13 @@ from headrace.resources._jobs import (
     Usage,
 )
 from headrace.resources._kinds import KindInfo
-from headrace.resources._results import FailedAttempt, ItemState, Result
+from headrace.resources._results import FailedAttempt, FailureGroup, ItemState, Result
 from headrace.resources._workers import WorkerInfo
 
 __all__ = [
     "FailedAttempt",
     "Failure",
+    "FailureGroup",
     "ItemState",
     "Job",
     "JobClass",

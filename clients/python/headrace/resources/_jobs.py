@@ -103,10 +103,12 @@ class Failure:
     Attributes:
         reason: Stable name in UPPER_SNAKE_CASE, for programs.
         message: Text for people.
+        detail: The provider's own words, up to 500 characters. Empty if there are none.
     """
 
     reason: str
     message: str
+    detail: str = ""
 
 
 @dataclass(frozen=True)

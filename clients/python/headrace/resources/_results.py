@@ -33,6 +33,25 @@ class FailedAttempt:
 
 
 @dataclass(frozen=True)
+class FailureGroup:
+    """Failed items of a job that share a reason, in its current round.
+
+    Attributes:
+        reason: Reason of their errors.
+        item_count: Number of these items.
+        first_item_index: The first of them, the example: its place in the submitted list.
+        first_message: Message of the error of that item.
+        first_detail: The provider's own words in that error. Empty if there are none.
+    """
+
+    reason: str
+    item_count: int
+    first_item_index: int
+    first_message: str
+    first_detail: str = ""
+
+
+@dataclass(frozen=True)
 class Result:
     """The result of one item.
 

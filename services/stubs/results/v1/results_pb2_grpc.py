@@ -110,6 +110,11 @@ class ResultsServiceStub:
                 request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.RetryJobRequest.SerializeToString,
                 response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.RetryJobResponse.FromString,
                 _registered_method=True)
+        self.ListFailureReasons = channel.unary_unary(
+                '/headrace_internal.results.v1.ResultsService/ListFailureReasons',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsResponse.FromString,
+                _registered_method=True)
         self.ListWorkers = channel.unary_unary(
                 '/headrace_internal.results.v1.ResultsService/ListWorkers',
                 request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListWorkersRequest.SerializeToString,
@@ -252,7 +257,18 @@ class ResultsServiceServicer:
 
     def RetryJob(self, request, context):
         """Starts a new round of every item without a success, on a terminal job. Changes nothing on a live one.
-        Safe to repeat with the same request_id: the round starts once.
+        With reasons or item_indexes, only the selected items run. The failures of other items are copied into the round,
+        and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected.
+        Safe to repeat with the same request_id: the round starts once, and a later selection is ignored.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListFailureReasons(self, request, context):
+        """Groups the failed items of a job's present round by reason. Reads every result of the job. Safe to repeat.
         Errors:
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         """
@@ -344,6 +360,11 @@ def add_ResultsServiceServicer_to_server(servicer, server):
                     servicer.RetryJob,
                     request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.RetryJobRequest.FromString,
                     response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.RetryJobResponse.SerializeToString,
+            ),
+            'ListFailureReasons': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListFailureReasons,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsResponse.SerializeToString,
             ),
             'ListWorkers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListWorkers,
@@ -757,6 +778,33 @@ class ResultsService:
             '/headrace_internal.results.v1.ResultsService/RetryJob',
             headrace__internal_dot_results_dot_v1_dot_results__pb2.RetryJobRequest.SerializeToString,
             headrace__internal_dot_results_dot_v1_dot_results__pb2.RetryJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListFailureReasons(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace_internal.results.v1.ResultsService/ListFailureReasons',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsResponse.FromString,
             options,
             channel_credentials,
             insecure,

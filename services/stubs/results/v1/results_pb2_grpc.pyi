@@ -113,7 +113,14 @@ class ResultsServiceStub:
     """
     RetryJob: _grpc.UnaryUnaryMultiCallable[_results_pb2.RetryJobRequest, _results_pb2.RetryJobResponse]
     """Starts a new round of every item without a success, on a terminal job. Changes nothing on a live one.
-    Safe to repeat with the same request_id: the round starts once.
+    With reasons or item_indexes, only the selected items run. The failures of other items are copied into the round,
+    and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected.
+    Safe to repeat with the same request_id: the round starts once, and a later selection is ignored.
+    Errors:
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    ListFailureReasons: _grpc.UnaryUnaryMultiCallable[_results_pb2.ListFailureReasonsRequest, _results_pb2.ListFailureReasonsResponse]
+    """Groups the failed items of a job's present round by reason. Reads every result of the job. Safe to repeat.
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
@@ -199,7 +206,14 @@ class ResultsServiceAsyncStub(ResultsServiceStub):
     """
     RetryJob: _aio.UnaryUnaryMultiCallable[_results_pb2.RetryJobRequest, _results_pb2.RetryJobResponse]  # type: ignore[assignment]
     """Starts a new round of every item without a success, on a terminal job. Changes nothing on a live one.
-    Safe to repeat with the same request_id: the round starts once.
+    With reasons or item_indexes, only the selected items run. The failures of other items are copied into the round,
+    and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected.
+    Safe to repeat with the same request_id: the round starts once, and a later selection is ignored.
+    Errors:
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    ListFailureReasons: _aio.UnaryUnaryMultiCallable[_results_pb2.ListFailureReasonsRequest, _results_pb2.ListFailureReasonsResponse]  # type: ignore[assignment]
+    """Groups the failed items of a job's present round by reason. Reads every result of the job. Safe to repeat.
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
@@ -372,7 +386,20 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_results_pb2.RetryJobResponse, _abc.Awaitable[_results_pb2.RetryJobResponse]]:
         """Starts a new round of every item without a success, on a terminal job. Changes nothing on a live one.
-        Safe to repeat with the same request_id: the round starts once.
+        With reasons or item_indexes, only the selected items run. The failures of other items are copied into the round,
+        and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected.
+        Safe to repeat with the same request_id: the round starts once, and a later selection is ignored.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+
+    @_abc_1.abstractmethod
+    def ListFailureReasons(
+        self,
+        request: _results_pb2.ListFailureReasonsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_results_pb2.ListFailureReasonsResponse, _abc.Awaitable[_results_pb2.ListFailureReasonsResponse]]:
+        """Groups the failed items of a job's present round by reason. Reads every result of the job. Safe to repeat.
         Errors:
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         """

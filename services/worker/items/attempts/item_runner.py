@@ -105,11 +105,11 @@ class ItemRunner:
 
     @property
     def limited_count(self) -> int:
-        """Calls waiting for a rate limit or for a slot of their tenant."""
+        """Calls waiting for a rate limit, for their tenant, or behind their model's limit."""
         return self._admission.limited_count
 
     def limited_count_of(self, job_id: str) -> int:
-        """Returns the number of a job's calls waiting for a rate limit or for a slot of their tenant."""
+        """Returns the number of a job's calls waiting for one of these limits."""
         return self._admission.limited_count_of(job_id)
 
     @property

@@ -200,7 +200,11 @@ async def test_results_come_from_all_pages_with_outputs_as_json(cli, gateway, ma
     assert done.objects[2]["output"] == {"n": 2.5}
     assert '"output":{"n":  2.50}' in done.out
     assert done.objects[5]["output"] is None
-    assert done.objects[5]["error"] == {"reason": "LABEL_UNKNOWN", "message": "it went wrong"}
+    assert done.objects[5]["error"] == {
+        "reason": "LABEL_UNKNOWN",
+        "message": "it went wrong",
+        "detail": "",
+    }
     assert done.objects[5]["state"] == "FAILED"
 
 
@@ -223,7 +227,7 @@ async def test_people_see_the_number_of_attempts_and_why_they_failed(cli, gatewa
     (shown,) = (await cli.run("results", job_id, "--failed", "--json")).objects
     assert shown["failed_attempts"][0] == {
         "attempt_number": 1,
-        "error": {"reason": "RATE_LIMITED", "message": "it failed"},
+        "error": {"reason": "RATE_LIMITED", "message": "it failed", "detail": ""},
     }
 
 
@@ -238,8 +242,9 @@ async def test_the_summary_counts_failed_items_by_reason_with_an_example_of_each
     errors = ["TIMEOUT", "", "LABEL_UNKNOWN", "LABEL_UNKNOWN", "TIMEOUT", "LABEL_UNKNOWN"]
     gateway.recorded = [(1, make_result(index, error=error)) for index, error in enumerate(errors)]
     done = await cli.run("results", job_id, "--summary", "--json")
+    shown = {"first_message": "it went wrong", "first_detail": ""}
     assert done.objects == [
-        {"reason": reason, "item_count": count, "first_item_index": first, "first_message": "it went wrong"}
+        {"reason": reason, "item_count": count, "first_item_index": first} | shown
         for reason, count, first in (("LABEL_UNKNOWN", 3, 2), ("TIMEOUT", 2, 0))
     ]
     people = (await cli.run("results", job_id, "--failed", "--summary")).out.splitlines()
@@ -252,6 +257,54 @@ async def test_the_summary_of_a_job_without_failures_is_empty(cli, gateway, make
     gateway.recorded = [(1, make_result(0))]
     done = await cli.run("results", job_id, "--summary")
     assert (done.code, done.out) == (0, "")
+
+
+async def test_the_summary_of_a_followed_job_waits_for_its_end(cli, gateway, make_job, make_result, job_id):
+    gateway.recorded = [(1, make_result(0, error="TIMEOUT"))]
+    gateway.script(make_job(1), make_job(2, "FAILED"))
+    done = await cli.run("results", job_id, "--summary", "--follow", "--json")
+    assert [group["item_count"] for group in done.objects] == [1]
+    assert [type(request).__name__ for request in gateway.requests] == [
+        "WatchJobRequest",
+        "GetFailuresRequest",
+    ]
+
+
+async def test_failures_are_grouped_with_the_providers_words_on_a_line_of_their_own(
+    cli, gateway, make_result, job_id
+):
+    gateway.recorded = [
+        (1, make_result(3, error="BAD", detail="invalid_request:\n\x1b[1mno")),
+        (1, make_result(4)),
+    ]
+    done = await cli.run("failures", job_id, "--json")
+    assert done.objects == [
+        {
+            "reason": "BAD",
+            "item_count": 1,
+            "first_item_index": 3,
+            "first_message": "it went wrong",
+            "first_detail": "invalid_request:\n\x1b[1mno",
+        }
+    ]
+    header, row, detail = (await cli.run("failures", job_id)).out.splitlines()
+    assert row.split() == ["1", "BAD", "3", "it", "went", "wrong"]
+    assert detail.strip() == "invalid_request: \N{REPLACEMENT CHARACTER}[1mno"
+    assert header.index("MESSAGE") == detail.index("invalid_request")
+
+
+async def test_the_providers_words_follow_an_error_on_a_line_of_their_own(
+    cli, gateway, make_job, make_result, job_id
+):
+    error = jobs_pb2.Error(reason="BAD", message="it went wrong", detail="no such model")
+    gateway.recorded = [(1, make_result(3, error="BAD", detail="too long"))]
+    gateway.jobs = [make_job(state="FAILED", error=error)]
+    assert (await cli.run("results", job_id)).out == "3\tFAILED\tBAD: it went wrong\n\t\ttoo long\n"
+    assert (await cli.run("results", job_id, "--json")).objects[0]["error"]["detail"] == "too long"
+    assert "\ndetail     no such model\n" in (await cli.run("get", job_id)).out
+    assert (await cli.run("get", job_id, "--json")).objects[0]["error"]["detail"] == "no such model"
+    gateway.script(gateway.jobs[0])
+    assert (await cli.run("watch", job_id)).out.splitlines()[-1] == "detail: no such model"
 
 
 async def test_followed_results_come_each_once_until_the_job_ends(
@@ -328,7 +381,9 @@ async def test_kinds_and_workers_are_listed(cli, gateway):
     assert header.index("  HEARTBEAT") == 80  # all numbers of a worker fit on a terminal
 
 
-@pytest.mark.parametrize("command", ["get", "watch", "results", "cancel", "pause", "resume", "retry"])
+@pytest.mark.parametrize(
+    "command", ["get", "watch", "results", "failures", "cancel", "pause", "resume", "retry"]
+)
 async def test_a_command_without_its_job_id_is_bad_use(cli, command):
     done = await cli.run(command)
     assert done.code == 2
@@ -339,6 +394,7 @@ async def test_no_command_shows_the_commands(cli):
     done = await cli.run("--help")
     assert done.code == 0
     for command in (
-        "submit", "get", "list", "watch", "results", "cancel", "pause", "resume", "retry", "kinds", "workers",
+        "submit", "get", "list", "watch", "results", "failures", "cancel", "pause", "resume", "retry",
+        "kinds", "workers",
     ):  # fmt: skip
         assert f"\n  {command} " in done.out

@@ -16,7 +16,7 @@ OF_A_TENANT = [method for method in METHODS if method.name not in ("ListKinds", 
 OF_THE_STORE = [method for method in METHODS if method.name != "ListKinds"]
 STORE_CALLS = (
     "CreateJobs", "AppendItems", "GetJobs", "ListJobs", "ListResults", "ListRecordedResults", "CancelJob",
-    "PauseJob", "ResumeJob", "RetryJob", "ListWorkers",
+    "PauseJob", "ResumeJob", "RetryJob", "ListFailureReasons", "ListWorkers",
 )  # fmt: skip
 NO_IDS = [
     "",
@@ -50,7 +50,7 @@ def good_fields(method) -> dict:
 def test_every_call_is_walked():
     assert {method.name for method in METHODS} == {
         "SubmitJob", "AppendItems", "GetJob", "ListJobs", "WatchJob", "GetResults", "StreamResults",
-        "CancelJob", "PauseJob", "ResumeJob", "RetryJob", "ListKinds", "ListWorkers",
+        "CancelJob", "PauseJob", "ResumeJob", "RetryJob", "GetFailures", "ListKinds", "ListWorkers",
     }  # fmt: skip
 
 

@@ -20,6 +20,22 @@ async def test_no_more_items_are_in_flight_than_the_limit(make_bench):
     assert bench.runner.started[3] == ("j", 3)
 
 
+async def test_few_items_start_before_their_calls_show_that_their_model_is_full(make_bench):
+    bench = make_bench(limit=100)
+    attempt = bench.runner.run
+
+    async def run(*arguments):
+        bench.runner.cooldown = 0.5
+        return await attempt(*arguments)
+
+    bench.runner.run = run
+    bench.lease("j", 0, 50)
+    await bench.started(8)
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert len(bench.runner.started) == 8
+
+
 async def test_the_last_leased_item_of_a_job_is_recorded_at_once_and_forgotten(make_bench, eventually):
     bench = make_bench()
     bench.lease("j", 0, 1)

@@ -90,6 +90,11 @@ class GatewayServiceStub:
                 request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.RetryJobRequest.SerializeToString,
                 response_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.RetryJobResponse.FromString,
                 _registered_method=True)
+        self.GetFailures = channel.unary_unary(
+                '/headrace.gateway.v1.GatewayService/GetFailures',
+                request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetFailuresRequest.SerializeToString,
+                response_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetFailuresResponse.FromString,
+                _registered_method=True)
         self.ListKinds = channel.unary_unary(
                 '/headrace.gateway.v1.GatewayService/ListKinds',
                 request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.ListKindsRequest.SerializeToString,
@@ -249,7 +254,24 @@ class GatewayServiceServicer:
         """Starts a new round of a finished job, with every item that has no success: failed items, and items left over by a
         cancel or an expiry. Successes stay and are not computed again. An upload that was still open is closed with the
         items it has. A job that is not finished, or has only successes, is returned unchanged.
-        Safe to repeat with the same request_id: the round starts once. Streams that have ended stay ended: watch again.
+        With reasons or item_indexes, the round runs only the items that these select. A failed item that is not selected
+        keeps its result and counts as failed from the start. An item left over by a cancel or an expiry that is not
+        selected fails (ITEM_NOT_SELECTED). Both stop the job only at its end: before it, max_failed_ratio is applied to
+        the other items. If nothing is selected, the job is returned unchanged.
+        Safe to repeat with the same request_id: the round starts once, and a later selection is ignored. Streams that have
+        ended stay ended: watch again. Each failed item that is not selected is copied: 1,000,000 take about 30 s on two
+        busy cores. The round starts even if the call times out. A client then repeats it with the same request_id.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFailures(self, request, context):
+        """Groups the failed items of a job's present round by reason, with an example of each. Safe to repeat.
+        Reads every result of the job, so clients SHOULD NOT poll it: 1,000,000 results take about 2.5 s on two busy cores.
         Errors:
         - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
@@ -329,6 +351,11 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.RetryJob,
                     request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.RetryJobRequest.FromString,
                     response_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.RetryJobResponse.SerializeToString,
+            ),
+            'GetFailures': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFailures,
+                    request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetFailuresRequest.FromString,
+                    response_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetFailuresResponse.SerializeToString,
             ),
             'ListKinds': grpc.unary_unary_rpc_method_handler(
                     servicer.ListKinds,
@@ -639,6 +666,33 @@ class GatewayService:
             '/headrace.gateway.v1.GatewayService/RetryJob',
             headrace_dot_gateway_dot_v1_dot_gateway__pb2.RetryJobRequest.SerializeToString,
             headrace_dot_gateway_dot_v1_dot_gateway__pb2.RetryJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFailures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.gateway.v1.GatewayService/GetFailures',
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetFailuresRequest.SerializeToString,
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetFailuresResponse.FromString,
             options,
             channel_credentials,
             insecure,

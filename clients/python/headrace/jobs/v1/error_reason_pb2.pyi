@@ -45,6 +45,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_HANDLER_ERROR: _ClassVar[ErrorReason]
     ERROR_REASON_ITEM_TIMED_OUT: _ClassVar[ErrorReason]
     ERROR_REASON_WORKER_LOST: _ClassVar[ErrorReason]
+    ERROR_REASON_ITEM_NOT_SELECTED: _ClassVar[ErrorReason]
     ERROR_REASON_WORKER_CUT_OFF: _ClassVar[ErrorReason]
     ERROR_REASON_RATE_LIMITED: _ClassVar[ErrorReason]
     ERROR_REASON_PROVIDER_ERROR: _ClassVar[ErrorReason]
@@ -106,6 +107,7 @@ ERROR_REASON_LABEL_UNKNOWN: ErrorReason
 ERROR_REASON_HANDLER_ERROR: ErrorReason
 ERROR_REASON_ITEM_TIMED_OUT: ErrorReason
 ERROR_REASON_WORKER_LOST: ErrorReason
+ERROR_REASON_ITEM_NOT_SELECTED: ErrorReason
 ERROR_REASON_WORKER_CUT_OFF: ErrorReason
 ERROR_REASON_RATE_LIMITED: ErrorReason
 ERROR_REASON_PROVIDER_ERROR: ErrorReason

@@ -96,12 +96,14 @@ class Usage(_message.Message):
     def __init__(self, call_count: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., cost_micros: _Optional[int] = ...) -> None: ...
 
 class Error(_message.Message):
-    __slots__ = ("reason", "message")
+    __slots__ = ("reason", "message", "detail")
     REASON_FIELD_NUMBER: _ClassVar[int]
     MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    DETAIL_FIELD_NUMBER: _ClassVar[int]
     reason: str
     message: str
-    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+    detail: str
+    def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class JobOptions(_message.Message):
     __slots__ = ("job_class", "max_failed_ratio", "max_parallelism", "schedule_time", "job_timeout", "item_timeout", "call_timeout", "cache_responses", "budget_micros")
@@ -190,6 +192,20 @@ class FailedAttempt(_message.Message):
     attempt_number: int
     error: Error
     def __init__(self, attempt_number: _Optional[int] = ..., error: _Optional[_Union[Error, _Mapping]] = ...) -> None: ...
+
+class FailureGroup(_message.Message):
+    __slots__ = ("reason", "item_count", "first_item_index", "first_message", "first_detail")
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
+    FIRST_MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    FIRST_DETAIL_FIELD_NUMBER: _ClassVar[int]
+    reason: str
+    item_count: int
+    first_item_index: int
+    first_message: str
+    first_detail: str
+    def __init__(self, reason: _Optional[str] = ..., item_count: _Optional[int] = ..., first_item_index: _Optional[int] = ..., first_message: _Optional[str] = ..., first_detail: _Optional[str] = ...) -> None: ...
 
 class Kind(_message.Message):
     __slots__ = ("name", "description", "params_schema")

@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from deploy.local.stand_in import Fault, StandIn
 from headrace.kinds import Completion, Kind, Message, RetryableError, builtin_kinds
 from services.stubs.results.v1 import results_pb2
+from services.worker.calls import concurrency_limit
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.calls.provider import CompletionRequest, OpenAiProvider
@@ -78,8 +79,9 @@ async def test_only_the_prompt_that_failed_is_sent_again(provider, stand_in):
 
 
 async def test_responses_are_kept_over_several_failed_attempts_and_while_the_job_is_released(
-    provider, stand_in
+    provider, stand_in, monkeypatch
 ):
+    monkeypatch.setattr(concurrency_limit, "_HOLD_LATENCIES", 0)  # rejected calls would keep slots for 2 s
     attempts = Attempts(provider, prompts=PROMPTS)
     stand_in.behaviour.fail_when_contains = {"Mood": Fault(429)}
     for _ in range(3):

@@ -11,6 +11,7 @@ from pydantic import BaseModel
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, JobFailedError, Kind, RetryableError, builtin_kinds
 from services.stubs.results.v1 import results_pb2
+from services.worker.calls import concurrency_limit
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.items.attempts.item_runner import ItemRunner
@@ -127,7 +128,8 @@ async def test_a_delay_grows_to_at_most_a_minute():
     assert (await runner.run(spec(), item(attempt_count=140))).retry_delay == 60.0
 
 
-async def test_attempts_that_a_rate_limit_turned_away_do_not_use_up_an_items_attempts():
+async def test_attempts_that_a_rate_limit_turned_away_do_not_use_up_an_items_attempts(monkeypatch):
+    monkeypatch.setattr(concurrency_limit, "_HOLD_LATENCIES", 0)  # rejected calls would keep slots for 2 s
     limited, broken = RetryableError("RATE_LIMITED", ""), RetryableError("BROKEN_ANSWER", "")
     provider = ScriptedProvider(*[limited] * 7, *[broken] * 5)
     runner = runner_of(provider=provider)

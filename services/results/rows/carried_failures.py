@@ -1,0 +1,78 @@
+"""Selection of the items that a retry runs, and the rows of the others in the new round."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
+from services.results.database.transaction import Transaction
+from services.results.rules.facts import JobFacts
+from services.stubs.results.v1 import results_pb2
+
+_LEFT_OVER_MESSAGE = "its job ended before it had a result, and the retry did not select it"
+
+_IS_ANY_SELECTED = """
+SELECT 1 WHERE EXISTS (
+    SELECT 1 FROM results e WHERE e.job_id = :job_id AND e.round = :round
+    AND e.error_reason IN (SELECT w.reason FROM ROWS(w: reason text)))
+OR EXISTS (
+    SELECT 1 FROM ROWS(i: item_index bigint) WHERE i.item_index >= 0 AND i.item_index < :total_count
+    AND (SELECT 1 FROM results e WHERE e.job_id = :job_id AND e.item_index = i.item_index AND e.round = 0
+         LIMIT 1) IS NULL)"""
+_COLUMNS = """job_id, item_index, round, seq, state, output, output_bytes, error_reason, error_message,
+    attempt_count, call_count, input_tokens, output_tokens, cached_tokens, cost_micros, finish_time,
+    failed_attempts, error_detail"""
+# A copy keeps its seq: readers in the order of recording see each failure once, in the old round or the new.
+_CARRY = f"""
+INSERT INTO results ({_COLUMNS})
+SELECT {", ".join("e." + name.strip() for name in _COLUMNS.split(",")).replace("e.round", ":round + 1")}
+FROM results e WHERE e.job_id = :job_id AND e.round = :round
+AND e.error_reason NOT IN (SELECT w.reason FROM ROWS(w: reason text))
+AND e.item_index NOT IN (SELECT i.item_index FROM ROWS(i: item_index bigint))"""
+_FAIL_LEFT_OVER = f"""
+INSERT INTO results ({_COLUMNS})
+SELECT c.job_id, c.first_index + n.place, :round + 1, :seq, :state, '', 0, :reason, :message,
+    0, 0, 0, 0, 0, 0, :now, '', ''
+FROM chunks c CROSS JOIN ROWS(n: place bigint)
+WHERE c.job_id = :job_id AND c.unfinished_count > 0 AND n.place < c.item_count
+AND c.first_index + n.place NOT IN (SELECT i.item_index FROM ROWS(i: item_index bigint))
+AND (SELECT 1 FROM results e WHERE e.job_id = c.job_id AND e.item_index = c.first_index + n.place
+     AND e.round IN (0, :round) LIMIT 1) IS NULL"""
+
+
+def has_selection(request: results_pb2.RetryJobRequest) -> bool:
+    """Returns whether a retry selects items. Otherwise it runs every item without a success."""
+    return bool(request.reasons or request.item_indexes)
+
+
+async def is_any_selected(tx: Transaction, job: JobFacts, request: results_pb2.RetryJobRequest) -> bool:
+    """Returns whether a retry selects at least one item without a success."""
+    plain = {"job_id": job.job_id, "round": job.round, "total_count": job.total_count}
+    return bool(await tx.run(_IS_ANY_SELECTED, plain, **_rows_of(request)))
+
+
+async def carry_unselected(tx: Transaction, job: JobFacts, request: results_pb2.RetryJobRequest) -> None:
+    """Inserts a failure in the round after the job's current one for each item that a retry does not select.
+
+    A failure is copied. An item without a result fails (ITEM_NOT_SELECTED). Call it before the chunks of the
+    job are reopened: it looks for items without a result in chunks that have some.
+    """
+    rows = _rows_of(request)
+    plain: dict[str, Any] = {"job_id": job.job_id, "round": job.round}
+    await tx.run(_CARRY, plain, **rows)
+    failure = {
+        "seq": job.seq + 1,
+        "state": jobs_pb2.ITEM_STATE_FAILED,
+        "reason": ErrorReason.ITEM_NOT_SELECTED,
+        "message": _LEFT_OVER_MESSAGE,
+        "now": tx.now,
+    }
+    places = [(place,) for place in range(job.chunk_size)]
+    await tx.run(_FAIL_LEFT_OVER, plain | failure, n=places, i=rows["i"])
+
+
+def _rows_of(request: results_pb2.RetryJobRequest) -> dict[str, Sequence[tuple[Any]]]:
+    return {
+        "w": [(reason,) for reason in request.reasons],
+        "i": [(item_index,) for item_index in request.item_indexes],
+    }
