@@ -1,4 +1,4 @@
-"""Access to a provider of language models: the interface, and an adapter for the openai library."""
+"""Access to a provider of language models: the interface, and an adapter for the OpenAI API."""
 
 from services.worker.calls.provider.openai_provider import OpenAiProvider
 from services.worker.calls.provider.profiles import read_profiles

@@ -42,6 +42,13 @@ def host_of(base_url: str | None) -> str:
     return parts.netloc.rpartition("@")[2] if parts else ""
 
 
+def secrets_of(api_key: str | None, base_url: str | None) -> list[str]:
+    """Returns the key and the password of a base URL, which no message may repeat."""
+    parts = _split((base_url or "").strip())
+    password = unquote(parts.password or "") if parts else ""
+    return [secret for secret in ((api_key or "").strip(), password) if secret]
+
+
 def read_endpoint(api_key: str | None, base_url: str | None) -> Endpoint:
     """Returns the endpoint of a key and a base URL, with OPENAI_ORG_ID, _PROJECT_ID and _CUSTOM_HEADERS.
 

@@ -106,8 +106,8 @@ class Faults:
             headers: Headers of the response. Names are case-insensitive.
             body: Body of the response, as bytes or decoded from JSON.
             messages: The chat of the call, which is masked in the provider's words.
-            wrong_url: Error to return if the profile says nothing else than that the URL or the model is
-                unknown. None if nothing is known about the URL.
+            wrong_url: Error if the response shows that the base URL is wrong. It counts unless the profile
+                gives an error status another meaning than an unknown URL or model.
         """
         words = read_error_body(body)
         rule = self._profile.judge(status, words)

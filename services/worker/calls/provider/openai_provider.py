@@ -13,7 +13,7 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, Message, RetryableError
 from headrace.reasons import ErrorReason
 from services.worker.calls.provider.connection_faults import connection_error, proxy_fault
-from services.worker.calls.provider.endpoint import Endpoint, host_of, read_endpoint
+from services.worker.calls.provider.endpoint import Endpoint, host_of, read_endpoint, secrets_of
 from services.worker.calls.provider.error_in_body import find_error
 from services.worker.calls.provider.fault_log import FaultLog
 from services.worker.calls.provider.faults import Faults, timeout_fault
@@ -63,9 +63,8 @@ class OpenAiProvider:
         self._name = host_of(self._base_url)
         self._profile = (profiles or read_profiles()).of(self.name)
         self._encoder = RequestEncoder(self._profile)
-        self._faults = Faults(
-            self._profile, FaultLog(self.name), [self._api_key.strip()] if self._api_key else []
-        )
+        secrets = secrets_of(self._api_key, self._base_url)
+        self._faults = Faults(self._profile, FaultLog(self.name), secrets)
         self._timeout_seconds = timeout_seconds
         self._max_connections = max_connections
         self._remaining: dict[str, int] = {}

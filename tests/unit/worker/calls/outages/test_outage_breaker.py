@@ -8,7 +8,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from headrace.kinds import ItemFailedError, RetryableError
-from services.worker.calls.outages import MemoryOutages, OutageBreaker, SparedError
+from services.worker.calls.outages import MemoryOutages, OutageBreaker, SparedError, spared
 from services.worker.calls.outages.outage import PROBE_SECONDS, probe_delay
 from services.worker.calls.provider.faults import connection_fault, timeout_fault
 
@@ -143,6 +143,12 @@ async def test_a_fault_opens_it_without_using_up_an_attempt_and_so_do_those_in_f
     with pytest.raises(SparedError) as caught:
         in_flight.__exit__(type(DOWN), DOWN, None)
     assert (caught.value.reason, caught.value.is_open) == (DOWN.reason, True)
+
+
+def test_a_spared_error_keeps_the_providers_words():
+    error = spared(RetryableError("PROVIDER_ERROR", "m", 2.0, detail="their words"), is_open=True)
+    assert (error.reason, error.message, error.retry_after) == ("PROVIDER_ERROR", "m", 2.0)
+    assert (error.detail, error.is_open) == ("their words", True)
 
 
 async def test_no_call_begins_before_a_probe_is_due(weather):

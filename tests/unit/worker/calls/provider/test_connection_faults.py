@@ -9,6 +9,7 @@ import pytest
 from headrace.kinds import JobFailedError, Message, RetryableError
 from services.worker.calls.provider import CompletionRequest, OpenAiProvider
 from services.worker.calls.provider import openai_provider as module
+from services.worker.calls.provider.faults import ProviderDownError
 from services.worker.calls.provider.proxies import Proxy
 from tests.unit.worker.calls.provider.broken_servers import (
     CERTIFICATE,
@@ -30,6 +31,8 @@ async def fault_of(base_url, usage):
     finally:
         await provider.close()
     assert raised.value.reason == "PROVIDER_UNREACHABLE"
+    assert isinstance(raised.value, ProviderDownError)
+    assert raised.value.is_reachable == ("broke" in raised.value.message)
     assert "secret" not in raised.value.message
     return raised.value.message
 

@@ -5,7 +5,7 @@ import pytest
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import JobFailedError, Message
 from services.worker.calls.provider import CompletionRequest, OpenAiProvider
-from services.worker.calls.provider.endpoint import read_endpoint
+from services.worker.calls.provider.endpoint import read_endpoint, secrets_of
 
 ASK = CompletionRequest("m", [Message("user", "x")])
 URL = "http://127.0.0.1:9/v1"
@@ -127,3 +127,8 @@ def test_custom_headers_replace_others(monkeypatch):
 )
 def test_the_provider_is_named_by_its_host(base_url, name):
     assert OpenAiProvider(api_key="k", base_url=base_url).name == name
+
+
+def test_the_key_and_the_password_of_a_url_are_secrets():
+    assert secrets_of(" k\n", "https://user:pass%20word@h/v1") == ["k", "pass word"]
+    assert secrets_of(None, None) == secrets_of("", "nowhere") == []

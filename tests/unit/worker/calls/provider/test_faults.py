@@ -58,6 +58,33 @@ def test_the_wait_the_provider_asks_for_is_kept(faults, status):
     assert faults.of_response(status, {"retry-after": "7"}, b"").retry_after == 7.0
 
 
+@pytest.mark.parametrize("status", [200, 404, 405])
+def test_a_wrong_url_keeps_its_own_words_and_those_of_the_provider(faults, status):
+    wrong_url = JobRefusedError("PROVIDER_URL_WRONG", "add /v1")
+    error = faults.of_response(status, {}, body_of("my-own-key"), wrong_url=wrong_url)
+    assert error is wrong_url
+    assert error.detail == "type t, code c: [secret]"
+
+
+def test_the_profile_decides_whether_a_404_is_about_the_url(tmp_path):
+    file = tmp_path / "profiles.yaml"
+    file.write_text("profiles: {own: {hosts: h, rules: [{status: 404, then: retry}]}}")
+    faults = Faults(read_profiles(file).of("h"), FaultLog("p"))
+    error = faults.of_response(404, {}, b"", wrong_url=JobRefusedError("PROVIDER_URL_WRONG", "add /v1"))
+    assert error.reason == "PROVIDER_ERROR"
+
+
+def test_an_error_that_names_no_status_is_a_broken_answer(faults):
+    error = faults.of_response(200, {}, {"error": "model is loading"})
+    assert (error.reason, error.detail) == ("BROKEN_ANSWER", "model is loading")
+
+
+@pytest.mark.parametrize("word", ["overloaded_error", "rate_limit_exceeded"])
+def test_a_503_with_a_word_of_overload_is_not_an_outage(faults, word):
+    for body in (body_of("x", type=word), body_of("x", code=word), body_of("all slots are busy")):
+        assert faults.of_response(503, {}, body).reason == "RATE_LIMITED"
+
+
 def test_a_connection_fault_is_a_sign_of_an_outage_and_a_timeout_is_not():
     assert isinstance(connection_fault(), ProviderDownError)
     assert not isinstance(timeout_fault(), ProviderDownError)
