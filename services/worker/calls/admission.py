@@ -69,6 +69,7 @@ class CallAdmission:
         self._limits = limits or open_rate_limits({}, MEMORY)
         self._tenants = tenants or open_tenant_slots({}, MEMORY, "", limit)
         self._outages = outages or OutageBreaker()
+        self._outages.serve(self._restart_limit)
         self._estimates = TokenEstimates()
         self._limited: Counter[str] = Counter()
         self._behind_model_count = 0
@@ -274,6 +275,10 @@ class CallAdmission:
 
     def _limiter(self, model: str) -> ModelLimiter | None:
         return self._limits.of(self._provider.name, model, lambda: self._slots.free_count(model))
+
+    def _restart_limit(self, key: str) -> None:
+        """Starts a model from few calls after an outage: a provider that comes back may be slow or small."""
+        self._slots.restart(key.removeprefix(f"{self._provider.name}/"))
 
     def _cooldown_key(self, model: str) -> str:
         return f"{self._provider.name}/{model}"

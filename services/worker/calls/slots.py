@@ -40,6 +40,11 @@ class CallSlots:
             self._queues[model] = WaitingQueue(self._arrivals)
         return found
 
+    def restart(self, model: str) -> None:
+        """Restarts the limit of a model from few calls, if the model is known."""
+        if model in self._models:
+            self._models[model].restart()
+
     def free_count(self, model: str) -> int:
         """Returns how many more calls of a model could begin now."""
         concurrency = self._models.get(model)

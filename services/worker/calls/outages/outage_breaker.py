@@ -44,6 +44,11 @@ class OutageBreaker:
         self._clock = clock
         self._recent: dict[str, RecentCalls] = {}
         self._claims: dict[str, float] = {}  # ends, by key; only of models in an outage
+        self._notify_ended: Callable[[str], None] = lambda key: None
+
+    def serve(self, notify_ended: Callable[[str], None]) -> None:
+        """Sets the function that is called with the key of a model once its outage has ended."""
+        self._notify_ended = notify_ended
 
     def wait_seconds(self, key: str) -> float:
         """Returns the time until an item of a model should start, in seconds. 0 for none."""
@@ -100,8 +105,10 @@ class OutageBreaker:
         outage = self._outages.find(key)
         if outage is not None:
             self._claims.setdefault(key, float("-inf"))
-        elif self._claims.pop(key, None) is not None and key in self._recent:
-            self._recent[key].begin_row()
+        elif self._claims.pop(key, None) is not None:
+            if key in self._recent:
+                self._recent[key].begin_row()
+            self._notify_ended(key)
         return outage
 
     def _forget_idle(self) -> None:

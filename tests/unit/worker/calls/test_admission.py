@@ -12,6 +12,8 @@ from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.calls.costs import CallCosts, CallMeter
+from services.worker.calls.outages import MemoryOutages, OutageBreaker
+from services.worker.calls.provider.faults import connection_fault
 from services.worker.calls.rate_limits import RateLimits
 from services.worker.calls.rate_limits.shared_buckets import SharedBuckets
 from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
@@ -66,6 +68,7 @@ class Items:
         self.provider = HeldProvider()
         self.may_start = True
         self.now = 0.0
+        self.outages = MemoryOutages(lambda: self.now)
         self.admission = CallAdmission(
             self.provider,
             MemoryCooldowns(lambda: 0.0),
@@ -74,6 +77,7 @@ class Items:
             limits,
             tenants=tenants,
             clock=lambda: self.now,
+            outages=OutageBreaker(self.outages, clock=lambda: self.now),
         )
         self.calls: dict[str, asyncio.Task[Completion]] = {}
 
@@ -330,3 +334,21 @@ async def test_a_call_that_waits_for_its_tenant_holds_no_slot_and_nothing_of_the
     assert items.provider.started == ["a1", "b1"]
     await items.cancel("a2")
     await tenants.close()
+
+
+async def test_a_model_restarts_from_few_calls_after_an_outage(make_items):
+    items = make_items(100)
+    rounds = [
+        [f"{name}{n}" for n in range(count)] for name, count in (("a", 8), ("b", 40), ("c", 5), ("d", 40))
+    ]
+    for prompts in rounds[:2]:
+        await items.start_each(*prompts)
+        await items.end_all(*prompts, seconds=0.2)
+    assert len(items.provider.started) == 48  # more than 8 at once after the first round
+    await items.start_each(*rounds[2])
+    await items.end_all(*rounds[2], seconds=0.2, error=connection_fault(is_reachable=False))
+    assert items.admission.wait_seconds("m") > 0
+    items.outages.end("held/m")
+    assert items.admission.wait_seconds("m") == 0
+    await items.start_each(*rounds[3])
+    assert items.provider.started[53:] == rounds[3][:8]

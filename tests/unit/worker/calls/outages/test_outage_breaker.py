@@ -298,3 +298,14 @@ async def test_whatever_happens_at_most_one_probe_is_in_flight_and_an_answer_clo
                 assert outcome is not None
             if probes.pop(ended, None) is not None and outcome is None:
                 assert not weather.is_open
+
+
+async def test_the_end_of_an_outage_is_notified_once_though_another_worker_saw_it(weather):
+    ended = []
+    weather.breaker.serve(ended.append)
+    await weather.open()
+    assert weather.breaker.wait_seconds(KEY) > 0
+    weather.outages.end(KEY)
+    for _ in range(2):
+        assert weather.breaker.wait_seconds(KEY) == 0
+    assert ended == [KEY]
