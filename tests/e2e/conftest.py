@@ -179,10 +179,13 @@ def classify() -> dict[str, Any]:
 
 @pytest.fixture
 def fill_slots(postings, classify):
-    """Runs quick items until the workers know that the model answers calls in all of their slots."""
+    """Runs items until the workers know that the model answers calls in all of their slots.
 
-    async def fill(client: Client, stand_in: StandInControl, item_count: int = 2000) -> None:
-        await stand_in.set(reset=True, latency_ms=20)
+    A limit only grows while at least half of it is in flight. So calls must be slow enough for a busy machine.
+    """
+
+    async def fill(client: Client, stand_in: StandInControl, item_count: int = 1000) -> None:
+        await stand_in.set(reset=True, latency_ms=500)
         job = await client.submit("llm.classify", postings(item_count, "warm"), classify)
         async with asyncio.timeout(60):
             last = [event async for event in client.watch(job.job_id)][-1]
