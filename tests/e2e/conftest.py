@@ -181,7 +181,7 @@ def classify() -> dict[str, Any]:
 def fill_slots(postings, classify):
     """Runs items until the workers know that the model answers calls in all of their slots.
 
-    A limit only grows while at least half of it is in flight. So calls must be slow enough for a busy machine.
+    A limit only grows while half of it is in flight, so calls must be slow enough for a busy machine.
     """
 
     async def fill(client: Client, stand_in: StandInControl, item_count: int = 1000) -> None:
