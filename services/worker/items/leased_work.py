@@ -46,6 +46,11 @@ class LeasedItem:
         self.interrupted = outcome.usage.call_count > 0
         self.chunk.held_back[self.message.item_index] = outcome.needed_micros
 
+    def suspect(self) -> None:
+        """Suspects the item of having killed its child process, and ends its chunk once it is idle."""
+        self.chunk.suspects.append(self.message.item_index)
+        self.chunk.release_when_idle = True
+
     def _add_usage(self, outcome: ItemOutcome) -> None:
         self.message.usage.CopyFrom(outcome.usage)
         self.message.work_time.CopyFrom(duration_of(outcome.worked_seconds))

@@ -240,17 +240,11 @@ class ItemScheduler:
 
     def _act_on_lost_child(self, item: LeasedItem, fault: BaseException) -> None:
         if isinstance(fault, ChildDiedError):
-            self._suspect_item(item)
+            item.suspect()
+            self._waiting.remove(item.chunk.job, item.chunk)
         elif self._may_continue(item.chunk):
             log.error("quarantine_child_not_started", error=str(fault), **fields_of(item.chunk.job.spec))
             self._waiting.back_off(item, CHILD_RESTART_SECONDS, self._attempt_again)
-
-    def _suspect_item(self, item: LeasedItem) -> None:
-        """Suspects an item of having killed its child process, and ends its chunk."""
-        chunk = item.chunk
-        chunk.suspects.append(item.message.item_index)
-        chunk.release_when_idle = True
-        self._waiting.remove(chunk.job, chunk)
 
     def _resume_held_items(self, chunk: LeasedChunk, *, was_held_back: bool) -> None:
         """Attempts held-back items of a chunk again, or releases it if no call of them can ever fit.
