@@ -1,4 +1,4 @@
-"""Measures Headrace next to its alternatives: python -m tests.bench [A B C D E F] [--rounds N].
+"""Measures Headrace next to its alternatives: python -m tests.bench [A B C D E F G] [--rounds N].
 
 It prints a table and writes ``.run/bench.json`` and plots below ``.run/bench``.
 """
@@ -16,6 +16,7 @@ from tests.bench.figures import Figures
 from tests.bench.machine import describe_machine, read_versions
 from tests.bench.options import Options
 from tests.bench.table import print_table
+from tests.bench.weather import part as weather
 
 _PARTS: dict[str, Callable[[Options], Figures]] = {
     "A": batch.measure,
@@ -24,6 +25,7 @@ _PARTS: dict[str, Callable[[Options], Figures]] = {
     "D": watchers.measure,
     "E": growth.measure,
     "F": fairness.measure,
+    "G": weather.measure,
 }
 
 

@@ -8,6 +8,8 @@ once.
 import asyncio
 import json
 import sys
+from collections.abc import Coroutine
+from typing import Any
 
 _BODY = json.dumps(
     {
@@ -24,18 +26,16 @@ _BODY = json.dumps(
         },
     }
 ).encode()  # fmt: skip
-_RESPONSE = (
+RESPONSE = (
     b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(_BODY) + _BODY
 )
 _LENGTH = b"content-length:"
 
 
 class Connection(asyncio.Protocol):
-    """One connection."""
+    """One connection. Subclasses respond to requests."""
 
-    def __init__(self, latency_seconds: float) -> None:
-        self._latency_seconds = latency_seconds
-        self._loop = asyncio.get_running_loop()
+    def __init__(self) -> None:
         self._data = b""
         self._transport: asyncio.WriteTransport | None = None
 
@@ -54,26 +54,48 @@ class Connection(asyncio.Protocol):
             if len(self._data) < head_end + 4 + length:
                 return
             self._data = self._data[head_end + 4 + length :]
-            if self._latency_seconds and head.startswith(b"post"):
-                self._loop.call_later(self._latency_seconds, self._respond)
-            else:
-                self._respond()
+            self.receive(is_call=head.startswith(b"post"))
 
-    def _respond(self) -> None:
+    def receive(self, *, is_call: bool) -> None:
+        """Handles a request, which is a call or a question for the server's health."""
+        raise NotImplementedError
+
+    def respond(self, response: bytes = RESPONSE) -> None:
+        """Sends a response, unless the connection is lost."""
         if self._transport is not None:
-            self._transport.write(_RESPONSE)
+            self._transport.write(response)
+
+
+class _SteadyConnection(Connection):
+    def __init__(self, latency_seconds: float) -> None:
+        super().__init__()
+        self._latency_seconds = latency_seconds
+        self._loop = asyncio.get_running_loop()
+
+    def receive(self, *, is_call: bool) -> None:
+        if self._latency_seconds and is_call:
+            self._loop.call_later(self._latency_seconds, self.respond)
+        else:
+            self.respond()
+
+
+def run_fast(serving: Coroutine[Any, Any, None]) -> None:
+    """Runs a server, on uvloop if that is installed."""
+    try:
+        import uvloop
+    except ImportError:
+        asyncio.run(serving)
+    else:
+        uvloop.run(serving)
 
 
 async def _serve(port: int, latency_ms: float) -> None:
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: Connection(latency_ms / 1000), "127.0.0.1", port, backlog=2048)
+    server = await loop.create_server(
+        lambda: _SteadyConnection(latency_ms / 1000), "127.0.0.1", port, backlog=2048
+    )
     await server.serve_forever()
 
 
 if __name__ == "__main__":
-    try:
-        import uvloop
-    except ImportError:
-        asyncio.run(_serve(int(sys.argv[1]), float(sys.argv[2])))
-    else:
-        uvloop.run(_serve(int(sys.argv[1]), float(sys.argv[2])))
+    run_fast(_serve(int(sys.argv[1]), float(sys.argv[2])))
