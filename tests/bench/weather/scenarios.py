@@ -57,21 +57,29 @@ def scenarios(scale: float = 1.0) -> Sequence[Scenario]:
         scale: Factor of the times of each run. Values below 1 only show that the part runs.
     """
 
-    def times(warm_up_seconds: float, seconds: float, outage_seconds: float = 0.0) -> Schedule:
-        return Schedule(max(0.5, warm_up_seconds * scale), max(1.5, seconds * scale), outage_seconds * scale)
+    def times(
+        weather: Weather, warm_up_seconds: float, seconds: float, outage_seconds: float = 0.0
+    ) -> Schedule:
+        least = 1.5 * weather.latency_ms / 1000
+        return Schedule(
+            max(least, warm_up_seconds * scale), max(least, seconds * scale), outage_seconds * scale
+        )
+
+    fast, slow = Weather(200), Weather(2000)
+    cap, queue = Weather(500, slot_count=20), Weather(500, slot_count=4, has_queue=True)
 
     return [
-        *_with_noise(FAST, Weather(200), 100, times(2, 10), is_light=False),
-        *_with_noise(SLOW, Weather(2000), 300, times(12, 22), is_light=True),
+        *_with_noise(FAST, fast, 100, times(fast, 2, 10), is_light=False),
+        *_with_noise(SLOW, slow, 300, times(slow, 12, 22), is_light=True),
         Scenario(
-            "cap of 20 calls", Weather(500, slot_count=20), 100, times(8, 20), with_more_retries=True
+            "cap of 20 calls", cap, 100, times(cap, 8, 20), with_more_retries=True
         ),
         Scenario(
-            "4 slots, queue", Weather(500, slot_count=4, has_queue=True), 100, times(12, 28),
+            "4 slots, queue", queue, 100, times(queue, 12, 28),
             timeout_seconds=10.0, with_more_retries=True,
         ),
         Scenario(
-            f"{SLOW}, outage of 10 s", Weather(2000), 300, times(12, 30, 10),
+            f"{SLOW}, outage of 10 s", slow, 300, times(slow, 12, 30, 10),
             quiet_name=f"{SLOW}, no noise", with_more_retries=True,
         ),
     ]  # fmt: skip
