@@ -47,7 +47,7 @@ chaos: $(READY) ## Inject faults under load and check every guarantee: SEED=N SE
 	@unset $${!OPENAI_@}; $(BIN)/python -m tests.chaos --seconds $(SECONDS_) $(if $(SEED),--seed $(SEED)) \
 	    $(if $(ONLY),--only "$(ONLY)")
 
-bench: $(READY) ## Measure next to FastAPI + Celery and plain asyncio: PARTS="A C" ROUNDS=3; takes half an hour
+bench: $(READY) ## Measure next to FastAPI + Celery and plain asyncio: PARTS="A C" ROUNDS=3; takes over an hour
 	@$(BIN)/python -m deploy.local install
 	@unset $${!OPENAI_@}; $(BIN)/python -m tests.bench $(PARTS) --rounds $(ROUNDS)
 

@@ -1,6 +1,8 @@
 """The rule of Inspect AI in the bench: doubling, cuts of a fifth, and growth of a twentieth."""
 
 import asyncio
+import heapq
+import random
 
 import pytest
 
@@ -18,6 +20,40 @@ class Clock:
 @pytest.fixture
 def clock() -> Clock:
     return Clock()
+
+
+def share_after_minutes(noise: float, seed: int) -> float:
+    """Returns the share of 300 calls of 2 s in flight that the rule keeps from 300 s to 600 s.
+
+    The client repeats a rejected call after about 0.5 and 1 s, and Inspect after 3 s.
+    """
+    clock, rng, answered_count, in_use_count = Clock(), random.Random(seed), 0, 0
+    rule = InspectRule(300, clock)
+    calls: list[tuple[float, float, int]] = []  # end, a random number that orders equal ends, retries
+    end = clock.now
+
+    def begin(now: float, retry_count: int) -> None:
+        if rng.random() < noise:
+            rule.note_rejection()
+            wait = (0.44, 0.88, 3.0)[min(retry_count, 2)]
+            heapq.heappush(calls, (now + wait, -rng.random(), retry_count + 1))
+        else:
+            heapq.heappush(calls, (now + 2.0, rng.random(), retry_count))
+
+    while end < 700.0:
+        while in_use_count < rule.limit:
+            in_use_count += 1
+            begin(clock.now, 0)
+        end, order, retry_count = heapq.heappop(calls)
+        clock.now = end
+        if order < 0:
+            begin(end, retry_count)
+            continue
+        in_use_count -= 1
+        answered_count += end >= 400.0
+        if not retry_count:
+            rule.note_answer()
+    return answered_count / (300 * 150)
 
 
 def answer(rule: InspectRule, count: int) -> None:
@@ -144,3 +180,9 @@ async def test_a_cancelled_waiter_takes_no_slot(clock):
     await slots.__aexit__()
     async with asyncio.timeout(5):
         await second
+
+
+@pytest.mark.parametrize(("noise", "least", "most"), [(0.01, 0.07, 0.15), (0.05, 0.02, 0.06)])
+def test_in_the_long_run_noise_costs_the_rule_most_of_its_slots(noise, least, most):
+    shares = [share_after_minutes(noise, seed) for seed in range(1, 5)]
+    assert least <= min(shares) <= max(shares) <= most, shares
