@@ -106,15 +106,17 @@ class Slots:
         """Admits a call, queues it, or rejects it. Returns None if it is rejected."""
         weather = self.weather
         self.counts.call_count += 1
-        if weather.noise and self._random.random() < weather.noise:
-            return self._reject(caller)
+        is_noise = bool(weather.noise) and self._random.random() < weather.noise
+        has_slot = not weather.slot_count or self._busy_count < weather.slot_count
+        if is_noise or not (has_slot or weather.has_queue):
+            self.counts.rejected_count += 1
+            caller.reject(weather.retry_after)
+            return None
         call = Call(caller)
-        if not weather.slot_count or self._busy_count < weather.slot_count:
+        if has_slot:
             self._admit(call)
-        elif weather.has_queue:
-            self._queue.append(call)
         else:
-            return self._reject(caller)
+            self._queue.append(call)
         return call
 
     def leave(self, call: Call, *, is_cut_off: bool) -> None:
@@ -132,10 +134,6 @@ class Slots:
         if call.timer is not None:
             call.timer.cancel()
             self._free_slot()
-
-    def _reject(self, caller: Caller) -> None:
-        self.counts.rejected_count += 1
-        caller.reject(self.weather.retry_after)
 
     def _admit(self, call: Call) -> None:
         self._busy_count += 1
