@@ -61,18 +61,22 @@ async def test_a_caller_that_times_out_is_counted_as_broken_off(caller):
     assert caller.provider.slots.counts.cut_off_count == 0
 
 
-async def test_an_outage_cuts_calls_off_and_refuses_connections_until_it_ends(caller):
+async def test_an_outage_cuts_calls_off_and_refuses_connections(caller):
     caller.provider.slots.change_weather(Weather(60_000))
     call = asyncio.create_task(caller.call())
     await caller.wait_for_calls(1)
-    caller.provider.slots.change_weather(Weather(0))
-    caller.provider.begin_outage(0.3)
+    caller.provider.begin_outage(3600)
     with pytest.raises(aiohttp.ClientError):
         await call
     counts = caller.provider.slots.counts
-    assert (counts.cut_off_count, counts.broken_off_count, counts.call_count) == (1, 0, 0)
+    assert (counts.cut_off_count, counts.broken_off_count, counts.call_count) == (1, 0, 1)
     with pytest.raises(aiohttp.ClientConnectorError):
         await caller.call()
+
+
+async def test_calls_are_answered_again_after_an_outage(caller):
+    caller.provider.begin_outage(0.01)
+    await asyncio.sleep(0)
     async with asyncio.timeout(5):
         while True:
             try:
