@@ -12,6 +12,8 @@ _TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _CHARSET = re.compile(r'charset="?([\w-]+)', re.IGNORECASE)
 _EVENT = "data:"
+# A stream of events. Comments and other fields may come before its first data.
+_STREAM = re.compile(r"\s*(?:(?::|event:|id:|retry:)[^\r\n]*\s+)*data:")
 _LENIENT = json.JSONDecoder(strict=False)  # reads NaN, Infinity and line breaks inside texts
 
 
@@ -33,7 +35,7 @@ def read_json(body: bytes, content_type: str = "") -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         text = _decode(body, content_type)
-    if text.lstrip().startswith(_EVENT):
+    if _STREAM.match(text):
         return _join_events(text)
     value = _read_object(text)
     return _find_usage(text) if value is None else value

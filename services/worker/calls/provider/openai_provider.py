@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
 from multidict import CIMultiDict
 from yarl import URL
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, Message, RetryableError
-from headrace.reasons import ErrorReason
+from headrace.kinds import Completion, ItemFailedError, Message, RetryableError
 from services.worker.calls.provider.connection_faults import connection_error, proxy_fault
 from services.worker.calls.provider.endpoint import Endpoint, host_of, read_endpoint, secrets_of
 from services.worker.calls.provider.error_in_body import find_error
 from services.worker.calls.provider.fault_log import FaultLog
-from services.worker.calls.provider.faults import Faults, timeout_fault
+from services.worker.calls.provider.faults import Faults, redirect_fault, timeout_fault, unreadable_fault
 from services.worker.calls.provider.json_body import read_json
 from services.worker.calls.provider.profiles import Profiles, read_profiles
 from services.worker.calls.provider.provider import UNKNOWN_COST_MICROS, CompletionRequest
@@ -96,7 +96,10 @@ class OpenAiProvider:
         remaining = read_remaining(headers, tokens.input_tokens + tokens.output_tokens)
         if remaining is not None:
             self._remaining[request.model] = remaining
-        return read_completion(response, tokens)
+        try:
+            return read_completion(response, tokens, null_is_complete=self._profile.null_is_complete)
+        except (RetryableError, ItemFailedError) as error:
+            raise self._faults.of_answer(error, status, response, content, request.messages) from None
 
     def take_remaining(self, model: str) -> int | None:
         """Returns how many more calls the provider accepts. See ``Provider``."""
@@ -141,12 +144,14 @@ class OpenAiProvider:
             raise self._faults.noted(connection_error(error, self.name)) from None
         except TimeoutError:
             raise self._faults.noted(timeout_fault()) from None
+        except aiohttp.TooManyRedirects:
+            raise self._faults.noted(redirect_fault()) from None
         except (aiohttp.ClientError, OSError) as error:
+            if isinstance(error.__cause__, ContentEncodingError):
+                raise self._faults.noted(unreadable_fault()) from None
             raise self._faults.noted(connection_error(error, self.name)) from None
         except ValueError:
-            raise RetryableError(
-                ErrorReason.BROKEN_ANSWER, "the provider's response cannot be read"
-            ) from None
+            raise self._faults.noted(unreadable_fault()) from None
 
 
 class _Connection:

@@ -49,7 +49,7 @@ def read_tokens(response: Any) -> Tokens:
     return Tokens(
         input_count or 0,
         output_count or 0,
-        cached or 0,
+        min(cached or 0, input_count or 0),
         is_known=bool(input_count) and output_count is not None,
     )
 
