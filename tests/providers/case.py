@@ -17,7 +17,7 @@ USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}
 # Keys of a case: what is sent, and what is expected.
 _SENT = {"status", "headers", "json", "answer", "text", "encoding", "base64", "raw", "fault", "usage"}
 _OUTCOMES = ("answer", "retry", "overload", "outage", "fails", "job_refused")
-_EXPECTED = {*_OUTCOMES, "wait", "tokens", "detail", "message", "finish_reason", "cost", "model"}
+_EXPECTED = {*_OUTCOMES, "wait", "tokens", "detail", "message", "finish_reason", "cost", "models"}
 # Texts too large for the file.
 _LARGE = {"DEEP": "[" * 100_000, "LONG": "x" * 6_000}
 _LASTING = {"refused", "no_tls", "no_path", "no_version"}

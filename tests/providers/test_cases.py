@@ -61,6 +61,7 @@ async def test_an_answer_is_the_items_output(theatre, case):
     assert output["text"] == case.value
     assert output["finish_reason"] == case.expect.get("finish_reason", "stop")
     assert outcome.usage.call_count == 1
+    assert list(outcome.usage.answered_models) == case.expect.get("models", [])
     check_usage(case, outcome.usage)
 
 

@@ -158,12 +158,8 @@ class Behaviour:
                     self.fail_next = [Fault.from_json(fault) for fault in value]
                 case "fail_when_contains":
                     self.fail_when_contains = {text: Fault.from_json(fault) for text, fault in value.items()}
-                case "hang_when_contains":
-                    self.fail_when_contains |= {text: Fault(hang=True) for text in value}
-                case "answer_when_contains":
-                    self.fail_when_contains |= {
-                        text: Fault(text=response) for text, response in value.items()
-                    }
+                case "hang_when_contains" | "answer_when_contains":
+                    self.fail_when_contains |= _short_forms(value)
                 case "fail_all":
                     self.fail_all = Fault.from_json(value) if value else None
                 case "fail_every":
@@ -200,3 +196,9 @@ class Behaviour:
 
 def _read_script(faults: Sequence[dict[str, Any] | None]) -> list[Fault | None]:
     return [None if fault is None else Fault.from_json(fault) for fault in faults]
+
+
+def _short_forms(value: list[str] | dict[str, str]) -> dict[str, Fault]:
+    if isinstance(value, dict):
+        return {text: Fault(text=response) for text, response in value.items()}
+    return {text: Fault(hang=True) for text in value}

@@ -25,7 +25,7 @@ from services.worker.calls.provider.remaining import read_remaining
 from services.worker.calls.provider.request_body import RequestEncoder
 from services.worker.calls.provider.response import read_completion
 from services.worker.calls.provider.tls import open_ssl_context
-from services.worker.calls.provider.usage import read_tokens
+from services.worker.calls.provider.usage import note_model, read_tokens
 from services.worker.calls.provider.wrong_url import find_wrong_url
 
 _CONNECT_TIMEOUT_SECONDS = 10.0
@@ -91,6 +91,7 @@ class OpenAiProvider:
             error = content if response is None else response
             raise self._faults.of_response(status, headers, error, request.messages, wrong_url=wrong_url)
         self._check_error(response, headers, request.messages)
+        note_model(response, request.model, usage)
         if not tokens.is_known:
             usage.cost_micros = UNKNOWN_COST_MICROS
         remaining = read_remaining(headers, tokens.input_tokens + tokens.output_tokens)
