@@ -17,7 +17,8 @@ from tests.providers.case import Case
 
 KEY = "sk-the-key-of-the-case"
 PROMPT = "Title: General Counsel, Berlin"
-_CALL_SECONDS = 0.25
+_CALL_SECONDS = 30.0
+_SHORT_CALL_SECONDS = 0.25  # of calls that time out
 
 
 @dataclass
@@ -25,12 +26,16 @@ class Play:
     """The attempts of one case's items.
 
     Attributes:
+        case: The case.
+        repeats: Whether each call meets the case.
         model: Model of the calls, which selects the case at the stand-in.
         runner: Makes the attempts.
         admission: Admits the calls.
         items: Items by index, with what their attempts left.
     """
 
+    case: Case
+    repeats: bool
     model: str
     runner: ItemRunner
     admission: CallAdmission
@@ -44,7 +49,9 @@ class Play:
         spec = results_pb2.JobSpec(
             job_id="job", kind="llm.complete", params=f'{{"prompt": "{{title}}", "model": "{self.model}"}}'
         )
-        spec.options.call_timeout.FromMicroseconds(int(_CALL_SECONDS * 1e6))
+        times_out = self.case.value == "PROVIDER_TIMEOUT" and (self.repeats or not item.attempt_count)
+        seconds = _SHORT_CALL_SECONDS if times_out else _CALL_SECONDS
+        spec.options.call_timeout.FromMicroseconds(int(seconds * 1e6))
         outcome = await self.runner.run(spec, item)
         item.attempt_count = outcome.attempt_count
         item.usage.CopyFrom(outcome.usage)
@@ -83,7 +90,7 @@ class Theatre:
         admission = CallAdmission(self._adapter(case), MemoryCooldowns(), 100)
         prices = Prices({model: Price(1_000_000, 1_000_000, 1_000_000)})
         runner = ItemRunner(builtin_kinds(), admission, "m", lambda: 0.0, prices=prices)
-        return Play(model, runner, admission)
+        return Play(case=case, repeats=repeats, model=model, runner=runner, admission=admission)
 
     def _adapter(self, case: Case) -> OpenAiProvider:
         name = (case.profile, self._base_url(case))

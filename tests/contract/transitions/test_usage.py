@@ -82,24 +82,18 @@ async def test_what_one_round_has_used_stays_in_the_usage_of_the_next(store):
 
 
 async def test_models_that_answered_for_another_one_are_those_of_the_items_and_of_the_job(store):
-    job = await store.create(items=3)
+    job = await store.create(items=2)
     worker = await store.worker()
-    lease = (await worker.lease(capacity=3)).leases[0]
-    await worker.record(
-        store.deferral_of(lease, [0], delay_ms=0, attempt_count=1, usage=used_by("m-1", "m-2"))
-    )
-    again = next(
-        (leased, item)
-        for leased in (await worker.lease()).leases
-        for item in leased.items
-        if item.usage.answered_models
-    )
-    assert list(again[1].usage.answered_models) == ["m-1", "m-2"]
-    await worker.record(store.record_of(again[0], [0], output="1", usage=used_by("m-2")))
-    await worker.record(store.record_of(lease, [1], output="1", usage=used_by("m-3", "m-4", "m-5")))
-    results = {result.item_index: result.usage.answered_models for result in await store.results(job.job_id)}
-    assert results[0] == ["m-2"]
-    assert results[1] == ["m-3", "m-4", "m-5"]
+    first, second = await worker.lease_all()
+    deferral = store.deferral_of(first, [0], delay_ms=0)
+    deferral.deferrals[0].usage.CopyFrom(used_by("m-1", "m-2"))
+    await worker.record(deferral)
+    (first,) = await worker.lease_all()
+    assert list(first.items[0].usage.answered_models) == ["m-1", "m-2"]
+    await worker.record(store.record_of(first, output="1", usage=used_by("m-2")))
+    await worker.record(store.record_of(second, output="1", usage=used_by("m-3", "m-4", "m-5")))
+    shown = [list(result.usage.answered_models) for result in (await store.results(job.job_id)).results]
+    assert shown == [["m-2"], ["m-3", "m-4", "m-5"]]
     assert (await store.get(job.job_id)).usage.answered_models == ["m-1", "m-2", "m-3", "m-4"]
 
 

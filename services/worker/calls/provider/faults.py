@@ -114,7 +114,7 @@ class Faults:
         if wrong_url is not None and (status < 300 or rule.reason in _URL_REASONS):
             error: RetryableError | ItemFailedError = wrong_url
         else:
-            error = _make_error(rule, status, words, read_retry_after(headers))
+            error = _make_error(rule, status, words, read_retry_after(headers, body))
         words = self._mask(words, messages)
         error.detail = _describe(words)
         self._log.note(error.reason, status=status, kind=words.type, code=words.code, detail=error.detail)

@@ -47,7 +47,7 @@ _BROKEN_GENERATIONS = {
     "network_error",
     "server_error",
 }
-_CUT_OFF = {"length", "max_tokens", "model_length"}
+_CUT_OFF = {"length", "max_output_tokens", "max_tokens", "model_length"}
 _TOOL_CALLS = {"tool_calls", "function_call", "tool_use"}
 _HIDDEN_PARTS = {"thinking", "reasoning", "redacted_thinking"}
 _MAX_REASON_LENGTH = 64
@@ -72,7 +72,7 @@ def read_completion(response: Any, tokens: Tokens, *, null_is_complete: bool = F
     text = _text_of(message.get("content"))
     if text is None:
         text = _text_of(choice.get("text"))
-    if not text and (text is None or reason in _TOOL_CALLS):
+    if not text and (text is None or (reason or "").lower() in _TOOL_CALLS):
         text = _text_of_nothing(reason)
     elif reason is None and "finish_reason" in choice and not null_is_complete:
         raise ItemFailedError(
@@ -151,7 +151,7 @@ def _text_of_part(part: dict[str, Any]) -> str | None:
 
 
 def _text_of_nothing(reason: str | None) -> str:
-    if reason in _CUT_OFF:
+    if (reason or "").lower() in _CUT_OFF:
         return ""
     if reason is None:
         raise _broken("the provider's response contains no text")

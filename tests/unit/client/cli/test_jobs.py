@@ -35,6 +35,7 @@ async def test_get_prints_every_field_in_json(cli, gateway, make_job, job_id):
                 "output_tokens": 2,
                 "cached_tokens": 0,
                 "cost_micros": 0,
+                "answered_models": [],
             },
             "error": None,
             "pause_reason": "UNSPECIFIED",
