@@ -139,8 +139,8 @@ class Faults:
         """
         words = self._mask(ErrorBody(message=read_answer_words(response, body)), messages)
         error.detail = _describe(words)
-        # The message names the finish_reason, so that each one is a cause of its own.
-        self._log.note(error.reason, status=status, code=error.message, detail=error.detail)
+        # The message names the finish_reason: each one is a cause of its own.
+        self._log.note(error.reason, status=status, detail=error.detail, cause=error.message)
         return error
 
     def noted(self, error: E) -> E:

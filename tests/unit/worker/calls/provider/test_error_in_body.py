@@ -4,9 +4,8 @@ import orjson
 import pytest
 
 from deploy.local.stand_in import Fault
-from headrace.kinds import ItemFailedError, JobRefusedError, Message, RetryableError
+from headrace.kinds import Message, RetryableError
 from services.worker.calls.provider import CompletionRequest
-from services.worker.calls.provider.faults import ProviderDownError
 
 ASK = CompletionRequest("m", [Message("user", "Title: General Counsel")])
 TEXT = {"message": {"content": "Sales"}, "finish_reason": "stop"}
