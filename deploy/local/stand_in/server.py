@@ -1,6 +1,8 @@
 """The stand-in's HTTP server."""
 
 import asyncio
+import socket
+import struct
 from typing import Any
 
 import orjson
@@ -164,8 +166,12 @@ async def _send_raw(request: web.Request, fault: Fault) -> None:
         if transport is not None and not transport.is_closing():
             transport.write(part.encode("latin-1"))
             await asyncio.sleep(fault.pause_seconds)
-    if isinstance(transport, asyncio.Transport) and not fault.hang:
-        transport.abort() if fault.reset else transport.close()
+    if transport is None or fault.hang:
+        return
+    if fault.reset:
+        linger = struct.pack("ii", 1, 0)  # the close sends RST, not FIN
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    transport.close()
 
 
 async def _hang(fault: Fault, call: LoggedCall) -> None:

@@ -31,6 +31,8 @@ from services.worker.calls.provider.wrong_url import find_wrong_url
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _KEEPALIVE_SECONDS = 60.0
 _MAX_REDIRECTS = 20
+# A larger body is not a completion. It would fill the memory of the worker.
+_MAX_BODY_BYTES = 32 * 1024 * 1024
 
 
 class OpenAiProvider:
@@ -140,7 +142,7 @@ class OpenAiProvider:
                     timeout=_timeout(seconds),
                 ) as response,
             ):
-                return response.status, response.headers, await response.read()
+                return response.status, response.headers, await _read(response)
         except aiohttp.ConnectionTimeoutError as error:  # a TimeoutError too, but nothing was sent
             raise self._faults.noted(connection_error(error, self.name)) from None
         except TimeoutError:
@@ -172,6 +174,22 @@ class _Connection:
                 limit=max_connections, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=open_ssl_context()
             ),
         )
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Returns the body of a response.
+
+    Raises:
+        ValueError: It is too large.
+    """
+    parts: list[bytes] = []
+    size = 0
+    async for part in response.content.iter_any():
+        parts.append(part)
+        size += len(part)
+        if size > _MAX_BODY_BYTES:
+            raise ValueError("the body is too large")
+    return b"".join(parts)
 
 
 @lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ import pytest
 from deploy.local.stand_in import Fault
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, JobFailedError, JobRefusedError, Message, RetryableError
-from services.worker.calls.provider import CompletionRequest, OpenAiProvider
+from services.worker.calls.provider import CompletionRequest, OpenAiProvider, openai_provider
 from services.worker.calls.provider.profiles import read_profiles
 
 ASK = CompletionRequest(
@@ -182,3 +182,18 @@ async def test_a_base_url_with_another_path_fails_the_job(stand_in, usage, path)
         await provider.complete(ASK, usage)
     assert raised.value.reason == "PROVIDER_URL_WRONG"
     await provider.close()
+
+
+@pytest.mark.parametrize(("limit", "text"), [(400, "Sales"), (100, None)])
+async def test_a_body_without_an_end_is_not_read_into_memory(
+    provider, stand_in, usage, monkeypatch, limit, text
+):
+    monkeypatch.setattr(openai_provider, "_MAX_BODY_BYTES", limit)
+    body = '{"choices": [{"message": {"content": "Sales"}, "finish_reason": "stop"}]}' + " " * 200
+    stand_in.behaviour.fail_next = [Fault(body=body)]
+    if text is not None:
+        assert (await provider.complete(ASK, usage)).text == text
+        return
+    with pytest.raises(RetryableError) as raised:
+        await provider.complete(ASK, usage)
+    assert raised.value.reason == "BROKEN_ANSWER"
