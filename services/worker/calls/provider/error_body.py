@@ -10,7 +10,9 @@ _MAX_CHARACTERS = 2_000
 _MAX_FIELDS = 12
 # Text of the model in a body that cannot be decoded. It belongs to the item and is not shown.
 _MODEL_TEXT = re.compile(
-    r'("(?:content|text|arguments|thinking|reasoning\w*)"\s*:\s*")(?:[^"\\]|\\.)*', re.DOTALL
+    r'("(?:\w*text|content|response|output|completion|answer|arguments|thinking|reasoning\w*)"\s*:\s*")'
+    r'(?:[^"\\]|\\.)*',
+    re.DOTALL,
 )
 _REASONS = ("finish_reason", "native_finish_reason", "stop_reason")
 _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)

@@ -169,6 +169,7 @@ def test_an_answer_without_a_completion_is_logged_once_a_minute_and_cause_withou
             '{"choices": [{"message": {"content": "...", "role": "x',
         ),
         (b'data: {"choices": [{"text": "cut', 'data: {"choices": [{"text": "...'),
+        (b'{"response": "cut", "generated_text": "off"}', '{"response": "...", "generated_text": "..."}'),
         (b"y" * 900, "y" * 500),
     ],
 )
