@@ -170,7 +170,7 @@ def redirect_fault() -> RetryableError:
 
 
 def unreadable_fault() -> RetryableError:
-    """Returns the error for a response whose encoding is broken, or whose body is too large."""
+    """Returns the error for a response that breaks the rules of HTTP."""
     return RetryableError(ErrorReason.BROKEN_ANSWER, "the provider's response cannot be read")
 
 

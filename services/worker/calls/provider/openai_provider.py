@@ -150,8 +150,6 @@ class OpenAiProvider:
         except aiohttp.TooManyRedirects:
             raise self._faults.noted(redirect_fault()) from None
         except (aiohttp.ClientError, OSError) as error:
-            if isinstance(error.__cause__, ContentEncodingError):
-                raise self._faults.noted(unreadable_fault()) from None
             raise self._faults.noted(connection_error(error, self.name)) from None
         except ValueError:
             raise self._faults.noted(unreadable_fault()) from None
@@ -177,18 +175,27 @@ class _Connection:
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Returns the body of a response.
+    """Returns the body of a response, or words about a body that cannot be read.
+
+    An error status counts although the body breaks off. Its body is then empty.
 
     Raises:
-        ValueError: It is too large.
+        aiohttp.ClientPayloadError: The body of a success broke off.
     """
     parts: list[bytes] = []
     size = 0
-    async for part in response.content.iter_any():
-        parts.append(part)
-        size += len(part)
-        if size > _MAX_BODY_BYTES:
-            raise ValueError("the body is too large")
+    try:
+        async for part in response.content.iter_any():
+            parts.append(part)
+            size += len(part)
+            if size > _MAX_BODY_BYTES:
+                return b"the body is too large"
+    except aiohttp.ClientPayloadError as error:
+        if isinstance(error.__cause__, ContentEncodingError):
+            return b"the body is not encoded as its content-encoding says"
+        if 200 <= response.status < 300:
+            raise
+        return b""
     return b"".join(parts)
 
 
