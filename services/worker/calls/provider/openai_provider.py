@@ -185,7 +185,7 @@ async def _read(response: aiohttp.ClientResponse) -> bytes:
     parts: list[bytes] = []
     size = 0
     try:
-        async for part in response.content.iter_any():
+        while part := await response.content.readany():
             parts.append(part)
             size += len(part)
             if size > _MAX_BODY_BYTES:
