@@ -21,7 +21,7 @@ OR EXISTS (
          LIMIT 1) IS NULL)"""
 _COLUMNS = """job_id, item_index, round, seq, state, output, output_bytes, error_reason, error_message,
     attempt_count, call_count, input_tokens, output_tokens, cached_tokens, cost_micros, finish_time,
-    failed_attempts, error_detail"""
+    failed_attempts, error_detail, answered_models"""
 # A copy keeps its seq: readers in the order of recording see each failure once, in the old round or the new.
 _CARRY = f"""
 INSERT INTO results ({_COLUMNS})
@@ -32,7 +32,7 @@ AND e.item_index NOT IN (SELECT i.item_index FROM ROWS(i: item_index bigint))"""
 _FAIL_LEFT_OVER = f"""
 INSERT INTO results ({_COLUMNS})
 SELECT c.job_id, c.first_index + n.place, :round + 1, :seq, :state, '', 0, :reason, :message,
-    0, 0, 0, 0, 0, 0, :now, '', ''
+    0, 0, 0, 0, 0, 0, :now, '', '', ''
 FROM chunks c CROSS JOIN ROWS(n: place bigint)
 WHERE c.job_id = :job_id AND c.unfinished_count > 0 AND n.place < c.item_count
 AND c.first_index + n.place NOT IN (SELECT i.item_index FROM ROWS(i: item_index bigint))

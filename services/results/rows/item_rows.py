@@ -30,6 +30,7 @@ class NewResult(NamedTuple):
         round: Round of the result: the job's round for a failure, 0 for a success.
         current_round: The job's round.
         failed_attempts: Text in the form of ``rows.failed_attempts``.
+        answered_models: Names, one on each line.
     """
 
     job_id: str
@@ -51,6 +52,7 @@ class NewResult(NamedTuple):
     finish_time: int
     failed_attempts: str = ""
     error_detail: str = ""
+    answered_models: str = ""
 
 
 class Attempts(NamedTuple):
@@ -76,6 +78,7 @@ class Attempts(NamedTuple):
     failed_attempts: str = ""
     work_time: int = 0
     error_detail: str = ""
+    answered_models: str = ""
 
     @property
     def usage(self) -> Usage:
@@ -102,13 +105,14 @@ class ItemRange(NamedTuple):
 # reads all results at every call until the table is analysed again.
 _INSERT = f"""
 INSERT INTO results (job_id, item_index, round, seq, state, output, output_bytes, error_reason,
-    error_message, attempt_count, {_USAGE_NAMES}, finish_time, failed_attempts, error_detail)
+    error_message, attempt_count, {_USAGE_NAMES}, finish_time, failed_attempts, error_detail,
+    answered_models)
 SELECT r.job_id, r.item_index, r.round, r.seq, r.state, r.output, r.output_bytes, r.error_reason,
     r.error_message, r.attempt_count, r.call_count, r.input_tokens, r.output_tokens, r.cached_tokens,
-    r.cost_micros, r.finish_time, r.failed_attempts, r.error_detail
+    r.cost_micros, r.finish_time, r.failed_attempts, r.error_detail, r.answered_models
 FROM ROWS(r: job_id text, item_index bigint, round bigint, current_round bigint, seq bigint, state bigint,
     output text, output_bytes bigint, error_reason text, error_message text, attempt_count bigint, {_USAGE},
-    finish_time bigint, failed_attempts text, error_detail text)
+    finish_time bigint, failed_attempts text, error_detail text, answered_models text)
 WHERE (SELECT 1 FROM results e WHERE e.job_id = r.job_id AND e.item_index = r.item_index
        AND e.round IN (0, r.current_round) LIMIT 1) IS NULL
 ON CONFLICT DO NOTHING RETURNING job_id, item_index"""
@@ -124,7 +128,7 @@ _SAVE_ATTEMPTS = f"""
 INSERT INTO item_attempts ({", ".join(Attempts._fields)}) SELECT {", ".join(Attempts._fields)}
 FROM ROWS(attempted: job_id text, item_index bigint, round bigint, attempt_count bigint, due_time bigint,
     {_USAGE}, error_reason text, error_message text, failed_attempts text, work_time bigint,
-    error_detail text) WHERE true
+    error_detail text, answered_models text) WHERE true
 ON CONFLICT (job_id, item_index) DO UPDATE SET
 {", ".join(f"{name} = excluded.{name}" for name in Attempts._fields[2:])}"""
 

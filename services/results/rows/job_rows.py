@@ -20,13 +20,14 @@ _OF_JOBS = (
     "job_timeout",
     "worker_options",
 )
+_TEXTS = ("error_reason", "error_message", "error_detail", "answered_models")
 _BOOLEANS = ("upload_open", "leasable", "has_deferrals")
 _NAMES = tuple(field.name for field in fields(JobFacts))
 COLUMNS = ", ".join(f"j.{name}" if name in _OF_JOBS else f"p.{name}" for name in _NAMES)
 
 # Columns that a transition may change, with their types.
 _CHANGING = {
-    name: "boolean" if name in _BOOLEANS else "text" if name.startswith("error_") else "bigint"
+    name: "boolean" if name in _BOOLEANS else "text" if name in _TEXTS else "bigint"
     for name in _NAMES
     if name not in (*_OF_JOBS, "job_id", "tenant", "job_class")
 }

@@ -12,6 +12,7 @@ class JobFacts:
     Attributes:
         carried_count: Failed items that the current round did not run, because its retry did not select them.
             Part of failed_count.
+        answered_models: Names, one on each line.
     """
 
     job_id: str
@@ -60,6 +61,7 @@ class JobFacts:
     budget_micros: int | None = None
     reserved_micros: int = 0
     carried_count: int = 0
+    answered_models: str = ""
 
     @property
     def free_chunk_count(self) -> int:

@@ -19,6 +19,7 @@ _SNAPSHOT_FACTS = (
     "output_tokens",
     "cached_tokens",
     "cost_micros",
+    "answered_models",
     "pause_reason",
     "error_reason",
     "error_message",

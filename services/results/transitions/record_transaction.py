@@ -11,7 +11,7 @@ from services.results.rows import item_rows
 from services.results.rows.failed_attempts import encode_attempts, encode_failure
 from services.results.rows.item_rows import Attempts, NewResult
 from services.results.rows.job_usage import count_attempts
-from services.results.rows.messages import MAX_COUNT, canonical_id, duration_of, usage_of
+from services.results.rows.messages import MAX_COUNT, canonical_id, duration_of, models_of, usage_of
 from services.results.rules.budgets import has_remainder_lease, pause_if_spent
 from services.results.rules.facts import ChunkFacts, JobFacts
 from services.results.transitions.chunk_finder import ChunkFinder
@@ -110,6 +110,7 @@ def _new_result(job: JobFacts, item: results_pb2.ItemRecord, now: int) -> NewRes
         error_detail=item.error.detail,
         attempt_count=item.attempt_count,
         **usage_of(item.usage)._asdict(),
+        answered_models=models_of(item.usage),
         finish_time=now,
         failed_attempts=failed_attempts,
     )
@@ -135,6 +136,7 @@ def _new_attempts(job: JobFacts, deferral: results_pb2.ItemDeferral, now: int) -
         attempt_count=deferral.attempt_count,
         due_time=now + _delay(deferral.delay_ms),
         **usage_of(deferral.usage)._asdict(),
+        answered_models=models_of(deferral.usage),
         error_reason=deferral.error.reason,
         error_message=deferral.error.message,
         error_detail=deferral.error.detail,

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import JobFailedError, RetryableError
 from headrace.reasons import ErrorReason
+from services.shared.answered_models import merge_models
 from services.shared.logging import get_logger
 from services.shared.prices import Price, Prices
 from services.worker.calls.allowance import Allowance
@@ -132,4 +133,8 @@ class CallMeter:
 
     def _add(self, spent: jobs_pb2.Usage) -> None:
         for field, value in spent.ListFields():
-            setattr(self._usage, field.name, getattr(self._usage, field.name) + value)
+            if field.name != "answered_models":
+                setattr(self._usage, field.name, getattr(self._usage, field.name) + value)
+        if spent.answered_models:
+            models = merge_models(self._usage.answered_models, spent.answered_models)
+            self._usage.answered_models[:] = models

@@ -51,6 +51,8 @@ def job_lines(job: Job) -> Iterator[str]:
         f"{progress.failed_count:,} failed, {progress.cancelled_count:,} cancelled"
     )
     yield f"tokens     {usage.input_tokens:,} in, {usage.output_tokens:,} out, {usage.call_count:,} calls"
+    if usage.answered_models:
+        yield f"answered   by {', '.join(printable(model) for model in usage.answered_models)}"
     if usage.cost_micros or job.budget_micros is not None:
         of_budget = "" if job.budget_micros is None else f" of {dollars(job.budget_micros)}"
         yield f"cost       {dollars(usage.cost_micros)}{of_budget} US dollars"

@@ -165,6 +165,7 @@ def _to_usage(message: jobs_pb2.Usage) -> Usage:
         output_tokens=message.output_tokens,
         cached_tokens=message.cached_tokens,
         cost_micros=message.cost_micros,
+        answered_models=tuple(message.answered_models),
     )
 
 

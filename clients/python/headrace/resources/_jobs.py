@@ -87,13 +87,18 @@ class Progress:
 
 @dataclass(frozen=True)
 class Usage:
-    """Usage of the provider. The cost is in millionths of a US dollar, 0 if no price is known."""
+    """Usage of the provider. The cost is in millionths of a US dollar, 0 if no price is known.
+
+    Attributes:
+        answered_models: Models that answered calls for another model, at most 4, by the provider's names.
+    """
 
     call_count: int = 0
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
     cost_micros: int = 0
+    answered_models: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

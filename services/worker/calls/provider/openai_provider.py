@@ -6,17 +6,17 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
 from multidict import CIMultiDict
 from yarl import URL
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, Message, RetryableError
-from headrace.reasons import ErrorReason
+from headrace.kinds import Completion, ItemFailedError, Message, RetryableError
 from services.worker.calls.provider.connection_faults import connection_error, proxy_fault
 from services.worker.calls.provider.endpoint import Endpoint, host_of, read_endpoint, secrets_of
 from services.worker.calls.provider.error_in_body import find_error
 from services.worker.calls.provider.fault_log import FaultLog
-from services.worker.calls.provider.faults import Faults, timeout_fault
+from services.worker.calls.provider.faults import Faults, redirect_fault, timeout_fault, unreadable_fault
 from services.worker.calls.provider.json_body import read_json
 from services.worker.calls.provider.profiles import Profiles, read_profiles
 from services.worker.calls.provider.provider import UNKNOWN_COST_MICROS, CompletionRequest
@@ -25,12 +25,14 @@ from services.worker.calls.provider.remaining import read_remaining
 from services.worker.calls.provider.request_body import RequestEncoder
 from services.worker.calls.provider.response import read_completion
 from services.worker.calls.provider.tls import open_ssl_context
-from services.worker.calls.provider.usage import read_tokens
+from services.worker.calls.provider.usage import note_model, read_tokens
 from services.worker.calls.provider.wrong_url import find_wrong_url
 
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _KEEPALIVE_SECONDS = 60.0
 _MAX_REDIRECTS = 20
+# A larger body is not a completion. It would fill the memory of the worker.
+_MAX_BODY_BYTES = 32 * 1024 * 1024
 
 
 class OpenAiProvider:
@@ -91,12 +93,16 @@ class OpenAiProvider:
             error = content if response is None else response
             raise self._faults.of_response(status, headers, error, request.messages, wrong_url=wrong_url)
         self._check_error(response, headers, request.messages)
+        note_model(response, request.model, usage)
         if not tokens.is_known:
             usage.cost_micros = UNKNOWN_COST_MICROS
         remaining = read_remaining(headers, tokens.input_tokens + tokens.output_tokens)
         if remaining is not None:
             self._remaining[request.model] = remaining
-        return read_completion(response, tokens)
+        try:
+            return read_completion(response, tokens, null_is_complete=self._profile.null_is_complete)
+        except (RetryableError, ItemFailedError) as error:
+            raise self._faults.of_answer(error, status, response, content, request.messages) from None
 
     def take_remaining(self, model: str) -> int | None:
         """Returns how many more calls the provider accepts. See ``Provider``."""
@@ -136,17 +142,17 @@ class OpenAiProvider:
                     timeout=_timeout(seconds),
                 ) as response,
             ):
-                return response.status, response.headers, await response.read()
+                return response.status, response.headers, await _read(response)
         except aiohttp.ConnectionTimeoutError as error:  # a TimeoutError too, but nothing was sent
             raise self._faults.noted(connection_error(error, self.name)) from None
         except TimeoutError:
             raise self._faults.noted(timeout_fault()) from None
+        except aiohttp.TooManyRedirects:
+            raise self._faults.noted(redirect_fault()) from None
         except (aiohttp.ClientError, OSError) as error:
             raise self._faults.noted(connection_error(error, self.name)) from None
         except ValueError:
-            raise RetryableError(
-                ErrorReason.BROKEN_ANSWER, "the provider's response cannot be read"
-            ) from None
+            raise self._faults.noted(unreadable_fault()) from None
 
 
 class _Connection:
@@ -166,6 +172,31 @@ class _Connection:
                 limit=max_connections, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=open_ssl_context()
             ),
         )
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Returns the body of a response, or words about a body that cannot be read.
+
+    An error status counts although the body breaks off. Its body is then empty.
+
+    Raises:
+        aiohttp.ClientPayloadError: The body of a success broke off.
+    """
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while part := await response.content.readany():
+            parts.append(part)
+            size += len(part)
+            if size > _MAX_BODY_BYTES:
+                return b"the body is too large"
+    except aiohttp.ClientPayloadError as error:
+        if isinstance(error.__cause__, ContentEncodingError):
+            return b"the body is not encoded as its content-encoding says"
+        if 200 <= response.status < 300:
+            raise
+        return b""
+    return b"".join(parts)
 
 
 @lru_cache(maxsize=64)

@@ -42,8 +42,9 @@ class Provider(Protocol):
 
         Args:
             request: The call to make.
-            usage: The call and its tokens are added to it, even if the call fails. Its cost_micros becomes
-                UNKNOWN_COST_MICROS if the provider answered without a readable count of tokens.
+            usage: The call and its tokens are added to it, even if the call fails, and the model that
+                answered if it is another one. Its cost_micros becomes UNKNOWN_COST_MICROS if the provider
+                answered without a readable count of tokens.
 
         Raises:
             RetryableError: Another attempt may succeed.

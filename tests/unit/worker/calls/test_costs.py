@@ -53,6 +53,14 @@ def test_a_call_costs_its_tokens_by_the_price_of_its_model():
     )
 
 
+def test_models_that_answered_for_another_one_are_those_of_all_calls():
+    job = Job()
+    for models in (["m-1"], [], ["m-2", "m-1"]):
+        with job.meter.counted(ask()) as usage:
+            usage.answered_models.extend(models)
+    assert job.usage.answered_models == ["m-1", "m-2"]
+
+
 def test_a_call_to_a_model_without_a_price_costs_nothing_if_there_is_no_budget():
     job = Job()
     job.call(ask(model="theirs"))

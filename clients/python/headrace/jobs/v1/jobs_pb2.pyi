@@ -82,18 +82,20 @@ class Progress(_message.Message):
     def __init__(self, total_count: _Optional[int] = ..., succeeded_count: _Optional[int] = ..., failed_count: _Optional[int] = ..., cancelled_count: _Optional[int] = ...) -> None: ...
 
 class Usage(_message.Message):
-    __slots__ = ("call_count", "input_tokens", "output_tokens", "cached_tokens", "cost_micros")
+    __slots__ = ("call_count", "input_tokens", "output_tokens", "cached_tokens", "cost_micros", "answered_models")
     CALL_COUNT_FIELD_NUMBER: _ClassVar[int]
     INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     CACHED_TOKENS_FIELD_NUMBER: _ClassVar[int]
     COST_MICROS_FIELD_NUMBER: _ClassVar[int]
+    ANSWERED_MODELS_FIELD_NUMBER: _ClassVar[int]
     call_count: int
     input_tokens: int
     output_tokens: int
     cached_tokens: int
     cost_micros: int
-    def __init__(self, call_count: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., cost_micros: _Optional[int] = ...) -> None: ...
+    answered_models: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, call_count: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cached_tokens: _Optional[int] = ..., cost_micros: _Optional[int] = ..., answered_models: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class Error(_message.Message):
     __slots__ = ("reason", "message", "detail")

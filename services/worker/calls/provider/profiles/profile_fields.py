@@ -12,9 +12,11 @@ from services.worker.calls.provider.profiles.request_shape import NO_SYSTEM_ROLE
 from services.worker.calls.provider.profiles.rule_fields import read_rule
 from services.worker.calls.provider.profiles.rules import Rule
 
-_KEYS = ("hosts", "request", "models", "headers", "rules")
+_KEYS = ("hosts", "request", "models", "headers", "rules", "null_finish_reason")
 _SHAPE_KEYS = ("max_tokens_field", "system_role", "extra_body")
 _MAX_TOKENS_FIELDS = ("max_tokens", "max_completion_tokens")
+_COMPLETE = "complete"
+_NULL_MEANINGS = ("item_fails", _COMPLETE)
 _SYSTEM_ROLES = ("system", "developer", NO_SYSTEM_ROLE)
 # Fields that Headrace sets. A stream would not be readable.
 _OWN_FIELDS = {"model", "messages", "stream", *_MAX_TOKENS_FIELDS}
@@ -32,6 +34,7 @@ class PartialProfile:
     models: Mapping[str, Shape] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     rules: Sequence[Rule] = ()
+    null_finish_reason: str | None = None
 
     def over(self, base: "PartialProfile") -> "PartialProfile":
         """Returns the combination of both. This one comes first, and its values replace those of the base."""
@@ -42,6 +45,7 @@ class PartialProfile:
             models={**self.models, **others},
             headers={**base.headers, **self.headers},
             rules=[*self.rules, *base.rules],
+            null_finish_reason=self.null_finish_reason or base.null_finish_reason,
         )
 
     def build(self, name: str) -> Profile:
@@ -55,6 +59,7 @@ class PartialProfile:
                 pattern: RequestShape(**{**self.request, **shape}) for pattern, shape in self.models.items()
             },
             headers=self.headers,
+            null_is_complete=self.null_finish_reason == _COMPLETE,
         )
 
 
@@ -83,7 +88,13 @@ def read_profile(place: str, value: Any) -> PartialProfile:
             read_rule(f"{fields.place('rules')}[{number}]", rule)
             for number, rule in enumerate(fields.rows("rules"))
         ],
+        null_finish_reason=_read_null_meaning(fields),
     )
+
+
+def _read_null_meaning(fields: Fields) -> str | None:
+    name = "null_finish_reason"
+    return fields.choice(name, _NULL_MEANINGS) if name in fields else None
 
 
 def _read_shape(place: str, value: Any) -> Shape:

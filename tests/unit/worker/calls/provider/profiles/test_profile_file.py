@@ -54,6 +54,13 @@ def test_a_file_changes_one_key_of_a_request_and_keeps_the_others(read):
     assert (shape.max_tokens_field, shape.extra_body) == ("max_tokens", {"seed": 1})
 
 
+def test_a_file_says_whether_a_null_finish_reason_is_complete(read):
+    text = "profiles: {mine: {null_finish_reason: complete}, ollama: {null_finish_reason: item_fails}}"
+    found = {name: profile.null_is_complete for name, profile in read(text).by_name.items()}
+    assert {name for name, is_complete in found.items() if is_complete} == {"mine"}
+    assert read("profiles: {}").by_name["ollama"].null_is_complete
+
+
 def test_without_a_file_there_are_the_builtin_profiles():
     names = "openai azure openrouter anthropic google groq vllm llama_cpp ollama litellm default"
     assert list(read_profiles().by_name) == names.split()
@@ -99,6 +106,10 @@ def test_statuses_are_numbers_ranges_and_hundreds(read, status):
             "key request.extra_body.a must be a JSON",
         ),
         ("profiles: {p: {models: {m: {a: 1}}}}", "key models.m.a is unknown"),
+        (
+            "profiles: {p: {null_finish_reason: no}}",
+            "key null_finish_reason must be one of",
+        ),
         ("profiles: {p: {headers: {a: 1}}}", "key headers.a must be text"),
         ('profiles: {p: {headers: {a: "b\\r\\nc: d"}}}', "key headers.a must be text on one line"),
         ("profiles: {p: {headers: {Authorization: x}}}", "key headers must not set Authorization"),
