@@ -17,7 +17,7 @@ ANY_PYTHON := $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 # Parallel test processes. Each has its own servers and ports. The tests of one file stay in one process.
 JOBS ?= 2
 IN_PARALLEL := --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder
-FAST_TESTS := tests/unit
+FAST_TESTS := tests/unit tests/providers
 GENERATED := clients/python/headrace/jobs clients/python/headrace/gateway clients/python/headrace/reasons.py \
     services/stubs clients/protos
 COMPILE := .run/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
