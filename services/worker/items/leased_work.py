@@ -45,6 +45,8 @@ class LeasedItem:
         self.message.ClearField("failed_attempts")
         self.message.failed_attempts.extend(outcome.failed_attempts)
         self.last_error = outcome.error or jobs_pb2.Error()
+        if self.chunk.job.outage_id:  # the outage began before this outcome arrived
+            self.refund_attempt()
 
     def refund_attempt(self) -> None:
         """Deducts its last attempt if a fault of the provider ended it, because an outage has begun.
@@ -152,7 +154,7 @@ class LeasedJob:
         stopped: Whether the job is being stopped. Nothing of it starts.
         failed_probes: Failed probes of a lasting outage when the job was first seen in it. None: not in one.
         pause_requested: Whether the store was asked to pause the job.
-        refunded_outage_id: Id of the outage for which attempts were refunded last.
+        outage_id: Id of the outage of its model when the job was last checked. Empty: there was none.
     """
 
     spec: results_pb2.JobSpec
@@ -162,7 +164,7 @@ class LeasedJob:
     stopped: bool = False
     failed_probes: int | None = None
     pause_requested: bool = False
-    refunded_outage_id: str = ""
+    outage_id: str = ""
 
     @property
     def unstarted_count(self) -> int:
@@ -171,9 +173,9 @@ class LeasedJob:
 
     def refund_attempts(self, outage_id: str) -> None:
         """Refunds the attempts that failed shortly before an outage. Repeating it does nothing."""
-        if self.refunded_outage_id == outage_id:
+        if self.outage_id == outage_id:
             return
-        self.refunded_outage_id = outage_id
+        self.outage_id = outage_id
         for chunk in self.chunks.values():
             for item in chunk.unfinished.values():
                 item.refund_attempt()

@@ -27,7 +27,9 @@ class OutagePauses:
         resumed gets another probe before it is paused again.
         """
         outage = self._waits.outage(job.spec)
-        if outage is not None:
+        if outage is None:
+            job.outage_id = ""
+        else:
             job.refund_attempts(outage.outage_id)
             outage = self._waits.lasting_outage(job.spec)
         if outage is None:
