@@ -69,9 +69,9 @@ class Capacity:
         return own if rivals & self._with_work else max(own, free)
 
     @property
-    def has_too_many_parked(self) -> bool:
-        """Whether more items wait for their tenants or models than may wait without taking up capacity."""
-        return self._parked_count(None) > _PARKED_FACTOR * self._total
+    def total(self) -> int:
+        """Items that an idle worker may lease."""
+        return self._total
 
     def _count(self, job_class: jobs_pb2.JobClass | None = None) -> int:
         """Returns the items of a class, or of all, that take up capacity."""

@@ -10,7 +10,8 @@ from services.worker.items.live_numbers import ModelWaits
 # Shortest wait for which the items of a job are held up, in seconds. Items wait for less behind the limit of
 # their model, and then soon start.
 HELD_UP_SECONDS = 0.1
-# Maximum age of a count, in seconds: many jobs may be held up, and each item that ends asks for it.
+# Maximum age of a count, and time for which a held-up job is not checked again, in seconds: many jobs may be
+# held up, and each item that ends asks for both.
 _COUNT_SECONDS = 0.05
 
 
@@ -35,9 +36,16 @@ class HeldUpWork:
     def __contains__(self, job: LeasedJob) -> bool:
         return job in self._jobs
 
+    def blocked_seconds(self, job: LeasedJob) -> float:
+        """Returns the time until a job that was found to be held up is checked again; 0 or less: now."""
+        return job.blocked_until - asyncio.get_running_loop().time() if job.blocked_until else 0.0
+
     def add(self, job: LeasedJob) -> bool:
-        """Adds a job if its model holds it up; returns whether it is new."""
-        if job in self._jobs or not self._is_held_up(job):
+        """Adds a job that may not start items now if its model holds it up; returns whether it is new."""
+        if not self._is_held_up(job):
+            return False
+        job.blocked_until = asyncio.get_running_loop().time() + _COUNT_SECONDS
+        if job in self._jobs:
             return False
         self._jobs.add(job)
         self._count_time = float("-inf")

@@ -153,6 +153,7 @@ class LeasedJob:
         in_flight_count: Items in flight.
         stopped: Whether the job is being stopped. Nothing of it starts.
         failed_probes: Failed probes of a lasting outage when the job was first seen in it. None: not in one.
+        blocked_until: Time of the loop until which no item of it starts. 0: it is not held up.
         pause_requested: Whether the store was asked to pause the job.
         outage_id: Id of the outage of its model when the job was last checked. Empty: there was none.
     """
@@ -164,6 +165,7 @@ class LeasedJob:
     stopped: bool = False
     failed_probes: int | None = None
     pause_requested: bool = False
+    blocked_until: float = 0.0
     outage_id: str = ""
 
     @property

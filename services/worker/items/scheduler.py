@@ -172,6 +172,10 @@ class ItemScheduler:
         job = self._leased.jobs.get(job_id)
         if job is None:
             return True
+        blocked_seconds = self._held_up.blocked_seconds(job)
+        if blocked_seconds > 0:
+            self._recheck.after(blocked_seconds)
+            return False
         wait = self._waits.wait_seconds(job.spec)
         self._outage_pauses.check(job)
         if wait > 0 and self._held_up.add(job):
@@ -179,10 +183,13 @@ class ItemScheduler:
         if wait <= 0:
             return self._tenant_work.may_start(job.spec)  # if not, it notifies when that changes
         self._recheck.after(min(wait, MAX_RECHECK_SECONDS))
-        if wait > RUN_SECONDS or (job in self._held_up and self._capacity.has_too_many_parked):
+        if wait > RUN_SECONDS or self._has_too_many_held_up(job):
             delay = max(wait, RUN_SECONDS)
             asyncio.get_running_loop().call_soon(self._release_idle_chunks, job, delay)
         return False
+
+    def _has_too_many_held_up(self, job: LeasedJob) -> bool:
+        return job in self._held_up and self._held_up.count() > self._capacity.total
 
     def _on_slots_freed(self) -> None:
         self._capacity.changed()

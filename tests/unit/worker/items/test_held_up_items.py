@@ -282,8 +282,8 @@ async def _parked_in_outage() -> int:
     return count
 
 
-def test_a_worker_keeps_up_to_four_times_its_capacity_of_items_that_wait_for_their_model():
-    assert run_virtually(_parked_in_outage()) <= 4 * (LIMIT + AHEAD_COUNT)
+def test_a_worker_keeps_no_more_items_that_wait_for_their_model_than_fill_it_once():
+    assert LIMIT <= run_virtually(_parked_in_outage()) <= LIMIT + AHEAD_COUNT
 
 
 async def _back_after(seconds: float) -> System:
