@@ -183,13 +183,15 @@ class ItemScheduler:
         if wait <= 0:
             return self._tenant_work.may_start(job.spec)  # if not, it notifies when that changes
         self._recheck.after(min(wait, MAX_RECHECK_SECONDS))
-        if wait > RUN_SECONDS or self._has_too_many_held_up(job):
+        if wait > RUN_SECONDS or self._is_surplus(job):
             delay = max(wait, RUN_SECONDS)
             asyncio.get_running_loop().call_soon(self._release_idle_chunks, job, delay)
         return False
 
-    def _has_too_many_held_up(self, job: LeasedJob) -> bool:
-        return job in self._held_up and self._held_up.count() > self._capacity.total
+    def _is_surplus(self, job: LeasedJob) -> bool:
+        """Returns whether a job is held up, and the others that are would fill this worker without it."""
+        others_count = self._held_up.count() - job.unstarted_count
+        return job in self._held_up and others_count >= self._capacity.total
 
     def _on_slots_freed(self) -> None:
         self._capacity.changed()
