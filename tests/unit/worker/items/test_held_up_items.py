@@ -19,6 +19,7 @@ from services.worker.calls.outages import MemoryOutages, OutageBreaker
 from services.worker.calls.provider.faults import ProviderDownError, connection_fault
 from services.worker.calls.rate_limits import RateLimits
 from services.worker.calls.rate_limits.shared_buckets import SharedBuckets
+from services.worker.calls.tenant_slots import open_tenant_slots
 from services.worker.intake.lease_loop import LeaseLoop
 from services.worker.items.attempts.item_runner import ItemRunner
 from services.worker.items.capacity import AHEAD_COUNT
@@ -153,8 +154,11 @@ def short_retry_after(model: str, now: float) -> Exception | None:
 class System:
     """A worker with its own parts, and its store."""
 
-    def __init__(self, weather=all_well, limits: RateLimits | None = None) -> None:
+    def __init__(
+        self, weather=all_well, limits: RateLimits | None = None, tenant_limits: dict[str, int] | None = None
+    ) -> None:
         clock = asyncio.get_running_loop().time
+        tenants = open_tenant_slots(tenant_limits or {}, "memory://", "", LIMIT)
         self.provider = Provider(weather)
         self.outages = MemoryOutages(clock, lambda: 0.5)
         admission = CallAdmission(
@@ -162,10 +166,12 @@ class System:
             MemoryCooldowns(clock),
             LIMIT,
             limits=limits,
+            tenants=tenants,
             clock=clock,
             outages=OutageBreaker(self.outages, clock=clock),
         )
-        self.bench = Bench(limit=LIMIT, runner=ItemRunner(builtin_kinds(), admission, "m", lambda: 0.5))
+        runner = ItemRunner(builtin_kinds(), admission, "m", lambda: 0.5)
+        self.bench = Bench(limit=LIMIT, tenants=tenants, runner=runner)
         self.store = Store()
         self.bench.results.outcome = self.store.take_back
         clients = {DEFAULT: self.bench.make_lease_client(self.store, clock=clock)}
@@ -204,9 +210,11 @@ class System:
         await self.bench.recorder.stop()
 
 
-async def time_of(count: int, weather=all_well, limits=None, *, dead_jobs=(), before=None) -> float:
+async def time_of(
+    count: int, weather=all_well, limits=None, *, dead_jobs=(), before=None, tenant_limits=None
+) -> float:
     """Returns the time that a job on a healthy model takes, submitted 5 s after jobs on a dead one."""
-    system = System(weather, limits)
+    system = System(weather, limits, tenant_limits)
     for number, size in enumerate(dead_jobs):
         system.submit(f"dead {number}", "dead", size)
     await asyncio.sleep(5.0)
@@ -246,6 +254,13 @@ def test_a_job_on_a_free_model_gets_nine_tenths_of_the_capacity_next_to_a_used_u
         return await time_of(COUNT, limits=per_minute(requests_per_minute), dead_jobs=[10_000])
 
     assert run_virtually(beside()) <= time_alone() / 0.9
+
+
+def test_a_tenant_with_few_slots_uses_them_for_its_healthy_model():
+    tenant_limits = {"t": 20}
+    alone = run_virtually(time_of(500, tenant_limits=tenant_limits))
+    beside = run_virtually(time_of(500, down, dead_jobs=[10_000], tenant_limits=tenant_limits))
+    assert beside <= alone / 0.9
 
 
 def test_a_paused_job_leaves_its_capacity_to_others():
