@@ -37,6 +37,7 @@ from services.worker.intake.progress_hub import ProgressHub
 from services.worker.intake.servicer import WorkerServicer
 from services.worker.items.attempts.item_runner import ItemRunner
 from services.worker.items.capacity import Capacity
+from services.worker.items.held_up_work import HeldUpWork
 from services.worker.items.in_flight import ItemsInFlight
 from services.worker.items.leased_work import LeasedWork
 from services.worker.items.live_numbers import LiveNumbers
@@ -86,7 +87,10 @@ class WorkerApp:
     def _build_items(self) -> None:
         runner = self._make_runner()
         self._leased = LeasedWork()
-        self._tenant_work = TenantWork(self._leased, self._calls.tenant_slots, runner.makes_calls)
+        self._held_up = HeldUpWork(self._leased, runner)
+        self._tenant_work = TenantWork(
+            self._leased, self._calls.tenant_slots, runner.makes_calls, self._held_up
+        )
         self._capacity = Capacity(
             self._leased, self._settings.in_flight_limit, self._tenant_work.parked_count
         )
@@ -119,6 +123,7 @@ class WorkerApp:
             waiting=waiting,
             capacity=self._capacity,
             tenant_work=self._tenant_work,
+            held_up=self._held_up,
         )
 
     def _make_runner(self) -> ItemRunner:

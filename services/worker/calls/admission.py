@@ -106,6 +106,10 @@ class CallAdmission:
         """Notes that an item of a model starts: in an outage no other one does."""
         self._outages.claim_probe(self._cooldown_key(model))
 
+    def outage(self, model: str) -> Outage | None:
+        """Returns the outage of a model. None if there is none."""
+        return self._outages.outage(self._cooldown_key(model))
+
     def lasting_outage(self, model: str) -> Outage | None:
         """Returns the outage of a model if its jobs are to be paused for it."""
         return self._outages.lasting_outage(self._cooldown_key(model))

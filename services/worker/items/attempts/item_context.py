@@ -8,6 +8,7 @@ from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.costs import CallMeter
 from services.worker.calls.outages import SparedError, spared
+from services.worker.calls.provider.faults import ProviderDownError, as_provider_down
 from services.worker.calls.provider.provider import CompletionRequest
 from services.worker.calls.response_cache import CachedCalls
 from services.worker.items.attempts.attempt_responses import ItemResponses
@@ -63,17 +64,21 @@ class CallingContext:
         self._has_answer = False
         self.call_failed = False
         self._spared: SparedError | None = None
-        self._is_at_fault = False
+        self._is_at_fault = self._is_provider_at_fault = False
 
     def spare(self, error: RetryableError) -> RetryableError:
         """Returns the error of an attempt, as a SparedError if all of its failed calls are spared.
 
+        It is a ProviderDownError if the provider was at fault in all of them, and not all are spared.
+
         Args:
             error: The handler's error. It may be a new one that sums up those of several calls.
         """
-        if self._spared is None or self._is_at_fault:
+        if self._is_at_fault:
             return error
-        return spared(error, is_open=self._spared.is_open)
+        if self._is_provider_at_fault:
+            return as_provider_down(error)
+        return error if self._spared is None else spared(error, is_open=self._spared.is_open)
 
     async def complete(
         self,
@@ -112,6 +117,8 @@ class CallingContext:
             self.call_failed = True
             if isinstance(error, SparedError):
                 self._spared = error
+            elif isinstance(error, ProviderDownError):
+                self._is_provider_at_fault = True
             elif error.reason not in TURNED_AWAY:
                 self._is_at_fault = True
             raise

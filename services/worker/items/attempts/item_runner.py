@@ -16,6 +16,7 @@ from services.worker.calls.admission import CallAdmission
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.costs import CallCosts, CallMeter
 from services.worker.calls.outages import Outage, SparedError
+from services.worker.calls.provider.faults import ProviderDownError
 from services.worker.calls.response_cache import CachedCalls, ResponseCache
 from services.worker.items.attempts.attempt_responses import AttemptResponses
 from services.worker.items.attempts.error_message import error_message
@@ -133,6 +134,11 @@ class ItemRunner:
         if model:
             self._admission.claim_probe(model)
 
+    def outage(self, spec: results_pb2.JobSpec) -> Outage | None:
+        """Returns the outage of a job's model. None if there is none."""
+        model = self._jobs.model_of(spec)
+        return self._admission.outage(model) if model else None
+
     def lasting_outage(self, spec: results_pb2.JobSpec) -> Outage | None:
         """Returns the outage of a job's model if the job is to be paused for it."""
         model = self._jobs.model_of(spec)
@@ -208,6 +214,7 @@ class ItemRunner:
             usage=usage,
             failed_attempts=with_failed_attempt(item.failed_attempts, item.attempt_count + 1, error),
             worked_seconds=worked_seconds,
+            is_provider_fault=isinstance(caught, ProviderDownError),
         )
 
 
