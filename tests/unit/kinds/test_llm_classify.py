@@ -5,11 +5,17 @@ import json
 import pytest
 
 from headrace.errors import InvalidArgumentError
-from headrace.kinds import Completion, ItemFailedError, builtin_kinds, validate_params
+from headrace.kinds import Completion, ItemFailedError, RequestOptions, builtin_kinds, validate_params
 
 KIND = builtin_kinds()["llm.classify"]
 PARAMS = {"labels": ["Sales", "IT & Security", "Inc."], "template": "{title} at {company}"}
 ITEM = {"title": "Account Executive", "company": "Acme"}
+SCHEMA = {
+    "type": "object",
+    "properties": {"label": {"type": "string", "enum": PARAMS["labels"]}},
+    "required": ["label"],
+    "additionalProperties": False,
+}
 
 
 def params(**changes):
@@ -167,7 +173,10 @@ async def test_the_same_item_gives_the_same_request_and_nothing_that_a_model_may
     await KIND.run(params(), ITEM, first)
     await KIND.run(params(), ITEM, second)
     assert first.chats == second.chats
-    assert first.options == second.options == [{"model": None, "max_output_tokens": None}]
+    (options,) = first.options
+    assert first.options == second.options
+    assert options.pop("options") == RequestOptions(answer_schema=SCHEMA)
+    assert options == {"model": None, "temperature": None, "max_output_tokens": None}
 
 
 async def test_the_jobs_model_is_asked_for(context_with):

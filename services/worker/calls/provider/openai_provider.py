@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, Message, RetryableError
+from headrace.kinds import Completion, ItemFailedError, Message, RequestOptions, RetryableError
 from headrace.reasons import ErrorReason
 from services.worker.calls.provider.connection_faults import connection_error, proxy_fault
 from services.worker.calls.provider.endpoint import Endpoint, host_of, read_endpoint, secrets_of
@@ -19,10 +19,12 @@ from services.worker.calls.provider.fault_log import FaultLog
 from services.worker.calls.provider.faults import Faults, timeout_fault
 from services.worker.calls.provider.json_body import read_json
 from services.worker.calls.provider.profiles import Profiles, read_profiles
-from services.worker.calls.provider.provider import UNKNOWN_COST_MICROS, CompletionRequest
+from services.worker.calls.provider.provider import UNKNOWN_COST_MICROS, CompletionRequest, RequestForm
 from services.worker.calls.provider.proxies import find_proxy
+from services.worker.calls.provider.refused_schema import refuses_schema, with_remedy
 from services.worker.calls.provider.remaining import read_remaining
 from services.worker.calls.provider.request_body import RequestEncoder
+from services.worker.calls.provider.request_form import RequestForms
 from services.worker.calls.provider.response import read_completion
 from services.worker.calls.provider.tls import open_ssl_context
 from services.worker.calls.provider.usage import read_tokens
@@ -31,6 +33,7 @@ from services.worker.calls.provider.wrong_url import find_wrong_url
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _KEEPALIVE_SECONDS = 60.0
 _MAX_REDIRECTS = 20
+_MAX_JOBS = 1000  # whose headers are kept
 
 
 class OpenAiProvider:
@@ -63,6 +66,7 @@ class OpenAiProvider:
         self._name = host_of(self._base_url)
         self._profile = (profiles or read_profiles()).of(self.name)
         self._encoder = RequestEncoder(self._profile)
+        self._forms = RequestForms(self._encoder, self._api_key, self._base_url, self._profile.headers)
         secrets = secrets_of(self._api_key, self._base_url)
         self._faults = Faults(self._profile, FaultLog(self.name), secrets)
         self._timeout_seconds = timeout_seconds
@@ -77,10 +81,25 @@ class OpenAiProvider:
 
     async def complete(self, request: CompletionRequest, usage: jobs_pb2.Usage) -> Completion:
         """Makes one call. See ``Provider``, and ``faults`` for the error of each failure."""
+        if not self._encoder.has_schema(request):
+            return await self._call(request, usage)
+        tokens = usage.input_tokens + usage.output_tokens
+        try:
+            return await self._call(request, usage)
+        except (RetryableError, ItemFailedError) as error:
+            if usage.input_tokens + usage.output_tokens > tokens or not refuses_schema(error):
+                raise
+            if request.options is not None and request.options.structured_output:
+                raise with_remedy(error) from None
+        self._encoder.leave_out_schema(request)
+        return await self._call(request, usage)
+
+    async def _call(self, request: CompletionRequest, usage: jobs_pb2.Usage) -> Completion:
         body = self._encoder.encode(request)
         connection = self._open()
         usage.call_count += 1
-        status, headers, content = await self._post(connection, body, request.timeout_seconds)
+        extra = None if request.options is None else connection.headers_of(request.options)
+        status, headers, content = await self._post(connection, body, extra, request.timeout_seconds)
         if status == 407 and connection.proxy_url is not None:
             raise self._faults.noted(proxy_fault(self.name, status))
         response = read_json(content, headers.get("content-type", ""))
@@ -97,6 +116,10 @@ class OpenAiProvider:
         if remaining is not None:
             self._remaining[request.model] = remaining
         return read_completion(response, tokens)
+
+    def form_of(self, request: CompletionRequest) -> RequestForm:
+        """Returns the form that a request will have. See ``Provider``."""
+        return self._forms.of(request)
 
     def take_remaining(self, model: str) -> int | None:
         """Returns how many more calls the provider accepts. See ``Provider``."""
@@ -121,7 +144,11 @@ class OpenAiProvider:
             raise self._faults.of_response(found.status or 200, headers, body, messages)
 
     async def _post(
-        self, connection: "_Connection", body: bytes, timeout_seconds: float | None
+        self,
+        connection: "_Connection",
+        body: bytes,
+        extra_headers: Mapping[str, str] | None,
+        timeout_seconds: float | None,
     ) -> tuple[int, Mapping[str, str], bytes]:
         seconds = timeout_seconds or self._timeout_seconds
         try:
@@ -130,6 +157,7 @@ class OpenAiProvider:
                 connection.session.post(
                     connection.url,
                     data=body,
+                    headers=extra_headers,
                     max_redirects=_MAX_REDIRECTS,
                     proxy=connection.proxy_url,
                     proxy_headers=connection.proxy_headers,
@@ -157,6 +185,7 @@ class _Connection:
         all_headers.update(headers)
         proxy = find_proxy(endpoint.url)
         self.endpoint = endpoint
+        self._headers = all_headers
         self.url = URL(endpoint.url, encoded=endpoint.url.isascii())
         self.proxy_url = proxy.url if proxy else None
         self.proxy_headers = proxy.headers if proxy else None
@@ -166,6 +195,19 @@ class _Connection:
                 limit=max_connections, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=open_ssl_context()
             ),
         )
+
+        self._headers_by_options: dict[RequestOptions, Mapping[str, str] | None] = {}
+
+    def headers_of(self, options: RequestOptions) -> Mapping[str, str] | None:
+        """Returns the headers that a job adds to those of every request. None for none."""
+        if not options.headers:
+            return None
+        if options not in self._headers_by_options:
+            if len(self._headers_by_options) >= _MAX_JOBS:
+                self._headers_by_options.clear()
+            added = {name: text for name, text in options.headers.items() if name not in self._headers}
+            self._headers_by_options[options] = added or None
+        return self._headers_by_options[options]
 
 
 @lru_cache(maxsize=64)

@@ -7,6 +7,8 @@ from headrace.jobs.v1 import jobs_pb2
 
 _MAX_TOKENS = 10**12  # anything greater is not a count
 
+_MAX_TIER_LENGTH = 64
+
 
 class Tokens(NamedTuple):
     """Tokens of one call.
@@ -52,6 +54,20 @@ def read_tokens(response: Any) -> Tokens:
         cached or 0,
         is_known=bool(input_count) and output_count is not None,
     )
+
+
+def read_service_tier(response: Any) -> str:
+    """Returns the service tier that served a call. Empty if the response does not name it.
+
+    Args:
+        response: Decoded body, of any form.
+    """
+    usage = response.get("usage") if isinstance(response, dict) else None
+    for part in (response, usage):
+        tier = part.get("service_tier") if isinstance(part, dict) else None
+        if tier and isinstance(tier, str):
+            return tier[:_MAX_TIER_LENGTH]
+    return ""
 
 
 def _first_count(counts: dict[str, Any], *names: str) -> int | None:

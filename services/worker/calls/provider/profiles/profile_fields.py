@@ -13,11 +13,11 @@ from services.worker.calls.provider.profiles.rule_fields import read_rule
 from services.worker.calls.provider.profiles.rules import Rule
 
 _KEYS = ("hosts", "request", "models", "headers", "rules")
-_SHAPE_KEYS = ("max_tokens_field", "system_role", "extra_body")
+_SHAPE_KEYS = ("max_tokens_field", "system_role", "extra_body", "structured_output")
 _MAX_TOKENS_FIELDS = ("max_tokens", "max_completion_tokens")
 _SYSTEM_ROLES = ("system", "developer", NO_SYSTEM_ROLE)
-# Fields that Headrace sets. A stream would not be readable.
-_OWN_FIELDS = {"model", "messages", "stream", *_MAX_TOKENS_FIELDS}
+# Fields that Headrace sets. A stream would not be readable, and one answer of several would be read.
+_OWN_FIELDS = {"model", "messages", "n", "stream", "stream_options", *_MAX_TOKENS_FIELDS}
 _OWN_HEADERS = {"authorization", "content-length", "content-type", "host"}
 
 Shape = Mapping[str, Any]  # keys of a request shape, each of them optional
@@ -92,6 +92,8 @@ def _read_shape(place: str, value: Any) -> Shape:
     for key, choices in (("max_tokens_field", _MAX_TOKENS_FIELDS), ("system_role", _SYSTEM_ROLES)):
         if key in fields:
             shape[key] = fields.choice(key, choices)
+    if "structured_output" in fields:
+        shape["structured_output"] = fields.flag("structured_output")
     if "extra_body" in fields:
         extra = Fields(fields.place("extra_body"), fields.raw("extra_body"))
         for name in extra.keys:
@@ -101,7 +103,7 @@ def _read_shape(place: str, value: Any) -> Shape:
 
 
 def _check_extra(extra: Fields, name: str) -> None:
-    if name in _OWN_FIELDS:
+    if name in _OWN_FIELDS and (name, extra.raw(name)) != ("n", 1):
         raise extra.fail(name, "must not be set here, because Headrace sets it")
     try:
         orjson.dumps(extra.raw(name), option=orjson.OPT_PASSTHROUGH_DATETIME)
