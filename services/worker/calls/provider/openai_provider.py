@@ -21,10 +21,13 @@ from services.worker.calls.provider.json_body import read_json
 from services.worker.calls.provider.profiles import Profiles, read_profiles
 from services.worker.calls.provider.provider import UNKNOWN_COST_MICROS, CompletionRequest, RequestForm
 from services.worker.calls.provider.proxies import find_proxy
-from services.worker.calls.provider.refused_schema import refuses_schema, with_remedy
 from services.worker.calls.provider.remaining import read_remaining
-from services.worker.calls.provider.request_body import RequestEncoder
-from services.worker.calls.provider.request_form import RequestForms
+from services.worker.calls.provider.requests import (
+    RequestEncoder,
+    RequestForms,
+    refuses_schema,
+    with_remedy,
+)
 from services.worker.calls.provider.response import read_completion
 from services.worker.calls.provider.tls import open_ssl_context
 from services.worker.calls.provider.usage import read_tokens
@@ -98,7 +101,7 @@ class OpenAiProvider:
         body = self._encoder.encode(request)
         connection = self._open()
         usage.call_count += 1
-        extra = None if request.options is None else connection.headers_of(request.options)
+        extra = connection.headers_of(request, self._encoder.shape_of(request).headers)
         status, headers, content = await self._post(connection, body, extra, request.timeout_seconds)
         if status == 407 and connection.proxy_url is not None:
             raise self._faults.noted(proxy_fault(self.name, status))
@@ -196,18 +199,29 @@ class _Connection:
             ),
         )
 
-        self._headers_by_options: dict[RequestOptions, Mapping[str, str] | None] = {}
+        self._added_headers: dict[tuple[str, RequestOptions | None], Mapping[str, str]] = {}
 
-    def headers_of(self, options: RequestOptions) -> Mapping[str, str] | None:
-        """Returns the headers that a job adds to those of every request. None for none."""
-        if not options.headers:
+    def headers_of(
+        self, request: CompletionRequest, model_headers: Mapping[str, str]
+    ) -> Mapping[str, str] | None:
+        """Returns the headers of a request in addition to those of every one. None for none.
+
+        Args:
+            request: The request. A header of its job replaces none of the worker's.
+            model_headers: Headers that the profile has for the model.
+        """
+        options = request.options
+        if not model_headers and (options is None or not options.headers):
             return None
-        if options not in self._headers_by_options:
-            if len(self._headers_by_options) >= _MAX_JOBS:
-                self._headers_by_options.clear()
-            added = {name: text for name, text in options.headers.items() if name not in self._headers}
-            self._headers_by_options[options] = added or None
-        return self._headers_by_options[options]
+        key = (request.model, options)
+        if key not in self._added_headers:
+            if len(self._added_headers) >= _MAX_JOBS:
+                self._added_headers.clear()
+            of_job = {} if options is None else options.headers
+            added = CIMultiDict({name: text for name, text in of_job.items() if name not in self._headers})
+            added.update(model_headers)
+            self._added_headers[key] = added
+        return self._added_headers[key]
 
 
 @lru_cache(maxsize=64)

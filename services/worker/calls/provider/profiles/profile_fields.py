@@ -70,15 +70,14 @@ def read_profile(place: str, value: Any) -> PartialProfile:
     """
     fields = Fields(place, value, _KEYS)
     models = Fields(fields.place("models"), fields.raw("models"))
-    headers = fields.texts("headers")
-    taken = next((name for name in headers if name.lower() in _OWN_HEADERS), None)
-    if taken:
-        raise fields.fail("headers", f"must not set {taken}, which Headrace sets")
     return PartialProfile(
         hosts=[host.lower() for host in fields.words("hosts")],
         request=_read_shape(fields.place("request"), fields.raw("request")),
-        models={pattern: _read_shape(models.place(pattern), models.raw(pattern)) for pattern in models.keys},
-        headers=headers,
+        models={
+            pattern: _read_shape(models.place(pattern), models.raw(pattern), of_model=True)
+            for pattern in models.keys
+        },
+        headers=_read_headers(fields),
         rules=[
             read_rule(f"{fields.place('rules')}[{number}]", rule)
             for number, rule in enumerate(fields.rows("rules"))
@@ -86,12 +85,22 @@ def read_profile(place: str, value: Any) -> PartialProfile:
     )
 
 
-def _read_shape(place: str, value: Any) -> Shape:
-    fields = Fields(place, value, _SHAPE_KEYS)
+def _read_headers(fields: Fields) -> Mapping[str, str]:
+    headers = fields.texts("headers")
+    taken = next((name for name in headers if name.lower() in _OWN_HEADERS), None)
+    if taken:
+        raise fields.fail("headers", f"must not set {taken}, which Headrace sets")
+    return headers
+
+
+def _read_shape(place: str, value: Any, *, of_model: bool = False) -> Shape:
+    fields = Fields(place, value, (*_SHAPE_KEYS, "headers") if of_model else _SHAPE_KEYS)
     shape: dict[str, Any] = {}
     for key, choices in (("max_tokens_field", _MAX_TOKENS_FIELDS), ("system_role", _SYSTEM_ROLES)):
         if key in fields:
             shape[key] = fields.choice(key, choices)
+    if "headers" in fields:
+        shape["headers"] = _read_headers(fields)
     if "structured_output" in fields:
         shape["structured_output"] = fields.flag("structured_output")
     if "extra_body" in fields:

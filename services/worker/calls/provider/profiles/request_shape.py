@@ -19,12 +19,14 @@ class RequestShape:
         system_role: Role of system messages: ``system``, ``developer``, or ``none`` to merge them into the
             first user message.
         extra_body: Further fields of the request, sent as they are.
+        headers: Further headers for the model. They replace those of the whole profile.
         structured_output: Whether the provider limits answers to a JSON schema in ``response_format``.
     """
 
     max_tokens_field: str = "max_completion_tokens"
     system_role: str = "system"
     extra_body: Mapping[str, Any] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
     structured_output: bool = False
 
     def sends_schema(self, options: RequestOptions) -> bool:

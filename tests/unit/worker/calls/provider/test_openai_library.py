@@ -20,6 +20,7 @@ from headrace.kinds import (
     validate_params,
 )
 from services.worker.calls.provider import CompletionRequest, OpenAiProvider
+from services.worker.calls.provider.profiles import read_profiles
 from tests.unit.worker.calls.provider.broken_servers import closing_at_once, response, sending, serving
 
 ANSWER = {"choices": [{"message": {"content": "Sales"}, "finish_reason": "stop"}]}
@@ -169,6 +170,22 @@ async def test_a_header_of_a_job_replaces_none_of_the_worker(recorder, monkeypat
     await ask_ours(url + "/v1", "sk-1", dataclasses.replace(ASK, options=options))
     ((_, _, headers, _),) = requests
     assert (headers["x-team"], headers["openai-beta"]) == ("ours", "b")
+
+
+async def test_the_headers_of_a_model_replace_those_of_the_profile_and_of_the_job(recorder, tmp_path):
+    url, requests = recorder
+    file = tmp_path / "profiles.yaml"
+    file.write_text(
+        "profiles: {p: {hosts: ['127.0.0.1'], headers: {x-team: all, api-key: k}, "
+        "models: {m: {headers: {X-Team: model}}}}}"
+    )
+    provider = OpenAiProvider(base_url=url + "/v1", api_key="sk-1", profiles=read_profiles(file))
+    options = RequestOptions(headers={"x-team": "job", "openai-beta": "b"})
+    for request in (ASK, dataclasses.replace(ASK, options=options), dataclasses.replace(ASK, model="other")):
+        await provider.complete(request, jobs_pb2.Usage())
+    await provider.close()
+    sent = [(headers["x-team"], headers["openai-beta"], headers["api-key"]) for _, _, headers, _ in requests]
+    assert sent == [("model", None, "k"), ("model", "b", "k"), ("all", None, "k")]
 
 
 async def test_both_send_the_credentials_of_a_url(recorder):

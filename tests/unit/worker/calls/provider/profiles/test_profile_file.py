@@ -9,7 +9,7 @@ from deploy.local.paths import REPOSITORY
 from services.worker.calls.provider import CompletionRequest
 from services.worker.calls.provider.error_body import ErrorBody
 from services.worker.calls.provider.profiles import read_profiles
-from services.worker.calls.provider.request_body import RequestEncoder
+from services.worker.calls.provider.requests import RequestEncoder
 
 
 @pytest.fixture
@@ -99,6 +99,9 @@ def test_statuses_are_numbers_ranges_and_hundreds(read, status):
             "profiles: {p: {request: {extra_body: {stream_options: {}}}}}",
             "extra_body.stream_options must not",
         ),
+        ("profiles: {p: {models: {m: {headers: {authorization: x}}}}}", "headers must not set authorization"),
+        ("profiles: {p: {models: {m: {headers: {x: 1}}}}}", "headers.x must be text on one line"),
+        ("profiles: {p: {request: {headers: {x-a: b}}}}", "key request.headers is unknown"),
         ("profiles: {p: {request: {structured_output: 1}}}", "key request.structured_output must be true or"),
         (
             "profiles: {p: {models: {m: {structured_output: yes please}}}}",

@@ -7,7 +7,7 @@ import pytest
 from headrace.kinds import Message
 from services.worker.calls.provider import CompletionRequest
 from services.worker.calls.provider.profiles import Profile, RequestShape, read_profiles
-from services.worker.calls.provider.request_body import RequestEncoder
+from services.worker.calls.provider.requests import RequestEncoder
 
 SYSTEM, USER, ANSWER = Message("system", "Be brief."), Message("user", "Hi"), Message("assistant", "Yes?")
 

@@ -49,6 +49,7 @@ def test_whatever_may_change_the_answer_changes_the_form(form, monkeypatch):
         form(request={"system_role": "none"}),
         form(request={"max_tokens_field": "max_tokens"}),
         form(models={"m": {"extra_body": {"top_k": 1}}}),
+        form(models={"m": {"headers": {"x-model": "a"}}}),
         form(headers={"x-variant": "a"}),
         form(headers={"x-variant": "b"}),
         form(with_options(fields={"reasoning_effort": "low"})),

@@ -12,7 +12,7 @@ from headrace.kinds import JobFailedError, RequestOptions
 from services.worker.calls.provider.endpoint import read_endpoint
 from services.worker.calls.provider.profiles import RequestShape
 from services.worker.calls.provider.provider import CompletionRequest, RequestForm
-from services.worker.calls.provider.request_body import RequestEncoder
+from services.worker.calls.provider.requests.request_body import RequestEncoder
 
 _MAX_FORMS = 1024
 # Fields that decide how a call is served, not its answer.
@@ -65,7 +65,7 @@ class RequestForms:
         body = {name: value for name, value in shape.extra_body.items() if name not in _SERVING_FIELDS}
         parts: dict[str, Any] = {
             "body": body,
-            "headers": {name.lower(): value for name, value in headers.items()},
+            "headers": {name.lower(): value for name, value in [*headers.items(), *shape.headers.items()]},
             **self._describe_endpoint(),
         }
         for name in ("max_tokens_field", "system_role"):
