@@ -71,7 +71,7 @@ class ServedTier:
     """Service tier that served a call.
 
     Attributes:
-        name: The tier that the answer names. Empty until then, and if it names none.
+        name: The tier that the answer names. Empty before the answer, and if it names none.
     """
 
     name: str = ""

@@ -1,9 +1,9 @@
 """Params of requests, which all kinds that call a model have in common."""
 
 from functools import cached_property
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from headrace.kinds._requests.extra_body import check_extra_body, check_json
 from headrace.kinds._requests.extra_headers import check_extra_headers
@@ -11,6 +11,7 @@ from headrace.kinds.request_options import RequestOptions
 
 _MAX_STOP_COUNT = 16
 _MAX_STOP_LENGTH = 1_000
+_WORD = r"^[A-Za-z0-9_.-]{1,64}$"
 # Params that are fields of the request, under the same names.
 _FIELDS = (
     "top_p",
@@ -23,21 +24,6 @@ _FIELDS = (
     "response_format",
 )
 _NAMED = frozenset({*_FIELDS, "temperature"})
-
-
-def _check_stop(value: Any) -> Any:
-    texts = value if isinstance(value, list) else [value]
-    is_valid = all(isinstance(text, str) and 0 < len(text) <= _MAX_STOP_LENGTH for text in texts)
-    if value is not None and not (is_valid and 0 < len(texts) <= _MAX_STOP_COUNT):
-        raise ValueError(
-            f"must be text of 1 to {_MAX_STOP_LENGTH:,} characters, or a list of 1 to {_MAX_STOP_COUNT}"
-        )
-    check_json(value)
-    return value
-
-
-Stop = Annotated[str | list[str], BeforeValidator(_check_stop)]
-Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 
 class RequestParams(BaseModel):
@@ -91,7 +77,7 @@ class RequestParams(BaseModel):
         allow_inf_nan=False,
         description="Penalty for tokens that occurred before. Default: not sent.",
     )
-    stop: Stop | None = Field(
+    stop: str | list[str] | None = Field(
         default=None, description="Text that ends the answer, or up to 16 of them. Default: not sent."
     )
     seed: int | None = Field(
@@ -100,11 +86,12 @@ class RequestParams(BaseModel):
         lt=2**63,
         description="Seed of the provider's random numbers. Default: not sent.",
     )
-    reasoning_effort: Word | None = Field(
-        default=None, description="Amount of thinking, such as low. Default: not sent."
+    reasoning_effort: str | None = Field(
+        default=None, pattern=_WORD, description="Amount of thinking, such as low. Default: not sent."
     )
-    service_tier: Word | None = Field(
+    service_tier: str | None = Field(
         default=None,
+        pattern=_WORD,
         description="Service tier, such as flex or priority. It decides the price. Default: not sent.",
     )
     response_format: dict[str, Any] | None = Field(
@@ -127,6 +114,17 @@ class RequestParams(BaseModel):
     extra_headers: dict[str, str] | None = Field(
         default=None, description="Up to 32 further headers of the request. Keys and tokens are refused."
     )
+
+    @field_validator("stop", mode="before")
+    @classmethod
+    def _are_texts(cls, value: Any) -> Any:
+        texts = value if isinstance(value, list) else [value]
+        are_valid = all(isinstance(text, str) and 0 < len(text) <= _MAX_STOP_LENGTH for text in texts)
+        if value is not None and not (are_valid and 0 < len(texts) <= _MAX_STOP_COUNT):
+            raise ValueError(
+                f"must be text of 1 to {_MAX_STOP_LENGTH:,} characters, or a list of 1 to {_MAX_STOP_COUNT}"
+            )
+        return value
 
     @field_validator("response_format")
     @classmethod

@@ -72,4 +72,4 @@ def check_json(value: Any) -> None:
 
 
 def _fold(name: str) -> str:
-    return name.lower().replace("_", "").replace("-", "")
+    return name.casefold().replace("_", "").replace("-", "")
