@@ -247,7 +247,7 @@ def test_the_value_of_a_header_is_text(value):
     [
         {"HTTP-Referer": "https://example.com", "X-Title": "Postings"},
         {"anthropic-beta": "x-2025-01-01"},
-        {"x-max-tokens": "5"},
+        {"x-max-tokens": "5", "x-author": "me", "authors-list": "us"},
         {"x-empty": ""},
         {"openai-beta": "a=b, c=d"},
     ],

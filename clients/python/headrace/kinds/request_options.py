@@ -1,5 +1,6 @@
 """Options of requests to a provider, beyond those that every kind has."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -52,6 +53,11 @@ class RequestOptions:
             self.structured_output,
         ]
         return orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+
+    @cached_property
+    def digest(self) -> str:
+        """A hash of the contents, to remember them without their size."""
+        return hashlib.sha256(self.key).hexdigest()
 
     @cached_property
     def _hash(self) -> int:

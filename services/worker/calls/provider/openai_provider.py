@@ -10,7 +10,7 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, ItemFailedError, Message, RequestOptions, RetryableError
+from headrace.kinds import Completion, ItemFailedError, Message, RetryableError
 from headrace.reasons import ErrorReason
 from services.worker.calls.provider.connection_faults import connection_error, proxy_fault
 from services.worker.calls.provider.endpoint import Endpoint, host_of, read_endpoint, secrets_of
@@ -199,7 +199,7 @@ class _Connection:
             ),
         )
 
-        self._added_headers: dict[tuple[str, RequestOptions | None], Mapping[str, str]] = {}
+        self._added_headers: dict[tuple[str, str | None], Mapping[str, str]] = {}
 
     def headers_of(
         self, request: CompletionRequest, model_headers: Mapping[str, str]
@@ -213,7 +213,7 @@ class _Connection:
         options = request.options
         if not model_headers and (options is None or not options.headers):
             return None
-        key = (request.model, options)
+        key = (request.model, None if options is None else options.digest)
         if key not in self._added_headers:
             if len(self._added_headers) >= _MAX_JOBS:
                 self._added_headers.clear()

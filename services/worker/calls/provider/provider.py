@@ -36,7 +36,7 @@ class RequestForm(NamedTuple):
     """Form of a request by the profile of its provider, the worker's settings and the options of its job.
 
     Attributes:
-        answer_key: Everything in it that may change the answer, as text. Empty for the form of OpenAI without
+        answer_key: Hash of everything in it that may change the answer. Empty for the form of OpenAI without
             options.
         service_tier: Service tier that the request asks for. None if it asks for none.
     """
@@ -48,7 +48,7 @@ class RequestForm(NamedTuple):
 def form_of_options(request: CompletionRequest) -> RequestForm:
     """Returns the form of a request by its options alone, for a provider without a profile."""
     options = request.options
-    return RequestForm() if options is None else RequestForm(options.key.decode(), options.service_tier)
+    return RequestForm() if options is None else RequestForm(options.digest, options.service_tier)
 
 
 class Provider(Protocol):

@@ -10,7 +10,7 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[ -~\t]*")
 # Headers that carry secrets, by a part of their names, or by the form of the value.
 _SECRET_NAME = re.compile(
-    r"api[-_]?key|(access|subscription|virtual|account|private)[-_]?key|auth|cookie|credential|password"
+    r"api[-_]?key|(access|subscription|virtual|account|private)[-_]?key|auth(?!ors?($|[-_]))|cookie|credential|password"
     r"|secret|signature|(^|[-_])(token|key)$",
     re.IGNORECASE,
 )

@@ -1,5 +1,6 @@
 """Describes everything in a request that may change its answer, beyond its model, messages and limits."""
 
+import hashlib
 import re
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -8,7 +9,7 @@ from urllib.parse import urlsplit
 
 import orjson
 
-from headrace.kinds import JobFailedError, RequestOptions
+from headrace.kinds import JobFailedError
 from services.worker.calls.provider.endpoint import read_endpoint
 from services.worker.calls.provider.profiles import RequestShape
 from services.worker.calls.provider.provider import CompletionRequest, RequestForm
@@ -24,7 +25,7 @@ _NEUTRAL_HEADER = re.compile(
     r"accept|content-type|user-agent|openai-organization|openai-project|.*(auth|cookie|key|secret|token).*"
 )
 
-_Key = tuple[str, RequestOptions | None, bool]
+_Key = tuple[str, str | None, bool]
 
 
 class RequestForms:
@@ -51,10 +52,11 @@ class RequestForms:
 
     def of(self, request: CompletionRequest) -> RequestForm:
         """Returns the form of a request."""
-        key = (request.model, request.options, self._encoder.has_schema(request))
+        options = request.options
+        key = (request.model, None if options is None else options.digest, self._encoder.has_schema(request))
         form = self._described.get(key)
         if form is None:
-            headers = {} if request.options is None else request.options.headers
+            headers = {} if options is None else options.headers
             form = self._described[key] = self._describe(self._encoder.shape_of(request), headers)
             if len(self._described) > _MAX_FORMS:
                 self._described.popitem(last=False)
@@ -72,7 +74,8 @@ class RequestForms:
             if getattr(shape, name) != getattr(_DEFAULT, name):
                 parts[name] = getattr(shape, name)
         parts = {name: part for name, part in parts.items() if part}
-        key = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS).decode() if parts else ""
+        content = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
+        key = hashlib.sha256(content).hexdigest() if parts else ""
         return RequestForm(key, tier if isinstance(tier, str) else None)
 
     def _describe_endpoint(self) -> dict[str, Any]:
