@@ -23,6 +23,7 @@ from services.worker.calls.provider.provider import UNKNOWN_COST_MICROS, Complet
 from services.worker.calls.provider.proxies import find_proxy
 from services.worker.calls.provider.remaining import read_remaining
 from services.worker.calls.provider.requests import (
+    FixedPart,
     RequestEncoder,
     RequestForms,
     refuses_schema,
@@ -84,24 +85,25 @@ class OpenAiProvider:
 
     async def complete(self, request: CompletionRequest, usage: jobs_pb2.Usage) -> Completion:
         """Makes one call. See ``Provider``, and ``faults`` for the error of each failure."""
-        if not self._encoder.has_schema(request):
-            return await self._call(request, usage)
+        part = self._encoder.fixed_part(request)
+        if not part.has_schema:
+            return await self._call(request, part, usage)
         tokens = usage.input_tokens + usage.output_tokens
         try:
-            return await self._call(request, usage)
+            return await self._call(request, part, usage)
         except (RetryableError, ItemFailedError) as error:
             if usage.input_tokens + usage.output_tokens > tokens or not refuses_schema(error):
                 raise
             if request.options is not None and request.options.structured_output:
                 raise with_remedy(error) from None
         self._encoder.leave_out_schema(request)
-        return await self._call(request, usage)
+        return await self._call(request, self._encoder.fixed_part(request), usage)
 
-    async def _call(self, request: CompletionRequest, usage: jobs_pb2.Usage) -> Completion:
-        body = self._encoder.encode(request)
+    async def _call(self, request: CompletionRequest, part: FixedPart, usage: jobs_pb2.Usage) -> Completion:
+        body = part.encode(request.messages)
         connection = self._open()
         usage.call_count += 1
-        extra = connection.headers_of(request, self._encoder.shape_of(request).headers)
+        extra = connection.headers_of(request, part.shape.headers)
         status, headers, content = await self._post(connection, body, extra, request.timeout_seconds)
         if status == 407 and connection.proxy_url is not None:
             raise self._faults.noted(proxy_fault(self.name, status))

@@ -1,17 +1,40 @@
 """Encodes requests in the form that a profile and the options of a job describe."""
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 from weakref import WeakKeyDictionary
 
 import orjson
 
-from headrace.kinds import ItemFailedError, RequestOptions
+from headrace.kinds import ItemFailedError, Message, RequestOptions
 from headrace.reasons import ErrorReason
 from services.worker.calls.provider.profiles import Profile, RequestShape
 from services.worker.calls.provider.provider import CompletionRequest
 
-_MAX_FORMS = 1024
-_MAX_FORMS_OF_OPTIONS = 16  # a schema of 1,000 labels can have half a megabyte
+_MAX_PARTS = 1024
+_MAX_PARTS_OF_OPTIONS = 16  # a schema of 1,000 labels can have half a megabyte
+
+
+class FixedPart(NamedTuple):
+    """The part of requests that the items of a job have in common.
+
+    Attributes:
+        start: The body up to the messages.
+        shape: Form of the requests.
+        has_schema: Whether the body has the answer_schema of the options.
+    """
+
+    start: bytes
+    shape: RequestShape
+    has_schema: bool
+
+    def encode(self, messages: Sequence[Message]) -> bytes:
+        """Returns the body of a request.
+
+        Raises:
+            ItemFailedError: PROVIDER_REFUSED_INPUT. A text is not valid Unicode.
+        """
+        return self.start + _to_json(self.shape.encode_messages(messages)) + b"}"
 
 
 class RequestEncoder:
@@ -25,83 +48,58 @@ class RequestEncoder:
 
     def __init__(self, profile: Profile) -> None:
         self._profile = profile
-        self._parts = _Parts(_MAX_FORMS)
+        self._parts: _Parts = {}
         self._parts_by_options: WeakKeyDictionary[RequestOptions, _Parts] = WeakKeyDictionary()
         self._refused_schemas: set[tuple[str, str]] = set()
 
-    def has_schema(self, request: CompletionRequest) -> bool:
-        """Returns whether the body of a request has the answer_schema of its options."""
-        model, options = request.model, request.options
-        if options is None or options.answer_schema is None:
-            return False
-        if self._refused_schemas and (model, options.digest) in self._refused_schemas:
-            return False
-        known = self._parts_of(options).sends_schema
-        if model not in known:
-            _make_room(known, _MAX_FORMS)
-            known[model] = self._profile.shape_of(model).sends_schema(options)
-        return known[model]
+    def encode(self, request: CompletionRequest) -> bytes:
+        """Returns the body of a request. See ``FixedPart``."""
+        return self.fixed_part(request).encode(request.messages)
+
+    def fixed_part(self, request: CompletionRequest) -> FixedPart:
+        """Returns the part that a request has in common with others.
+
+        Raises:
+            ItemFailedError: PROVIDER_REFUSED_INPUT. The name of the model is not valid Unicode.
+        """
+        options = request.options
+        parts = self._parts if options is None else self._parts_by_options.get(options)
+        if parts is None and options is not None:
+            parts = self._parts_by_options[options] = {}
+        assert parts is not None
+        key = (request.model, request.temperature, request.max_output_tokens)
+        part = parts.get(key)
+        if part is None:
+            if len(parts) >= (_MAX_PARTS if options is None else _MAX_PARTS_OF_OPTIONS):
+                parts.clear()  # kinds choose models and limits, so these may never come again
+            part = parts[key] = self._encode_fixed_part(request)
+        return part
 
     def leave_out_schema(self, request: CompletionRequest) -> None:
         """Leaves the answer_schema out of all further requests of this model and these options."""
         if request.options is not None:
-            if len(self._refused_schemas) >= _MAX_FORMS:
+            if len(self._refused_schemas) >= _MAX_PARTS:
                 self._refused_schemas.clear()
             self._refused_schemas.add((request.model, request.options.digest))
+            self._parts_by_options.pop(request.options, None)
 
-    def shape_of(self, request: CompletionRequest) -> RequestShape:
-        """Returns the form of a request."""
-        return self._encode_fixed_part(request)[1]
-
-    def encode(self, request: CompletionRequest) -> bytes:
-        """Returns the body of a request.
-
-        Raises:
-            ItemFailedError: PROVIDER_REFUSED_INPUT. A text is not valid Unicode.
-        """
-        try:
-            fixed, shape = self._encode_fixed_part(request)
-            return fixed + orjson.dumps(shape.encode_messages(request.messages)) + b"}"
-        except orjson.JSONEncodeError:
-            raise ItemFailedError(
-                ErrorReason.PROVIDER_REFUSED_INPUT, "the text is not valid Unicode"
-            ) from None
-
-    def _encode_fixed_part(self, request: CompletionRequest) -> tuple[bytes, RequestShape]:
-        options, has_schema = request.options, self.has_schema(request)
-        parts = self._parts if options is None else self._parts_of(options)
-        key = (request.model, request.temperature, request.max_output_tokens, has_schema)
-        part = parts.encoded.get(key)
-        if part is None:
-            shape = self._profile.shape_of(request.model)
-            if options is not None:
-                shape = shape.with_options(options, has_schema=has_schema)
-            fields = shape.encode_fields(request.model, request.temperature, request.max_output_tokens)
-            _make_room(parts.encoded, parts.limit)
-            part = parts.encoded[key] = (orjson.dumps(fields)[:-1] + b',"messages":', shape)
-        return part
-
-    def _parts_of(self, options: RequestOptions) -> "_Parts":
-        parts = self._parts_by_options.get(options)
-        if parts is None:
-            parts = self._parts_by_options[options] = _Parts(_MAX_FORMS_OF_OPTIONS)
-        return parts
+    def _encode_fixed_part(self, request: CompletionRequest) -> FixedPart:
+        shape, has_schema = self._profile.shape_of(request.model), False
+        if request.options is not None:
+            has_schema = (
+                shape.sends_schema(request.options)
+                and (request.model, request.options.digest) not in self._refused_schemas
+            )
+            shape = shape.with_options(request.options, has_schema=has_schema)
+        fields = shape.encode_fields(request.model, request.temperature, request.max_output_tokens)
+        return FixedPart(_to_json(fields)[:-1] + b',"messages":', shape, has_schema)
 
 
-class _Parts:
-    """Parts of requests that are encoded once: those of one job's options, or of all jobs without options.
-
-    Args:
-        limit: Maximum number of encoded parts.
-    """
-
-    def __init__(self, limit: int) -> None:
-        self.limit = limit
-        self.sends_schema: dict[str, bool] = {}
-        self.encoded: dict[tuple[str, float | None, int | None, bool], tuple[bytes, RequestShape]] = {}
+_Parts = dict[tuple[str, float | None, int | None], FixedPart]
 
 
-def _make_room(entries: dict[Any, Any], limit: int) -> None:
-    """Forgets everything once the limit is reached: clients name models, so it may never come again."""
-    if len(entries) >= limit:
-        entries.clear()
+def _to_json(value: Any) -> bytes:
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        raise ItemFailedError(ErrorReason.PROVIDER_REFUSED_INPUT, "the text is not valid Unicode") from None

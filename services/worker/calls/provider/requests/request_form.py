@@ -53,11 +53,12 @@ class RequestForms:
     def of(self, request: CompletionRequest) -> RequestForm:
         """Returns the form of a request."""
         options = request.options
-        key = (request.model, None if options is None else options.digest, self._encoder.has_schema(request))
+        part = self._encoder.fixed_part(request)
+        key = (request.model, None if options is None else options.digest, part.has_schema)
         form = self._described.get(key)
         if form is None:
             headers = {} if options is None else options.headers
-            form = self._described[key] = self._describe(self._encoder.shape_of(request), headers)
+            form = self._described[key] = self._describe(part.shape, headers)
             if len(self._described) > _MAX_FORMS:
                 self._described.popitem(last=False)
         return form
