@@ -143,6 +143,7 @@ class WorkerApp:
             self._settings.model,
             response_cache=calls.response_cache,
             prices=read_prices(self._settings.prices_file),
+            form_of=calls.provider.form_of,
         )
 
     def _build_intake(self) -> None:
@@ -269,7 +270,7 @@ def _open_calls(settings: WorkerSettings, incarnation: str, liveness: Liveness) 
         cooldowns=open_cooldowns(settings.redis_url),
         outages=open_outages(settings.redis_url),
         response_cache=open_response_cache(
-            settings.redis_url, incarnation, provider.name, settings.cache_hours * 3600
+            settings.redis_url, incarnation, provider, settings.cache_hours * 3600
         ),
         breaker=breaker,
         rate_limits=open_rate_limits(limits, settings.redis_url, count_workers, breaker),

@@ -81,8 +81,9 @@ def _allowance_of(wanted: worker_pb2.ChildItem) -> Allowance | None:
 
 
 def _make_runner(setup: worker_pb2.ChildSetup) -> ItemRunner:
+    provider = open_provider(CALL_LIMIT, os.environ.get("HEADRACE_PROVIDER_PROFILES") or None)
     admission = CallAdmission(
-        open_provider(CALL_LIMIT, os.environ.get("HEADRACE_PROVIDER_PROFILES") or None),
+        provider,
         open_cooldowns(setup.redis_url),
         CALL_LIMIT,
         limits=open_rate_limits(read_limits(setup.limits), setup.redis_url),
@@ -96,7 +97,11 @@ def _make_runner(setup: worker_pb2.ChildSetup) -> ItemRunner:
         outages=OutageBreaker(open_outages(setup.redis_url)),
     )
     return ItemRunner(
-        installed_kinds(), admission, setup.model, prices=read_prices(setup.prices_file or None)
+        installed_kinds(),
+        admission,
+        setup.model,
+        prices=read_prices(setup.prices_file or None),
+        form_of=provider.form_of,
     )
 
 
