@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from services.results.database.transaction import Transaction
+from services.results.rules.facts import JobFacts
 
 _USAGE = (
     "call_count bigint, input_tokens bigint, output_tokens bigint, cached_tokens bigint, cost_micros bigint"
@@ -128,11 +129,30 @@ FROM ROWS(attempted: job_id text, item_index bigint, round bigint, attempt_count
 ON CONFLICT (job_id, item_index) DO UPDATE SET
 {", ".join(f"{name} = excluded.{name}" for name in Attempts._fields[2:])}"""
 
+# The latest first: rows of earlier rounds, and failures carried into this one, have a lower seq.
+_LATEST_ERRORS = """
+SELECT e.error_reason, e.error_message FROM results e
+WHERE e.job_id = :job_id AND e.item_index >= 0 AND e.seq <= :seq AND e.round = :round
+ORDER BY e.seq DESC, e.item_index DESC LIMIT :limit"""
+
 
 async def insert_results(tx: Transaction, results: Sequence[NewResult]) -> set[tuple[str, int]]:
     """Inserts results of items that have none. Returns the items (job id, item index) that it inserted."""
     rows: Sequence[Row[Any]] = await tx.run(_INSERT, r=results) if results else []
     return {(row.job_id, row.item_index) for row in rows}
+
+
+async def read_latest_errors(tx: Transaction, job: JobFacts, limit: int) -> set[tuple[str, str]]:
+    """Returns the distinct errors (reason, message) of the failures recorded last in the current round.
+
+    Args:
+        tx: The transaction.
+        job: A locked job. Results with a seq above its own, which this transaction inserted, are left out.
+        limit: Number of failures to read.
+    """
+    plain = {"job_id": job.job_id, "seq": job.seq, "round": job.round, "limit": limit}
+    rows: Sequence[Row[Any]] = await tx.run(_LATEST_ERRORS, plain) if limit else []
+    return {(row.error_reason, row.error_message) for row in rows}
 
 
 async def read_finished(tx: Transaction, ranges: Sequence[ItemRange]) -> set[tuple[str, int]]:

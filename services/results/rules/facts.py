@@ -61,6 +61,10 @@ class JobFacts:
     reserved_micros: int = 0
     carried_count: int = 0
 
+    def set_error(self, reason: str, message: str, detail: str = "") -> None:
+        """Replaces the error."""
+        self.error_reason, self.error_message, self.error_detail = reason, message, detail
+
     @property
     def free_chunk_count(self) -> int:
         """Chunks that have unfinished items and are not leased."""

@@ -61,7 +61,7 @@ async def _retry_in(tx: Transaction, request: results_pb2.RetryJobRequest) -> re
 async def _begin_round(tx: Transaction, job: JobFacts) -> None:
     job.round += 1
     job.stopping_to = job.pause_reason = job.not_before = 0
-    job.error_reason = job.error_message = job.error_detail = ""
+    job.set_error("", "")
     job.upload_open = job.has_deferrals = False
     job.finish_time = None
     begin_deadline(job, tx.now)
