@@ -30,6 +30,7 @@ class NewResult(NamedTuple):
     Attributes:
         round: Round of the result: the job's round for a failure, 0 for a success.
         current_round: The job's round.
+        next_round: The round that a retry of the job prepares; 0 if none.
         failed_attempts: Text in the form of ``rows.failed_attempts``.
     """
 
@@ -52,6 +53,7 @@ class NewResult(NamedTuple):
     finish_time: int
     failed_attempts: str = ""
     error_detail: str = ""
+    next_round: int = 0
 
 
 class Attempts(NamedTuple):
@@ -109,9 +111,9 @@ SELECT r.job_id, r.item_index, r.round, r.seq, r.state, r.output, r.output_bytes
     r.cost_micros, r.finish_time, r.failed_attempts, r.error_detail
 FROM ROWS(r: job_id text, item_index bigint, round bigint, current_round bigint, seq bigint, state bigint,
     output text, output_bytes bigint, error_reason text, error_message text, attempt_count bigint, {_USAGE},
-    finish_time bigint, failed_attempts text, error_detail text)
+    finish_time bigint, failed_attempts text, error_detail text, next_round bigint)
 WHERE (SELECT 1 FROM results e WHERE e.job_id = r.job_id AND e.item_index = r.item_index
-       AND e.round IN (0, r.current_round) LIMIT 1) IS NULL
+       AND e.round IN (0, r.current_round, r.next_round) LIMIT 1) IS NULL
 ON CONFLICT DO NOTHING RETURNING job_id, item_index"""
 _RANGES = "ROWS(k: job_id text, round bigint, first_index bigint, end_index bigint)"
 _FINISHED = f"""
@@ -172,8 +174,3 @@ def save_attempts(tx: Transaction, attempts: Iterable[Attempts]) -> None:
     rows = list({(entry.job_id, entry.item_index): entry for entry in attempts}.values())
     if rows:
         tx.later(_SAVE_ATTEMPTS, attempted=rows)
-
-
-async def delete_attempts(tx: Transaction, job_id: str) -> None:
-    """Deletes all attempts of a job."""
-    await tx.run("DELETE FROM item_attempts WHERE job_id = :job_id", {"job_id": job_id})

@@ -57,13 +57,14 @@ def settle(job: JobFacts, now: int, first_due: int, latest_reason: str = "") -> 
 
 
 def _end_if_over(job: JobFacts, now: int, latest_reason: str) -> None:
-    all_done = not job.upload_open and job.succeeded_count + job.failed_count >= job.total_count
+    is_final = not job.upload_open and not job.next_round
+    all_done = is_final and job.succeeded_count + job.failed_count >= job.total_count
     # Carried failures count at the end of the round only. Otherwise they could end it before it runs an item.
     carried_count = 0 if all_done else job.carried_count
     failed_count, total_count = job.failed_count - carried_count, job.total_count - carried_count
     # The calls in flight when a job is paused for refusals must not fail it before its owner has looked.
     is_judged = all_done or job.pause_reason != jobs_pb2.PAUSE_REASON_REFUSALS
-    is_judged = is_judged and not job.upload_open and not job.stopping_to
+    is_judged = is_judged and is_final and not job.stopping_to
     if is_judged and has_failed(failed_count, total_count, job.max_failed_ratio):
         job.stopping_to = jobs_pb2.JOB_STATE_FAILED
         latest = f"; the latest for {latest_reason}" if latest_reason else ""
@@ -76,6 +77,7 @@ def _end_if_over(job: JobFacts, now: int, latest_reason: str) -> None:
         expire_if_late(job, now)
     if all_done or (job.stopping_to and job.leased_chunk_count == 0):
         job.finish_time = max(now, job.start_time or 0)
+        job.next_round = 0  # The retry is given up. A later one gets another round.
 
 
 def is_leasable_now(job: JobFacts) -> bool:

@@ -109,6 +109,7 @@ def _new_result(job: JobFacts, item: results_pb2.ItemRecord, now: int) -> NewRes
         item_index=item.item_index,
         round=job.round if failed else 0,
         current_round=job.round,
+        next_round=job.next_round,
         seq=job.seq + 1,
         state=jobs_pb2.ITEM_STATE_FAILED if failed else jobs_pb2.ITEM_STATE_SUCCEEDED,
         output="" if failed else item.output,

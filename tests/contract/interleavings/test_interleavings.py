@@ -329,6 +329,10 @@ class Interleavings(StoreUnderTest):
             assert response.job == before
         elif response.job != before:
             self.latest.pop(job_id, None)
+            claimed_round = self.run(self._rounds(job_id))[1]
+            if claimed_round:
+                self.prepared[job_id], self.claimed_rounds[job_id] = runs, claimed_round
+                return
             for follower in self.followers[job_id]:
                 follower.begin_round(runs)
 
@@ -378,6 +382,7 @@ class Interleavings(StoreUnderTest):
     def sweep(self) -> None:
         late = [job_id for job_id in self.followers if self.is_late(self.get(job_id))]
         self.check_effects(self.run(sweep(self.database)).effects)
+        self.begin_rounds()
         for job_id in late:
             assert self.get(job_id).state in ENDED, "a sweep passed over a deadline"
 
@@ -400,6 +405,8 @@ class Interleavings(StoreUnderTest):
                 self.follow(job_id, 1_000, 1_000)
                 self.check_followers(job_id)
         finally:
+            self.one_part_a_sweep.stop()
+            self.few_items_carried.stop()
             self.few_rows_seen.stop()
             self.run(self.database.close())
             self.runner.close()
