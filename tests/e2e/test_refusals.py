@@ -40,7 +40,7 @@ async def test_a_job_of_which_all_items_are_refused_is_paused_after_20_and_the_c
         while (await client.get(job.job_id)).progress.done_count < (await stand_in.calls())["call_count"]:
             await asyncio.sleep(0.05)
     calls = (await stand_in.calls())["call_count"]
-    # In flight are, of each worker, calls without a response and responses that the store has not acknowledged.
+    # Each worker has calls without a response, and responses that the store has not acknowledged.
     assert FIRST_ITEMS <= calls <= FIRST_ITEMS + len(stack.workers) * 2 * IN_FLIGHT_LIMIT
     (group,) = await client.failures(job.job_id)
     assert (group.reason, group.item_count) == ("PROVIDER_REFUSED_INPUT", calls)

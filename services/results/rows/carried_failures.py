@@ -50,7 +50,7 @@ AND (SELECT 1 FROM results e WHERE e.job_id = c.job_id AND e.item_index = c.firs
 
 
 class Selection(NamedTuple):
-    """What a retry selects.
+    """Selection of a retry.
 
     Attributes:
         reasons: Reasons of failed items to run.

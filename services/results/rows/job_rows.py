@@ -122,7 +122,7 @@ async def lock_due_jobs(tx: Transaction, limit: int) -> dict[str, JobFacts]:
 
 
 async def lock_preparing_job(tx: Transaction) -> dict[str, JobFacts]:
-    """Locks and returns a job with a retry to prepare, if there is one that no other transaction has locked."""
+    """Locks and returns a job with a retry to prepare, if there is one; skips locked jobs."""
     return {row.job_id: job_of(row) for row in await tx.run(_LOCK_PREPARING)}
 
 

@@ -26,9 +26,7 @@ def expire_if_late(job: JobFacts, now: int) -> None:
     if not job.stopping_to and is_late(job, now):
         job.stopping_to = jobs_pb2.JOB_STATE_EXPIRED
         seconds = _seconds(job.job_timeout or 0)
-        job.set_error(
-            ErrorReason.JOB_TIMED_OUT, f"the job did not end within its job_timeout of {seconds} s"
-        )
+        job.set_error(ErrorReason.JOB_TIMED_OUT, f"the job did not end within its job_timeout of {seconds} s")
 
 
 def _seconds(microseconds: int) -> str:

@@ -189,7 +189,9 @@ async def _pause_refused(transition: Transition, results: Sequence[NewResult]) -
         causes = {(result.error_reason, result.error_message) for result in first}
         causes |= await item_rows.read_latest_errors(transition.tx, job, earlier_count)
         if len(causes) == 1 and is_refusal(first[-1].error_reason):
-            job.set_error(first[-1].error_reason, refused_message(first[-1].error_message), first[-1].error_detail)
+            job.set_error(
+                first[-1].error_reason, refused_message(first[-1].error_message), first[-1].error_detail
+            )
             _pause(transition, job, jobs_pb2.PAUSE_REASON_REFUSALS)
 
 

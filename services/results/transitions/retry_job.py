@@ -51,8 +51,8 @@ async def retry_job(database: Database, request: results_pb2.RetryJobRequest) ->
     stored items. If all of them have a success, the job ends at once as SUCCEEDED. A second call with the
     same request_id starts nothing.
 
-    A retry of selected items of a large job is prepared by later sweeps. The job is live meanwhile, nothing of
-    it is leased, and its counts and results are those of the round before.
+    A retry of selected items of a large job is prepared by later sweeps. Meanwhile the job is live, nothing
+    of it is leased, and its counts and results are those of the round before.
 
     Raises:
         NotFoundError: The tenant has no such job.

@@ -71,7 +71,7 @@ async def _settle_due_jobs(tx: Transaction) -> tuple[results_pb2.Effects, int]:
 
 
 async def _prepare_retries(database: Database) -> list[results_pb2.Effects]:
-    """Prepares parts of retries, for most of the time until the next sweep at most."""
+    """Prepares parts of retries, for no longer than PREPARE_SECONDS and one part."""
     parts = []
     end_time = time.monotonic() + PREPARE_SECONDS
     while (effects := await prepare_retry(database)) is not None:

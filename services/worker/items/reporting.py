@@ -17,8 +17,8 @@ from services.worker.items.waiting_items import WaitingItems
 
 log = get_logger(__name__)
 
-# Refused items of a job that are reported at once: the store pauses a job whose first items are all refused, and
-# calls made before it knows of them are paid in vain.
+# Refused items of a job that are reported at once. The store pauses a job whose first items are all refused,
+# and calls made before it knows of them are paid in vain.
 MAX_URGENT_REFUSALS = 20
 
 

@@ -146,7 +146,11 @@ async def test_a_job_with_a_success_in_the_same_report_is_not_paused(store):
 
 @pytest.mark.parametrize(
     "error",
-    [other(message="the model refused"), other(reason="OUTPUT_INVALID"), other(reason="PROVIDER_KEY_REFUSED")],
+    [
+        other(message="the model refused"),
+        other(reason="OUTPUT_INVALID"),
+        other(reason="PROVIDER_KEY_REFUSED"),
+    ],
 )
 @pytest.mark.parametrize("place", [0, 10, 19])
 async def test_different_failures_do_not_add_up(store, error, place):
