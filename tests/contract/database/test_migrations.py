@@ -237,9 +237,9 @@ async def test_no_table_column_or_index_has_an_old_name(renamed):
 
 @pytest.fixture
 async def retried(database_url):
-    """A database of revision 0008 with a failed job of three items in its second round, migrated to the newest.
+    """A database of revision 0008 with a failed job in its second round, migrated to the newest schema.
 
-    Returns the database and the id of the job.
+    Returns the database and the id of the job, which has three items.
     """
     await migrate(database_url, "0008")
     engine = open_engine(database_url)
