@@ -121,6 +121,7 @@ class StoreUnderTest(RuleBasedStateMachine):
             self._counters_agree(job, [r for r in results if r["job_id"] == job["job_id"]], present)
             self._chunks_agree(job, mine, {r["item_index"] for r in present})
             self._never_back(job)
+            self._pause_agrees(job, present)
             self._money_agrees(job, mine)
 
     def _counters_agree(self, job: Any, all_results: list[Any], present: list[Any]) -> None:
@@ -169,6 +170,15 @@ class StoreUnderTest(RuleBasedStateMachine):
         spent_up = job["cost_micros"] + job["reserved_micros"] >= job["budget_micros"]
         if job["open_chunk_count"] and not live and spent_up and job["finish_time"] is None:
             assert job["pause_reason"] or job["stopping_to"], "a spent budget did not pause its job"
+
+    def _pause_agrees(self, job: Any, present: list[Any]) -> None:
+        if job["pause_reason"] != jobs_pb2.PAUSE_REASON_REFUSALS:
+            return
+        newest = sorted((r["seq"], r["error_reason"]) for r in present)[
+            -(len(present) - job["carried_count"]) :
+        ]
+        assert [reason for _, reason in newest[:20]] == ["PROVIDER_REFUSED_INPUT"] * 20
+        assert job["error_reason"] or job["finish_time"], "paused without the refusal"
 
     def _never_back(self, job: Any) -> None:
         seq, state, finish_time = self.latest.get(job["job_id"], (0, 0, None))

@@ -34,6 +34,7 @@ OUTCOMES = [
     ("succeeds", "releases"),
     ("fails",),
     ("fails", "releases"),
+    ("fails", "refused"),
     ("fails whole job", "releases"),
 ]
 WorkerLease = tuple[str, pb.Lease]  # An incarnation and its lease.
@@ -199,7 +200,7 @@ class Interleavings(StoreUnderTest):
                 usage=jobs_pb2.Usage(call_count=1, input_tokens=3, output_tokens=2, cost_micros=COST),
             )
             if "fails" in what:
-                entry.error.reason = "BAD"
+                entry.error.reason = "PROVIDER_REFUSED_INPUT" if "refused" in what else "BAD"
             else:
                 entry.output = self.name()
         if "releases" in what:
