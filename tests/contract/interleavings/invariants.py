@@ -23,6 +23,8 @@ from services.results.pages import recorded_results
 from services.results.pages.jobs import get_jobs
 from services.results.pages.results import list_results
 from services.results.rows import carried_failures
+from services.results.rules import refusals
+from services.results.transitions import record_transaction
 from services.results.transitions import sweep as sweeping
 from services.results.transitions.create_jobs import JobCreator
 from services.stubs.results.v1 import results_pb2 as pb
@@ -37,6 +39,7 @@ TERMINAL = {
 ENDED = TERMINAL | {jobs_pb2.JOB_STATE_CANCELLING}  # Or on its way to a terminal state.
 SECOND = 1_000_000
 COST = 7  # Of an item, in millionths of a US dollar.
+FIRST_ITEMS = 3  # Whose refusal pauses a job.
 _FOLDER = tempfile.TemporaryDirectory(prefix="headrace-interleavings-")
 _TEMPLATE = Path(_FOLDER.name) / "template.db"
 
@@ -53,6 +56,12 @@ class StoreUnderTest(RuleBasedStateMachine):
         # Few enough that other actions come between the parts of a retry.
         self.few_items_carried = patch.object(carried_failures, "MAX_CARRIED_ITEMS", 6)
         self.few_items_carried.start()
+        # Few enough that some jobs are paused for refusals.
+        self.few_first_items = [
+            patch.object(module, "FIRST_ITEM_COUNT", FIRST_ITEMS) for module in (refusals, record_transaction)
+        ]
+        for patched in self.few_first_items:
+            patched.start()
         self.one_part_a_sweep = patch.object(sweeping, "PREPARE_SECONDS", 0)
         self.one_part_a_sweep.start()
         path = Path(_FOLDER.name) / f"{uuid_utils.uuid7()}.db"
@@ -177,7 +186,7 @@ class StoreUnderTest(RuleBasedStateMachine):
         newest = sorted((r["seq"], r["error_reason"]) for r in present)[
             -(len(present) - job["carried_count"]) :
         ]
-        assert [reason for _, reason in newest[:20]] == ["PROVIDER_REFUSED_INPUT"] * 20
+        assert [reason for _, reason in newest[:FIRST_ITEMS]] == ["PROVIDER_REFUSED_INPUT"] * FIRST_ITEMS
         assert job["error_reason"] or job["finish_time"], "paused without the refusal"
 
     def _never_back(self, job: Any) -> None:
