@@ -8,7 +8,7 @@ from services.worker.calls.concurrency.round import Round
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """What a worker tells the others of its calls of a model.
+    """A worker's report on its calls of a model, for the other workers.
 
     Attributes:
         decision_id: Decision after which the calls of its round began.

@@ -11,7 +11,7 @@ from services.worker.calls.concurrency.rule import LimitState
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """What a worker sends.
+    """A message of a worker to the others.
 
     Attributes:
         report: Its calls.
@@ -26,7 +26,7 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
-    """What is shared once the message has been received.
+    """State and reports that are shared once a message has been received.
 
     Attributes:
         state: Shared state. None if there is none.
@@ -88,7 +88,7 @@ class Membership:
         return Message(report=report, state=state if is_new else None, base_id=self._base_id)
 
     def receive(self, sent: Message, reply: Reply) -> None:
-        """Takes the shared state over, and counts rounds together with the other workers.
+        """Adopts the shared state, and counts rounds together with the other workers.
 
         Args:
             sent: Message that the reply belongs to.
