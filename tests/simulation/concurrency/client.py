@@ -11,7 +11,11 @@ from tests.simulation.concurrency.events import Events
 from tests.simulation.concurrency.providers import ROUND_TRIP_SECONDS, Call, OpenProvider, Outcome
 
 _PUMP_PERIOD_SECONDS = 0.1
+# Time between two exchanges of a worker, time of its second one, and time in which workers start that start
+# together. In seconds.
 EXCHANGE_PERIOD = 0.25
+SECOND_EXCHANGE = 0.05
+START_SPREAD = 0.2
 
 
 class Client:
@@ -59,11 +63,11 @@ class Client:
         self._arrival = 0
         self._blackboard = blackboard
         self.membership = Membership(self.limit, name)
-        self._is_short = False
+        self._is_short = self._has_exchanged = False
         events.at(begin, self._look)
         if blackboard is not None:
             # As in production, the first exchange is done a few milliseconds after the first call.
-            events.at(begin + 0.003, self._exchange)
+            events.at(begin + 0.003 + events.rng.random() * START_SPREAD, self._exchange)
 
     def count(self, outcome: Outcome, begin: float, end: float) -> int:
         """Returns the calls with an outcome that ended in a span of whole seconds."""
@@ -94,7 +98,9 @@ class Client:
         else:
             self.membership.receive(message, reply)
         self._begin_calls()
-        self._events.at(now + EXCHANGE_PERIOD, self._exchange)
+        period = EXCHANGE_PERIOD if self._has_exchanged else SECOND_EXCHANGE
+        self._has_exchanged = True
+        self._events.at(now + period, self._exchange)
 
     def _look(self) -> None:
         self._begin_calls()

@@ -1,7 +1,7 @@
 """A fleet of workers as one of them sees it: their counts, and how they divide a limit."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from services.worker.calls.concurrency.round import Round
 
@@ -32,7 +32,8 @@ class Fleet:
     Attributes:
         worker_count: Number of workers, this one included.
         ceiling: Highest limit of all workers together. 0 for that of this worker alone.
-        others: Counts of the other workers' rounds. None if there are none.
+        others: Counts of the other workers' rounds together. None if there are none.
+        counted: Calls that began in these rounds, and the rejected ones of them, by name of the worker.
         others_in_use_count: Slots that the other workers use.
         wanted_counts: Slots that each worker could use, this one included, by name.
         name: Name of this worker.
@@ -41,13 +42,14 @@ class Fleet:
     worker_count: int = 1
     ceiling: int = 0
     others: Round | None = None
+    counted: Mapping[str, tuple[int, int]] = field(default_factory=dict)
     others_in_use_count: int = 0
     wanted_counts: Sequence[tuple[int, str]] = ()
     name: str = ""
 
     def without_counts(self) -> "Fleet":
         """Returns the fleet at the begin of a round."""
-        return self if self.others is None else replace(self, others=None)
+        return self if self.others is None else replace(self, others=None, counted={})
 
     def own_part(self, limit: float) -> int:
         """Returns the part of a limit that this worker may use, at least 1."""
@@ -68,11 +70,15 @@ def fleet_of(name: str, own: Report, others: Mapping[str, Report]) -> Fleet:
         own: Its report.
         others: Reports of the other workers, by name.
     """
-    rounds = [report.calls for report in others.values() if report.decision_id == own.decision_id]
+    rounds_of = {
+        other: report.calls for other, report in others.items() if report.decision_id == own.decision_id
+    }
+    rounds = list(rounds_of.values())
     return Fleet(
         worker_count=1 + len(others),
         ceiling=own.ceiling + sum(report.ceiling for report in others.values()),
         others=sum(rounds[1:], rounds[0]) if rounds else None,
+        counted={other: (calls.begun_count, calls.rejected_count) for other, calls in rounds_of.items()},
         others_in_use_count=sum(report.in_use_count for report in others.values()),
         wanted_counts=sorted(
             [(own.wanted_count, name), *((report.wanted_count, other) for other, report in others.items())]

@@ -124,19 +124,27 @@ class ConcurrencyLimit:
         if call.number >= self._first_number:
             self.own_round.is_scarce = True
 
-    def adopt(self, state: LimitState, reported: Round) -> None:
+    def adopt(self, state: LimitState, name: str) -> None:
         """Begins a round with a state that another worker has decided.
 
         Args:
             state: The state.
-            reported: Counts of this worker that the decision may have known.
+            name: Name of this worker.
         """
-        own = self.own_round
-        late = Round(
-            late_begun_count=max(0, own.begun_count - reported.begun_count),
-            late_rejected_count=max(0, own.rejected_count - reported.rejected_count),
-        )
-        self._begin_round(state, late)
+        begun_count, rejected_count = state.counted.get(name, (0, 0))
+        begun_count = max(0, self.own_round.begun_count - begun_count)
+        rejected_count = max(0, self.own_round.rejected_count - rejected_count)
+        if state.cut_begun_count:
+            self._begin_round(state, Round(late_begun_count=begun_count, late_rejected_count=rejected_count))
+        else:  # calls that the decision did not count belong to the next round
+            self._begin_round(
+                state,
+                Round(
+                    begun_count=begun_count,
+                    rejected_count=min(begun_count, rejected_count),
+                    timeout_seconds=self.own_round.timeout_seconds,
+                ),
+            )
 
     def join(self, fleet: Fleet) -> None:
         """Takes this worker's part of a fleet's limit, and counts rounds together with the others."""
@@ -149,14 +157,19 @@ class ConcurrencyLimit:
         calls = self.own_round + self._fleet.others if self._fleet.others else self.own_round
         state = decide(self._present_state(calls), calls, self._clock())
         if state is not None:
-            state = replace(state, limit=self._clamped(state.limit), decision_id=uuid.uuid4().hex)
+            state = replace(
+                state,
+                limit=self._clamped(state.limit),
+                decision_id=uuid.uuid4().hex,
+                counted=self._fleet.counted,
+            )
             self._begin_round(state, Round())
 
     def _begin_round(self, state: LimitState, own_round: Round) -> None:
         self.state = state
         self.own_round = own_round
         self._previous_first_number = self._first_number
-        self._first_number = self._call_number + 1
+        self._first_number = self._call_number - own_round.begun_count + 1
         self._fleet = self._fleet.without_counts()
         self._update()
 

@@ -5,8 +5,11 @@ from dataclasses import dataclass, replace
 
 from services.worker.calls.concurrency.fleet import ALONE, Report, fleet_of
 from services.worker.calls.concurrency.limit import ConcurrencyLimit
-from services.worker.calls.concurrency.round import Round
 from services.worker.calls.concurrency.rule import LimitState
+
+# After Redis has been away or has lost everything, other workers report again within this number of
+# exchanges. Meanwhile this worker keeps its part.
+_CAREFUL_COUNT = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +57,9 @@ class Membership:
         self._base_id = ""
         self._state_before_loss: LimitState | None = None
         self._is_member = self._is_short = False
+        self._fleet = ALONE
+        self._careful_count = 0
         self._peak = 0
-        self._reported = Round()
 
     def note_use(self, *, is_short: bool) -> None:
         """Notes that a call begins or waits.
@@ -75,10 +79,9 @@ class Membership:
         limit = self.limit
         wanted_count = limit.ceiling if is_short or self._is_short else max(self._peak, limit.in_use_count, 1)
         self._is_short, self._peak = False, limit.in_use_count
-        self._reported = replace(limit.own_round)
         report = Report(
             decision_id=limit.state.decision_id,
-            calls=self._reported,
+            calls=replace(limit.own_round),
             in_use_count=limit.in_use_count,
             wanted_count=wanted_count,
             ceiling=limit.ceiling,
@@ -100,12 +103,18 @@ class Membership:
             sent.state is not None and shared_id == sent.state.decision_id
         )
         if not is_known and reply.state is not None:
-            self.limit.adopt(reply.state, self._reported)
+            self.limit.adopt(reply.state, self.name)
         elif self._state_before_loss is not None:
-            self.limit.adopt(reply.state or self._state_before_loss, self._reported)
+            self.limit.adopt(reply.state or self._state_before_loss, self.name)
+        if not shared_id and self._base_id:
+            self._careful_count = _CAREFUL_COUNT  # Redis has lost the reports of the others too
         self._base_id, self._state_before_loss, self._is_member = shared_id, None, True
-        own = replace(sent.report, decision_id=self.limit.state.decision_id)
-        self.limit.join(fleet_of(self.name, own, reply.others))
+        if self._careful_count:
+            self._careful_count -= 1
+        else:
+            own = replace(sent.report, decision_id=self.limit.state.decision_id)
+            self._fleet = fleet_of(self.name, own, reply.others)
+        self.limit.join(self._fleet)
 
     def lose(self) -> None:
         """Continues alone from this worker's part of the limit, because the others cannot be reached."""
@@ -113,7 +122,8 @@ class Membership:
             return
         state, part = self.limit.state, self.limit.limit
         self._is_member, self._state_before_loss = False, state
+        self._careful_count = _CAREFUL_COUNT
         self.limit.join(ALONE)
         if state.limit:
             limit_at_cut = state.limit_at_cut * part / state.limit
-            self.limit.adopt(replace(state, limit=float(part), limit_at_cut=limit_at_cut), self._reported)
+            self.limit.adopt(replace(state, limit=float(part), limit_at_cut=limit_at_cut), self.name)

@@ -4,7 +4,8 @@ The constants were found by simulation; see docs/decisions, "Calls in flight fol
 """
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from services.worker.calls.concurrency.round import Round
 
@@ -77,6 +78,8 @@ class LimitState:
         latency_at_cut: Latency that led to it. Infinite if it was for rejections, or has been looked at.
         cut_begun_count: Calls of the round that led to the last decision. 0 if it was not a cut.
         cut_rejected_count: Rejected ones of them.
+        counted: Calls of each other worker that the last decision counted, and the rejected ones of them, by
+            name.
     """
 
     decision_id: str = ""
@@ -93,6 +96,7 @@ class LimitState:
     latency_at_cut: float = math.inf
     cut_begun_count: int = 0
     cut_rejected_count: int = 0
+    counted: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
     def restarted(self) -> "LimitState":
         """Returns a state that starts from few calls and keeps what is known of noise and latency."""

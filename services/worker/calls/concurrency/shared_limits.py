@@ -27,6 +27,9 @@ log = get_logger(__name__)
 _TIMEOUT_SECONDS = 1.0
 _IDLE_SECONDS = 2.0
 LOSS_SECONDS = 2.0
+# A new member reports again after this time, in seconds. So others that start together see the calls that it
+# began with what is known.
+_SECOND_SECONDS = 0.05
 # A worker that has not reported for this long has no part of the limit. In seconds.
 EXPIRY_SECONDS = 5.0
 # What is known of a model is kept for this long after its last call, in seconds.
@@ -116,6 +119,7 @@ class SharedLimits:
         member = self._members.get(model)
         if member is None or member.limit is not limit:
             member = self._members[model] = Membership(limit, self._holder)
+            asyncio.get_running_loop().call_later(_SECOND_SECONDS, self._loop.wake)
         member.note_use(is_short=is_short)
         self._loop.use(model)
 

@@ -110,6 +110,7 @@ async def test_a_cut_of_one_worker_holds_for_all(start, redis_url):
         calls = [worker.limit.begin() for _ in range(150)]
         for call in calls[:120]:
             worker.limit.note_rejection(call)
+        await asyncio.sleep(0.6)  # the other hears of it
     await eventually(lambda: first.limit.limit + second.limit.limit < 150, first, second)
     assert first.limit.state.decision_id == second.limit.state.decision_id
 
