@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 
 from redis.exceptions import RedisError
@@ -49,7 +49,7 @@ class ExchangeLoop:
         self._closed = False
 
     @property
-    def keys(self) -> Iterable[str]:
+    def keys(self) -> Sequence[str]:
         """The keys in use."""
         return list(self._last_use)
 

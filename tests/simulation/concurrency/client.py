@@ -36,6 +36,8 @@ class Client:
         counts: Calls that ended, by second and outcome.
         levels: Times, and the calls in flight then.
         last_answer_time: Time of the last answer.
+        has_left: Whether it has ended.
+        membership: Its membership in the fleet.
     """
 
     def __init__(
@@ -79,7 +81,13 @@ class Client:
         return next(found, float("inf"))
 
     def leave(self) -> None:
-        """Begins no more calls and leaves the other clients."""
+        """Begins no more calls, and leaves the other clients."""
+        self.crash()
+        if self._blackboard is not None:
+            self._blackboard.remove(self.membership)
+
+    def crash(self) -> None:
+        """Begins no more calls, and does not say so."""
         self.item_count = 0
         self._later.clear()
         self.has_left = True
@@ -89,7 +97,6 @@ class Client:
         assert self._blackboard is not None
         now = self._events.now
         if self.has_left:
-            self._blackboard.remove(self.membership)
             return
         message = self.membership.message(is_short=self._is_short)
         reply = self._blackboard.exchange(self.membership, message, now)
@@ -156,6 +163,8 @@ class Client:
         self._begin_calls()
 
     def _attempt_later(self, call: Call, retry_after: float | None) -> None:
+        if self.has_left:
+            return
         when = self._events.now + retry_delay(call.attempt_count, retry_after, self._events.rng.random)
         self._arrival += 1
         heapq.heappush(self._later, (when, self._arrival, call.attempt_count + 1))

@@ -36,8 +36,9 @@ def decode_state(text: str, age_seconds: float, now: float) -> LimitState | None
     try:
         values = json.loads(text)
         values["quiet_until"] += now - age_seconds
+        values["counted"] = {name: (int(b), int(r)) for name, (b, r) in values.get("counted", {}).items()}
         return _read(LimitState, values)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
@@ -52,13 +53,23 @@ def decode_report(text: str) -> Report | None:
         values = json.loads(text)
         values["calls"] = _read(Round, values["calls"])
         return _read(Report, values)
-    except (ValueError, TypeError, KeyError):
+    except (ValueError, TypeError, KeyError, AttributeError):
         return None
 
 
 def _read(kind: type[T], values: dict[str, Any]) -> T:
+    """Returns an object of the values.
+
+    Raises:
+        TypeError: A value is missing, or is not of the type of its field.
+        ValueError: A value is not a number.
+    """
     known = {field.name: values[field.name] for field in fields(kind) if field.name in values}  # type: ignore[arg-type]
-    for value in known.values():
-        if isinstance(value, float) and math.isnan(value):
-            raise ValueError("not a number")
+    for name, value in known.items():
+        if name in ("decision_id", "counted", "calls"):
+            continue
+        if not isinstance(value, int | float):
+            raise TypeError(name)
+        if math.isnan(value):
+            raise ValueError(name)
     return kind(**known)

@@ -141,7 +141,7 @@ class SharedLimits:
         return self._members[model].limit.in_use_count > 0 or self._is_short(model)
 
     async def _exchange(self) -> None:
-        models = list(self._loop.keys)
+        models = self._loop.keys
         self._members = {model: self._members[model] for model in models}
         members = dict(self._members)
         sent = {model: member.message(is_short=self._is_short(model)) for model, member in members.items()}

@@ -70,7 +70,7 @@ class RedisCooldowns:
     async def _exchange(self) -> None:
         now = self._clock()
         self._unpublished = {key: end for key, end in self._unpublished.items() if end > now}
-        published, keys = dict(self._unpublished), list(self._loop.keys)
+        published, keys = dict(self._unpublished), self._loop.keys
         if not published and not keys:
             return
         async with self._redis.pipeline(transaction=False) as pipeline:
