@@ -116,7 +116,7 @@ def crash(ran: Ran) -> None:
 
 
 def give_five(ran: Ran) -> None:
-    """Gives the last worker five items."""
+    """Adds five items to the last worker."""
     ran.clients[-1].item_count = 5
 
 

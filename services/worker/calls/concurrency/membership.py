@@ -61,6 +61,11 @@ class Membership:
         self._careful_count = 0
         self._peak = 0
 
+    @property
+    def worker_count(self) -> int:
+        """Number of workers, as far as this one knows."""
+        return self._fleet.worker_count
+
     def note_use(self, *, is_short: bool) -> None:
         """Notes that a call begins or waits.
 

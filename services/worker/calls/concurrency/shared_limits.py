@@ -1,6 +1,7 @@
 """Limits on calls in flight that all workers of a Redis share."""
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -17,7 +18,7 @@ from services.worker.calls.concurrency.encoding import (
 )
 from services.worker.calls.concurrency.limit import ConcurrencyLimit
 from services.worker.calls.concurrency.membership import Membership, Message, Reply
-from services.worker.calls.exchange_loop import ExchangeLoop
+from services.worker.calls.exchange_loop import PERIOD_SECONDS, ExchangeLoop
 from services.worker.calls.redis_client import SCRIPT_TIMEOUT_SECONDS, open_redis
 
 log = get_logger(__name__)
@@ -30,15 +31,21 @@ LOSS_SECONDS = 2.0
 # A new member reports again after this time, in seconds. So others that start together see the calls that it
 # began with what is known.
 _SECOND_SECONDS = 0.05
-# A worker that has not reported for this long has no part of the limit. In seconds.
+# A worker that has not reported for this long, or for three of its periods, has no part of the limit. In
+# seconds.
 EXPIRY_SECONDS = 5.0
+# Each reply holds the reports of all workers. So larger fleets than this number exchange less often, in
+# proportion, but once in the time in seconds.
+_MANY_WORKERS = 16
+_MAX_PERIOD_SECONDS = 4.0
+_MAX_EXPIRY_SECONDS = 3 * _MAX_PERIOD_SECONDS
 # What is known of a model is kept for this long after its last call, in seconds.
 LIFETIME_SECONDS = 86_400
 
 # KEYS: shared state, reports. ARGV: worker, report, id of the proposed state (empty for none), the state, id
-# of the state that it follows. Returns id, state and its age, then the name and the report of each worker.
-# Times are milliseconds of Redis's own clock. An end too far ahead was written by a clock that has since gone
-# back.
+# of the state that it follows, lifetime of the report. Returns id, state and its age, then the name and the
+# report of each worker. Times are milliseconds of Redis's own clock. An end too far ahead was written by a
+# clock that has since gone back.
 _EXCHANGE = f"""
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -48,15 +55,15 @@ if ARGV[3] ~= '' and (not shared[1] or shared[1] == ARGV[5]) then
   redis.call('HSET', KEYS[1], 'id', shared[1], 'state', shared[2], 'time', shared[3])
 end
 redis.call('EXPIRE', KEYS[1], {LIFETIME_SECONDS})
-local own_end = string.format('%.0f', now + {EXPIRY_SECONDS * 1000:.0f})
+local own_end = string.format('%.0f', now + ARGV[6])
 redis.call('HSET', KEYS[2], ARGV[1], own_end .. ' ' .. ARGV[2])
-redis.call('EXPIRE', KEYS[2], {2 * EXPIRY_SECONDS:.0f})
+redis.call('EXPIRE', KEYS[2], {2 * _MAX_EXPIRY_SECONDS:.0f})
 local reply = {{shared[1] or '', shared[2] or '', string.format('%.0f', now - (shared[3] or now))}}
 local reports = redis.call('HGETALL', KEYS[2])
 for i = 1, #reports, 2 do
   local ends, report = string.match(reports[i + 1], '^(%d+) (.*)$')
   ends = tonumber(ends)
-  if ends <= now or ends > now + {2 * EXPIRY_SECONDS * 1000:.0f} then
+  if ends <= now or ends > now + {2 * _MAX_EXPIRY_SECONDS * 1000:.0f} then
     redis.call('HDEL', KEYS[2], reports[i])
   else
     table.insert(reply, reports[i])
@@ -70,7 +77,8 @@ return reply
 class SharedLimits:
     """Shares the limits of models with calls through Redis. Calls never wait for it.
 
-    A new model is asked for at once, and each model every 250 ms while it has calls. While Redis cannot be
+    A new model is asked for at once, and each model every 250 ms while it has calls, or less often in large
+    fleets. While Redis cannot be
     reached, this worker continues alone from its part of each limit. Each change is logged once.
 
     Args:
@@ -88,7 +96,8 @@ class SharedLimits:
         self._provider = provider
         self._clock = clock
         self._members: dict[str, Membership] = {}
-        self._exchange_time = clock()
+        self._due_times: dict[str, float] = {}
+        self._failure_time = math.inf  # of the first failure without a success after it
         self._is_short: Callable[[str], bool] = lambda model: False
         self._notify_changed: Callable[[], None] = lambda: None
         self._loop = ExchangeLoop(
@@ -143,21 +152,29 @@ class SharedLimits:
     async def _exchange(self) -> None:
         models = self._loop.keys
         self._members = {model: self._members[model] for model in models}
-        members = dict(self._members)
+        self._due_times = {model: self._due_times.get(model, 0.0) for model in models}
+        now = self._clock()
+        members = {model: self._members[model] for model in models if self._due_times[model] <= now}
         sent = {model: member.message(is_short=self._is_short(model)) for model, member in members.items()}
         try:
             replies = await self._ask(sent)
         except (RedisError, OSError):
-            if self._clock() - self._exchange_time > LOSS_SECONDS:
-                for member in members.values():
+            self._failure_time = min(self._failure_time, now)
+            if now - self._failure_time >= LOSS_SECONDS:
+                for member in self._members.values():
                     member.lose()
             raise
-        self._exchange_time = self._clock()
+        self._failure_time = math.inf
         for model, reply in replies.items():
             members[model].receive(sent[model], reply)
+            period = _period_seconds(1 + len(reply.others))
+            if period > PERIOD_SECONDS:
+                self._due_times[model] = now + period
         self._notify_changed()
 
     async def _ask(self, sent: Mapping[str, Message]) -> dict[str, Reply]:
+        if not sent:
+            return {}
         async with self._redis.pipeline(transaction=False) as pipeline:
             for model, message in sent.items():
                 state = message.state
@@ -170,6 +187,7 @@ class SharedLimits:
                     state.decision_id if state is not None else "",
                     encode_state(state, self._clock()) if state is not None else "",
                     message.base_id,
+                    self._report_lifetime(model),
                 )
             replies = await pipeline.execute()
         return {model: self._read(reply) for model, reply in zip(sent, replies, strict=True)}
@@ -183,6 +201,16 @@ class SharedLimits:
         }
         return Reply(state=decode_state(state, int(age) / 1000, self._clock()), others=others)
 
+    def _report_lifetime(self, model: str) -> int:
+        """Returns the lifetime of a report, in milliseconds."""
+        period = _period_seconds(self._members[model].worker_count)
+        return round(1000 * max(EXPIRY_SECONDS, 3 * period))
+
     def _keys(self, model: str) -> list[str]:
         key = f"{self._provider}/{model}"
         return [f"headrace:concurrency:{{{key}}}", f"headrace:concurrency-reports:{{{key}}}"]
+
+
+def _period_seconds(worker_count: int) -> float:
+    """Returns the time between two exchanges of a model, in seconds."""
+    return min(max(1.0, worker_count / _MANY_WORKERS) * PERIOD_SECONDS, _MAX_PERIOD_SECONDS)
