@@ -171,3 +171,8 @@ async def test_the_url_decides_whether_limits_are_shared(redis_url):
     assert isinstance(shared, SharedLimits)
     await shared.close()
     await shared.close()
+
+
+async def test_large_fleets_exchange_less_often():
+    periods = [shared_limits._period_seconds(worker_count) for worker_count in (1, 16, 64, 1000)]
+    assert periods == [0.25, 0.25, 1.0, 4.0]
