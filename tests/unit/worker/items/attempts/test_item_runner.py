@@ -13,8 +13,8 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, JobFailedError, Kind, RetryableError, builtin_kinds
 from services.shared.prices import Price, Prices
 from services.stubs.results.v1 import results_pb2
-from services.worker.calls import concurrency_limit
 from services.worker.calls.admission import CallAdmission
+from services.worker.calls.concurrency import limit as concurrency_limit
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.items.attempts.item_runner import ItemRunner
 
