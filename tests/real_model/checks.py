@@ -55,7 +55,7 @@ def check_items(run: Run) -> list[Check]:
 
 def _check_attempts(results: Mapping[str, list[Result]]) -> Check:
     extra = {
-        f"{kind} {result.item_index}": [failure.reason for failure in result.failed_attempts]
+        f"{kind} {result.item_index}": [attempt.error.reason for attempt in result.failed_attempts]
         for kind in results
         for result in results[kind]
         if result.attempt_count > 1
@@ -68,11 +68,11 @@ def check_broken_off(run: Run, calls: Iterable[Call], kill: float | None = None)
     """Returns the check that no call was broken off by its client, unless at its kill."""
     left = [call for call in calls if call.outcome == "client left" and not _is_at(call, kill)]
     timed_out = [
-        failure
+        attempt
         for results in run.results.values()
         for result in results
-        for failure in (*result.failed_attempts, *([result.error] if result.error else []))
-        if failure.reason == ErrorReason.PROVIDER_TIMEOUT
+        for attempt in result.failed_attempts
+        if attempt.error.reason == ErrorReason.PROVIDER_TIMEOUT
     ]
     text = f"{len(left)} calls, {len(timed_out)} time-outs"
     return Check("broken off", text, not left and not timed_out)

@@ -17,6 +17,7 @@ from deploy.local.processes import ManagedProcess
 _FOLDER = Path(__file__).parent
 _LOCK = _FOLDER / "requirements.lock"
 _READY_SECONDS = 60.0
+_METRICS_SECONDS = 120.0  # it answers between two steps of the model
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,7 @@ class ModelServer:
         """Returns its own count of tokens since its start. A request is counted when it ends."""
         # The opener uses no proxy.
         opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(f"{self.url}/metrics", timeout=30) as response:
+        with opener.open(f"{self.url}/metrics", timeout=_METRICS_SECONDS) as response:
             text = response.read().decode()
         counts = {name: int(value) for name, value in re.findall(r"^llamacpp:(\w+_total) (\d+)$", text, re.M)}
         cached = counts["prompt_tokens_cached_total"]

@@ -107,17 +107,18 @@ class RecordingProxy:
         call = Call(time.monotonic(), await request.read())
         if request.path.endswith("/completions"):
             self.calls.append(call)
-        call.outcome = "client left"
+        outcome = "client left"
         try:
             status, headers, answer = await self._ask(request, call.body)
         except aiohttp.ClientError:
-            call.outcome = "server lost"
+            outcome = "server lost"
             if request.transport is not None:
                 request.transport.abort()
             return web.Response(status=502)
+        else:
+            outcome = "answered" if status == 200 else str(status)
         finally:
-            call.end = time.monotonic()
-        call.outcome = "answered" if status == 200 else str(status)
+            call.end, call.outcome = time.monotonic(), outcome
         if status == 200:
             call.tokens = _read_tokens(orjson.loads(answer).get("usage") or {})
         return web.Response(status=status, headers=headers, body=answer)
