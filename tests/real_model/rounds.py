@@ -22,7 +22,7 @@ from tests.real_model.jobs import MODEL, chosen_postings, item_texts, submit
 from tests.real_model.model_server import ModelServer, Tokens
 from tests.real_model.plain_loop import calls_per_second, replay
 from tests.real_model.proxy import Call, RecordingProxy
-from tests.real_model.stack import Stack
+from tests.real_model.stack import WORKERS, Stack
 
 _DOWN_SECONDS = 8.0
 # Finished items at which the worker and the server are killed.
@@ -91,7 +91,7 @@ class Rounds:
         own = await asyncio.to_thread(self._server.read_settled_tokens)
         later = [call for call in calls if call not in kill.answered and call not in kill.others]
         checks = [
-            *check_items(run),
+            *check_items(run, outage_workers=WORKERS),
             check_broken_off(run, calls, worker_kill),
             check_usage(run, calls, self._items, worker_kill),
             check_server("tokens: server until its kill", kill.tokens, kill.answered, kill.others),

@@ -10,6 +10,7 @@ from pathlib import Path
 from deploy.local.paths import REPOSITORY
 from deploy.local.processes import ManagedProcess
 
+WORKERS = 2
 _PROFILES = """\
 profiles:
   llama_cpp:
@@ -41,7 +42,7 @@ class Stack:
 
     def up(self) -> str:
         """Starts what is not running and returns the gateway's address, as ``host:port``."""
-        printed = self._run("up", "--workers", "2", "--spare-ports")
+        printed = self._run("up", "--workers", str(WORKERS), "--spare-ports")
         return printed.partition("The gateway listens at ")[2].split()[0].rstrip(".")
 
     def kill_worker(self) -> None:
@@ -52,7 +53,9 @@ class Stack:
 
     def worker_logs(self) -> str:
         """Returns the ends of the logs of both workers."""
-        return "\n".join(ManagedProcess(self._folder, f"worker-{number}").log_tail() for number in (1, 2))
+        return "\n".join(
+            ManagedProcess(self._folder, f"worker-{number}").log_tail() for number in range(1, WORKERS + 1)
+        )
 
     def clean(self) -> None:
         """Stops everything and removes its data."""

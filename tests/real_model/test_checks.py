@@ -65,12 +65,19 @@ def test_items_may_fail_by_their_label_alone():
     assert not check_items(full_run(reason=ErrorReason.PROVIDER_UNREACHABLE))[0].holds
 
 
-def test_a_missing_item_and_a_second_attempt_break_a_check():
+def test_a_missing_item_breaks_a_check():
     assert not check_items(make_run(make_result(0)))[0].holds
     assert [check.holds for check in check_items(full_run())] == [True, None, True]
-    attempts = check_items(full_run(attempt_reasons=[ErrorReason.PROVIDER_UNREACHABLE]))[2]
-    assert not attempts.holds
-    assert "llm.classify 0: PROVIDER_UNREACHABLE" in attempts.text
+
+
+def test_only_the_first_faults_of_an_outage_may_use_up_attempts():
+    lost = full_run(attempt_reasons=[ErrorReason.PROVIDER_UNREACHABLE])
+    assert not check_items(lost)[2].holds
+    assert check_items(lost, outage_workers=2)[2].holds
+    twice = full_run(attempt_reasons=[ErrorReason.PROVIDER_UNREACHABLE] * 2)
+    assert not check_items(twice, outage_workers=2)[2].holds
+    timed_out = full_run(attempt_reasons=[ErrorReason.PROVIDER_TIMEOUT])
+    assert not check_items(timed_out, outage_workers=2)[2].holds
 
 
 def test_a_call_left_by_its_client_is_broken_off_unless_a_worker_was_killed_then(make_call):
