@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from headrace import Result
 from headrace.reasons import ErrorReason
-from tests.real_model.jobs import ITEM_COUNT, Run
+from tests.real_model.jobs import Run
 from tests.real_model.model_server import Tokens
 from tests.real_model.proxy import Call, tokens_of
 
@@ -50,11 +50,12 @@ def check_items(run: Run, *, outage_workers: int = 0) -> list[Check]:
     failures = Counter(result.error.reason for result in results if result.error)
     other = [reason for reason in failures if reason != ErrorReason.LABEL_UNKNOWN]
     failed = ", ".join(f"{count} {reason}" for reason, count in failures.items()) or "none"
-    finished = f"{len(results)} of {2 * ITEM_COUNT}; failed: {failed}"
+    count = run.posting_count * len(run.results)
+    finished = f"{len(results)} of {count}; failed: {failed}"
     recognised = sum(result.error is None for result in run.results["llm.classify"])
     return [
-        Check("items finished", finished, len(results) == 2 * ITEM_COUNT and not other),
-        Check("labels recognised", f"{recognised} of {ITEM_COUNT}"),
+        Check("items finished", finished, len(results) == count and not other),
+        Check("labels recognised", f"{recognised} of {run.posting_count}"),
         _check_attempts(results, outage_workers),
     ]
 

@@ -7,7 +7,7 @@ from examples.demo.postings import Posting, read_postings
 from headrace import Client, Job, Result
 
 MODEL = "smollm2"
-ITEM_COUNT = 50  # of each job
+POSTING_COUNT = 50
 _POSTING = "Title: {title}\nCompany: {company}\nDepartment: {department}\nLocation: {location}"
 _QUESTION = f"Describe this job in one sentence.\n{_POSTING}"
 _LIMIT_SECONDS = 300.0
@@ -20,10 +20,12 @@ class Run:
 
     Attributes:
         jobs: Snapshots by kind.
+        posting_count: Items of each job.
         results: Results by kind, once the jobs have ended.
     """
 
     jobs: dict[str, Job]
+    posting_count: int
     results: dict[str, list[Result]] = field(default_factory=dict)
 
     @property
@@ -62,11 +64,11 @@ class Run:
 
 
 def chosen_postings() -> list[Posting]:
-    """Returns the first postings of the demonstration that differ from each other."""
+    """Returns the first 50 postings of the demonstration that differ from each other."""
     by_text: dict[str, Posting] = {}
     for posting in read_postings():
         by_text.setdefault(_POSTING.format(**posting.item), posting)
-        if len(by_text) == ITEM_COUNT:
+        if len(by_text) == POSTING_COUNT:
             break
     return list(by_text.values())
 
@@ -88,7 +90,8 @@ async def submit(client: Client, postings: list[Posting]) -> Run:
     classify = {"labels": labels, "template": _POSTING, "max_output_tokens": 8}
     complete = {"prompt": _QUESTION, "max_output_tokens": 16}
     # A model of this size misses many labels. That must not end the job.
-    return Run({
+    jobs = {
         "llm.classify": await client.submit("llm.classify", items, classify, max_failed_ratio=1.0),
         "llm.complete": await client.submit("llm.complete", items, complete),
-    })  # fmt: skip
+    }
+    return Run(jobs, len(postings))

@@ -8,11 +8,11 @@ import aiohttp
 from tests.real_model.proxy import Call
 
 CONNECTIONS = 4
-COUNTED_CALLS = 60
+COUNTED_CALLS = 40
 
 
 async def replay(url: str, calls: Sequence[Call]) -> None:
-    """Makes the first calls again, in the same order, four at a time, so that 60 end with all slots in use.
+    """Makes the first calls again, in the same order, four at a time, so that 40 end with all slots in use.
 
     Raises:
         aiohttp.ClientResponseError: A call was not answered with 200.
@@ -31,7 +31,7 @@ async def replay(url: str, calls: Sequence[Call]) -> None:
 
 
 def calls_per_second(calls: Sequence[Call]) -> float:
-    """Returns answered calls per second until the 60th answer, from the begin of the first call."""
+    """Returns answered calls per second until the 40th answer, from the begin of the first call."""
     answered = [call for call in calls if call.outcome == "answered"]
     ends = sorted(call.end for call in answered if call.end is not None)[:COUNTED_CALLS]
     return len(ends) / (ends[-1] - min(call.begin for call in answered))

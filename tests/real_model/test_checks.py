@@ -14,12 +14,13 @@ from tests.real_model.checks import (
     check_server,
     check_usage,
 )
-from tests.real_model.jobs import ITEM_COUNT, Run
+from tests.real_model.jobs import Run
 from tests.real_model.model_server import Tokens
 from tests.real_model.proxy import Call
 
 ITEMS = {"first": ("llm.classify", 0), "second": ("llm.classify", 1)}
 KILL = 100.0
+COUNT = 50
 
 
 @pytest.fixture
@@ -52,12 +53,12 @@ def make_run(*results, complete=()):
         cached_tokens=sum(usage.cached_tokens for usage in usages),
     )
     jobs = {"llm.classify": SimpleNamespace(usage=total), "llm.complete": SimpleNamespace(usage=Usage())}
-    return Run(jobs, {"llm.classify": list(results), "llm.complete": list(complete)})
+    return Run(jobs, COUNT, {"llm.classify": list(results), "llm.complete": list(complete)})
 
 
 def full_run(**first):
-    classified = [make_result(0, **first), *(make_result(index) for index in range(1, ITEM_COUNT))]
-    return make_run(*classified, complete=[make_result(index) for index in range(ITEM_COUNT)])
+    classified = [make_result(0, **first), *(make_result(index) for index in range(1, COUNT))]
+    return make_run(*classified, complete=[make_result(index) for index in range(COUNT)])
 
 
 def test_items_may_fail_by_their_label_alone():
