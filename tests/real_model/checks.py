@@ -145,22 +145,29 @@ def _uncounted(
     return {key: tokens for key, tokens in left.items() if tokens != Tokens()}
 
 
-def check_server(name: str, own: Tokens, calls: Sequence[Call], in_flight: Sequence[Call] = ()) -> Check:
+def check_server(
+    name: str, own: Tokens, calls: Sequence[Call], in_flight: Sequence[tuple[str, int]] = ()
+) -> Check:
     """Returns the check that the server's own count is that of its answers.
 
     Args:
         name: Name of the check.
         own: Its count, from ``/metrics``.
         calls: Calls that it answered before that.
-        in_flight: Calls whose tokens it may have counted without an answer that was read.
+        in_flight: Kind and index of items with a call that it may have counted without an answer.
     """
     answered = tokens_of(calls)
     text = f"/metrics {own}; answers {answered}"
     if own == answered:
         return Check(name, text, True)
     more = own - answered
-    text += f"; {len(in_flight)} calls in flight at a kill"
+    text += f"; in flight at a kill: {_name(in_flight)}"
     return Check(name, text, bool(in_flight) and min(more.input, more.cached, more.output) >= 0)
+
+
+def _name(items: Sequence[tuple[str, int]]) -> str:
+    by_kind = {kind: sorted({index for each, index in items if each == kind}) for kind, _ in items}
+    return "; ".join(f"{kind} {' '.join(map(str, by_kind[kind]))}" for kind in sorted(by_kind)) or "none"
 
 
 def check_rate(ours: float, loops: Sequence[float], load: float) -> Check:

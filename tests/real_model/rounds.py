@@ -94,7 +94,12 @@ class Rounds:
             *check_items(run, outage_workers=WORKERS),
             check_broken_off(run, calls, worker_kill),
             check_usage(run, calls, self._items, worker_kill),
-            check_server("tokens: server until its kill", kill.tokens, kill.answered, kill.others),
+            check_server(
+                "tokens: server until its kill",
+                kill.tokens,
+                kill.answered,
+                [self._items[call.text] for call in kill.others],
+            ),
             check_server("tokens: server from its restart", own, later),
         ]
         return checks, calls

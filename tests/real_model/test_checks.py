@@ -107,10 +107,12 @@ def test_an_answer_may_be_uncounted_only_if_its_item_was_in_flight_at_the_kill_o
 
 
 def test_a_server_may_count_more_than_its_answers_only_for_calls_in_flight(make_call):
-    answered, in_flight = [make_call("first")], [make_call("second", 10, None, "in flight")]
+    answered, in_flight = [make_call("first")], [ITEMS["second"]]
     assert check_server("server", Tokens(10, 4, 2), answered).holds
     assert not check_server("server", Tokens(15, 4, 2), answered).holds
-    assert check_server("server", Tokens(15, 4, 2), answered, in_flight).holds
+    more = check_server("server", Tokens(15, 4, 2), answered, in_flight)
+    assert more.holds
+    assert more.text.endswith("in flight at a kill: llm.classify 1")
     assert not check_server("server", Tokens(9, 4, 2), answered, in_flight).holds
 
 
