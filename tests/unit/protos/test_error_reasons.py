@@ -60,7 +60,8 @@ class Reasons(ast.NodeVisitor):
         names = {getattr(target, "id", getattr(target, "attr", "")) for target in node.targets}
         if names & {"default_reason", "error_reason"}:
             self.add(node.value)
-        self.generic_visit(node)
+        if "__all__" not in names:
+            self.generic_visit(node)
 
     def visit_Compare(self, node):
         if getattr(node.left, "attr", "") == "reason":
