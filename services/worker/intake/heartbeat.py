@@ -126,6 +126,7 @@ class Heartbeat:
         self._liveness = liveness
         self._status = status
         self._actions = actions
+        self._failure = ""
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, address: str) -> None:
@@ -138,7 +139,7 @@ class Heartbeat:
         while not await self._beat(address):
             failure_count += 1
             if failure_count == 3:
-                log.warning("waiting_for_results")
+                log.warning("waiting_for_results", error=self._failure)
             await asyncio.sleep(0.5)
         self._task = asyncio.create_task(self._run(address), name="heartbeat")
 
@@ -167,6 +168,7 @@ class Heartbeat:
             response = await self._results.Heartbeat(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
             HEARTBEATS_FAILED.inc()
+            self._failure = f"{error.code().name}: {error.details()}"
             log.debug("heartbeat_not_answered", code=error.code().name)
             return False
         if response.ended:
