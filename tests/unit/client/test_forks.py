@@ -1,4 +1,4 @@
-"""Real forks of processes that used a client: children work or fail with CLIENT_FORKED, and all of them end."""
+"""Real forks of processes that used a client: a child works or fails with CLIENT_FORKED, and ends."""
 
 import asyncio
 import json
