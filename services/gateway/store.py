@@ -168,7 +168,7 @@ async def _read(
     method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
     request: Request,
     timeout_seconds: float = CALL_SECONDS,
-    first_seconds: float = FIRST_READ_SECONDS,
+    first_seconds: float | None = None,
 ) -> Response:
     """Makes a call that changes nothing, and repeats it if a replica did not answer.
 
@@ -176,9 +176,10 @@ async def _read(
         method: Method of the results service.
         request: Request to send.
         timeout_seconds: Time limit of all attempts after the first.
-        first_seconds: Time limit of the first attempt.
+        first_seconds: Time limit of the first attempt. Default: FIRST_READ_SECONDS.
     """
-    seconds, deadline = first_seconds, monotonic() + first_seconds + timeout_seconds
+    seconds = FIRST_READ_SECONDS if first_seconds is None else first_seconds
+    deadline = monotonic() + seconds + timeout_seconds
     for wait in _REPEAT_WAITS:
         try:
             return await method(request, timeout=seconds)
