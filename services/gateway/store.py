@@ -161,7 +161,7 @@ async def _call(
     try:
         return await method(request, timeout=timeout_seconds)
     except grpc.aio.AioRpcError as error:
-        raise _to_headrace_error(error) from None  # the text of the RPC error may contain addresses
+        raise _to_headrace_error(error) from error
 
 
 async def _read(
@@ -185,7 +185,7 @@ async def _read(
             return await method(request, timeout=seconds)
         except grpc.aio.AioRpcError as error:
             if not _is_unanswered(error):
-                raise _to_headrace_error(error) from None
+                raise _to_headrace_error(error) from error
         await asyncio.sleep(wait)
         seconds = min(timeout_seconds, deadline - monotonic())
     return await _call(method, request, max(seconds, 0.001))
@@ -197,6 +197,12 @@ def _is_unanswered(error: grpc.aio.AioRpcError) -> bool:
         return False
     answer = from_rpc_error(error)
     return not answer.answered or answer.reason == ErrorReason.SERVER_STOPPING
+
+
+def cause_of(error: HeadraceError) -> str:
+    """Returns the text of gRPC behind a StoreClient's error, for logs. Callers must not see its addresses."""
+    cause = error.__cause__
+    return f"{cause.code().name}: {cause.details()}" if isinstance(cause, grpc.aio.AioRpcError) else ""
 
 
 def _to_headrace_error(error: grpc.aio.AioRpcError) -> HeadraceError:

@@ -20,7 +20,7 @@ def short_pings(monkeypatch):
 
 @pytest.fixture
 async def serve_with_limit():
-    """Serves a fake gateway that allows a ping every so many milliseconds. Returns its port."""
+    """Serves a fake gateway that allows pings at the given interval. Returns its port."""
     servers = []
 
     async def serve(gateway, milliseconds: int) -> int:
