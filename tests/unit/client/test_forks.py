@@ -170,6 +170,7 @@ async def test_a_client_that_was_not_used_before_the_fork_works_after_it(gateway
     assert set(found.values()) == {WORKS}
 
 
+# Forks in a coroutine while other tasks of the loop make calls. The child continues with the same loop.
 IN_A_COROUTINE = """
 import asyncio, multiprocessing, os, sys
 from headrace import Client, HeadraceError, SyncClient
@@ -182,26 +183,56 @@ def work(target):
         sys.exit(10 if error.reason == "CLIENT_FORKED" else 1)
 
 
-async def main(target, job_id):
+async def continue_in(child, client, calls):
+    if child == "exit":
+        sys.exit(10)
+    if child == "end":
+        return 10
+    if child == "new call":
+        calls = [client.kinds()]
+    reasons = {getattr(e, "reason", e) for e in await asyncio.gather(*calls, return_exceptions=True)}
+    return 10 if reasons == {"CLIENT_FORKED"} else 1
+
+
+async def main(child, target, job_id):
     async with Client(target) as client:
-        watching = asyncio.create_task(anext(client.watch(job_id)))
         await client.kinds()
-        process = multiprocessing.get_context("fork").Process(target=work, args=(target,))
-        process.start()
-        await asyncio.to_thread(process.join, 20)
-        print("hangs" if process.is_alive() else process.exitcode, len(await client.kinds()))
-        process.kill()
-        watching.cancel()
+        calls = [asyncio.create_task(client.kinds()) for _ in range(3)]
+        calls.append(asyncio.create_task(anext(client.watch(job_id))))
+        calls.append(asyncio.create_task(anext(client.results(job_id, follow=True))))
+        calls.append(asyncio.create_task(client.submit("noop", one_item_for_ever())))
+        await asyncio.sleep(0 if child == "old call" else 0.2)
+        if child == "multiprocessing":
+            process = multiprocessing.get_context("fork").Process(target=work, args=(target,))
+            process.start()
+            await asyncio.to_thread(process.join, 20)
+            code = "hangs" if process.is_alive() else process.exitcode
+            process.kill()
+        else:
+            if (pid := os.fork()) == 0:
+                return await continue_in(child, client, calls[:3])
+            code = await asyncio.to_thread(lambda: os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        print(code, len(await client.kinds()))
+        for call in calls:
+            call.cancel()
 
 
-asyncio.run(main(*sys.argv[1:]))
+async def one_item_for_ever():
+    yield 1
+    await asyncio.Event().wait()
+
+
+sys.exit(asyncio.run(main(*sys.argv[1:])))
 """
 
 
-async def test_a_process_started_during_calls_of_the_same_loop_is_told_so_and_ends(gateway, job_id):
+@pytest.mark.parametrize("child", ["multiprocessing", "exit", "end", "new call", "old call"])
+async def test_a_child_forked_in_a_coroutine_is_told_so_and_ends(gateway, job_id, child):
     gateway.script(hold=True)
+    gateway.script_results(0, hold=True)
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", IN_A_COROUTINE, gateway.target, job_id, stdout=asyncio.subprocess.PIPE
+        *(sys.executable, "-c", IN_A_COROUTINE, child, gateway.target, job_id),
+        stdout=asyncio.subprocess.PIPE,
     )
     async with asyncio.timeout(60):
         printed, _ = await process.communicate()

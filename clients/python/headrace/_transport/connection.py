@@ -143,6 +143,8 @@ class GatewayConnection:
                 error.name_cause(f"through the proxy {self._proxy.address} of {self._proxy.variable}")
             raise error from rpc_error
         except asyncio.CancelledError:
+            if self._is_forked:  # asyncio finds no current task in a child
+                raise forks.forked("this process was forked during the call") from None
             task = asyncio.current_task()
             if self._is_closed and task is not None and not task.cancelling():
                 raise CancelledError("the client was closed", reason=ErrorReason.CLIENT_CLOSED) from None

@@ -1,10 +1,13 @@
 """Tells which processes can use gRPC. Its threads and locks do not survive a fork."""
 
+import asyncio
 import os
+import select
 import weakref
 from contextlib import suppress
 from pathlib import Path
 from time import monotonic, sleep
+from typing import Any
 
 import grpc
 
@@ -34,6 +37,7 @@ class _GrpcInProcess:
         self.channels: weakref.WeakSet[grpc.aio.Channel] = weakref.WeakSet()
         self.last_close = float("-inf")
         self._runs_at_fork = False
+        self._loop_at_fork: asyncio.AbstractEventLoop | None = None
 
     def before_fork(self) -> None:
         """Notes whether gRPC is running, after it had time to end the threads of closed channels."""
@@ -41,6 +45,7 @@ class _GrpcInProcess:
         while not self.channels and self._has_threads() and monotonic() < limit:
             sleep(_POLL_SECONDS)
         self._runs_at_fork = bool(self.channels) or self._has_threads()
+        self._loop_at_fork = asyncio._get_running_loop()
 
     def after_fork_in_child(self) -> None:
         """Marks the process as broken if gRPC was running.
@@ -52,7 +57,12 @@ class _GrpcInProcess:
         self.process_id = None
         if self._runs_at_fork:
             self.is_broken = True
-            _keep_for_good(channels)
+            calls = _keep_for_good(channels)
+            if self._loop_at_fork is not None:
+                _separate(self._loop_at_fork)
+                for call in calls:
+                    call.cancel()
+        self._loop_at_fork = None
 
     def _has_threads(self) -> bool:
         try:
@@ -69,12 +79,36 @@ def _name(thread: Path) -> str:
         return ""
 
 
-def _keep_for_good(channels: list[grpc.aio.Channel]) -> None:
+def _keep_for_good(channels: list[grpc.aio.Channel]) -> list[Any]:
+    """Keeps channels and their calls for good. Returns the calls, whose cancellation stays in Python now."""
+    calls = [call for channel in channels for call in getattr(channel, "_active_calls", ())]
+    for call in calls:
+        call._cancel = _cancel_in_python
+    for thing in (*channels, *calls):
+        _never_free(thing)
+    return calls
+
+
+def _cancel_in_python(_details: str) -> bool:
+    return True
+
+
+def _never_free(thing: object) -> None:
     with suppress(ImportError):
         import ctypes
 
-        for channel in channels:
-            ctypes.pythonapi.Py_IncRef(ctypes.py_object(channel))
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(thing))
+
+
+def _separate(loop: asyncio.AbstractEventLoop) -> None:
+    """Replaces the epoll instance of the loop that the child inherited in mid-run.
+
+    Parent and child would otherwise share it, and the child would read what wakes the parent.
+    """
+    selector = getattr(loop, "_selector", None)
+    if selector is not None and hasattr(select, "epoll"):
+        with select.epoll() as empty:
+            os.dup2(empty.fileno(), selector.fileno(), inheritable=False)
 
 
 _grpc = _GrpcInProcess()
