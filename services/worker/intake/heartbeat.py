@@ -20,6 +20,8 @@ log = get_logger(__name__)
 
 INTERVAL_SECONDS = 2.0
 CALL_SECONDS = 3.0
+# Wait before the first heartbeat is sent again.
+REGISTER_WAIT_SECONDS = 0.5
 # Nothing new starts this long after the last answered heartbeat was sent, in seconds: the store may soon give
 # the leases to other workers.
 START_LIMIT_SECONDS = 25.0
@@ -140,7 +142,7 @@ class Heartbeat:
             failure_count += 1
             if failure_count == 3:
                 log.warning("waiting_for_results", error=self._failure)
-            await asyncio.sleep(0.5)
+            await asyncio.sleep(REGISTER_WAIT_SECONDS)
         self._task = asyncio.create_task(self._run(address), name="heartbeat")
 
     async def stop(self) -> None:
