@@ -11,7 +11,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 _VARIABLES = ("grpc_proxy", "https_proxy", "http_proxy")
-_EXCLUSIONS = ("no_grpc_proxy", "no_proxy", "no_proxy".upper())
+_EXCLUSIONS = ("no_grpc_proxy", "no_proxy", "NO_PROXY")
 _LOCAL_SCHEMES = ("unix", "unix-abstract", "vsock")
 
 
