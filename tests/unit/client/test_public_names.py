@@ -32,6 +32,7 @@ MODULES = {
 }
 KIND_MODULES = {  # the built-in kinds and their parts, for kinds that build on them
     "headrace.kinds.estimate",
+    "headrace.kinds.json_nesting",
     "headrace.kinds.kind",
     "headrace.kinds.labels",
     "headrace.kinds.llm_classify",
@@ -39,6 +40,8 @@ KIND_MODULES = {  # the built-in kinds and their parts, for kinds that build on 
     "headrace.kinds.noop",
     "headrace.kinds.params",
     "headrace.kinds.registry",
+    "headrace.kinds.request_options",
+    "headrace.kinds.request_params",
     "headrace.kinds.template",
 }
 ERRORS = {
@@ -86,6 +89,8 @@ KINDS = {
     "JsonValue",
     "Kind",
     "Message",
+    "RequestOptions",
+    "RequestParams",
     "RetryableError",
     "builtin_kinds",
     "estimate_tokens",
