@@ -13,6 +13,8 @@ from headrace.kinds import CallEstimate, ItemFailedError, Kind, RetryableError
 from services.shared.prices import Prices
 
 _SLICE_SECONDS = 0.01
+# An item of 1 MB can take 100 ms to read and to measure, which a thread does in parts.
+_LARGE_ITEM = 128 * 1024
 
 
 class JobPrices:
@@ -57,7 +59,12 @@ class JobPrices:
         cost: int | None = 0
         slice_end = time.perf_counter() + _SLICE_SECONDS
         for item in items:
-            for call in _calls_of(kind, params, item):
+            calls = (
+                await asyncio.to_thread(_calls_of, kind, params, item)
+                if len(item) > _LARGE_ITEM
+                else _calls_of(kind, params, item)
+            )
+            for call in calls:
                 estimate.call_count += 1
                 estimate.input_tokens += call.input_tokens
                 estimate.output_tokens += call.output_tokens
