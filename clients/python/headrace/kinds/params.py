@@ -16,6 +16,8 @@ _MAX_LISTED = 20
 _MAX_SHOWN = 10  # in the message
 _MAX_READ = 1_000
 _MAX_NAME_LENGTH = 64
+# The provider's names of a field that has another one here.
+_OTHER_NAMES = dict.fromkeys(("max_tokens", "max_completion_tokens"), "max_output_tokens")
 _NO_FIELD = "is not a field of this kind's params"
 
 
@@ -80,7 +82,8 @@ def _known_params(
 
 
 def _unknown_field(name: str, known: Iterable[str]) -> str:
-    nearest = get_close_matches(name[:_MAX_NAME_LENGTH].lower(), known, n=1)
+    name = name[:_MAX_NAME_LENGTH].lower()
+    nearest = get_close_matches(_OTHER_NAMES.get(name, name), known, n=1)
     return _NO_FIELD + (f"; did you mean {nearest[0]}?" if nearest else "")
 
 
