@@ -1,5 +1,7 @@
 """The results service: start, drain, stop."""
 
+from typing import Any
+
 from services.results.database.clock import Clock
 from services.results.database.database import Database
 from services.results.database.migrations import check_schema
@@ -8,6 +10,7 @@ from services.results.servicer import ResultsServicer
 from services.results.settings import ResultsSettings
 from services.shared.logging import get_logger
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.shared.validation.checked_servicer import CheckedServicer
 from services.stubs.results.v1 import results_pb2, results_pb2_grpc
 
 log = get_logger(__name__)
@@ -41,9 +44,10 @@ class ResultsApp:
             RuntimeError: The address cannot be bound.
         """
         await check_schema(self._database)
-        servicer = ResultsServicer(self._database)
+        service = results_pb2.DESCRIPTOR.services_by_name["ResultsService"]
+        servicer: Any = CheckedServicer(ResultsServicer(self._database), service)
         results_pb2_grpc.add_ResultsServiceServicer_to_server(servicer, self._server.server)
-        await self._server.start([results_pb2.DESCRIPTOR.services_by_name["ResultsService"]])
+        await self._server.start([service])
         self._purger.start()
         log.info("results_started", target=self.target, sqlite=self._database.sqlite)
 
