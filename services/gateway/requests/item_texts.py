@@ -5,9 +5,7 @@ import time
 from collections.abc import Sequence
 from typing import Protocol
 
-import orjson
-
-from headrace.kinds.json_nesting import TOO_DEEP, describe, is_nested_too_deeply
+from headrace.kinds.json_bounds import read_json
 from services.gateway.requests.violations import Violations
 
 _SLICE_SECONDS = 0.01
@@ -21,7 +19,7 @@ class Digest(Protocol):
 
 
 async def check_items(items: Sequence[str], violations: Violations, digest: Digest | None = None) -> None:
-    """Adds a violation for each item that is not JSON or nested too deeply; yields to the loop every 10 ms.
+    """Adds a violation for each item that ``read_json`` refuses; yields to the loop every 10 ms.
 
     Once 20 violations are known, others are only counted.
 
@@ -32,13 +30,13 @@ async def check_items(items: Sequence[str], violations: Violations, digest: Dige
     """
     slice_end = time.perf_counter() + _SLICE_SECONDS
     for index, item in enumerate(items):
-        text = item.encode()
-        problem = _problem_of(item, text)
+        problem = _problem_of(item)
         if problem and violations.is_full:
             violations.count()
         elif problem:
             violations.add(f"items[{index}]", problem)
         if digest is not None:
+            text = item.encode()
             digest.update(len(text).to_bytes(8, "big"))
             digest.update(text)
         if time.perf_counter() > slice_end:
@@ -46,10 +44,10 @@ async def check_items(items: Sequence[str], violations: Violations, digest: Dige
             slice_end = time.perf_counter() + _SLICE_SECONDS
 
 
-def _problem_of(item: str, text: bytes) -> str:
+def _problem_of(item: str) -> str:
     """Returns what is wrong with an item; empty if nothing is."""
     try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        return describe(error)
-    return TOO_DEEP if is_nested_too_deeply(item, value) else ""
+        read_json(item)
+    except ValueError as error:
+        return str(error)
+    return ""

@@ -78,7 +78,9 @@ class Submissions:
     async def estimate(self, job: results_pb2.NewJob) -> gateway_pb2.JobEstimate:
         """Returns the calls, tokens and cost of a job made by ``new_job``."""
         kind = self._kinds[job.kind]
-        return await self._prices.estimate(kind, await _read_params(kind, job.params), job.items)
+        params = await _read_params(kind, job.params)
+        are_large = len(job.params) >= _LARGE_PARAMS
+        return await self._prices.estimate(kind, params, job.items, are_large=are_large)
 
     async def _check_kind_and_budget(
         self, request: gateway_pb2.SubmitJobRequest, violations: Violations

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from headrace.errors import FieldViolation, InvalidArgumentError
-from headrace.kinds.json_nesting import TOO_DEEP, describe, is_nested_too_deeply, is_too_deep
+from headrace.kinds.json_bounds import TOO_DEEP, is_too_deep, read_json
 from headrace.kinds.kind import Kind
 
 _MAX_LISTED = 20
@@ -52,15 +52,24 @@ def params_schema(kind: Kind[Any]) -> str:
 
 def _read(params_text: str) -> dict[str, Any]:
     try:
-        params = orjson.loads(params_text)
-    except orjson.JSONDecodeError as error:
-        raise _invalid_params(describe(error)) from None
+        params = read_json(params_text)
+    except ValueError as error:
+        raise _invalid_params(str(error), _deep_field(params_text, str(error))) from None
     if not isinstance(params, dict):
         raise _invalid_params("must be a JSON object")
-    if is_nested_too_deeply(params_text, params):
-        deep = (f"params.{_shortened(name)}" for name, value in params.items() if is_too_deep(value))
-        raise _invalid_params(TOO_DEEP, next(deep, "params"))
     return params
+
+
+def _deep_field(params_text: str, problem: str) -> str:
+    """Returns the name of the field that is nested too deeply; ``params`` if that is not the problem."""
+    if problem != TOO_DEEP:
+        return "params"
+    try:
+        params = orjson.loads(params_text)
+    except orjson.JSONDecodeError:
+        return "params"
+    members = params.items() if isinstance(params, dict) else ()
+    return next((f"params.{_shortened(name)}" for name, value in members if is_too_deep(value)), "params")
 
 
 def _invalid_params(problem: str, field: str = "params") -> InvalidArgumentError:

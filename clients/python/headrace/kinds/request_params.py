@@ -12,6 +12,7 @@ from headrace.kinds.request_options import RequestOptions
 
 _MAX_STOP_COUNT = 16
 _MAX_STOP_LENGTH = 1_000
+_MAX_BODY_FIELDS = 10_000
 _WORD = r"^[A-Za-z0-9_.-]{1,64}$"
 # Params that are fields of the request, under the same names.
 _FIELDS = (
@@ -109,7 +110,7 @@ class RequestParams(BaseModel):
             "Default: by the provider's profile."
         ),
     )
-    extra_body: dict[str, Any] | None = Field(
+    extra_body: Annotated[dict[str, Any], HasAtMost(_MAX_BODY_FIELDS)] | None = Field(
         default=None, description="Further fields of the request, up to 64 KB, sent as they are."
     )
     extra_headers: Annotated[dict[str, str], HasAtMost(MAX_HEADER_COUNT)] | None = Field(

@@ -2,6 +2,7 @@ import asyncio
 import hashlib
 import json
 import math
+import time
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -106,7 +107,7 @@ async def test_an_item_that_is_not_json_is_named(broken):
     assert "is not JSON" in error.message
 
 
-@pytest.mark.parametrize("levels", [260, 1_000, 10_000, 500_000])
+@pytest.mark.parametrize("levels", [260, 1_000, 10_000, 40_000])
 @pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
 async def test_an_item_or_params_nested_too_deeply_are_named(levels, opening, closing):
     text = f"{opening * (levels - 1)}[]{closing * (levels - 1)}"[: MB - 100]
@@ -115,6 +116,36 @@ async def test_an_item_or_params_nested_too_deeply_are_named(levels, opening, cl
     assert {violation.description for violation in error.violations} == {
         "must be nested at most 250 levels deep"
     }
+
+
+@pytest.mark.parametrize("text", ["[" + "[]," * 50_000 + "1]", "[" * 500_000, "[" + "{}," * 60_000 + "1]"])
+async def test_an_item_or_params_of_too_many_lists_and_objects_are_named(text):
+    error = await refusal(items=["1", text], params=f'{{"sleep_ms": {text}}}')
+    assert fields_of(error) == ["params", "items[1]"]
+    assert {violation.description for violation in error.violations} == {
+        "must hold at most 50,000 lists and objects"
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + "[]," * 49_999 + "1]",
+        '"' + "[{" * 500_000 + '"',
+        '["' + '\\"[' * 200_000 + '"]',
+        '"' + "[" * 60_000 + '\\\\"',
+    ],
+    ids=["as many as allowed", "in a string", "after quotes in a string", "before a backslash"],
+)
+async def test_brackets_in_strings_do_not_count(text):
+    assert list((await accepted(items=[text])).items) == [text]
+
+
+@pytest.mark.parametrize("broken", ['\\"' * 500_000, '"' + "[" * 900_000, '"\\' + "[" * 900_000, '"[' * 300_001])
+async def test_a_string_without_an_end_is_refused_in_linear_time(broken):
+    begin = time.thread_time()
+    assert fields_of(await refusal(items=[broken])) == ["items[0]"]
+    assert time.thread_time() - begin < 0.2
 
 
 async def test_250_levels_are_accepted():
