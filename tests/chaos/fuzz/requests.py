@@ -88,6 +88,8 @@ class RequestMaker:
         """Yields requests of a type without an end: right, extreme, mutated and random ones."""
         makers: list[Callable[[Descriptor], bytes]] = [
             lambda kind: self._message(kind, strangeness=0.02).SerializeToString(),
+            lambda kind: self._message(kind, strangeness=0.02).SerializeToString(),
+            lambda kind: self._message(kind, strangeness=0.2).SerializeToString(),
             lambda kind: self._message(kind, strangeness=0.6).SerializeToString(),
             self._mutated,
             self._mutated,

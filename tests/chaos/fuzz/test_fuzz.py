@@ -5,18 +5,11 @@ import os
 
 import pytest
 
-from headrace.gateway.v1 import gateway_pb2
 from services.embedded.app import EmbeddedApp
 from services.embedded.settings import EmbeddedSettings
-from services.stubs.results.v1 import results_pb2
-from services.stubs.worker.v1 import worker_pb2
 from tests.chaos.fuzz.calls import open_descriptors, resident_bytes, send_random_requests
+from tests.chaos.fuzz.phase import GATEWAY, MB, RESULTS, WORKER, submit_jobs
 from tests.chaos.fuzz.requests import RequestMaker
-
-MB = 1024 * 1024
-GATEWAY = gateway_pb2.DESCRIPTOR.services_by_name["GatewayService"]
-RESULTS = results_pb2.DESCRIPTOR.services_by_name["ResultsService"]
-WORKER = worker_pb2.DESCRIPTOR.services_by_name["WorkerService"]
 
 
 @pytest.fixture
@@ -35,7 +28,7 @@ async def system(tmp_path, monkeypatch):
 
 
 async def test_no_request_is_answered_with_unknown_or_internal(system):
-    maker = RequestMaker(seed=7)
+    maker = RequestMaker(7, await submit_jobs(system[0][1]))
     await send_random_requests(system, 300, maker)  # what the first calls load stays
     gc.collect()
     memory, descriptors = resident_bytes(os.getpid()), open_descriptors(os.getpid())

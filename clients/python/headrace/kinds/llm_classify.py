@@ -43,7 +43,9 @@ class LlmClassifyParams(RequestParams):
     """
 
     labels: Annotated[list[LabelText], HasAtMost(MAX_LABEL_COUNT)] = Field(
-        min_length=1, max_length=MAX_LABEL_COUNT, description="Labels to choose from. Case makes no difference."
+        min_length=1,
+        max_length=MAX_LABEL_COUNT,
+        description="Labels to choose from. Case makes no difference.",
     )
     template: str = Field(
         max_length=100_000,

@@ -141,7 +141,9 @@ async def test_brackets_in_strings_do_not_count(text):
     assert list((await accepted(items=[text])).items) == [text]
 
 
-@pytest.mark.parametrize("broken", ['\\"' * 500_000, '"' + "[" * 900_000, '"\\' + "[" * 900_000, '"[' * 300_001])
+@pytest.mark.parametrize(
+    "broken", ['\\"' * 500_000, '"' + "[" * 900_000, '"\\' + "[" * 900_000, '"[' * 300_001]
+)
 async def test_a_string_without_an_end_is_refused_in_linear_time(broken):
     begin = time.thread_time()
     assert fields_of(await refusal(items=[broken])) == ["items[0]"]
