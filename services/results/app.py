@@ -4,6 +4,7 @@ from typing import Any
 
 from services.results.database.clock import Clock
 from services.results.database.database import Database
+from services.results.database.failures import ContentRefusedError
 from services.results.database.migrations import check_schema
 from services.results.purging.purger import Purger
 from services.results.servicer import ResultsServicer
@@ -45,7 +46,7 @@ class ResultsApp:
         """
         await check_schema(self._database)
         service = results_pb2.DESCRIPTOR.services_by_name["ResultsService"]
-        servicer: Any = CheckedServicer(ResultsServicer(self._database), service)
+        servicer: Any = CheckedServicer(ResultsServicer(self._database), service, refusal=ContentRefusedError)
         results_pb2_grpc.add_ResultsServiceServicer_to_server(servicer, self._server.server)
         await self._server.start([service])
         self._purger.start()

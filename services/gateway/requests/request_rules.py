@@ -66,15 +66,12 @@ async def violations_of(request: Message) -> Violations:
 
 
 def _first_slice(request: Message, long: Collection[str], too_long: Collection[str]) -> Message:
-    """Returns a request without the rest of its long lists. One element stands for a list that is too long."""
+    """Returns a request without the rest of its long lists. Of a list that is too long, one element stays."""
     part = type(request)()
     for field, value in request.ListFields():
-        if field.name in too_long:
-            value = value[:1]
-        elif field.name in long:
-            value = value[:_ELEMENTS_PER_SLICE]
         if field.is_repeated:
-            getattr(part, field.name).extend(value)
+            count = 1 if field.name in too_long else _ELEMENTS_PER_SLICE if field.name in long else len(value)
+            getattr(part, field.name).extend(value[:count])
         elif field.message_type:
             getattr(part, field.name).CopyFrom(value)
         else:

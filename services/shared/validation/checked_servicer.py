@@ -29,35 +29,38 @@ class CheckedServicer:
     Args:
         servicer: Servicer of the service.
         service: Descriptor of the service.
+        refusal: Exception that means that a value of the request is refused, such as a NaN in a database.
     """
 
-    def __init__(self, servicer: Any, service: ServiceDescriptor) -> None:
+    def __init__(
+        self, servicer: Any, service: ServiceDescriptor, refusal: type[Exception] | None = None
+    ) -> None:
         for method in service.methods:
             behaviour = getattr(servicer, method.name)
-            checked = _checked_stream(behaviour) if method.server_streaming else _checked_unary(behaviour)
-            setattr(self, method.name, checked)
+            check = _checked_stream if method.server_streaming else _checked_unary
+            setattr(self, method.name, check(behaviour, refusal))
 
 
-def _checked_unary(behaviour: Unary) -> Unary:
+def _checked_unary(behaviour: Unary, refusal: type[Exception] | None) -> Unary:
     async def checked(request: Any, context: Context) -> Any:
         check_lengths(request)
         try:
             return await behaviour(request, context)
         except Exception as error:
-            _raise_if_refused(error, request)
+            _raise_if_refused(error, request, refusal)
             raise
 
     return checked
 
 
-def _checked_stream(behaviour: Stream) -> Stream:
+def _checked_stream(behaviour: Stream, refusal: type[Exception] | None) -> Stream:
     async def checked(request: Any, context: Context) -> AsyncIterator[Any]:
         check_lengths(request)
         try:
             async for response in behaviour(request, context):
                 yield response
         except Exception as error:
-            _raise_if_refused(error, request)
+            _raise_if_refused(error, request, refusal)
             raise
 
     return checked
@@ -78,7 +81,7 @@ def check_lengths(request: Message) -> None:
         raise _invalid(wrong)
 
 
-def _raise_if_refused(error: Exception, request: Message) -> None:
+def _raise_if_refused(error: Exception, request: Message, refusal: type[Exception] | None) -> None:
     """Raises INVALID_FIELD if an unexpected error has its cause in the request."""
     is_unexpected = not isinstance(error, (HeadraceError, grpc.aio.AbortError)) or isinstance(
         error, InternalError
@@ -89,6 +92,9 @@ def _raise_if_refused(error: Exception, request: Message) -> None:
     if found:
         log.warning("request_refused", request=request.DESCRIPTOR.full_name, violations=len(found))
         raise _invalid([_violation(each) for each in found]) from error
+    if refusal is not None and isinstance(error, refusal):
+        log.warning("request_refused", request=request.DESCRIPTOR.full_name, error=str(error))
+        raise InvalidArgumentError("a value of the request is refused by the database") from error
 
 
 def _violation(violation: protovalidate.Violation) -> FieldViolation:

@@ -5,9 +5,11 @@ import json
 import time
 import tracemalloc
 from collections.abc import Iterator
+from contextlib import suppress
 
 import pytest
 
+from headrace.errors import HeadraceError
 from headrace.gateway.v1 import gateway_pb2
 
 MB = 1024 * 1024
@@ -181,7 +183,7 @@ class Caller:
 
 async def make_call(servicer, method: str, request) -> None:
     """Makes a call without gRPC, to its end or its error."""
-    try:
+    with suppress(HeadraceError):
         if method == "AppendItems":
             await append(servicer, request)
         elif method in ("StreamResults", "WatchJob"):
@@ -189,8 +191,6 @@ async def make_call(servicer, method: str, request) -> None:
                 pass
         else:
             await getattr(servicer, method)(request, Caller())
-    except Exception as error:
-        assert len(str(error)) < 10_000
 
 
 async def append(servicer, batch) -> None:
