@@ -20,6 +20,8 @@ STREAM_SECONDS = 0.3
 CALL_SECONDS = 60.0
 # Codes that no request may cause.
 FAULTS = ("UNKNOWN", "INTERNAL")
+# Statuses of gRPC's core, such as for a request that was written as the server ended the call.
+_OF_THE_CORE = ("Received RST_STREAM", "Internal error from Core")
 
 
 @dataclass
@@ -38,7 +40,7 @@ class Tally:
 
     def add(self, method: str, code: str, details: str, request: bytes) -> None:
         self.codes[code] += 1
-        if code in FAULTS and not details.startswith("Received RST_STREAM"):
+        if code in FAULTS and not details.startswith(_OF_THE_CORE):
             self.faults.setdefault(f"{method} {code}: {details}", request[:2_000])
 
 

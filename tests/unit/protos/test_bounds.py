@@ -20,7 +20,7 @@ def named(rules) -> set[str]:
 
 
 def has_length(field, rules) -> bool:
-    """Whether a value of the field has a longest form."""
+    """Returns whether a value of the field has a longest form."""
     kind, lengths = LENGTHS.get(field.type, ("", set()))
     return not lengths or bool(named(getattr(rules, kind)) & lengths)
 
