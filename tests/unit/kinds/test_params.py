@@ -53,6 +53,7 @@ def test_good_params_are_returned_as_the_handler_takes_them():
         (json.dumps({**GOOD, "labels": ["a", "b", "A"]}), "params.labels"),
         (json.dumps({**GOOD, "labels": ["a", "b\nc"]}), "params.labels"),
         (json.dumps({**GOOD, "labels": ["a"] * 1001}), "params.labels"),
+        (json.dumps({**GOOD, "labels": ["a", "\ufdfa" * 50]}), "params.labels"),
         (json.dumps({**GOOD, "labels": "sales"}), "params.labels"),
         (json.dumps({**GOOD, "labels": ["a", 7]}), "params.labels[1]"),
         (json.dumps({**GOOD, "template": "Classify this"}), "params.template"),
@@ -66,6 +67,18 @@ def test_good_params_are_returned_as_the_handler_takes_them():
 )
 def test_a_wrong_field_is_named(params: str, field: str):
     assert field in violations("llm.classify", params)
+
+
+def test_labels_in_any_script_and_typography_are_accepted():
+    labels = [
+        "\ufdfa \ufdfb",
+        "\ufb03x" * 100,
+        "\u337f",
+        "\u3131" * 500,
+        "\u1e9b\u0323" * 200,
+        "\uff21" * 500,
+    ]
+    validate_params(KINDS["llm.classify"], json.dumps({**GOOD, "labels": labels}))
 
 
 def test_every_wrong_field_is_named_at_once():

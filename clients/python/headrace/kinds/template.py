@@ -21,7 +21,7 @@ MAX_ITEM_BYTES = 16 * 1024 * 1024
 _TOKEN = re.compile(r"(\{\{|\}\}|\{[^{}]+\}|[{}])")
 
 
-class ItemFields:
+class FieldTexts:
     """Fields of an item as text: strings unchanged, other values as JSON text, each written once.
 
     Args:
@@ -86,11 +86,11 @@ class Template:
         """Size of the template itself."""
         return self._literal_bytes + sum((byte_size(name) + 2) * count for name, count in self.fields.items())
 
-    def size_with(self, fields: ItemFields) -> int:
+    def size_with(self, fields: FieldTexts) -> int:
         """Returns the size of the text with an item's fields filled in, in bytes, without rendering it.
 
         Raises:
-            ItemFailedError: A field is missing, as ``ItemFields.text`` says. PROMPT_TOO_LARGE: the text is
+            ItemFailedError: A field is missing, as ``FieldTexts.text`` says. PROMPT_TOO_LARGE: the text is
                 over 64 KB and over ten times the template and the fields in it, or over 4 MB.
         """
         size, base = self._literal_bytes, self._own_bytes
@@ -103,7 +103,7 @@ class Template:
             raise _too_large(f"the prompt would have {size:,} bytes; {limit:,} are allowed for this item")
         return size
 
-    def render(self, fields: ItemFields) -> str:
+    def render(self, fields: FieldTexts) -> str:
         """Returns the text with an item's fields filled in. Its size must have been checked."""
         parts = list(self.parts)
         parts[1::2] = map(fields.text, parts[1::2])
@@ -114,10 +114,10 @@ def prompt_sizes(templates: Sequence[Template], item: JsonValue) -> Sequence[int
     """Returns the size of each prompt of an item, in bytes, without rendering any.
 
     Raises:
-        ItemFailedError: FIELD_MISSING or INPUT_NOT_JSON, as ``ItemFields.text`` says. PROMPT_TOO_LARGE: a
+        ItemFailedError: FIELD_MISSING or INPUT_NOT_JSON, as ``FieldTexts.text`` says. PROMPT_TOO_LARGE: a
             prompt is too large, or all together are over 16 MB.
     """
-    return _checked_sizes(templates, ItemFields(item))
+    return _checked_sizes(templates, FieldTexts(item))
 
 
 def render_prompts(templates: Sequence[Template], item: JsonValue) -> Sequence[str]:
@@ -126,12 +126,12 @@ def render_prompts(templates: Sequence[Template], item: JsonValue) -> Sequence[s
     Raises:
         ItemFailedError: As ``prompt_sizes`` says.
     """
-    fields = ItemFields(item)
+    fields = FieldTexts(item)
     _checked_sizes(templates, fields)
     return [template.render(fields) for template in templates]
 
 
-def _checked_sizes(templates: Sequence[Template], fields: ItemFields) -> Sequence[int]:
+def _checked_sizes(templates: Sequence[Template], fields: FieldTexts) -> Sequence[int]:
     sizes = [template.size_with(fields) for template in templates]
     if sum(sizes) > MAX_ITEM_BYTES:
         raise _too_large(f"the prompts would have {sum(sizes):,} bytes; {MAX_ITEM_BYTES:,} are allowed")
