@@ -1,5 +1,6 @@
 """Migrations of the schema, and the check that a database has the newest one."""
 
+import asyncio
 from pathlib import Path
 
 from alembic import command
@@ -7,34 +8,45 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from headrace.errors import FailedPreconditionError
 from headrace.reasons import ErrorReason
 from services.results.database.database import Database
-from services.results.database.engine import make_folder, open_engine
-from services.results.database.failures import DATABASE_ERRORS, translate
+from services.results.database.engine import make_folder, open_migration_engine
+from services.results.database.failures import DATABASE_ERRORS, is_repeatable, translate
+from services.shared.logging import get_logger
+
+log = get_logger(__name__)
 
 # Any fixed number. The advisory lock serialises migrations of one PostgreSQL database.
 _LOCK_KEY = 7_236_450_112
 
 
-async def migrate(database_url: str, revision: str = "head") -> None:
-    """Migrates a database to the newest schema. A database that has it already is unchanged.
+# SQLite has no such lock. A migration waits this long for that of another process, in seconds.
+_LOCKED_SECONDS = 300.0
 
-    Creates the folder of an SQLite database if it does not exist.
+
+async def migrate(database_url: str, revision: str = "head") -> None:
+    """Migrates a database to the newest schema. A database with that schema or a newer one is unchanged.
+
+    Of several migrations at once, one does the work and the others wait for it. Creates the folder of an
+    SQLite database if it does not exist.
 
     Args:
         database_url: URL in the form of HEADRACE_DATABASE_URL.
         revision: Revision to stop at, for tests of migrations. Default: the newest.
 
     Raises:
+        FailedPreconditionError: The schema is that of another program (SCHEMA_OUTDATED).
         UnavailableError: The database cannot be reached (STORE_UNAVAILABLE).
     """
     make_folder(database_url)
-    engine = open_engine(database_url)
+    engine = open_migration_engine(database_url)
     try:
-        async with engine.begin() as connection:
-            await connection.run_sync(_upgrade, revision)
+        async with asyncio.timeout(_LOCKED_SECONDS if engine.dialect.name == "sqlite" else None):
+            while not await _migrate_unless_locked(engine, revision):
+                await asyncio.sleep(0.1)
     except DATABASE_ERRORS as error:
         raise translate(error) from None
     finally:
@@ -45,19 +57,48 @@ async def check_schema(database: Database) -> None:
     """Checks that the schema is the newest that this code knows, or a newer one.
 
     Raises:
-        FailedPreconditionError: The schema is older or missing (SCHEMA_OUTDATED).
+        FailedPreconditionError: The schema is older or missing, or that of another program (SCHEMA_OUTDATED).
         UnavailableError: The database cannot be reached (STORE_UNAVAILABLE).
     """
-    present = await database.inspect(_revision)
-    scripts = ScriptDirectory.from_config(_config())
-    newest = scripts.get_current_head()
-    older = {script.revision for script in scripts.walk_revisions()} - {newest}
-    if present is None or present in older:
+    present, newest = await database.inspect(_revision), _newest()
+    if present != newest and not _is_newer(present, newest):
         raise FailedPreconditionError(
             f"the database has schema {present or 'none'} but needs {newest}; "
             "run `python -m services.results migrate`",
             reason=ErrorReason.SCHEMA_OUTDATED,
         )
+
+
+async def _migrate_unless_locked(engine: AsyncEngine, revision: str) -> bool:
+    """Returns whether the migration is done. It is not if another process has locked an SQLite database."""
+    try:
+        async with engine.begin() as connection:
+            await connection.run_sync(_upgrade, revision)
+    except DATABASE_ERRORS as error:
+        if engine.dialect.name == "sqlite" and is_repeatable(error):
+            return False
+        raise
+    return True
+
+
+def _newest() -> str:
+    newest = ScriptDirectory.from_config(_config()).get_current_head()
+    assert newest is not None
+    return newest
+
+
+def _is_newer(present: str | None, newest: str) -> bool:
+    """Returns whether a schema is one of a later version of this code: revisions are numbers that grow.
+
+    Raises:
+        FailedPreconditionError: The schema is that of another program (SCHEMA_OUTDATED).
+    """
+    if present is not None and not present.isdecimal():
+        raise FailedPreconditionError(
+            f"the database has schema {present}, which is not one of Headrace; use a database of its own",
+            reason=ErrorReason.SCHEMA_OUTDATED,
+        )
+    return present is not None and int(present) > int(newest)
 
 
 def _config() -> Config:
@@ -72,9 +113,16 @@ def _upgrade(connection: Connection, revision: str) -> None:
         for setting in ("lock_timeout", "statement_timeout"):
             connection.execute(text(f"SET LOCAL {setting} = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+    present, newest = _revision(connection), _newest()
+    if _is_newer(present, newest):
+        # The image was rolled back. The versions that may do so are in deploy/upgrading.md.
+        log.warning("schema_newer", schema=present, newest_known=newest)
+        return
     config = _config()
     config.attributes["connection"] = connection
     command.upgrade(config, revision)
+    if _revision(connection) != present:
+        log.info("schema_migrated", schema_before=present, schema=_revision(connection))
 
 
 def _revision(connection: Connection) -> str | None:
