@@ -45,7 +45,7 @@ def open_engine(url: str, pool_size: int = POOL_SIZE) -> AsyncEngine:
 
 
 def open_migration_engine(url: str) -> AsyncEngine:
-    """Returns an engine for a migration: one connection, and statements without a time limit of the driver."""
+    """Returns an engine for a migration: one connection, and no time limit of the driver on statements."""
     return _sqlite_engine(url) if url.startswith("sqlite") else _postgresql_engine(url, 1, None)
 
 

@@ -12,6 +12,7 @@ from services.shared.prices import Price, Prices
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.price_estimates import JobHistory
 from services.worker.calls.provider.provider import UNKNOWN_COST_MICROS, CompletionRequest
+from services.worker.metrics import COST_DOLLARS, TOKENS, model_label
 
 log = get_logger(__name__)
 
@@ -96,6 +97,7 @@ class CallMeter:
         finally:
             spent.cost_micros = self._cost_of(request, price, spent, taken)
             self._add(spent)
+            _count(request.model, spent)
             if self._allowance is not None:
                 self._allowance.settle(taken, spent.cost_micros)
                 self._history.note(request, spent)
@@ -133,3 +135,17 @@ class CallMeter:
     def _add(self, spent: jobs_pb2.Usage) -> None:
         for field, value in spent.ListFields():
             setattr(self._usage, field.name, getattr(self._usage, field.name) + value)
+
+
+def _count(model: str, spent: jobs_pb2.Usage) -> None:
+    """Counts the tokens and the cost of a call in the metrics."""
+    label = model_label(model)
+    for type_, count in (
+        ("input", spent.input_tokens),
+        ("output", spent.output_tokens),
+        ("cached", spent.cached_tokens),
+    ):
+        if count:
+            TOKENS.labels(label, type_).inc(count)
+    if spent.cost_micros:
+        COST_DOLLARS.labels(label).inc(spent.cost_micros / 1_000_000)

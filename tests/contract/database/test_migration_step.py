@@ -11,9 +11,9 @@ import structlog
 from sqlalchemy.engine import make_url
 
 from deploy.local.ports import spare_port
-from services.results import migration
+from services.results.database import migration_step
 from services.results.app import ResultsApp
-from services.results.migration import migrate_once_reachable
+from services.results.database.migration_step import migrate_once_reachable
 from services.results.settings import ResultsSettings
 
 NOWHERE = "postgresql://user:planted-password@127.0.0.1:1/headrace"
@@ -22,8 +22,8 @@ NOWHERE = "postgresql://user:planted-password@127.0.0.1:1/headrace"
 @pytest.fixture
 def attempts(monkeypatch):
     """Waits for logged attempts instead of seconds."""
-    monkeypatch.setattr(migration, "FIRST_WAIT_SECONDS", 0.01)
-    monkeypatch.setattr(migration, "MAX_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(migration_step, "FIRST_WAIT_SECONDS", 0.01)
+    monkeypatch.setattr(migration_step, "MAX_WAIT_SECONDS", 0.05)
     with structlog.testing.capture_logs() as lines:
         yield lambda: [line for line in lines if line["event"] == "database_awaited"]
 

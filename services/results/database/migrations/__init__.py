@@ -45,8 +45,7 @@ async def migrate(database_url: str, revision: str = "head") -> None:
     engine = open_migration_engine(database_url)
     try:
         async with asyncio.timeout(_LOCKED_SECONDS if engine.dialect.name == "sqlite" else None):
-            while not await _migrate_unless_locked(engine, revision):
-                await asyncio.sleep(0.1)
+            await _migrate_once_unlocked(engine, revision)
     except DATABASE_ERRORS as error:
         raise translate(error) from None
     finally:
@@ -69,16 +68,16 @@ async def check_schema(database: Database) -> None:
         )
 
 
-async def _migrate_unless_locked(engine: AsyncEngine, revision: str) -> bool:
-    """Returns whether the migration is done. It is not if another process has locked an SQLite database."""
-    try:
-        async with engine.begin() as connection:
-            await connection.run_sync(_upgrade, revision)
-    except DATABASE_ERRORS as error:
-        if engine.dialect.name == "sqlite" and is_repeatable(error):
-            return False
-        raise
-    return True
+async def _migrate_once_unlocked(engine: AsyncEngine, revision: str) -> None:
+    """Migrates once no other process has locked the database, if it is of SQLite."""
+    while True:
+        try:
+            async with engine.begin() as connection:
+                return await connection.run_sync(_upgrade, revision)
+        except DATABASE_ERRORS as error:
+            if engine.dialect.name != "sqlite" or not is_repeatable(error):
+                raise
+        await asyncio.sleep(0.1)
 
 
 def _newest() -> str:
