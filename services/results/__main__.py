@@ -8,8 +8,8 @@ import sys
 
 from headrace.errors import HeadraceError
 from services.results.app import ResultsApp
-from services.results.database.migrations import migrate
 from services.results.database.migration_step import migrate_once_reachable
+from services.results.database.migrations import migrate
 from services.results.settings import ResultsSettings
 from services.shared.logging import configure_logging, get_logger
 from services.shared.metrics_server import serve_metrics

@@ -114,7 +114,7 @@ class Manifests:
                 yield name, template
 
     def own_containers(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
-        """Yields the containers with Headrace's image, those that run before others included, after their pod's spec."""
+        """Yields the pod spec and the container for each container of Headrace, init containers included."""
         for _, template in self.own_pods():
             spec = template["spec"]
             for container in [*spec.get("initContainers", []), *spec["containers"]]:

@@ -11,8 +11,8 @@ import structlog
 from sqlalchemy.engine import make_url
 
 from deploy.local.ports import spare_port
-from services.results.database import migration_step
 from services.results.app import ResultsApp
+from services.results.database import migration_step
 from services.results.database.migration_step import migrate_once_reachable
 from services.results.settings import ResultsSettings
 
