@@ -130,7 +130,7 @@ class Manifests:
             name: {key: base64.b64decode(value).decode() for key, value in item["data"].items()}
             for name, item in self.of("Secret").items()
         }
-        example = OVERLAYS[self.overlay] / "secret.env.example"
+        example = OVERLAYS.get(self.overlay, OVERLAYS["prod"]) / "secret.env.example"
         if not made and example.exists():
             lines = [line for line in example.read_text().splitlines() if line and not line.startswith("#")]
             made = {"headrace": dict(line.split("=", 1) for line in lines)}
