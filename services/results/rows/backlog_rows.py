@@ -16,7 +16,7 @@ FROM (
     WHERE p.leasable AND (p.wake_time IS NULL OR p.wake_time <= (SELECT NOW()))) w
 GROUP BY w.job_class"""
 
-# The index begins with the tenant. A subquery in the list of columns is planned by itself, so it never reads
+# The index begins with the tenant. A subquery in the list of columns has a plan of its own, so it never reads
 # the finished jobs. Each tenant with jobs has shares.
 _LIVE_JOBS = """
 SELECT k.state, CAST(sum((
