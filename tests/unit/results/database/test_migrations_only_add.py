@@ -4,6 +4,7 @@ import ast
 from pathlib import Path
 
 import pytest
+from alembic.script import ScriptDirectory
 
 from services.results.database import migrations
 
@@ -52,6 +53,7 @@ def test_older_code_can_insert_rows_without_the_new_columns(path):
 
 
 def test_revisions_are_numbers_that_grow_as_the_check_of_the_schema_expects():
-    names = sorted(path.name[:4] for path in VERSIONS.glob("0*.py"))
-    assert all(name.isdecimal() for name in names)
-    assert names == [f"{number:04}" for number in range(1, len(names) + 1)]
+    scripts = ScriptDirectory.from_config(migrations._config())
+    numbers = [script.revision for script in scripts.walk_revisions()]  # the newest first
+    assert all(number.isdecimal() and len(number) == 4 for number in numbers)
+    assert numbers == sorted(numbers, reverse=True)
