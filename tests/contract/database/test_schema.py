@@ -9,6 +9,7 @@ from sqlalchemy import text
 from headrace.errors import FailedPreconditionError, UnavailableError
 from services.results.app import ResultsApp
 from services.results.database import engine as engines
+from services.results.database import migrations
 from services.results.database.engine import open_engine
 from services.results.database.migrations import migrate
 from services.results.settings import ResultsSettings
@@ -62,6 +63,41 @@ async def test_a_migration_waits_for_another_one_longer_than_any_statement_may_t
         assert not waiting.done()
     await other.dispose()
     await waiting
+
+
+@pytest.mark.parametrize("database_name", ["postgresql"], indirect=True)
+async def test_a_migration_that_waits_for_a_table_lets_others_use_it_in_between(database_url, monkeypatch):
+    monkeypatch.setattr(migrations, "_TABLE_LOCK_MS", 100)
+    await migrate(database_url, "0007")
+    reading, serving = open_engine(database_url), open_engine(database_url)
+    async with reading.begin() as long_transaction:
+        await long_transaction.execute(text("SELECT * FROM results"))
+        waiting = asyncio.create_task(migrate(database_url))
+        for _ in range(10):  # Each waits behind the migration for a moment at most.
+            async with asyncio.timeout(5), serving.begin() as connection:
+                await connection.execute(text("SELECT * FROM results"))
+            await asyncio.sleep(0.1)
+        assert not waiting.done()
+    await waiting
+    await reading.dispose()
+    await serving.dispose()
+    app = app_of(database_url)
+    await app.start()
+    await app.stop()
+
+
+async def test_a_migration_that_never_gets_a_table_fails_as_unavailable(database_url, monkeypatch):
+    monkeypatch.setattr(migrations, "_TABLE_LOCK_MS", 10)
+    monkeypatch.setattr(migrations, "_LOCKED_SECONDS", 0.0)
+    monkeypatch.setattr(engines, "SQLITE_BUSY_SECONDS", 0.1)
+    await migrate(database_url, "0007")
+    other = open_engine(database_url)
+    async with other.begin() as connection:
+        await connection.execute(text("UPDATE results SET seq = 1"))
+        with pytest.raises(UnavailableError):
+            await migrate(database_url)
+    await other.dispose()
+    await migrate(database_url)
 
 
 async def set_revision(database_url, revision):

@@ -23,8 +23,12 @@ log = get_logger(__name__)
 _LOCK_KEY = 7_236_450_112
 
 
-# SQLite has no such lock. A migration waits this long for that of another process, in seconds.
+# In milliseconds. A change of a table waits for the transactions that use it, and all others wait behind it. So
+# the migration gives up after this time and starts again.
+_TABLE_LOCK_MS = 3_000
+# Time until a migration fails that finds a table, or an SQLite database, locked each time, in seconds.
 _LOCKED_SECONDS = 300.0
+_LOCKED_PAUSE_SECONDS = 0.5
 
 
 async def migrate(database_url: str, revision: str = "head") -> None:
@@ -44,8 +48,7 @@ async def migrate(database_url: str, revision: str = "head") -> None:
     make_folder(database_url)
     engine = open_migration_engine(database_url)
     try:
-        async with asyncio.timeout(_LOCKED_SECONDS if engine.dialect.name == "sqlite" else None):
-            await _migrate_once_unlocked(engine, revision)
+        await _migrate_once_unlocked(engine, revision)
     except DATABASE_ERRORS as error:
         raise translate(error) from None
     finally:
@@ -69,15 +72,16 @@ async def check_schema(database: Database) -> None:
 
 
 async def _migrate_once_unlocked(engine: AsyncEngine, revision: str) -> None:
-    """Migrates once no other process has locked the database, if it is of SQLite."""
+    """Migrates, from the start again if another transaction holds what the migration must lock."""
+    deadline = asyncio.get_running_loop().time() + _LOCKED_SECONDS
     while True:
         try:
             async with engine.begin() as connection:
                 return await connection.run_sync(_upgrade, revision)
         except DATABASE_ERRORS as error:
-            if engine.dialect.name != "sqlite" or not is_repeatable(error):
+            if not is_repeatable(error) or asyncio.get_running_loop().time() > deadline:
                 raise
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(_LOCKED_PAUSE_SECONDS)
 
 
 def _newest() -> str:
@@ -112,6 +116,7 @@ def _upgrade(connection: Connection, revision: str) -> None:
         for setting in ("lock_timeout", "statement_timeout"):
             connection.execute(text(f"SET LOCAL {setting} = 0"))
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK_KEY})
+        connection.execute(text(f"SET LOCAL lock_timeout = {_TABLE_LOCK_MS}"))
     present, newest = _revision(connection), _newest()
     if _is_newer(present, newest):
         # The image was rolled back. The versions that may do so are in deploy/upgrading.md.
