@@ -23,8 +23,8 @@ log = get_logger(__name__)
 _LOCK_KEY = 7_236_450_112
 
 
-# In milliseconds. A change of a table waits for the transactions that use it, and all others wait behind it. So
-# the migration gives up after this time and starts again.
+# In milliseconds. A change of a table waits for the transactions that use it, and all others wait behind it.
+# So the migration gives up after this time and starts again.
 _TABLE_LOCK_MS = 3_000
 # Time until a migration fails that finds a table, or an SQLite database, locked each time, in seconds.
 _LOCKED_SECONDS = 300.0
