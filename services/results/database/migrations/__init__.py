@@ -21,8 +21,6 @@ log = get_logger(__name__)
 
 # Any fixed number. The advisory lock serialises migrations of one PostgreSQL database.
 _LOCK_KEY = 7_236_450_112
-
-
 # In milliseconds. A change of a table waits for the transactions that use it, and all others wait behind it.
 # So the migration gives up after this time and starts again.
 _TABLE_LOCK_MS = 3_000
