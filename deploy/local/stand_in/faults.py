@@ -1,7 +1,7 @@
 """Faults that the stand-in injects on demand."""
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,6 +19,10 @@ class Fault:
         retry_after: Value of Retry-After, in seconds or as a date.
         text: Text of the model's message, in an otherwise normal response.
         body: Complete body, sent unchanged, such as broken JSON.
+        headers: Further headers of a response with a body.
+        raw: Parts of a text that is sent in place of an HTTP response. Then the connection is closed.
+        pause_seconds: Pause after each part of ``raw``.
+        reset: Whether the connection is reset after ``raw``, and not closed.
         hang: Whether the call never gets a response.
         hang_seconds: Seconds until a hang ends and the connection is closed. If None, the caller must end it.
         disconnect: Whether the connection is closed without a response.
@@ -29,7 +33,11 @@ class Fault:
     message: str = "an injected failure of the stand-in"
     retry_after: str | None = None
     text: str | None = None
-    body: str | None = None
+    body: str | bytes | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    raw: Sequence[str] = ()
+    pause_seconds: float = 0.0
+    reset: bool = False
     hang: bool = False
     hang_seconds: float | None = None
     disconnect: bool = False
@@ -50,7 +58,7 @@ class Fault:
         """Outcome of a call with this fault, see ``LoggedCall``."""
         if self.hang:
             return HUNG
-        if self.disconnect:
+        if self.disconnect or self.raw:
             return RESET
         if self.body is not None and self.status < 400:
             return BROKEN_BODY
@@ -113,6 +121,8 @@ class Behaviour:
         fail_every: Fault of every n-th call.
         every: The n of ``fail_every``. 0 turns it off.
         fail_randomly: Random faults. None turns them off.
+        scripts: Faults of the calls of a model, by its name, one each. None stands for a normal response. The
+            last one repeats. A model with a script has no other faults.
     """
 
     latency_ms: float = 0.0
@@ -123,6 +133,7 @@ class Behaviour:
     fail_every: Fault = field(default_factory=lambda: Fault(status=500))
     every: int = 0
     fail_randomly: RandomFaults | None = None
+    scripts: dict[str, list[Fault | None]] = field(default_factory=dict)
 
     def update(self, control: dict[str, Any]) -> None:
         """Sets the fields that a JSON object names and keeps the others.
@@ -147,28 +158,30 @@ class Behaviour:
                     self.fail_next = [Fault.from_json(fault) for fault in value]
                 case "fail_when_contains":
                     self.fail_when_contains = {text: Fault.from_json(fault) for text, fault in value.items()}
-                case "hang_when_contains":
-                    self.fail_when_contains |= {text: Fault(hang=True) for text in value}
-                case "answer_when_contains":
-                    self.fail_when_contains |= {
-                        text: Fault(text=response) for text, response in value.items()
-                    }
+                case "hang_when_contains" | "answer_when_contains":
+                    self.fail_when_contains |= _short_forms(value)
                 case "fail_all":
                     self.fail_all = Fault.from_json(value) if value else None
                 case "fail_every":
                     self.fail_every = Fault.from_json(value)
+                case "scripts":
+                    self.scripts = {model: _read_script(faults) for model, faults in value.items()}
                 case "fail_randomly":
                     self.fail_randomly = RandomFaults.from_json(value) if value else None
                 case _:
                     raise ValueError(f"unknown field {name}")
 
-    def fault(self, body: str, call_number: int) -> Fault | None:
+    def fault(self, body: str, call_number: int, model: str = "") -> Fault | None:
         """Returns the fault of a call, or None for a normal response.
 
         Args:
             body: Body of the request.
             call_number: Number of the call, from 1.
+            model: Model of the call.
         """
+        script = self.scripts.get(model)
+        if script:
+            return script.pop(0) if len(script) > 1 else script[0]
         if self.fail_next:
             return self.fail_next.pop(0)
         for text, fault in self.fail_when_contains.items():
@@ -179,3 +192,13 @@ class Behaviour:
         if self.every and call_number % self.every == 0:
             return self.fail_every
         return self.fail_randomly.draw() if self.fail_randomly is not None else None
+
+
+def _read_script(faults: Sequence[dict[str, Any] | None]) -> list[Fault | None]:
+    return [None if fault is None else Fault.from_json(fault) for fault in faults]
+
+
+def _short_forms(value: list[str] | dict[str, str]) -> dict[str, Fault]:
+    if isinstance(value, dict):
+        return {text: Fault(text=response) for text, response in value.items()}
+    return {text: Fault(hang=True) for text in value}

@@ -1,6 +1,8 @@
 """The stand-in's HTTP server."""
 
 import asyncio
+import socket
+import struct
 from typing import Any
 
 import orjson
@@ -96,7 +98,7 @@ class StandIn:
     ) -> web.StreamResponse:
         behaviour = self.behaviour
         call_number = self.counts.call_count
-        fault = behaviour.fault(body.decode(), call_number)
+        fault = behaviour.fault(body.decode(), call_number, str(chat.get("model")))
         if behaviour.latency_ms:
             await asyncio.sleep(behaviour.latency_ms / 1000)
         if fault is None and str(chat.get("model")).startswith("unknown"):
@@ -135,6 +137,8 @@ class StandIn:
 
 
 async def _misbehave(request: web.Request, fault: Fault, call: LoggedCall) -> web.Response:
+    if fault.raw:
+        await _send_raw(request, fault)
     if fault.hang:
         await _hang(fault, call)
     call.finish(fault.outcome)
@@ -144,16 +148,30 @@ async def _misbehave(request: web.Request, fault: Fault, call: LoggedCall) -> we
     if fault.retry_after is not None:
         headers["retry-after"] = fault.retry_after
     if fault.body is not None:
-        return web.Response(
-            text=fault.body, status=fault.status, headers=headers, content_type="application/json"
-        )
+        body = fault.body.encode() if isinstance(fault.body, str) else fault.body
+        headers = {"server": NAME, "content-type": "application/json", **headers, **fault.headers}
+        return web.Response(body=body, status=fault.status, headers=headers)
     error = {
         "message": fault.message,
         "type": fault.code or "stand_in_error",
         "param": None,
         "code": fault.code,
     }
-    return _json({"error": error}, fault.status, headers)
+    return _json({"error": error}, fault.status, {**headers, **fault.headers})
+
+
+async def _send_raw(request: web.Request, fault: Fault) -> None:
+    transport = request.transport
+    for part in fault.raw:
+        if transport is not None and not transport.is_closing():
+            transport.write(part.encode("latin-1"))
+            await asyncio.sleep(fault.pause_seconds)
+    if transport is None or fault.hang:
+        return
+    if fault.reset:
+        linger = struct.pack("ii", 1, 0)  # the close sends RST, not FIN
+        transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+    transport.close()
 
 
 async def _hang(fault: Fault, call: LoggedCall) -> None:

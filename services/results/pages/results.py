@@ -18,13 +18,13 @@ _ROUND = "SELECT p.round FROM job_progress p WHERE p.job_id = :job_id AND p.tena
 _RESULTS = """
 SELECT e.item_index, e.state, e.output, e.output_bytes, e.error_reason, e.error_message, e.attempt_count,
     e.call_count, e.input_tokens, e.output_tokens, e.cached_tokens, e.cost_micros, e.finish_time,
-    e.failed_attempts, e.error_detail
+    e.failed_attempts, e.error_detail, e.answered_models
 FROM ROWS(k: item_index bigint, round bigint) CROSS JOIN results e
 WHERE e.job_id = :job_id AND e.item_index = k.item_index AND e.round = k.round"""
 # Bytes of the texts of a result. Those of its error are an upper bound.
 TEXT_BYTES = (
     "e.output_bytes + 4 * length(e.error_message) + 4 * length(e.error_detail) + length(e.failed_attempts)"
-    " AS text_bytes"
+    " + 4 * length(e.answered_models) AS text_bytes"
 )
 _KEYS = f"""
 SELECT e.item_index, e.round, {TEXT_BYTES} FROM results e

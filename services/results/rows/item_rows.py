@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from services.results.database.transaction import Transaction
+from services.results.rules.facts import JobFacts
 
 _USAGE = (
     "call_count bigint, input_tokens bigint, output_tokens bigint, cached_tokens bigint, cost_micros bigint"
@@ -29,7 +30,9 @@ class NewResult(NamedTuple):
     Attributes:
         round: Round of the result: the job's round for a failure, 0 for a success.
         current_round: The job's round.
+        next_round: The round that a retry of the job prepares; 0 if none.
         failed_attempts: Text in the form of ``rows.failed_attempts``.
+        answered_models: Names, one on each line.
     """
 
     job_id: str
@@ -51,6 +54,8 @@ class NewResult(NamedTuple):
     finish_time: int
     failed_attempts: str = ""
     error_detail: str = ""
+    answered_models: str = ""
+    next_round: int = 0
 
 
 class Attempts(NamedTuple):
@@ -76,6 +81,7 @@ class Attempts(NamedTuple):
     failed_attempts: str = ""
     work_time: int = 0
     error_detail: str = ""
+    answered_models: str = ""
 
     @property
     def usage(self) -> Usage:
@@ -102,15 +108,16 @@ class ItemRange(NamedTuple):
 # reads all results at every call until the table is analysed again.
 _INSERT = f"""
 INSERT INTO results (job_id, item_index, round, seq, state, output, output_bytes, error_reason,
-    error_message, attempt_count, {_USAGE_NAMES}, finish_time, failed_attempts, error_detail)
+    error_message, attempt_count, {_USAGE_NAMES}, finish_time, failed_attempts, error_detail,
+    answered_models)
 SELECT r.job_id, r.item_index, r.round, r.seq, r.state, r.output, r.output_bytes, r.error_reason,
     r.error_message, r.attempt_count, r.call_count, r.input_tokens, r.output_tokens, r.cached_tokens,
-    r.cost_micros, r.finish_time, r.failed_attempts, r.error_detail
+    r.cost_micros, r.finish_time, r.failed_attempts, r.error_detail, r.answered_models
 FROM ROWS(r: job_id text, item_index bigint, round bigint, current_round bigint, seq bigint, state bigint,
     output text, output_bytes bigint, error_reason text, error_message text, attempt_count bigint, {_USAGE},
-    finish_time bigint, failed_attempts text, error_detail text)
+    finish_time bigint, failed_attempts text, error_detail text, answered_models text, next_round bigint)
 WHERE (SELECT 1 FROM results e WHERE e.job_id = r.job_id AND e.item_index = r.item_index
-       AND e.round IN (0, r.current_round) LIMIT 1) IS NULL
+       AND e.round IN (0, r.current_round, r.next_round) LIMIT 1) IS NULL
 ON CONFLICT DO NOTHING RETURNING job_id, item_index"""
 _RANGES = "ROWS(k: job_id text, round bigint, first_index bigint, end_index bigint)"
 _FINISHED = f"""
@@ -124,15 +131,34 @@ _SAVE_ATTEMPTS = f"""
 INSERT INTO item_attempts ({", ".join(Attempts._fields)}) SELECT {", ".join(Attempts._fields)}
 FROM ROWS(attempted: job_id text, item_index bigint, round bigint, attempt_count bigint, due_time bigint,
     {_USAGE}, error_reason text, error_message text, failed_attempts text, work_time bigint,
-    error_detail text) WHERE true
+    error_detail text, answered_models text) WHERE true
 ON CONFLICT (job_id, item_index) DO UPDATE SET
 {", ".join(f"{name} = excluded.{name}" for name in Attempts._fields[2:])}"""
+
+# The latest first: rows of earlier rounds, and failures carried into this one, have a lower seq.
+_LATEST_ERRORS = """
+SELECT e.error_reason, e.error_message FROM results e
+WHERE e.job_id = :job_id AND e.item_index >= 0 AND e.seq <= :seq AND e.round = :round
+ORDER BY e.seq DESC, e.item_index DESC LIMIT :limit"""
 
 
 async def insert_results(tx: Transaction, results: Sequence[NewResult]) -> set[tuple[str, int]]:
     """Inserts results of items that have none. Returns the items (job id, item index) that it inserted."""
     rows: Sequence[Row[Any]] = await tx.run(_INSERT, r=results) if results else []
     return {(row.job_id, row.item_index) for row in rows}
+
+
+async def read_latest_errors(tx: Transaction, job: JobFacts, limit: int) -> set[tuple[str, str]]:
+    """Returns the distinct errors (reason, message) of the failures recorded last in the current round.
+
+    Args:
+        tx: The transaction.
+        job: A locked job. Results with a seq above its own, which this transaction inserted, are left out.
+        limit: Number of failures to read.
+    """
+    plain = {"job_id": job.job_id, "seq": job.seq, "round": job.round, "limit": limit}
+    rows: Sequence[Row[Any]] = await tx.run(_LATEST_ERRORS, plain) if limit else []
+    return {(row.error_reason, row.error_message) for row in rows}
 
 
 async def read_finished(tx: Transaction, ranges: Sequence[ItemRange]) -> set[tuple[str, int]]:
@@ -152,8 +178,3 @@ def save_attempts(tx: Transaction, attempts: Iterable[Attempts]) -> None:
     rows = list({(entry.job_id, entry.item_index): entry for entry in attempts}.values())
     if rows:
         tx.later(_SAVE_ATTEMPTS, attempted=rows)
-
-
-async def delete_attempts(tx: Transaction, job_id: str) -> None:
-    """Deletes all attempts of a job."""
-    await tx.run("DELETE FROM item_attempts WHERE job_id = :job_id", {"job_id": job_id})

@@ -20,13 +20,14 @@ _OF_JOBS = (
     "job_timeout",
     "worker_options",
 )
+_TEXTS = ("error_reason", "error_message", "error_detail", "answered_models")
 _BOOLEANS = ("upload_open", "leasable", "has_deferrals")
 _NAMES = tuple(field.name for field in fields(JobFacts))
 COLUMNS = ", ".join(f"j.{name}" if name in _OF_JOBS else f"p.{name}" for name in _NAMES)
 
 # Columns that a transition may change, with their types.
 _CHANGING = {
-    name: "boolean" if name in _BOOLEANS else "text" if name.startswith("error_") else "bigint"
+    name: "boolean" if name in _BOOLEANS else "text" if name in _TEXTS else "bigint"
     for name in _NAMES
     if name not in (*_OF_JOBS, "job_id", "tenant", "job_class")
 }
@@ -54,6 +55,10 @@ WHERE p.job_id IN (
                           AND e.expire_time IS NOT NULL AND e.stopping_to = 0 AND e.finish_time IS NULL
                           ORDER BY e.expire_time LIMIT :limit) d)
 ORDER BY p.job_id FOR UPDATE OF p SKIP LOCKED"""
+
+_LOCK_PREPARING = f"""
+SELECT {COLUMNS}, NOW() AS now FROM job_progress p JOIN jobs j ON j.job_id = p.job_id
+WHERE p.next_round > 0 ORDER BY p.job_id LIMIT 1 FOR UPDATE OF p SKIP LOCKED"""
 
 _SAVE = f"""
 UPDATE job_progress SET {", ".join(f"{name} = moved.{name}" for name in _CHANGING)}
@@ -115,6 +120,11 @@ async def lock_due_jobs(tx: Transaction, limit: int) -> dict[str, JobFacts]:
         limit: Maximum jobs of each of the three groups.
     """
     return {row.job_id: job_of(row) for row in await tx.run(_LOCK_DUE, {"limit": limit})}
+
+
+async def lock_preparing_job(tx: Transaction) -> dict[str, JobFacts]:
+    """Locks and returns a job with a retry to prepare, if there is one; skips locked jobs."""
+    return {row.job_id: job_of(row) for row in await tx.run(_LOCK_PREPARING)}
 
 
 def save_jobs(tx: Transaction, jobs: Iterable[JobFacts]) -> None:

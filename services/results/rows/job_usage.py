@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from services.results.database.transaction import Transaction
 from services.results.rows.item_rows import Attempts, ItemRange, NewResult, Usage, read_attempts
 from services.results.rules.facts import JobFacts
+from services.shared.answered_models import merge_models
 
 
 async def count_results(
@@ -48,5 +49,12 @@ async def _count(
             # A result of a lost lease knows less than the attempts made since: never subtract counted usage.
             added = max(0, getattr(entry, count) - getattr(before, count))
             setattr(job, count, getattr(job, count) + added)
+        if entry.answered_models and entry.answered_models != job.answered_models:
+            job.answered_models = join_models(job.answered_models, entry.answered_models)
         costs[name] = max(0, entry.cost_micros - before.cost_micros)
     return costs
+
+
+def join_models(*texts: str) -> str:
+    """Returns the names of models in several texts as one, one on each line."""
+    return "\n".join(merge_models(*(text.split("\n") for text in texts)))

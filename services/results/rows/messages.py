@@ -14,6 +14,7 @@ from services.results.rows.failed_attempts import decode_attempts
 from services.results.rows.item_rows import Usage
 from services.results.rows.job_options import decode_worker_options
 from services.results.rules.facts import ChunkFacts, JobFacts
+from services.shared.answered_models import merge_models
 from services.shared.job_states import TERMINAL_STATES
 from services.stubs.results.v1 import results_pb2
 
@@ -113,19 +114,25 @@ def options_message(job: JobFacts) -> jobs_pb2.JobOptions:
 
 
 def usage_message(used: Any) -> jobs_pb2.Usage:
-    """Returns the usage of a row, job or tuple with these counts."""
+    """Returns the usage of a row, job or tuple with these counts and models."""
     return jobs_pb2.Usage(
         call_count=used.call_count,
         input_tokens=used.input_tokens,
         output_tokens=used.output_tokens,
         cached_tokens=used.cached_tokens,
         cost_micros=used.cost_micros,
+        answered_models=used.answered_models.split("\n") if used.answered_models else (),
     )
 
 
 def usage_of(message: jobs_pb2.Usage) -> Usage:
     """Returns the usage of a message, each count at least 0 and small enough to be summed."""
     return Usage(**{name: max(0, min(getattr(message, name), MAX_COUNT)) for name in Usage._fields})
+
+
+def models_of(message: jobs_pb2.Usage) -> str:
+    """Returns the models that a usage shows, one on each line."""
+    return "\n".join(merge_models(message.answered_models)) if message.answered_models else ""
 
 
 def result_message(row: Row[Any]) -> jobs_pb2.Result:

@@ -91,7 +91,7 @@ def _leased_item(index: int, text: str, attempts: Attempts | None) -> results_pb
         item_index=index,
         input=text,
         attempt_count=attempts.attempt_count,
-        usage=usage_message(attempts.usage),
+        usage=usage_message(attempts),
         failed_attempts=decode_attempts(attempts.failed_attempts),
         work_time=duration(attempts.work_time),
     )

@@ -106,6 +106,7 @@ def _worker_lost(
         error_message=error.message,
         attempt_count=attempt_count,
         **usage._asdict(),
+        answered_models=attempts.answered_models if attempts else "",
         finish_time=transition.now,
         failed_attempts=encode_failure(earlier, attempt_count, error),
     )

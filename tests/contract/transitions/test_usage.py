@@ -79,3 +79,23 @@ async def test_what_one_round_has_used_stays_in_the_usage_of_the_next(store):
     assert not again.items[0].usage.call_count
     await worker.succeed(again)
     assert await usage(store, job) == 2
+
+
+async def test_models_that_answered_for_another_one_are_those_of_the_items_and_of_the_job(store):
+    job = await store.create(items=2)
+    worker = await store.worker()
+    first, second = await worker.lease_all()
+    deferral = store.deferral_of(first, [0], delay_ms=0)
+    deferral.deferrals[0].usage.CopyFrom(used_by("m-1", "m-2"))
+    await worker.record(deferral)
+    (first,) = await worker.lease_all()
+    assert list(first.items[0].usage.answered_models) == ["m-1", "m-2"]
+    await worker.record(store.record_of(first, output="1", usage=used_by("m-2")))
+    await worker.record(store.record_of(second, output="1", usage=used_by("m-3", "m-4", "m-5")))
+    shown = [list(result.usage.answered_models) for result in (await store.results(job.job_id)).results]
+    assert shown == [["m-2"], ["m-3", "m-4", "m-5"]]
+    assert (await store.get(job.job_id)).usage.answered_models == ["m-1", "m-2", "m-3", "m-4"]
+
+
+def used_by(*models):
+    return jobs_pb2.Usage(call_count=1, answered_models=models)

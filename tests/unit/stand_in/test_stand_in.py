@@ -192,3 +192,22 @@ async def test_the_log_distinguishes_a_hang_from_a_slow_answer_when_the_caller_d
         while (await caller.get("/calls"))["broken_off_count"] < 2:
             await asyncio.sleep(0.001)
     assert [call[4] for call in (await caller.get("/call-log"))["calls"]] == ["broken_off", "hung"]
+
+
+async def test_a_model_has_a_script_whose_last_line_repeats(caller):
+    faults = [{"status": 429}, None, {"status": 500, "body": "gone", "headers": {"x-a": "b"}}]
+    assert await caller.control(scripts={"m-1": faults}, fail_all={"status": 503}) == 200
+    statuses = []
+    for _ in range(4):
+        with contextlib.suppress(aiohttp.ContentTypeError, ValueError):
+            statuses.append((await caller.ask("x", model="m-1"))[0])
+    assert statuses == [429, 200]
+    assert (await caller.ask("x", model="m-2"))[0] == 503
+
+
+async def test_parts_are_sent_in_place_of_a_response(caller):
+    parts = ["HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n", '{"a":', " 1}"]
+    await caller.control(fail_next=[{"raw": parts}, {"raw": ["HTTP/1.1 200 OK\r\n"], "reset": True}])
+    assert await caller.ask("x") == (200, {"a": 1})
+    with pytest.raises(aiohttp.ClientError):
+        await caller.ask("x")

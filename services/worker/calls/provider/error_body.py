@@ -1,4 +1,4 @@
-"""Reads the provider's own words from the body of an error response."""
+"""Reads the provider's own words from the body of an error response, or of an answer without a completion."""
 
 import re
 from typing import Any, NamedTuple
@@ -7,6 +7,14 @@ import orjson
 
 # Part of a message that is read. Messages are cut further before they are shown.
 _MAX_CHARACTERS = 2_000
+_MAX_FIELDS = 12
+# Text of the model in a body that cannot be decoded. It belongs to the item and is not shown.
+_MODEL_TEXT = re.compile(
+    r'("(?:\w*text|content|response|output|completion|answer|arguments|thinking|reasoning\w*)"\s*:\s*")'
+    r'(?:[^"\\]|\\.)*',
+    re.DOTALL,
+)
+_REASONS = ("finish_reason", "native_finish_reason", "stop_reason")
 _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 
 
@@ -46,6 +54,46 @@ def read_error_body(body: object) -> ErrorBody:
     if isinstance(value, str):
         return ErrorBody(message=_cut(value))
     return _read_object(value) if isinstance(value, dict) else ErrorBody()
+
+
+def read_answer_words(response: object, body: bytes) -> str:
+    """Returns what a response with status 200 says about its lack of a completion.
+
+    For a choice, these are its reasons and its refusal, and the names and sizes of the other fields of its
+    message. The model's text is left out. Otherwise they are the beginning of the body.
+
+    Args:
+        response: Decoded body. None if it is not JSON.
+        body: The body itself.
+    """
+    choices = response.get("choices") if isinstance(response, dict) else None
+    choice = choices[0] if isinstance(choices, list) and choices else choices
+    if isinstance(choice, dict) and choice:
+        return _cut(_describe_choice(choice))
+    text = _read_text(body)
+    return _MODEL_TEXT.sub(r"\1...", text) or f"the body has {len(body)} bytes and no text"
+
+
+def _describe_choice(choice: dict[str, Any]) -> str:
+    parts = [f"{name} {_word(choice[name]) or _size(choice[name])}" for name in _REASONS if name in choice]
+    message = choice.get("message") or choice.get("delta")
+    fields = message if isinstance(message, dict) else {"message": message}
+    shown = [(str(name)[:40], value) for name, value in fields.items() if name != "role"]
+    parts += [f"{name} {_size(value)}" for name, value in shown[:_MAX_FIELDS]]
+    filters = choice.get("content_filter_results")
+    if isinstance(filters, dict):
+        hits = [name for name, found in filters.items() if isinstance(found, dict) and found.get("filtered")]
+        parts += [f"filtered for {name}" for name in hits]
+    refusal = fields.get("refusal")
+    return ", ".join(parts) + (f": {refusal}" if isinstance(refusal, str) and refusal else "")
+
+
+def _size(value: Any) -> str:
+    if isinstance(value, str):
+        return f"({len(value)} characters)"
+    if isinstance(value, list | dict):
+        return f"({len(value)} parts)"
+    return "null" if value is None else f"({type(value).__name__})"
 
 
 def _read_object(value: dict[str, Any]) -> ErrorBody:

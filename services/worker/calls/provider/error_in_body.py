@@ -7,7 +7,10 @@ _STATUS = re.compile(r"[45]\d\d")
 _STATUS_FIELDS = ("code", "status", "status_code", "statusCode", "http_status", "type")
 _STATUSES = {
     "api_error": 500,
+    "apitimeouterror": 504,
     "authentication_error": 401,
+    "authenticationerror": 401,
+    "badrequesterror": 400,
     "billing_error": 402,
     "billing_hard_limit_reached": 429,
     "billing_not_active": 429,
@@ -19,19 +22,24 @@ _STATUSES = {
     "internal": 500,
     "internal_error": 500,
     "internal_server_error": 500,
+    "internalservererror": 500,
     "invalid_api_key": 401,
     "invalid_argument": 400,
     "invalid_request_error": 400,
     "model_not_found": 404,
+    "notfounderror": 404,
     "overloaded_error": 529,
     "permission_denied": 403,
     "permission_error": 403,
+    "permissiondeniederror": 403,
     "rate_limit_error": 429,
     "rate_limit_exceeded": 429,
+    "ratelimiterror": 429,
     "requests": 429,
     "resource_exhausted": 429,
     "server_error": 500,
     "service_unavailable": 503,
+    "serviceunavailableerror": 503,
     "timeout": 504,
     "timeout_error": 504,
     "tokens": 429,
@@ -60,7 +68,11 @@ def find_error(response: Any) -> ErrorInBody | None:
         response: Decoded body, of any form.
     """
     error = _error_of(response)
-    return None if error is None else ErrorInBody(_status_of(error), error)
+    if error is None:
+        return None
+    while isinstance(error, dict) and isinstance(error.get("error"), dict) and error["error"]:
+        error = error["error"]
+    return ErrorInBody(_status_of(error) or _status_of(response), error)
 
 
 def _error_of(response: Any) -> Any:

@@ -33,6 +33,7 @@ class FaultLog:
         kind: str = "",
         code: str = "",
         detail: str | None = None,
+        cause: str = "",
     ) -> None:
         """Logs a fault, unless one of its cause was logged within the last minute.
 
@@ -42,13 +43,14 @@ class FaultLog:
             kind: The provider's type of the error, without secrets.
             code: The provider's code of the error, without secrets.
             detail: The provider's own words, without secrets and the item's text.
+            cause: Further part of the cause, which is not logged.
         """
-        now, cause = self._clock(), (reason, status, kind, code)
-        if now - self._log_times.get(cause, float("-inf")) < _PAUSE_SECONDS:
+        now, name = self._clock(), (reason, status, kind, code, cause)
+        if now - self._log_times.get(name, float("-inf")) < _PAUSE_SECONDS:
             return
         if len(self._log_times) >= _MAX_CAUSES:
             self._log_times.clear()
-        self._log_times[cause] = now
+        self._log_times[name] = now
         log.warning(
             "provider_fault",
             provider=self._provider_name,

@@ -36,7 +36,7 @@ from typing import TypeVar
 
 from headrace.kinds import ItemFailedError, JobRefusedError, Message, RetryableError
 from headrace.reasons import ErrorReason
-from services.worker.calls.provider.error_body import ErrorBody, read_error_body
+from services.worker.calls.provider.error_body import ErrorBody, read_answer_words, read_error_body
 from services.worker.calls.provider.fault_log import FaultLog
 from services.worker.calls.provider.masking import mask_prompt, mask_secrets
 from services.worker.calls.provider.profiles import Action, Profile
@@ -114,10 +114,33 @@ class Faults:
         if wrong_url is not None and (status < 300 or rule.reason in _URL_REASONS):
             error: RetryableError | ItemFailedError = wrong_url
         else:
-            error = _make_error(rule, status, words, read_retry_after(headers))
+            error = _make_error(rule, status, words, read_retry_after(headers, body))
         words = self._mask(words, messages)
         error.detail = _describe(words)
         self._log.note(error.reason, status=status, kind=words.type, code=words.code, detail=error.detail)
+        return error
+
+    def of_answer(
+        self,
+        error: E,
+        status: int,
+        response: object,
+        body: bytes,
+        messages: Sequence[Message],
+    ) -> E:
+        """Logs and returns the error of an answer without a completion, with the provider's words as detail.
+
+        Args:
+            error: Error of the answer.
+            status: HTTP status of the response.
+            response: Decoded body. None if it is not JSON.
+            body: The body itself.
+            messages: The chat of the call, which is masked in the provider's words.
+        """
+        words = self._mask(ErrorBody(message=read_answer_words(response, body)), messages)
+        error.detail = _describe(words)
+        # The message names the finish_reason: each one is a cause of its own.
+        self._log.note(error.reason, status=status, detail=error.detail, cause=error.message)
         return error
 
     def noted(self, error: E) -> E:
@@ -139,6 +162,18 @@ def timeout_fault() -> RetryableError:
     return RetryableError(ErrorReason.PROVIDER_TIMEOUT, "the provider did not respond in time")
 
 
+def redirect_fault() -> RetryableError:
+    """Returns the error for a call that was redirected again and again."""
+    return RetryableError(
+        ErrorReason.PROVIDER_ERROR, "the provider redirects the call without end; check OPENAI_BASE_URL"
+    )
+
+
+def unreadable_fault() -> RetryableError:
+    """Returns the error for a response that breaks the rules of HTTP."""
+    return RetryableError(ErrorReason.BROKEN_ANSWER, "the provider's response cannot be read")
+
+
 def connection_fault(
     message: str = "the provider cannot be reached, or the connection broke", *, is_reachable: bool = True
 ) -> ProviderDownError:
@@ -149,6 +184,13 @@ def connection_fault(
         is_reachable: False if no connection was made.
     """
     return ProviderDownError(ErrorReason.PROVIDER_UNREACHABLE, message, is_reachable=is_reachable)
+
+
+def as_provider_down(error: RetryableError) -> ProviderDownError:
+    """Returns an error that a handler made of those of its calls, as one of a provider that is down."""
+    found = ProviderDownError(error.reason, error.message, error.retry_after)
+    found.detail = error.detail
+    return found
 
 
 def _make_error(

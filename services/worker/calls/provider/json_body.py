@@ -12,6 +12,10 @@ _TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _CHARSET = re.compile(r'charset="?([\w-]+)', re.IGNORECASE)
 _EVENT = "data:"
+# A stream of events. Comments and other fields may come before its first data.
+_STREAM = re.compile(r"\s*(?:(?::|event:|id:|retry:)[^\r\n]*\s+)*data:")
+# Fields of a part of a stream, and the field of the message that they are joined to.
+_PARTS = (("content", "content"), ("text", "content"), ("refusal", "refusal"))
 _LENIENT = json.JSONDecoder(strict=False)  # reads NaN, Infinity and line breaks inside texts
 
 
@@ -33,7 +37,7 @@ def read_json(body: bytes, content_type: str = "") -> Any:
         return orjson.loads(body)
     except orjson.JSONDecodeError:
         text = _decode(body, content_type)
-    if text.lstrip().startswith(_EVENT):
+    if _STREAM.match(text):
         return _join_events(text)
     value = _read_object(text)
     return _find_usage(text) if value is None else value
@@ -76,21 +80,33 @@ def _join_events(text: str) -> Any:
     lines = [line.strip() for line in text.splitlines()]
     chunks = [_read_object(line) for line in lines if line.startswith(_EVENT)]
     joined: dict[str, Any] = {"choices": []}
-    parts: list[str] = []
-    reason = None
+    choices: list[dict[str, Any]] = []
     for chunk in chunks:
-        if not isinstance(chunk, dict):
-            continue
-        joined |= {name: value for name, value in chunk.items() if value and name != "choices"}
-        choices = chunk.get("choices")
-        choice = choices[0] if isinstance(choices, list) and choices else None
-        if isinstance(choice, dict):
-            delta = choice.get("delta")
-            content = delta.get("content") if isinstance(delta, dict) else None
-            parts.append(content if isinstance(content, str) else "")
-            reason = choice.get("finish_reason") or reason
-    if parts:
-        joined["choices"] = [{"message": {"content": "".join(parts)}, "finish_reason": reason}]
+        if isinstance(chunk, dict):
+            joined |= {name: value for name, value in chunk.items() if value and name != "choices"}
+            found = chunk.get("choices")
+            first = found[0] if isinstance(found, list) and found else None
+            choices += [first] if isinstance(first, dict) else []
+    if choices:
+        joined["choices"] = [_join_choices(choices)]
+    return joined
+
+
+def _join_choices(choices: list[dict[str, Any]]) -> dict[str, Any]:
+    """Returns one choice with the content, the refusal and the finish_reason of its parts."""
+    message: dict[str, Any] = {}
+    for choice in choices:
+        delta = choice.get("delta") or choice.get("message") or choice
+        for name, target in _PARTS:
+            part = delta.get(name) if isinstance(delta, dict) else None
+            if part is not None:
+                message.setdefault(target, []).append(part)
+    for name, parts in message.items():
+        if all(isinstance(part, str) for part in parts):
+            message[name] = "".join(parts)
+    joined: dict[str, Any] = {"message": message, "finish_reason": None}
+    for choice in choices:
+        joined |= {name: choice[name] for name in ("finish_reason", "error") if choice.get(name)}
     return joined
 
 

@@ -6,31 +6,40 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import aiohttp
+from aiohttp.http_exceptions import ContentEncodingError
 from multidict import CIMultiDict
 from yarl import URL
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, Message, RetryableError
-from headrace.reasons import ErrorReason
+from headrace.kinds import Completion, ItemFailedError, Message, RetryableError
 from services.worker.calls.provider.connection_faults import connection_error, proxy_fault
 from services.worker.calls.provider.endpoint import Endpoint, host_of, read_endpoint, secrets_of
 from services.worker.calls.provider.error_in_body import find_error
 from services.worker.calls.provider.fault_log import FaultLog
-from services.worker.calls.provider.faults import Faults, timeout_fault
+from services.worker.calls.provider.faults import Faults, redirect_fault, timeout_fault, unreadable_fault
 from services.worker.calls.provider.json_body import read_json
 from services.worker.calls.provider.profiles import Profiles, read_profiles
-from services.worker.calls.provider.provider import UNKNOWN_COST_MICROS, CompletionRequest
+from services.worker.calls.provider.provider import UNKNOWN_COST_MICROS, CompletionRequest, RequestForm
 from services.worker.calls.provider.proxies import find_proxy
 from services.worker.calls.provider.remaining import read_remaining
-from services.worker.calls.provider.request_body import RequestEncoder
+from services.worker.calls.provider.requests import (
+    FixedPart,
+    RequestEncoder,
+    RequestForms,
+    refuses_schema,
+    with_remedy,
+)
 from services.worker.calls.provider.response import read_completion
 from services.worker.calls.provider.tls import open_ssl_context
-from services.worker.calls.provider.usage import read_tokens
+from services.worker.calls.provider.usage import note_model, read_tokens
 from services.worker.calls.provider.wrong_url import find_wrong_url
 
 _CONNECT_TIMEOUT_SECONDS = 10.0
 _KEEPALIVE_SECONDS = 60.0
 _MAX_REDIRECTS = 20
+# A larger body is not a completion. It would fill the memory of the worker.
+_MAX_BODY_BYTES = 32 * 1024 * 1024
+_MAX_JOBS = 1000  # whose headers are kept
 
 
 class OpenAiProvider:
@@ -63,6 +72,7 @@ class OpenAiProvider:
         self._name = host_of(self._base_url)
         self._profile = (profiles or read_profiles()).of(self.name)
         self._encoder = RequestEncoder(self._profile)
+        self._forms = RequestForms(self._encoder, self._api_key, self._base_url, self._profile.headers)
         secrets = secrets_of(self._api_key, self._base_url)
         self._faults = Faults(self._profile, FaultLog(self.name), secrets)
         self._timeout_seconds = timeout_seconds
@@ -77,10 +87,26 @@ class OpenAiProvider:
 
     async def complete(self, request: CompletionRequest, usage: jobs_pb2.Usage) -> Completion:
         """Makes one call. See ``Provider``, and ``faults`` for the error of each failure."""
-        body = self._encoder.encode(request)
+        part = self._encoder.fixed_part(request)
+        if not part.has_schema:
+            return await self._call(request, part, usage)
+        tokens = usage.input_tokens + usage.output_tokens
+        try:
+            return await self._call(request, part, usage)
+        except (RetryableError, ItemFailedError) as error:
+            if usage.input_tokens + usage.output_tokens > tokens or not refuses_schema(error):
+                raise
+            if request.options is not None and request.options.structured_output:
+                raise with_remedy(error) from None
+        self._encoder.leave_out_schema(request)
+        return await self._call(request, self._encoder.fixed_part(request), usage)
+
+    async def _call(self, request: CompletionRequest, part: FixedPart, usage: jobs_pb2.Usage) -> Completion:
+        body = part.encode(request.messages)
         connection = self._open()
         usage.call_count += 1
-        status, headers, content = await self._post(connection, body, request.timeout_seconds)
+        extra = connection.headers_of(request, part.shape.headers)
+        status, headers, content = await self._post(connection, body, extra, request.timeout_seconds)
         if status == 407 and connection.proxy_url is not None:
             raise self._faults.noted(proxy_fault(self.name, status))
         response = read_json(content, headers.get("content-type", ""))
@@ -91,12 +117,20 @@ class OpenAiProvider:
             error = content if response is None else response
             raise self._faults.of_response(status, headers, error, request.messages, wrong_url=wrong_url)
         self._check_error(response, headers, request.messages)
+        note_model(response, request.model, usage)
         if not tokens.is_known:
             usage.cost_micros = UNKNOWN_COST_MICROS
         remaining = read_remaining(headers, tokens.input_tokens + tokens.output_tokens)
         if remaining is not None:
             self._remaining[request.model] = remaining
-        return read_completion(response, tokens)
+        try:
+            return read_completion(response, tokens, null_is_complete=self._profile.null_is_complete)
+        except (RetryableError, ItemFailedError) as error:
+            raise self._faults.of_answer(error, status, response, content, request.messages) from None
+
+    def form_of(self, request: CompletionRequest) -> RequestForm:
+        """Returns the form that a request will have. See ``Provider``."""
+        return self._forms.of(request)
 
     def take_remaining(self, model: str) -> int | None:
         """Returns how many more calls the provider accepts. See ``Provider``."""
@@ -121,7 +155,11 @@ class OpenAiProvider:
             raise self._faults.of_response(found.status or 200, headers, body, messages)
 
     async def _post(
-        self, connection: "_Connection", body: bytes, timeout_seconds: float | None
+        self,
+        connection: "_Connection",
+        body: bytes,
+        extra_headers: Mapping[str, str] | None,
+        timeout_seconds: float | None,
     ) -> tuple[int, Mapping[str, str], bytes]:
         seconds = timeout_seconds or self._timeout_seconds
         try:
@@ -130,23 +168,24 @@ class OpenAiProvider:
                 connection.session.post(
                     connection.url,
                     data=body,
+                    headers=extra_headers,
                     max_redirects=_MAX_REDIRECTS,
                     proxy=connection.proxy_url,
                     proxy_headers=connection.proxy_headers,
                     timeout=_timeout(seconds),
                 ) as response,
             ):
-                return response.status, response.headers, await response.read()
+                return response.status, response.headers, await _read(response)
         except aiohttp.ConnectionTimeoutError as error:  # a TimeoutError too, but nothing was sent
             raise self._faults.noted(connection_error(error, self.name)) from None
         except TimeoutError:
             raise self._faults.noted(timeout_fault()) from None
+        except aiohttp.TooManyRedirects:
+            raise self._faults.noted(redirect_fault()) from None
         except (aiohttp.ClientError, OSError) as error:
             raise self._faults.noted(connection_error(error, self.name)) from None
         except ValueError:
-            raise RetryableError(
-                ErrorReason.BROKEN_ANSWER, "the provider's response cannot be read"
-            ) from None
+            raise self._faults.noted(unreadable_fault()) from None
 
 
 class _Connection:
@@ -157,6 +196,7 @@ class _Connection:
         all_headers.update(headers)
         proxy = find_proxy(endpoint.url)
         self.endpoint = endpoint
+        self._headers = all_headers
         self.url = URL(endpoint.url, encoded=endpoint.url.isascii())
         self.proxy_url = proxy.url if proxy else None
         self.proxy_headers = proxy.headers if proxy else None
@@ -166,6 +206,55 @@ class _Connection:
                 limit=max_connections, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=open_ssl_context()
             ),
         )
+
+        self._added_headers: dict[tuple[str, str | None], Mapping[str, str]] = {}
+
+    def headers_of(
+        self, request: CompletionRequest, model_headers: Mapping[str, str]
+    ) -> Mapping[str, str] | None:
+        """Returns the headers of a request in addition to those of every one. None for none.
+
+        Args:
+            request: The request. A header of its job replaces none of the worker's.
+            model_headers: Headers that the profile has for the model.
+        """
+        options = request.options
+        if not model_headers and (options is None or not options.headers):
+            return None
+        key = (request.model, None if options is None else options.digest)
+        if key not in self._added_headers:
+            if len(self._added_headers) >= _MAX_JOBS:
+                self._added_headers.clear()
+            of_job = {} if options is None else options.headers
+            added = CIMultiDict({name: text for name, text in of_job.items() if name not in self._headers})
+            added.update(model_headers)
+            self._added_headers[key] = added
+        return self._added_headers[key]
+
+
+async def _read(response: aiohttp.ClientResponse) -> bytes:
+    """Returns the body of a response, or words about a body that cannot be read.
+
+    An error status counts although the body breaks off. Its body is then empty.
+
+    Raises:
+        aiohttp.ClientPayloadError: The body of a success broke off.
+    """
+    parts: list[bytes] = []
+    size = 0
+    try:
+        while part := await response.content.readany():
+            parts.append(part)
+            size += len(part)
+            if size > _MAX_BODY_BYTES:
+                return b"the body is too large"
+    except aiohttp.ClientPayloadError as error:
+        if isinstance(error.__cause__, ContentEncodingError):
+            return b"the body is not encoded as its content-encoding says"
+        if 200 <= response.status < 300:
+            raise
+        return b""
+    return b"".join(parts)
 
 
 @lru_cache(maxsize=64)

@@ -7,7 +7,8 @@ the choice in the response                            outcome
 ====================================================  ======================================================
 a refusal, or a finish_reason of a content filter     item fails, PROVIDER_REFUSED_INPUT
 a finish_reason of a broken generation                again, PROVIDER_ERROR
-text, but an explicit finish_reason of null           item fails, PROVIDER_REFUSED_INPUT: it may be cut off
+text, but an explicit finish_reason of null           item fails, PROVIDER_REFUSED_INPUT: it may be cut off.
+                                                      Completion, if the profile says so
 text in any form                                      completion
 no text, finish_reason ``length``                     completion with an empty text
 no text, any other finish_reason                      item fails, PROVIDER_REFUSED_INPUT
@@ -21,7 +22,7 @@ import orjson
 
 from headrace.kinds import Completion, ItemFailedError, RetryableError
 from headrace.reasons import ErrorReason
-from services.worker.calls.provider.usage import Tokens
+from services.worker.calls.provider.usage import Tokens, read_service_tier
 
 _REFUSALS = {
     "blocklist",
@@ -46,18 +47,19 @@ _BROKEN_GENERATIONS = {
     "network_error",
     "server_error",
 }
-_CUT_OFF = {"length", "max_tokens", "model_length"}
+_CUT_OFF = {"length", "max_output_tokens", "max_tokens", "model_length"}
 _TOOL_CALLS = {"tool_calls", "function_call", "tool_use"}
 _HIDDEN_PARTS = {"thinking", "reasoning", "redacted_thinking"}
 _MAX_REASON_LENGTH = 64
 
 
-def read_completion(response: Any, tokens: Tokens) -> Completion:
+def read_completion(response: Any, tokens: Tokens, *, null_is_complete: bool = False) -> Completion:
     """Returns the completion in a response. See the table above.
 
     Args:
         response: Decoded body, of any form.
         tokens: Tokens that it reports.
+        null_is_complete: Whether the provider leaves the finish_reason of complete answers null.
 
     Raises:
         RetryableError: BROKEN_ANSWER or PROVIDER_ERROR. The response contains no completion.
@@ -70,9 +72,9 @@ def read_completion(response: Any, tokens: Tokens) -> Completion:
     text = _text_of(message.get("content"))
     if text is None:
         text = _text_of(choice.get("text"))
-    if not text and (text is None or reason in _TOOL_CALLS):
+    if not text and (text is None or (reason or "").lower() in _TOOL_CALLS):
         text = _text_of_nothing(reason)
-    elif reason is None and "finish_reason" in choice:
+    elif reason is None and "finish_reason" in choice and not null_is_complete:
         raise ItemFailedError(
             ErrorReason.PROVIDER_REFUSED_INPUT,
             "the answer may be cut off: the provider reports its finish_reason as null",
@@ -83,6 +85,7 @@ def read_completion(response: Any, tokens: Tokens) -> Completion:
         input_tokens=tokens.input_tokens,
         output_tokens=tokens.output_tokens,
         cached_tokens=tokens.cached_tokens,
+        service_tier=read_service_tier(response),
     )
 
 
@@ -149,7 +152,7 @@ def _text_of_part(part: dict[str, Any]) -> str | None:
 
 
 def _text_of_nothing(reason: str | None) -> str:
-    if reason in _CUT_OFF:
+    if (reason or "").lower() in _CUT_OFF:
         return ""
     if reason is None:
         raise _broken("the provider's response contains no text")

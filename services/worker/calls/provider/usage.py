@@ -1,11 +1,14 @@
-"""Reads the tokens that a response reports."""
+"""Reads the tokens and the model that a response reports."""
 
 import math
 from typing import Any, NamedTuple
 
 from headrace.jobs.v1 import jobs_pb2
+from services.shared.answered_models import merge_models
 
 _MAX_TOKENS = 10**12  # anything greater is not a count
+
+_MAX_TIER_LENGTH = 64
 
 
 class Tokens(NamedTuple):
@@ -49,9 +52,36 @@ def read_tokens(response: Any) -> Tokens:
     return Tokens(
         input_count or 0,
         output_count or 0,
-        cached or 0,
+        min(cached or 0, input_count or 0),
         is_known=bool(input_count) and output_count is not None,
     )
+
+
+def note_model(response: Any, asked_model: str, usage: jobs_pb2.Usage) -> None:
+    """Adds the model that a response names to a usage, if the call asked for another one.
+
+    Args:
+        response: Decoded body, of any form.
+        asked_model: Model that the call asked for.
+        usage: Usage of the call.
+    """
+    model = response.get("model") if isinstance(response, dict) else None
+    if isinstance(model, str) and model and model != asked_model:
+        usage.answered_models[:] = merge_models(usage.answered_models, [model])
+
+
+def read_service_tier(response: Any) -> str:
+    """Returns the service tier that served a call. Empty if the response does not name it.
+
+    Args:
+        response: Decoded body, of any form.
+    """
+    usage = response.get("usage") if isinstance(response, dict) else None
+    for part in (response, usage):
+        tier = part.get("service_tier") if isinstance(part, dict) else None
+        if tier and isinstance(tier, str):
+            return tier[:_MAX_TIER_LENGTH]
+    return ""
 
 
 def _first_count(counts: dict[str, Any], *names: str) -> int | None:

@@ -35,6 +35,7 @@ async def test_get_prints_every_field_in_json(cli, gateway, make_job, job_id):
                 "output_tokens": 2,
                 "cached_tokens": 0,
                 "cost_micros": 0,
+                "answered_models": [],
             },
             "error": None,
             "pause_reason": "UNSPECIFIED",
@@ -84,6 +85,14 @@ async def test_get_shows_people_the_error(cli, gateway, make_job, job_id):
     done = await cli.run("get", job_id)
     assert done.code == 0
     assert "error      PROVIDER_NOT_CONFIGURED: no key and no \N{REPLACEMENT CHARACTER}[31murl" in done.out
+
+
+async def test_get_shows_people_the_models_that_answered(cli, gateway, make_job, job_id):
+    job = make_job(seq=7, succeeded=2)
+    job.usage.answered_models.extend(["m-2026", "a/b\x1b[31m"])
+    gateway.jobs = [job]
+    done = await cli.run("get", job_id)
+    assert "answered   by m-2026, a/b\N{REPLACEMENT CHARACTER}[31m" in done.out
 
 
 async def test_an_unknown_job_exits_4(cli, job_id):

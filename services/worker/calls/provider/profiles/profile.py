@@ -8,7 +8,8 @@ from services.worker.calls.provider.error_body import ErrorBody
 from services.worker.calls.provider.profiles.request_shape import RequestShape
 from services.worker.calls.provider.profiles.rules import Action, Rule
 
-_LAST_RULE = Rule(action=Action.ITEM_FAILS)
+# For statuses beyond 599, which count as 5xx: https://www.rfc-editor.org/rfc/rfc9110#section-15
+_LAST_RULE = Rule(action=Action.RETRY)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,7 @@ class Profile:
         shape: Form of the requests.
         model_shapes: Form of the requests for models, by a pattern of their names. The first match counts.
         headers: Further headers of each request.
+        null_is_complete: Whether an answer with text is complete although its finish_reason is null.
     """
 
     name: str
@@ -31,6 +33,7 @@ class Profile:
     shape: RequestShape = field(default_factory=RequestShape)
     model_shapes: Mapping[str, RequestShape] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
+    null_is_complete: bool = False
 
     def serves(self, host: str) -> bool:
         """Returns whether the profile applies to a host.
@@ -42,7 +45,7 @@ class Profile:
         return any(fnmatchcase(name, pattern) for pattern in self.hosts for name in names)
 
     def judge(self, status: int, body: ErrorBody) -> Rule:
-        """Returns the first rule that an error response matches. Without a match, the item fails."""
+        """Returns the first rule that an error response matches. Without a match, a retry."""
         return next((rule for rule in self.rules if rule.matches(status, body)), _LAST_RULE)
 
     def shape_of(self, model: str) -> RequestShape:

@@ -145,3 +145,34 @@ def test_a_fault_is_logged_with_the_providers_words_but_without_the_items(faults
 def test_a_refused_call_says_nothing_about_the_items_cached_responses():
     refused = {"PROVIDER_KEY_REFUSED", "PROVIDER_QUOTA_EXHAUSTED", "MODEL_UNKNOWN", "PROVIDER_URL_WRONG"}
     assert refused <= PASSING_REASONS
+
+
+def test_an_answer_without_a_completion_is_logged_once_a_minute_and_cause_without_its_text(faults):
+    body = b'{"choices": [{"message": {"content": "General Counsel answers", "x": 1}}]}'
+    with structlog.testing.capture_logs() as lines:
+        for reason in ("stop", "stop", "eos"):
+            error = ItemFailedError("PROVIDER_REFUSED_INPUT", f"no text (finish_reason {reason})")
+            assert faults.of_answer(error, 200, json.loads(body), body, CHAT) is error
+    assert [(line["reason"], line["status"], line["detail"]) for line in lines] == [
+        ("PROVIDER_REFUSED_INPUT", 200, "content (23 characters), x (int)")
+    ] * 2
+
+
+@pytest.mark.parametrize(
+    ("body", "detail"),
+    [
+        (b"", "the body has 0 bytes and no text"),
+        (b"<title>Sign  in</title>", "Sign in"),
+        (b"sk-abcdef for General Counsel, Berlin", "[secret] for [item text]"),
+        (
+            b'{"choices": [{"message": {"content": "a \\" b", "role": "x',
+            '{"choices": [{"message": {"content": "...", "role": "x',
+        ),
+        (b'data: {"choices": [{"text": "cut', 'data: {"choices": [{"text": "...'),
+        (b'{"response": "cut", "generated_text": "off"}', '{"response": "...", "generated_text": "..."}'),
+        (b"y" * 900, "y" * 500),
+    ],
+)
+def test_a_body_that_is_not_a_completion_is_quoted_without_text_of_the_model(faults, body, detail):
+    error = RetryableError("BROKEN_ANSWER", "broken")
+    assert faults.of_answer(error, 200, None, body, CHAT).detail == detail

@@ -34,34 +34,6 @@ def consequence(profile, status, body):
     return rule.reason or rule.action
 
 
-NOT_NOW = [408, 409, 421, 423, 424, 425, 460, 498, 499, 500, 506, 507, 508, 520, 524, 525, 526, 527, 599]
-
-
-@pytest.mark.parametrize("status", NOT_NOW)
-def test_statuses_that_say_not_now_are_retried(status):
-    assert consequence("default", status, "") == RETRY
-
-
-@pytest.mark.parametrize("status", [300, 302, 307, 308, 407, 444, 449])
-def test_statuses_of_redirects_and_proxies_are_retried(status):
-    assert consequence("default", status, "<html></html>") == RETRY
-
-
-@pytest.mark.parametrize("status", [420, 429, 529])
-def test_statuses_of_overload_are_overload(status):
-    assert consequence("default", status, "") == OVERLOAD
-
-
-@pytest.mark.parametrize("status", [502, 503, 504, 521, 522, 523, 530])
-def test_statuses_of_servers_that_are_not_there_are_an_outage(status):
-    assert consequence("default", status, "<h1>Bad Gateway</h1>") == OUTAGE
-
-
-@pytest.mark.parametrize("status", [400, 406, 411, 413, 414, 415, 418, 422, 431, 451, 501, 505])
-def test_statuses_that_will_not_change_fail_the_item(status):
-    assert consequence("default", status, "") == ITEM
-
-
 @pytest.mark.parametrize("profile", sorted(read_profiles().by_name))
 def test_no_profile_retries_a_request_that_the_server_does_not_implement(profile):
     assert consequence(profile, 501, "") == ITEM

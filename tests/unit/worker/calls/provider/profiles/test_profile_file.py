@@ -9,7 +9,7 @@ from deploy.local.paths import REPOSITORY
 from services.worker.calls.provider import CompletionRequest
 from services.worker.calls.provider.error_body import ErrorBody
 from services.worker.calls.provider.profiles import read_profiles
-from services.worker.calls.provider.request_body import RequestEncoder
+from services.worker.calls.provider.requests import RequestEncoder
 
 
 @pytest.fixture
@@ -54,6 +54,13 @@ def test_a_file_changes_one_key_of_a_request_and_keeps_the_others(read):
     assert (shape.max_tokens_field, shape.extra_body) == ("max_tokens", {"seed": 1})
 
 
+def test_a_file_says_whether_a_null_finish_reason_is_complete(read):
+    text = "profiles: {mine: {null_finish_reason: complete}, ollama: {null_finish_reason: item_fails}}"
+    found = {name: profile.null_is_complete for name, profile in read(text).by_name.items()}
+    assert {name for name, is_complete in found.items() if is_complete} == {"mine"}
+    assert read("profiles: {}").by_name["ollama"].null_is_complete
+
+
 def test_without_a_file_there_are_the_builtin_profiles():
     names = "openai azure openrouter anthropic google groq vllm llama_cpp ollama litellm default"
     assert list(read_profiles().by_name) == names.split()
@@ -94,11 +101,28 @@ def test_statuses_are_numbers_ranges_and_hundreds(read, status):
         ("profiles: {p: {request: {system_role: robot}}}", "key request.system_role must be one of"),
         ("profiles: {p: {request: {max_tokens: 5}}}", "key request.max_tokens is unknown"),
         ("profiles: {p: {request: {extra_body: {model: x}}}}", "key request.extra_body.model must not be"),
+        ("profiles: {p: {request: {extra_body: {n: 2}}}}", "key request.extra_body.n must not be"),
+        (
+            "profiles: {p: {request: {extra_body: {stream_options: {}}}}}",
+            "extra_body.stream_options must not",
+        ),
+        ("profiles: {p: {models: {m: {headers: {authorization: x}}}}}", "headers must not set authorization"),
+        ("profiles: {p: {models: {m: {headers: {x: 1}}}}}", "headers.x must be text on one line"),
+        ("profiles: {p: {request: {headers: {x-a: b}}}}", "key request.headers is unknown"),
+        ("profiles: {p: {request: {structured_output: 1}}}", "key request.structured_output must be true or"),
+        (
+            "profiles: {p: {models: {m: {structured_output: yes please}}}}",
+            "structured_output must be true or",
+        ),
         (
             "profiles: {p: {request: {extra_body: {a: 2020-01-01}}}}",
             "key request.extra_body.a must be a JSON",
         ),
         ("profiles: {p: {models: {m: {a: 1}}}}", "key models.m.a is unknown"),
+        (
+            "profiles: {p: {null_finish_reason: no}}",
+            "key null_finish_reason must be one of",
+        ),
         ("profiles: {p: {headers: {a: 1}}}", "key headers.a must be text"),
         ('profiles: {p: {headers: {a: "b\\r\\nc: d"}}}', "key headers.a must be text on one line"),
         ("profiles: {p: {headers: {Authorization: x}}}", "key headers must not set Authorization"),
