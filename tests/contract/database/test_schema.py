@@ -73,7 +73,7 @@ async def test_a_migration_that_waits_for_a_table_lets_others_use_it_in_between(
     async with reading.begin() as long_transaction:
         await long_transaction.execute(text("SELECT * FROM results"))
         waiting = asyncio.create_task(migrate(database_url))
-        for _ in range(10):  # Each waits behind the migration for a moment at most.
+        for _ in range(10):  # Each waits behind the migration for a moment.
             async with asyncio.timeout(5), serving.begin() as connection:
                 await connection.execute(text("SELECT * FROM results"))
             await asyncio.sleep(0.1)
