@@ -73,6 +73,12 @@ class Prometheus:
                 await asyncio.sleep(0.5)
         return value
 
+    async def scrapes_again(self):
+        """Waits for two more scrapes of each service, between which rates are taken."""
+        scrapes = "min(count_over_time(headrace_build_info[5m]))"
+        before = await asyncio.to_thread(self.value, scrapes)
+        await self.reaches(lambda value: value >= before + 2, scrapes)
+
     def _is_ready(self):
         try:
             return bool(self.get("status/buildinfo"))
@@ -122,7 +128,7 @@ async def prometheus(stack, tmp_path_factory):
             for job in jobs:
                 async for _ in client.watch(job.job_id):
                     pass
-            await asyncio.sleep(2)  # The scrapes between which rates are taken.
+            await prometheus.scrapes_again()
     yield prometheus
     prometheus.close()
 
