@@ -29,8 +29,8 @@ async def test_a_silent_connection_between_services_is_replaced(monkeypatch, ser
     options = {
         **dict(rpc_server.KEEPALIVE_OPTIONS),
         "grpc.keepalive_time_ms": 1_000,
-        "grpc.keepalive_timeout_ms": 500,
-        "grpc.http2.ping_timeout_ms": 500,
+        "grpc.keepalive_timeout_ms": 3_000,
+        "grpc.http2.ping_timeout_ms": 3_000,
     }
     monkeypatch.setattr(rpc_client, "KEEPALIVE_OPTIONS", tuple(options.items()))
     service, _ = await serve()
@@ -53,8 +53,8 @@ async def test_a_server_ends_the_streams_of_a_caller_that_silently_vanished(
     options = {
         **dict(rpc_server.KEEPALIVE_OPTIONS),
         "grpc.keepalive_time_ms": 1_000,
-        "grpc.keepalive_timeout_ms": 500,
-        "grpc.http2.ping_timeout_ms": 500,
+        "grpc.keepalive_timeout_ms": 3_000,
+        "grpc.http2.ping_timeout_ms": 3_000,
     }
     monkeypatch.setattr(rpc_server, "KEEPALIVE_OPTIONS", tuple(options.items()))
     service, _ = await serve()
