@@ -12,8 +12,7 @@ TOO_DEEP = f"must be nested at most {MAX_NESTING} levels deep"
 TOO_MANY = f"must hold at most {MAX_CONTAINERS:,} lists and objects"
 # A string, closed or not. Possessive, and never without a match at a quote: else it would be quadratic.
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)', re.DOTALL)
-# orjson reads 1,024 levels and says so in these words.
-_ORJSON_WORDS = "depth limit exceeded"
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def read_json(text: str) -> Any:
@@ -22,27 +21,31 @@ def read_json(text: str) -> Any:
     Raises:
         ValueError: It is not JSON, or exceeds a bound. The message is a predicate: ``is not JSON: ...``.
     """
-    count = _brackets(text)
-    if count > MAX_CONTAINERS and _brackets(_STRING.sub("", text)) > MAX_CONTAINERS:
-        raise ValueError(TOO_MANY)
+    if text.count("[") + text.count("{") > MAX_NESTING:
+        _check_brackets(_STRING.sub("", text).encode().translate(None, _NO_BRACKETS))
     try:
-        value = orjson.loads(text)
+        return orjson.loads(text)
     except orjson.JSONDecodeError as error:
-        problem = TOO_DEEP if error.msg.startswith(_ORJSON_WORDS) else f"is not JSON: {error}"
-        raise ValueError(problem) from None
-    if count > MAX_NESTING and is_too_deep(value):
-        raise ValueError(TOO_DEEP)
-    return value
+        raise ValueError(f"is not JSON: {error}") from None
 
 
-def _brackets(text: str) -> int:
-    return text.count("[") + text.count("{")
+def _check_brackets(brackets: bytes) -> None:
+    """Checks the brackets outside strings. Looking at the value instead would take its memory again."""
+    if brackets.count(b"[") + brackets.count(b"{") > MAX_CONTAINERS:
+        raise ValueError(TOO_MANY)
+    depth = 0
+    for bracket in brackets:
+        depth += 1 if bracket in b"[{" else -1
+        if depth > MAX_NESTING:
+            raise ValueError(TOO_DEEP)
 
 
 def is_too_deep(value: Any) -> bool:
-    """Returns whether a value that orjson has read has more than 250 levels. A few levels more may pass."""
-    try:
-        orjson.dumps(value)
-    except orjson.JSONEncodeError:  # orjson writes 254 levels
-        return True
-    return False
+    """Returns whether a JSON value has more than 250 levels."""
+    level = [value]
+    for _ in range(MAX_NESTING + 1):
+        level = [each for each in level if isinstance(each, (list, dict))]
+        if not level:
+            return False
+        level = [child for each in level for child in (each.values() if isinstance(each, dict) else each)]
+    return True

@@ -47,6 +47,8 @@ ITEMS = {
     "pairs of numbers": [repeated("[1,2]")] * 3,
     "floats": [repeated("1e9")] * 3,
     "keys": [keys()] * 3,
+    "short strings": [repeated('"\u00e9"', MB - 250_000)] * 3,
+    "objects and floats": [filled("[" + "{}," * 49_990, "1e9,", "1]")] * 3,
     "many small": ["{}"] * 100_000,
     "many that are not JSON": ["x"] * 100_000,
     "many empty": [""] * 1_000_000,
