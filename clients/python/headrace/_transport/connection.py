@@ -37,6 +37,8 @@ _CHANNEL_OPTIONS = (
     ("grpc.max_reconnect_backoff_ms", 1_000),
     ("grpc.service_config", '{"loadBalancingConfig":[{"round_robin":{}}]}'),
 )
+# Somebody must mend the storage first, so the caller hears of it at once.
+_LASTING_REASONS = frozenset({ErrorReason.CLIENT_CLOSED, ErrorReason.STORAGE_FAILED})
 
 
 def is_passing(error: HeadraceError) -> bool:
@@ -45,7 +47,7 @@ def is_passing(error: HeadraceError) -> bool:
     That includes CANCELLED: a server that stops, or drops a burst of calls, answers with it. A cancellation
     by this client never gets here. INTERNAL and UNKNOWN that no server sent come from a broken transport.
     """
-    if error.reason == ErrorReason.CLIENT_CLOSED:
+    if error.reason in _LASTING_REASONS:
         return False
     if error.code in _TRANSIENT_CODES:
         return True

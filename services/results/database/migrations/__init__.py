@@ -28,7 +28,8 @@ async def migrate(database_url: str, revision: str = "head") -> None:
         revision: Revision to stop at, for tests of migrations. Default: the newest.
 
     Raises:
-        UnavailableError: The database cannot be reached (STORE_UNAVAILABLE).
+        UnavailableError: The database cannot be reached (STORE_UNAVAILABLE), or its files cannot be used
+            (STORAGE_FAILED).
     """
     make_folder(database_url)
     engine = open_engine(database_url)
