@@ -33,7 +33,9 @@ def test_help_of_the_embedded_system_imports_none_of_its_parts():
         "try: runpy.run_module('services.embedded', run_name='__main__')\n"
         f"except SystemExit: print([name for name in {HEAVY} if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True
+    )
     assert done.stdout.splitlines()[-1] == "[]"
 
 
