@@ -101,7 +101,7 @@ async def _gather(
 
 
 def _sample(gathered: list[JsonText]) -> list[JsonText]:
-    """Returns items at equal distances, up to 100 and about 64 KB. The gateway checks them before the upload."""
+    """Returns items at equal distances, up to 100 and about 64 KB, for a check before the upload."""
     size = sum(map(len, gathered)) // len(gathered)
     count = min(_MAX_SAMPLE_ITEMS, len(gathered), _MAX_SAMPLE_BYTES // max(size, 1))
     return [gathered[len(gathered) * place // count] for place in range(count)]
