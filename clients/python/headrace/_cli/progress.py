@@ -1,5 +1,6 @@
 """Shows the progress of a running job: a bar on a terminal, lines elsewhere."""
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterable
@@ -25,17 +26,18 @@ class ProgressDisplay:
     Use it as a context manager, and call ``show`` with each event of a watch.
 
     Args:
-        stream: Output stream. Default: stdout. A terminal shows a bar. Other streams get a line for each
-            change of state, and at most one a second between them.
+        stream: Output stream. Default: stderr. A terminal shows a bar. Other streams, and terminals that
+            cannot move the cursor, get a line for each change: at once for a change of state, and else at
+            most one a second.
         clock: Monotonic clock, in seconds.
     """
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        stream = stream or sys.stdout
+        stream = stream or sys.stderr
         self._clock = clock
         self._rate = RateMeter()
         self._start: float | None = None
-        self._view: _View = _Bar(stream) if stream.isatty() else _Lines(stream)
+        self._view: _View = _Bar(stream) if _moves_cursor(stream) else _Lines(stream)
 
     def __enter__(self) -> Self:
         self._view.open()
@@ -62,6 +64,10 @@ class ProgressDisplay:
         rate = self._rate.per_second(now)
         is_older_release = self._start is not None and now - self._start >= PATIENCE_SECONDS
         return speed_and_costs(job, rate, time_left(job, rate) if is_older_release else None)
+
+
+def _moves_cursor(stream: TextIO) -> bool:
+    return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
 class _View(Protocol):
@@ -116,6 +122,7 @@ class _Lines:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._shown: tuple[str, float] | None = None
+        self._last_line = ""
 
     def open(self) -> None:
         pass
@@ -125,8 +132,11 @@ class _Lines:
             return
         if self._shown and self._shown[0] == job.state and now - self._shown[1] < SECONDS_BETWEEN_LINES:
             return
-        self._shown = (job.state, now)
-        print(f"{job.state:10} {done_of_all(job)}  {line}", file=self._stream, flush=True)
+        text = f"{job.state:10} {done_of_all(job)}  {line}"
+        if text == self._last_line:
+            return
+        self._shown, self._last_line = (job.state, now), text
+        print(text, file=self._stream, flush=True)
 
     def close(self) -> None:
         pass
