@@ -60,4 +60,6 @@ def _counts(job: Job, final_cost_micros: int | None = None) -> list[str]:
         parts.append("budget spent")
     if job.pause_reason is PauseReason.OUTAGE:
         parts.append("provider down")
+    if job.pause_reason is PauseReason.REFUSALS:
+        parts.append("first items refused, see headrace failures")
     return parts

@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from headrace.kinds import Completion, Message, RetryableError
+from headrace.kinds import Completion, Message, RequestOptions, RetryableError
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
-from services.worker.calls.costs import CallMeter
+from services.worker.calls.costs import CallMeter, ServedTier
 from services.worker.calls.outages import SparedError, spared
 from services.worker.calls.provider.faults import ProviderDownError, as_provider_down
 from services.worker.calls.provider.provider import CompletionRequest
@@ -87,6 +87,7 @@ class CallingContext:
         model: str | None = None,
         temperature: float | None = None,
         max_output_tokens: int | None = None,
+        options: RequestOptions | None = None,
     ) -> Completion:
         """Makes one chat completion; see ItemContext."""
         request = CompletionRequest(
@@ -95,6 +96,7 @@ class CallingContext:
             temperature=temperature,
             max_output_tokens=max_output_tokens,
             timeout_seconds=self._call_timeout,
+            options=options,
         )
         response = self._responses.take(request)
         if response is None:
@@ -126,7 +128,8 @@ class CallingContext:
             self._unfinished_count -= 1
 
     async def _call(self, request: CompletionRequest, rank: int) -> Completion:
-        with self._meter.counted(request) as usage:
+        served = ServedTier()
+        with self._meter.counted(request, served) as usage:
             response = await self._admission.complete(
                 request,
                 usage,
@@ -135,5 +138,6 @@ class CallingContext:
                 job_id=self._meter.job_id,
                 item_index=self._item_index,
             )
+            served.name = response.service_tier
         self._call_succeeded()
         return response

@@ -39,6 +39,7 @@ class PauseReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PAUSE_REASON_USER: _ClassVar[PauseReason]
     PAUSE_REASON_BUDGET: _ClassVar[PauseReason]
     PAUSE_REASON_OUTAGE: _ClassVar[PauseReason]
+    PAUSE_REASON_REFUSALS: _ClassVar[PauseReason]
 
 class ItemState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -65,6 +66,7 @@ PAUSE_REASON_UNSPECIFIED: PauseReason
 PAUSE_REASON_USER: PauseReason
 PAUSE_REASON_BUDGET: PauseReason
 PAUSE_REASON_OUTAGE: PauseReason
+PAUSE_REASON_REFUSALS: PauseReason
 ITEM_STATE_UNSPECIFIED: ItemState
 ITEM_STATE_SUCCEEDED: ItemState
 ITEM_STATE_FAILED: ItemState
