@@ -1,4 +1,4 @@
-"""The embedded system on a disk that fills up: it says so at once, loses nothing, and continues with more space."""
+"""The embedded system on a disk that fills up. Callers hear of it at once, and nothing is lost."""
 
 import asyncio
 import os

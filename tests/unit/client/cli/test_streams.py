@@ -1,4 +1,4 @@
-"""What the command line does with closed and full outputs, gone readers, signals and plain terminals."""
+"""The command line with closed and full outputs, readers that are gone, signals and plain terminals."""
 
 import asyncio
 import fcntl
