@@ -351,7 +351,8 @@ async def test_ctrl_c_ends_a_followed_read(cli, gateway, make_result, job_id):
     process = await cli.start("results", job_id, "--follow")
     assert await asyncio.wait_for(process.stdout.readline(), 30) == b'0\tSUCCEEDED\t{"label":"a"}\n'
     process.send_signal(signal.SIGINT)
-    assert await asyncio.wait_for(process.communicate(), 30) == (b"", b"")
+    again = f"interrupted; the job continues. To follow again: headrace results {job_id} --follow\n"
+    assert await asyncio.wait_for(process.communicate(), 30) == (b"", again.encode())
     assert process.returncode == 130
 
 

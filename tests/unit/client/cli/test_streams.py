@@ -157,6 +157,18 @@ async def shown_on_terminal(cli, columns, *arguments):
     return b"".join(chunks).decode()
 
 
+async def test_items_typed_on_a_terminal_are_asked_for(cli, gateway):
+    ours, theirs = pty.openpty()
+    process = await cli.start("submit", "noop", "--items", "-", stdin=theirs)
+    os.close(theirs)
+    asked = await asyncio.wait_for(process.stderr.readline(), 30)
+    os.write(ours, b'{"n": 1}\n\x04')
+    assert await asyncio.wait_for(process.wait(), 30) == 0
+    os.close(ours)
+    assert asked == b"reading items from the terminal: a JSON value on each line; end with Ctrl-D\n"
+    assert list(gateway.requests[0].items) == ['{"n": 1}']
+
+
 @pytest.mark.parametrize("columns", [8, 20, 5_000])
 async def test_terminals_of_any_width_show_the_end(cli, gateway, make_job, job_id, columns):
     cli.env |= {"TERM": "xterm-256color"}
