@@ -4,6 +4,7 @@ import os
 import sys
 
 _BAD_USE = 2
+_INTERRUPTED = 130
 
 
 def main() -> None:
@@ -22,3 +23,5 @@ def main() -> None:
             raise
         print("The command line needs: pip install 'headrace[cli]'", file=sys.stderr)
         sys.exit(_BAD_USE)
+    except KeyboardInterrupt:  # before the command has begun
+        sys.exit(_INTERRUPTED)

@@ -136,7 +136,12 @@ class _Lines:
         if text == self._last_line:
             return
         self._shown, self._last_line = (job.state, now), text
-        print(text, file=self._stream, flush=True)
+        try:
+            print(text, file=self._stream, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError:  # a full disk under stderr does not end a watch
+            pass
 
     def close(self) -> None:
         pass

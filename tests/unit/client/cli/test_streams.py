@@ -85,6 +85,12 @@ async def test_errors_for_a_full_or_closed_stderr_keep_their_exit_code(cli, job_
     assert (await ended(process))[0] == 4
 
 
+async def test_progress_that_cannot_be_written_does_not_end_a_watch(cli, gateway, make_job, job_id, full):
+    gateway.script(make_job(1), make_job(2, "SUCCEEDED", succeeded=3))
+    code, out, _ = await ended(await cli.start("watch", job_id, stderr=full))
+    assert (code, len(out.splitlines())) == (0, 1)
+
+
 async def test_closed_stdin_is_no_items(cli, gateway):
     process = await cli.start("submit", "noop", "--items", "-", preexec_fn=lambda: os.close(0))
     code, out, err = await ended(process)
