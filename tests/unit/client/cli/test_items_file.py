@@ -109,3 +109,13 @@ def test_a_large_array_is_read_in_pieces_of_any_size(monkeypatch):
 
     elements = list(JsonArray(content[:1], Pieces(content[1:]), "file").elements())
     assert [json.loads(text) for text in elements] == items
+
+
+def test_a_file_that_grows_is_read_to_its_end_of_that_moment(tmp_path):
+    path = tmp_path / "items"
+    path.write_text("1\n2\n")
+    items = read_items(str(path))
+    assert next(items) == "1"
+    with path.open("a") as more:
+        more.write("3\n")
+    assert list(items) == ["2", "3"]
