@@ -1,4 +1,4 @@
-"""Leased work of tenants whose calls are limited."""
+"""Leased work of tenants whose calls are limited, or that get no slot."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -7,7 +7,8 @@ from headrace.jobs.v1 import jobs_pb2
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.tenant_slots import TenantSlotRegistry, TenantSlots
 from services.worker.items.held_up_work import HeldUpWork
-from services.worker.items.leased_work import LeasedWork
+from services.worker.items.item_slots import ItemSlots
+from services.worker.items.leased_work import LeasedJob, LeasedWork
 
 
 class TenantWork:
@@ -18,6 +19,7 @@ class TenantWork:
         limits: Slots of tenants.
         makes_calls: Returns whether the items of a job call a model.
         held_up: Jobs whose model may not be called now. They need no slots.
+        item_slots: Slots of items. The items of a tenant that is stuck wait for one.
     """
 
     def __init__(
@@ -26,11 +28,13 @@ class TenantWork:
         limits: TenantSlotRegistry,
         makes_calls: Callable[[results_pb2.JobSpec], bool],
         held_up: HeldUpWork,
+        item_slots: ItemSlots,
     ) -> None:
         self._leased = leased
         self._limits = limits
         self._makes_calls = makes_calls
         self._held_up = held_up
+        self._item_slots = item_slots
         self._in_flight: Counter[str] = Counter()
 
     def serve(self, slots_freed: Callable[[], None]) -> None:
@@ -66,19 +70,27 @@ class TenantWork:
     def unwanted_tenants(self) -> list[str]:
         """Returns the tenants whose work should not be leased now, sorted.
 
-        They have as many items waiting as in flight. So a free slot always finds an item, and no more than
-        that waits here while another worker might have slots.
+        Either they are stuck, or they have as many items waiting for their slots as in flight. So a free slot
+        always finds an item, and no more than that waits here while another worker might have slots.
         """
         limited = self._limited_tenants()
-        return sorted(t for t, slots in limited.items() if self._parked(t, slots) >= max(slots.count, 1))
+        waiting = {t for t, slots in limited.items() if self._parked(t, slots) >= max(slots.count, 1)}
+        return sorted(waiting | self._item_slots.stuck_tenants())
 
     def parked_count(self, job_class: jobs_pb2.JobClass | None = None) -> int:
         """Returns the items waiting for slots of their tenants or for their model, of a class or of all.
 
-        The items of a tenant with jobs in several classes are divided between these classes.
+        The items of a limited tenant with jobs in several classes are divided between these classes. Those of
+        a stuck tenant wait too: otherwise they keep the items of other tenants from being leased.
         """
         found = self._held_up.count(job_class)
+        stuck = self._item_slots.stuck_tenants()
+        if stuck:
+            jobs = [job for job in self._leased.jobs.values() if job.spec.tenant in stuck]
+            found += sum(job.unstarted_count for job in jobs if self._is_due(job, job_class))
         for tenant, slots in self._limited_tenants().items():
+            if tenant in stuck:
+                continue
             parked = self._parked(tenant, slots)
             if parked and job_class is not None:
                 parked = parked * self._demand(tenant, job_class) // self._demand(tenant)
@@ -101,9 +113,9 @@ class TenantWork:
         return sum(
             job.unfinished_count
             for job in self._leased.jobs.values()
-            if job.spec.tenant == tenant
-            and not job.stopped
-            and job not in self._held_up
-            and job_class in (None, job.spec.job_class)
-            and self._makes_calls(job.spec)
+            if job.spec.tenant == tenant and self._is_due(job, job_class) and self._makes_calls(job.spec)
         )
+
+    def _is_due(self, job: LeasedJob, job_class: jobs_pb2.JobClass | None) -> bool:
+        is_due = not job.stopped and job not in self._held_up
+        return is_due and job_class in (None, job.spec.job_class)

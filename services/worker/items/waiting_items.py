@@ -29,13 +29,16 @@ class WaitingItems:
 
         item.timer = asyncio.get_running_loop().call_later(seconds, end)
 
-    def next(self, is_ready: Callable[[str], bool]) -> LeasedItem | None:
+    def next(
+        self, is_ready: Callable[[str], bool], may_serve: Callable[[str], bool]
+    ) -> LeasedItem | None:
         """Removes and returns the next item; None: there is none.
 
         Args:
             is_ready: Whether a job, by id, may start items now. Called at most once per job.
+            may_serve: Whether a tenant may start items now. Its jobs are only asked about if so.
         """
-        return self._queue.pop(is_ready)
+        return self._queue.pop(is_ready, may_serve)
 
     def remove(self, job: LeasedJob, chunk: LeasedChunk | None = None) -> None:
         """Removes the items of a job, or of one of its chunks, from the queue; backoffs run on."""
