@@ -15,8 +15,6 @@ from services.worker.calls.slots import CallSlots
 from services.worker.calls.token_estimates import TokenEstimates
 from services.worker.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS, model_label
 
-# Reasons of calls that the provider answered, if late or badly: they show how long its answers take.
-_ANSWERED = frozenset({ErrorReason.PROVIDER_TIMEOUT, ErrorReason.BROKEN_ANSWER})
 # Reasons of calls that the provider rejected. A connection that failed shows nothing of its load.
 _REJECTED = frozenset({ErrorReason.RATE_LIMITED, ErrorReason.PROVIDER_ERROR})
 
@@ -75,8 +73,10 @@ class ProviderCalls:
     def _note_failure(
         self, concurrency: ConcurrencyLimit, call: BegunCall, model: str, error: RetryableError
     ) -> None:
-        if error.reason in _ANSWERED:
+        if error.reason == ErrorReason.BROKEN_ANSWER:
             concurrency.note_answer(call)
+        elif error.reason == ErrorReason.PROVIDER_TIMEOUT:
+            concurrency.note_timeout(call)
         if error.reason not in _REJECTED:
             return
         self._slots.hold(model, concurrency.note_rejection(call))

@@ -43,7 +43,9 @@ class ItemSlots:
         self._count = 0
         self._in_flight: dict[str, Counter[str]] = {}  # items of each job, by tenant
         self._counts: Counter[str] = Counter()  # items by tenant
-        self._move_times: dict[str, float] = {}  # when an item last ended, or the first one started, by tenant
+        self._move_times: dict[
+            str, float
+        ] = {}  # when an item last ended, or the first one started, by tenant
 
     @property
     def has_free_slot(self) -> bool:

@@ -29,9 +29,7 @@ class WaitingItems:
 
         item.timer = asyncio.get_running_loop().call_later(seconds, end)
 
-    def next(
-        self, is_ready: Callable[[str], bool], may_serve: Callable[[str], bool]
-    ) -> LeasedItem | None:
+    def next(self, is_ready: Callable[[str], bool], may_serve: Callable[[str], bool]) -> LeasedItem | None:
         """Removes and returns the next item; None: there is none.
 
         Args:

@@ -152,9 +152,7 @@ class Bench:
         slots = open_tenant_slots({}, "memory://", "", limit) if tenants is None else tenants
         self.held_up = HeldUpWork(self.leased, self.runner)
         item_slots = ItemSlots(limit, self.runner)
-        self.tenant_work = TenantWork(
-            self.leased, slots, self.runner.makes_calls, self.held_up, item_slots
-        )
+        self.tenant_work = TenantWork(self.leased, slots, self.runner.makes_calls, self.held_up, item_slots)
         self.capacity = Capacity(self.leased, limit, self.tenant_work.parked_count)
         self.live_numbers = LiveNumbers(self.leased, self.runner, self.tenant_work.is_waiting)
         self.recorder = Recorder(StoreConnection(self.results, "incarnation", ignore_effects))
