@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, RetryableError
+from headrace.kinds import Completion, ItemFailedError, RetryableError
 from headrace.reasons import ErrorReason
 from services.shared.setting_types import MEMORY
+from services.worker.calls.answered_jobs import Caller
 from services.worker.calls.concurrency import SharedLimits
 from services.worker.calls.cooldowns import Cooldowns
 from services.worker.calls.model_slots import ModelSlots, open_model_slots
@@ -73,7 +74,7 @@ class CallAdmission:
         self._outages = outages or OutageBreaker()
         self._outages.serve(self._restart_limit)
         self._estimates = TokenEstimates()
-        self._calls = ProviderCalls(provider, self._slots, self._estimates, self._cool)
+        self._calls = ProviderCalls(provider, self._slots, self._estimates, self._cool, clock)
         self._limited: Counter[str] = Counter()
         self._behind_model_count = 0
 
@@ -99,13 +100,19 @@ class CallAdmission:
         """Returns the rest of a model's cool-down, in seconds. 0 if the model may be called."""
         return self._cooldowns.remaining(self._cooldown_key(model))
 
-    def wait_seconds(self, model: str) -> float:
-        """Returns the delay before it is worthwhile to start items of a model, in seconds. 0 for none."""
+    def wait_seconds(self, model: str, job_id: str = "") -> float:
+        """Returns the delay before it is worthwhile to start items of a job, in seconds. 0 for none.
+
+        Args:
+            model: Model of the job.
+            job_id: The job. Empty for any.
+        """
         limiter = self._limiter(model)
         is_crowded = self._slots.is_crowded(model) or self._model_slots.is_crowded(model)
         crowded = _CROWDED_WAIT_SECONDS if is_crowded else 0.0
         outage = self._outages.wait_seconds(self._cooldown_key(model))
-        return max(self.cooldown_seconds(model), crowded, limiter.wait_seconds if limiter else 0.0, outage)
+        cooldown = max(self.cooldown_seconds(model), self._calls.job_cooldowns.remaining(job_id))
+        return max(cooldown, crowded, limiter.wait_seconds if limiter else 0.0, outage)
 
     def claim_probe(self, model: str) -> None:
         """Notes that an item of a model starts: in an outage no other one does."""
@@ -141,10 +148,13 @@ class CallAdmission:
             item_index: The item's index in its job.
 
         Raises:
+            ItemFailedError: Also PROMPT_TOO_LARGE if the prompt has more tokens than the rate limit allows in
+                a minute.
             RetryableError: Also if a cool-down began while the call waited, and if no call may begin now. In
                 the latter case an item at work makes no further call.
         """
-        key = self._cooldown_key(request.model)
+        self._check_size(request)
+        key, caller = self._cooldown_key(request.model), Caller(tenant, job_id)
         self._outages.check(key)
         async with (
             self._pool_slot(self._tenants.of(tenant), rank, job_id) as waited_for_tenant,
@@ -153,13 +163,27 @@ class CallAdmission:
         ):
             try:
                 self._check(request.model, waited or waited_for_tenant or waited_for_model)
-                watched = await self._outages.begin(key, (job_id, item_index))
+                watched = await self._outages.begin(key, (job_id, item_index), caller)
             except (RetryableError, asyncio.CancelledError):
                 if reservation is not None:
                     reservation.give_back()
                 raise
             with watched:
-                return await self._calls.make(request, usage, reservation)
+                return await self._calls.make(request, usage, reservation, caller)
+
+    def _check_size(self, request: CompletionRequest) -> None:
+        """Refuses a prompt that no minute has tokens for. Calls of others would pay for it later."""
+        limiter = self._limiter(request.model)
+        limit = limiter.tokens_per_minute if limiter is not None else None
+        if limit is None:
+            return
+        token_count = self._estimates.of_input(request)
+        if token_count > limit:
+            raise ItemFailedError(
+                ErrorReason.PROMPT_TOO_LARGE,
+                f"the prompt has about {token_count} tokens, and HEADRACE_LIMITS allows {limit} in a minute; "
+                "shorten it or raise the limit",
+            )
 
     def _check(self, model: str, waited: bool) -> None:
         if not self._may_start():

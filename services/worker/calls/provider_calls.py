@@ -1,6 +1,7 @@
 """Makes admitted calls, and learns from their outcomes."""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -8,7 +9,10 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, RetryableError
 from headrace.reasons import ErrorReason
 from services.shared.metrics import timing
+from services.worker.calls.answered_jobs import Caller
 from services.worker.calls.concurrency import BegunCall, ConcurrencyLimit
+from services.worker.calls.cooldowns import MemoryCooldowns
+from services.worker.calls.job_rejections import JobRejections
 from services.worker.calls.provider.provider import CompletionRequest, Provider
 from services.worker.calls.rate_limits import Reservation
 from services.worker.calls.slots import CallSlots
@@ -17,6 +21,8 @@ from services.worker.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS, model
 
 # Reasons of calls that the provider rejected. A connection that failed shows nothing of its load.
 _REJECTED = frozenset({ErrorReason.RATE_LIMITED, ErrorReason.PROVIDER_ERROR})
+# Cool-down of a job whose calls alone are rejected, without a Retry-After. In seconds.
+_OWN_COOLDOWN_SECONDS = 1.0
 
 
 class ProviderCalls:
@@ -27,6 +33,10 @@ class ProviderCalls:
         slots: Slots of calls in flight.
         estimates: Learn the tokens of answers.
         cool: Starts a cool-down of a model for a number of seconds.
+        clock: Monotonic clock, in seconds.
+
+    Attributes:
+        job_cooldowns: Cool-downs of jobs, by id, whose calls are rejected while those of others are answered.
     """
 
     def __init__(
@@ -35,14 +45,21 @@ class ProviderCalls:
         slots: CallSlots,
         estimates: TokenEstimates,
         cool: Callable[[str, float], None],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._provider = provider
         self._slots = slots
         self._estimates = estimates
         self._cool = cool
+        self._job_rejections = JobRejections(clock)
+        self.job_cooldowns = MemoryCooldowns(clock)
 
     async def make(
-        self, request: CompletionRequest, usage: jobs_pb2.Usage, reservation: Reservation | None
+        self,
+        request: CompletionRequest,
+        usage: jobs_pb2.Usage,
+        reservation: Reservation | None,
+        caller: Caller,
     ) -> Completion:
         """Makes a call that has a slot.
 
@@ -50,6 +67,7 @@ class ProviderCalls:
             request: The call to make.
             usage: The call and its tokens are added to it.
             reservation: Request and tokens of the rate limit. None if the model has none.
+            caller: Job that makes the call.
         """
         concurrency = self._slots.of(request.model)
         call = concurrency.begin(request.timeout_seconds)
@@ -57,10 +75,11 @@ class ProviderCalls:
             with _counted(request.model):
                 completion = await self._provider.complete(request, usage)
         except RetryableError as error:
-            self._note_failure(concurrency, call, request.model, error)
+            self._note_failure(concurrency, call, request.model, caller, error)
             if error.reason == ErrorReason.RATE_LIMITED and reservation is not None:
                 reservation.settle(0)  # the request counts at the provider, its tokens do not
             raise
+        self._job_rejections.add_answer(request.model, caller)
         self._note_remaining(concurrency, call, request.model)
         concurrency.note_answer(call)
         used = completion.input_tokens + completion.output_tokens
@@ -71,13 +90,22 @@ class ProviderCalls:
         return completion
 
     def _note_failure(
-        self, concurrency: ConcurrencyLimit, call: BegunCall, model: str, error: RetryableError
+        self,
+        concurrency: ConcurrencyLimit,
+        call: BegunCall,
+        model: str,
+        caller: Caller,
+        error: RetryableError,
     ) -> None:
         if error.reason == ErrorReason.BROKEN_ANSWER:
             concurrency.note_answer(call)
         elif error.reason == ErrorReason.PROVIDER_TIMEOUT:
             concurrency.note_timeout(call)
         if error.reason not in _REJECTED:
+            return
+        if self._job_rejections.add(model, caller):
+            concurrency.discount(call)
+            self.job_cooldowns.hold(caller.job_id, error.retry_after or _OWN_COOLDOWN_SECONDS)
             return
         self._slots.hold(model, concurrency.note_rejection(call))
         # Most of its calls are rejected: all workers wait. Otherwise only the item does, see ``retries``.

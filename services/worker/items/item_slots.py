@@ -45,7 +45,7 @@ class ItemSlots:
         self._counts: Counter[str] = Counter()  # items by tenant
         self._move_times: dict[
             str, float
-        ] = {}  # when an item last ended, or the first one started, by tenant
+        ] = {}  # of the last end, or first start
 
     @property
     def has_free_slot(self) -> bool:

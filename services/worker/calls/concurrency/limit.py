@@ -120,7 +120,12 @@ class ConcurrencyLimit:
         """
         if call.timeout_seconds >= min(DEFAULT_TIMEOUT_SECONDS, TOO_SLOW * self.state.usual_latency):
             self.note_answer(call)
-        elif call.number >= self._first_number:
+        else:
+            self.discount(call)
+
+    def discount(self, call: BegunCall) -> None:
+        """Counts a call that says nothing of the model as if it had not begun."""
+        if call.number >= self._first_number:
             self.own_round.begun_count -= 1
 
     def note_rejection(self, call: BegunCall) -> float:

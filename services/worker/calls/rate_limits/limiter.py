@@ -95,6 +95,11 @@ class ModelLimiter:
         self._task: asyncio.Task[None] | None = None
 
     @property
+    def tokens_per_minute(self) -> int | None:
+        """Tokens in a minute, of all workers together. None for no limit."""
+        return self._limit.tokens_per_minute
+
+    @property
     def waiting_count(self) -> int:
         """Number of waiting calls."""
         return len(self._queue)
@@ -117,7 +122,13 @@ class ModelLimiter:
         return max(self._retry_seconds, _MIN_RETRY_SECONDS)
 
     async def reserve(self, token_count: int, rank: int) -> Reservation:
-        """Waits for a request and its tokens. The lowest rank goes first, then the earliest call."""
+        """Waits for a request and its tokens. The lowest rank goes first, then the earliest call.
+
+        Args:
+            token_count: Tokens. Never more than those of a minute are reserved.
+            rank: Rank of the call.
+        """
+        token_count = min(token_count, self._limit.tokens_per_minute or token_count)
         loop = asyncio.get_running_loop()
         self._forget_old(loop.time())
         with timing(self._waits.observe):

@@ -129,7 +129,7 @@ class ItemRunner:
     def wait_seconds(self, spec: results_pb2.JobSpec) -> float:
         """Returns the seconds during which no item of a job should start: its model cools down or is full."""
         model = self._jobs.model_of(spec)
-        return self._admission.wait_seconds(model) if model else 0.0
+        return self._admission.wait_seconds(model, spec.job_id) if model else 0.0
 
     def claim_probe(self, spec: results_pb2.JobSpec) -> None:
         """Notes that an item of a job starts: in an outage of its model no other one does."""
