@@ -1,4 +1,4 @@
-"""Jobs of a model whose calls were answered a short time ago. They tell a fault of one job from one of all."""
+"""Jobs of a model whose calls were answered recently. They tell a fault of one job from one of all jobs."""
 
 import time
 from collections import OrderedDict

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, RetryableError
 from headrace.reasons import ErrorReason
-from services.shared.metrics import timing
 from services.worker.calls.answered_jobs import Caller
 from services.worker.calls.concurrency import BegunCall, ConcurrencyLimit
 from services.worker.calls.cooldowns import MemoryCooldowns
@@ -125,12 +124,14 @@ class ProviderCalls:
 
 @contextmanager
 def _counted(model: str) -> Iterator[None]:
-    """Counts the call that the block makes, by its outcome."""
-    model = model_label(model)
+    """Counts the call that the block makes, by its outcome.
+
+    A model that does not exist gets no series: a client would use up those of all others.
+    """
     outcome = "failed"
+    start = time.perf_counter()
     try:
-        with timing(PROVIDER_CALL_SECONDS.labels(model).observe):
-            yield
+        yield
         outcome = "succeeded"
     except (RetryableError, ItemFailedError) as error:
         outcome = error.reason  # one of the table in ``faults``
@@ -139,4 +140,6 @@ def _counted(model: str) -> Iterator[None]:
         outcome = "cancelled"
         raise
     finally:
-        PROVIDER_CALLS.labels(model, outcome).inc()
+        label = model_label.known(model) if outcome == ErrorReason.MODEL_UNKNOWN else model_label(model)
+        PROVIDER_CALL_SECONDS.labels(label).observe(time.perf_counter() - start)
+        PROVIDER_CALLS.labels(label, outcome).inc()

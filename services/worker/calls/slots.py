@@ -136,7 +136,10 @@ class CallSlots:
             self._queues[next_model].grant(waiter, None)
 
     def _forget_idle(self, model: str) -> None:
-        """Drops a model without any call, and the model that has been idle longest if there are many."""
+        """Drops a model without any call, and the model that has been idle longest if there are many.
+
+        A model of which nothing is known goes first: names that do not exist displace no model that does.
+        """
         if not self._is_idle(model):
             return
         concurrency, queue = self._models.pop(model), self._queues.pop(model)
@@ -144,8 +147,9 @@ class CallSlots:
             return
         self._models[model], self._queues[model] = concurrency, queue  # the last to be dropped
         if len(self._models) > _MAX_MODELS:
-            longest_idle = next(filter(self._is_idle, self._models))
-            del self._models[longest_idle], self._queues[longest_idle]
+            idle = [name for name in self._models if self._is_idle(name)]
+            dropped = next((name for name in idle if not self._models[name].is_known), idle[0])
+            del self._models[dropped], self._queues[dropped]
 
     def _is_idle(self, model: str) -> bool:
         concurrency = self._models.get(model)

@@ -5,8 +5,8 @@ from services.worker.calls.provider.provider import CompletionRequest
 _CHARACTERS_PER_TOKEN = 4
 _TOKENS_PER_MESSAGE = 4  # in addition to its text
 _FIRST_OUTPUT_TOKENS = 256  # of a model that has not responded yet
-# The same for a call that limits its output. A huge limit says nothing of the length, and would keep the tokens
-# of a minute from others.
+# The same for a call that limits its output. A huge limit says nothing of the length, and would keep the
+# tokens of a minute from others.
 _MAX_FIRST_OUTPUT_TOKENS = 1024
 _MAX_MODELS = 1000  # clients name models
 _NEWEST_WEIGHT = 0.05  # weight of the newest response in the mean

@@ -97,5 +97,5 @@ class ItemSlots:
         return self._count - self._calls.limited_count
 
     def _busy_count_of(self, tenant: str) -> int:
-        jobs = self._in_flight.get(tenant, {})
+        jobs = self._in_flight.get(tenant, Counter())
         return sum(max(0, count - self._calls.limited_count_of(job_id)) for job_id, count in jobs.items())

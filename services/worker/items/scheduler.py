@@ -207,7 +207,7 @@ class ItemScheduler:
     ) -> None:
         chunk = item.chunk
         if chunk.quarantined:
-            for parked in self._quarantine_slots.give_back():
+            for parked in self._quarantine_slots.give_back(item):
                 self._wait(parked)
         if outcome is not None:
             self._act_on(item, outcome)

@@ -54,7 +54,7 @@ class ConcurrencyLimit:
     """
 
     def __init__(self, model: str, ceiling: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._gauge = CONCURRENCY_LIMIT.labels(model_label(model))
+        self._model = model
         self._clock = clock
         self._call_number = 0
         self._first_number = self._previous_first_number = 1
@@ -89,6 +89,12 @@ class ConcurrencyLimit:
     def has_history(self) -> bool:
         """Whether any call has begun."""
         return self._call_number > 0
+
+    @property
+    def is_known(self) -> bool:
+        """Whether any call says something of the model. None does of a model that does not exist."""
+        calls = self.own_round
+        return bool(self.state.decision_id or calls.answered_count or calls.rejected_count)
 
     @property
     def is_mostly_rejected(self) -> bool:
@@ -198,4 +204,4 @@ class ConcurrencyLimit:
         calls = self.own_round + self._fleet.others if self._fleet.others else self.own_round
         limit = self._present_state(calls).limit
         self.limit = min(self._fleet.own_part(limit), self.ceiling)
-        self._gauge.set(self.limit)
+        CONCURRENCY_LIMIT.labels(model_label.known(self._model)).set(self.limit)

@@ -84,7 +84,7 @@ class ModelLimiter:
         self._key = key
         self._limit = limit
         self._free_slots = free_slots
-        self._waits = LIMIT_WAIT_SECONDS.labels(model_label(model))
+        self._model = model
         self._queue: WaitingQueue[float] = WaitingQueue()  # granted with the time of taking
         self._block_count = self._block_tokens = 0
         self._block_time = 0.0
@@ -131,7 +131,7 @@ class ModelLimiter:
         token_count = min(token_count, self._limit.tokens_per_minute or token_count)
         loop = asyncio.get_running_loop()
         self._forget_old(loop.time())
-        with timing(self._waits.observe):
+        with timing(LIMIT_WAIT_SECONDS.labels(model_label.known(self._model)).observe):
             take_time = self._take_from_block(token_count, loop.time())
             if take_time is None:
                 self._run()
