@@ -52,6 +52,11 @@ class ItemSlots:
         """Whether a slot is free, if only for some tenants."""
         return self._busy_count < self._total
 
+    @property
+    def reserved_count(self) -> int:
+        """Slots of the reserve in use."""
+        return max(0, self._busy_count - self._limit)
+
     def may_start(self, tenant: str) -> bool:
         """Returns whether another item of a tenant may start."""
         busy_count = self._busy_count

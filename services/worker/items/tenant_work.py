@@ -80,14 +80,10 @@ class TenantWork:
     def parked_count(self, job_class: jobs_pb2.JobClass | None = None) -> int:
         """Returns the items waiting for slots of their tenants or for their model, of a class or of all.
 
-        The items of a limited tenant with jobs in several classes are divided between these classes. Those of
-        a stuck tenant wait too: otherwise they keep the items of other tenants from being leased.
+        The items of a limited tenant with jobs in several classes are divided between these classes.
         """
-        found = self._held_up.count(job_class)
         stuck = self._item_slots.stuck_tenants()
-        if stuck:
-            jobs = [job for job in self._leased.jobs.values() if job.spec.tenant in stuck]
-            found += sum(job.unstarted_count for job in jobs if self._is_due(job, job_class))
+        found = self._held_up.count(job_class) + self._stuck_count(stuck, job_class)
         for tenant, slots in self._limited_tenants().items():
             if tenant in stuck:
                 continue
@@ -96,6 +92,20 @@ class TenantWork:
                 parked = parked * self._demand(tenant, job_class) // self._demand(tenant)
             found += parked
         return found
+
+    def _stuck_count(self, tenants: set[str], job_class: jobs_pb2.JobClass | None) -> int:
+        """Returns the items of stuck tenants, which would keep others from being leased.
+
+        In a class they all count, in flight or not, so that its share is there for others. Of all classes
+        together, those in flight count as far as they are in the reserve.
+        """
+        if not tenants:
+            return 0
+        jobs = [job for job in self._leased.jobs.values() if job.spec.tenant in tenants]
+        jobs = [job for job in jobs if self._is_due(job, job_class)]
+        if job_class is not None:
+            return sum(job.unfinished_count for job in jobs)
+        return sum(job.unstarted_count for job in jobs) + self._item_slots.reserved_count
 
     def _slots(self, spec: results_pb2.JobSpec) -> TenantSlots | None:
         return self._limits.of(spec.tenant) if self._limits and self._makes_calls(spec) else None
