@@ -93,12 +93,13 @@ class CallAdmission:
 
     @property
     def longest_cooldown_seconds(self) -> float:
-        """Rest of the longest cool-down of any model, in seconds. 0 if there is none."""
-        return self._cooldowns.longest()
+        """Rest of the longest cool-down of any model or job, in seconds. 0 if there is none."""
+        return max(self._cooldowns.longest(), self._calls.job_cooldowns.longest())
 
-    def cooldown_seconds(self, model: str) -> float:
-        """Returns the rest of a model's cool-down, in seconds. 0 if the model may be called."""
-        return self._cooldowns.remaining(self._cooldown_key(model))
+    def cooldown_seconds(self, model: str, job_id: str = "") -> float:
+        """Returns the rest of the cool-down of a model, or of a job of it, in seconds. 0 for none."""
+        cooldown = self._cooldowns.remaining(self._cooldown_key(model))
+        return max(cooldown, self._calls.job_cooldowns.remaining(job_id))
 
     def wait_seconds(self, model: str, job_id: str = "") -> float:
         """Returns the delay before it is worthwhile to start items of a job, in seconds. 0 for none.
@@ -111,7 +112,7 @@ class CallAdmission:
         is_crowded = self._slots.is_crowded(model) or self._model_slots.is_crowded(model)
         crowded = _CROWDED_WAIT_SECONDS if is_crowded else 0.0
         outage = self._outages.wait_seconds(self._cooldown_key(model))
-        cooldown = max(self.cooldown_seconds(model), self._calls.job_cooldowns.remaining(job_id))
+        cooldown = self.cooldown_seconds(model, job_id)
         return max(cooldown, crowded, limiter.wait_seconds if limiter else 0.0, outage)
 
     def claim_probe(self, model: str) -> None:
