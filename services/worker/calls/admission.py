@@ -160,7 +160,7 @@ class CallAdmission:
         async with (
             self._pool_slot(self._tenants.of(tenant), rank, job_id) as waited_for_tenant,
             self._pool_slot(self._model_slots.of(request.model), rank, job_id) as waited_for_model,
-            self._admitted(request, rank, job_id) as (reservation, waited),
+            self._admitted(request, rank, caller) as (reservation, waited),
         ):
             try:
                 self._check(request.model, waited or waited_for_tenant or waited_for_model)
@@ -206,23 +206,23 @@ class CallAdmission:
 
     @asynccontextmanager
     async def _admitted(
-        self, request: CompletionRequest, rank: int, job_id: str
+        self, request: CompletionRequest, rank: int, caller: Caller
     ) -> AsyncIterator[tuple[Reservation | None, bool]]:
         """Holds a reservation and a slot. Yields the reservation, and whether the call waited."""
         model = request.model
         limiter = self._limiter(model)
         if limiter is None:
-            async with self._slot(model, rank, job_id) as waited:
+            async with self._slot(model, rank, caller) as waited:
                 yield None, waited
             return
         async with AsyncExitStack() as slot:
             slot.callback(limiter.slots_changed)
             while True:
-                with self._counted_as_limited(job_id):
+                with self._counted_as_limited(caller.job_id):
                     reservation = await limiter.reserve(self._estimates.of(request), rank)
                 try:
                     async with asyncio.timeout(reservation.seconds_left):
-                        await slot.enter_async_context(self._slot(model, rank, job_id))
+                        await slot.enter_async_context(self._slot(model, rank, caller))
                     break
                 except TimeoutError:
                     reservation.give_back()
@@ -232,17 +232,17 @@ class CallAdmission:
             yield reservation, True
 
     @asynccontextmanager
-    async def _slot(self, model: str, rank: int, job_id: str) -> AsyncIterator[bool]:
+    async def _slot(self, model: str, rank: int, caller: Caller) -> AsyncIterator[bool]:
         """Holds a slot of this worker, and yields whether the call waited for it.
 
         An item whose first unfinished call waits behind its model's limit keeps no other item from starting.
         """
         async with AsyncExitStack() as slot:
             if rank <= 0 and self._slots.is_full(model):
-                with self._counted_as_limited(job_id), self._counted_behind_model():
-                    waited = await slot.enter_async_context(self._slots.take(model, rank))
+                with self._counted_as_limited(caller.job_id), self._counted_behind_model():
+                    waited = await slot.enter_async_context(self._slots.take(model, rank, caller.tenant))
             else:
-                waited = await slot.enter_async_context(self._slots.take(model, rank))
+                waited = await slot.enter_async_context(self._slots.take(model, rank, caller.tenant))
             yield waited
 
     @contextmanager

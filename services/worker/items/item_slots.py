@@ -43,9 +43,7 @@ class ItemSlots:
         self._count = 0
         self._in_flight: dict[str, Counter[str]] = {}  # items of each job, by tenant
         self._counts: Counter[str] = Counter()  # items by tenant
-        self._move_times: dict[
-            str, float
-        ] = {}  # of the last end, or first start
+        self._move_times: dict[str, float] = {}  # of the last end, or first start
 
     @property
     def has_free_slot(self) -> bool:

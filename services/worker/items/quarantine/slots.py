@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from services.worker.items.leased_work import LeasedChunk, LeasedItem
+from services.worker.items.leased_work import LeasedItem
 
 # Maximum quarantined items of a tenant in flight: one that kills the process makes suspects of them all.
 QUARANTINED_LIMIT = 10
@@ -15,31 +15,28 @@ class QuarantineSlots:
 
     def __init__(self) -> None:
         self._tenants: Counter[str] = Counter()
-        self._chunks: Counter[LeasedChunk] = Counter()
         self._parked: list[LeasedItem] = []
 
     def take(self, item: LeasedItem) -> bool:
         """Returns whether an item got a slot; otherwise it is kept until one is free.
 
-        Items of a chunk with an allowance run one at a time: the child process cannot share it with this one.
+        An item of a job with a budget runs while no other one of its tenant does: the child process cannot
+        share an allowance with this one.
         """
-        tenant, chunk = item.chunk.job.spec.tenant, item.chunk
-        if not self._has_slot(tenant) or (chunk.allowance is not None and self._chunks[chunk]):
+        tenant = item.chunk.job.spec.tenant
+        is_alone = not self._tenants[tenant]
+        if not self._has_slot(tenant) or (item.chunk.allowance is not None and not is_alone):
             self._parked.append(item)
             return False
         self._tenants[tenant] += 1
-        self._chunks[chunk] += 1
         return True
 
     def give_back(self, item: LeasedItem) -> list[LeasedItem]:
         """Frees the slot of an item, and returns the items that found none before."""
-        tenant, chunk = item.chunk.job.spec.tenant, item.chunk
+        tenant = item.chunk.job.spec.tenant
         self._tenants[tenant] -= 1
         if not self._tenants[tenant]:
             del self._tenants[tenant]
-        self._chunks[chunk] -= 1
-        if not self._chunks[chunk]:
-            del self._chunks[chunk]
         parked, self._parked = self._parked, []
         return parked
 

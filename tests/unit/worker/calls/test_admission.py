@@ -445,7 +445,9 @@ async def test_a_prompt_above_the_tokens_of_a_minute_fails_at_once_and_costs_oth
     items = make_items(10, tokens_limited_to(10_000))
     huge = "x" * 40_100
     await items.start(huge)
-    with pytest.raises(ItemFailedError, match="about 10029 tokens, and HEADRACE_LIMITS allows 10000") as raised:
+    with pytest.raises(
+        ItemFailedError, match="about 10029 tokens, and HEADRACE_LIMITS allows 10000"
+    ) as raised:
         await items.calls[huge]
     assert raised.value.reason == "PROMPT_TOO_LARGE"
     await items.start("small")
@@ -456,3 +458,31 @@ async def test_a_prompt_above_the_tokens_of_a_minute_is_no_concern_without_such_
     items = make_items(10)
     await items.start("x" * 1_000_000)
     assert len(items.provider.started) == 1
+
+
+async def test_a_tenant_with_few_calls_goes_before_later_calls_of_a_tenant_that_fills_the_worker(make_items):
+    items = make_items(2)
+    first = await items.start("a 0", tenant="a")
+    second = await items.start("a 1", tenant="a")
+    await items.provider.answer("a 0")
+    await items.start("a 2", tenant="a")
+    await items.start("a 0 later", tenant="a", context=first)
+    await items.start("b", tenant="b")
+    await items.provider.answer("a 1")
+    assert items.provider.started[-1] == "b"
+    await items.start("a 1 later", tenant="a", context=second)
+    await items.start("b 2", tenant="b")  # b has its part
+    await items.provider.answer("a 2")
+    assert items.provider.started[-1] == "a 0 later"
+
+
+async def test_the_calls_of_a_tenant_alone_keep_their_order(make_items):
+    items = make_items(2)
+    first = await items.start("a 0", tenant="a")
+    await items.start("a 1", tenant="a")
+    await items.provider.answer("a 0")
+    await items.start("a 2", tenant="a")
+    await items.start("a 3", tenant="a")
+    await items.start("a 0 later", tenant="a", context=first)
+    await items.provider.answer("a 1")
+    assert items.provider.started[-1] == "a 0 later"

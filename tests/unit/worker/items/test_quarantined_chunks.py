@@ -134,8 +134,8 @@ async def test_quarantined_items_of_one_tenant_leave_slots_to_another(bench, in_
     assert bench.in_flight.count == LIMIT + 1
 
 
-async def test_a_quarantined_item_with_a_budget_does_not_wait_for_those_of_other_jobs(bench, in_quarantine):
-    bench.lease("flood", 0, 3, quarantined=True)
+async def test_a_quarantined_item_with_a_budget_does_not_wait_for_other_tenants(bench, in_quarantine):
+    bench.lease("flood", 0, 3, tenant="flood", quarantined=True)
     bench.lease("budget", 0, 2, quarantined=True, allowance_micros=1_000)
     await in_quarantine(4)
     assert [index for job_id, index in bench.quarantine.started if job_id == "budget"] == [0]
