@@ -56,7 +56,7 @@ async def test_items_of_a_tenant_that_sleep_for_a_minute_keep_no_other_tenant_wa
 
 
 async def test_a_job_may_not_sleep_for_longer_than_a_minute(hr):
-    with pytest.raises(InvalidArgumentError, match="params.sleep_ms: .* 60000"):
+    with pytest.raises(InvalidArgumentError, match=r"params\.sleep_ms: .* 60000"):
         await hr.submit("noop", [{}], {"sleep_ms": 60_001})
 
 
