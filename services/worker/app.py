@@ -81,9 +81,15 @@ class WorkerApp:
         runner = self._make_runner()
         self._leased = LeasedWork()
         self._held_up = HeldUpWork(self._leased, runner)
+        self._waiting = WaitingItems()
         self._item_slots = ItemSlots(self._settings.in_flight_limit, runner)
         self._tenant_work = TenantWork(
-            self._leased, self._calls.tenant_slots, runner.makes_calls, self._held_up, self._item_slots
+            self._leased,
+            self._calls.tenant_slots,
+            runner.makes_calls,
+            held_up=self._held_up,
+            item_slots=self._item_slots,
+            waiting=self._waiting,
         )
         self._capacity = Capacity(
             self._leased, self._settings.in_flight_limit, self._tenant_work.parked_count
@@ -92,11 +98,10 @@ class WorkerApp:
         self._scheduler = self._make_scheduler(runner)
 
     def _make_scheduler(self, runner: ItemRunner) -> ItemScheduler:
-        waiting = WaitingItems()
         reporting = Reporting(
             self._recorder,
             self._leased,
-            waiting,
+            self._waiting,
             self._capacity,
             forget=runner.forget,
             quarantine_left=self._lease_next_quarantined,
@@ -114,7 +119,7 @@ class WorkerApp:
             reporting,
             runner,
             leased=self._leased,
-            waiting=waiting,
+            waiting=self._waiting,
             capacity=self._capacity,
             tenant_work=self._tenant_work,
             held_up=self._held_up,

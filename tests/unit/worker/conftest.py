@@ -152,7 +152,14 @@ class Bench:
         slots = open_tenant_slots({}, "memory://", "", limit) if tenants is None else tenants
         self.held_up = HeldUpWork(self.leased, self.runner)
         item_slots = ItemSlots(limit, self.runner)
-        self.tenant_work = TenantWork(self.leased, slots, self.runner.makes_calls, self.held_up, item_slots)
+        self.tenant_work = TenantWork(
+            self.leased,
+            slots,
+            self.runner.makes_calls,
+            held_up=self.held_up,
+            item_slots=item_slots,
+            waiting=waiting,
+        )
         self.capacity = Capacity(self.leased, limit, self.tenant_work.parked_count)
         self.live_numbers = LiveNumbers(self.leased, self.runner, self.tenant_work.is_waiting)
         self.recorder = Recorder(StoreConnection(self.results, "incarnation", ignore_effects))

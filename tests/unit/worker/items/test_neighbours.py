@@ -5,6 +5,8 @@ import json
 
 import pytest
 
+from headrace.jobs.v1 import jobs_pb2
+from headrace.kinds import RetryableError
 from services.stubs.results.v1 import results_pb2
 from services.worker.items.item_slots import STUCK_SECONDS
 from tests.simulation.virtual_time import run_virtually
@@ -142,3 +144,51 @@ async def test_items_that_wait_for_a_limit_do_not_keep_their_tenant_from_the_res
     bench.lease("quick", 0, 2, tenant="b")
     await eventually(lambda: ("quick", 0) in bench.runner.started)
     assert ("quick", 1) not in bench.runner.started
+
+
+def all_fail(model: str, now: float) -> Exception | None:
+    return RetryableError("BROKEN_ANSWER", "no completion") if model == "failing" else None
+
+
+async def _seconds_next_to_failing_items(failing_count: int) -> float:
+    system = System(all_fail)
+    if failing_count:
+        system.submit("failing", "failing", failing_count, "flood")
+        await asyncio.sleep(5.0)
+    system.submit("well", "well", 2_000, "other")
+    seconds = await system.wait_for("well", 2_000)
+    await system.close()
+    return seconds
+
+
+def test_items_that_fail_and_wait_for_another_attempt_keep_no_other_job_from_the_worker():
+    alone = run_virtually(_seconds_next_to_failing_items(0))
+    assert run_virtually(_seconds_next_to_failing_items(10_000)) <= 1.5 * alone
+
+
+async def test_items_in_a_backoff_take_up_no_capacity_until_they_are_due(make_bench, eventually):
+    bench = make_bench(limit=10)
+    bench.lease("j", 0, 10)
+    await bench.started(10)
+    job = bench.leased.jobs["j"]
+    assert bench.capacity.of(job.spec.job_class) == 100
+    for index in range(10):
+        bench.runner.end("j", index, retry_delay=0.2, error=jobs_pb2.Error(reason="BROKEN_ANSWER"))
+    await eventually(lambda: job.backoff_count == 10)
+    assert bench.capacity.of(job.spec.job_class) == 110
+    await eventually(lambda: len(bench.runner.started) == 20)
+    assert job.backoff_count == 0
+    assert bench.capacity.of(job.spec.job_class) == 100
+
+
+async def test_backoffs_of_a_stopped_job_are_forgotten(make_bench, eventually):
+    bench = make_bench(limit=10)
+    bench.lease("j", 0, 10)
+    await bench.started(10)
+    job = bench.leased.jobs["j"]
+    for index in range(5):
+        bench.runner.end("j", index, retry_delay=4.0, error=jobs_pb2.Error(reason="BROKEN_ANSWER"))
+    await eventually(lambda: job.backoff_count == 5)
+    bench.scheduler.stop_job("j")
+    assert job.backoff_count == 0
+    assert bench.capacity.of(job.spec.job_class) >= 100
