@@ -8,6 +8,7 @@ import dramatiq
 
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from headrace.kinds import installed_kinds
+from headrace.kinds.noop import NOOP, noop_kind
 from services.gateway.creation import JobCreator
 from services.gateway.dispatcher import Dispatcher
 from services.gateway.effects import EffectRunner
@@ -54,7 +55,9 @@ class GatewayApp:
         self.uploads = Uploads(store, effects.carry_out)
         self._dispatcher = Dispatcher(store, effects, self._streams)
         prices = JobPrices(read_prices(settings.prices_file), settings.model)
-        submissions = Submissions(installed_kinds(), prices)
+        submissions = Submissions(
+            installed_kinds() | {NOOP.name: noop_kind(settings.noop_max_seconds)}, prices
+        )
         self._servicer = GatewayServicer(
             store, self.creator, self.uploads, effects, hub=self.hub, submissions=submissions
         )

@@ -31,6 +31,7 @@ from services.worker.items.attempts.item_runner import ItemRunner
 from services.worker.items.capacity import Capacity
 from services.worker.items.held_up_work import HeldUpWork
 from services.worker.items.in_flight import ItemsInFlight
+from services.worker.items.item_slots import ItemSlots
 from services.worker.items.leased_work import LeasedWork
 from services.worker.items.live_numbers import LiveNumbers
 from services.worker.items.quarantine import Quarantine
@@ -80,8 +81,15 @@ class WorkerApp:
         runner = self._make_runner()
         self._leased = LeasedWork()
         self._held_up = HeldUpWork(self._leased, runner)
+        self._waiting = WaitingItems()
+        self._item_slots = ItemSlots(self._settings.in_flight_limit, runner)
         self._tenant_work = TenantWork(
-            self._leased, self._calls.tenant_slots, runner.makes_calls, self._held_up
+            self._leased,
+            self._calls.tenant_slots,
+            runner.makes_calls,
+            held_up=self._held_up,
+            item_slots=self._item_slots,
+            waiting=self._waiting,
         )
         self._capacity = Capacity(
             self._leased, self._settings.in_flight_limit, self._tenant_work.parked_count
@@ -90,11 +98,10 @@ class WorkerApp:
         self._scheduler = self._make_scheduler(runner)
 
     def _make_scheduler(self, runner: ItemRunner) -> ItemScheduler:
-        waiting = WaitingItems()
         reporting = Reporting(
             self._recorder,
             self._leased,
-            waiting,
+            self._waiting,
             self._capacity,
             forget=runner.forget,
             quarantine_left=self._lease_next_quarantined,
@@ -104,7 +111,7 @@ class WorkerApp:
             self._quarantine,
             self._tenant_work,
             self._live,
-            limit=self._settings.in_flight_limit,
+            slots=self._item_slots,
             may_start=self._liveness.counts_as_live,
         )
         return ItemScheduler(
@@ -112,7 +119,7 @@ class WorkerApp:
             reporting,
             runner,
             leased=self._leased,
-            waiting=waiting,
+            waiting=self._waiting,
             capacity=self._capacity,
             tenant_work=self._tenant_work,
             held_up=self._held_up,

@@ -318,6 +318,15 @@ class ErrorReason(StrEnum):
     Metadata: none.
     """
 
+    PROMPT_TOO_LARGE = "PROMPT_TOO_LARGE"
+    """The template makes too much of the item: a prompt is over 64 KB and over ten times its template and the
+    fields in it, a prompt is over 4 MB, or all prompts of the item together are over 16 MB. No call was made.
+
+    Remedy: Name long fields fewer times in the template, or make them shorter.
+    Code: item.
+    Metadata: none.
+    """
+
     LABEL_UNKNOWN = "LABEL_UNKNOWN"
     """The model answered twice with text that is not one of the labels.
 

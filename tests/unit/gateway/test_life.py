@@ -96,6 +96,7 @@ async def test_a_taken_port_is_an_error(start_gateway, gateway):
         ("HEADRACE_LISTEN", "50051"),
         ("HEADRACE_RABBITMQ_URL", "http://secret@nowhere"),
         ("HEADRACE_GATEWAY_RESYNC_SECONDS", "-1"),
+        ("HEADRACE_NOOP_MAX_SECONDS", "0"),
     ],
 )
 def test_a_bad_setting_is_named_and_not_shown(monkeypatch, capsys, name, value):

@@ -44,6 +44,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_OUTPUT_TOO_LARGE: _ClassVar[ErrorReason]
     ERROR_REASON_OUTPUT_REFUSED: _ClassVar[ErrorReason]
     ERROR_REASON_FIELD_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_PROMPT_TOO_LARGE: _ClassVar[ErrorReason]
     ERROR_REASON_LABEL_UNKNOWN: _ClassVar[ErrorReason]
     ERROR_REASON_HANDLER_ERROR: _ClassVar[ErrorReason]
     ERROR_REASON_ITEM_TIMED_OUT: _ClassVar[ErrorReason]
@@ -109,6 +110,7 @@ ERROR_REASON_INPUT_NOT_JSON: ErrorReason
 ERROR_REASON_OUTPUT_TOO_LARGE: ErrorReason
 ERROR_REASON_OUTPUT_REFUSED: ErrorReason
 ERROR_REASON_FIELD_MISSING: ErrorReason
+ERROR_REASON_PROMPT_TOO_LARGE: ErrorReason
 ERROR_REASON_LABEL_UNKNOWN: ErrorReason
 ERROR_REASON_HANDLER_ERROR: ErrorReason
 ERROR_REASON_ITEM_TIMED_OUT: ErrorReason
