@@ -49,7 +49,7 @@ def translate(error: Exception) -> HeadraceError | ContentRefusedError:
     if isinstance(error, (OSError, PoolTimeoutError)) or is_repeatable(error) or _is_lost(error):
         return _unavailable(error)
     state, cause = _state_of(error), str(_cause_of(error))
-    name = f"{type(_cause_of(error)).__name__} {state}".strip()
+    name = name_of(error)
     if _UNAVAILABLE.match(state) if state else _UNAVAILABLE_ON_SQLITE.search(cause):
         return _unavailable(error)
     if _REFUSED.match(state) if state else _REFUSED_ON_SQLITE.search(cause):
@@ -58,6 +58,11 @@ def translate(error: Exception) -> HeadraceError | ContentRefusedError:
     is_safe = state.startswith("42") or cause.startswith("no such")
     log.error("statement_failed", error=name, cause=cause if is_safe else "")
     return InternalError("the store failed; see the log of the results service")
+
+
+def name_of(error: Exception) -> str:
+    """Returns the type and the SQL state of one of DATABASE_ERRORS. It holds no content and no address."""
+    return f"{type(_cause_of(error)).__name__} {_state_of(error)}".strip()
 
 
 def _cause_of(error: Exception) -> BaseException:
@@ -79,8 +84,7 @@ def _is_lost(error: Exception) -> bool:
 
 
 def _unavailable(error: Exception) -> UnavailableError:
-    name = f"{type(_cause_of(error)).__name__} {_state_of(error)}".strip()
-    log.warning("store_unreachable", error=name)
+    log.warning("store_unreachable", error=name_of(error))
     return UnavailableError(
         "the store cannot answer now; repeat the call", reason=ErrorReason.STORE_UNAVAILABLE
     )

@@ -5,6 +5,7 @@ asyncpg: SQLAlchemy's result objects would double the cost of a statement, and a
 them.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -78,6 +79,19 @@ class Sessions:
             return
         async with self._postgresql() as driver:
             yield _PostgresqlSession(driver)
+
+    async def ping(self) -> None:
+        """Gets an answer from the database. Closes the connection if it is cancelled meanwhile."""
+        if self._sqlite:
+            async with self._without_begin.connect() as connection:
+                await connection.exec_driver_sql("SELECT 1 FROM sqlite_schema")
+            return
+        async with self._postgresql() as driver:
+            try:
+                await driver.fetchval("SELECT 1")
+            except asyncio.CancelledError:
+                driver.terminate()
+                raise
 
     @asynccontextmanager
     async def _postgresql(self) -> AsyncIterator["Connection[Row]"]:
