@@ -22,7 +22,7 @@ _CHECK_SECONDS = 0.25
 def address_of(url: str) -> str:
     """Returns the host, the port and the path of a URL, without its user, password and options."""
     parts = urlsplit(url)
-    return parts.netloc.rpartition("@")[2] + parts.path or url
+    return parts.netloc.rpartition("@")[2] + parts.path
 
 
 class Need:

@@ -98,7 +98,7 @@ async def test_a_call_without_an_answer_is_repeated_although_nothing_asks_for_ch
     lease_client = bench.make_lease_client(store)
     store.failures, store.chunks = 2, [("j", 3)]
     await lease_client.lease()
-    await eventually(lambda: bench.leased.leases())
+    await eventually(bench.leased.leases)
     assert len({request.call_id for request in store.requests}) == 1
 
 
