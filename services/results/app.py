@@ -8,6 +8,7 @@ from services.results.database.clock import Clock
 from services.results.database.database import Database
 from services.results.database.migrations import check_schema
 from services.results.database.reachability import ReachabilityCheck
+from services.results.pages.backlog import Backlog
 from services.results.purging.purger import Purger
 from services.results.servicer import ResultsServicer
 from services.results.settings import ResultsSettings
@@ -47,6 +48,7 @@ class ResultsApp:
         self._check = ReachabilityCheck(self._database, database_need)
         self._schema_need = Need("schema", address, lasting=True)
         self._readiness = Readiness([database_need, self._schema_need], self._server.report_ready)
+        self._backlog = Backlog(self._database)
 
     @property
     def target(self) -> str:
@@ -71,6 +73,8 @@ class ResultsApp:
         await self._check_schema()
         self._server.accept_calls()
         self._purger.start()
+        if self._settings.metrics_listen is not None:
+            self._backlog.start()
         log.info("results_started", target=self.target, sqlite=self._database.sqlite)
 
     async def _check_schema(self) -> None:
@@ -90,6 +94,7 @@ class ResultsApp:
         await self._readiness.stop()
         await self._check.stop()
         await self._purger.stop()
+        await self._backlog.stop()
         await self._server.drain(self._settings.drain_seconds)
         await self._database.close()
         log.info("results_stopped")

@@ -30,6 +30,21 @@ LIVENESS = "liveness"
 # one run on without a limit, because no grace is set.
 CONNECTION_AGE_SECONDS = 300.0
 
+# A connection that has silently died is found after a ping and its timeout: 25 s. Both ends ping.
+PING_SECONDS = 15.0
+PING_TIMEOUT_SECONDS = 10.0
+# A client that pings more often is disconnected with "too_many_pings".
+MIN_PING_SECONDS = 10.0
+KEEPALIVE_OPTIONS = (
+    ("grpc.keepalive_time_ms", int(PING_SECONDS * 1000)),
+    ("grpc.keepalive_timeout_ms", int(PING_TIMEOUT_SECONDS * 1000)),
+    # Without it, gRPC waits 60 s for the answer to a ping, whatever the timeout of keepalive.
+    ("grpc.http2.ping_timeout_ms", int(PING_TIMEOUT_SECONDS * 1000)),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # By default, gRPC hardly pings a connection that carries no data: after two pings, once a minute.
+    ("grpc.http2.max_pings_without_data", 0),
+)
+
 
 class ErrorInterceptor(grpc.aio.ServerInterceptor):
     """Turns exceptions of handlers into rich statuses.
@@ -122,8 +137,8 @@ class RpcServer:
                 # By default, gRPC drops new calls beyond a burst of 1,000. Callers see CANCELLED.
                 ("grpc.server.max_pending_requests", 20_000),
                 ("grpc.server.max_pending_requests_hard_limit", 60_000),
-                ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-                ("grpc.keepalive_permit_without_calls", 1),
+                *KEEPALIVE_OPTIONS,
+                ("grpc.http2.min_ping_interval_without_data_ms", int(MIN_PING_SECONDS * 1000)),
                 ("grpc.so_reuseport", 0),
                 ("grpc.max_connection_age_ms", int(CONNECTION_AGE_SECONDS * 1000)),
             ],
