@@ -1,4 +1,4 @@
-"""Calls of LeaseChunks whose caller is gone before the store has committed."""
+"""Calls of a worker that end too late: it is gone before the store has committed."""
 
 import asyncio
 
@@ -6,6 +6,7 @@ import grpc
 import pytest
 
 from services.results.rows import job_rows
+from services.results.transitions import heartbeat
 from services.results.transitions import lease_chunks as module
 
 
@@ -101,6 +102,19 @@ async def test_a_repeat_that_has_read_the_leases_keeps_them(store, monkeypatch):
     await asyncio.wait_for(undone.wait(), 10)
     assert not (await other.lease()).leases
     assert not (await slow.beat(*leases)).lost_leases
+
+
+async def test_a_heartbeat_that_waited_too_long_does_not_end_leases_that_are_younger_than_it(
+    store, monkeypatch
+):
+    await store.create(items=1)
+    worker = await store.worker()
+    (lease,) = (await worker.lease()).leases
+    store.advance(10)
+    monkeypatch.setattr(heartbeat, "LATE_SECONDS", 0.0)
+    await worker.beat()
+    monkeypatch.undo()
+    assert not (await worker.beat(lease)).lost_leases
 
 
 async def test_a_call_without_capacity_returns_what_its_first_attempt_has_leased(store):
