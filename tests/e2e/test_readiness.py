@@ -165,6 +165,48 @@ async def test_a_gateway_waits_for_results_once(servers, run_dir, launch, link_t
         await seconds_until(gateway, NOT_SERVING, limit=13.0)
 
 
+async def test_a_gateway_notices_a_worker_that_has_vanished_within_15_s(servers, run_dir, launch, link_to):
+    """As if its machine were gone: nothing is refused or closed. Heartbeats show it, before pings do."""
+    url = await asyncio.to_thread(servers.make_migrated_database)
+    results = launch(results_service(run_dir, spare_port(), url))
+    gateway = launch(
+        gateway_service(run_dir, 1, spare_port(), results_target=results.target, rabbitmq_url="memory://")
+    )
+    worker_port = spare_port()
+    links = [link_to(results.port), link_to(worker_port)]
+    for link in links:
+        await link.open()
+    worker = launch(
+        worker_service(
+            run_dir,
+            1,
+            worker_port,
+            results_target=f"127.0.0.1:{links[0].port}",
+            rabbitmq_url="memory://",
+            redis_url="memory://",
+            HEADRACE_WORKER_ADVERTISE=f"127.0.0.1:{links[1].port}",
+        )
+    )
+    await seconds_until(worker, SERVING)
+    await until_logged(gateway, "worker_joined")
+    for link in links:
+        link.cut()
+    assert await until_logged(gateway, "worker_silent") < 15.0
+    for link in links:
+        link.heal()
+    await seconds_until(worker, SERVING)
+
+
+async def until_logged(service, event):
+    """Waits for a line in the log of a process. Returns the time it took, in seconds."""
+    loop = asyncio.get_running_loop()
+    start = loop.time()
+    async with asyncio.timeout(60):
+        while f'"{event}"' not in service.log_text():
+            await asyncio.sleep(0.1)
+    return loop.time() - start
+
+
 async def test_services_with_wrong_settings_never_get_ready_and_name_the_address(servers, run_dir, launch):
     rabbitmq_url = await asyncio.to_thread(servers.make_vhost)
     postgres_url = await asyncio.to_thread(servers.make_database)

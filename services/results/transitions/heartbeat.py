@@ -19,8 +19,8 @@ from services.stubs.results.v1 import results_pb2
 
 # A heartbeat sent 5 s after a lease was given lists it. It may take 3 s until its transaction has its time.
 UNLISTED_AFTER = 8 * SECOND
-# A heartbeat that waits longer here, in seconds, may be older than the leases that it does not list. Its worker
-# has given it up and sent another.
+# A heartbeat that waits longer here, in seconds, may be older than the leases that it does not list. Its
+# worker has given it up and sent another.
 LATE_SECONDS = 3.0
 
 # Fields of a heartbeat that are stored unchanged, each in the column of its name.
