@@ -36,9 +36,6 @@ class Need:
         parts: Parts that all must answer, such as the consumers of several queues.
         lasting: Whether one answer is enough for ever.
         clock: Monotonic clock, in seconds.
-
-    Attributes:
-        error: Last failure since the last answer. Empty if there was none.
     """
 
     def __init__(
@@ -52,7 +49,7 @@ class Need:
     ) -> None:
         self.name = name
         self.address = address
-        self.error = ""
+        self._errors: dict[str, str] = {}
         self._lasting = lasting
         self._clock = clock
         self._answer_times = dict.fromkeys(parts, float("-inf"))
@@ -65,18 +62,24 @@ class Need:
             return oldest > float("-inf")
         return self._clock() - oldest < LOST_SECONDS
 
+    @property
+    def error(self) -> str:
+        """Last failure of a part that has not answered since. Empty if there is none."""
+        return next(iter(self._errors.values()), "")
+
     def note_answer(self, part: str = "") -> None:
         """Notes that a part works."""
         self._answer_times[part] = self._clock()
-        self.error = ""
+        self._errors.pop(part, None)
 
-    def note_failure(self, error: str) -> None:
-        """Notes why it does not work."""
-        self.error = error
+    def note_failure(self, error: str, part: str = "") -> None:
+        """Notes why a part does not work."""
+        self._errors[part] = error
 
     def excuse(self, seconds: float) -> None:
         """Does not count a time in which this process was frozen as silence."""
-        self._answer_times = {part: answered + seconds for part, answered in self._answer_times.items()}
+        for part in self._answer_times:
+            self._answer_times[part] += seconds
 
 
 class Readiness:

@@ -38,6 +38,7 @@ class Database:
         self._life_sessions = Sessions(self._life_engine or self.engine, self.sqlite)
         self._one_writer = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
+        self._ended_count = 0  # transactions that the database has answered to the end
 
     async def write(
         self,
@@ -99,7 +100,8 @@ class Database:
     async def ping(self, seconds: float) -> str:
         """Asks the database for an answer, on a connection for signs of life.
 
-        A connection without an answer in time is closed, so that the next ping opens a new one.
+        A connection without an answer in time is closed, so that the next ping opens a new one. If a
+        transaction was answered meanwhile, the database is only busy.
 
         Args:
             seconds: Time limit.
@@ -107,11 +109,12 @@ class Database:
         Returns:
             Name of the error. Empty if the database has answered.
         """
+        ended_count = self._ended_count
         try:
             async with asyncio.timeout(seconds):
                 await self._life_sessions.ping()
         except DATABASE_ERRORS as error:  # TimeoutError is an OSError
-            return name_of(error)
+            return name_of(error) if self._ended_count == ended_count else ""
         return ""
 
     async def close(self) -> None:
@@ -167,13 +170,16 @@ class Database:
                 transaction = Transaction(session, self.sqlite, self.clock)
                 result = await work(transaction)
                 await transaction.flush()
+        self._ended_count += 1
         transaction.run_callbacks()
         return result
 
     async def _read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         with timing(_READ_SECONDS):
             async with self._sessions.read() as session:
-                return await work(Transaction(session, self.sqlite, self.clock))
+                result = await work(Transaction(session, self.sqlite, self.clock))
+        self._ended_count += 1
+        return result
 
 
 async def _undo(task: asyncio.Task[T], undo: Callable[[T], Awaitable[None]]) -> None:

@@ -19,6 +19,8 @@ from sqlalchemy.util import greenlet_spawn
 from services.results.database.engine import without_begin
 from services.results.database.sql import Statement
 
+PING = "SELECT 1"
+
 
 class Row(Record):  # type: ignore[misc]  # asyncpg has no types
     """A row of PostgreSQL with its columns as attributes, like a row of SQLAlchemy."""
@@ -88,7 +90,7 @@ class Sessions:
             return
         async with self._postgresql() as driver:
             try:
-                await driver.fetchval("SELECT 1")
+                await driver.fetchval(PING)
             except asyncio.CancelledError:
                 driver.terminate()
                 raise

@@ -47,7 +47,8 @@ class EmbeddedBroker(StubBroker):
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 100) -> Consumer:
         """Returns a consumer of the queue's readable tasks."""
         consumer = super().consume(queue_name, prefetch, timeout)
-        self.consumers_need.note_answer(queue_name)
+        if queue_name in _QUEUES:
+            self.consumers_need.note_answer(queue_name)
         return ReadableTasks(consumer, queue_name)
 
     def enqueue(self, message: dramatiq.Message[Any], *, delay: int | None = None) -> dramatiq.Message[Any]:
@@ -125,7 +126,8 @@ class TaskBroker(RabbitmqBroker):
         try:
             return ReadableTasks(super().consume(queue_name, prefetch, timeout), queue_name)
         except Exception as error:
-            self.consumers_need.note_failure(cause_name(error))
+            if queue_name in _QUEUES:
+                self.consumers_need.note_failure(cause_name(error), queue_name)
             raise
 
 

@@ -89,6 +89,15 @@ async def test_a_need_with_parts_is_met_while_all_of_them_answer():
     assert service.reports == [True]
 
 
+async def test_an_answer_of_one_part_does_not_hide_the_failure_of_another():
+    service = Service(queue={"parts": ("a", "b")})
+    service.needs["queue"].note_failure("refused", "b")
+    service.needs["queue"].note_answer("a")
+    assert service.needs["queue"].error == "refused"
+    service.needs["queue"].note_answer("b")
+    assert service.needs["queue"].error == ""
+
+
 async def test_the_time_in_which_the_process_was_frozen_does_not_count():
     service = Service(store={})
     await service.run(1, "store")
