@@ -3,7 +3,6 @@
 import asyncio
 import socket
 
-import dramatiq
 import grpc
 import uuid_utils
 
@@ -12,8 +11,10 @@ from headrace.kinds import installed_kinds
 from services.shared.effects import EffectRunner
 from services.shared.logging import get_logger
 from services.shared.prices import read_prices
+from services.shared.queue.brokers import EmbeddedBroker, TaskBroker
 from services.shared.queue.contract import QUEUE_BY_CLASS
 from services.shared.queue.publisher import QueuePublisher
+from services.shared.readiness import Readiness
 from services.shared.rpc_client import open_channel
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
 from services.stubs.results.v1 import results_pb2, results_pb2_grpc
@@ -58,7 +59,7 @@ class WorkerApp:
         broker: Broker with all queues declared; closed with the worker.
     """
 
-    def __init__(self, settings: WorkerSettings, broker: dramatiq.Broker) -> None:
+    def __init__(self, settings: WorkerSettings, broker: EmbeddedBroker | TaskBroker) -> None:
         self._settings = settings
         self.incarnation = str(uuid_utils.uuid7())
         self._liveness = Liveness()
@@ -68,13 +69,17 @@ class WorkerApp:
         self._publisher = QueuePublisher(broker)
         self._hub = ProgressHub(self.incarnation)
         self._effects = EffectRunner(self._publisher, self._hub.put_jobs)
-        self._store = StoreConnection(self._results, self.incarnation, self._effects.carry_out)
+        self._store = StoreConnection(
+            self._results, self.incarnation, self._effects.carry_out, settings.results_target
+        )
         self._calls = open_calls(settings, self.incarnation, lambda: self._liveness.live_worker_count)
         self._recorder = Recorder(self._store)
         self._quarantine = Quarantine(_child_setup(settings))
         self._build_items()
         self._build_intake()
         self._server = RpcServer(settings.listen, INTERNAL_MESSAGE_BYTES)
+        needs = [self._heartbeat.store_need, broker.consumers_need]
+        self._readiness = Readiness(needs, self._server.report_ready)
         self._live_task: asyncio.Task[None] | None = None
 
     def _build_items(self) -> None:
@@ -181,10 +186,14 @@ class WorkerApp:
         return self._liveness.ended
 
     async def start(self) -> None:
-        """Serves, registers with results (and waits for it), then consumes."""
+        """Serves, registers with results (and waits for it), then consumes.
+
+        Health reports SERVING while heartbeats are answered and all queues are consumed.
+        """
         servicer = WorkerServicer(self.incarnation, self._hub, self._scheduler)
         worker_pb2_grpc.add_WorkerServiceServicer_to_server(servicer, self._server.server)
-        await self._server.start([worker_pb2.DESCRIPTOR.services_by_name["WorkerService"]])
+        await self._server.start([worker_pb2.DESCRIPTOR.services_by_name["WorkerService"]], ready=False)
+        self._readiness.start()
         self._recorder.start()
         address = self._settings.worker_advertise or dialable_address(self.target)
         await self._heartbeat.start(address)
@@ -196,6 +205,7 @@ class WorkerApp:
         """Drains: starts nothing more, lets calls end, records results, releases leases, says it ended."""
         grace = self._settings.drain_seconds
         await self._server.report_not_serving()
+        await self._readiness.stop()
         self._lease_loop.drain()
         stopping = asyncio.create_task(self._consumer.stop())
         await self._scheduler.drain(grace)

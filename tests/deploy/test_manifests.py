@@ -7,10 +7,12 @@ import pytest
 import yaml
 
 from deploy.local.paths import REPOSITORY
+from services.shared.rpc_server import LIVENESS
 
 # The oldest release with stable gRPC probes, and the newest with an available schema.
 RELEASES = ["1.27", "1.37"]
 SERVICES = {"results", "gateway", "worker"}
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
 @pytest.mark.parametrize("overlay", ["dev", "prod"])
@@ -79,6 +81,13 @@ def test_probes_use_the_port_of_the_service(manifests):
         ]
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             assert container[probe]["grpc"]["port"] == listen_port
+
+
+def test_only_the_readiness_probe_asks_whether_a_service_can_work(manifests):
+    for name in SERVICES:
+        raw = manifests.of("Deployment")[name]["spec"]["template"]["spec"]["containers"][0]
+        asked = {probe: raw[probe]["grpc"].get("service", "") for probe in PROBES}
+        assert asked == {"startupProbe": LIVENESS, "readinessProbe": "", "livenessProbe": LIVENESS}, name
 
 
 def test_services_target_ports_of_their_pods(manifests):

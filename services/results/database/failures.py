@@ -48,10 +48,10 @@ def translate(error: Exception) -> HeadraceError | ContentRefusedError:
     """Returns the error to raise for one of DATABASE_ERRORS. Its message holds no content and no address."""
     fault = storage_fault(_cause_of(error))
     if fault is not None:
-        return storage_error(fault, _name_of(error))
+        return storage_error(fault, name_of(error))
     if isinstance(error, (OSError, PoolTimeoutError)) or is_repeatable(error) or _is_lost(error):
         return _unavailable(error)
-    state, cause, name = _state_of(error), str(_cause_of(error)), _name_of(error)
+    state, cause, name = _state_of(error), str(_cause_of(error)), name_of(error)
     if state and _UNAVAILABLE.match(state):
         return _unavailable(error)
     if _REFUSED.match(state) if state else _REFUSED_ON_SQLITE.search(cause):
@@ -62,16 +62,17 @@ def translate(error: Exception) -> HeadraceError | ContentRefusedError:
     return InternalError("the store failed; see the log of the results service")
 
 
+def name_of(error: Exception) -> str:
+    """Returns the type and the SQL state of one of DATABASE_ERRORS. It holds no content and no address."""
+    return f"{type(_cause_of(error)).__name__} {_state_of(error)}".strip()
+
+
 def _cause_of(error: Exception) -> BaseException:
     return (error.orig if isinstance(error, DBAPIError) else None) or error
 
 
 def _state_of(error: Exception) -> str:
     return getattr(_cause_of(error), "sqlstate", None) or ""
-
-
-def _name_of(error: Exception) -> str:
-    return f"{type(_cause_of(error)).__name__} {_state_of(error)}".strip()
 
 
 def _is_lost(error: Exception) -> bool:
@@ -85,7 +86,7 @@ def _is_lost(error: Exception) -> bool:
 
 
 def _unavailable(error: Exception) -> UnavailableError:
-    log.warning("store_unreachable", error=_name_of(error))
+    log.warning("store_unreachable", error=name_of(error))
     return UnavailableError(
         "the store cannot answer now; repeat the call", reason=ErrorReason.STORE_UNAVAILABLE
     )

@@ -98,6 +98,10 @@ class ItemScheduler:
                 self._reporting.release_chunk(chunk)
         self.start_items()
 
+    def give_back(self, leases: Iterable[results_pb2.Lease]) -> None:
+        """Releases leases that were not accepted. Those accepted before stay."""
+        self._reporting.give_back(leases)
+
     def start_items(self) -> None:
         """Starts waiting items while slots are free and nothing forbids it; to be called on every change.
 
