@@ -199,9 +199,10 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         violations = await violations_of(request)
         if "\0" in request.request_id:
             violations.add("request_id", NO_NUL)
-        for place, reason in enumerate(request.reasons):
-            if "\0" in reason:
-                violations.add(f"reasons[{place}]", NO_NUL)
+        if not violations.names("reasons"):
+            for place, reason in enumerate(request.reasons):
+                if "\0" in reason:
+                    violations.add(f"reasons[{place}]", NO_NUL)
         violations.raise_if_any()
         response = await self._store.retry_job(
             results_pb2.RetryJobRequest(

@@ -1,11 +1,13 @@
 """The results service: start, drain, stop."""
 
 import asyncio
+from typing import Any
 
 from headrace.errors import HeadraceError, UnavailableError
 from headrace.reasons import ErrorReason
 from services.results.database.clock import Clock
 from services.results.database.database import Database
+from services.results.database.failures import ContentRefusedError
 from services.results.database.migrations import check_schema
 from services.results.database.reachability import ReachabilityCheck
 from services.results.pages.backlog import Backlog
@@ -15,6 +17,7 @@ from services.results.settings import ResultsSettings
 from services.shared.logging import get_logger
 from services.shared.readiness import Need, Readiness, address_of
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.shared.validation.checked_servicer import CheckedServicer
 from services.stubs.results.v1 import results_pb2, results_pb2_grpc
 
 log = get_logger(__name__)
@@ -64,10 +67,11 @@ class ResultsApp:
             FailedPreconditionError: The schema of the database is older or missing (SCHEMA_OUTDATED).
             RuntimeError: The address cannot be bound.
         """
-        servicer = ResultsServicer(self._database)
+        service = results_pb2.DESCRIPTOR.services_by_name["ResultsService"]
+        servicer: Any = CheckedServicer(ResultsServicer(self._database), service, refusal=ContentRefusedError)
         results_pb2_grpc.add_ResultsServiceServicer_to_server(servicer, self._server.server)
         self._server.hold_calls(_database_awaited)
-        await self._server.start([results_pb2.DESCRIPTOR.services_by_name["ResultsService"]], ready=False)
+        await self._server.start([service], ready=False)
         self._check.start()
         self._readiness.start()
         await self._check_schema()

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from typing import Any
 
 import grpc
 import uuid_utils
@@ -17,6 +18,7 @@ from services.shared.queue.publisher import QueuePublisher
 from services.shared.readiness import Readiness
 from services.shared.rpc_client import open_channel
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.shared.validation.checked_servicer import CheckedServicer
 from services.stubs.results.v1 import results_pb2, results_pb2_grpc
 from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 from services.worker.calls.admission import CallAdmission
@@ -190,9 +192,11 @@ class WorkerApp:
 
         Health reports SERVING while heartbeats are answered and all queues are consumed.
         """
+        service = worker_pb2.DESCRIPTOR.services_by_name["WorkerService"]
         servicer = WorkerServicer(self.incarnation, self._hub, self._scheduler)
-        worker_pb2_grpc.add_WorkerServiceServicer_to_server(servicer, self._server.server)
-        await self._server.start([worker_pb2.DESCRIPTOR.services_by_name["WorkerService"]], ready=False)
+        checked: Any = CheckedServicer(servicer, service)
+        worker_pb2_grpc.add_WorkerServiceServicer_to_server(checked, self._server.server)
+        await self._server.start([service], ready=False)
         self._readiness.start()
         self._recorder.start()
         address = self._settings.worker_advertise or dialable_address(self.target)

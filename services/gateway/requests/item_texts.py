@@ -5,8 +5,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
-import orjson
-
+from headrace.kinds.json_bounds import read_json
 from services.gateway.requests.violations import Violations
 
 _SLICE_SECONDS = 0.01
@@ -25,7 +24,9 @@ async def check_items(
     digest: Digest | None = None,
     on_item: Callable[[Any], None] | None = None,
 ) -> None:
-    """Adds a violation for each item that is not JSON; yields to the loop every 10 ms.
+    """Adds a violation for each item that ``read_json`` refuses; yields to the loop every 10 ms.
+
+    Once 20 violations are known, others are only counted.
 
     Args:
         items: Items as the client sent them.
@@ -35,15 +36,18 @@ async def check_items(
     """
     slice_end = time.perf_counter() + _SLICE_SECONDS
     for index, item in enumerate(items):
-        text = item.encode()
         try:
-            value = orjson.loads(text)
-        except orjson.JSONDecodeError as error:
-            violations.add(f"items[{index}]", f"is not JSON: {error}")
+            value = read_json(item)
+        except ValueError as error:
+            if violations.is_full:
+                violations.count()
+            else:
+                violations.add(f"items[{index}]", str(error))
         else:
             if on_item is not None:
                 on_item(value)
         if digest is not None:
+            text = item.encode()
             digest.update(len(text).to_bytes(8, "big"))
             digest.update(text)
         if time.perf_counter() > slice_end:
