@@ -96,8 +96,9 @@ class Template:
         """Returns the size of the text with an item's fields filled in, in bytes, without rendering it.
 
         Raises:
-            ItemFailedError: A field is missing, as ``FieldTexts.text`` says, or all are null. PROMPT_TOO_LARGE: the text is
-                over 64 KB and over ten times the template and the fields in it, or over 4 MB.
+            ItemFailedError: A field is missing, as ``FieldTexts.text`` says, or all are null.
+                PROMPT_TOO_LARGE: the text is over 64 KB and over ten times the template and the fields in it,
+                or over 4 MB.
         """
         size, base = self._literal_bytes, self._own_bytes
         for name, count in self.fields.items():
