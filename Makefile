@@ -17,13 +17,13 @@ ANY_PYTHON := $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON))
 # Parallel test processes. Each has its own servers and ports. The tests of one file stay in one process.
 JOBS ?= 2
 IN_PARALLEL := --numprocesses $(JOBS) --dist loadgroup --no-loadscope-reorder
-FAST_TESTS := tests/unit
+FAST_TESTS := tests/unit tests/providers
 GENERATED := clients/python/headrace/jobs clients/python/headrace/gateway clients/python/headrace/reasons.py \
     services/stubs clients/protos
 COMPILE := .run/tools/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
     --no-annotate
 
-.PHONY: help demo test test-fast chaos bench simulate check up down clean setup images compose-test format protos \
+.PHONY: help demo test test-fast chaos bench simulate real-model check up down clean setup images compose-test format protos \
         proto-baseline lock \
         check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs \
         check-licences check-prose licences reference check-reference
@@ -53,6 +53,9 @@ bench: $(READY) ## Measure next to FastAPI + Celery and plain asyncio: PARTS="A 
 
 simulate: $(READY) ## Simulate 1,000 workers on a virtual clock: PARTS="tenants load"; takes half an hour
 	@$(BIN)/python -m tests.simulation $(PARTS)
+
+real-model: $(READY) ## Run on a small real model that llama.cpp serves: downloads 130 MB, takes some minutes
+	@$(BIN)/python -m tests.real_model
 
 check: check-format check-lint check-types check-imports check-protos check-breaking check-stubs check-docs check-reference check-licences check-prose ## Check format, lint, types, imports, protos, docs, licences and prose (-k: keep going)
 
@@ -101,6 +104,7 @@ lock: $(READY) ## Update the lock files from the pyproject files, for developmen
 	@$(COMPILE) --no-emit-package headrace --group dev pyproject.toml -o requirements.lock
 	@$(COMPILE) --no-emit-package headrace -c requirements.lock pyproject.toml -o deploy/docker/requirements.lock
 	@cd tests/bench/peers && ../../../$(COMPILE) requirements.in -o requirements.lock
+	@cd tests/real_model && ../../$(COMPILE) --no-deps requirements.in -o requirements.lock
 	@grep -o 'hatchling[^"]*' pyproject.toml | head -n 1 | $(COMPILE) -c requirements.lock - -o deploy/docker/build.lock
 
 $(READY): requirements.lock pyproject.toml clients/python/pyproject.toml clients/python/headrace/_version.py

@@ -30,7 +30,7 @@ def python_page() -> str:
     parts += ["### JsonText", *_text_of(_classes("_messages/json_text.py")["JsonText"])]
     parts += ["## Errors", *_errors(_classes("errors.py"))]
     parts += ["## Kinds"]
-    for path in ("kinds/kind.py", "kinds/estimate.py"):
+    for path in ("kinds/kind.py", "kinds/request_options.py", "kinds/request_params.py", "kinds/estimate.py"):
         parts += [line for node in _classes(path).values() for line in _class_lines(node)]
     return "\n\n".join(parts) + "\n"
 
@@ -62,7 +62,9 @@ def _class_lines(node: ast.ClassDef) -> Iterator[str]:
 
 def _method_lines(node: ast.FunctionDef | ast.AsyncFunctionDef) -> Iterator[str]:
     yield f"#### {node.name}"
-    is_property = any(_source(decorator) == "property" for decorator in node.decorator_list)
+    is_property = any(
+        _source(decorator) in ("property", "cached_property") for decorator in node.decorator_list
+    )
     if not is_property:
         yield f"```python\n{_signature(node)}\n```"
     yield from section_lines(parse_docstring(_docstring(node)), {})

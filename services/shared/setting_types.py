@@ -100,17 +100,24 @@ DatabaseUrl = Annotated[
 
 
 class ModelLimit(BaseModel):
-    """Limit per minute of a model with one provider key, for all workers together.
+    """Limits of a model with one provider key, for all workers together. Each is unlimited if unset.
 
     Attributes:
-        requests_per_minute: Maximum calls. No limit if unset.
-        tokens_per_minute: Maximum input and output tokens. No limit if unset.
+        requests_per_minute: Maximum calls in a minute.
+        tokens_per_minute: Maximum input and output tokens in a minute.
+        concurrency: Maximum calls in flight.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     requests_per_minute: int | None = Field(default=None, ge=1, le=1_000_000_000)
     tokens_per_minute: int | None = Field(default=None, ge=1, le=1_000_000_000_000)
+    concurrency: int | None = Field(default=None, ge=1, le=1_000_000)
+
+    @property
+    def is_per_minute(self) -> bool:
+        """Whether requests or tokens are limited."""
+        return self.requests_per_minute is not None or self.tokens_per_minute is not None
 
 
 def _read_mapping(value: str, adapter: TypeAdapter[dict[str, T]], form: str) -> dict[str, T]:
@@ -129,17 +136,27 @@ def _read_mapping(value: str, adapter: TypeAdapter[dict[str, T]], form: str) -> 
     try:
         text = value if value.lstrip().startswith("{") else Path(value).read_text()
         return adapter.validate_json(text)
-    except (OSError, ValidationError):
+    except (OSError, ValidationError) as error:
         raise ValueError(
-            f"must be JSON such as {form}; or the path of a readable file that contains such JSON"
+            f"{_field(error)}must be JSON such as {form}; "
+            "or the path of a readable file that contains such JSON"
         ) from None
+
+
+def _field(error: Exception) -> str:
+    """Returns the place of the first invalid entry and its fault, for an error message."""
+    if not isinstance(error, ValidationError):
+        return ""
+    first = error.errors(include_input=False, include_context=False, include_url=False)[0]
+    place = ".".join(str(part) for part in first["loc"])
+    return f"{place}: {first['msg']}; the value " if place else ""
 
 
 _MODEL_LIMITS = TypeAdapter(dict[str, ModelLimit])
 
 
 def read_limits(value: str) -> dict[str, ModelLimit]:
-    """Returns the rate limits by model. ``*`` applies to every model without an entry.
+    """Returns the limits by model. ``*`` applies to every model without an entry.
 
     Args:
         value: JSON text, or the path of a file that contains it. Empty for no limits.
@@ -147,7 +164,9 @@ def read_limits(value: str) -> dict[str, ModelLimit]:
     Raises:
         ValueError: The value is neither.
     """
-    form = '{"MODEL": {"requests_per_minute": 600, "tokens_per_minute": 200000}, "*": {...}}'
+    form = (
+        '{"MODEL": {"requests_per_minute": 600, "tokens_per_minute": 200000, "concurrency": 40}, "*": {...}}'
+    )
     return _read_mapping(value, _MODEL_LIMITS, f"{form}, each number 1 or more")
 
 

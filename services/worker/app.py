@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-from dataclasses import dataclass
 
 import dramatiq
 import grpc
@@ -17,18 +16,11 @@ from services.shared.queue.contract import QUEUE_BY_CLASS
 from services.shared.queue.publisher import QueuePublisher
 from services.shared.rpc_client import open_channel
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
-from services.shared.setting_types import read_limits, read_tenant_concurrency
 from services.stubs.results.v1 import results_pb2, results_pb2_grpc
 from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 from services.worker.calls.admission import CallAdmission
-from services.worker.calls.breaker import Breaker
-from services.worker.calls.cooldowns import Cooldowns, open_cooldowns
-from services.worker.calls.outages import OutageBreaker, Outages, open_outages
-from services.worker.calls.provider import open_provider
-from services.worker.calls.provider.provider import Provider
-from services.worker.calls.rate_limits import RateLimits, open_rate_limits
-from services.worker.calls.response_cache import ResponseCache, open_response_cache
-from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
+from services.worker.calls.opened_calls import open_calls
+from services.worker.calls.outages import OutageBreaker
 from services.worker.intake.consumer import Consumer
 from services.worker.intake.heartbeat import Heartbeat, HeartbeatActions, Liveness, WorkerStatus
 from services.worker.intake.lease_client import LeaseClient
@@ -37,6 +29,7 @@ from services.worker.intake.progress_hub import ProgressHub
 from services.worker.intake.servicer import WorkerServicer
 from services.worker.items.attempts.item_runner import ItemRunner
 from services.worker.items.capacity import Capacity
+from services.worker.items.held_up_work import HeldUpWork
 from services.worker.items.in_flight import ItemsInFlight
 from services.worker.items.leased_work import LeasedWork
 from services.worker.items.live_numbers import LiveNumbers
@@ -75,7 +68,7 @@ class WorkerApp:
         self._hub = ProgressHub(self.incarnation)
         self._effects = EffectRunner(self._publisher, self._hub.put_jobs)
         self._store = StoreConnection(self._results, self.incarnation, self._effects.carry_out)
-        self._calls = _open_calls(settings, self.incarnation, self._liveness)
+        self._calls = open_calls(settings, self.incarnation, lambda: self._liveness.live_worker_count)
         self._recorder = Recorder(self._store)
         self._quarantine = Quarantine(_child_setup(settings))
         self._build_items()
@@ -86,7 +79,10 @@ class WorkerApp:
     def _build_items(self) -> None:
         runner = self._make_runner()
         self._leased = LeasedWork()
-        self._tenant_work = TenantWork(self._leased, self._calls.tenant_slots, runner.makes_calls)
+        self._held_up = HeldUpWork(self._leased, runner)
+        self._tenant_work = TenantWork(
+            self._leased, self._calls.tenant_slots, runner.makes_calls, self._held_up
+        )
         self._capacity = Capacity(
             self._leased, self._settings.in_flight_limit, self._tenant_work.parked_count
         )
@@ -119,6 +115,7 @@ class WorkerApp:
             waiting=waiting,
             capacity=self._capacity,
             tenant_work=self._tenant_work,
+            held_up=self._held_up,
         )
 
     def _make_runner(self) -> ItemRunner:
@@ -131,6 +128,8 @@ class WorkerApp:
             calls.rate_limits,
             tenants=calls.tenant_slots,
             outages=OutageBreaker(calls.outages, self._settings.outage_seconds),
+            model_slots=calls.model_slots,
+            shared_limits=calls.shared_limits,
         )
         return ItemRunner(
             installed_kinds(),
@@ -138,6 +137,7 @@ class WorkerApp:
             self._settings.model,
             response_cache=calls.response_cache,
             prices=read_prices(self._settings.prices_file),
+            form_of=calls.provider.form_of,
         )
 
     def _build_intake(self) -> None:
@@ -229,54 +229,6 @@ class WorkerApp:
             await asyncio.sleep(LIVE_SECONDS)
             self._hub.put_live_events(self._live.read(self.incarnation, LIVE_SECONDS))
             self._hub.keep_only(self._leased.jobs)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Calls:
-    """The parts through which items make calls."""
-
-    provider: Provider
-    cooldowns: Cooldowns
-    outages: Outages
-    response_cache: ResponseCache
-    breaker: Breaker
-    rate_limits: RateLimits
-    tenant_slots: TenantSlotRegistry
-
-    async def close(self) -> None:
-        await self.provider.close()
-        await self.cooldowns.close()
-        await self.outages.close()
-        await self.response_cache.close()
-        await self.rate_limits.close()
-        await self.tenant_slots.close()
-
-
-def _open_calls(settings: WorkerSettings, incarnation: str, liveness: Liveness) -> _Calls:
-    def count_workers() -> int:
-        return liveness.live_worker_count
-
-    provider = open_provider(settings.in_flight_limit, settings.provider_profiles)
-    breaker = Breaker(count_workers)
-    limits = read_limits(settings.limits)
-    return _Calls(
-        provider=provider,
-        cooldowns=open_cooldowns(settings.redis_url),
-        outages=open_outages(settings.redis_url),
-        response_cache=open_response_cache(
-            settings.redis_url, incarnation, provider.name, settings.cache_hours * 3600
-        ),
-        breaker=breaker,
-        rate_limits=open_rate_limits(limits, settings.redis_url, count_workers, breaker),
-        tenant_slots=open_tenant_slots(
-            read_tenant_concurrency(settings.tenant_concurrency),
-            settings.redis_url,
-            incarnation,
-            settings.in_flight_limit,
-            worker_count=count_workers,
-            breaker=breaker,
-        ),
-    )
 
 
 def _child_setup(settings: WorkerSettings) -> worker_pb2.ChildSetup:

@@ -31,7 +31,7 @@ class WorkerSettings(ServiceSettings):
             those that come with Headrace.
         in_flight_limit: Maximum items in flight.
         outage_seconds: Duration of an outage of the provider after which the jobs of its model are paused.
-        limits: Rate limits by model, as JSON or the path of a file; see ``read_limits``.
+        limits: Limits by model, as JSON or the path of a file; see ``read_limits``.
         tenant_concurrency: Maximum calls of each tenant at once, as JSON or the path of a file; see
             ``read_tenant_concurrency``.
         quarantine_memory_mb: Memory limit of the child process of quarantined items, in MB; 0: no limit.

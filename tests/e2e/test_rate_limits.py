@@ -54,13 +54,14 @@ async def wait_for(client: Client, job_id: str, count: int) -> int:
 
 async def test_two_workers_enforce_limits_together_and_report_when_they_cannot(make_stack):
     settings = {
-        "HEADRACE_LIMITS": json.dumps({"m": LIMIT}),
+        "HEADRACE_LIMITS": json.dumps({"m": LIMIT, "capped": {"concurrency": 5}}),
         "HEADRACE_TENANT_CONCURRENCY": json.dumps({"narrow": 4}),
     }
     stack = await asyncio.to_thread(make_stack, worker_settings=settings, own_servers=["redis"])
     async with Client(stack.gateway_target) as client, Client(stack.gateway_target, tenant="narrow") as other:
         await make_no_more_calls_than_a_rate_limit_allows(stack, client)
         await make_no_more_calls_at_once_than_a_tenant_may(stack, client, other)
+        await make_no_more_calls_at_once_than_a_model_may_have(stack, client)
         before = reports_of(stack)
         await asyncio.to_thread(stack.redis.kill)
         await wait_for(client, await submit(client, "Paralegal", 8, PARAMS), 8)
@@ -96,3 +97,9 @@ async def make_no_more_calls_at_once_than_a_tenant_may(stack, client, other):
     assert await max_in_flight(stack.stand_in_url, "Wide") > 50
     # A wait for a slot is not a failed attempt.
     assert len(await read_call_times(stack.stand_in_url)) == 36 + 260
+
+
+async def make_no_more_calls_at_once_than_a_model_may_have(stack, client):
+    capped = await submit(client, "Capped", 60, PARAMS | {"model": "capped"})
+    assert await wait_for(client, capped, 60) > 0
+    assert await max_in_flight(stack.stand_in_url, "Capped") == 5

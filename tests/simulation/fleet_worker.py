@@ -17,6 +17,7 @@ from services.worker.intake.lease_client import LeaseClient
 from services.worker.intake.lease_loop import LeaseLoop
 from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.capacity import Capacity
+from services.worker.items.held_up_work import HeldUpWork
 from services.worker.items.in_flight import ItemsInFlight
 from services.worker.items.leased_work import LeasedWork
 from services.worker.items.live_numbers import LiveNumbers
@@ -66,6 +67,9 @@ class CallRunner:
     def claim_probe(self, spec: results_pb2.JobSpec) -> None:
         pass
 
+    def outage(self, spec: results_pb2.JobSpec) -> None:
+        pass
+
     def lasting_outage(self, spec: results_pb2.JobSpec) -> None:
         pass
 
@@ -110,8 +114,9 @@ class FleetWorker:
         self._liveness = Liveness()
         self.recorder = Recorder(self._store)
         self.leased, waiting = LeasedWork(), WaitingItems()
+        held_up = HeldUpWork(self.leased, runner)
         tenant_work = TenantWork(
-            self.leased, open_tenant_slots({}, "memory://", "", limit), runner.makes_calls
+            self.leased, open_tenant_slots({}, "memory://", "", limit), runner.makes_calls, held_up
         )
         capacity = Capacity(self.leased, limit, tenant_work.parked_count)
         live = LiveNumbers(self.leased, runner, tenant_work.is_waiting)
@@ -134,6 +139,7 @@ class FleetWorker:
             waiting=waiting,
             capacity=capacity,
             tenant_work=tenant_work,
+            held_up=held_up,
         )
         lease_clients = {
             job_class: LeaseClient(

@@ -300,6 +300,9 @@ class Client:
         Successes stay. The job_timeout starts again. A job that has not ended, or has nothing to run, is
         returned unchanged. Streams that have ended stay ended: watch again.
 
+        A selection in a job of over 10,000 items is prepared in the background, within about a minute for
+        1,000,000 items. Meanwhile the job shows the counts and results of the round before.
+
         Args:
             job_id: UUID of the job.
             reasons: Reasons of the failed items to run, up to 20.

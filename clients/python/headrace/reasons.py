@@ -382,10 +382,12 @@ class ErrorReason(StrEnum):
     """
 
     PROVIDER_REFUSED_INPUT = "PROVIDER_REFUSED_INPUT"
-    """The provider, its filter or the model refused the input, or the input is too long for the model.
+    """The provider, its filter or the model refused the input, or the input is too long for the model. On a
+    paused job: its first 20 items were all refused, with the same message.
 
-    Remedy: Change the item or the template.
-    Code: item.
+    Remedy: Change the item or the template. Of a paused job, read GetFailures first; ResumeJob runs the other
+    items.
+    Code: item, job.
     Metadata: none.
     """
 
@@ -398,34 +400,42 @@ class ErrorReason(StrEnum):
     """
 
     PROVIDER_KEY_REFUSED = "PROVIDER_KEY_REFUSED"
-    """The provider refused the key (401 or 403).
+    """The provider refused the key (401 or 403). A refused attempt is repeated, and Result.failed_attempts
+    shows this reason. Once calls of five items in a row are refused, the job is FAILED with this reason in
+    Job.error. In a job of fewer items, an item whose attempts are used up fails with it.
 
     Remedy: Correct OPENAI_API_KEY of the worker, then call RetryJob.
-    Code: job.
+    Code: item, job.
     Metadata: none.
     """
 
     PROVIDER_QUOTA_EXHAUSTED = "PROVIDER_QUOTA_EXHAUSTED"
-    """The quota or the credit at the provider is spent.
+    """The quota or the credit at the provider is spent. A refused attempt is repeated, and
+    Result.failed_attempts shows this reason. Once calls of five items in a row are refused, the job is FAILED
+    with this reason in Job.error. In a job of fewer items, an item whose attempts are used up fails with it.
 
     Remedy: Add credit, then call RetryJob.
-    Code: job.
+    Code: item, job.
     Metadata: none.
     """
 
     PROVIDER_URL_WRONG = "PROVIDER_URL_WRONG"
-    """Nothing answers chat completions at the base URL (404).
+    """Nothing answers chat completions at the base URL (404). A refused attempt is repeated, and
+    Result.failed_attempts shows this reason. Once calls of five items in a row are refused, the job is FAILED
+    with this reason in Job.error. In a job of fewer items, an item whose attempts are used up fails with it.
 
     Remedy: Correct OPENAI_BASE_URL of the worker, then call RetryJob.
-    Code: job.
+    Code: item, job.
     Metadata: none.
     """
 
     MODEL_UNKNOWN = "MODEL_UNKNOWN"
-    """The provider does not know the model.
+    """The provider does not know the model. A refused attempt is repeated, and Result.failed_attempts shows
+    this reason. Once calls of five items in a row are refused, the job is FAILED with this reason in
+    Job.error. In a job of fewer items, an item whose attempts are used up fails with it.
 
     Remedy: Submit with a model that the provider offers.
-    Code: job.
+    Code: item, job.
     Metadata: none.
     """
 

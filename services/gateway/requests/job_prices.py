@@ -73,6 +73,7 @@ class JobPrices:
         price = self._prices.of(call.model or self._default_model)
         if cost is None or price is None:
             return None
+        price = price.highest_of_tier(call.service_tier)
         return cost + price.cost_micros(call.input_tokens, call.output_tokens)
 
 

@@ -1,5 +1,7 @@
 """Forecasts a watched job: its rates, its calls in flight, its remaining time and its final cost."""
 
+from collections.abc import Sequence
+
 from headrace.jobs.v1 import jobs_pb2
 from services.gateway.watching.throughput import STALL_SECONDS, Throughput, done_count
 
@@ -45,6 +47,7 @@ class Forecast:
             limited_count=sum(event.limited_count for event in events),
             cooldown_seconds=self._cooldown_seconds(now),
             estimated_cost_micros=self._final_cost_micros(in_flight_count),
+            outage=self._outage(events),
         )
         remaining = self._throughput.remaining_seconds(now, in_flight_count)
         if remaining is not None and not self._is_interrupted(forecast):
@@ -55,13 +58,25 @@ class Forecast:
         unfinished_count = self._job.progress.total_count - done_count(self._job)
         return self._throughput.final_cost_micros(in_flight_count) if unfinished_count > 0 else None
 
+    @staticmethod
+    def _outage(events: Sequence[jobs_pb2.LiveEvent]) -> jobs_pb2.JobOutage | None:
+        """Returns the outage that began first, with the latest words of any worker about it."""
+        reporting = [event for event in events if event.HasField("outage")]
+        if not reporting:
+            return None
+        found = jobs_pb2.JobOutage()
+        found.CopyFrom(max(reporting, key=lambda event: event.event_time.ToNanoseconds()).outage)
+        first = min(reporting, key=lambda event: event.outage.begin_time.ToNanoseconds())
+        found.begin_time.CopyFrom(first.outage.begin_time)
+        return found
+
     def _cooldown_seconds(self, now: float) -> float:
         remaining = [event.cooldown_seconds - (now - put_at) for put_at, event in self._live_events.values()]
         return max(0.0, *remaining) if remaining else 0.0
 
     def _is_interrupted(self, forecast: jobs_pb2.JobForecast) -> bool:
-        """Returns whether a long cool-down, or the end of the budget, delays the end of the job."""
+        """Returns whether an outage, a long cool-down or the end of the budget delays the end of the job."""
         exceeds_budget = (
             self._job.HasField("budget_micros") and forecast.estimated_cost_micros > self._job.budget_micros
         )
-        return exceeds_budget or forecast.cooldown_seconds > STALL_SECONDS
+        return exceeds_budget or forecast.HasField("outage") or forecast.cooldown_seconds > STALL_SECONDS

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Row
 
 from services.results.database.transaction import Transaction
+from services.results.rules.facts import JobFacts
 
 _USAGE = (
     "call_count bigint, input_tokens bigint, output_tokens bigint, cached_tokens bigint, cost_micros bigint"
@@ -29,6 +30,7 @@ class NewResult(NamedTuple):
     Attributes:
         round: Round of the result: the job's round for a failure, 0 for a success.
         current_round: The job's round.
+        next_round: The round that a retry of the job prepares; 0 if none.
         failed_attempts: Text in the form of ``rows.failed_attempts``.
         answered_models: Names, one on each line.
     """
@@ -53,6 +55,7 @@ class NewResult(NamedTuple):
     failed_attempts: str = ""
     error_detail: str = ""
     answered_models: str = ""
+    next_round: int = 0
 
 
 class Attempts(NamedTuple):
@@ -112,9 +115,9 @@ SELECT r.job_id, r.item_index, r.round, r.seq, r.state, r.output, r.output_bytes
     r.cost_micros, r.finish_time, r.failed_attempts, r.error_detail, r.answered_models
 FROM ROWS(r: job_id text, item_index bigint, round bigint, current_round bigint, seq bigint, state bigint,
     output text, output_bytes bigint, error_reason text, error_message text, attempt_count bigint, {_USAGE},
-    finish_time bigint, failed_attempts text, error_detail text, answered_models text)
+    finish_time bigint, failed_attempts text, error_detail text, answered_models text, next_round bigint)
 WHERE (SELECT 1 FROM results e WHERE e.job_id = r.job_id AND e.item_index = r.item_index
-       AND e.round IN (0, r.current_round) LIMIT 1) IS NULL
+       AND e.round IN (0, r.current_round, r.next_round) LIMIT 1) IS NULL
 ON CONFLICT DO NOTHING RETURNING job_id, item_index"""
 _RANGES = "ROWS(k: job_id text, round bigint, first_index bigint, end_index bigint)"
 _FINISHED = f"""
@@ -132,11 +135,30 @@ FROM ROWS(attempted: job_id text, item_index bigint, round bigint, attempt_count
 ON CONFLICT (job_id, item_index) DO UPDATE SET
 {", ".join(f"{name} = excluded.{name}" for name in Attempts._fields[2:])}"""
 
+# The latest first: rows of earlier rounds, and failures carried into this one, have a lower seq.
+_LATEST_ERRORS = """
+SELECT e.error_reason, e.error_message FROM results e
+WHERE e.job_id = :job_id AND e.item_index >= 0 AND e.seq <= :seq AND e.round = :round
+ORDER BY e.seq DESC, e.item_index DESC LIMIT :limit"""
+
 
 async def insert_results(tx: Transaction, results: Sequence[NewResult]) -> set[tuple[str, int]]:
     """Inserts results of items that have none. Returns the items (job id, item index) that it inserted."""
     rows: Sequence[Row[Any]] = await tx.run(_INSERT, r=results) if results else []
     return {(row.job_id, row.item_index) for row in rows}
+
+
+async def read_latest_errors(tx: Transaction, job: JobFacts, limit: int) -> set[tuple[str, str]]:
+    """Returns the distinct errors (reason, message) of the failures recorded last in the current round.
+
+    Args:
+        tx: The transaction.
+        job: A locked job. Results with a seq above its own, which this transaction inserted, are left out.
+        limit: Number of failures to read.
+    """
+    plain = {"job_id": job.job_id, "seq": job.seq, "round": job.round, "limit": limit}
+    rows: Sequence[Row[Any]] = await tx.run(_LATEST_ERRORS, plain) if limit else []
+    return {(row.error_reason, row.error_message) for row in rows}
 
 
 async def read_finished(tx: Transaction, ranges: Sequence[ItemRange]) -> set[tuple[str, int]]:
@@ -156,8 +178,3 @@ def save_attempts(tx: Transaction, attempts: Iterable[Attempts]) -> None:
     rows = list({(entry.job_id, entry.item_index): entry for entry in attempts}.values())
     if rows:
         tx.later(_SAVE_ATTEMPTS, attempted=rows)
-
-
-async def delete_attempts(tx: Transaction, job_id: str) -> None:
-    """Deletes all attempts of a job."""
-    await tx.run("DELETE FROM item_attempts WHERE job_id = :job_id", {"job_id": job_id})

@@ -56,6 +56,10 @@ WHERE p.job_id IN (
                           ORDER BY e.expire_time LIMIT :limit) d)
 ORDER BY p.job_id FOR UPDATE OF p SKIP LOCKED"""
 
+_LOCK_PREPARING = f"""
+SELECT {COLUMNS}, NOW() AS now FROM job_progress p JOIN jobs j ON j.job_id = p.job_id
+WHERE p.next_round > 0 ORDER BY p.job_id LIMIT 1 FOR UPDATE OF p SKIP LOCKED"""
+
 _SAVE = f"""
 UPDATE job_progress SET {", ".join(f"{name} = moved.{name}" for name in _CHANGING)}
 FROM ROWS(moved: job_id text, {", ".join(f"{name} {type_}" for name, type_ in _CHANGING.items())})
@@ -116,6 +120,11 @@ async def lock_due_jobs(tx: Transaction, limit: int) -> dict[str, JobFacts]:
         limit: Maximum jobs of each of the three groups.
     """
     return {row.job_id: job_of(row) for row in await tx.run(_LOCK_DUE, {"limit": limit})}
+
+
+async def lock_preparing_job(tx: Transaction) -> dict[str, JobFacts]:
+    """Locks and returns a job with a retry to prepare, if there is one; skips locked jobs."""
+    return {row.job_id: job_of(row) for row in await tx.run(_LOCK_PREPARING)}
 
 
 def save_jobs(tx: Transaction, jobs: Iterable[JobFacts]) -> None:

@@ -25,10 +25,8 @@ def expire_if_late(job: JobFacts, now: int) -> None:
     """Starts to expire a job whose deadline has passed, unless it is already stopping."""
     if not job.stopping_to and is_late(job, now):
         job.stopping_to = jobs_pb2.JOB_STATE_EXPIRED
-        job.error_reason = ErrorReason.JOB_TIMED_OUT
-        job.error_message = (
-            f"the job did not end within its job_timeout of {_seconds(job.job_timeout or 0)} s"
-        )
+        seconds = _seconds(job.job_timeout or 0)
+        job.set_error(ErrorReason.JOB_TIMED_OUT, f"the job did not end within its job_timeout of {seconds} s")
 
 
 def _seconds(microseconds: int) -> str:

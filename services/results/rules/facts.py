@@ -13,6 +13,8 @@ class JobFacts:
         carried_count: Failed items that the current round did not run, because its retry did not select them.
             Part of failed_count.
         answered_models: Names, one on each line.
+        next_round: Round that a retry prepares: nothing is leased, and the counts are those of the round
+            before. 0 if none.
     """
 
     job_id: str
@@ -62,6 +64,11 @@ class JobFacts:
     reserved_micros: int = 0
     carried_count: int = 0
     answered_models: str = ""
+    next_round: int = 0
+
+    def set_error(self, reason: str, message: str, detail: str = "") -> None:
+        """Replaces the error."""
+        self.error_reason, self.error_message, self.error_detail = reason, message, detail
 
     @property
     def free_chunk_count(self) -> int:
@@ -70,7 +77,9 @@ class JobFacts:
 
     @property
     def leasable_chunk_count(self) -> int:
-        """Free chunks that max_parallelism allows to lease now."""
+        """Free chunks that max_parallelism allows to lease now. None while a retry is prepared."""
+        if self.next_round:
+            return 0
         if not self.max_parallelism:
             return self.free_chunk_count
         return min(self.free_chunk_count, max(0, self.max_parallelism - self.leased_chunk_count))

@@ -5,7 +5,7 @@ from headrace.reasons import ErrorReason
 from services.results.rules.budgets import may_lease, pause_if_spent
 from services.results.rules.deadlines import expire_if_late
 from services.results.rules.facts import JobFacts
-from services.results.rules.state import LEASABLE_STATES, compute_state, forget_outage, has_failed
+from services.results.rules.state import LEASABLE_STATES, compute_state, forget_pause_error, has_failed
 from services.results.rules.uploads import expire_if_idle
 
 # Facts that a snapshot shows. A change of one of them raises seq.
@@ -46,7 +46,7 @@ def settle(job: JobFacts, now: int, first_due: int, latest_reason: str = "") -> 
         pause_if_spent(job)
     job.state = compute_state(job, now)
     if job.state != jobs_pb2.JOB_STATE_PAUSED:
-        forget_outage(job)
+        forget_pause_error(job)
     job.leasable = job.state in LEASABLE_STATES and job.leasable_chunk_count > 0 and may_lease(job)
     job.wake_time = None
     if not job.upload_open or job.stopping_to:
@@ -58,23 +58,27 @@ def settle(job: JobFacts, now: int, first_due: int, latest_reason: str = "") -> 
 
 
 def _end_if_over(job: JobFacts, now: int, latest_reason: str) -> None:
-    all_done = not job.upload_open and job.succeeded_count + job.failed_count >= job.total_count
+    is_final = not job.upload_open and not job.next_round
+    all_done = is_final and job.succeeded_count + job.failed_count >= job.total_count
     # Carried failures count at the end of the round only. Otherwise they could end it before it runs an item.
     carried_count = 0 if all_done else job.carried_count
     failed_count, total_count = job.failed_count - carried_count, job.total_count - carried_count
-    is_judged = not job.upload_open and not job.stopping_to
+    # The calls in flight when a job is paused for refusals must not fail it before its owner has looked.
+    is_judged = all_done or job.pause_reason != jobs_pb2.PAUSE_REASON_REFUSALS
+    is_judged = is_judged and is_final and not job.stopping_to
     if is_judged and has_failed(failed_count, total_count, job.max_failed_ratio):
         job.stopping_to = jobs_pb2.JOB_STATE_FAILED
-        job.error_reason = ErrorReason.TOO_MANY_FAILED_ITEMS
         latest = f"; the latest for {latest_reason}" if latest_reason else ""
-        job.error_message = (
+        job.set_error(
+            ErrorReason.TOO_MANY_FAILED_ITEMS,
             f"{failed_count} of {total_count} items failed, "
-            f"and max_failed_ratio is {job.max_failed_ratio:g}{latest}"
+            f"and max_failed_ratio is {job.max_failed_ratio:g}{latest}",
         )
     if not all_done:
         expire_if_late(job, now)
     if all_done or (job.stopping_to and job.leased_chunk_count == 0):
         job.finish_time = max(now, job.start_time or 0)
+        job.next_round = 0  # The retry is given up. A later one gets another round.
 
 
 def is_leasable_now(job: JobFacts) -> bool:

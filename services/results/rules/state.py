@@ -9,6 +9,9 @@ LEASABLE_STATES = frozenset(
     {jobs_pb2.JOB_STATE_PENDING, jobs_pb2.JOB_STATE_RUNNING, jobs_pb2.JOB_STATE_UPLOADING}
 )
 
+# Reasons of a pause whose cause is in the job's error.
+PAUSES_WITH_ERROR = frozenset({jobs_pb2.PAUSE_REASON_OUTAGE, jobs_pb2.PAUSE_REASON_REFUSALS})
+
 
 def compute_state(job: JobFacts, now: int) -> jobs_pb2.JobState:
     """Returns the state of a job at a time, in microseconds."""
@@ -30,11 +33,11 @@ def compute_state(job: JobFacts, now: int) -> jobs_pb2.JobState:
     return state
 
 
-def forget_outage(job: JobFacts) -> None:
-    """Removes the error of a job that was paused for an outage, unless another error has ended the job."""
+def forget_pause_error(job: JobFacts) -> None:
+    """Removes the error of a job that was paused with one, unless another error has ended the job."""
     is_error_of_end = job.stopping_to not in (0, jobs_pb2.JOB_STATE_CANCELLED)
-    if job.pause_reason == jobs_pb2.PAUSE_REASON_OUTAGE and not is_error_of_end:
-        job.error_reason = job.error_message = ""
+    if job.pause_reason in PAUSES_WITH_ERROR and not is_error_of_end:
+        job.set_error("", "")
 
 
 def has_failed(failed_count: int, total_count: int, max_failed_ratio: float) -> bool:

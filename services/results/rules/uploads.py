@@ -95,5 +95,6 @@ def expire_if_idle(job: JobFacts, now: int) -> None:
     expire_time = job.upload_expire_time
     if job.upload_open and not job.stopping_to and expire_time is not None and expire_time <= now:
         job.stopping_to = jobs_pb2.JOB_STATE_EXPIRED
-        job.error_reason = ErrorReason.UPLOAD_TIMED_OUT
-        job.error_message = "the upload was not finished and got no new item for an hour"
+        job.set_error(
+            ErrorReason.UPLOAD_TIMED_OUT, "the upload was not finished and got no new item for an hour"
+        )

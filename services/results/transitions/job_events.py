@@ -39,7 +39,7 @@ def job_cancelled(job: JobFacts) -> None:
 
 
 def job_paused(job: JobFacts) -> None:
-    """Logs that a job is paused, by its owner, or because its budget is spent or its provider is down."""
+    """Logs that a job is paused, with the reason."""
     log.info("job_paused", reason=PAUSE_REASON_LABELS[job.pause_reason], **_fields(job))
 
 

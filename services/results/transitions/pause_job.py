@@ -10,7 +10,7 @@ from services.results.database.transaction import Transaction
 from services.results.rows.messages import job_message
 from services.results.rules.budgets import is_paused_for_budget, is_spent
 from services.results.rules.facts import JobFacts
-from services.results.rules.state import forget_outage
+from services.results.rules.state import forget_pause_error
 from services.results.transitions.job_events import job_paused, job_resumed
 from services.results.transitions.transition import Transition
 from services.stubs.results.v1 import results_pb2
@@ -56,7 +56,7 @@ async def _resume_in(tx: Transaction, request: results_pb2.ResumeJobRequest) -> 
     if job.finish_time is None and not job.stopping_to:
         _change_budget(job, request)
         if job.pause_reason:
-            forget_outage(job)
+            forget_pause_error(job)
             job.pause_reason = jobs_pb2.PAUSE_REASON_UNSPECIFIED
             tx.after_commit(partial(job_resumed, job))
     effects = await transition.finish()

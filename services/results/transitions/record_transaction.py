@@ -14,6 +14,12 @@ from services.results.rows.job_usage import count_attempts
 from services.results.rows.messages import MAX_COUNT, canonical_id, duration_of, models_of, usage_of
 from services.results.rules.budgets import has_remainder_lease, pause_if_spent
 from services.results.rules.facts import ChunkFacts, JobFacts
+from services.results.rules.refusals import (
+    FIRST_ITEM_COUNT,
+    completes_first_items,
+    is_refusal,
+    refused_message,
+)
 from services.results.transitions.chunk_finder import ChunkFinder
 from services.results.transitions.job_events import job_paused
 from services.results.transitions.lost_chunks import count_child_death
@@ -65,12 +71,14 @@ async def _add_items(
                 if name not in results or results[name].state == jobs_pb2.ITEM_STATE_FAILED:
                     results[name] = _new_result(job, item, transition.now)
                     payers[name] = finder.leased(job.job_id, item.chunk_index, item.fence)
-    for name, cost in (await transition.add_results(list(results.values()))).items():
+    costs = await transition.add_results(list(results.values()))
+    for name, cost in costs.items():
         chunk, payer = finder.around(*name), payers[name]
         assert chunk is not None
         if payer is not None:  # Without a current lease nothing is reserved for it.
             transition.move_allowance(payer, -cost)
         transition.finish_item(chunk)
+    await _pause_refused(transition, [results[name] for name in costs])
 
 
 async def _save_attempts(
@@ -101,6 +109,7 @@ def _new_result(job: JobFacts, item: results_pb2.ItemRecord, now: int) -> NewRes
         item_index=item.item_index,
         round=job.round if failed else 0,
         current_round=job.round,
+        next_round=job.next_round,
         seq=job.seq + 1,
         state=jobs_pb2.ITEM_STATE_FAILED if failed else jobs_pb2.ITEM_STATE_SUCCEEDED,
         output="" if failed else item.output,
@@ -151,9 +160,8 @@ def _fail_job(transition: Transition, finder: ChunkFinder, record: results_pb2.J
         return
     if not job.stopping_to and job.finish_time is None:
         job.stopping_to = jobs_pb2.JOB_STATE_FAILED
-        job.error_reason = record.job_error.reason or ErrorReason.JOB_FAILED
-        job.error_message = record.job_error.message
-        job.error_detail = record.job_error.detail
+        error = record.job_error
+        job.set_error(error.reason or ErrorReason.JOB_FAILED, error.message, error.detail)
 
 
 def _pause_job(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:
@@ -161,11 +169,38 @@ def _pause_job(transition: Transition, finder: ChunkFinder, record: results_pb2.
     if not record.HasField("outage_error") or not finder.has_lease_of(job.job_id):
         return
     if not job.stopping_to and job.finish_time is None and not job.pause_reason:
-        job.pause_reason = jobs_pb2.PAUSE_REASON_OUTAGE
-        job.error_reason = record.outage_error.reason
-        job.error_message = record.outage_error.message
-        transition.notify_workers(job.job_id)
-        transition.tx.after_commit(partial(job_paused, job))
+        error = record.outage_error
+        job.set_error(error.reason, error.message, error.detail)
+        _pause(transition, job, jobs_pb2.PAUSE_REASON_OUTAGE)
+
+
+async def _pause_refused(transition: Transition, results: Sequence[NewResult]) -> None:
+    """Pauses the jobs whose first items the provider refused, all in the same way.
+
+    Args:
+        transition: Transition of the results.
+        results: Results that it inserted, in the order of the records.
+    """
+    for job_id in sorted({result.job_id for result in results if is_refusal(result.error_reason)}):
+        job = transition.jobs[job_id]
+        failures = [result for result in results if result.job_id == job_id]
+        if not completes_first_items(job, len(failures)):
+            continue
+        earlier_count = job.failed_count - job.carried_count - len(failures)
+        first = failures[: FIRST_ITEM_COUNT - earlier_count]
+        causes = {(result.error_reason, result.error_message) for result in first}
+        causes |= await item_rows.read_latest_errors(transition.tx, job, earlier_count)
+        if len(causes) == 1 and is_refusal(first[-1].error_reason):
+            job.set_error(
+                first[-1].error_reason, refused_message(first[-1].error_message), first[-1].error_detail
+            )
+            _pause(transition, job, jobs_pb2.PAUSE_REASON_REFUSALS)
+
+
+def _pause(transition: Transition, job: JobFacts, reason: jobs_pb2.PauseReason) -> None:
+    job.pause_reason = reason
+    transition.notify_workers(job.job_id)
+    transition.tx.after_commit(partial(job_paused, job))
 
 
 async def _count_deaths(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:

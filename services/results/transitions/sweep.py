@@ -1,4 +1,6 @@
-"""Sweep: ends dead workers' leases and wakes or ends jobs that are due."""
+"""Sweep: ends dead workers' leases, wakes or ends jobs that are due, and prepares retries."""
+
+import time
 
 from services.results.database.database import Database
 from services.results.database.transaction import Transaction
@@ -7,6 +9,7 @@ from services.results.rows.job_rows import lock_due_jobs
 from services.results.rows.messages import merge_effects, worker_message
 from services.results.rows.worker_rows import ALIVE_FOR, LIVE, SECOND, is_silent
 from services.results.transitions.end_worker import declare_dead
+from services.results.transitions.retry_job import prepare_retry
 from services.results.transitions.transition import Transition
 from services.shared.logging import get_logger
 from services.stubs.results.v1 import results_pb2
@@ -18,6 +21,7 @@ SWEEP_INTERVAL = 1 * SECOND
 DELETE_WORKERS_AFTER = 24 * 3600 * SECOND
 MAX_JOBS_PER_TRANSACTION = 200
 MAX_ROUNDS = 10
+PREPARE_SECONDS = 0.6
 
 _LAST = "SELECT sweep_time, NOW() AS now FROM sweeps WHERE sweep_id = 1 FOR UPDATE SKIP LOCKED"
 _SAVE_LAST = "UPDATE sweeps SET sweep_time = :now_is WHERE sweep_id = 1"
@@ -39,6 +43,7 @@ async def sweep(database: Database) -> results_pb2.SweepResponse:
         parts.append(effects)
         if count < MAX_JOBS_PER_TRANSACTION:
             break
+    parts += await _prepare_retries(database)
     response = await database.read(_list_workers)
     response.effects.CopyFrom(merge_effects(parts))
     return response
@@ -63,6 +68,17 @@ async def _settle_due_jobs(tx: Transaction) -> tuple[results_pb2.Effects, int]:
     jobs = await lock_due_jobs(tx, MAX_JOBS_PER_TRANSACTION)
     transition.add_locked(jobs)
     return await transition.finish(), len(jobs)
+
+
+async def _prepare_retries(database: Database) -> list[results_pb2.Effects]:
+    """Prepares parts of retries, for no longer than PREPARE_SECONDS and one part."""
+    parts = []
+    end_time = time.monotonic() + PREPARE_SECONDS
+    while (effects := await prepare_retry(database)) is not None:
+        parts.append(effects)
+        if time.monotonic() > end_time:
+            break
+    return parts
 
 
 async def _list_workers(tx: Transaction) -> results_pb2.SweepResponse:

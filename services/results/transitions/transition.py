@@ -198,7 +198,7 @@ class Transition:
         before = self._jobs_before[job.job_id]
         settle(job, self.now, first_due, self._latest_reason.get(job.job_id, ""))
         if has_visible_change(before, job):
-            job.seq = before.seq + 1
+            job.seq = max(job.seq, before.seq + 1)
         if is_paused_for_budget(job) and not is_paused_for_budget(before):
             self.tx.after_commit(partial(job_paused, job))
         if job.finish_time not in (None, before.finish_time):

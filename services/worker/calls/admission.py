@@ -7,37 +7,34 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, ItemFailedError, RetryableError
+from headrace.kinds import Completion, RetryableError
 from headrace.reasons import ErrorReason
-from services.shared.metrics import timing
 from services.shared.setting_types import MEMORY
-from services.worker.calls.concurrency_limit import BegunCall, ConcurrencyLimit
+from services.worker.calls.concurrency import SharedLimits
 from services.worker.calls.cooldowns import Cooldowns
+from services.worker.calls.model_slots import ModelSlots, open_model_slots
 from services.worker.calls.outages import Outage, OutageBreaker
 from services.worker.calls.provider.provider import CompletionRequest, Provider
+from services.worker.calls.provider_calls import ProviderCalls
 from services.worker.calls.rate_limits import ModelLimiter, RateLimits, Reservation, open_rate_limits
 from services.worker.calls.slots import CallSlots
-from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
+from services.worker.calls.tenant_slots import TenantSlotRegistry, TenantSlots, open_tenant_slots
+from services.worker.calls.tenant_slots.slots import SlotHolder
 from services.worker.calls.token_estimates import TokenEstimates
-from services.worker.metrics import PROVIDER_CALL_SECONDS, PROVIDER_CALLS, model_label
 
 # Time until an item is looked at again if calls of its model wait for a slot, in seconds.
 _CROWDED_WAIT_SECONDS = 0.05
-# Reasons of calls that the provider answered, if late or badly: they show how long its answers take.
-_ANSWERED = frozenset({ErrorReason.PROVIDER_TIMEOUT, ErrorReason.BROKEN_ANSWER})
-# Reasons of calls that the provider rejected. A connection that failed shows nothing of its load.
-_REJECTED = frozenset({ErrorReason.RATE_LIMITED, ErrorReason.PROVIDER_ERROR})
 
 
 class CallAdmission:
     """Makes calls once they are admitted.
 
     An item may make several calls at once. Calls beyond the limits wait here, so that waiting does not count
-    towards a call's own timeout. A call first gets a slot of its tenant, then a request and tokens of the
-    rate limit, then a slot of this worker. While it waits for one of them, it holds none of the later ones.
-    Each of them goes to the call whose item has the fewest calls before it. So an item with one call never
-    waits for all twenty calls of another item. A later call of an item that has been answered goes before
-    the first calls of others, because it finishes work that is paid for.
+    towards a call's own timeout. A call first gets a slot of its tenant, then one of its model, then a
+    request and tokens of the rate limit, then a slot of this worker. While it waits for one of them, it holds
+    none of the later ones. Each of them goes to the call whose item has the fewest calls before it. So an
+    item with one call never waits for all twenty calls of another item. A later call of an item that has been
+    answered goes before the first calls of others, because it finishes work that is paid for.
 
     Args:
         provider: Makes the calls.
@@ -48,6 +45,8 @@ class CallAdmission:
         tenants: Limits of tenants. None for no limits.
         clock: Monotonic clock, in seconds.
         outages: Keeps calls from beginning while the provider is down. None for one of this worker alone.
+        model_slots: Limits of models that were set by hand. None for no limits.
+        shared_limits: Shares what is found out of models with other workers. None for this worker alone.
     """
 
     def __init__(
@@ -61,16 +60,20 @@ class CallAdmission:
         tenants: TenantSlotRegistry | None = None,
         clock: Callable[[], float] = time.monotonic,
         outages: OutageBreaker | None = None,
+        model_slots: ModelSlots | None = None,
+        shared_limits: SharedLimits | None = None,
     ) -> None:
         self._provider = provider
         self._cooldowns = cooldowns
-        self._slots = CallSlots(limit, clock)
+        self._model_slots = model_slots or open_model_slots({}, MEMORY, SlotHolder("", limit), provider.name)
+        self._slots = CallSlots(limit, clock, shared_limits, self._model_slots.limit)
         self._may_start = may_start
         self._limits = limits or open_rate_limits({}, MEMORY)
         self._tenants = tenants or open_tenant_slots({}, MEMORY, "", limit)
         self._outages = outages or OutageBreaker()
         self._outages.serve(self._restart_limit)
         self._estimates = TokenEstimates()
+        self._calls = ProviderCalls(provider, self._slots, self._estimates, self._cool)
         self._limited: Counter[str] = Counter()
         self._behind_model_count = 0
 
@@ -80,7 +83,8 @@ class CallAdmission:
 
         Of those behind their model's limit, only the first call of each item counts.
         """
-        return self._limits.waiting_count + self._tenants.waiting_count + self._behind_model_count
+        waiting_for_pools = self._tenants.waiting_count + self._model_slots.waiting_count
+        return self._limits.waiting_count + waiting_for_pools + self._behind_model_count
 
     def limited_count_of(self, job_id: str) -> int:
         """Returns how many calls of a job wait for one of these limits."""
@@ -98,13 +102,18 @@ class CallAdmission:
     def wait_seconds(self, model: str) -> float:
         """Returns the delay before it is worthwhile to start items of a model, in seconds. 0 for none."""
         limiter = self._limiter(model)
-        crowded = _CROWDED_WAIT_SECONDS if self._slots.is_crowded(model) else 0.0
+        is_crowded = self._slots.is_crowded(model) or self._model_slots.is_crowded(model)
+        crowded = _CROWDED_WAIT_SECONDS if is_crowded else 0.0
         outage = self._outages.wait_seconds(self._cooldown_key(model))
         return max(self.cooldown_seconds(model), crowded, limiter.wait_seconds if limiter else 0.0, outage)
 
     def claim_probe(self, model: str) -> None:
         """Notes that an item of a model starts: in an outage no other one does."""
         self._outages.claim_probe(self._cooldown_key(model))
+
+    def outage(self, model: str) -> Outage | None:
+        """Returns the outage of a model. None if there is none."""
+        return self._outages.outage(self._cooldown_key(model))
 
     def lasting_outage(self, model: str) -> Outage | None:
         """Returns the outage of a model if its jobs are to be paused for it."""
@@ -138,18 +147,19 @@ class CallAdmission:
         key = self._cooldown_key(request.model)
         self._outages.check(key)
         async with (
-            self._tenant_slot(tenant, rank, job_id) as waited_before,
+            self._pool_slot(self._tenants.of(tenant), rank, job_id) as waited_for_tenant,
+            self._pool_slot(self._model_slots.of(request.model), rank, job_id) as waited_for_model,
             self._admitted(request, rank, job_id) as (reservation, waited),
         ):
             try:
-                self._check(request.model, waited or waited_before)
+                self._check(request.model, waited or waited_for_tenant or waited_for_model)
                 watched = await self._outages.begin(key, (job_id, item_index))
             except (RetryableError, asyncio.CancelledError):
                 if reservation is not None:
                     reservation.give_back()
                 raise
             with watched:
-                return await self._call(request, usage, reservation)
+                return await self._calls.make(request, usage, reservation)
 
     def _check(self, model: str, waited: bool) -> None:
         if not self._may_start():
@@ -158,54 +168,9 @@ class CallAdmission:
         if wait > 0:
             raise RetryableError(ErrorReason.RATE_LIMITED, "the provider's rate limit is reached", wait)
 
-    async def _call(
-        self, request: CompletionRequest, usage: jobs_pb2.Usage, reservation: Reservation | None
-    ) -> Completion:
-        concurrency = self._slots.of(request.model)
-        call = concurrency.begin(request.timeout_seconds)
-        try:
-            with _counted(request.model):
-                completion = await self._provider.complete(request, usage)
-        except RetryableError as error:
-            self._note_failure(concurrency, call, request.model, error)
-            if error.reason == ErrorReason.RATE_LIMITED and reservation is not None:
-                reservation.settle(0)  # the request counts at the provider, its tokens do not
-            raise
-        self._note_remaining(concurrency, call, request.model)
-        concurrency.note_answer(call)
-        used = completion.input_tokens + completion.output_tokens
-        if used:
-            self._estimates.learn(request, completion.output_tokens)
-            if reservation is not None:
-                reservation.settle(used)
-        return completion
-
-    def _note_failure(
-        self, concurrency: ConcurrencyLimit, call: BegunCall, model: str, error: RetryableError
-    ) -> None:
-        if error.reason in _ANSWERED:
-            concurrency.note_answer(call)
-        if error.reason not in _REJECTED:
-            return
-        self._slots.hold(model, concurrency.note_rejection(call))
-        # Most of its calls are rejected: all workers wait. Otherwise only the item does, see ``retries``.
-        if error.reason == ErrorReason.RATE_LIMITED and error.retry_after and concurrency.is_mostly_rejected:
-            self._cooldowns.hold(self._cooldown_key(model), error.retry_after)
-
-    def _note_remaining(self, concurrency: ConcurrencyLimit, call: BegunCall, model: str) -> None:
-        """Keeps the limit from growing if the provider would reject calls soon.
-
-        Such a header never cuts: providers mean different things by it, and a cut costs more than the few
-        rejections that it saves.
-        """
-        remaining = self._provider.take_remaining(model)
-        if remaining is not None and remaining < concurrency.in_flight_count:
-            concurrency.note_scarcity(call)
-
     @asynccontextmanager
-    async def _tenant_slot(self, tenant: str, rank: int, job_id: str) -> AsyncIterator[bool]:
-        """Holds a slot of a limited tenant, and yields whether the call waited for it."""
-        slots = self._tenants.of(tenant)
+    async def _pool_slot(self, slots: TenantSlots | None, rank: int, job_id: str) -> AsyncIterator[bool]:
+        """Holds a slot of a limited tenant or model, and yields whether the call waited for it."""
         if slots is None:
             yield False
             return
@@ -276,28 +241,12 @@ class CallAdmission:
     def _limiter(self, model: str) -> ModelLimiter | None:
         return self._limits.of(self._provider.name, model, lambda: self._slots.free_count(model))
 
+    def _cool(self, model: str, seconds: float) -> None:
+        self._cooldowns.hold(self._cooldown_key(model), seconds)
+
     def _restart_limit(self, key: str) -> None:
         """Starts a model from few calls after an outage: a provider that comes back may be slow or small."""
         self._slots.restart(key.removeprefix(f"{self._provider.name}/"))
 
     def _cooldown_key(self, model: str) -> str:
         return f"{self._provider.name}/{model}"
-
-
-@contextmanager
-def _counted(model: str) -> Iterator[None]:
-    """Counts the call that the block makes, by its outcome."""
-    model = model_label(model)
-    outcome = "failed"
-    try:
-        with timing(PROVIDER_CALL_SECONDS.labels(model).observe):
-            yield
-        outcome = "succeeded"
-    except (RetryableError, ItemFailedError) as error:
-        outcome = error.reason  # one of the table in ``faults``
-        raise
-    except asyncio.CancelledError:
-        outcome = "cancelled"
-        raise
-    finally:
-        PROVIDER_CALLS.labels(model, outcome).inc()

@@ -1,8 +1,9 @@
 """Counts the cost of calls, and holds back calls that an allowance cannot pay for."""
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import JobFailedError, RetryableError
@@ -12,7 +13,12 @@ from services.shared.logging import get_logger
 from services.shared.prices import Price, Prices
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.price_estimates import JobHistory
-from services.worker.calls.provider.provider import UNKNOWN_COST_MICROS, CompletionRequest
+from services.worker.calls.provider.provider import (
+    UNKNOWN_COST_MICROS,
+    CompletionRequest,
+    RequestForm,
+    form_of_options,
+)
 
 log = get_logger(__name__)
 
@@ -25,10 +31,14 @@ class CallCosts:
 
     Args:
         prices: Prices by model.
+        form_of: Returns the form of a request, with the service tier that it asks for.
     """
 
-    def __init__(self, prices: Prices) -> None:
+    def __init__(
+        self, prices: Prices, form_of: Callable[[CompletionRequest], RequestForm] = form_of_options
+    ) -> None:
         self._prices = prices
+        self._form_of = form_of
         self._histories: OrderedDict[str, JobHistory] = OrderedDict()
         self._logged_models: set[str] = set()
 
@@ -44,6 +54,10 @@ class CallCosts:
             log.warning("price_unknown", model=model)
         return price
 
+    def asked_tier(self, request: CompletionRequest) -> str | None:
+        """Returns the service tier that a request asks for. None if it asks for none."""
+        return self._form_of(request).service_tier
+
     def history_of(self, job_id: str) -> JobHistory:
         """Returns the history of a job's calls. It outlives the job's leases."""
         history = self._histories.setdefault(job_id, JobHistory())
@@ -51,6 +65,17 @@ class CallCosts:
         if len(self._histories) > MAX_HISTORIES:
             self._histories.popitem(last=False)
         return history
+
+
+@dataclass
+class ServedTier:
+    """Service tier that served a call.
+
+    Attributes:
+        name: The tier that the answer names. Empty before the answer, and if it names none.
+    """
+
+    name: str = ""
 
 
 class CallMeter:
@@ -78,23 +103,35 @@ class CallMeter:
         self.needed_micros = 0
 
     @contextmanager
-    def counted(self, request: CompletionRequest) -> Iterator[jobs_pb2.Usage]:
+    def counted(
+        self, request: CompletionRequest, served: ServedTier | None = None
+    ) -> Iterator[jobs_pb2.Usage]:
         """Yields a usage for the call of the block to fill in, and adds its cost.
 
         A call that fails costs the tokens that the provider reported, mostly none. A call of unknown cost,
         which the provider answered without saying what it used, costs what it took from the allowance.
         Without an allowance it costs its likely price.
 
+        A call costs the price of the service tier that served it, or else of the one it asks for. Before the
+        call, ``auto`` counts as the most expensive tier.
+
+        Args:
+            request: The call.
+            served: For the block to fill in. None if the answer cannot name a tier.
+
         Raises:
             RetryableError: ALLOWANCE_SPENT. The call must not begin.
             JobFailedError: PRICE_UNKNOWN. The job has a budget, and the model no price.
         """
         price = self._costs.price_of(request.model)
-        taken = self._take(request, price)
+        asked = self._costs.asked_tier(request) if price is not None and price.service_tiers else None
+        taken = self._take(request, None if price is None else price.highest_of_tier(asked))
         spent = jobs_pb2.Usage()
         try:
             yield spent
         finally:
+            if price is not None:
+                price = price.of_tier((served.name if served else "") or asked)
             spent.cost_micros = self._cost_of(request, price, spent, taken)
             self._add(spent)
             if self._allowance is not None:

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import count
 
 from services.shared.waiting_queue import Waiter, WaitingQueue
-from services.worker.calls.concurrency_limit import ConcurrencyLimit
+from services.worker.calls.concurrency import ConcurrencyLimit, SharedLimits
 
 # Models whose limits are remembered while they are idle. Clients may name any number of models.
 _MAX_MODELS = 200
@@ -22,10 +22,22 @@ class CallSlots:
     Args:
         limit: Maximum calls in flight, of all models together. It is also the ceiling of each model.
         clock: Monotonic clock, in seconds.
+        shared: Shares the limits of models with other workers. None for limits of this worker alone.
+        ceiling: Returns the ceiling of a model, if it is below that of the worker.
     """
 
-    def __init__(self, limit: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limit: int,
+        clock: Callable[[], float] = time.monotonic,
+        shared: SharedLimits | None = None,
+        ceiling: Callable[[str], int | None] = lambda model: None,
+    ) -> None:
         self._limit = limit
+        self._shared = shared
+        self._ceiling = ceiling
+        if shared is not None:
+            shared.serve(self._is_short, self._grant_free_slots)
         self._clock = clock
         self._free_count = limit
         self._models: dict[str, ConcurrencyLimit] = {}
@@ -36,7 +48,9 @@ class CallSlots:
         """Returns the limit of a model."""
         found = self._models.get(model)
         if found is None:
-            found = self._models[model] = ConcurrencyLimit(model, self._limit, self._clock)
+            found = self._models[model] = ConcurrencyLimit(
+                model, min(self._limit, self._ceiling(model) or self._limit), self._clock
+            )
             self._queues[model] = WaitingQueue(self._arrivals)
         return found
 
@@ -74,9 +88,11 @@ class CallSlots:
     @asynccontextmanager
     async def take(self, model: str, rank: int) -> AsyncIterator[bool]:
         """Holds a slot for the block, and yields whether the call waited for it."""
-        self.of(model)
+        concurrency = self.of(model)
         release = partial(self._release, model)
         waits = not self.free_count(model)
+        if self._shared is not None:
+            self._shared.note_use(model, concurrency, is_short=not concurrency.has_capacity)
         if waits:
             await self._wait(model, rank, release)
         else:
@@ -92,6 +108,11 @@ class CallSlots:
         except BaseException:
             self._forget_idle(model)
             raise
+
+    def _is_short(self, model: str) -> bool:
+        """Returns whether calls wait for the model's own limit."""
+        concurrency = self._models.get(model)
+        return concurrency is not None and not concurrency.has_capacity and len(self._queues[model]) > 0
 
     def _occupy(self, model: str) -> None:
         self._free_count -= 1

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -129,7 +129,11 @@ class LeaseClient:
             return LeaseOutcome(more_work=True)
         if capacity < self._needed_capacity and self._clock() - self._response_time < SAME_CHUNK_SECONDS:
             return LeaseOutcome(more_work=True, needed_capacity=self._needed_capacity)
-        request = self._request(capacity)
+        unwanted_job_ids = self._scheduler.unwanted_job_ids(self._job_class)
+        capacity = self._capacity.of(self._job_class)  # an outage may just have ended
+        if capacity <= 0:
+            return LeaseOutcome(more_work=True)
+        request = self._request(capacity, unwanted_job_ids)
         known = {job_id: self._leased.jobs[job_id].spec for job_id in request.known_job_ids}
         response = await self._call(request)
         if response is None:
@@ -145,8 +149,7 @@ class LeaseClient:
             needed_capacity=self._needed_capacity,
         )
 
-    def _request(self, capacity: int) -> results_pb2.LeaseChunksRequest:
-        unwanted_job_ids = self._scheduler.unwanted_job_ids(self._job_class)
+    def _request(self, capacity: int, unwanted_job_ids: Sequence[str]) -> results_pb2.LeaseChunksRequest:
         self._unwanted_tenants = self._tenant_work.unwanted_tenants()
         return results_pb2.LeaseChunksRequest(
             job_class=self._job_class,

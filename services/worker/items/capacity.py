@@ -12,7 +12,7 @@ from services.worker.items.leased_work import LeasedWork
 AHEAD_COUNT = 100
 # Length of a run of the lease loop, in seconds. A job whose cool-down outlasts it is released.
 RUN_SECONDS = 30.0
-# Items waiting for slots of their tenants take up no capacity, up to this multiple of the total capacity.
+# Items waiting for their tenants or models take up no capacity, up to this multiple of the total capacity.
 _PARKED_FACTOR = 3
 
 
@@ -28,8 +28,8 @@ class Capacity:
     Args:
         leased: The leased work.
         limit: Maximum items in flight.
-        parked_count: Returns the leased items, of a class or of all, that wait for slots of their tenants.
-            They keep no slot busy, so others are leased alongside them.
+        parked_count: Returns the leased items, of a class or of all, that wait for slots of their tenants
+            or for their model to come back. They keep no slot busy, so others are leased alongside them.
 
     Attributes:
         classes: All classes.
@@ -67,6 +67,11 @@ class Capacity:
         share = self._limit * WEIGHT_BY_CLASS[job_class] // weights
         own = share + AHEAD_COUNT - self._count(job_class)
         return own if rivals & self._with_work else max(own, free)
+
+    @property
+    def total(self) -> int:
+        """Items that an idle worker may lease."""
+        return self._total
 
     def _count(self, job_class: jobs_pb2.JobClass | None = None) -> int:
         """Returns the items of a class, or of all, that take up capacity."""

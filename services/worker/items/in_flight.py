@@ -88,6 +88,7 @@ class ItemsInFlight:
         runner = self._quarantine if chunk.quarantined else self._runner
         task = asyncio.create_task(runner.run(spec, item.message, chunk.allowance))
         item.task = task
+        chunk.job.in_flight_count += 1
         self._tasks.add(task)
         ITEMS_IN_FLIGHT.inc()
         if not chunk.quarantined:
@@ -117,6 +118,7 @@ class ItemsInFlight:
         self._tasks.discard(task)
         ITEMS_IN_FLIGHT.dec()
         item.task = None
+        item.chunk.job.in_flight_count -= 1
         if not item.chunk.quarantined:
             self._tenant_work.ended(spec)
         self._live.ended(spec.job_id, outcome, item.message.usage)

@@ -23,6 +23,8 @@ class LeasedItem:
         timer: Set while in a backoff.
         last_error: Error of its last failed attempt under this lease. None: no attempt failed.
         interrupted: Whether an attempt under this lease was cut short after it had begun a call.
+        is_refundable: Whether its last attempt that counted failed by a fault of the provider.
+        is_refunded: Whether such an attempt was refunded under this lease.
     """
 
     message: results_pb2.LeasedItem
@@ -31,14 +33,33 @@ class LeasedItem:
     timer: asyncio.TimerHandle | None = None
     last_error: jobs_pb2.Error | None = None
     interrupted: bool = False
+    is_refundable: bool = False
+    is_refunded: bool = False
 
     def add_failed_attempt(self, outcome: ItemOutcome) -> None:
         """Adds an attempt that will be repeated."""
+        if outcome.attempt_count > self.message.attempt_count:
+            self.is_refundable = outcome.is_provider_fault
         self.message.attempt_count = outcome.attempt_count
         self._add_usage(outcome)
         self.message.ClearField("failed_attempts")
         self.message.failed_attempts.extend(outcome.failed_attempts)
         self.last_error = outcome.error or jobs_pb2.Error()
+        if self.chunk.job.outage_id:  # the outage began before this outcome arrived
+            self.refund_attempt()
+
+    def refund_attempt(self) -> None:
+        """Deducts its last attempt if a fault of the provider ended it, because an outage has begun.
+
+        Once only: an item that brings the provider down each time uses up its attempts all the same.
+        """
+        if not self.is_refundable or self.is_refunded or self.chunk.quarantined:
+            return
+        self.is_refundable, self.is_refunded = False, True
+        failed = self.message.failed_attempts
+        if failed and failed[-1].attempt_number == self.message.attempt_count:
+            del failed[-1]
+        self.message.attempt_count -= 1
 
     def hold_back(self, outcome: ItemOutcome) -> None:
         """Makes the item wait, without a slot, for what other calls of its chunk leave of the allowance."""
@@ -129,17 +150,37 @@ class LeasedJob:
         spec: The job as results describes it.
         chunks: Leased chunks by index.
         unfinished_count: Items without an outcome in all its chunks.
+        in_flight_count: Items in flight.
         stopped: Whether the job is being stopped. Nothing of it starts.
         failed_probes: Failed probes of a lasting outage when the job was first seen in it. None: not in one.
+        blocked_until: Time of the loop until which no item of it starts. 0: it is not held up.
         pause_requested: Whether the store was asked to pause the job.
+        outage_id: Id of the outage of its model when the job was last checked. Empty: there was none.
     """
 
     spec: results_pb2.JobSpec
     chunks: dict[int, LeasedChunk] = field(default_factory=dict)
     unfinished_count: int = 0
+    in_flight_count: int = 0
     stopped: bool = False
     failed_probes: int | None = None
     pause_requested: bool = False
+    blocked_until: float = 0.0
+    outage_id: str = ""
+
+    @property
+    def unstarted_count(self) -> int:
+        """Items without an outcome that are not in flight."""
+        return max(0, self.unfinished_count - self.in_flight_count)
+
+    def refund_attempts(self, outage_id: str) -> None:
+        """Refunds the attempts that failed shortly before an outage. Repeating it does nothing."""
+        if self.outage_id == outage_id:
+            return
+        self.outage_id = outage_id
+        for chunk in self.chunks.values():
+            for item in chunk.unfinished.values():
+                item.refund_attempt()
 
     def in_flight(self) -> list[LeasedItem]:
         """Returns the items of the job that are in flight."""

@@ -35,6 +35,9 @@ class ModelWaits(Protocol):
     def claim_probe(self, spec: results_pb2.JobSpec) -> None:
         """Notes that an item of a job starts: in an outage of its model no other one does."""
 
+    def outage(self, spec: results_pb2.JobSpec) -> Outage | None:
+        """Returns the outage of a job's model. None if there is none."""
+
     def lasting_outage(self, spec: results_pb2.JobSpec) -> Outage | None:
         """Returns the outage of a job's model if the job is to be paused for it."""
 
@@ -122,6 +125,7 @@ class LiveNumbers:
             event = worker_pb2.JobLiveEvent(job_id=job_id, live_event=common)
             self._fill(event.live_event, job_id, numbers, seconds)
             if job_id in waiting:
+                self._fill_outage(event.live_event, waiting[job_id].spec)
                 event.live_event.limited_count += _unstarted_count(waiting[job_id], numbers)
                 event.live_event.cooldown_seconds = self._waits.cooldown_seconds(waiting[job_id].spec)
             events.append(event)
@@ -174,8 +178,19 @@ class LiveNumbers:
         return {
             job_id: job
             for job_id, job in self._leased.jobs.items()
-            if not job.stopped and (self._waits.wait_seconds(job.spec) > 0 or self._also_waiting(job.spec))
+            if not job.stopped and self._is_waiting(job.spec)
         }
+
+    def _is_waiting(self, spec: results_pb2.JobSpec) -> bool:
+        is_held_up = self._waits.wait_seconds(spec) > 0 or self._waits.outage(spec) is not None
+        return is_held_up or self._also_waiting(spec)
+
+    def _fill_outage(self, event: jobs_pb2.LiveEvent, spec: results_pb2.JobSpec) -> None:
+        outage = self._waits.outage(spec)
+        if outage is not None:
+            age = self._clock() - outage.begin
+            event.outage.begin_time.FromSeconds(round(event.event_time.ToMilliseconds() / 1000 - age))
+            event.outage.reason, event.outage.message = outage.reason, outage.message
 
 
 def _unstarted_count(job: LeasedJob, numbers: _Numbers) -> int:

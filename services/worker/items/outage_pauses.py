@@ -1,4 +1,4 @@
-"""Asks the store to pause jobs whose model has been down for long."""
+"""Refunds attempts when an outage begins, and asks the store to pause jobs whose model is down for long."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from services.worker.items.reporting import Reporting
 
 
 class OutagePauses:
-    """Asks for the pause of each job once.
+    """Refunds the attempts of each job once per outage, and asks for its pause once.
 
     Args:
         waits: Knows the outages of models.
@@ -21,11 +21,17 @@ class OutagePauses:
         self._reporting = reporting
 
     def check(self, job: LeasedJob) -> None:
-        """Asks for a pause in a lasting outage, if a probe has failed since the job was first seen in it.
+        """Refunds attempts in an outage, and asks for a pause in a lasting one.
 
-        So a job that was resumed gets another probe before it is paused again.
+        It asks if a probe has failed since the job was first seen in the lasting outage. So a job that was
+        resumed gets another probe before it is paused again.
         """
-        outage = self._waits.lasting_outage(job.spec)
+        outage = self._waits.outage(job.spec)
+        if outage is None:
+            job.outage_id = ""
+        else:
+            job.refund_attempts(outage.outage_id)
+            outage = self._waits.lasting_outage(job.spec)
         if outage is None:
             job.failed_probes, job.pause_requested = None, False
         elif job.failed_probes is None:

@@ -1,9 +1,11 @@
 """Reports items and chunks to the store, and ends their leases here."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 
 from headrace.jobs.v1 import jobs_pb2
+from headrace.reasons import ErrorReason
 from services.shared.logging import get_logger
 from services.stubs.results.v1 import results_pb2
 from services.worker.items.attempts.item_outcome import ItemOutcome
@@ -14,6 +16,10 @@ from services.worker.items.recorder import Acknowledged, Entry, Recorder
 from services.worker.items.waiting_items import WaitingItems
 
 log = get_logger(__name__)
+
+# Refused items of a job that are reported at once. The store pauses a job whose first items are all refused,
+# and calls made before it knows of them are paid in vain.
+MAX_URGENT_REFUSALS = 20
 
 
 class Reporting:
@@ -45,6 +51,7 @@ class Reporting:
         self._capacity = capacity
         self._forget = forget
         self._quarantine_left = quarantine_left
+        self._refused_counts: Counter[str] = Counter()
 
     @property
     def unacknowledged_count(self) -> int:
@@ -52,7 +59,9 @@ class Reporting:
         return self._recorder.unacknowledged_count
 
     def record(self, item: LeasedItem, outcome: ItemOutcome, acknowledged: Acknowledged) -> None:
-        """Records the final outcome of an item; sent at once if its job has no other unfinished item here.
+        """Records the final outcome of an item.
+
+        It is sent at once if its job has no other unfinished item here, or is one of the first refused items.
 
         Args:
             item: The item.
@@ -76,7 +85,8 @@ class Reporting:
             is_result=True,
             tenant=spec.tenant,
         )
-        self._recorder.add(entry, urgent=chunk.job.unfinished_count == 0)
+        is_first_refusal = outcome.error is not None and self._is_first_refusal(spec.job_id, outcome.error)
+        self._recorder.add(entry, urgent=chunk.job.unfinished_count == 0 or is_first_refusal)
         self._release_if_finished(chunk)
 
     def defer(self, item: LeasedItem, delay_seconds: float) -> None:
@@ -142,9 +152,16 @@ class Reporting:
         job_id = chunk.job.spec.job_id
         if job_id not in self._leased.jobs:
             self._forget(job_id)
+            self._refused_counts.pop(job_id, None)
         self._capacity.changed()
         if chunk.quarantined:
             self._quarantine_left(chunk.job.spec.job_class)
+
+    def _is_first_refusal(self, job_id: str, error: jobs_pb2.Error) -> bool:
+        if error.reason != ErrorReason.PROVIDER_REFUSED_INPUT:
+            return False
+        self._refused_counts[job_id] += 1
+        return self._refused_counts[job_id] <= MAX_URGENT_REFUSALS
 
     def _release_if_finished(self, chunk: LeasedChunk) -> None:
         """Releases a finished chunk whose lease the store may not end on its own.

@@ -14,6 +14,7 @@ from services.shared.logging import get_logger
 from services.stubs.results.v1 import results_pb2
 from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.capacity import RUN_SECONDS, Capacity
+from services.worker.items.held_up_work import HeldUpWork
 from services.worker.items.in_flight import ItemsInFlight
 from services.worker.items.job_logging import fields_of
 from services.worker.items.leased_work import LeasedChunk, LeasedItem, LeasedJob, LeasedWork
@@ -23,7 +24,7 @@ from services.worker.items.quarantine import ChildDiedError
 from services.worker.items.quarantine.slots import QuarantineSlots
 from services.worker.items.reporting import Reporting
 from services.worker.items.tenant_work import TenantWork
-from services.worker.items.waiting_items import WaitingItems
+from services.worker.items.waiting_items import Recheck, WaitingItems
 
 log = get_logger(__name__)
 
@@ -51,6 +52,7 @@ class ItemScheduler:
         waiting: Items waiting for a slot.
         capacity: Notified when there may be more of it.
         tenant_work: Leased work of limited tenants.
+        held_up: Jobs whose model may not be called now.
     """
 
     def __init__(
@@ -63,6 +65,7 @@ class ItemScheduler:
         waiting: WaitingItems,
         capacity: Capacity,
         tenant_work: TenantWork,
+        held_up: HeldUpWork,
     ) -> None:
         self._in_flight = in_flight
         self._reporting = reporting
@@ -71,9 +74,10 @@ class ItemScheduler:
         self._waiting = waiting
         self._capacity = capacity
         self._tenant_work = tenant_work
+        self._held_up = held_up
         self._quarantine_slots = QuarantineSlots()
         self._outage_pauses = OutagePauses(waits, reporting)
-        self._recheck_timer: asyncio.TimerHandle | None = None
+        self._recheck = Recheck(self.start_items)
         self._draining = False
         tenant_work.serve(self._on_slots_freed)
 
@@ -161,41 +165,37 @@ class ItemScheduler:
         self._reporting.release_all_idle()
 
     def unwanted_job_ids(self, job_class: jobs_pb2.JobClass) -> list[str]:
-        """Returns the leased jobs of a class that should not be leased from now.
-
-        Their model cools down or is full, or they are stopped and not released yet: chunks of such a job that
-        is retried meanwhile would only be released too.
-        """
-        return [
-            job_id
-            for job_id, job in self._leased.jobs.items()
-            if job.spec.job_class == job_class and (job.stopped or self._waits.wait_seconds(job.spec) > 0)
-        ]
+        """Returns the leased jobs of a class that should not be leased from now."""
+        return self._held_up.unwanted_job_ids(job_class)
 
     def _may_start_item_of(self, job_id: str) -> bool:
         job = self._leased.jobs.get(job_id)
         if job is None:
             return True
+        blocked_seconds = self._held_up.blocked_seconds(job)
+        if blocked_seconds > 0:
+            self._recheck.after(blocked_seconds)
+            return False
         wait = self._waits.wait_seconds(job.spec)
         self._outage_pauses.check(job)
+        if wait > 0 and self._held_up.add(job):
+            self._capacity.changed()
         if wait <= 0:
             return self._tenant_work.may_start(job.spec)  # if not, it notifies when that changes
-        self._start_items_after(min(wait, MAX_RECHECK_SECONDS))
-        if wait > RUN_SECONDS:
-            asyncio.get_running_loop().call_soon(self._release_idle_chunks, job, wait)
+        self._recheck.after(min(wait, MAX_RECHECK_SECONDS))
+        if wait > RUN_SECONDS or self._is_surplus(job):
+            delay = max(wait, RUN_SECONDS)
+            asyncio.get_running_loop().call_soon(self._release_idle_chunks, job, delay)
         return False
+
+    def _is_surplus(self, job: LeasedJob) -> bool:
+        """Returns whether a job is held up, and the others that are would fill this worker without it."""
+        others_count = self._held_up.count() - job.unstarted_count
+        return job in self._held_up and others_count >= self._capacity.total
 
     def _on_slots_freed(self) -> None:
         self._capacity.changed()
         self.start_items()
-
-    def _start_items_after(self, seconds: float) -> None:
-        def start_items() -> None:
-            self._recheck_timer = None
-            self.start_items()
-
-        if self._recheck_timer is None:
-            self._recheck_timer = asyncio.get_running_loop().call_later(seconds, start_items)
 
     def _release_idle_chunks(self, job: LeasedJob, not_before_seconds: float = 0.0) -> None:
         # A chunk whose items all have an outcome ends with their records.

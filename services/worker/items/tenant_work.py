@@ -6,6 +6,7 @@ from collections.abc import Callable
 from headrace.jobs.v1 import jobs_pb2
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.tenant_slots import TenantSlotRegistry, TenantSlots
+from services.worker.items.held_up_work import HeldUpWork
 from services.worker.items.leased_work import LeasedWork
 
 
@@ -16,6 +17,7 @@ class TenantWork:
         leased: The leased work.
         limits: Slots of tenants.
         makes_calls: Returns whether the items of a job call a model.
+        held_up: Jobs whose model may not be called now. They need no slots.
     """
 
     def __init__(
@@ -23,10 +25,12 @@ class TenantWork:
         leased: LeasedWork,
         limits: TenantSlotRegistry,
         makes_calls: Callable[[results_pb2.JobSpec], bool],
+        held_up: HeldUpWork,
     ) -> None:
         self._leased = leased
         self._limits = limits
         self._makes_calls = makes_calls
+        self._held_up = held_up
         self._in_flight: Counter[str] = Counter()
 
     def serve(self, slots_freed: Callable[[], None]) -> None:
@@ -69,11 +73,11 @@ class TenantWork:
         return sorted(t for t, slots in limited.items() if self._parked(t, slots) >= max(slots.count, 1))
 
     def parked_count(self, job_class: jobs_pb2.JobClass | None = None) -> int:
-        """Returns the items waiting for slots of their tenants, of a class or of all.
+        """Returns the items waiting for slots of their tenants or for their model, of a class or of all.
 
         The items of a tenant with jobs in several classes are divided between these classes.
         """
-        found = 0
+        found = self._held_up.count(job_class)
         for tenant, slots in self._limited_tenants().items():
             parked = self._parked(tenant, slots)
             if parked and job_class is not None:
@@ -99,6 +103,7 @@ class TenantWork:
             for job in self._leased.jobs.values()
             if job.spec.tenant == tenant
             and not job.stopped
+            and job not in self._held_up
             and job_class in (None, job.spec.job_class)
             and self._makes_calls(job.spec)
         )

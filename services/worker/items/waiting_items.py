@@ -52,3 +52,24 @@ class WaitingItems:
                 if item.timer is not None and chunk in (None, item.chunk):
                     item.timer.cancel()
                     item.timer = None
+
+
+class Recheck:
+    """Calls a function once after a delay. Further requests before then do nothing.
+
+    Args:
+        function: The function.
+    """
+
+    def __init__(self, function: Callable[[], None]) -> None:
+        self._function = function
+        self._timer: asyncio.TimerHandle | None = None
+
+    def after(self, seconds: float) -> None:
+        """Calls the function after a delay, unless a call is due already."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(seconds, self._call)
+
+    def _call(self) -> None:
+        self._timer = None
+        self._function()

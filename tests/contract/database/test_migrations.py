@@ -17,9 +17,11 @@ from services.results.pages.jobs import get_jobs
 from services.results.pages.recorded_results import list_recorded_results
 from services.results.pages.results import list_results
 from services.results.pages.workers import list_workers
-from services.results.rows import item_rows, job_rows
+from services.results.rows import carried_failures, item_rows, job_rows
 from services.results.rows.item_rows import ItemRange
 from services.results.rows.job_options import encode_worker_options
+from services.results.transitions.retry_job import retry_job
+from services.results.transitions.sweep import sweep
 from services.stubs.results.v1 import results_pb2 as pb
 
 OLD_WORDS = (
@@ -231,3 +233,44 @@ async def test_no_table_column_or_index_has_an_old_name(renamed):
     assert not [name for name in found for word in (*OLD_WORDS, "item_tries") if word in name]
     if not database.sqlite:
         assert "item_attempts_pkey" in found
+
+
+@pytest.fixture
+async def retried(database_url):
+    """A database of revision 0008 with a failed job in its second round, migrated to the newest schema.
+
+    Returns the database and the id of the job, which has three items.
+    """
+    await migrate(database_url, "0008")
+    engine = open_engine(database_url)
+    job_id = str(uuid_utils.uuid7())
+    ended = {"state": jobs_pb2.JOB_STATE_FAILED, "stopping_to": jobs_pb2.JOB_STATE_FAILED, "finish_time": 9}
+    async with engine.begin() as connection:
+        progress = ended | {"round": 2, "failed_count": 3, "chunk_count": 3}
+        await insert_job(connection, job_id, kind="noop", progress=progress, max_failed_ratio=1.0)
+        await insert(connection, "retry_requests", job_id=job_id, request_id="first", round=2)
+        for index in range(3):
+            await insert(
+                connection, "chunks", job_id=job_id, chunk_index=index, first_index=index, item_count=1
+            )
+            failed = {"state": jobs_pb2.ITEM_STATE_FAILED, "round": 2, "error_reason": "BAD", "seq": 2}
+            await insert(connection, "results", job_id=job_id, item_index=index, **failed)
+    await engine.dispose()
+    await migrate(database_url)
+    database = Database(database_url)
+    yield database, job_id
+    await database.close()
+
+
+@pytest.mark.parametrize("limit", [2, 10_000])
+async def test_a_job_from_before_prepared_retries_is_retried(retried, monkeypatch, limit):
+    monkeypatch.setattr(carried_failures, "MAX_CARRIED_ITEMS", limit)
+    database, job_id = retried
+    names = {"job_id": job_id, "tenant": "a"}
+    unchanged = await retry_job(database, pb.RetryJobRequest(**names, request_id="first"))
+    assert unchanged.job.state == jobs_pb2.JOB_STATE_FAILED
+    request = pb.RetryJobRequest(**names, request_id="second", item_indexes=[1])
+    assert (await retry_job(database, request)).job.state == jobs_pb2.JOB_STATE_PENDING
+    await sweep(database)
+    (job,) = await database.read(lambda tx: job_rows.read_newer(tx, [(job_id, 0)], "a"))
+    assert (job.round, job.next_round, job.failed_count, job.open_chunk_count) == (3, 0, 2, 1)

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -22,6 +22,10 @@ from services.results.database.migrations import migrate
 from services.results.pages import recorded_results
 from services.results.pages.jobs import get_jobs
 from services.results.pages.results import list_results
+from services.results.rows import carried_failures
+from services.results.rules import refusals
+from services.results.transitions import record_transaction
+from services.results.transitions import sweep as sweeping
 from services.results.transitions.create_jobs import JobCreator
 from services.stubs.results.v1 import results_pb2 as pb
 from tests.contract.interleavings.followers import Follower
@@ -35,6 +39,7 @@ TERMINAL = {
 ENDED = TERMINAL | {jobs_pb2.JOB_STATE_CANCELLING}  # Or on its way to a terminal state.
 SECOND = 1_000_000
 COST = 7  # Of an item, in millionths of a US dollar.
+FIRST_ITEMS = 3  # Whose refusal pauses a job.
 _FOLDER = tempfile.TemporaryDirectory(prefix="headrace-interleavings-")
 _TEMPLATE = Path(_FOLDER.name) / "template.db"
 
@@ -48,6 +53,17 @@ class StoreUnderTest(RuleBasedStateMachine):
         # Few enough that pages end among rows that they skip.
         self.few_rows_seen = patch.object(recorded_results, "MAX_ROWS_READ", 5)
         self.few_rows_seen.start()
+        # Few enough that other actions come between the parts of a retry.
+        self.few_items_carried = patch.object(carried_failures, "MAX_CARRIED_ITEMS", 6)
+        self.few_items_carried.start()
+        # Few enough that some jobs are paused for refusals.
+        self.few_first_items = [
+            patch.object(module, "FIRST_ITEM_COUNT", FIRST_ITEMS) for module in (refusals, record_transaction)
+        ]
+        for patched in self.few_first_items:
+            patched.start()
+        self.one_part_a_sweep = patch.object(sweeping, "PREPARE_SECONDS", 0)
+        self.one_part_a_sweep.start()
         path = Path(_FOLDER.name) / f"{uuid_utils.uuid7()}.db"
         if not _TEMPLATE.exists():
             self.run(migrate(f"sqlite:///{_TEMPLATE}"))
@@ -60,6 +76,8 @@ class StoreUnderTest(RuleBasedStateMachine):
         self.first_outputs: dict[tuple[str, int], str] = {}
         self.latest: dict[str, tuple[int, int, int]] = {}
         self.followers: dict[str, list[Follower]] = {}
+        self.prepared: dict[str, Callable[[jobs_pb2.Result], bool]] = {}
+        self.claimed_rounds: dict[str, int] = {}
         self.calls = 0
         self.job_count = 0
 
@@ -112,6 +130,7 @@ class StoreUnderTest(RuleBasedStateMachine):
             self._counters_agree(job, [r for r in results if r["job_id"] == job["job_id"]], present)
             self._chunks_agree(job, mine, {r["item_index"] for r in present})
             self._never_back(job)
+            self._pause_agrees(job, present)
             self._money_agrees(job, mine)
 
     def _counters_agree(self, job: Any, all_results: list[Any], present: list[Any]) -> None:
@@ -122,7 +141,8 @@ class StoreUnderTest(RuleBasedStateMachine):
         distinct = {(r["item_index"], r["seq"]): r for r in all_results}.values()
         assert job["call_count"] == sum(r["call_count"] for r in distinct)
         assert job["cost_micros"] == sum(r["cost_micros"] for r in distinct)
-        assert all(1 < r["seq"] <= job["seq"] for r in all_results)
+        # Rows of a later round belong to a retry that is prepared, or was given up.
+        assert all(1 < r["seq"] <= job["seq"] for r in all_results if r["round"] <= job["round"])
         for r in present:
             if r["round"] == 0:
                 first = self.first_outputs.setdefault((job["job_id"], r["item_index"]), r["output"])
@@ -160,13 +180,24 @@ class StoreUnderTest(RuleBasedStateMachine):
         if job["open_chunk_count"] and not live and spent_up and job["finish_time"] is None:
             assert job["pause_reason"] or job["stopping_to"], "a spent budget did not pause its job"
 
+    def _pause_agrees(self, job: Any, present: list[Any]) -> None:
+        if job["pause_reason"] != jobs_pb2.PAUSE_REASON_REFUSALS:
+            return
+        newest = sorted((r["seq"], r["error_reason"]) for r in present)[
+            -(len(present) - job["carried_count"]) :
+        ]
+        assert [reason for _, reason in newest[:FIRST_ITEMS]] == ["PROVIDER_REFUSED_INPUT"] * FIRST_ITEMS
+        assert job["error_reason"] or job["finish_time"], "paused without the refusal"
+
     def _never_back(self, job: Any) -> None:
         seq, state, finish_time = self.latest.get(job["job_id"], (0, 0, None))
         assert job["seq"] >= seq
         if state in TERMINAL:
             assert (job["state"], job["finish_time"]) == (state, finish_time), "a terminal state changed"
         all_done = job["succeeded_count"] + job["failed_count"] == job["total_count"]
-        if (all_done and not job["upload_open"]) or (job["stopping_to"] and not job["leased_chunk_count"]):
+        is_final = not job["upload_open"] and not job["next_round"]
+        assert not (job["next_round"] and (job["leasable"] or job["leased_chunk_count"])), "leased too early"
+        if (all_done and is_final) or (job["stopping_to"] and not job["leased_chunk_count"]):
             assert job["state"] in TERMINAL, "a job that is over has not ended"
         assert job["finish_time"] is None or job["leased_chunk_count"] == 0
         self.latest[job["job_id"]] = (job["seq"], job["state"], job["finish_time"])
@@ -178,6 +209,22 @@ class StoreUnderTest(RuleBasedStateMachine):
             for result in final:
                 if follower.item_state in (0, result.state):
                     assert follower.latest[result.item_index] == result, "a final result never came"
+
+    def begin_rounds(self) -> None:
+        """Begins a round for the followers of each job whose retry is prepared by now."""
+        for job_id, runs in list(self.prepared.items()):
+            current_round, next_round = self.run(self._rounds(job_id))
+            if not next_round:
+                del self.prepared[job_id]
+                if current_round == self.claimed_rounds.pop(job_id):
+                    for follower in self.followers[job_id]:
+                        follower.begin_round(runs)
+
+    async def _rounds(self, job_id: str) -> tuple[int, int]:
+        query = text("SELECT round, next_round FROM job_progress WHERE job_id = :job_id")
+        async with self.database.engine.connect() as connection:
+            row = (await connection.execute(query, {"job_id": job_id})).one()
+            return row.round, row.next_round
 
     async def _all_ended(self) -> None:
         async with self.database.engine.connect() as connection:

@@ -34,6 +34,7 @@ OUTCOMES = [
     ("succeeds", "releases"),
     ("fails",),
     ("fails", "releases"),
+    ("fails", "refused"),
     ("fails whole job", "releases"),
 ]
 WorkerLease = tuple[str, pb.Lease]  # An incarnation and its lease.
@@ -199,7 +200,7 @@ class Interleavings(StoreUnderTest):
                 usage=jobs_pb2.Usage(call_count=1, input_tokens=3, output_tokens=2, cost_micros=COST),
             )
             if "fails" in what:
-                entry.error.reason = "BAD"
+                entry.error.reason = "PROVIDER_REFUSED_INPUT" if "refused" in what else "BAD"
             else:
                 entry.output = self.name()
         if "releases" in what:
@@ -329,6 +330,10 @@ class Interleavings(StoreUnderTest):
             assert response.job == before
         elif response.job != before:
             self.latest.pop(job_id, None)
+            claimed_round = self.run(self._rounds(job_id))[1]
+            if claimed_round:
+                self.prepared[job_id], self.claimed_rounds[job_id] = runs, claimed_round
+                return
             for follower in self.followers[job_id]:
                 follower.begin_round(runs)
 
@@ -378,6 +383,7 @@ class Interleavings(StoreUnderTest):
     def sweep(self) -> None:
         late = [job_id for job_id in self.followers if self.is_late(self.get(job_id))]
         self.check_effects(self.run(sweep(self.database)).effects)
+        self.begin_rounds()
         for job_id in late:
             assert self.get(job_id).state in ENDED, "a sweep passed over a deadline"
 
@@ -400,6 +406,10 @@ class Interleavings(StoreUnderTest):
                 self.follow(job_id, 1_000, 1_000)
                 self.check_followers(job_id)
         finally:
+            self.one_part_a_sweep.stop()
+            for patched in self.few_first_items:
+                patched.stop()
+            self.few_items_carried.stop()
             self.few_rows_seen.stop()
             self.run(self.database.close())
             self.runner.close()

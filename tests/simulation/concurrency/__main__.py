@@ -3,6 +3,7 @@
 import sys
 import time
 
+from tests.simulation.concurrency.fleets import FLEETS, Ran
 from tests.simulation.concurrency.scenarios import SCENARIOS, SEEDS
 
 
@@ -22,6 +23,20 @@ def main() -> None:
         seconds = time.process_time() - begin
         print(
             f"{name:42} {share:6.1%} {rejected:8.1%} {timeout_count:8} {fairness:8.2f}  ({seconds:.1f} s)",
+            flush=True,
+        )
+    for name, fleet in FLEETS.items():
+        if wanted in name:
+            print_fleet(name, [fleet.run(seed) for seed in SEEDS], fleet.seconds)
+
+
+def print_fleet(name: str, ran: list[Ran], end: float) -> None:
+    """Prints a fleet's worst figures from 30 s on, and those after its change at 60 s."""
+    for begin in (30.0, 65.0):
+        print(
+            f"{f'{name}: from {begin:.0f} s':42} {min(each.share(begin, end) for each in ran):6.1%} "
+            f"{max(each.rejected(begin, end) for each in ran):8.1%} {'':8} "
+            f"{min(each.fairness(begin, end) for each in ran):8.3f}",
             flush=True,
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from random import Random
 
-from services.worker.calls.concurrency_limit import BegunCall
+from services.worker.calls.concurrency import BegunCall
 from tests.simulation.concurrency.events import Events
 
 # Time of a call on the network, there and back, in seconds.

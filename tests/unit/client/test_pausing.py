@@ -114,3 +114,11 @@ async def test_a_start_is_given_with_its_offset(cli, gateway, tmp_path):
         done = await cli.run("submit", "noop", "--items", str(items), "--schedule-time", wrong)
         assert done.code == 2
         assert "--schedule-time" in done.err
+
+
+async def test_a_job_paused_for_refusals_says_what_to_do(cli, gateway, make_job, job_id):
+    job = make_job(state="PAUSED", pause_reason="PAUSE_REASON_REFUSALS")
+    gateway.jobs = [job]
+    done = await cli.run("get", job_id)
+    assert "paused by  REFUSALS" in done.out
+    assert f"next       headrace failures {job_id}; headrace resume {job_id} runs the other items" in done.out

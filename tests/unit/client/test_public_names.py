@@ -66,6 +66,7 @@ RESOURCES = {
     "JobEstimate",
     "JobEvent",
     "JobForecast",
+    "JobOutage",
     "JobState",
     "KindInfo",
     "LiveEvent",

@@ -1,5 +1,5 @@
 import asyncio
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import grpc
 import pytest
@@ -11,6 +11,7 @@ from headrace import (
     Client,
     InvalidArgumentError,
     JobForecast,
+    JobOutage,
     JobState,
     NotFoundError,
     UnavailableError,
@@ -157,6 +158,26 @@ async def test_an_outlook_stays_with_later_events_until_a_newer_one_and_the_end(
     early = JobForecast(2.5, 0.0, 7, 1, 0.0, None, None)
     late = JobForecast(0.0, 40.0, 0, 0, 1.5, timedelta(seconds=31.5), 99)
     assert [event.forecast for event in events] == [None, early, early, late, None]
+
+
+async def test_an_outage_is_in_the_forecast_and_in_the_live_numbers_of_workers(
+    client, gateway, make_job, job_id
+):
+    outage = jobs_pb2.JobOutage(reason="PROVIDER_ERROR", message="loading model")
+    outage.begin_time.FromSeconds(1_800_000_000)
+    gateway.script(
+        gateway_pb2.WatchJobResponse(
+            job=make_job(1),
+            resume_token="t",
+            forecast=jobs_pb2.JobForecast(outage=outage),
+            live_events=[jobs_pb2.LiveEvent(incarnation="w", outage=outage), jobs_pb2.LiveEvent()],
+        ),
+        make_job(2, "SUCCEEDED"),
+    )
+    event, _ = await collect(client.watch(job_id))
+    down = JobOutage(datetime.fromtimestamp(1_800_000_000, UTC), "PROVIDER_ERROR", "loading model")
+    assert event.forecast.outage == down
+    assert [live.outage for live in event.live_events] == [down, None]
 
 
 async def test_an_outlook_is_forgotten_where_the_stream_breaks(client, gateway, make_job, job_id):

@@ -40,6 +40,28 @@ async def test_an_estimate_has_the_calls_tokens_and_cost_of_all_items():
     )
 
 
+@pytest.mark.parametrize(
+    ("tier", "factor"), [(None, 1), ("flex", 0.5), ("priority", 3), ("auto", 3), ("theirs", 1)]
+)
+@pytest.mark.parametrize(
+    ("kind", "params"),
+    [
+        ("llm.complete", {"prompt": "{x}"}),
+        ("llm.classify", {"template": "{x}", "labels": ["a", "b"]}),
+    ],
+)
+async def test_an_estimate_counts_the_service_tier_that_the_job_asks_for(kind, params, tier, factor):
+    def times(number):
+        return Price(*(int(number * micros) for micros in (1_000_000, 500_000, 1_000_000)))
+
+    prices = JobPrices(
+        Prices({"m": times(1)._replace(service_tiers={"flex": times(0.5), "priority": times(3)})}), "m"
+    )
+    params = {**params, "max_output_tokens": 50, **({"service_tier": tier} if tier else {})}
+    found = await estimate(params, {"x": "y" * 40}, kind=builtin_kinds()[kind], prices=prices)
+    assert found.cost_micros == -(-(found.input_tokens + found.output_tokens) * factor // 1)
+
+
 async def test_every_prompt_of_an_item_is_a_call():
     found = await estimate({"prompts": {"a": "{x}", "b": "{x}!"}, "system": "s"}, {"x": "y"})
     assert found.call_count == 2

@@ -5,11 +5,17 @@ import json
 import pytest
 
 from headrace.errors import InvalidArgumentError
-from headrace.kinds import Completion, ItemFailedError, builtin_kinds, validate_params
+from headrace.kinds import Completion, ItemFailedError, RequestOptions, builtin_kinds, validate_params
 
 KIND = builtin_kinds()["llm.classify"]
 PARAMS = {"labels": ["Sales", "IT & Security", "Inc."], "template": "{title} at {company}"}
 ITEM = {"title": "Account Executive", "company": "Acme"}
+SCHEMA = {
+    "type": "object",
+    "properties": {"label": {"type": "string", "enum": PARAMS["labels"]}},
+    "required": ["label"],
+    "additionalProperties": False,
+}
 
 
 def params(**changes):
@@ -167,10 +173,72 @@ async def test_the_same_item_gives_the_same_request_and_nothing_that_a_model_may
     await KIND.run(params(), ITEM, first)
     await KIND.run(params(), ITEM, second)
     assert first.chats == second.chats
-    assert first.options == second.options == [{"model": None, "max_output_tokens": None}]
+    (options,) = first.options
+    assert first.options == second.options
+    assert options.pop("options") == RequestOptions(answer_schema=SCHEMA)
+    assert options == {"model": None, "temperature": None, "max_output_tokens": None}
 
 
 async def test_the_jobs_model_is_asked_for(context_with):
     context = context_with("no", "Sales")
     await KIND.run(params(model="gpt-5"), ITEM, context)
     assert [options["model"] for options in context.options] == ["gpt-5", "gpt-5"]
+
+
+@pytest.mark.parametrize(
+    ("labels", "answer", "label"),
+    [
+        (["Sales", "label"], '{"label": "Sales"}', "Sales"),
+        (["Sales", "label"], '{"label": "label"}', "label"),
+        (["Sales", "Sales Manager"], '{\n  "label": "Sales Manager"\n}', "Sales Manager"),
+        (['say "hi"', "x: {y}"], '{"label": "say \\"hi\\""}', 'say "hi"'),
+        (['say "hi"', "x: {y}"], ' {"label":"x: {y}"} ', "x: {y}"),
+        (["caf\u00e9", "b\\c"], '{"label": "caf\\u00e9"}', "caf\u00e9"),
+        (["[1, 2]", '{"label": "x"}'], '{"label": "{\\"label\\": \\"x\\"}"}', '{"label": "x"}'),
+    ],
+)
+async def test_structured_output_is_read_whatever_the_labels_contain(context_with, labels, answer, label):
+    context = context_with(answer)
+    assert await KIND.run(params(labels=labels), ITEM, context) == {"label": label}
+    assert len(context.chats) == 1
+
+
+@pytest.mark.parametrize(
+    "answer", ['{"label": "Other"}', '{"label": null}', '{"label": ["Sales", "Inc."]}', "{}", '{"label": {}}']
+)
+async def test_structured_output_without_a_label_is_asked_for_once_more(context_with, answer):
+    context = context_with(answer, '{"label": "Sales"}')
+    assert await KIND.run(params(), ITEM, context) == {"label": "Sales"}
+    assert len(context.chats) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "has_schema"),
+    [
+        ({}, True),
+        ({"structured_output": True}, True),
+        ({"structured_output": False}, False),
+        ({"response_format": {"type": "text"}}, False),
+        ({"max_output_tokens": 100}, True),
+        ({"max_output_tokens": 5}, False),
+        ({"max_output_tokens": 5, "structured_output": True}, True),
+        ({"stop": "}"}, False),
+        ({"stop": "}", "structured_output": True}, True),
+    ],
+)
+def test_the_schema_is_offered_unless_the_job_or_its_limits_speak_against_it(changes, has_schema):
+    options = params(**changes).request_options
+    assert (options is not None and options.answer_schema == SCHEMA) == has_schema
+    assert options is None or options.structured_output == (changes.get("structured_output") or None)
+
+
+def test_structured_output_and_another_response_format_exclude_each_other():
+    with pytest.raises(InvalidArgumentError, match="structured_output must not be set together"):
+        params(structured_output=True, response_format={"type": "text"})
+
+
+def test_an_estimate_counts_the_json_around_a_label():
+    (plain,), (structured,) = (
+        KIND.estimate(params(**changes), ITEM) for changes in ({}, {"structured_output": True})
+    )
+    assert structured.output_tokens == plain.output_tokens + 12

@@ -79,8 +79,8 @@ async def test_unset_params_are_not_sent(context_with):
     await KIND.run(params(prompt=PROMPT), ITEM, context)
     await KIND.run(params(prompt=PROMPT, model="m", max_output_tokens=50, temperature=0), ITEM, context)
     assert context.options == [
-        {"model": None, "temperature": None, "max_output_tokens": None},
-        {"model": "m", "temperature": 0, "max_output_tokens": 50},
+        {"model": None, "temperature": None, "max_output_tokens": None, "options": None},
+        {"model": "m", "temperature": 0, "max_output_tokens": 50, "options": None},
     ]
 
 

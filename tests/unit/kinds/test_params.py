@@ -8,6 +8,21 @@ from headrace.errors import InvalidArgumentError
 from headrace.kinds import builtin_kinds, params_schema, validate_params
 
 KINDS = builtin_kinds()
+REQUEST_PARAMS = {
+    "temperature",
+    "top_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "stop",
+    "seed",
+    "reasoning_effort",
+    "service_tier",
+    "response_format",
+    "max_tokens_field",
+    "system_role",
+    "extra_body",
+    "extra_headers",
+}
 GOOD = {"labels": ["sales", "legal"], "template": "Classify: {title}"}
 
 
@@ -20,7 +35,8 @@ def violations(kind: str, params: str) -> dict[str, str]:
 
 def test_good_params_are_returned_as_the_handler_takes_them():
     params = validate_params(KINDS["llm.classify"], json.dumps(GOOD))
-    assert params.model_dump() == {**GOOD, "model": None, "max_output_tokens": None}
+    unset = dict.fromkeys(["model", "max_output_tokens", "structured_output", *REQUEST_PARAMS])
+    assert params.model_dump() == {**GOOD, **unset}
 
 
 @pytest.mark.parametrize(
@@ -77,7 +93,8 @@ def test_empty_params_mean_an_empty_object():
 
 def test_the_schema_shows_each_field_with_a_description():
     schema = json.loads(params_schema(KINDS["llm.classify"]))
-    assert set(schema["properties"]) == {"labels", "template", "model", "max_output_tokens"}
+    own = {"labels", "template", "model", "max_output_tokens", "structured_output"}
+    assert set(schema["properties"]) == own | REQUEST_PARAMS
     assert all(field["description"] for field in schema["properties"].values())
     assert schema["required"] == ["labels", "template"]
     assert schema["additionalProperties"] is False

@@ -58,13 +58,84 @@ def test_a_model_that_costs_nothing_has_a_known_price(write_prices):
 
 
 def test_the_default_file_knows_the_default_model_and_not_every_model():
-    assert read_prices().of("gpt-4o-mini") == Price(150_000, 75_000, 600_000)
+    price = read_prices().of("gpt-4o-mini")
+    assert price is not None
+    assert price.of_tier("default") == price
+    assert price._replace(service_tiers={}) == Price(150_000, 75_000, 600_000)
+    assert price.of_tier("priority") == Price(250_000, 125_000, 1_000_000)
     assert read_prices().of("nobodys-model") is None
+
+
+def tiers(entry):
+    return {"models": {"m": {"input": 1, "cached_input": 0.5, "output": 4, "service_tiers": entry}}}
+
+
+@pytest.mark.parametrize(
+    ("entry", "tier", "expected"),
+    [
+        ({"flex": 0.5}, "flex", Price(500_000, 250_000, 2_000_000)),
+        ({"Flex": 0.5}, "FLEX", Price(500_000, 250_000, 2_000_000)),
+        ({"flex": {"input": 3, "output": 5}}, "flex", Price(3_000_000, 3_000_000, 5_000_000)),
+        (
+            {"flex": {"input": 3, "cached_input": 1, "output": 5}},
+            "flex",
+            Price(3_000_000, 1_000_000, 5_000_000),
+        ),
+        ({"batch": 0}, "batch", Price(0, 0, 0)),
+        ({"scale": 0.0000001}, "scale", Price(1, 1, 1)),
+        ({"flex": 0.5}, "priority", Price(1_000_000, 500_000, 4_000_000)),
+        ({"flex": 0.5}, "", Price(1_000_000, 500_000, 4_000_000)),
+        ({"flex": 0.5}, None, Price(1_000_000, 500_000, 4_000_000)),
+        ({"default": 0.9, "flex": 0.5}, "default", Price(900_000, 450_000, 3_600_000)),
+        ({}, "flex", Price(1_000_000, 500_000, 4_000_000)),
+    ],
+)
+def test_a_service_tier_has_its_own_price_or_that_of_the_model(write_prices, entry, tier, expected):
+    price = read_prices(write_prices(tiers(entry))).of("m")
+    assert price is not None
+    assert price.of_tier(tier)._replace(service_tiers={}) == expected
+
+
+@pytest.mark.parametrize(
+    ("entry", "tier", "expected"),
+    [
+        ({"flex": 0.5, "priority": 2}, "auto", (2_000_000, 1_000_000, 8_000_000)),
+        ({"flex": 0.5}, "auto", (1_000_000, 500_000, 4_000_000)),
+        (
+            {"a": {"input": 9, "output": 1}, "b": {"input": 1, "output": 7}},
+            "auto",
+            (9_000_000, 9_000_000, 7_000_000),
+        ),
+        ({"auto": 0.5, "priority": 2}, "auto", (500_000, 250_000, 2_000_000)),
+        ({"flex": 0.5, "priority": 2}, "flex", (500_000, 250_000, 2_000_000)),
+        ({"flex": 0.5, "priority": 2}, None, (1_000_000, 500_000, 4_000_000)),
+    ],
+)
+def test_an_estimate_takes_the_most_expensive_tier_if_the_provider_chooses(
+    write_prices, entry, tier, expected
+):
+    price = read_prices(write_prices(tiers(entry))).of("m")
+    assert price is not None
+    assert price.highest_of_tier(tier)[:3] == expected
 
 
 @pytest.mark.parametrize(
     ("content", "complaint"),
     [
+        (tiers([]), 'model m must have an object as "service_tiers"'),
+        (tiers({"flex": "half"}), "model m, service tier flex must be an object with prices, or a factor"),
+        (tiers({"flex": -1}), "model m, service tier flex must be .* a factor"),
+        (tiers({"flex": True}), "model m, service tier flex must be .* a factor"),
+        (tiers({"flex": None}), "model m, service tier flex must be .* a factor"),
+        (tiers({"flex": 2000}), "model m, service tier flex must be .* from 0 to 1,000"),
+        (tiers({"flex": {"input": 1}}), 'model m, service tier flex must have "input" and "output"'),
+        (tiers({"flex": {"input": 1, "output": "x"}}), "model m, service tier flex has a price that is not"),
+        (
+            tiers({"flex": {"input": 1, "output": 1, "service_tiers": {}}}),
+            "model m, service tier flex has an unknown member: service_tiers",
+        ),
+        (tiers({"flex": 1, "Flex": 2}), "model m has a service tier without a name, or twice"),
+        (tiers({"": 1}), "model m has a service tier without a name"),
         ("{", "is not valid JSON"),
         ([], "models"),
         ({"models": []}, "models"),

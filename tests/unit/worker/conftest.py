@@ -9,11 +9,13 @@ import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from services.stubs.results.v1 import results_pb2
+from services.worker.calls.outages import Outage
 from services.worker.calls.tenant_slots import open_tenant_slots
 from services.worker.intake.lease_client import LeaseClient
 from services.worker.intake.lease_loop import LeaseLoop
 from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.capacity import Capacity
+from services.worker.items.held_up_work import HeldUpWork
 from services.worker.items.in_flight import ItemsInFlight
 from services.worker.items.leased_work import LeasedWork
 from services.worker.items.live_numbers import LiveNumbers
@@ -77,7 +79,7 @@ class FakeRunner:
         self.attempts: dict[tuple[str, int], asyncio.Future[ItemOutcome]] = {}
         self.cancelled: list[tuple[str, int]] = []
         self.cooldown = 0.0
-        self.outage = None
+        self.outages: dict[str, Outage] = {}
         self.limited: dict[str, int] = {}
         self.callless_jobs: set[str] = set()
 
@@ -110,8 +112,11 @@ class FakeRunner:
     def claim_probe(self, spec):
         pass
 
+    def outage(self, spec):
+        return self.outages.get(spec.job_id)
+
     def lasting_outage(self, spec):
-        return self.outage
+        return None
 
     def makes_calls(self, spec):
         return spec.job_id not in self.callless_jobs
@@ -144,7 +149,8 @@ class Bench:
         self.quarantine_left: list[jobs_pb2.JobClass] = []
         self.leased, waiting = LeasedWork(), WaitingItems()
         slots = open_tenant_slots({}, "memory://", "", limit) if tenants is None else tenants
-        self.tenant_work = TenantWork(self.leased, slots, self.runner.makes_calls)
+        self.held_up = HeldUpWork(self.leased, self.runner)
+        self.tenant_work = TenantWork(self.leased, slots, self.runner.makes_calls, self.held_up)
         self.capacity = Capacity(self.leased, limit, self.tenant_work.parked_count)
         self.live_numbers = LiveNumbers(self.leased, self.runner, self.tenant_work.is_waiting)
         self.recorder = Recorder(StoreConnection(self.results, "incarnation", ignore_effects))
@@ -172,6 +178,7 @@ class Bench:
             waiting=waiting,
             capacity=self.capacity,
             tenant_work=self.tenant_work,
+            held_up=self.held_up,
         )
 
     def lease(self, job_id, first, count, *, chunk=0, fence=1, tenant="t", **extra):

@@ -10,7 +10,7 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, Message, RetryableError
 from services.shared.metrics import LabelCap
 from services.stubs.results.v1 import results_pb2
-from services.worker.calls import admission
+from services.worker.calls import provider_calls
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.calls.provider.provider import CompletionRequest
@@ -79,7 +79,7 @@ async def test_a_cancelled_call_counts_as_cancelled():
 
 
 async def test_models_beyond_the_first_share_a_series(monkeypatch):
-    monkeypatch.setattr(admission, "model_label", LabelCap(limit=1))
+    monkeypatch.setattr(provider_calls, "model_label", LabelCap(limit=1))
     before = value("headrace_provider_calls_total", model="other", outcome="succeeded")
     for model in ("first-model", "second-model", "third-model"):
         _, task = call("fine", model)

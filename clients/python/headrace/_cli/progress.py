@@ -10,7 +10,7 @@ from rich.console import Console, RenderableType
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
-from headrace._cli.progress_text import done_of_all, live_lines, speed_and_costs
+from headrace._cli.progress_text import done_of_all, live_lines, outage_line, speed_and_costs
 from headrace._cli.rate import RateMeter
 from headrace.resources import Job, JobForecast, JobState
 
@@ -57,7 +57,8 @@ class ProgressDisplay:
         if forecast is not None:
             left = forecast.estimated_remaining
             seconds = None if left is None else left.total_seconds()
-            return speed_and_costs(job, forecast.items_per_second, seconds)
+            line = speed_and_costs(job, forecast.items_per_second, seconds)
+            return f"{line}  {outage_line(forecast.outage)}" if forecast.outage else line
         rate = self._rate.per_second(now)
         is_older_release = self._start is not None and now - self._start >= PATIENCE_SECONDS
         return speed_and_costs(job, rate, time_left(job, rate) if is_older_release else None)

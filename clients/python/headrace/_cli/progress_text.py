@@ -2,7 +2,8 @@
 
 from headrace._cli.dollars import dollars
 from headrace._cli.durations import duration
-from headrace.resources import Job, JobForecast, PauseReason
+from headrace._cli.text import instant, printable
+from headrace.resources import Job, JobForecast, JobOutage, PauseReason
 
 
 def done_of_all(job: Job) -> str:
@@ -26,8 +27,14 @@ def speed_and_costs(job: Job, rate: float | None, left: float | None) -> str:
     return "  ".join([*parts, *_counts(job)])
 
 
+def outage_line(outage: JobOutage) -> str:
+    """Returns one line: since when the provider is down, and the last failed call."""
+    since = instant(outage.begin_time)
+    return f"provider down since {since} ({printable(outage.reason)}: {printable(outage.message)})"
+
+
 def live_lines(job: Job, forecast: JobForecast) -> str:
-    """Returns two lines: speed and waiting items, then expected end and costs."""
+    """Returns two lines: speed and waiting items, or an outage; then expected end and costs."""
     speed = [
         f"{forecast.items_per_second:,.1f} items/s",
         f"{forecast.tokens_per_second:,.0f} tokens/s",
@@ -39,7 +46,8 @@ def live_lines(job: Job, forecast: JobForecast) -> str:
         speed.append(f"cooling {duration(forecast.cooldown_seconds)}")
     left = forecast.estimated_remaining
     end = [] if left is None else [f"ETA {duration(left.total_seconds())}"]
-    return "  ".join(speed) + "\n" + "  ".join([*end, *_counts(job, forecast.estimated_cost_micros)])
+    first = outage_line(forecast.outage) if forecast.outage else "  ".join(speed)
+    return first + "\n" + "  ".join([*end, *_counts(job, forecast.estimated_cost_micros)])
 
 
 def _counts(job: Job, final_cost_micros: int | None = None) -> list[str]:
@@ -52,4 +60,6 @@ def _counts(job: Job, final_cost_micros: int | None = None) -> list[str]:
         parts.append("budget spent")
     if job.pause_reason is PauseReason.OUTAGE:
         parts.append("provider down")
+    if job.pause_reason is PauseReason.REFUSALS:
+        parts.append("first items refused, see headrace failures")
     return parts

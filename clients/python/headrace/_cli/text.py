@@ -6,7 +6,7 @@ from itertools import groupby
 
 from headrace._cli.dollars import dollars
 from headrace._cli.durations import duration
-from headrace.resources import FailureGroup, Job, KindInfo, Result, WorkerInfo
+from headrace.resources import FailureGroup, Job, JobState, KindInfo, PauseReason, Result, WorkerInfo
 
 JOB_HEADER = f"{'JOB_ID':36}  {'KIND':20}  {'STATE':10}  {'DONE':>15}  {'FAILED':>8}  CREATED"
 WORKER_HEADER = (
@@ -42,6 +42,8 @@ def job_lines(job: Job) -> Iterator[str]:
     yield f"state      {job.state}"
     if job.pause_reason != "UNSPECIFIED":
         yield f"paused by  {job.pause_reason}"
+    if job.pause_reason is PauseReason.REFUSALS and job.state is JobState.PAUSED:
+        yield f"next       headrace failures {job.job_id}; headrace resume {job.job_id} runs the other items"
     if job.error:
         yield f"error      {job.error.reason}: {printable(job.error.message)}"
         if job.error.detail:

@@ -19,6 +19,7 @@ from headrace.resources import (
     Job,
     JobEstimate,
     JobForecast,
+    JobOutage,
     JobState,
     KindInfo,
     LiveEvent,
@@ -107,6 +108,7 @@ def to_live_events(messages: Iterable[jobs_pb2.LiveEvent]) -> tuple[LiveEvent, .
             tokens_per_second=message.tokens_per_second,
             limited_count=message.limited_count,
             cooldown_seconds=message.cooldown_seconds,
+            outage=_to_outage(message),
         )
         for message in messages
     )
@@ -123,7 +125,15 @@ def to_forecast(message: jobs_pb2.JobForecast) -> JobForecast:
         cooldown_seconds=message.cooldown_seconds,
         estimated_remaining=message.estimated_remaining.ToTimedelta() if has_end else None,
         estimated_cost_micros=message.estimated_cost_micros if has_cost else None,
+        outage=_to_outage(message),
     )
+
+
+def _to_outage(message: jobs_pb2.JobForecast | jobs_pb2.LiveEvent) -> JobOutage | None:
+    if not message.HasField("outage"):
+        return None
+    outage = message.outage
+    return JobOutage(begin_time=_instant(outage, "begin_time"), reason=outage.reason, message=outage.message)
 
 
 def to_kind_info(message: jobs_pb2.Kind) -> KindInfo:

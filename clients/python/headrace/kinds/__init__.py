@@ -14,6 +14,8 @@ from headrace.kinds.kind import (
 )
 from headrace.kinds.params import params_schema, validate_params
 from headrace.kinds.registry import builtin_kinds, installed_kinds
+from headrace.kinds.request_options import RequestOptions
+from headrace.kinds.request_params import RequestParams
 
 __all__ = [
     "CallEstimate",
@@ -25,6 +27,8 @@ __all__ = [
     "JsonValue",
     "Kind",
     "Message",
+    "RequestOptions",
+    "RequestParams",
     "RetryableError",
     "builtin_kinds",
     "estimate_tokens",

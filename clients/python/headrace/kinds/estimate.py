@@ -13,11 +13,13 @@ class CallEstimate(NamedTuple):
         model: The provider's name of the model. None: the default model.
         input_tokens: Tokens of the chat.
         output_tokens: Tokens of the answer: the number expected, or allowed.
+        service_tier: Service tier that the call asks for. None: it asks for none.
     """
 
     model: str | None
     input_tokens: int
     output_tokens: int
+    service_tier: str | None = None
 
 
 def estimate_tokens(*messages: str) -> int:

@@ -11,6 +11,7 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from pydantic import BaseModel
 
 from headrace.kinds.estimate import CallEstimate
+from headrace.kinds.request_options import RequestOptions
 
 JsonValue = Any  # None, bool, int, float, str, list or dict: the value of an item's JSON text
 
@@ -33,6 +34,7 @@ class Completion:
         input_tokens: Tokens of the chat, as counted by the provider. 0 if it did not report them.
         output_tokens: Tokens of the answer, including hidden thinking. 0 if the provider did not report them.
         cached_tokens: Part of input_tokens that came from the provider's prompt cache.
+        service_tier: Service tier that served the call. Empty if the provider did not name it.
     """
 
     text: str
@@ -40,6 +42,7 @@ class Completion:
     input_tokens: int = 0
     output_tokens: int = 0
     cached_tokens: int = 0
+    service_tier: str = ""
 
 
 class ItemContext(Protocol):
@@ -52,6 +55,7 @@ class ItemContext(Protocol):
         model: str | None = None,
         temperature: float | None = None,
         max_output_tokens: int | None = None,
+        options: RequestOptions | None = None,
     ) -> Completion:
         """Makes one chat completion and counts its tokens for the item. Several may run concurrently.
 
@@ -72,6 +76,7 @@ class ItemContext(Protocol):
             model: The provider's name of the model. None: the worker's default model.
             temperature: Temperature, as the provider defines it. None: not sent.
             max_output_tokens: Maximum tokens of the answer. None: not sent.
+            options: Further fields and headers of the request. None for none.
 
         Raises:
             RetryableError: The call failed, and another attempt may succeed.

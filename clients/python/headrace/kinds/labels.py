@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
+import orjson
+
 from headrace.kinds._labels.folding import fold_case
 from headrace.kinds._labels.json_answers import json_answer
 from headrace.kinds._labels.label_index import LabelIndex
@@ -29,6 +31,7 @@ class LabelFinder:
     """
 
     def __init__(self, labels: Sequence[str]) -> None:
+        self._labels = frozenset(labels)
         self._index = LabelIndex(labels)
         self._line_reader = LineReader(self._index, labels)
         self._mentions = LabelMentions(labels)
@@ -36,6 +39,8 @@ class LabelFinder:
     def find(self, answer: str) -> str | None:
         """Returns the label that an answer chooses, spelt as the job spells it, or None."""
         if label := self._index.find_spelling(answer):
+            return label
+        if (label := self._structured(answer)) is not None:
             return label
         text = strip_reasoning(answer)
         if finals := list(islice(final_answers(text), _MAX_FINAL_ANSWERS + 1)):
@@ -47,6 +52,17 @@ class LabelFinder:
         else:
             label = self._read(text)
         return None if label is None or self._mentions.has_other(text, label) else label
+
+    def _structured(self, answer: str) -> str | None:
+        """Returns the label of an answer that is exactly ``{"label": ...}``, even if "label" is one too."""
+        if not answer.lstrip().startswith("{"):
+            return None
+        try:
+            value = orjson.loads(answer)
+        except ValueError:
+            return None
+        label = value.get("label") if isinstance(value, dict) and len(value) == 1 else None
+        return label if isinstance(label, str) and label in self._labels else None
 
     def _read(self, text: str) -> str | None:
         lines = [line for line in map(str.strip, text.splitlines()) if line]

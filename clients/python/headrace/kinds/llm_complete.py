@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
 from headrace.kinds.estimate import CallEstimate, estimate_tokens
 from headrace.kinds.kind import (
@@ -20,6 +20,7 @@ from headrace.kinds.kind import (
     Message,
     RetryableError,
 )
+from headrace.kinds.request_params import RequestParams
 from headrace.kinds.template import Template, parse_template
 from headrace.reasons import ErrorReason
 
@@ -38,7 +39,7 @@ def _check_template(text: str) -> str:
 PromptText = Annotated[str, Field(max_length=100_000), AfterValidator(_check_template)]
 
 
-class LlmCompleteParams(BaseModel):
+class LlmCompleteParams(RequestParams):
     """Params of ``llm.complete``: exactly one of ``prompt`` and ``prompts``.
 
     Attributes:
@@ -47,7 +48,6 @@ class LlmCompleteParams(BaseModel):
         system: First message of every call, sent unchanged. None: not sent.
         model: The provider's name of the model. None: the worker's default model.
         max_output_tokens: Maximum tokens of each answer. None: not sent.
-        temperature: Temperature, as the provider defines it. None: not sent.
     """
 
     model_config = ConfigDict(
@@ -86,13 +86,6 @@ class LlmCompleteParams(BaseModel):
             "Maximum tokens of each answer. A longer one is cut off, with the finish_reason length. "
             "Default: not sent."
         ),
-    )
-    temperature: float | None = Field(
-        default=None,
-        ge=0,
-        le=2,
-        allow_inf_nan=False,
-        description="Temperature, as the provider defines it. Some models refuse any. Default: not sent.",
     )
 
     @field_validator("prompts")
@@ -170,6 +163,7 @@ async def _ask(
             model=params.model,
             temperature=params.temperature,
             max_output_tokens=params.max_output_tokens,
+            options=params.request_options,
         )
     except RetryableError as error:
         return error
@@ -221,7 +215,12 @@ def estimate_llm_complete(params: LlmCompleteParams, item: JsonValue) -> Sequenc
     system = [params.system] if params.system is not None else []
     output_tokens = params.max_output_tokens or _EXPECTED_OUTPUT_TOKENS
     return [
-        CallEstimate(params.model, estimate_tokens(*system, template.render(item)), output_tokens)
+        CallEstimate(
+            model=params.model,
+            input_tokens=estimate_tokens(*system, template.render(item)),
+            output_tokens=output_tokens,
+            service_tier=params.service_tier,
+        )
         for template in params.templates.values()
     ]
 

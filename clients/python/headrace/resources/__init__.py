@@ -3,7 +3,7 @@
 Fields are named like those of the protos.
 """
 
-from headrace.resources._events import JobEvent, JobForecast, LiveEvent
+from headrace.resources._events import JobEvent, JobForecast, JobOutage, LiveEvent
 from headrace.resources._jobs import (
     Failure,
     Job,
@@ -28,6 +28,7 @@ __all__ = [
     "JobEstimate",
     "JobEvent",
     "JobForecast",
+    "JobOutage",
     "JobState",
     "KindInfo",
     "LiveEvent",

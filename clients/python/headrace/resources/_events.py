@@ -7,6 +7,21 @@ from headrace.resources._jobs import Job, JobState, Progress
 
 
 @dataclass(frozen=True)
+class JobOutage:
+    """Outage of a job's model: the provider is down. Items wait without using up attempts.
+
+    Attributes:
+        begin_time: Beginning of the outage.
+        reason: Reason of the last failed call, such as ``PROVIDER_UNREACHABLE``.
+        message: Message of the last failed call with the provider's own words, on one line.
+    """
+
+    begin_time: datetime | None
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True)
 class LiveEvent:
     """Live numbers of one worker on a job. May be dropped and is never replayed.
 
@@ -18,6 +33,7 @@ class LiveEvent:
         tokens_per_second: Tokens per second, in and out, over the last second.
         limited_count: Items that wait for a rate limit or a cool-down.
         cooldown_seconds: Seconds until the job's model may be called again. 0: no cool-down.
+        outage: Outage of the job's model as this worker knows it. None if there is none.
     """
 
     event_time: datetime | None
@@ -27,6 +43,7 @@ class LiveEvent:
     tokens_per_second: float
     limited_count: int = 0
     cooldown_seconds: float = 0.0
+    outage: JobOutage | None = None
 
 
 @dataclass(frozen=True)
@@ -41,10 +58,11 @@ class JobForecast:
         limited_count: Items that wait for a rate limit or a cool-down.
         cooldown_seconds: Seconds until the job's model may be called again. 0: no cool-down.
         estimated_remaining: Time until every item has a result. None if it cannot be estimated: the job is
-            uploading, is not running, began a moment ago, gets no results or cools down, or its budget ends
-            first.
+            uploading, is not running, began a moment ago, gets no results or cools down, its provider is
+            down, or its budget ends first.
         estimated_cost_micros: Total cost at the end, in millionths of a US dollar. None if it cannot be
             estimated.
+        outage: Outage of the job's model. None if there is none, or once it has ended.
     """
 
     items_per_second: float
@@ -54,6 +72,7 @@ class JobForecast:
     cooldown_seconds: float
     estimated_remaining: timedelta | None
     estimated_cost_micros: int | None
+    outage: JobOutage | None = None
 
 
 @dataclass(frozen=True)

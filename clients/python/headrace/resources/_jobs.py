@@ -68,6 +68,9 @@ class PauseReason(StrEnum):
     """Its budget is spent."""
     OUTAGE = "OUTAGE"
     """Its model has been down for long; see ``error``. Resuming tries again."""
+    REFUSALS = "REFUSALS"
+    """The provider refused its first 20 items, all in the same way; see ``error`` and ``Client.failures``.
+    Resuming runs the other items."""
 
 
 @dataclass(frozen=True)
@@ -131,8 +134,8 @@ class Job:
         finish_time: Time at which it became terminal. None before.
         progress: Item counts.
         usage: Usage of the provider over all rounds, including attempts of items without a result.
-        error: Reason why it FAILED or EXPIRED, or the provider's last fault if it is PAUSED for an OUTAGE.
-            None otherwise.
+        error: Reason why it FAILED or EXPIRED. If it is PAUSED, the provider's last fault for an OUTAGE, and
+            the refusal for REFUSALS. None otherwise.
         pause_reason: Reason why it is PAUSED. UNSPECIFIED otherwise.
         seq: Number that grows with every change of state, counts or usage, from 1.
         tenant: Owner of the job.

@@ -217,8 +217,8 @@ class ResultsServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def Sweep(self, request, context):
-        """Carries out what is due: waits that are over, deadlines, dead workers. Every gateway calls it each second, and each
-        repair is given to one caller. Safe to repeat.
+        """Carries out what is due: waits that are over, deadlines, dead workers, a part of the retries to prepare. Every
+        gateway calls it each second, and each repair is given to one caller. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -258,7 +258,9 @@ class ResultsServiceServicer:
     def RetryJob(self, request, context):
         """Starts a new round of every item without a success, on a terminal job. Changes nothing on a live one.
         With reasons or item_indexes, only the selected items run. The failures of other items are copied into the round,
-        and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected.
+        and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected. For a job of
+        over 10,000 items, sweeps do that in parts. Nothing of the job is leased meanwhile, and its counts are those of
+        the round before.
         Safe to repeat with the same request_id: the round starts once, and a later selection is ignored.
         Errors:
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.

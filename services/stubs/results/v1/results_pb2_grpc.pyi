@@ -89,8 +89,8 @@ class ResultsServiceStub:
     honoured only if its last heartbeat is over 5 s old, and its leases are losses. Safe to repeat.
     """
     Sweep: _grpc.UnaryUnaryMultiCallable[_results_pb2.SweepRequest, _results_pb2.SweepResponse]
-    """Carries out what is due: waits that are over, deadlines, dead workers. Every gateway calls it each second, and each
-    repair is given to one caller. Safe to repeat.
+    """Carries out what is due: waits that are over, deadlines, dead workers, a part of the retries to prepare. Every
+    gateway calls it each second, and each repair is given to one caller. Safe to repeat.
     """
     CancelJob: _grpc.UnaryUnaryMultiCallable[_results_pb2.CancelJobRequest, _results_pb2.CancelJobResponse]
     """Cancels a job. Safe to repeat. A finished job is returned unchanged.
@@ -114,7 +114,9 @@ class ResultsServiceStub:
     RetryJob: _grpc.UnaryUnaryMultiCallable[_results_pb2.RetryJobRequest, _results_pb2.RetryJobResponse]
     """Starts a new round of every item without a success, on a terminal job. Changes nothing on a live one.
     With reasons or item_indexes, only the selected items run. The failures of other items are copied into the round,
-    and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected.
+    and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected. For a job of
+    over 10,000 items, sweeps do that in parts. Nothing of the job is leased meanwhile, and its counts are those of
+    the round before.
     Safe to repeat with the same request_id: the round starts once, and a later selection is ignored.
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
@@ -182,8 +184,8 @@ class ResultsServiceAsyncStub(ResultsServiceStub):
     honoured only if its last heartbeat is over 5 s old, and its leases are losses. Safe to repeat.
     """
     Sweep: _aio.UnaryUnaryMultiCallable[_results_pb2.SweepRequest, _results_pb2.SweepResponse]  # type: ignore[assignment]
-    """Carries out what is due: waits that are over, deadlines, dead workers. Every gateway calls it each second, and each
-    repair is given to one caller. Safe to repeat.
+    """Carries out what is due: waits that are over, deadlines, dead workers, a part of the retries to prepare. Every
+    gateway calls it each second, and each repair is given to one caller. Safe to repeat.
     """
     CancelJob: _aio.UnaryUnaryMultiCallable[_results_pb2.CancelJobRequest, _results_pb2.CancelJobResponse]  # type: ignore[assignment]
     """Cancels a job. Safe to repeat. A finished job is returned unchanged.
@@ -207,7 +209,9 @@ class ResultsServiceAsyncStub(ResultsServiceStub):
     RetryJob: _aio.UnaryUnaryMultiCallable[_results_pb2.RetryJobRequest, _results_pb2.RetryJobResponse]  # type: ignore[assignment]
     """Starts a new round of every item without a success, on a terminal job. Changes nothing on a live one.
     With reasons or item_indexes, only the selected items run. The failures of other items are copied into the round,
-    and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected.
+    and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected. For a job of
+    over 10,000 items, sweeps do that in parts. Nothing of the job is leased meanwhile, and its counts are those of
+    the round before.
     Safe to repeat with the same request_id: the round starts once, and a later selection is ignored.
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
@@ -338,8 +342,8 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _results_pb2.SweepRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_results_pb2.SweepResponse, _abc.Awaitable[_results_pb2.SweepResponse]]:
-        """Carries out what is due: waits that are over, deadlines, dead workers. Every gateway calls it each second, and each
-        repair is given to one caller. Safe to repeat.
+        """Carries out what is due: waits that are over, deadlines, dead workers, a part of the retries to prepare. Every
+        gateway calls it each second, and each repair is given to one caller. Safe to repeat.
         """
 
     @_abc_1.abstractmethod
@@ -387,7 +391,9 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_results_pb2.RetryJobResponse, _abc.Awaitable[_results_pb2.RetryJobResponse]]:
         """Starts a new round of every item without a success, on a terminal job. Changes nothing on a live one.
         With reasons or item_indexes, only the selected items run. The failures of other items are copied into the round,
-        and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected.
+        and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected. For a job of
+        over 10,000 items, sweeps do that in parts. Nothing of the job is leased meanwhile, and its counts are those of
+        the round before.
         Safe to repeat with the same request_id: the round starts once, and a later selection is ignored.
         Errors:
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.

@@ -1,22 +1,17 @@
 """Cool-downs that all workers of a Redis share."""
 
-import asyncio
 import time
 from collections.abc import Callable
-from contextlib import suppress
-
-from redis.exceptions import RedisError
 
 from services.shared.degradation import Degradation
 from services.shared.logging import get_logger
 from services.worker.calls.cooldowns.memory_cooldowns import MemoryCooldowns
+from services.worker.calls.exchange_loop import ExchangeLoop
 from services.worker.calls.redis_client import open_redis
 
 log = get_logger(__name__)
 
-# Time between two reads, time limit of each reply, and time after which an unused key is no longer read. In
-# seconds.
-_READ_PERIOD_SECONDS = 0.25
+# Time limit of each reply, and time after which an unused key is no longer read. In seconds.
 _TIMEOUT_SECONDS = 1.0
 _IDLE_SECONDS = 2.0
 _PREFIX = "headrace:cooldown:"
@@ -43,19 +38,18 @@ class RedisCooldowns:
         self._redis = open_redis(url, _TIMEOUT_SECONDS)
         self._known = MemoryCooldowns(clock)
         self._clock = clock
-        self._last_use: dict[str, float] = {}
         self._unpublished: dict[str, float] = {}  # end of the cool-down, by key
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
-        self._degradation = Degradation(log, "cooldowns")
-        self._closed = False
+        self._loop = ExchangeLoop(
+            self._exchange,
+            Degradation(log, "cooldowns"),
+            _IDLE_SECONDS,
+            is_busy=lambda: bool(self._unpublished),
+            clock=clock,
+        )
 
     def remaining(self, key: str) -> float:
         """Returns the rest of a cool-down known to this process, in seconds. 0 if there is none."""
-        if key not in self._last_use:
-            self._wake.set()
-        self._last_use[key] = self._clock()
-        self._ensure_running()
+        self._loop.use(key)
         return self._known.remaining(key)
 
     def longest(self) -> float:
@@ -66,40 +60,17 @@ class RedisCooldowns:
         """Starts a cool-down, here at once and for the others soon. It never shortens a longer one."""
         self._known.hold(key, seconds)
         self._unpublished[key] = max(self._clock() + seconds, self._unpublished.get(key, 0.0))
-        self._wake.set()
-        self._ensure_running()
+        self._loop.wake()
 
     async def close(self) -> None:
         """Ends the task and closes the connections. Safe to repeat."""
-        self._closed = True
-        self._wake.set()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+        await self._loop.close()
         await self._redis.aclose()
-
-    def _ensure_running(self) -> None:
-        if not self._closed and (self._task is None or self._task.done()):
-            self._task = asyncio.get_running_loop().create_task(self._exchange_while_used())
-
-    async def _exchange_while_used(self) -> None:
-        while not self._closed and (self._last_use or self._unpublished):
-            self._wake.clear()
-            try:
-                await self._exchange()
-            except (RedisError, OSError) as error:
-                self._degradation.note_failure(error=type(error).__name__)
-                await asyncio.sleep(_READ_PERIOD_SECONDS)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _READ_PERIOD_SECONDS)
-            oldest = self._clock() - _IDLE_SECONDS
-            self._last_use = {key: used for key, used in self._last_use.items() if used > oldest}
 
     async def _exchange(self) -> None:
         now = self._clock()
         self._unpublished = {key: end for key, end in self._unpublished.items() if end > now}
-        published, keys = dict(self._unpublished), list(self._last_use)
+        published, keys = dict(self._unpublished), self._loop.keys
         if not published and not keys:
             return
         async with self._redis.pipeline(transaction=False) as pipeline:
@@ -114,4 +85,3 @@ class RedisCooldowns:
         for key, end in published.items():
             if self._unpublished.get(key) == end:  # not extended meanwhile
                 del self._unpublished[key]
-        self._degradation.note_success()

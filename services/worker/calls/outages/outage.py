@@ -10,6 +10,8 @@ from headrace.reasons import ErrorReason
 PROBE_DELAYS = (1.0, 2.0, 4.0, 5.0)
 # Time after which a probe without a response no longer keeps others from probing, in seconds.
 PROBE_SECONDS = 30.0
+# Maximum length of the message of an outage.
+MAX_WORDS_CHARACTERS = 300
 
 
 @dataclass(kw_only=True)
@@ -22,7 +24,7 @@ class Outage:
         next_probe: Time from which the next probe may begin.
         probe_count: Probes that failed.
         reason: Reason of the last fault.
-        message: Message of the last fault.
+        message: Message of the last fault, with the provider's own words.
         probe_token: Token of the probe in flight. Empty if there is none.
         probe_end: Time from which the probe in flight no longer keeps others from probing.
     """
@@ -60,6 +62,12 @@ class SparedError(RetryableError):
 def spared(error: RetryableError, *, is_open: bool) -> SparedError:
     """Returns an error as one that does not use up an attempt."""
     return SparedError(error.reason, error.message, error.retry_after, is_open=is_open, detail=error.detail)
+
+
+def last_words(error: RetryableError) -> str:
+    """Returns the message of a fault and the provider's own words, masked and cut, in one line."""
+    text = f"{error.message}: {error.detail}" if error.detail else error.message
+    return " ".join(text.split())[:MAX_WORDS_CHARACTERS]
 
 
 def not_called() -> SparedError:

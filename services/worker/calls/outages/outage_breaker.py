@@ -8,7 +8,7 @@ from types import TracebackType
 from headrace.kinds import RetryableError
 from headrace.reasons import ErrorReason
 from services.worker.calls.outages.memory_outages import MemoryOutages
-from services.worker.calls.outages.outage import Outage, not_called, spared
+from services.worker.calls.outages.outage import Outage, last_words, not_called, spared
 from services.worker.calls.outages.outages import Outages
 from services.worker.calls.outages.recent_calls import RecentCalls
 from services.worker.calls.provider.faults import ProviderDownError
@@ -63,6 +63,10 @@ class OutageBreaker:
         """Notes that an item of a model starts. In an outage it is the only one, and its call probes."""
         if self._find(key) is not None:
             self._claims[key] = self._clock() + CLAIM_SECONDS
+
+    def outage(self, key: str) -> Outage | None:
+        """Returns the outage of a model. None if there is none."""
+        return self._find(key)
 
     def lasting_outage(self, key: str) -> Outage | None:
         """Returns the outage of a model if it has lasted for ``outage_seconds``."""
@@ -168,9 +172,9 @@ class WatchedCall:
     def _end_with_fault(self, error: ProviderDownError) -> None:
         self._recent.add_fault(self._item, self._begin)
         if self._token:
-            self._outages.fail_probe(self._key, self._token, error.reason, error.message)
+            self._outages.fail_probe(self._key, self._token, error.reason, last_words(error))
         elif self._recent.is_outage(is_reachable=error.is_reachable):
-            self._outages.begin(self._key, error.reason, error.message)
+            self._outages.begin(self._key, error.reason, last_words(error))
         is_open = self._outages.find(self._key) is not None
         is_spared = (
             is_open or self._recent.is_before_row(self._begin) or self._recent.is_fault_of_others(self._item)

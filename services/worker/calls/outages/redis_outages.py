@@ -4,13 +4,13 @@ import asyncio
 import random
 import time
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import NamedTuple
 
 from redis.exceptions import RedisError
 
 from services.shared.degradation import Degradation
 from services.shared.logging import get_logger
+from services.worker.calls.exchange_loop import PERIOD_SECONDS, ExchangeLoop
 from services.worker.calls.outages.memory_outages import MemoryOutages
 from services.worker.calls.outages.outage import PROBE_SECONDS, Outage
 from services.worker.calls.outages.scripts import EXCHANGE, TAKE_PROBE
@@ -18,8 +18,7 @@ from services.worker.calls.redis_client import SCRIPT_TIMEOUT_SECONDS, open_redi
 
 log = get_logger(__name__)
 
-# Time between two exchanges, time limit of each, and time until an unused key is not exchanged. In seconds.
-_PERIOD_SECONDS = 0.25
+# Time limit of each exchange, and time until an unused key is not exchanged. In seconds.
 _TIMEOUT_SECONDS = 1.0
 _IDLE_SECONDS = 10.0
 
@@ -59,16 +58,20 @@ class RedisOutages:
         self._probe_script = self._redis.register_script(TAKE_PROBE)
         self._known = MemoryOutages(clock, rng)
         self._clock = clock
-        self._last_use: dict[str, float] = {}
         self._changes: dict[str, _Change] = {}
-        self._wake = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
         self._degradation = Degradation(log, "outages")
-        self._closed = False
+        self._loop = ExchangeLoop(
+            self._exchange,
+            self._degradation,
+            _IDLE_SECONDS,
+            is_busy=lambda: bool(self._changes),
+            is_kept=lambda key: self._known.find(key) is not None,
+            clock=clock,
+        )
 
     def find(self, key: str) -> Outage | None:
         """Returns the outage of a key. None if this process knows of none."""
-        self._use(key)
+        self._loop.use(key)
         return self._known.find(key)
 
     def begin(self, key: str, reason: str, message: str) -> None:
@@ -95,7 +98,7 @@ class RedisOutages:
         if taken:
             return token
         self._known.drop_probe(key, token)
-        outage.next_probe = max(outage.next_probe, self._clock() + _PERIOD_SECONDS)  # ask again later
+        outage.next_probe = max(outage.next_probe, self._clock() + PERIOD_SECONDS)  # ask again later
         return None
 
     def fail_probe(self, key: str, token: str, reason: str, message: str) -> None:
@@ -115,20 +118,8 @@ class RedisOutages:
 
     async def close(self) -> None:
         """Ends the task and closes the connections. Safe to repeat."""
-        self._closed = True
-        self._wake.set()
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
-            self._task = None
+        await self._loop.close()
         await self._redis.aclose()
-
-    def _use(self, key: str) -> None:
-        if key not in self._last_use:
-            self._wake.set()
-        self._last_use[key] = self._clock()
-        if not self._closed and (self._task is None or self._task.done()):
-            self._task = asyncio.get_running_loop().create_task(self._exchange_while_used())
 
     def _change(self, key: str, name: str, token: str = "") -> None:
         outage, waiting = self._known.find(key), self._changes.get(key)
@@ -136,34 +127,16 @@ class RedisOutages:
             return
         if waiting is None or waiting.name != "begin" or name == "end":  # a begin carries later changes
             self._changes[key] = _Change(name, outage.outage_id, token)
-        self._use(key)
-        self._wake.set()
-
-    async def _exchange_while_used(self) -> None:
-        while not self._closed and (self._last_use or self._changes):
-            self._wake.clear()
-            try:
-                await self._exchange()
-            except (RedisError, OSError) as error:
-                self._degradation.note_failure(error=type(error).__name__)
-                await asyncio.sleep(_PERIOD_SECONDS)
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), _PERIOD_SECONDS)
-            oldest = self._clock() - _IDLE_SECONDS
-            self._last_use = {
-                key: used
-                for key, used in self._last_use.items()
-                if used > oldest or self._known.find(key) is not None
-            }
+        self._loop.use(key)
+        self._loop.wake()
 
     async def _exchange(self) -> None:
-        for key in {*self._last_use, *self._changes}:
+        for key in {*self._loop.keys, *self._changes}:
             change = self._changes.get(key, _NONE)
             reply = await self._exchange_script(keys=_keys(key), args=self._arguments(key, change))
             if self._changes.get(key, _NONE) == change:  # otherwise the reply is out of date
                 self._changes.pop(key, None)
                 self._adopt(key, [value.decode() for value in reply])
-        self._degradation.note_success()
 
     def _arguments(self, key: str, change: _Change) -> Sequence[str | int]:
         outage, now = self._known.find(key), self._clock()

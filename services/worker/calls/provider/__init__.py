@@ -2,7 +2,12 @@
 
 from services.worker.calls.provider.openai_provider import OpenAiProvider
 from services.worker.calls.provider.profiles import read_profiles
-from services.worker.calls.provider.provider import CompletionRequest, Provider
+from services.worker.calls.provider.provider import (
+    CompletionRequest,
+    Provider,
+    RequestForm,
+    form_of_options,
+)
 
 
 def open_provider(in_flight_limit: int, profiles_file: str | None = None) -> Provider:
@@ -18,4 +23,11 @@ def open_provider(in_flight_limit: int, profiles_file: str | None = None) -> Pro
     return OpenAiProvider(max_connections=in_flight_limit, profiles=read_profiles(profiles_file))
 
 
-__all__ = ["CompletionRequest", "OpenAiProvider", "Provider", "open_provider"]
+__all__ = [
+    "CompletionRequest",
+    "OpenAiProvider",
+    "Provider",
+    "RequestForm",
+    "form_of_options",
+    "open_provider",
+]

@@ -186,6 +186,13 @@ def connection_fault(
     return ProviderDownError(ErrorReason.PROVIDER_UNREACHABLE, message, is_reachable=is_reachable)
 
 
+def as_provider_down(error: RetryableError) -> ProviderDownError:
+    """Returns an error that a handler made of those of its calls, as one of a provider that is down."""
+    found = ProviderDownError(error.reason, error.message, error.retry_after)
+    found.detail = error.detail
+    return found
+
+
 def _make_error(
     rule: Rule, status: int, words: ErrorBody, retry_after: float | None
 ) -> RetryableError | ItemFailedError:

@@ -19,10 +19,16 @@ from services.worker.calls.provider.fault_log import FaultLog
 from services.worker.calls.provider.faults import Faults, redirect_fault, timeout_fault, unreadable_fault
 from services.worker.calls.provider.json_body import read_json
 from services.worker.calls.provider.profiles import Profiles, read_profiles
-from services.worker.calls.provider.provider import UNKNOWN_COST_MICROS, CompletionRequest
+from services.worker.calls.provider.provider import UNKNOWN_COST_MICROS, CompletionRequest, RequestForm
 from services.worker.calls.provider.proxies import find_proxy
 from services.worker.calls.provider.remaining import read_remaining
-from services.worker.calls.provider.request_body import RequestEncoder
+from services.worker.calls.provider.requests import (
+    FixedPart,
+    RequestEncoder,
+    RequestForms,
+    refuses_schema,
+    with_remedy,
+)
 from services.worker.calls.provider.response import read_completion
 from services.worker.calls.provider.tls import open_ssl_context
 from services.worker.calls.provider.usage import note_model, read_tokens
@@ -33,6 +39,7 @@ _KEEPALIVE_SECONDS = 60.0
 _MAX_REDIRECTS = 20
 # A larger body is not a completion. It would fill the memory of the worker.
 _MAX_BODY_BYTES = 32 * 1024 * 1024
+_MAX_JOBS = 1000  # whose headers are kept
 
 
 class OpenAiProvider:
@@ -65,6 +72,7 @@ class OpenAiProvider:
         self._name = host_of(self._base_url)
         self._profile = (profiles or read_profiles()).of(self.name)
         self._encoder = RequestEncoder(self._profile)
+        self._forms = RequestForms(self._encoder, self._api_key, self._base_url, self._profile.headers)
         secrets = secrets_of(self._api_key, self._base_url)
         self._faults = Faults(self._profile, FaultLog(self.name), secrets)
         self._timeout_seconds = timeout_seconds
@@ -79,10 +87,26 @@ class OpenAiProvider:
 
     async def complete(self, request: CompletionRequest, usage: jobs_pb2.Usage) -> Completion:
         """Makes one call. See ``Provider``, and ``faults`` for the error of each failure."""
-        body = self._encoder.encode(request)
+        part = self._encoder.fixed_part(request)
+        if not part.has_schema:
+            return await self._call(request, part, usage)
+        tokens = usage.input_tokens + usage.output_tokens
+        try:
+            return await self._call(request, part, usage)
+        except (RetryableError, ItemFailedError) as error:
+            if usage.input_tokens + usage.output_tokens > tokens or not refuses_schema(error):
+                raise
+            if request.options is not None and request.options.structured_output:
+                raise with_remedy(error) from None
+        self._encoder.leave_out_schema(request)
+        return await self._call(request, self._encoder.fixed_part(request), usage)
+
+    async def _call(self, request: CompletionRequest, part: FixedPart, usage: jobs_pb2.Usage) -> Completion:
+        body = part.encode(request.messages)
         connection = self._open()
         usage.call_count += 1
-        status, headers, content = await self._post(connection, body, request.timeout_seconds)
+        extra = connection.headers_of(request, part.shape.headers)
+        status, headers, content = await self._post(connection, body, extra, request.timeout_seconds)
         if status == 407 and connection.proxy_url is not None:
             raise self._faults.noted(proxy_fault(self.name, status))
         response = read_json(content, headers.get("content-type", ""))
@@ -103,6 +127,10 @@ class OpenAiProvider:
             return read_completion(response, tokens, null_is_complete=self._profile.null_is_complete)
         except (RetryableError, ItemFailedError) as error:
             raise self._faults.of_answer(error, status, response, content, request.messages) from None
+
+    def form_of(self, request: CompletionRequest) -> RequestForm:
+        """Returns the form that a request will have. See ``Provider``."""
+        return self._forms.of(request)
 
     def take_remaining(self, model: str) -> int | None:
         """Returns how many more calls the provider accepts. See ``Provider``."""
@@ -127,7 +155,11 @@ class OpenAiProvider:
             raise self._faults.of_response(found.status or 200, headers, body, messages)
 
     async def _post(
-        self, connection: "_Connection", body: bytes, timeout_seconds: float | None
+        self,
+        connection: "_Connection",
+        body: bytes,
+        extra_headers: Mapping[str, str] | None,
+        timeout_seconds: float | None,
     ) -> tuple[int, Mapping[str, str], bytes]:
         seconds = timeout_seconds or self._timeout_seconds
         try:
@@ -136,6 +168,7 @@ class OpenAiProvider:
                 connection.session.post(
                     connection.url,
                     data=body,
+                    headers=extra_headers,
                     max_redirects=_MAX_REDIRECTS,
                     proxy=connection.proxy_url,
                     proxy_headers=connection.proxy_headers,
@@ -163,6 +196,7 @@ class _Connection:
         all_headers.update(headers)
         proxy = find_proxy(endpoint.url)
         self.endpoint = endpoint
+        self._headers = all_headers
         self.url = URL(endpoint.url, encoded=endpoint.url.isascii())
         self.proxy_url = proxy.url if proxy else None
         self.proxy_headers = proxy.headers if proxy else None
@@ -172,6 +206,30 @@ class _Connection:
                 limit=max_connections, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=open_ssl_context()
             ),
         )
+
+        self._added_headers: dict[tuple[str, str | None], Mapping[str, str]] = {}
+
+    def headers_of(
+        self, request: CompletionRequest, model_headers: Mapping[str, str]
+    ) -> Mapping[str, str] | None:
+        """Returns the headers of a request in addition to those of every one. None for none.
+
+        Args:
+            request: The request. A header of its job replaces none of the worker's.
+            model_headers: Headers that the profile has for the model.
+        """
+        options = request.options
+        if not model_headers and (options is None or not options.headers):
+            return None
+        key = (request.model, None if options is None else options.digest)
+        if key not in self._added_headers:
+            if len(self._added_headers) >= _MAX_JOBS:
+                self._added_headers.clear()
+            of_job = {} if options is None else options.headers
+            added = CIMultiDict({name: text for name, text in of_job.items() if name not in self._headers})
+            added.update(model_headers)
+            self._added_headers[key] = added
+        return self._added_headers[key]
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

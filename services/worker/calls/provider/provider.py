@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, Message
+from headrace.kinds import Completion, Message, RequestOptions
 
 # The cost_micros of a call whose response does not say what it used.
 UNKNOWN_COST_MICROS = -1
@@ -21,6 +21,7 @@ class CompletionRequest:
         temperature: Sampling temperature. None to leave it out of the request.
         max_output_tokens: Maximum output tokens. None to leave it out of the request.
         timeout_seconds: Time limit of the call. None for the default of the provider's adapter.
+        options: Further fields and headers. None for none.
     """
 
     model: str
@@ -28,6 +29,26 @@ class CompletionRequest:
     temperature: float | None = None
     max_output_tokens: int | None = None
     timeout_seconds: float | None = None
+    options: RequestOptions | None = None
+
+
+class RequestForm(NamedTuple):
+    """Form of a request by the profile of its provider, the worker's settings and the options of its job.
+
+    Attributes:
+        answer_key: Hash of everything in it that may change the answer. Empty for the form of OpenAI without
+            options.
+        service_tier: Service tier that the request asks for. None if it asks for none.
+    """
+
+    answer_key: str = ""
+    service_tier: str | None = None
+
+
+def form_of_options(request: CompletionRequest) -> RequestForm:
+    """Returns the form of a request by its options alone, for a provider without a profile."""
+    options = request.options
+    return RequestForm() if options is None else RequestForm(options.digest, options.service_tier)
 
 
 class Provider(Protocol):
@@ -39,6 +60,9 @@ class Provider(Protocol):
 
     async def complete(self, request: CompletionRequest, usage: jobs_pb2.Usage) -> Completion:
         """Makes one call and never retries it.
+
+        There is one exception. If the provider refuses the answer_schema of the request without counting any
+        token, and the job did not ask for structured output, the call is made again without the schema.
 
         Args:
             request: The call to make.
@@ -52,6 +76,9 @@ class Provider(Protocol):
             ItemFailedError: This request will always be refused.
             JobFailedError: No request of this job can succeed.
         """
+
+    def form_of(self, request: CompletionRequest) -> RequestForm:
+        """Returns the form that a request will have."""
 
     def take_remaining(self, model: str) -> int | None:
         """Returns how many more calls the provider accepts, according to its latest response.

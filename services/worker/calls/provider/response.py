@@ -22,7 +22,7 @@ import orjson
 
 from headrace.kinds import Completion, ItemFailedError, RetryableError
 from headrace.reasons import ErrorReason
-from services.worker.calls.provider.usage import Tokens
+from services.worker.calls.provider.usage import Tokens, read_service_tier
 
 _REFUSALS = {
     "blocklist",
@@ -85,6 +85,7 @@ def read_completion(response: Any, tokens: Tokens, *, null_is_complete: bool = F
         input_tokens=tokens.input_tokens,
         output_tokens=tokens.output_tokens,
         cached_tokens=tokens.cached_tokens,
+        service_tier=read_service_tier(response),
     )
 
 

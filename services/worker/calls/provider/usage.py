@@ -8,6 +8,8 @@ from services.shared.answered_models import merge_models
 
 _MAX_TOKENS = 10**12  # anything greater is not a count
 
+_MAX_TIER_LENGTH = 64
+
 
 class Tokens(NamedTuple):
     """Tokens of one call.
@@ -66,6 +68,20 @@ def note_model(response: Any, asked_model: str, usage: jobs_pb2.Usage) -> None:
     model = response.get("model") if isinstance(response, dict) else None
     if isinstance(model, str) and model and model != asked_model:
         usage.answered_models[:] = merge_models(usage.answered_models, [model])
+
+
+def read_service_tier(response: Any) -> str:
+    """Returns the service tier that served a call. Empty if the response does not name it.
+
+    Args:
+        response: Decoded body, of any form.
+    """
+    usage = response.get("usage") if isinstance(response, dict) else None
+    for part in (response, usage):
+        tier = part.get("service_tier") if isinstance(part, dict) else None
+        if tier and isinstance(tier, str):
+            return tier[:_MAX_TIER_LENGTH]
+    return ""
 
 
 def _first_count(counts: dict[str, Any], *names: str) -> int | None:

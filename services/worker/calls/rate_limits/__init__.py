@@ -45,7 +45,7 @@ class RateLimits:
         """
         limiter = self._limiters.get(model)
         limit = self._limits.get(model) or self._limits.get(ANY_MODEL)
-        if limiter is None and limit is not None:
+        if limiter is None and limit is not None and limit.is_per_minute:
             if len(self._limiters) >= MAX_LIMITERS:
                 self._limiters = {name: kept for name, kept in self._limiters.items() if not kept.is_idle}
             text = "\n".join((provider, self._account, model))
@@ -75,9 +75,13 @@ def open_rate_limits(
         breaker: Decides whether Redis can be asked. None for one of its own.
     """
     shared = None if redis_url == MEMORY or not limits else RedisBuckets(redis_url)
+    return RateLimits(limits, SharedBuckets(shared, worker_count, breaker=breaker), provider_account())
+
+
+def provider_account() -> str:
+    """Returns a hash that stands for the key of the provider, to which limits belong."""
     provider_key = os.environ.get("OPENAI_API_KEY", "")
-    account = hashlib.sha256(b"headrace\n" + provider_key.encode()).hexdigest()
-    return RateLimits(limits, SharedBuckets(shared, worker_count, breaker=breaker), account)
+    return hashlib.sha256(b"headrace\n" + provider_key.encode()).hexdigest()
 
 
-__all__ = ["ModelLimiter", "RateLimits", "Reservation", "open_rate_limits"]
+__all__ = ["ANY_MODEL", "ModelLimiter", "RateLimits", "Reservation", "open_rate_limits", "provider_account"]

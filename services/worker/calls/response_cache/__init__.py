@@ -1,6 +1,7 @@
 """Response cache: responses of the provider that jobs may use again."""
 
 from services.shared.setting_types import MEMORY
+from services.worker.calls.provider import Provider
 from services.worker.calls.response_cache.exchange import Exchange
 from services.worker.calls.response_cache.memory_response_store import MemoryResponseStore
 from services.worker.calls.response_cache.redis_response_store import RedisResponseStore
@@ -18,17 +19,18 @@ def open_response_store(url: str) -> ResponseStore:
     return MemoryResponseStore() if url == MEMORY else RedisResponseStore(url)
 
 
-def open_response_cache(url: str, owner: str, provider_name: str, lifetime_seconds: float) -> ResponseCache:
+def open_response_cache(url: str, owner: str, provider: Provider, lifetime_seconds: float) -> ResponseCache:
     """Returns the response cache of a worker. It contacts no server until a job uses it.
 
     Args:
         url: See ``open_response_store``.
         owner: Unique name of this process.
-        provider_name: Name of the provider.
+        provider: The provider.
         lifetime_seconds: Lifetime of a response.
     """
     exchange = Exchange(open_response_store(url))
-    return ResponseCache(exchange, SingleFlight(exchange, owner), provider_name, lifetime_seconds)
+    single_flight = SingleFlight(exchange, owner)
+    return ResponseCache(exchange, single_flight, provider.name, lifetime_seconds, provider.form_of)
 
 
 __all__ = ["CachedCalls", "ResponseCache", "open_response_cache", "open_response_store"]

@@ -13,15 +13,18 @@ _RESPONSE = b"="
 _MARK = b"@"
 
 
-def key_of(tenant: str, provider_name: str, request: CompletionRequest, number: int) -> str | None:
+def key_of(
+    tenant: str, provider_name: str, request: CompletionRequest, number: int, form: str = ""
+) -> str | None:
     """Returns the key of a call's response. It is a hash and reveals nothing of the text.
 
     Args:
         tenant: Owner of the job that makes the call.
         provider_name: Name of the provider.
-        request: The call. Its timeout is not part of the key.
+        request: The call. Its timeout and its options are not part of the key: ``form`` has them.
         number: Number of equal calls that the same item made before. Each of them wants a response of its
             own.
+        form: The answer_key of the request's form.
 
     Returns:
         None if the call has no key.
@@ -36,6 +39,8 @@ def key_of(tenant: str, provider_name: str, request: CompletionRequest, number: 
         request.max_output_tokens,
         number,
     ]
+    if form:
+        content.append(form)
     try:
         return hashlib.sha256(orjson.dumps(content)).hexdigest()
     except orjson.JSONEncodeError:  # not valid Unicode: the provider's adapter refuses it

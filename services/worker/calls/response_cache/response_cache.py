@@ -8,7 +8,7 @@ from typing import Self
 from headrace.kinds import Completion, ItemFailedError, RetryableError
 from headrace.reasons import ErrorReason
 from services.stubs.results.v1 import results_pb2
-from services.worker.calls.provider import CompletionRequest
+from services.worker.calls.provider import CompletionRequest, RequestForm, form_of_options
 from services.worker.calls.provider.faults import PASSING_REASONS
 from services.worker.calls.response_cache.encoding import encode_response, key_of
 from services.worker.calls.response_cache.exchange import Exchange
@@ -28,15 +28,22 @@ class ResponseCache:
         single_flight: Calls in flight.
         provider_name: Name of the provider. Each provider's responses are separate.
         lifetime_seconds: Lifetime of the responses of items that succeeded.
+        form_of: Returns the form of a request, since another form may have another response.
     """
 
     def __init__(
-        self, exchange: Exchange, single_flight: SingleFlight, provider_name: str, lifetime_seconds: float
+        self,
+        exchange: Exchange,
+        single_flight: SingleFlight,
+        provider_name: str,
+        lifetime_seconds: float,
+        form_of: Callable[[CompletionRequest], RequestForm] = form_of_options,
     ) -> None:
         self._exchange = exchange
         self._single_flight = single_flight
         self._provider_name = provider_name
         self._lifetime_seconds = lifetime_seconds
+        self._form_of = form_of
 
     def begin_attempt(self, tenant: str, item: results_pb2.LeasedItem) -> "CachedCalls":
         """Returns the calls of one attempt of an item.
@@ -61,7 +68,8 @@ class ResponseCache:
 
     def key_of(self, tenant: str, request: CompletionRequest, number: int) -> str | None:
         """Returns the key of a call. See ``encoding``."""
-        return key_of(tenant, self._provider_name, request, number)
+        form = self._form_of(request).answer_key
+        return key_of(tenant, self._provider_name, request, number, form)
 
     def keep(self, key: str, response: Completion) -> None:
         """Keeps a response for its lifetime."""

@@ -8,8 +8,8 @@ from services.shared.setting_types import MEMORY
 from services.worker.calls.breaker import Breaker
 from services.worker.calls.tenant_slots.redis_pools import RedisPools
 from services.worker.calls.tenant_slots.shared_pools import SharedPools
-from services.worker.calls.tenant_slots.slots import SlotHolder, TenantPool, TenantSlots
-from services.worker.metrics import TENANT_LIMIT, tenant_label
+from services.worker.calls.tenant_slots.slots import SlotHolder, SlotPool, TenantSlots
+from services.worker.metrics import TENANT_LIMIT, TENANT_SLOTS, tenant_label
 
 ANY_TENANT = "*"
 MAX_TENANTS = 1000  # beyond this number, idle tenants are dropped
@@ -61,7 +61,7 @@ class TenantSlotRegistry:
             TENANT_LIMIT.labels(tenant_label(tenant)).set(limit)
             slots = self._slots[tenant] = TenantSlots(
                 self._pools,
-                TenantPool(key, tenant, limit),
+                SlotPool(key, limit, TENANT_SLOTS.labels(tenant_label(tenant))),
                 self._holder,
                 demand=partial(self._demand_of, tenant),
                 changed=self._notify_changed,

@@ -1,14 +1,15 @@
-"""Slots of one tenant on this worker: its part of those that the whole fleet shares."""
+"""Slots of one tenant or model on this worker: its part of those that the whole fleet shares."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
+from prometheus_client import Gauge
+
 from services.shared.waiting_queue import WaitingQueue
 from services.worker.calls.tenant_slots.pools import EXPIRY_SECONDS
 from services.worker.calls.tenant_slots.shared_pools import SharedPools
-from services.worker.metrics import TENANT_SLOTS, tenant_label
 
 # Time until the pool is asked again, in seconds. The first is for a worker that got all it wanted and wants
 # more. The second is for a worker that got less, or has more than its share. The third is for all others, so
@@ -21,18 +22,18 @@ _MARGIN_SECONDS = 0.5
 
 
 @dataclass(frozen=True)
-class TenantPool:
-    """The pool of a tenant.
+class SlotPool:
+    """The pool of a tenant or a model.
 
     Attributes:
         key: Opaque key of the pool.
-        tenant: Tenant, for metrics.
         limit: Slots of the whole fleet.
+        gauge: Shows the slots that this worker may use. None for no metric.
     """
 
     key: str
-    tenant: str
     limit: int
+    gauge: Gauge | None = None
 
 
 @dataclass(frozen=True)
@@ -49,21 +50,21 @@ class SlotHolder:
 
 
 class TenantSlots:
-    """Slots for the calls of one tenant. One task asks for them in blocks, so that calls only count.
+    """Slots for the calls of one tenant or model. One task asks for them in blocks, so that calls only count.
 
     Args:
         pools: Source of slots.
-        pool: The tenant's pool.
+        pool: The pool of slots.
         holder: This process.
-        demand: Returns the number of the tenant's items on this worker that want to make calls, including
-            those at work.
+        demand: Returns the number of items on this worker that want to make such calls, including those at
+            work.
         changed: Called when more items may start.
     """
 
     def __init__(
         self,
         pools: SharedPools,
-        pool: TenantPool,
+        pool: SlotPool,
         holder: SlotHolder,
         *,
         demand: Callable[[], int],
@@ -74,7 +75,6 @@ class TenantSlots:
         self._holder = holder
         self._demand = demand
         self._changed = changed
-        self._gauge = TENANT_SLOTS.labels(tenant_label(pool.tenant))
         self._granted_count = self._target = self._used_count = self._peak = 0
         self._grant_end = self._ask_time = float("-inf")
         self._was_refused = False
@@ -147,6 +147,10 @@ class TenantSlots:
         if self._granted_count:
             await self._ask(self._used_count)
 
+    def _show(self, count: int) -> None:
+        if self._pool.gauge is not None:
+            self._pool.gauge.set(count)
+
     def _release(self) -> None:
         self._used_count -= 1
         if self._granted_count > self._target:  # more than its share: the slot is for others
@@ -184,7 +188,7 @@ class TenantSlots:
             wanted = self._wanted_count()
             await self._ask(wanted)
             if not wanted and not self._granted_count and self._queue.first is None:
-                self._gauge.set(0)
+                self._show(0)
                 if not self._wake.is_set():
                     return
             await self._rest(is_short=self.count < wanted)
@@ -216,5 +220,5 @@ class TenantSlots:
         self._granted_count = granted.count
         if self._granted_count > self._target:
             self._granted_count = max(self._target, self._used_count)
-        self._gauge.set(self._granted_count)
+        self._show(self._granted_count)
         self._grant_slots()

@@ -3,11 +3,12 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from headrace.kinds import Completion, Message, RetryableError
+from headrace.kinds import Completion, Message, RequestOptions, RetryableError
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
-from services.worker.calls.costs import CallMeter
+from services.worker.calls.costs import CallMeter, ServedTier
 from services.worker.calls.outages import SparedError, spared
+from services.worker.calls.provider.faults import ProviderDownError, as_provider_down
 from services.worker.calls.provider.provider import CompletionRequest
 from services.worker.calls.response_cache import CachedCalls
 from services.worker.items.attempts.attempt_responses import ItemResponses
@@ -63,17 +64,21 @@ class CallingContext:
         self._has_answer = False
         self.call_failed = False
         self._spared: SparedError | None = None
-        self._is_at_fault = False
+        self._is_at_fault = self._is_provider_at_fault = False
 
     def spare(self, error: RetryableError) -> RetryableError:
         """Returns the error of an attempt, as a SparedError if all of its failed calls are spared.
 
+        It is a ProviderDownError if the provider was at fault in all of them, and not all are spared.
+
         Args:
             error: The handler's error. It may be a new one that sums up those of several calls.
         """
-        if self._spared is None or self._is_at_fault:
+        if self._is_at_fault:
             return error
-        return spared(error, is_open=self._spared.is_open)
+        if self._is_provider_at_fault:
+            return as_provider_down(error)
+        return error if self._spared is None else spared(error, is_open=self._spared.is_open)
 
     async def complete(
         self,
@@ -82,6 +87,7 @@ class CallingContext:
         model: str | None = None,
         temperature: float | None = None,
         max_output_tokens: int | None = None,
+        options: RequestOptions | None = None,
     ) -> Completion:
         """Makes one chat completion; see ItemContext."""
         request = CompletionRequest(
@@ -90,6 +96,7 @@ class CallingContext:
             temperature=temperature,
             max_output_tokens=max_output_tokens,
             timeout_seconds=self._call_timeout,
+            options=options,
         )
         response = self._responses.take(request)
         if response is None:
@@ -112,6 +119,8 @@ class CallingContext:
             self.call_failed = True
             if isinstance(error, SparedError):
                 self._spared = error
+            elif isinstance(error, ProviderDownError):
+                self._is_provider_at_fault = True
             elif error.reason not in TURNED_AWAY:
                 self._is_at_fault = True
             raise
@@ -119,7 +128,8 @@ class CallingContext:
             self._unfinished_count -= 1
 
     async def _call(self, request: CompletionRequest, rank: int) -> Completion:
-        with self._meter.counted(request) as usage:
+        served = ServedTier()
+        with self._meter.counted(request, served) as usage:
             response = await self._admission.complete(
                 request,
                 usage,
@@ -128,5 +138,6 @@ class CallingContext:
                 job_id=self._meter.job_id,
                 item_index=self._item_index,
             )
+            served.name = response.service_tier
         self._call_succeeded()
         return response

@@ -27,6 +27,7 @@ class ItemOutcome:
         worked_seconds: Time worked on the item in this round, this attempt included.
         needed_micros: Price of the call that was held back and ended the attempt. The attempt does not count,
             and the item waits for an allowance. 0: the attempt ended in another way.
+        is_provider_fault: Whether the attempt counts, and failed as every attempt does in an outage.
     """
 
     output: str | None = None
@@ -38,6 +39,7 @@ class ItemOutcome:
     failed_attempts: Sequence[jobs_pb2.FailedAttempt] = ()
     worked_seconds: float = 0.0
     needed_micros: int = 0
+    is_provider_fault: bool = False
 
 
 def fault_outcome(

@@ -16,6 +16,8 @@ from services.worker.calls.admission import CallAdmission
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.costs import CallCosts, CallMeter
 from services.worker.calls.outages import Outage, SparedError
+from services.worker.calls.provider import CompletionRequest, RequestForm, form_of_options
+from services.worker.calls.provider.faults import ProviderDownError
 from services.worker.calls.response_cache import CachedCalls, ResponseCache
 from services.worker.items.attempts.attempt_responses import AttemptResponses
 from services.worker.items.attempts.error_message import error_message
@@ -39,6 +41,7 @@ class ItemRunner:
         rng: Random numbers from 0 to 1, for jitter.
         response_cache: Serves jobs that reuse responses. None: their items make all of their calls.
         prices: Prices of models. None: those that come with Headrace.
+        form_of: Returns the form of a request to the provider.
     """
 
     def __init__(
@@ -50,12 +53,13 @@ class ItemRunner:
         *,
         response_cache: ResponseCache | None = None,
         prices: Prices | None = None,
+        form_of: Callable[[CompletionRequest], RequestForm] = form_of_options,
     ) -> None:
         self._kinds = kinds
         self._admission = admission
         self._default_model = default_model
         self._response_cache = response_cache
-        self._costs = CallCosts(prices or read_prices())
+        self._costs = CallCosts(prices or read_prices(), form_of)
         self._jobs = PreparedJobs(kinds, default_model)
         self._retries = Retries(rng)
         self._refused_jobs = RefusedJobs()
@@ -133,6 +137,11 @@ class ItemRunner:
         if model:
             self._admission.claim_probe(model)
 
+    def outage(self, spec: results_pb2.JobSpec) -> Outage | None:
+        """Returns the outage of a job's model. None if there is none."""
+        model = self._jobs.model_of(spec)
+        return self._admission.outage(model) if model else None
+
     def lasting_outage(self, spec: results_pb2.JobSpec) -> Outage | None:
         """Returns the outage of a job's model if the job is to be paused for it."""
         model = self._jobs.model_of(spec)
@@ -208,6 +217,7 @@ class ItemRunner:
             usage=usage,
             failed_attempts=with_failed_attempt(item.failed_attempts, item.attempt_count + 1, error),
             worked_seconds=worked_seconds,
+            is_provider_fault=isinstance(caught, ProviderDownError),
         )
 
 

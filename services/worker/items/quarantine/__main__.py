@@ -16,10 +16,12 @@ from services.stubs.worker.v1 import worker_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.cooldowns import open_cooldowns
+from services.worker.calls.model_slots import open_model_slots
 from services.worker.calls.outages import OutageBreaker, open_outages
 from services.worker.calls.provider import open_provider
 from services.worker.calls.rate_limits import open_rate_limits
 from services.worker.calls.tenant_slots import open_tenant_slots
+from services.worker.calls.tenant_slots.slots import SlotHolder
 from services.worker.items.attempts.item_outcome import ItemOutcome, fault_outcome
 from services.worker.items.attempts.item_runner import ItemRunner
 from services.worker.items.quarantine.frames import read_frame, write_frame
@@ -81,22 +83,35 @@ def _allowance_of(wanted: worker_pb2.ChildItem) -> Allowance | None:
 
 
 def _make_runner(setup: worker_pb2.ChildSetup) -> ItemRunner:
+    provider = open_provider(CALL_LIMIT, os.environ.get("HEADRACE_PROVIDER_PROFILES") or None)
+    limits, holder = read_limits(setup.limits), str(uuid_utils.uuid7())
     admission = CallAdmission(
-        open_provider(CALL_LIMIT, os.environ.get("HEADRACE_PROVIDER_PROFILES") or None),
+        provider,
         open_cooldowns(setup.redis_url),
         CALL_LIMIT,
-        limits=open_rate_limits(read_limits(setup.limits), setup.redis_url),
+        limits=open_rate_limits(limits, setup.redis_url),
         tenants=open_tenant_slots(
             read_tenant_concurrency(setup.tenant_concurrency),
             setup.redis_url,
-            str(uuid_utils.uuid7()),
+            holder,
             CALL_LIMIT,
+            worker_count=lambda: MANY,
+        ),
+        model_slots=open_model_slots(
+            limits,
+            setup.redis_url,
+            SlotHolder(holder, CALL_LIMIT),
+            provider.name,
             worker_count=lambda: MANY,
         ),
         outages=OutageBreaker(open_outages(setup.redis_url)),
     )
     return ItemRunner(
-        installed_kinds(), admission, setup.model, prices=read_prices(setup.prices_file or None)
+        installed_kinds(),
+        admission,
+        setup.model,
+        prices=read_prices(setup.prices_file or None),
+        form_of=provider.form_of,
     )
 
 

@@ -1,7 +1,7 @@
 import io
 import re
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -10,7 +10,7 @@ from headrace._cli.progress import ProgressDisplay, time_left
 from headrace._cli.progress_text import done_of_all, live_lines, speed_and_costs
 from headrace._cli.rate import RateMeter
 from headrace._messages.conversion import to_job
-from headrace.resources import JobForecast, Usage
+from headrace.resources import JobForecast, JobOutage, Usage
 
 
 class Clock:
@@ -89,6 +89,32 @@ def test_live_numbers_leave_out_what_nobody_knows(make_job):
     assert live_lines(job, forecast).splitlines() == [
         "210.4 items/s  41,000 tokens/s  96 in flight",
         "failed 0  tokens 11",
+    ]
+
+
+DOWN = JobOutage(
+    datetime(2026, 11, 30, 12, 31, 5, tzinfo=UTC), "PROVIDER_ERROR", "HTTP 503: loading \x1b[2Jmodel"
+)
+DOWN_LINE = "provider down since 2026-11-30T12:31:05Z (PROVIDER_ERROR: HTTP 503: loading \ufffd[2Jmodel)"
+
+
+def test_an_outage_is_one_line_in_place_of_the_speed(make_job):
+    job = to_job(make_job(total=10, succeeded=1))
+    forecast = make_forecast(estimated_remaining=None, estimated_cost_micros=None, outage=DOWN)
+    assert live_lines(job, forecast).splitlines() == [DOWN_LINE, "failed 0  tokens 11"]
+
+
+def test_an_outage_is_on_the_line_of_a_file(make_job):
+    output = io.StringIO()
+    clock = Clock()
+    with ProgressDisplay(output, clock) as display:
+        for outage in (DOWN, None):
+            forecast = make_forecast(items_per_second=0.0, estimated_remaining=None, outage=outage)
+            display.show(to_job(make_job(total=10, succeeded=1)), forecast)
+            clock.now += 2.0
+    assert output.getvalue().splitlines() == [
+        f"RUNNING    1/10  failed 0  tokens 11  {DOWN_LINE}",
+        "RUNNING    1/10  failed 0  tokens 11",
     ]
 
 

@@ -77,3 +77,37 @@ def test_a_worker_that_sends_no_more_live_events_does_not_count(forecast):
     assert forecast.read(LIVE_EVENT_SECONDS - 0.1).in_flight_count == 57
     assert forecast.read(LIVE_EVENT_SECONDS).in_flight_count == 7
     assert forecast._throughput.in_flight_count == 7
+
+
+def outage(begin, message="gone"):
+    found = jobs_pb2.JobOutage(reason="PROVIDER_UNREACHABLE", message=message)
+    found.begin_time.FromSeconds(begin)
+    return found
+
+
+def live_at(second, incarnation, **numbers):
+    event = live(incarnation, **numbers)
+    event.event_time.FromSeconds(second)
+    return event
+
+
+def test_an_outage_has_the_earliest_beginning_and_the_latest_words_of_the_workers_that_report_one(forecast):
+    forecast.put_live_event(live_at(100, "a", outage=outage(70, "early words")), 1.0)
+    forecast.put_live_event(live_at(101, "b", outage=outage(71, "late words")), 1.0)
+    forecast.put_live_event(live_at(102, "of the former version", limited_count=3), 1.0)
+    numbers = forecast.read(1.0)
+    assert numbers.outage == outage(70, "late words")
+    assert not numbers.HasField("estimated_remaining")
+
+
+def test_the_end_of_an_outage_clears_it(forecast):
+    forecast.put_live_event(live_at(100, "a", outage=outage(70)), 1.0)
+    forecast.put_live_event(live_at(101, "a"), 2.0)
+    assert not forecast.read(2.0).HasField("outage")
+    assert forecast.read(2.0).HasField("estimated_remaining")
+
+
+def test_an_outage_is_cleared_once_no_worker_has_items_of_the_job(forecast):
+    forecast.put_live_event(live_at(100, "a", outage=outage(70)), 1.0)
+    assert forecast.read(1.0 + LIVE_EVENT_SECONDS - 0.1).HasField("outage")
+    assert not forecast.read(1.0 + LIVE_EVENT_SECONDS).HasField("outage")

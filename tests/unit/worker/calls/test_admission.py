@@ -12,11 +12,13 @@ from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.calls.costs import CallCosts, CallMeter
+from services.worker.calls.model_slots import ModelSlots, open_model_slots
 from services.worker.calls.outages import MemoryOutages, OutageBreaker
 from services.worker.calls.provider.faults import connection_fault
 from services.worker.calls.rate_limits import RateLimits
 from services.worker.calls.rate_limits.shared_buckets import SharedBuckets
 from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
+from services.worker.calls.tenant_slots.slots import SlotHolder
 from services.worker.items.attempts.attempt_responses import ItemResponses
 from services.worker.items.attempts.item_context import CallingContext
 
@@ -63,7 +65,11 @@ class Items:
     """Items that make calls through one admission."""
 
     def __init__(
-        self, limit: int, limits: RateLimits | None = None, tenants: TenantSlotRegistry | None = None
+        self,
+        limit: int,
+        limits: RateLimits | None = None,
+        tenants: TenantSlotRegistry | None = None,
+        model_slots: ModelSlots | None = None,
     ) -> None:
         self.provider = HeldProvider()
         self.may_start = True
@@ -78,6 +84,7 @@ class Items:
             tenants=tenants,
             clock=lambda: self.now,
             outages=OutageBreaker(self.outages, clock=lambda: self.now),
+            model_slots=model_slots,
         )
         self.calls: dict[str, asyncio.Task[Completion]] = {}
 
@@ -120,9 +127,12 @@ async def make_items():
     made: list[Items] = []
 
     def make(
-        limit: int, limits: RateLimits | None = None, tenants: TenantSlotRegistry | None = None
+        limit: int,
+        limits: RateLimits | None = None,
+        tenants: TenantSlotRegistry | None = None,
+        model_slots: ModelSlots | None = None,
     ) -> Items:
-        made.append(Items(limit, limits, tenants))
+        made.append(Items(limit, limits, tenants, model_slots))
         return made[-1]
 
     yield make
@@ -352,3 +362,18 @@ async def test_a_model_restarts_from_few_calls_after_an_outage(make_items):
     assert items.admission.wait_seconds("m") == 0
     await items.start_each(*rounds[3])
     assert items.provider.started[53:] == rounds[3][:8]
+
+
+async def test_calls_over_the_ceiling_of_their_model_wait_and_hold_no_slot(make_items):
+    limits = {"m": ModelLimit(concurrency=2)}
+    items = make_items(10, model_slots=open_model_slots(limits, "memory://", SlotHolder("h", 10), "held"))
+    await items.start_each(*"abc")
+    async with asyncio.timeout(5):
+        while len(items.provider.started) < 2:
+            await asyncio.sleep(0.01)
+    assert items.provider.started == ["a", "b"]
+    assert items.admission.limited_count == items.admission.limited_count_of("job") == 1
+    assert items.admission.wait_seconds("m") > 0.0  # nothing more of this model is worth starting
+    assert items.admission.wait_seconds("other") == 0.0
+    await items.provider.answer("a")
+    assert items.provider.started == ["a", "b", "c"]

@@ -5,18 +5,26 @@ import contextlib
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import JobFailedError, Message, RetryableError
+from headrace.kinds import JobFailedError, Message, RequestOptions, RetryableError
 from services.shared.prices import Price, Prices
 from services.worker.calls.allowance import Allowance
-from services.worker.calls.costs import CallCosts, CallMeter
-from services.worker.calls.provider.provider import UNKNOWN_COST_MICROS, CompletionRequest
+from services.worker.calls.costs import CallCosts, CallMeter, ServedTier
+from services.worker.calls.provider.provider import UNKNOWN_COST_MICROS, CompletionRequest, RequestForm
 
-# A token costs a millionth of a dollar.
-PRICES = Prices({"m": Price(1_000_000, 500_000, 1_000_000), "free": Price(0, 0, 0)})
+# A token costs a millionth of a dollar. In the tier flex it costs half, in priority twice as much.
+TIERS = {"flex": Price(500_000, 250_000, 500_000), "priority": Price(2_000_000, 1_000_000, 2_000_000)}
+PRICES = Prices(
+    {
+        "m": Price(1_000_000, 500_000, 1_000_000),
+        "free": Price(0, 0, 0),
+        "tiered": Price(1_000_000, 500_000, 1_000_000, TIERS),
+    }
+)
 
 
-def ask(text="x" * 40, model="m", max_output_tokens=None):
-    return CompletionRequest(model, (Message("user", text),), None, max_output_tokens)
+def ask(text="x" * 40, model="m", max_output_tokens=None, tier=None):
+    options = None if tier is None else RequestOptions(fields={"service_tier": tier})
+    return CompletionRequest(model, (Message("user", text),), None, max_output_tokens, options=options)
 
 
 class Job:
@@ -202,3 +210,52 @@ def test_a_budget_holds_although_no_cost_is_known():
     assert done == 2
     assert job.usage.cost_micros == 2 * 1_056
     assert job.meter.needed_micros == 1_056
+
+
+@pytest.mark.parametrize(
+    ("asked", "served", "cost"),
+    [
+        (None, "", 30),
+        (None, "default", 30),
+        (None, "priority", 60),
+        ("flex", "", 15),
+        ("flex", "flex", 15),
+        ("FLEX", "Flex", 15),
+        ("priority", "default", 30),
+        ("flex", "priority", 60),
+        ("auto", "", 30),
+        ("auto", "flex", 15),
+        ("theirs", "unheard", 30),
+    ],
+)
+def test_a_call_costs_the_tier_that_served_it_or_else_the_one_it_asked_for(asked, served, cost):
+    for micros in (None, 10_000):
+        job = Job(micros)
+        tier = ServedTier()
+        with job.meter.counted(ask(model="tiered", tier=asked), tier) as usage:
+            usage.input_tokens, usage.output_tokens = 20, 10
+            tier.name = served
+        assert job.usage.cost_micros == cost
+        assert micros is None or job.left == micros - cost
+
+
+@pytest.mark.parametrize(("asked", "factor"), [(None, 1), ("flex", 0.5), ("priority", 2), ("auto", 2)])
+def test_a_call_takes_the_highest_price_of_the_tier_that_it_asks_for(asked, factor):
+    job = Job(10_000)
+    with job.meter.counted(ask(model="tiered", max_output_tokens=44, tier=asked)):
+        assert job.left == 10_000 - 100 * factor
+
+
+def test_a_call_of_unknown_cost_costs_what_its_tier_took():
+    job = Job(10_000)
+    with job.meter.counted(ask(model="tiered", max_output_tokens=44, tier="priority")) as usage:
+        usage.cost_micros = UNKNOWN_COST_MICROS
+    assert job.usage.cost_micros == 200
+
+
+def test_the_tier_of_the_profile_counts_if_the_job_names_none():
+    costs = CallCosts(PRICES, lambda request: RequestForm("", "flex"))
+    usage = jobs_pb2.Usage()
+    with CallMeter(costs, "job", usage).counted(ask(model="tiered")) as spent:
+        spent.input_tokens = 20
+    assert usage.cost_micros == 10

@@ -4,6 +4,7 @@ import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from services.stubs.results.v1 import results_pb2
+from services.worker.calls.outages import Outage
 from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.leased_work import LeasedWork
 from services.worker.items.live_numbers import RATE_SECONDS, LiveNumbers
@@ -19,6 +20,7 @@ class Waits:
     def __init__(self) -> None:
         self.limited: dict[str, int] = {}
         self.wait = 0.0
+        self.outages: dict[str, Outage] = {}
 
     def limited_count_of(self, job_id):
         return self.limited.get(job_id, 0)
@@ -28,6 +30,9 @@ class Waits:
 
     def wait_seconds(self, spec):
         return self.wait
+
+    def outage(self, spec):
+        return self.outages.get(spec.job_id)
 
 
 class Clock:
@@ -98,6 +103,32 @@ def test_leased_items_that_may_not_start_wait_too(live, waits, leased):
     (event,) = live.read("w", 1.0)
     assert (event.live_event.in_flight_count, event.live_event.limited_count) == (1, 6)
     assert (beat(live).in_flight_count, beat(live).limited_count) == (1, 6)
+
+
+def test_a_job_in_an_outage_reports_since_when_and_the_last_words_until_it_ends(live, waits, leased, clock):
+    for job_id in ("down", "up"):
+        lease(leased, job_id, 7)
+        live.started(job_id)
+    waits.outages = {"down": make_outage(begin=clock.now - 30.0)}
+    events = {event.job_id: event.live_event for event in live.read("w", 1.0)}
+    outage = events["down"].outage
+    age = events["down"].event_time.ToMilliseconds() / 1000 - outage.begin_time.ToMilliseconds() / 1000
+    assert 29.4 < age < 30.6
+    assert (outage.reason, outage.message) == ("PROVIDER_ERROR", "the provider failed (HTTP 503)")
+    assert events["down"].limited_count == 6
+    assert not events["up"].HasField("outage")
+    waits.outages = {}
+    assert not any(event.live_event.HasField("outage") for event in live.read("w", 1.0))
+
+
+def make_outage(begin):
+    return Outage(
+        outage_id="1",
+        begin=begin,
+        next_probe=begin + 60.0,
+        reason="PROVIDER_ERROR",
+        message="the provider failed (HTTP 503)",
+    )
 
 
 def test_a_heartbeat_reports_rates_of_the_last_seconds_over_all_jobs(live, clock):

@@ -8,12 +8,14 @@ from itertools import pairwise
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, builtin_kinds
+from headrace.kinds import Completion, RetryableError, builtin_kinds
+from headrace.reasons import ErrorReason
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.calls.outages import MemoryOutages, OutageBreaker
-from services.worker.calls.provider.faults import ProviderDownError, connection_fault
+from services.worker.calls.outages.outage import PROBE_SECONDS
+from services.worker.calls.provider.faults import ProviderDownError, connection_fault, timeout_fault
 from services.worker.items.attempts.item_runner import ItemRunner
 from tests.simulation.virtual_time import run_virtually
 from tests.unit.worker.conftest import Bench
@@ -21,7 +23,7 @@ from tests.unit.worker.conftest import Bench
 PARAMS = json.dumps({"prompt": "{n}", "model": "m"})
 LIMIT = 30
 CALL_SECONDS = 0.2
-Fault = Callable[[float, str], Exception | None]
+Fault = Callable[[float, str], RetryableError | None]
 
 
 class Provider:
@@ -29,8 +31,9 @@ class Provider:
 
     name = "host"
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Fault, hang_seconds: float = 0.0) -> None:
         self._fault = fault
+        self._hang_seconds = hang_seconds
         self.begins: list[float] = []
 
     async def complete(self, request, usage: jobs_pb2.Usage) -> Completion:
@@ -43,6 +46,8 @@ class Provider:
             await asyncio.sleep(CALL_SECONDS)
             error = self._fault(time(), prompt)  # a server that stops breaks its connections
         if error is not None:
+            if error.reason == ErrorReason.PROVIDER_TIMEOUT:
+                await asyncio.sleep(self._hang_seconds)
             raise error
         return Completion("ok")
 
@@ -66,12 +71,12 @@ class Outcome:
         self.seconds = seconds
 
 
-def work_on(count: int, fault: Fault) -> Outcome:
-    return run_virtually(_work_on(count, fault))
+def work_on(count: int, fault: Fault, hang_seconds: float = 0.0) -> Outcome:
+    return run_virtually(_work_on(count, fault, hang_seconds))
 
 
-async def _work_on(count: int, fault: Fault) -> Outcome:
-    provider = Provider(fault)
+async def _work_on(count: int, fault: Fault, hang_seconds: float) -> Outcome:
+    provider = Provider(fault, hang_seconds)
     bench = _bench(provider)
     bench.recorder.start()
     _lease(bench, count)
@@ -114,7 +119,7 @@ def test_a_provider_that_is_down_costs_no_item(seconds, count):
         count, lambda now, _: connection_fault(is_reachable=False) if 0.1 <= now < 0.1 + seconds else None
     )
     assert (found.failed, found.succeeded_count) == ([], count)
-    assert found.most_attempts <= 2
+    assert found.most_attempts == 1
     assert found.seconds < seconds + 10.0 + count / LIMIT
 
 
@@ -134,7 +139,39 @@ def test_a_last_item_alone_survives_a_provider_that_cannot_be_reached():
 def test_a_minute_of_503_costs_no_item():
     found = work_on(100, lambda now, _: error_503() if now < 60.0 else None)
     assert (found.failed, found.succeeded_count) == ([], 100)
-    assert found.most_attempts <= 2
+    assert found.most_attempts == 1
+
+
+def test_a_name_server_that_is_gone_for_a_minute_costs_no_item():
+    fault = connection_fault("no such host: api.example.com", is_reachable=False)
+    found = work_on(300, lambda now, _: fault if 1.0 < now < 61.0 else None)
+    assert (found.failed, found.succeeded_count) == ([], 300)
+    assert found.most_attempts == 1
+
+
+def test_a_server_that_accepts_and_never_answers_costs_no_item_if_it_comes_back_within_the_attempts():
+    found = work_on(300, lambda now, _: timeout_fault() if 1.0 < now < 12.0 else None, hang_seconds=5.0)
+    assert (found.failed, found.succeeded_count) == ([], 300)
+    assert found.most_attempts <= 4
+
+
+def test_a_server_that_never_answers_in_the_middle_of_an_outage_costs_no_attempt():
+    def fault(now: float, prompt: str) -> Exception | None:
+        if now < 0.1 or now > 100.0:
+            return None
+        return timeout_fault() if 20.0 < now < 80.0 else connection_fault(is_reachable=False)
+
+    found = work_on(300, fault, hang_seconds=60.0)
+    assert (found.failed, found.succeeded_count) == ([], 300)
+    assert found.most_attempts == 1
+    probes = [begin for begin in found.begins if 20.0 < begin < 80.0]
+    assert all(later - earlier >= PROBE_SECONDS for earlier, later in pairwise(probes))
+
+
+def test_a_last_item_that_alone_fails_still_fails_after_its_attempts():
+    found = work_on(5, lambda now, prompt: error_503() if "#4#" in prompt else None)
+    assert (found.failed, found.succeeded_count) == ([4], 4)
+    assert found.attempts[4] == 5
 
 
 def test_half_of_the_answers_503_cost_no_item():

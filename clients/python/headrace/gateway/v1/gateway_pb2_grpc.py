@@ -259,8 +259,9 @@ class GatewayServiceServicer:
         selected fails (ITEM_NOT_SELECTED). Both stop the job only at its end: before it, max_failed_ratio is applied to
         the other items. If nothing is selected, the job is returned unchanged.
         Safe to repeat with the same request_id: the round starts once, and a later selection is ignored. Streams that have
-        ended stay ended: watch again. Each failed item that is not selected is copied: 1,000,000 take about 30 s on two
-        busy cores. The round starts even if the call times out. A client then repeats it with the same request_id.
+        ended stay ended: watch again.
+        A selection in a job of over 10,000 items is prepared in the background: the job is live at once, and shows the
+        counts and results of the round before until its items are leased. 1,000,000 items take about a minute.
         Errors:
         - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.

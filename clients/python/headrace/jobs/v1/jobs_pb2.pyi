@@ -39,6 +39,7 @@ class PauseReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PAUSE_REASON_USER: _ClassVar[PauseReason]
     PAUSE_REASON_BUDGET: _ClassVar[PauseReason]
     PAUSE_REASON_OUTAGE: _ClassVar[PauseReason]
+    PAUSE_REASON_REFUSALS: _ClassVar[PauseReason]
 
 class ItemState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
@@ -65,6 +66,7 @@ PAUSE_REASON_UNSPECIFIED: PauseReason
 PAUSE_REASON_USER: PauseReason
 PAUSE_REASON_BUDGET: PauseReason
 PAUSE_REASON_OUTAGE: PauseReason
+PAUSE_REASON_REFUSALS: PauseReason
 ITEM_STATE_UNSPECIFIED: ItemState
 ITEM_STATE_SUCCEEDED: ItemState
 ITEM_STATE_FAILED: ItemState
@@ -249,8 +251,18 @@ class Worker(_message.Message):
     cooldown_seconds: float
     def __init__(self, incarnation: _Optional[str] = ..., address: _Optional[str] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., heartbeat_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., live: _Optional[bool] = ..., in_flight_count: _Optional[int] = ..., in_flight_limit: _Optional[int] = ..., leased_item_count: _Optional[int] = ..., limits_degraded: _Optional[bool] = ..., items_per_second: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., limited_count: _Optional[int] = ..., cooldown_seconds: _Optional[float] = ...) -> None: ...
 
+class JobOutage(_message.Message):
+    __slots__ = ("begin_time", "reason", "message")
+    BEGIN_TIME_FIELD_NUMBER: _ClassVar[int]
+    REASON_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    begin_time: _timestamp_pb2.Timestamp
+    reason: str
+    message: str
+    def __init__(self, begin_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., reason: _Optional[str] = ..., message: _Optional[str] = ...) -> None: ...
+
 class LiveEvent(_message.Message):
-    __slots__ = ("event_time", "incarnation", "in_flight_count", "items_per_second", "tokens_per_second", "limited_count", "cooldown_seconds")
+    __slots__ = ("event_time", "incarnation", "in_flight_count", "items_per_second", "tokens_per_second", "limited_count", "cooldown_seconds", "outage")
     EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
     INCARNATION_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -258,6 +270,7 @@ class LiveEvent(_message.Message):
     TOKENS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     LIMITED_COUNT_FIELD_NUMBER: _ClassVar[int]
     COOLDOWN_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    OUTAGE_FIELD_NUMBER: _ClassVar[int]
     event_time: _timestamp_pb2.Timestamp
     incarnation: str
     in_flight_count: int
@@ -265,10 +278,11 @@ class LiveEvent(_message.Message):
     tokens_per_second: float
     limited_count: int
     cooldown_seconds: float
-    def __init__(self, event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., incarnation: _Optional[str] = ..., in_flight_count: _Optional[int] = ..., items_per_second: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., limited_count: _Optional[int] = ..., cooldown_seconds: _Optional[float] = ...) -> None: ...
+    outage: JobOutage
+    def __init__(self, event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., incarnation: _Optional[str] = ..., in_flight_count: _Optional[int] = ..., items_per_second: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., limited_count: _Optional[int] = ..., cooldown_seconds: _Optional[float] = ..., outage: _Optional[_Union[JobOutage, _Mapping]] = ...) -> None: ...
 
 class JobForecast(_message.Message):
-    __slots__ = ("items_per_second", "tokens_per_second", "in_flight_count", "limited_count", "cooldown_seconds", "estimated_remaining", "estimated_cost_micros")
+    __slots__ = ("items_per_second", "tokens_per_second", "in_flight_count", "limited_count", "cooldown_seconds", "estimated_remaining", "estimated_cost_micros", "outage")
     ITEMS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     TOKENS_PER_SECOND_FIELD_NUMBER: _ClassVar[int]
     IN_FLIGHT_COUNT_FIELD_NUMBER: _ClassVar[int]
@@ -276,6 +290,7 @@ class JobForecast(_message.Message):
     COOLDOWN_SECONDS_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_REMAINING_FIELD_NUMBER: _ClassVar[int]
     ESTIMATED_COST_MICROS_FIELD_NUMBER: _ClassVar[int]
+    OUTAGE_FIELD_NUMBER: _ClassVar[int]
     items_per_second: float
     tokens_per_second: float
     in_flight_count: int
@@ -283,4 +298,5 @@ class JobForecast(_message.Message):
     cooldown_seconds: float
     estimated_remaining: _duration_pb2.Duration
     estimated_cost_micros: int
-    def __init__(self, items_per_second: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., in_flight_count: _Optional[int] = ..., limited_count: _Optional[int] = ..., cooldown_seconds: _Optional[float] = ..., estimated_remaining: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., estimated_cost_micros: _Optional[int] = ...) -> None: ...
+    outage: JobOutage
+    def __init__(self, items_per_second: _Optional[float] = ..., tokens_per_second: _Optional[float] = ..., in_flight_count: _Optional[int] = ..., limited_count: _Optional[int] = ..., cooldown_seconds: _Optional[float] = ..., estimated_remaining: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., estimated_cost_micros: _Optional[int] = ..., outage: _Optional[_Union[JobOutage, _Mapping]] = ...) -> None: ...

@@ -77,6 +77,13 @@ class Fields:
             raise self.fail(key, f"must be one of {', '.join(choices)}")
         return value
 
+    def flag(self, key: str) -> bool:
+        """Returns a value that is true or false."""
+        value = self._values.get(key)
+        if not isinstance(value, bool):
+            raise self.fail(key, "must be true or false")
+        return value
+
     def texts(self, key: str) -> Mapping[str, str]:
         """Returns a mapping from text to text. Empty if it is absent."""
         inner = Fields(self.place(key), self._values.get(key))

@@ -13,13 +13,13 @@ from services.worker.calls.provider.profiles.rule_fields import read_rule
 from services.worker.calls.provider.profiles.rules import Rule
 
 _KEYS = ("hosts", "request", "models", "headers", "rules", "null_finish_reason")
-_SHAPE_KEYS = ("max_tokens_field", "system_role", "extra_body")
+_SHAPE_KEYS = ("max_tokens_field", "system_role", "extra_body", "structured_output")
 _MAX_TOKENS_FIELDS = ("max_tokens", "max_completion_tokens")
 _COMPLETE = "complete"
 _NULL_MEANINGS = ("item_fails", _COMPLETE)
 _SYSTEM_ROLES = ("system", "developer", NO_SYSTEM_ROLE)
-# Fields that Headrace sets. A stream would not be readable.
-_OWN_FIELDS = {"model", "messages", "stream", *_MAX_TOKENS_FIELDS}
+# Fields that Headrace sets. A stream would not be readable, and one answer of several would be read.
+_OWN_FIELDS = {"model", "messages", "n", "stream", "stream_options", *_MAX_TOKENS_FIELDS}
 _OWN_HEADERS = {"authorization", "content-length", "content-type", "host"}
 
 Shape = Mapping[str, Any]  # keys of a request shape, each of them optional
@@ -75,15 +75,14 @@ def read_profile(place: str, value: Any) -> PartialProfile:
     """
     fields = Fields(place, value, _KEYS)
     models = Fields(fields.place("models"), fields.raw("models"))
-    headers = fields.texts("headers")
-    taken = next((name for name in headers if name.lower() in _OWN_HEADERS), None)
-    if taken:
-        raise fields.fail("headers", f"must not set {taken}, which Headrace sets")
     return PartialProfile(
         hosts=[host.lower() for host in fields.words("hosts")],
         request=_read_shape(fields.place("request"), fields.raw("request")),
-        models={pattern: _read_shape(models.place(pattern), models.raw(pattern)) for pattern in models.keys},
-        headers=headers,
+        models={
+            pattern: _read_shape(models.place(pattern), models.raw(pattern), of_model=True)
+            for pattern in models.keys
+        },
+        headers=_read_headers(fields),
         rules=[
             read_rule(f"{fields.place('rules')}[{number}]", rule)
             for number, rule in enumerate(fields.rows("rules"))
@@ -97,12 +96,24 @@ def _read_null_meaning(fields: Fields) -> str | None:
     return fields.choice(name, _NULL_MEANINGS) if name in fields else None
 
 
-def _read_shape(place: str, value: Any) -> Shape:
-    fields = Fields(place, value, _SHAPE_KEYS)
+def _read_headers(fields: Fields) -> Mapping[str, str]:
+    headers = fields.texts("headers")
+    taken = next((name for name in headers if name.lower() in _OWN_HEADERS), None)
+    if taken:
+        raise fields.fail("headers", f"must not set {taken}, which Headrace sets")
+    return headers
+
+
+def _read_shape(place: str, value: Any, *, of_model: bool = False) -> Shape:
+    fields = Fields(place, value, (*_SHAPE_KEYS, "headers") if of_model else _SHAPE_KEYS)
     shape: dict[str, Any] = {}
     for key, choices in (("max_tokens_field", _MAX_TOKENS_FIELDS), ("system_role", _SYSTEM_ROLES)):
         if key in fields:
             shape[key] = fields.choice(key, choices)
+    if "headers" in fields:
+        shape["headers"] = _read_headers(fields)
+    if "structured_output" in fields:
+        shape["structured_output"] = fields.flag("structured_output")
     if "extra_body" in fields:
         extra = Fields(fields.place("extra_body"), fields.raw("extra_body"))
         for name in extra.keys:
@@ -112,7 +123,7 @@ def _read_shape(place: str, value: Any) -> Shape:
 
 
 def _check_extra(extra: Fields, name: str) -> None:
-    if name in _OWN_FIELDS:
+    if name in _OWN_FIELDS and (name, extra.raw(name)) != ("n", 1):
         raise extra.fail(name, "must not be set here, because Headrace sets it")
     try:
         orjson.dumps(extra.raw(name), option=orjson.OPT_PASSTHROUGH_DATETIME)

@@ -32,7 +32,7 @@ def read_rule(place: str, value: object) -> Rule:
         codes=frozenset(word.lower() for word in fields.words("code")),
         types=frozenset(word.lower() for word in fields.words("type")),
         message=_read_pattern(fields),
-        error_object=_read_flag(fields, "error_object"),
+        error_object=fields.flag("error_object") if "error_object" in fields else None,
     )
 
 
@@ -63,10 +63,3 @@ def _read_pattern(fields: Fields) -> re.Pattern[str] | None:
         return re.compile("|".join(f"(?:{word})" for word in words), re.IGNORECASE) if words else None
     except re.error as error:
         raise fields.fail("message", f"must be regular expressions: {error}") from None
-
-
-def _read_flag(fields: Fields, key: str) -> bool | None:
-    value = fields.raw(key)
-    if key in fields and not isinstance(value, bool):
-        raise fields.fail(key, "must be true or false")
-    return value if isinstance(value, bool) else None

@@ -9,7 +9,7 @@ import redis
 from services.worker.calls.tenant_slots.pools import Granted, SlotRequest
 from services.worker.calls.tenant_slots.redis_pools import _ASK
 from services.worker.calls.tenant_slots.shared_pools import SharedPools
-from services.worker.calls.tenant_slots.slots import SlotHolder, TenantPool, TenantSlots
+from services.worker.calls.tenant_slots.slots import SlotHolder, SlotPool, TenantSlots
 
 LIMIT, WORKERS, SECONDS, WARM_SECONDS = 40, 10, 240.0, 10.0
 
@@ -99,7 +99,7 @@ class SimulatedWorker:
         name = f"worker-{next(fleet.numbers)}"
         self.slots = TenantSlots(
             shared,
-            TenantPool("t", "t", LIMIT),
+            SlotPool("t", LIMIT),
             SlotHolder(name, size),
             demand=lambda: len(self.items),
             changed=lambda: None,

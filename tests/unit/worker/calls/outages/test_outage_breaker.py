@@ -9,8 +9,8 @@ from structlog.testing import capture_logs
 
 from headrace.kinds import ItemFailedError, RetryableError
 from services.worker.calls.outages import MemoryOutages, OutageBreaker, SparedError, spared
-from services.worker.calls.outages.outage import PROBE_SECONDS, probe_delay
-from services.worker.calls.provider.faults import connection_fault, timeout_fault
+from services.worker.calls.outages.outage import MAX_WORDS_CHARACTERS, PROBE_SECONDS, probe_delay
+from services.worker.calls.provider.faults import ProviderDownError, connection_fault, timeout_fault
 
 KEY = "host:80/m"
 DOWN = connection_fault()
@@ -246,6 +246,21 @@ async def test_an_outage_is_lasting_after_its_time(weather):
     assert weather.breaker.lasting_outage(KEY) is None
     weather.clock.now += 1.0
     assert weather.breaker.lasting_outage(KEY).reason == DOWN.reason
+
+
+async def test_an_outage_has_the_last_words_of_the_provider_on_one_line_and_cut(weather):
+    error = ProviderDownError("PROVIDER_ERROR", "the provider failed (HTTP 503)")
+    error.detail = "type server_error: loading\nmodel"
+    await weather.calls(error, 1, 2, 3, 1, 2)
+    words = "the provider failed (HTTP 503): type server_error: loading model"
+    assert weather.breaker.outage(KEY).message == words
+    weather.clock.now += 1.0
+    error.detail = "x" * 500
+    await weather.call(1, error)
+    assert len(weather.breaker.outage(KEY).message) == MAX_WORDS_CHARACTERS
+    weather.clock.now += 2.0
+    await weather.call(1)
+    assert weather.breaker.outage(KEY) is None
 
 
 async def test_beginning_and_end_are_logged_once_and_shown_as_a_metric(weather):

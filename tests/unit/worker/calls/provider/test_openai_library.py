@@ -1,6 +1,7 @@
 """The openai library is the reference: it sends the same requests and sees the same faults."""
 
 import asyncio
+import dataclasses
 import json
 import socket
 import ssl
@@ -10,12 +11,29 @@ import pytest
 from aiohttp import web
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import ItemFailedError, Message, RetryableError
+from headrace.kinds import (
+    ItemFailedError,
+    Message,
+    RequestOptions,
+    RetryableError,
+    builtin_kinds,
+    validate_params,
+)
 from services.worker.calls.provider import CompletionRequest, OpenAiProvider
+from services.worker.calls.provider.profiles import read_profiles
 from tests.unit.worker.calls.provider.broken_servers import closing_at_once, response, sending, serving
 
 ANSWER = {"choices": [{"message": {"content": "Sales"}, "finish_reason": "stop"}]}
-MATTERING = ("authorization", "content-type", "accept", "openai-organization", "openai-project", "api-key")
+MATTERING = (
+    "authorization",
+    "content-type",
+    "accept",
+    "openai-organization",
+    "openai-project",
+    "openai-beta",
+    "api-key",
+    "x-team",
+)
 TIMEOUT_SECONDS = 0.4
 NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)  # without certificates, which would be read for every case
 
@@ -45,8 +63,12 @@ async def recorder():
     await runner.cleanup()
 
 
-async def ask_library(base_url, key, request, timeout_seconds=5.0):
-    fields = {"temperature": request.temperature, "max_completion_tokens": request.max_output_tokens}
+async def ask_library(base_url, key, request, timeout_seconds=5.0, options=None):
+    fields = {
+        "temperature": request.temperature,
+        "max_completion_tokens": request.max_output_tokens,
+        **(options or {}),
+    }
     http_client = openai.DefaultAsyncHttpxClient(verify=NO_TLS, timeout=timeout_seconds)
     async with openai.AsyncOpenAI(
         api_key=key, base_url=base_url, max_retries=0, timeout=timeout_seconds, http_client=http_client
@@ -93,6 +115,77 @@ async def test_both_send_the_same_request(recorder, monkeypatch, request_, key, 
     await ask_ours(url + path, key, request_)
     library, ours = requests
     assert ours == library
+
+
+CLASSIFY = {"labels": ["Sales", "IT"], "template": "{x}"}
+SCHEMA = {
+    "type": "object",
+    "properties": {"label": {"type": "string", "enum": ["Sales", "IT"]}},
+    "required": ["label"],
+    "additionalProperties": False,
+}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"seed": 7},
+        {"top_p": 0.3, "frequency_penalty": 0.5, "presence_penalty": -0.5},
+        {"stop": "END"},
+        {"stop": ["END", "\n\u00e9"]},
+        {"reasoning_effort": "low", "service_tier": "flex"},
+        {"response_format": {"type": "json_object"}},
+        {"extra_body": {"top_k": 3, "nested": {"a": [None, True, 1.5, "\u00e9"]}}},
+        {"extra_headers": {"x-team": "search", "OpenAI-Beta": "a=b"}},
+        {"seed": 1, "extra_body": {"min_p": 0.1}, "extra_headers": {"x-team": ""}},
+    ],
+)
+async def test_both_send_the_same_options(recorder, options):
+    url, requests = recorder
+    text = json.dumps({"prompt": "{x}", **options})
+    params = validate_params(builtin_kinds()["llm.complete"], text)
+    await ask_library(url + "/v1", "sk-1", ASK, options=options)
+    await ask_ours(url + "/v1", "sk-1", dataclasses.replace(ASK, options=params.request_options))
+    library, ours = requests
+    assert ours == library
+    assert set(options.get("extra_body", {})) <= set(ours[3])
+
+
+async def test_both_send_the_same_structured_output(recorder):
+    url, requests = recorder
+    text = json.dumps({**CLASSIFY, "structured_output": True})
+    params = validate_params(builtin_kinds()["llm.classify"], text)
+    schema = {"name": "answer", "strict": True, "schema": SCHEMA}
+    response_format = {"type": "json_schema", "json_schema": schema}
+    await ask_library(url + "/v1", "sk-1", ASK, options={"response_format": response_format})
+    await ask_ours(url + "/v1", "sk-1", dataclasses.replace(ASK, options=params.request_options))
+    library, ours = requests
+    assert ours == library
+
+
+async def test_a_header_of_a_job_replaces_none_of_the_worker(recorder, monkeypatch):
+    url, requests = recorder
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "X-Team: ours")
+    options = RequestOptions(headers={"x-team": "theirs", "user-agent": "theirs", "OpenAI-Beta": "b"})
+    await ask_ours(url + "/v1", "sk-1", dataclasses.replace(ASK, options=options))
+    ((_, _, headers, _),) = requests
+    assert (headers["x-team"], headers["openai-beta"]) == ("ours", "b")
+
+
+async def test_the_headers_of_a_model_replace_those_of_the_profile_and_of_the_job(recorder, tmp_path):
+    url, requests = recorder
+    file = tmp_path / "profiles.yaml"
+    file.write_text(
+        "profiles: {p: {hosts: ['127.0.0.1'], headers: {x-team: all, api-key: k}, "
+        "models: {m: {headers: {X-Team: model}}}}}"
+    )
+    provider = OpenAiProvider(base_url=url + "/v1", api_key="sk-1", profiles=read_profiles(file))
+    options = RequestOptions(headers={"x-team": "job", "openai-beta": "b"})
+    for request in (ASK, dataclasses.replace(ASK, options=options), dataclasses.replace(ASK, model="other")):
+        await provider.complete(request, jobs_pb2.Usage())
+    await provider.close()
+    sent = [(headers["x-team"], headers["openai-beta"], headers["api-key"]) for _, _, headers, _ in requests]
+    assert sent == [("model", None, "k"), ("model", "b", "k"), ("all", None, "k")]
 
 
 async def test_both_send_the_credentials_of_a_url(recorder):

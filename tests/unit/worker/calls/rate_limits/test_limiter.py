@@ -231,6 +231,25 @@ def test_limits_that_are_none_are_refused(value):
         read_limits(value)
 
 
+@pytest.mark.parametrize(
+    ("value", "place"),
+    [
+        ('{"m": {"concurrency": 0}}', r"m\.concurrency: .* greater than or equal to 1"),
+        ('{"m": {"concurrency": "many"}}', r"m\.concurrency: .* valid integer"),
+        ('{"m": {"concurency": 4}}', r"m\.concurency: Extra inputs"),
+    ],
+)
+def test_a_limit_that_is_refused_is_named(value, place):
+    with pytest.raises(ValueError, match=f"{place}.*must be JSON such as .*concurrency") as raised:
+        read_limits(value)
+    assert "many" not in str(raised.value)
+
+
+def test_a_model_whose_calls_in_flight_alone_are_limited_has_no_limiter():
+    limits = RateLimits(read_limits('{"m": {"concurrency": 4}}'), SharedBuckets(None, lambda: 1))
+    assert limits.of("p", "m", lambda: 1) is None
+
+
 def test_tokens_are_estimated_by_length_and_by_earlier_answers():
     estimates = TokenEstimates()
     request = CompletionRequest("m", [Message("user", "x" * 400)])

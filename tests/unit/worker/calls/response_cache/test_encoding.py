@@ -31,6 +31,9 @@ def test_whatever_changes_the_response_changes_the_key():
         key_of("t", "p", replace(REQUEST, messages=REQUEST.messages[::-1]), 0),
         key_of("t", "p", replace(REQUEST, messages=REQUEST.messages[1:]), 0),
         key_of("t", "p", replace(REQUEST, messages=(Message("user", "secrethello"),)), 0),
+        key_of("t", "p", REQUEST, 0, '{"body":{"seed":1}}'),
+        key_of("t", "p", REQUEST, 0, '{"body":{"seed":2}}'),
+        key_of("t", "p", REQUEST, 1, '{"body":{"seed":1}}'),
     ]
     assert len(set(keys)) == len(keys)
 
@@ -41,6 +44,10 @@ def test_the_timeout_is_not_part_of_the_key_and_the_key_does_not_reveal_the_text
     assert key is not None
     assert len(key) == 64
     assert int(key, 16)
+
+
+def test_the_key_of_a_request_in_the_usual_form_is_that_of_earlier_versions():
+    assert key_of("t", "p", REQUEST, 0) == "d11f7fec8c666726a5955611b04e83d285fa15b1c9f47d54428a50f20b0224d7"
 
 
 def test_a_request_that_is_not_valid_unicode_has_no_key():

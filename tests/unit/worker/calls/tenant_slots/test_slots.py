@@ -9,7 +9,7 @@ from services.worker.calls.breaker import Breaker
 from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
 from services.worker.calls.tenant_slots.pools import EXPIRY_SECONDS, Granted
 from services.worker.calls.tenant_slots.shared_pools import SharedPools
-from services.worker.calls.tenant_slots.slots import SlotHolder, TenantPool, TenantSlots
+from services.worker.calls.tenant_slots.slots import SlotHolder, SlotPool, TenantSlots
 
 
 class GivenPools:
@@ -38,7 +38,7 @@ class Bench:
         self.breaker = Breaker(lambda: 4, lambda: self.now)
         self.slots = TenantSlots(
             SharedPools(self.pools, self.breaker, lambda: 4),
-            TenantPool("k", "t", limit=20),
+            SlotPool("k", limit=20),
             SlotHolder("h", limit=10),
             demand=lambda: self.demand,
             changed=self._note_change,

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 from deploy.local.stand_in import Fault, StandIn
 from headrace.kinds import Completion, Kind, Message, RetryableError, builtin_kinds
 from services.stubs.results.v1 import results_pb2
-from services.worker.calls import concurrency_limit
 from services.worker.calls.admission import CallAdmission
+from services.worker.calls.concurrency import limit as concurrency_limit
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.calls.provider import CompletionRequest, OpenAiProvider
 from services.worker.items.attempts.attempt_responses import AttemptResponses, ItemResponses

@@ -82,7 +82,8 @@ def make_worker(provider, exchanges):
 
     def make(*kinds, call_limit=100):
         number, exchange = next(free)
-        cache = ResponseCache(exchange, SingleFlight(exchange, f"worker-{number}"), provider.name, 24 * HOUR)
+        single_flight = SingleFlight(exchange, f"worker-{number}")
+        cache = ResponseCache(exchange, single_flight, provider.name, 24 * HOUR, provider.form_of)
         by_name = builtin_kinds() | {kind.name: kind for kind in kinds}
         admission = CallAdmission(provider, MemoryCooldowns(lambda: 0.0), call_limit)
         return ItemRunner(by_name, admission, "m", lambda: 1.0, response_cache=cache)
@@ -124,6 +125,28 @@ async def test_an_item_of_another_job_uses_the_responses_and_counts_nothing(make
     assert second.output == first.output
     assert second.usage == jobs_pb2.Usage()
     assert stand_in.counts.prompts == {"Summarise: fine": 1, "Mood of: fine": 1}
+
+
+@pytest.mark.parametrize(
+    ("options", "call_count"),
+    [
+        ({"service_tier": "flex"}, 1),
+        ({"seed": 7}, 2),
+        ({"response_format": {"type": "json_object"}}, 2),
+        ({"extra_body": {"top_k": 5}}, 2),
+        ({"extra_headers": {"x-variant": "b"}}, 2),
+        ({"system_role": "developer"}, 2),
+    ],
+)
+async def test_a_response_is_used_for_the_same_options_whatever_the_tier(
+    make_worker, stand_in, options, call_count
+):
+    params = {"prompt": "Mood of: {text}"}
+    worker = make_worker()
+    await worker.run(job(params=params), item())
+    for index in range(2):
+        await worker.run(job(params={**params, **options}, job_id="job-2"), item(index))
+    assert stand_in.counts.prompts == {"Mood of: fine": call_count}
 
 
 async def test_without_the_option_every_item_makes_its_calls_and_the_store_is_not_asked(

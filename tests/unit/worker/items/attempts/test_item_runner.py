@@ -4,15 +4,17 @@ import asyncio
 import json
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 from pydantic import BaseModel
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, JobFailedError, Kind, RetryableError, builtin_kinds
+from services.shared.prices import Price, Prices
 from services.stubs.results.v1 import results_pb2
-from services.worker.calls import concurrency_limit
 from services.worker.calls.admission import CallAdmission
+from services.worker.calls.concurrency import limit as concurrency_limit
 from services.worker.calls.cooldowns import MemoryCooldowns
 from services.worker.items.attempts.item_runner import ItemRunner
 
@@ -328,3 +330,19 @@ async def test_params_that_break_their_kind_fail_its_items_and_delay_no_other_jo
     runner = runner_of([Kind(name="theirs", description="", params_model=Breaking, run=run)])
     assert runner.wait_seconds(spec()) == 0.0
     assert (await runner.run(spec(), item())).error.reason == "HANDLER_ERROR"
+
+
+@pytest.mark.parametrize(
+    ("asked", "served", "cost"), [("flex", "flex", 5), ("flex", "", 5), ("flex", "default", 10)]
+)
+async def test_an_item_costs_the_service_tier_that_served_its_calls(asked, served, cost):
+    class TieredProvider(ScriptedProvider):
+        async def complete(self, request, usage):
+            return replace(await super().complete(request, usage), service_tier=served)
+
+    prices = Prices({"m": Price(1_000_000, 1_000_000, 0, {"flex": Price(500_000, 500_000, 0)})})
+    admission = CallAdmission(TieredProvider("yes"), MemoryCooldowns(lambda: 0.0), 100)
+    runner = ItemRunner(builtin_kinds(), admission, "m", prices=prices)
+    params = json.dumps({"prompt": "{x}", "service_tier": asked})
+    outcome = await runner.run(spec("llm.complete", params), item())
+    assert outcome.usage.cost_micros == cost

@@ -9,7 +9,7 @@ from deploy.local.paths import REPOSITORY
 from services.worker.calls.provider import CompletionRequest
 from services.worker.calls.provider.error_body import ErrorBody
 from services.worker.calls.provider.profiles import read_profiles
-from services.worker.calls.provider.request_body import RequestEncoder
+from services.worker.calls.provider.requests import RequestEncoder
 
 
 @pytest.fixture
@@ -101,6 +101,19 @@ def test_statuses_are_numbers_ranges_and_hundreds(read, status):
         ("profiles: {p: {request: {system_role: robot}}}", "key request.system_role must be one of"),
         ("profiles: {p: {request: {max_tokens: 5}}}", "key request.max_tokens is unknown"),
         ("profiles: {p: {request: {extra_body: {model: x}}}}", "key request.extra_body.model must not be"),
+        ("profiles: {p: {request: {extra_body: {n: 2}}}}", "key request.extra_body.n must not be"),
+        (
+            "profiles: {p: {request: {extra_body: {stream_options: {}}}}}",
+            "extra_body.stream_options must not",
+        ),
+        ("profiles: {p: {models: {m: {headers: {authorization: x}}}}}", "headers must not set authorization"),
+        ("profiles: {p: {models: {m: {headers: {x: 1}}}}}", "headers.x must be text on one line"),
+        ("profiles: {p: {request: {headers: {x-a: b}}}}", "key request.headers is unknown"),
+        ("profiles: {p: {request: {structured_output: 1}}}", "key request.structured_output must be true or"),
+        (
+            "profiles: {p: {models: {m: {structured_output: yes please}}}}",
+            "structured_output must be true or",
+        ),
         (
             "profiles: {p: {request: {extra_body: {a: 2020-01-01}}}}",
             "key request.extra_body.a must be a JSON",

@@ -1,13 +1,15 @@
 """A request has the form that its provider wants."""
 
+import gc
 import json
+import weakref
 
 import pytest
 
-from headrace.kinds import Message
+from headrace.kinds import Message, RequestOptions
 from services.worker.calls.provider import CompletionRequest
 from services.worker.calls.provider.profiles import Profile, RequestShape, read_profiles
-from services.worker.calls.provider.request_body import RequestEncoder
+from services.worker.calls.provider.requests import RequestEncoder
 
 SYSTEM, USER, ANSWER = Message("system", "Be brief."), Message("user", "Hi"), Message("assistant", "Yes?")
 
@@ -101,6 +103,32 @@ def test_a_model_has_the_form_of_its_pattern():
 )
 def test_each_builtin_profile_limits_the_output_by_a_field_that_its_servers_obey(profile, name):
     assert read_profiles().by_name[profile].shape.max_tokens_field == name
+
+
+def test_options_of_a_job_that_is_forgotten_are_forgotten_with_it():
+    encoder = RequestEncoder(Profile(name="p", shape=RequestShape(structured_output=True)))
+    options = RequestOptions(answer_schema={"enum": ["x" * 1000]})
+    seen = weakref.ref(options)
+    request = CompletionRequest("m", (USER,), options=options)
+    assert b'"response_format"' in encoder.encode(request)
+    encoder.leave_out_schema(request)
+    assert b'"response_format"' not in encoder.encode(request)
+    del options, request
+    gc.collect()
+    assert seen() is None
+    equal = RequestOptions(answer_schema={"enum": ["x" * 1000]})
+    assert b'"response_format"' not in encoder.encode(CompletionRequest("m", (USER,), options=equal))
+
+
+def test_any_number_of_models_and_limits_can_be_asked_for():
+    encoder = RequestEncoder(Profile(name="p"))
+    options = RequestOptions(fields={"seed": 1})
+    for number in range(1, 1100):
+        for chosen in (None, options):
+            request = CompletionRequest(f"m{number}", (USER,), None, number, options=chosen)
+            body = json.loads(encoder.encode(request))
+            assert (body["model"], body["max_completion_tokens"]) == (f"m{number}", number)
+            assert ("seed" in body) == (chosen is not None)
 
 
 def test_gemma_at_google_gets_no_system_role():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from services.worker.calls.concurrency_limit import ConcurrencyLimit
+from services.worker.calls.concurrency import ConcurrencyLimit
 
 CEILING = 100
 
@@ -66,7 +66,7 @@ def test_two_rejections_never_cut():
 
 
 def test_calls_in_flight_together_cut_once_to_the_share_that_was_accepted(full_model):
-    assert full_model.run_round(rejected=60) == 50  # half of them decide: 50 of 100
+    assert full_model.run_round(rejected=60) == 40  # half of them decide, and the others count too
 
 
 def test_a_twentieth_of_rejections_cuts_nothing(full_model):

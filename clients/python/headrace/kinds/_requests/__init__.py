@@ -1,0 +1,1 @@
+"""Checks of the fields and headers that a job adds to its requests."""
