@@ -87,7 +87,7 @@ class RpcServer:
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     def _build(self) -> grpc.aio.Server:
-        server = GuardedServer(self._interceptors, self._options)  # type: ignore[abstract]  # the stub lies
+        server = cast(grpc.aio.Server, GuardedServer(self._interceptors, self._options))
         self._handlers.add_to(server)
         reflection.enable_server_reflection(
             [

@@ -67,14 +67,14 @@ def _readable(request: Any, method: str, streams_requests: bool) -> Any:
 
 class _ReadableRequests:
     def __init__(self, requests: AsyncIterable[Any], method: str) -> None:
-        self._requests = aiter(requests)
+        self._requests = requests
         self._method = method
 
     def __aiter__(self) -> "_ReadableRequests":
         return self
 
     async def __anext__(self) -> Any:
-        request = await anext(self._requests)
+        request = await anext(aiter(self._requests))  # grpc.aio returns the same iterator each time
         if request is _UNREADABLE:
             raise _unreadable_error(self._method)
         return request

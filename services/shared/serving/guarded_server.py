@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 import grpc
 from grpc._cython import cygrpc
+from grpc.aio._server import Server
 
 from headrace.errors import UnimplementedError
 from services.shared.rpc_handlers import Context
@@ -21,7 +22,7 @@ UNKNOWN_METHOD = f"/{_SERVICE}/{_METHOD}"
 Options = Sequence[tuple[str, int | str]]
 
 
-class GuardedServer(grpc.aio.Server):
+class GuardedServer(Server):
     """A server that answers calls of unknown methods without decoding their path.
 
     Args:
