@@ -17,6 +17,7 @@ from services.shared.serving.errors import ErrorInterceptor
 from services.shared.serving.guarded_server import GuardedServer
 from services.shared.serving.handlers import ServiceHandlers
 from services.shared.serving.port import Port
+from services.shared.serving.receiving import Receiving
 from services.shared.tracing import TraceInterceptor
 
 MB = 1024 * 1024
@@ -48,11 +49,13 @@ class RpcServer:
     ) -> None:
         self._listen = listen
         self._calls = DrainInterceptor(stopping)
+        self._receiving = Receiving()
+        self._supervision: asyncio.Task[None] | None = None
         # In this order, metrics see the statuses of errors, and the log line of a failed call has its trace.
         self._interceptors = [
             MetricsInterceptor(),
             TraceInterceptor(begins_traces=begins_traces),
-            ErrorInterceptor(),
+            ErrorInterceptor(self._receiving),
             self._calls,
         ]
         self._options = [
@@ -83,6 +86,7 @@ class RpcServer:
         """
         self._services = [service.full_name for service in services]
         await self._port.open()
+        self._supervision = asyncio.create_task(self._receiving.supervise(), name="receiving")
         for name in ("", *self._services):
             await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
@@ -129,3 +133,5 @@ class RpcServer:
         """Drains and closes all connections. Calls that arrive at that very moment end with CANCELLED."""
         await self.drain(grace_seconds)
         await asyncio.shield(self._port.close())
+        if self._supervision is not None:
+            self._supervision.cancel()

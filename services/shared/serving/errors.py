@@ -1,6 +1,6 @@
 """Turns exceptions of handlers, and requests that cannot be read, into rich statuses."""
 
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from typing import Any
 
 import grpc
@@ -9,6 +9,7 @@ from grpc_status import rpc_status
 from headrace.errors import HeadraceError, InternalError, InvalidArgumentError, to_status
 from services.shared.logging import fault_fields, get_logger
 from services.shared.rpc_handlers import Context, Continuation, Stream, Unary, wrap_handler
+from services.shared.serving.receiving import Receiving
 
 log = get_logger(__name__)
 
@@ -24,7 +25,13 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
     A HeadraceError keeps its code, reason and field violations. A request that is not a message of its type
     is answered INVALID_ARGUMENT. Any other exception is logged with its traceback and answered INTERNAL. Its
     text is left out of both, because it may repeat the content of an item.
+
+    Args:
+        receiving: Receives the requests.
     """
+
+    def __init__(self, receiving: Receiving) -> None:
+        self._receiving = receiving
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
@@ -34,12 +41,26 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        streams_requests = handler.request_streaming
+        requests = _Requests(self._receiving, method, handler.request_streaming)
         return wrap_handler(
-            handler._replace(request_deserializer=_mark_unreadable(handler.request_deserializer)),
-            lambda behaviour: _guard_unary(behaviour, method, streams_requests),
-            lambda behaviour: _guard_stream(behaviour, method, streams_requests),
+            _with_own_reading(handler),
+            lambda behaviour: _guard_unary(behaviour, requests),
+            lambda behaviour: _guard_stream(behaviour, requests),
         )
+
+
+def _with_own_reading(handler: Any) -> Any:
+    """Returns a handler that reads all its requests from the context, whatever its kind.
+
+    grpc.aio waits forever for the request of a unary call, and answers a call that ended without one with
+    nothing.
+    """
+    handler = handler._replace(request_deserializer=_mark_unreadable(handler.request_deserializer))
+    if handler.unary_unary:
+        return handler._replace(request_streaming=True, unary_unary=None, stream_unary=handler.unary_unary)
+    if handler.unary_stream:
+        return handler._replace(request_streaming=True, unary_stream=None, stream_stream=handler.unary_stream)
+    return handler
 
 
 def _mark_unreadable(deserialize: Deserializer | None) -> Deserializer | None:
@@ -56,58 +77,75 @@ def _mark_unreadable(deserialize: Deserializer | None) -> Deserializer | None:
     return read
 
 
-def _readable(request: Any, method: str, streams_requests: bool) -> Any:
-    """Returns a request, or a stream that raises at the first request that cannot be read."""
-    if streams_requests:
-        return _ReadableRequests(request, method)
-    if request is _UNREADABLE:
-        raise _unreadable_error(method)
-    return request
+class _Requests:
+    """The requests of one method.
 
+    Args:
+        receiving: Receives the requests.
+        method: Path of the method.
+        streamed: Whether a call has a stream of requests. Otherwise it has one.
+    """
 
-class _ReadableRequests:
-    def __init__(self, requests: AsyncIterable[Any], method: str) -> None:
-        self._requests = requests
-        self._method = method
+    def __init__(self, receiving: Receiving, method: str, streamed: bool) -> None:
+        self._receiving = receiving
+        self._name = method.rpartition("/")[2] + "Request"
+        self._streamed = streamed
+        self.method = method
 
-    def __aiter__(self) -> "_ReadableRequests":
-        return self
+    async def of(self, call: Any, context: Context) -> Any:
+        """Returns what the behaviour of the method receives: a request, or a stream of requests."""
+        if self._streamed:
+            return _RequestStream(call, self)
+        request = await self._receiving.read(context)
+        if request is grpc.aio.EOF:
+            raise InvalidArgumentError(f"the call has no request; send a {self._name}")
+        return self._check(request)
 
-    async def __anext__(self) -> Any:
-        request = await anext(aiter(self._requests))  # grpc.aio returns the same iterator each time
+    async def next(self, call: Any) -> Any:
+        """Returns the next request of a stream."""
+        return self._check(await self._receiving.next(aiter(call)))  # the same iterator each time
+
+    def _check(self, request: Any) -> Any:
         if request is _UNREADABLE:
-            raise _unreadable_error(self._method)
+            raise InvalidArgumentError(
+                f"the request is not a valid {self._name}: it is not protobuf, or a string in it is not UTF-8"
+            )
         return request
 
 
-def _unreadable_error(method: str) -> HeadraceError:
-    name = method.rpartition("/")[2]
-    return InvalidArgumentError(
-        f"the request is not a valid {name}Request: it is not protobuf, or a string in it is not UTF-8"
-    )
+class _RequestStream:
+    def __init__(self, call: Any, requests: _Requests) -> None:
+        self._call = call
+        self._requests = requests
+
+    def __aiter__(self) -> "_RequestStream":
+        return self
+
+    async def __anext__(self) -> Any:
+        return await self._requests.next(self._call)
 
 
-def _guard_unary(behaviour: Unary, method: str, streams_requests: bool) -> Unary:
-    async def guarded(request: Any, context: Context) -> Any:
+def _guard_unary(behaviour: Unary, requests: _Requests) -> Unary:
+    async def guarded(call: Any, context: Context) -> Any:
         try:
-            return await behaviour(_readable(request, method, streams_requests), context)
+            return await behaviour(await requests.of(call, context), context)
         except Exception as error:
-            await _end_with_status(error, context, method)
+            await _end_with_status(error, context, requests.method)
 
     return guarded
 
 
-def _guard_stream(behaviour: Stream, method: str, streams_requests: bool) -> Stream:
-    async def guarded(request: Any, context: Context) -> AsyncIterator[Any]:
+def _guard_stream(behaviour: Stream, requests: _Requests) -> Stream:
+    async def guarded(call: Any, context: Context) -> AsyncIterator[Any]:
         try:
-            responses = behaviour(_readable(request, method, streams_requests), context)
+            responses = behaviour(await requests.of(call, context), context)
             if isinstance(responses, Coroutine):  # it writes to the context directly, as Health.Watch does
                 await responses
                 return
             async for response in responses:
                 yield response
         except Exception as error:
-            await _end_with_status(error, context, method)
+            await _end_with_status(error, context, requests.method)
 
     return guarded
 
