@@ -16,6 +16,7 @@ from services.shared.rpc_metrics import MetricsInterceptor
 from services.shared.serving.errors import ErrorInterceptor
 from services.shared.serving.guarded_server import GuardedServer
 from services.shared.serving.handlers import ServiceHandlers
+from services.shared.serving.limits import limits_of_clients
 from services.shared.serving.port import Port
 from services.shared.serving.receiving import Receiving
 from services.shared.tracing import TraceInterceptor
@@ -61,9 +62,7 @@ class RpcServer:
         self._options = [
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.max_send_message_length", max_message_bytes),
-            # By default, gRPC drops new calls beyond a burst of 1,000. Callers see CANCELLED.
-            ("grpc.server.max_pending_requests", 20_000),
-            ("grpc.server.max_pending_requests_hard_limit", 60_000),
+            *limits_of_clients(),
             ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.so_reuseport", 0),

@@ -8,7 +8,7 @@ from grpc_status import rpc_status
 
 from headrace.errors import HeadraceError, InternalError, InvalidArgumentError, to_status
 from services.shared.logging import fault_fields, get_logger
-from services.shared.rpc_handlers import Context, Continuation, Stream, Unary, wrap_handler
+from services.shared.rpc_handlers import Context, Continuation, Stream, Unary
 from services.shared.serving.receiving import Receiving
 
 log = get_logger(__name__)
@@ -32,35 +32,34 @@ class ErrorInterceptor(grpc.aio.ServerInterceptor):
 
     def __init__(self, receiving: Receiving) -> None:
         self._receiving = receiving
+        self._requests: dict[str, _Requests] = {}  # by path of a method that the server has
 
     async def intercept_service(
         self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
     ) -> Any:
         """Returns the handler, wrapped."""
-        method = handler_call_details.method
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        requests = _Requests(self._receiving, method, handler.request_streaming)
-        return wrap_handler(
-            _with_own_reading(handler),
-            lambda behaviour: _guard_unary(behaviour, requests),
-            lambda behaviour: _guard_stream(behaviour, requests),
-        )
+        method = handler_call_details.method
+        requests = self._requests.get(method)
+        if requests is None:
+            requests = self._requests[method] = _Requests(self._receiving, method, handler)
+        return _guard_handler(handler, requests)
 
 
-def _with_own_reading(handler: Any) -> Any:
+def _guard_handler(handler: Any, requests: "_Requests") -> Any:
     """Returns a handler that reads all its requests from the context, whatever its kind.
 
-    grpc.aio waits forever for the request of a unary call, and answers a call that ended without one with
-    nothing.
+    grpc.aio waits forever for the request of a unary call, and never answers a call that ended without one.
     """
-    handler = handler._replace(request_deserializer=_mark_unreadable(handler.request_deserializer))
-    if handler.unary_unary:
-        return handler._replace(request_streaming=True, unary_unary=None, stream_unary=handler.unary_unary)
-    if handler.unary_stream:
-        return handler._replace(request_streaming=True, unary_stream=None, stream_stream=handler.unary_stream)
-    return handler
+    if handler.response_streaming:
+        stream = _guard_stream(handler.unary_stream or handler.stream_stream, requests)
+        return grpc.stream_stream_rpc_method_handler(
+            stream, requests.deserialize, handler.response_serializer
+        )
+    unary = _guard_unary(handler.unary_unary or handler.stream_unary, requests)
+    return grpc.stream_unary_rpc_method_handler(unary, requests.deserialize, handler.response_serializer)
 
 
 def _mark_unreadable(deserialize: Deserializer | None) -> Deserializer | None:
@@ -83,14 +82,15 @@ class _Requests:
     Args:
         receiving: Receives the requests.
         method: Path of the method.
-        streamed: Whether a call has a stream of requests. Otherwise it has one.
+        handler: Its handler.
     """
 
-    def __init__(self, receiving: Receiving, method: str, streamed: bool) -> None:
+    def __init__(self, receiving: Receiving, method: str, handler: Any) -> None:
         self._receiving = receiving
         self._name = method.rpartition("/")[2] + "Request"
-        self._streamed = streamed
+        self._streamed = bool(handler.request_streaming)
         self.method = method
+        self.deserialize = _mark_unreadable(handler.request_deserializer)
 
     async def of(self, call: Any, context: Context) -> Any:
         """Returns what the behaviour of the method receives: a request, or a stream of requests."""
