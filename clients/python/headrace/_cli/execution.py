@@ -10,7 +10,7 @@ from typing import NoReturn
 import typer
 
 from headrace._cli.options import CallOptions
-from headrace._cli.text import printable
+from headrace._cli.text import echo, printable
 from headrace.client import Client
 from headrace.errors import (
     CancelledError,
@@ -45,11 +45,11 @@ def errors_printed(options: CallOptions) -> Iterator[None]:
     try:
         yield
     except BadInputError as error:
-        typer.echo(f"error: {error}", err=True)
+        echo(f"error: {error}", err=True)
         raise typer.Exit(BAD_USE) from None
     except HeadraceError as error:
         for line in error_lines(error, options):
-            typer.echo(line, err=True)
+            echo(line, err=True)
         raise typer.Exit(exit_code(error)) from None
     except KeyboardInterrupt:
         raise typer.Exit(INTERRUPTED) from None

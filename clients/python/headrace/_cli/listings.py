@@ -5,7 +5,7 @@ import typer
 from headrace._cli.execution import DONE, execute
 from headrace._cli.json_lines import write_json
 from headrace._cli.options import CallOptions, JsonOption, TargetOption, TenantOption
-from headrace._cli.text import WORKER_HEADER, kind_row, worker_row
+from headrace._cli.text import WORKER_HEADER, echo, kind_row, worker_row
 from headrace.client import Client
 
 
@@ -21,7 +21,7 @@ def kinds(
 
     async def work(client: Client) -> int:
         for kind in await client.kinds():
-            write_json(kind) if options.json else typer.echo(kind_row(kind))
+            write_json(kind) if options.json else echo(kind_row(kind))
         return DONE
 
     execute(options, work)
@@ -40,9 +40,9 @@ def workers(
     async def work(client: Client) -> int:
         found = await client.workers()
         if found and not options.json:
-            typer.echo(WORKER_HEADER)
+            echo(WORKER_HEADER)
         for worker in found:
-            write_json(worker) if options.json else typer.echo(worker_row(worker))
+            write_json(worker) if options.json else echo(worker_row(worker))
         return DONE
 
     execute(options, work)
