@@ -65,6 +65,9 @@ class RawConnection:
     def send(self, data: bytes) -> None:
         self._writer.write(data)
 
+    async def flush(self) -> None:
+        await self._writer.drain()
+
     def call(self, path: bytes, body: bytes | None = b"", *more: tuple[bytes, bytes], ends=True) -> None:
         """Begins a call.
 

@@ -16,17 +16,18 @@ NOT_PROTOBUF = b"\xff\xff\xff"
 CUT_OFF = b"\x0a\x7f1"
 
 
-async def failure(service, kind, method, body):
+async def read(service, kind, method, body):
     call = getattr(service.channel, kind)(method)
+    if kind == "unary_unary":
+        await call(body, timeout=10)
+        return
+    async for _ in call(iter([body]) if kind == "stream_stream" else body, timeout=10):
+        pass
+
+
+async def failure(*call):
     with pytest.raises(grpc.aio.AioRpcError) as caught:
-        if kind == "stream_stream":
-            async for _ in call(iter([body]), timeout=10):
-                pass
-        elif kind == "unary_stream":
-            async for _ in call(body, timeout=10):
-                pass
-        else:
-            await call(body, timeout=10)
+        await read(*call)
     return from_rpc_error(caught.value)
 
 
@@ -45,7 +46,7 @@ async def test_a_request_that_is_not_a_message_is_an_invalid_argument(serve, kin
     service, _ = await serve()
     error = await failure(service, kind, method, body)
     assert (error.code, error.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "INVALID_FIELD")
-    assert "Exception" not in error.message and "Error" not in error.message
+    assert error.message.startswith("the request is not a valid ")
 
 
 @pytest.mark.parametrize("method", [b"CancelJob", b"StreamProgress"])
@@ -65,6 +66,6 @@ async def test_a_second_request_of_a_unary_call_is_ignored(serve):
 
 
 async def test_a_valid_request_arrives_as_it_was_sent(serve):
-    service, stub = await serve()
+    _, stub = await serve()
     request = worker_pb2.CancelJobRequest(job_id="é" * 1000)
     assert isinstance(await stub.CancelJob(request, timeout=10), Message)

@@ -108,7 +108,7 @@ async def test_a_port_that_does_not_answer_is_opened_again(
     monkeypatch.setattr(serving_port, "greeting_of", scripted)
     monkeypatch.setattr(serving_port, "PROBE_SECONDS", 0.01)
     before = losses(sample, cause)
-    service, stub = await serve()
+    _, stub = await serve()
     await until(lambda: losses(sample, cause) > before)
     answers.clear()
     await cancel_job(stub)
