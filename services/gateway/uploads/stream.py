@@ -16,7 +16,7 @@ from services.stubs.results.v1 import results_pb2
 
 # Waits before a call without a response from the store is repeated, in seconds.
 RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8)
-# Time for a client to read a response, in seconds. The connection takes many before it has to.
+# Time for a client to read a response, in seconds. The connection holds many unread ones before this counts.
 UNREAD_SECONDS = 30.0
 
 

@@ -26,8 +26,7 @@ CHECK_SECONDS = 0.1
 PROBE_SECONDS = 1.0
 # Silent connections in a row after which the port counts as lost.
 MAX_SILENT_PROBES = 5
-# Time that calls on a server without a port may go on, in seconds. Nobody can reach it any more, and clients
-# of a longer stream resume it.
+# Time for the calls on a server without a port to end, in seconds. Clients resume longer streams.
 RETIRED_SECONDS = 3600.0
 MAX_RETIRED = 8
 _REBIND_SECONDS = 0.01
@@ -116,7 +115,7 @@ class Port:
         return "silent"
 
     def _retire(self, server: grpc.aio.Server) -> None:
-        """Lets the calls of a server without a port end on their own. Only its last few calls matter."""
+        """Leaves the calls of a server without a port time to end. Keeps the last eight such servers."""
         while len(self._retired) >= MAX_RETIRED:
             oldest = next(iter(self._retired))
             self._end_now(oldest, self._retired.pop(oldest))
@@ -140,7 +139,7 @@ class Port:
             pause = min(2 * pause, _MAX_REBIND_SECONDS)
 
     def _is_free(self) -> bool:
-        """Whether the port can be bound. gRPC's own failed attempts would leave parts of servers behind."""
+        """Returns whether the port can be bound. gRPC's own failed attempts would leave parts of servers behind."""
         try:
             found = socket.getaddrinfo(
                 self._host.strip("[]"), self.number, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE

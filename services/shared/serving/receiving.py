@@ -114,13 +114,13 @@ class Receiving:
             del waiting[task]
 
     async def supervise(self) -> None:
-        """Gives up requests until it is cancelled."""
+        """Ends calls that wait too long, until it is cancelled."""
         while True:
             await asyncio.sleep(CHECK_SECONDS)
             self.check(monotonic())
 
     def check(self, now: float) -> None:
-        """Gives up the requests that are late, and all that still arrive if memory is short.
+        """Ends calls whose request is late, and all that still receive one if memory is short.
 
         Args:
             now: Monotonic clock, in seconds.
