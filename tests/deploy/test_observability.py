@@ -15,6 +15,7 @@ MODULES = (
     "services.shared.queue.publisher",
     "services.shared.queue.unreadable",
     "services.shared.rpc_metrics",
+    "services.shared.rpc_server",
     "services.worker.metrics",
 )
 RULES = yaml.safe_load((REPOSITORY / "deploy/observability/alerts.yaml").read_text())["groups"][0]["rules"]

@@ -139,7 +139,7 @@ class Port:
             pause = min(2 * pause, _MAX_REBIND_SECONDS)
 
     def _is_free(self) -> bool:
-        """Returns whether the port can be bound. gRPC's own failed attempts would leave parts of servers behind."""
+        """Returns whether the port can be bound. A failed attempt of gRPC's own leaves parts of a server."""
         try:
             found = socket.getaddrinfo(
                 self._host.strip("[]"), self.number, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
