@@ -12,7 +12,12 @@ from deploy.local.paths import REPOSITORY
 from headrace import __version__
 
 PYTHON_IMAGE = "python:3.13-slim"
-SERVER_IMAGES = {"postgres": "postgres:17", "rabbitmq": "rabbitmq:4", "redis": "redis:8"}
+SERVER_IMAGES = {
+    "postgres": "postgres:17",
+    "rabbitmq": "rabbitmq:4",
+    "redis": "redis:8",
+    "prometheus": "prom/prometheus:v3.5.0",
+}
 _FOLDER = Path(__file__).parent
 _DEBIAN = "headrace-stand-in/debian:trixie"
 _CERTIFICATES = Path("/usr/local/share/ca-certificates")

@@ -16,6 +16,11 @@ def redis_program() -> str | None:
     return _find("redis-server")
 
 
+def prometheus_program() -> str | None:
+    """Returns the path of prometheus, which only tests run, or None if it is not installed."""
+    return _find("prometheus")
+
+
 def rabbitmq_program() -> str | None:
     """Returns the script that runs RabbitMQ as the current user, or None if it is not installed.
 
@@ -40,6 +45,7 @@ def missing_packages() -> list[str]:
         "rabbitmq-server": rabbitmq_program(),
         "redis-server": redis_program(),
         "postgresql": postgres_folder(),
+        "prometheus": prometheus_program(),
         "nodejs": _find("node"),
         "npm": _find("npm"),
         "make": _find("make"),

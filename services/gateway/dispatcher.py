@@ -10,7 +10,7 @@ from headrace.jobs.v1 import jobs_pb2
 from services.gateway.effects import EffectRunner
 from services.gateway.metrics import LIVE_WORKERS, SWEEPS_FAILED
 from services.gateway.port_probe import port_is_closed
-from services.gateway.store import StoreClient
+from services.gateway.store import StoreClient, cause_of
 from services.gateway.watching.progress_streams import ProgressStreams
 from services.shared.degradation import Degradation
 from services.shared.logging import get_logger
@@ -69,7 +69,7 @@ class Dispatcher:
             self._probe(response.silent_workers)
         except HeadraceError as error:
             SWEEPS_FAILED.inc()
-            self._degradation.note_failure(reason=error.reason)
+            self._degradation.note_failure(reason=error.reason, cause=cause_of(error))
         except Exception:  # the next sweep must happen, whatever this one ran into
             SWEEPS_FAILED.inc()
             log.exception("sweep_failed")

@@ -1,6 +1,8 @@
 """Client of the results service, with deadlines and HeadraceErrors."""
 
+import asyncio
 from collections.abc import Sequence
+from time import monotonic
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
@@ -19,6 +21,10 @@ CREATE_SECONDS = 30.0
 # For a call that reads or writes a row for each item of a job.
 WHOLE_JOB_SECONDS = 60.0
 JOBS_PER_READ = 10_000
+# For the first attempt of a read. A replica that has silently died does not answer.
+FIRST_READ_SECONDS = 4.0
+# Waits before a read is repeated. gRPC soon no longer chooses a replica that is gone.
+_REPEAT_WAITS = (0.01, 0.05, 0.2)
 
 _NO_RESPONSE = frozenset(
     {
@@ -37,7 +43,8 @@ class StoreClient:
     """Calls the results service.
 
     Every method raises the HeadraceError that the store returned, or UnavailableError (STORE_UNAVAILABLE) if
-    it did not respond. The caller carries out the effects in a response.
+    it did not respond. Reads are repeated at another replica of the results service if one is gone. The
+    caller carries out the effects in a response.
 
     Args:
         channel: Channel to the results service; the caller closes it.
@@ -67,7 +74,7 @@ class StoreClient:
             NotFoundError: The tenant has no such job.
         """
         request = results_pb2.GetJobsRequest(jobs=[results_pb2.KnownJob(job_id=job_id)], tenant=tenant)
-        response = await _call(self._stub.GetJobs, request)
+        response = await _read(self._stub.GetJobs, request)
         if not response.jobs:
             raise job_not_found(job_id)
         return response.jobs[0]
@@ -77,16 +84,16 @@ class StoreClient:
         jobs: list[jobs_pb2.Job] = []
         for start in range(0, len(known), JOBS_PER_READ):
             request = results_pb2.GetJobsRequest(jobs=known[start : start + JOBS_PER_READ])
-            jobs.extend((await _call(self._stub.GetJobs, request)).jobs)
+            jobs.extend((await _read(self._stub.GetJobs, request)).jobs)
         return jobs
 
     async def list_jobs(self, request: results_pb2.ListJobsRequest) -> results_pb2.ListJobsResponse:
         """Returns a page of a tenant's jobs, newest first."""
-        return await _call(self._stub.ListJobs, request)
+        return await _read(self._stub.ListJobs, request)
 
     async def list_results(self, request: results_pb2.ListResultsRequest) -> results_pb2.ListResultsResponse:
         """Returns a page of a job's results by item_index."""
-        return await _call(self._stub.ListResults, request)
+        return await _read(self._stub.ListResults, request)
 
     async def list_recorded_results(
         self, request: results_pb2.ListRecordedResultsRequest
@@ -96,7 +103,7 @@ class StoreClient:
         Raises:
             NotFoundError: The tenant has no such job.
         """
-        return await _call(self._stub.ListRecordedResults, request)
+        return await _read(self._stub.ListRecordedResults, request)
 
     async def cancel_job(self, job_id: str, tenant: str) -> results_pb2.CancelJobResponse:
         """Cancels a job."""
@@ -126,11 +133,13 @@ class StoreClient:
             NotFoundError: The tenant has no such job.
         """
         request = results_pb2.ListFailureReasonsRequest(job_id=job_id, tenant=tenant)
-        return (await _call(self._stub.ListFailureReasons, request, WHOLE_JOB_SECONDS)).groups
+        return (
+            await _read(self._stub.ListFailureReasons, request, WHOLE_JOB_SECONDS, WHOLE_JOB_SECONDS)
+        ).groups
 
     async def list_workers(self) -> results_pb2.ListWorkersResponse:
         """Returns the recent workers, live ones first."""
-        return await _call(self._stub.ListWorkers, results_pb2.ListWorkersRequest())
+        return await _read(self._stub.ListWorkers, results_pb2.ListWorkersRequest())
 
     async def sweep(self) -> results_pb2.SweepResponse:
         """Makes the store carry out the transitions that are due."""
@@ -152,7 +161,48 @@ async def _call(
     try:
         return await method(request, timeout=timeout_seconds)
     except grpc.aio.AioRpcError as error:
-        raise _to_headrace_error(error) from None  # the text of the RPC error may contain addresses
+        raise _to_headrace_error(error) from error
+
+
+async def _read(
+    method: grpc.aio.UnaryUnaryMultiCallable[Request, Response],
+    request: Request,
+    timeout_seconds: float = CALL_SECONDS,
+    first_seconds: float | None = None,
+) -> Response:
+    """Makes a call that changes nothing, and repeats it if a replica did not answer.
+
+    Args:
+        method: Method of the results service.
+        request: Request to send.
+        timeout_seconds: Time limit of all attempts after the first.
+        first_seconds: Time limit of the first attempt. Default: FIRST_READ_SECONDS.
+    """
+    seconds = FIRST_READ_SECONDS if first_seconds is None else first_seconds
+    deadline = monotonic() + seconds + timeout_seconds
+    for wait in _REPEAT_WAITS:
+        try:
+            return await method(request, timeout=seconds)
+        except grpc.aio.AioRpcError as error:
+            if not _is_unanswered(error):
+                raise _to_headrace_error(error) from error
+        await asyncio.sleep(wait)
+        seconds = min(timeout_seconds, deadline - monotonic())
+    return await _call(method, request, max(seconds, 0.001))
+
+
+def _is_unanswered(error: grpc.aio.AioRpcError) -> bool:
+    """Returns whether another replica may answer: this one is gone, is stopping or stays silent."""
+    if error.code() not in _NO_RESPONSE:
+        return False
+    answer = from_rpc_error(error)
+    return not answer.answered or answer.reason == ErrorReason.SERVER_STOPPING
+
+
+def cause_of(error: HeadraceError) -> str:
+    """Returns the text of gRPC behind a StoreClient's error, for logs. Callers must not see its addresses."""
+    cause = error.__cause__
+    return f"{cause.code().name}: {cause.details()}" if isinstance(cause, grpc.aio.AioRpcError) else ""
 
 
 def _to_headrace_error(error: grpc.aio.AioRpcError) -> HeadraceError:

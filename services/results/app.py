@@ -3,6 +3,7 @@
 from services.results.database.clock import Clock
 from services.results.database.database import Database
 from services.results.database.migrations import check_schema
+from services.results.pages.backlog import Backlog
 from services.results.purging.purger import Purger
 from services.results.servicer import ResultsServicer
 from services.results.settings import ResultsSettings
@@ -26,6 +27,7 @@ class ResultsApp:
         self._server = RpcServer(settings.listen, INTERNAL_MESSAGE_BYTES)
         self._database = Database(settings.database_url, clock)
         self._purger = Purger(self._database, settings.retention_hours)
+        self._backlog = Backlog(self._database)
 
     @property
     def target(self) -> str:
@@ -45,11 +47,14 @@ class ResultsApp:
         results_pb2_grpc.add_ResultsServiceServicer_to_server(servicer, self._server.server)
         await self._server.start([results_pb2.DESCRIPTOR.services_by_name["ResultsService"]])
         self._purger.start()
+        if self._settings.metrics_listen is not None:
+            self._backlog.start()
         log.info("results_started", target=self.target, sqlite=self._database.sqlite)
 
     async def drain(self) -> None:
         """Waits up to drain_seconds for running calls to end, then closes the database."""
         await self._purger.stop()
+        await self._backlog.stop()
         await self._server.drain(self._settings.drain_seconds)
         await self._database.close()
         log.info("results_stopped")

@@ -1,14 +1,30 @@
-"""Metrics of the results service. Each event is counted once, after the commit of its transaction."""
+"""Metrics of the results service. Each event is counted once, after the commit of its transaction.
+
+Gauges describe the whole system: every replica reads the same numbers from the database.
+"""
 
 from typing import Literal
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 from services.shared.metrics import CALL_BUCKETS, WAIT_BUCKETS
 
 LossCause = Literal["dead", "replaced", "child_died", "unlisted"]
 
+# From a job of one item to an import of a night, in seconds.
+JOB_BUCKETS = (0.05, 0.25, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0, 14_400.0, 43_200.0, 86_400.0)
+
 JOBS_ENDED = Counter("headrace_jobs_ended_total", "Jobs that became terminal.", ["state"])
+JOB_SECONDS = Histogram(
+    "headrace_job_seconds",
+    "Time from the submit of a job to its end.",
+    ["job_class", "state"],
+    buckets=JOB_BUCKETS,
+)
+JOBS = Gauge("headrace_jobs", "Jobs that are not terminal, by state.", ["state"])
+ITEMS_WAITING = Gauge(
+    "headrace_items_waiting", "Items that a worker with free capacity could lease now.", ["job_class"]
+)
 JOBS_PURGED = Counter("headrace_jobs_purged_total", "Finished jobs that were purged after their retention.")
 ITEMS_RECORDED = Counter(
     "headrace_items_recorded_total", "Stored results of items, each counted once.", ["state"]

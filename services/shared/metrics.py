@@ -5,16 +5,23 @@ such as a job. Values chosen by clients go through a ``LabelCap``. Enum values h
 ``--json``.
 """
 
+import platform
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from time import perf_counter
 
 import prometheus_client
 
+from headrace import __version__
 from headrace.jobs.v1 import jobs_pb2
 
 # The creation time of each series would double the size of a scrape, and nobody reads it.
 prometheus_client.disable_created_metrics()  # type: ignore[no-untyped-call]
+
+BUILD_INFO = prometheus_client.Gauge(
+    "headrace_build_info", "Always 1; the labels name the version that runs.", ["version", "python"]
+)
+BUILD_INFO.labels(__version__, platform.python_version()).set(1)
 
 # For calls between services and to the database, in seconds.
 CALL_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)

@@ -4,7 +4,7 @@ from typing import Any
 
 import grpc
 
-from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES
+from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, KEEPALIVE_OPTIONS
 from services.shared.tracing import TRACEPARENT, current_traceparent
 
 
@@ -31,6 +31,8 @@ class TracePropagation(grpc.aio.UnaryUnaryClientInterceptor):
 def open_channel(target: str) -> grpc.aio.Channel:
     """Returns a channel to a service. It connects on its own, and reconnects after every break.
 
+    It never goes through a proxy of the environment.
+
     Args:
         target: ``host:port``, or any gRPC name such as ``dns:///results:50052``.
     """
@@ -40,9 +42,9 @@ def open_channel(target: str) -> grpc.aio.Channel:
         options=[
             ("grpc.max_receive_message_length", INTERNAL_MESSAGE_BYTES),
             ("grpc.max_send_message_length", INTERNAL_MESSAGE_BYTES),
-            ("grpc.keepalive_time_ms", 30_000),
-            ("grpc.keepalive_timeout_ms", 10_000),
-            ("grpc.keepalive_permit_without_calls", 1),
+            *KEEPALIVE_OPTIONS,
+            # A proxy of the environment leads out of the network that the services share.
+            ("grpc.enable_http_proxy", 0),
             ("grpc.initial_reconnect_backoff_ms", 100),
             # Despite its name, the time limit for connecting. A busy machine needs more than a moment.
             ("grpc.min_reconnect_backoff_ms", 2_000),

@@ -25,6 +25,21 @@ MB = 1024 * 1024
 PUBLIC_MESSAGE_BYTES = 4 * MB
 INTERNAL_MESSAGE_BYTES = 16 * MB
 
+# A connection that has silently died is found after a ping and its timeout: 25 s. Both ends ping.
+PING_SECONDS = 15.0
+PING_TIMEOUT_SECONDS = 10.0
+# A client that pings more often is disconnected with "too_many_pings".
+MIN_PING_SECONDS = 10.0
+KEEPALIVE_OPTIONS = (
+    ("grpc.keepalive_time_ms", int(PING_SECONDS * 1000)),
+    ("grpc.keepalive_timeout_ms", int(PING_TIMEOUT_SECONDS * 1000)),
+    # Without it, gRPC waits 60 s for the answer to a ping, whatever the timeout of keepalive.
+    ("grpc.http2.ping_timeout_ms", int(PING_TIMEOUT_SECONDS * 1000)),
+    ("grpc.keepalive_permit_without_calls", 1),
+    # By default, gRPC hardly pings a connection that carries no data: after two pings, once a minute.
+    ("grpc.http2.max_pings_without_data", 0),
+)
+
 
 class RpcServer:
     """A gRPC server with health and reflection.
@@ -63,8 +78,8 @@ class RpcServer:
             ("grpc.max_receive_message_length", max_message_bytes),
             ("grpc.max_send_message_length", max_message_bytes),
             *limits_of_clients(),
-            ("grpc.http2.min_ping_interval_without_data_ms", 10_000),
-            ("grpc.keepalive_permit_without_calls", 1),
+            *KEEPALIVE_OPTIONS,
+            ("grpc.http2.min_ping_interval_without_data_ms", int(MIN_PING_SECONDS * 1000)),
             ("grpc.so_reuseport", 0),
         ]
         self._handlers = ServiceHandlers()

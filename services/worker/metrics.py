@@ -15,6 +15,14 @@ PROVIDER_CALL_SECONDS = Histogram(
     ["model"],
     buckets=WAIT_BUCKETS,
 )
+TOKENS = Counter(
+    "headrace_tokens_total",
+    "Tokens of calls to the provider: input, output, cached (a part of the input).",
+    ["model", "type"],
+)
+COST_DOLLARS = Counter(
+    "headrace_cost_dollars_total", "Cost of calls to the provider, by the prices of the models.", ["model"]
+)
 CACHED_RESPONSES = Counter(
     "headrace_cached_responses_total",
     "Calls of jobs with cache_responses: found, shared with an equal call under way, called, or called while "

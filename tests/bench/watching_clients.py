@@ -48,7 +48,7 @@ async def poll(stub: gateway_pb2_grpc.GatewayServiceStub, job_id: str, number: f
 
 async def main(mode: str, target: str, job_id: str, count: int) -> None:
     """Runs the clients. Their starts are spread over a second."""
-    options = [("grpc.use_local_subchannel_pool", 1)]
+    options = [("grpc.use_local_subchannel_pool", 1), ("grpc.enable_http_proxy", 0)]
     channels = [grpc.aio.insecure_channel(target, options=options) for _ in range(_CHANNEL_COUNT)]
     stubs = [gateway_pb2_grpc.GatewayServiceStub(channel) for channel in channels]
     follow = {"watch": watch, "poll": poll}[mode]

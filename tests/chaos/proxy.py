@@ -57,6 +57,15 @@ class Link:
         self._there.set()
         self._back.set()
 
+    def silence(self) -> None:
+        """Cuts the connections that are open, for good. New ones work.
+
+        That is what a firewall does that has forgotten its connections, or a machine that lost its power.
+        """
+        self.cut()
+        self._there, self._back = asyncio.Event(), asyncio.Event()
+        self.heal()
+
     async def close(self) -> None:
         """Aborts all connections and stops listening."""
         await self.refuse()

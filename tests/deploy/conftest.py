@@ -22,6 +22,8 @@ from services.worker.settings import WorkerSettings
 
 KUSTOMIZE = REPOSITORY / "deploy/kustomize"
 OVERLAYS = {name: KUSTOMIZE / "overlays" / name for name in ("dev", "prod")}
+# The overlay prod with all components, whose kinds come from operators.
+MONITORED = REPOSITORY / "tests/deploy/monitored"
 SETTINGS: dict[str, type[ServiceSettings]] = {
     "services.results": ResultsSettings,
     "services.gateway": GatewaySettings,
@@ -80,7 +82,7 @@ def render(kubectl: str) -> Callable[[str], str]:
 
     def one(overlay: str) -> str:
         if overlay not in rendered:
-            argv = [kubectl, "kustomize", str(OVERLAYS[overlay])]
+            argv = [kubectl, "kustomize", str(OVERLAYS.get(overlay, MONITORED))]
             result = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=60)
             assert result.returncode == 0, result.stderr
             rendered[overlay] = result.stdout
@@ -102,9 +104,8 @@ class Manifests:
 
     def pods(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yields every pod template, with the name of its owner."""
-        for kind in ("Deployment", "Job"):
-            for name, item in self.of(kind).items():
-                yield name, item["spec"]["template"]
+        for name, item in self.of("Deployment").items():
+            yield name, item["spec"]["template"]
 
     def own_pods(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yields the pod templates with Headrace's image, with the names of their owners."""
@@ -112,9 +113,16 @@ class Manifests:
             if "command" in template["spec"]["containers"][0]:
                 yield name, template
 
+    def own_containers(self) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:
+        """Yields the pod spec and the container for each container of Headrace, init containers included."""
+        for _, template in self.own_pods():
+            spec = template["spec"]
+            for container in [*spec.get("initContainers", []), *spec["containers"]]:
+                yield spec, container
+
     def containers(self) -> list[Container]:
         """Returns Headrace's containers, with values of secrets or of their examples."""
-        return [self._container(name, template["spec"]) for name, template in self.own_pods()]
+        return [self._container(pod, container) for pod, container in self.own_containers()]
 
     def secrets(self) -> dict[str, dict[str, str]]:
         """Returns keys and values of the overlay's secrets, or of the example for the user."""
@@ -122,14 +130,13 @@ class Manifests:
             name: {key: base64.b64decode(value).decode() for key, value in item["data"].items()}
             for name, item in self.of("Secret").items()
         }
-        example = OVERLAYS[self.overlay] / "secret.env.example"
+        example = OVERLAYS.get(self.overlay, OVERLAYS["prod"]) / "secret.env.example"
         if not made and example.exists():
             lines = [line for line in example.read_text().splitlines() if line and not line.startswith("#")]
             made = {"headrace": dict(line.split("=", 1) for line in lines)}
         return made
 
-    def _container(self, name: str, pod: dict[str, Any]) -> Container:
-        container = pod["containers"][0]
+    def _container(self, pod: dict[str, Any], container: dict[str, Any]) -> Container:
         environment: dict[str, str] = {}
         for source in container.get("envFrom", []):
             environment |= self.of("ConfigMap")[source["configMapRef"]["name"]]["data"]
@@ -142,7 +149,7 @@ class Manifests:
             else:
                 environment[entry["name"]] = entry.get("value", "10.0.0.1").replace("$(POD_IP)", "10.0.0.1")
         grace = pod.get("terminationGracePeriodSeconds", 30)
-        return Container(name, settings_class_of(container["command"]), environment, grace)
+        return Container(container["name"], settings_class_of(container["command"]), environment, grace)
 
 
 @pytest.fixture(params=sorted(OVERLAYS))
@@ -153,6 +160,12 @@ def manifests(request: pytest.FixtureRequest, render: Callable[[str], str]) -> M
 @pytest.fixture
 def prod(render: Callable[[str], str]) -> Manifests:
     return Manifests("prod", render("prod"))
+
+
+@pytest.fixture
+def monitored(render: Callable[[str], str]) -> Manifests:
+    """The overlay prod with all components."""
+    return Manifests("monitored", render("monitored"))
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """The compose file of a whole system on one machine."""
 
+import yaml
+
 from deploy.local.paths import REPOSITORY
 
 OWN = {"migrate", "results", "gateway", "worker"}
@@ -19,9 +21,35 @@ def test_workers_can_be_scaled(compose):
     assert "HEADRACE_WORKER_ADVERTISE" not in worker["environment"], "each advertises its own name"
 
 
-def test_only_the_gateway_is_published_and_only_on_loopback(compose):
+def test_only_the_gateway_and_prometheus_are_published_and_only_on_loopback(compose):
     ports = {name: service["ports"] for name, service in compose["services"].items() if "ports" in service}
-    assert ports == {"gateway": ["127.0.0.1:50051:50051"]}
+    assert ports == {"gateway": ["127.0.0.1:50051:50051"], "prometheus": ["127.0.0.1:9090:9090"]}
+
+
+def test_prometheus_reads_files_that_exist_and_scrapes_each_service_at_its_metrics(
+    compose, compose_containers
+):
+    prometheus = compose["services"]["prometheus"]
+    mounts = dict(volume.split(":")[:2] for volume in prometheus["volumes"])
+    folder = REPOSITORY / "deploy"
+    files = {inside: folder / path for path, inside in mounts.items() if path.startswith(".")}
+    config = yaml.safe_load(files["/etc/prometheus/prometheus.yaml"].read_text())
+    for name in config["rule_files"]:
+        assert files[f"/etc/prometheus/{name}"].exists()
+    scraped = {}
+    for job in config["scrape_configs"]:
+        (discovery,) = job["dns_sd_configs"]
+        assert discovery["names"] == [job["job_name"]]
+        scraped[job["job_name"]] = str(discovery["port"])
+    assert scraped == {
+        name: container.environment["HEADRACE_METRICS_LISTEN"].rpartition(":")[2]
+        for name, container in compose_containers.items()
+        if name != "migrate"
+    }
+
+
+def test_the_migration_waits_for_the_database(compose):
+    assert compose["services"]["migrate"]["command"][-2:] == ["migrate", "--wait"]
 
 
 def test_only_results_and_the_migration_share_a_network_with_the_database(compose):

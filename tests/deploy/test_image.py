@@ -3,8 +3,9 @@
 import asyncio
 import json
 import re
+import shutil
+import socket
 import subprocess
-import sys
 import tomllib
 from collections.abc import AsyncIterator
 
@@ -38,10 +39,10 @@ def pins(path):
 
 
 def check_health(listen):
-    argv = [sys.executable, str(DOCKER / "health.py")]
-    return subprocess.run(
-        argv, env={"HEADRACE_LISTEN": listen}, capture_output=True, text=True, check=False, timeout=30
-    )
+    """Runs the check as the image does, but without any program on the PATH besides bash."""
+    argv = [shutil.which("bash"), str(DOCKER / "health")]
+    environment = {"PATH": "/nonexistent"} | ({"HEADRACE_LISTEN": listen} if listen else {})
+    return subprocess.run(argv, env=environment, capture_output=True, text=True, check=False, timeout=30)
 
 
 def test_the_base_image_can_be_chosen(instructions):
@@ -103,13 +104,20 @@ def test_the_build_context_contains_no_secrets_and_no_tests():
         "services",
         "deploy/docker/requirements.lock",
         "deploy/docker/build.lock",
-        "deploy/docker/health.py",
+        "deploy/docker/health",
     ]
 
 
-async def test_the_health_check_passes_if_the_service_is_serving(server):
-    result = await asyncio.to_thread(check_health, f"0.0.0.0:{server.port}")
-    assert result.returncode == 0, result.stderr
+@pytest.mark.parametrize("host", ["0.0.0.0", "127.0.0.1", "[::]"])
+async def test_the_health_check_passes_if_the_service_is_serving(server, host):
+    result = await asyncio.to_thread(check_health, f"{host}:{server.port}")
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+async def test_the_health_check_starts_no_python(instructions):
+    (check,) = [line for line in instructions if line.startswith("HEALTHCHECK")]
+    assert json.loads(check.partition(" CMD ")[2]) == ["bash", "/opt/headrace/health"]
+    assert "python" not in (DOCKER / "health").read_text()
 
 
 async def test_the_health_check_fails_while_the_service_drains(server):
@@ -120,8 +128,19 @@ async def test_the_health_check_fails_while_the_service_drains(server):
 
 def test_the_health_check_fails_if_nothing_listens():
     result = check_health("0.0.0.0:1")
-    assert result.returncode == 1
-    assert "UNAVAILABLE" in result.stderr
+    assert (result.returncode, result.stderr.strip()) == (1, "no connection to 127.0.0.1:1")
+
+
+def test_the_health_check_fails_if_a_process_listens_that_hangs():
+    with socket.create_server(("127.0.0.1", 0)) as hung:
+        result = check_health(f"127.0.0.1:{hung.getsockname()[1]}")
+    assert (result.returncode, result.stderr.strip()) == (1, "no response")
+
+
+def test_the_health_check_fails_if_the_service_has_no_address():
+    result = check_health("")
+    assert result.returncode != 0
+    assert "HEADRACE_LISTEN: is not set" in result.stderr
 
 
 def name(requirement):

@@ -1,8 +1,12 @@
 """The Kubernetes manifests are valid, and their references resolve."""
 
+import shutil
 import subprocess
 
 import pytest
+import yaml
+
+from deploy.local.paths import REPOSITORY
 
 # The oldest release with stable gRPC probes, and the newest with an available schema.
 RELEASES = ["1.27", "1.37"]
@@ -35,24 +39,7 @@ def test_every_selector_finds_the_pods_of_one_deployment(manifests, kind):
     for name, item in manifests.of(kind).items():
         spec = item["spec"]
         selector = spec.get("podSelector") or spec["selector"]
-        assert selected(selector.get("matchLabels", selector), templates) == {name.removesuffix("-headless")}
-
-
-def test_callers_that_a_network_policy_allows_are_pods_of_a_deployment(prod):
-    templates = dict(prod.pods())
-    for policy in prod.of("NetworkPolicy").values():
-        for rule in policy["spec"]["ingress"]:
-            if rule["ports"] == [{"port": "metrics"}]:
-                continue
-            callers = [selected(peer["podSelector"]["matchLabels"], templates) for peer in rule["from"]]
-            assert all(len(caller) == 1 for caller in callers)
-
-
-def test_network_policies_let_prometheus_reach_only_the_metrics(prod):
-    peer = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "monitoring"}}}
-    for policy in prod.of("NetworkPolicy").values():
-        open_to_it = [rule["ports"] for rule in policy["spec"]["ingress"] if peer in rule["from"]]
-        assert open_to_it == [[{"port": "metrics"}]]
+        assert selected(selector.get("matchLabels", selector), templates) == {name.partition("-")[0]}
 
 
 def test_annotations_for_prometheus_name_the_port_of_the_metrics(manifests):
@@ -135,22 +122,21 @@ def test_every_worker_advertises_the_address_of_its_own_pod(manifests):
 
 def test_keys_of_secrets_and_config_maps_that_pods_read_exist(manifests):
     secrets, config_maps = manifests.secrets(), manifests.of("ConfigMap")
-    for name, pod in manifests.own_pods():
-        container = pod["spec"]["containers"][0]
+    for _, container in manifests.own_containers():
         for source in container.get("envFrom", []):
-            assert source["configMapRef"]["name"] in config_maps, name
+            assert source["configMapRef"]["name"] in config_maps, container["name"]
         for entry in container.get("env", []):
             reference = entry.get("valueFrom", {}).get("secretKeyRef")
             if reference and not reference.get("optional"):
-                assert reference["key"] in secrets[reference["name"]], name
+                assert reference["key"] in secrets[reference["name"]], container["name"]
 
 
 def test_an_example_names_every_key_of_the_secret_that_the_user_creates(prod):
     assert not prod.of("Secret")
     read = {
         entry["valueFrom"]["secretKeyRef"]["key"]
-        for _, pod in prod.own_pods()
-        for entry in pod["spec"]["containers"][0].get("env", [])
+        for _, container in prod.own_containers()
+        for entry in container.get("env", [])
         if "secretKeyRef" in entry.get("valueFrom", {})
     }
     assert set(prod.secrets()["headrace"]) == read
@@ -158,9 +144,8 @@ def test_an_example_names_every_key_of_the_secret_that_the_user_creates(prod):
 
 def test_pods_run_without_root_a_writable_root_file_system_or_a_token(manifests):
     accounts = manifests.of("ServiceAccount")
-    for name, pod in manifests.own_pods():
-        spec, container = pod["spec"], pod["spec"]["containers"][0]
-        assert spec["automountServiceAccountToken"] is False, name
+    for spec, container in manifests.own_containers():
+        assert spec["automountServiceAccountToken"] is False, container["name"]
         assert accounts[spec["serviceAccountName"]]["automountServiceAccountToken"] is False
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
@@ -173,7 +158,7 @@ def test_pods_run_without_root_a_writable_root_file_system_or_a_token(manifests)
 
 def test_every_container_asks_for_resources_and_has_limits(manifests):
     for name, pod in manifests.pods():
-        for container in pod["spec"]["containers"]:
+        for container in [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]:
             assert set(container["resources"]["requests"]) == {"cpu", "memory"}, name
             assert set(container["resources"]["limits"]) == {"cpu", "memory"}, name
 
@@ -183,14 +168,74 @@ def test_production_loses_one_pod_of_a_service_at_a_time(prod):
     assert set(budgets) == SERVICES
     for name, budget in budgets.items():
         assert budget["spec"]["maxUnavailable"] == 1
-        assert prod.of("Deployment")[name]["spec"]["replicas"] >= 2
+        assert prod.of("HorizontalPodAutoscaler")[name]["spec"]["minReplicas"] >= 2
 
 
 def test_all_pods_of_an_overlay_run_one_version(manifests):
-    images = {pod["spec"]["containers"][0]["image"] for _, pod in manifests.own_pods()}
+    images = {container["image"] for _, container in manifests.own_containers()}
     assert len(images) == 1
-    assert {name for name, _ in manifests.own_pods()} == {*SERVICES, "migrate"}
+    assert {container["name"] for _, container in manifests.own_containers()} == {*SERVICES, "migrate"}
     assert not next(iter(images)).endswith(":latest")
+
+
+def test_the_migration_runs_before_results_and_only_there(manifests):
+    before = {
+        name: [container["name"] for container in pod["spec"].get("initContainers", [])]
+        for name, pod in manifests.own_pods()
+    }
+    assert before == {"results": ["migrate"], "gateway": [], "worker": []}
+    (migrate,) = manifests.of("Deployment")["results"]["spec"]["template"]["spec"]["initContainers"]
+    assert migrate["command"][-2:] == ["migrate", "--wait"], "a database that is away ends no container"
+
+
+@pytest.mark.parametrize("overlay", ["dev", "prod"])
+def test_the_next_version_changes_only_images_so_that_a_second_apply_is_accepted(
+    kubectl, render, tmp_path, overlay
+):
+    shutil.copytree(REPOSITORY / "deploy/kustomize", tmp_path / "kustomize")
+    path = tmp_path / "kustomize/overlays" / overlay / "kustomization.yaml"
+    content = yaml.safe_load(path.read_text())
+    newer = {"name": "headrace", "newName": "registry.example.com/headrace", "newTag": "9.9.9"}
+    path.write_text(yaml.safe_dump(content | {"images": [newer]}))
+    result = subprocess.run(
+        [kubectl, "kustomize", str(path.parent)], capture_output=True, text=True, check=True
+    )
+
+    def without_images(text):
+        objects = list(yaml.safe_load_all(text))
+        for item in objects:
+            pod = item.get("spec", {}).get("template", {}).get("spec", {})
+            for container in [*pod.get("initContainers", []), *pod.get("containers", [])]:
+                if "command" in container:
+                    container["image"] = "headrace"
+        return objects
+
+    assert result.stdout.count("registry.example.com/headrace:9.9.9") == len(SERVICES) + 1
+    assert without_images(result.stdout) == without_images(render(overlay))
+    assert "Job" not in {item["kind"] for item in yaml.safe_load_all(result.stdout)}, (
+        "its template is immutable"
+    )
+
+
+def test_an_apply_keeps_the_replicas_that_were_scaled(manifests):
+    for name in SERVICES:
+        assert "replicas" not in manifests.of("Deployment")[name]["spec"], name
+
+
+def test_production_starts_with_a_minimum_of_replicas_and_may_be_scaled_above_it_by_hand(prod):
+    minimums = prod.of("HorizontalPodAutoscaler")
+    assert set(minimums) == SERVICES
+    for name, autoscaler in minimums.items():
+        spec = autoscaler["spec"]
+        assert spec["scaleTargetRef"] == {"apiVersion": "apps/v1", "kind": "Deployment", "name": name}
+        assert spec["maxReplicas"] >= 1000
+        for direction in ("scaleUp", "scaleDown"):
+            assert spec["behavior"][direction] == {"selectPolicy": "Disabled"}
+
+
+def test_a_worker_requests_what_it_was_measured_to_use(manifests):
+    (container,) = manifests.of("Deployment")["worker"]["spec"]["template"]["spec"]["containers"]
+    assert container["resources"]["requests"] == {"cpu": "100m", "memory": "128Mi"}
 
 
 def selected(selector, templates):

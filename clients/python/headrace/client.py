@@ -35,7 +35,7 @@ DEFAULT_TARGET = "localhost:50051"
 
 
 class Client:
-    """Calls a gateway from one event loop: ``async with Client() as hr:``.
+    """Calls a gateway: ``async with Client() as hr:``. Each event loop that uses it gets its own connection.
 
     Every call is safe to repeat. While the gateway is unavailable, the client repeats it with growing waits.
     Errors are classes of ``headrace.errors`` with a stable ``reason``.
@@ -43,6 +43,10 @@ class Client:
     An item with a recorded success is never computed again. An unfinished item makes its calls again after a
     crash of its worker. So does an item that finished in the last 250 ms before the crash, if its result was
     not recorded yet.
+
+    A connection that has silently died is found within 25 s, and the call is repeated on a new one. A client
+    that was used does not survive a fork (CLIENT_FORKED); see ``SyncClient``. Loopback, and targets that
+    NO_PROXY or no_proxy names, are never reached through a proxy.
 
     Args:
         target: ``host:port`` of the gateway, or any gRPC name such as ``dns:///gateway:50051``. Default: the

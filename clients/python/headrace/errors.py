@@ -4,6 +4,7 @@ Each class stands for one gRPC status code. Programs should check the ``reason``
 which travels in a ``google.rpc.ErrorInfo``. The message is for people.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, NamedTuple
 
@@ -80,6 +81,11 @@ class HeadraceError(Exception):
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"
+
+    def name_cause(self, cause: str) -> None:
+        """Adds a likely cause to the message."""
+        self.message = f"{self.message} ({cause})"
+        self.args = (self.message,)
 
 
 class InvalidArgumentError(HeadraceError):
@@ -159,6 +165,9 @@ class InternalError(HeadraceError):
     default_reason = ErrorReason.INTERNAL
 
 
+# Text of gRPC's own errors after a server has sent GOAWAY with ENHANCE_YOUR_CALM.
+_TOO_MANY_PINGS = re.compile("too[ _]many[ _]pings|ENHANCE_YOUR_CALM", re.IGNORECASE)
+
 _CLASS_BY_CODE: dict[grpc.StatusCode, type[HeadraceError]] = {
     error.code: error for error in HeadraceError.__subclasses__()
 }
@@ -190,8 +199,11 @@ def from_rpc_error(rpc_error: grpc.aio.AioRpcError) -> HeadraceError:
             reason, metadata = info.reason, dict(info.metadata)
         elif detail.Unpack(bad_request):
             violations = [FieldViolation(v.field, v.description) for v in bad_request.field_violations]
+    answered = reason is not None
+    if not answered and _TOO_MANY_PINGS.search(message):
+        reason = ErrorReason.TOO_MANY_PINGS
     error = error_class(message, reason=reason, violations=violations, metadata=metadata)
-    error.answered = reason is not None
+    error.answered = answered
     return error
 
 

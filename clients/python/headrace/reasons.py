@@ -242,9 +242,10 @@ class ErrorReason(StrEnum):
     """
 
     CLIENT_FORKED = "CLIENT_FORKED"
-    """The SyncClient was made before the process forked. Raised by the Python client.
+    """The client was used before the process was forked, or gRPC was running then. Raised by the Python
+    client.
 
-    Remedy: Make the client after the fork.
+    Remedy: Make clients after the fork, or close all of them before it.
     Code: FAILED_PRECONDITION.
     Metadata: none.
     """
@@ -254,6 +255,15 @@ class ErrorReason(StrEnum):
 
     Remedy: Await headrace.Client instead.
     Code: FAILED_PRECONDITION.
+    Metadata: none.
+    """
+
+    TOO_MANY_PINGS = "TOO_MANY_PINGS"
+    """The client pings its connection more often than every 10 s, so the server or a proxy closed it. Raised
+    by the Python client.
+
+    Remedy: Set grpc.keepalive_time_ms of the client to 15,000 or more.
+    Code: UNAVAILABLE.
     Metadata: none.
     """
 

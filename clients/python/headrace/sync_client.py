@@ -32,8 +32,10 @@ class SyncClient:
     that the thread waits for. Leaving the loop over a watch or over results ends its stream at once.
 
     A thread that runs an event loop cannot use it (FailedPreconditionError, reason EVENT_LOOP_RUNNING),
-    because waiting would stop that loop. Use ``Client`` there, in notebooks too. It does not survive a fork
-    (CLIENT_FORKED): make one in each process after the fork.
+    because waiting would stop that loop. Use ``Client`` there, in notebooks too.
+
+    A client that was used does not survive a fork (CLIENT_FORKED). While one is open, no child of the process
+    can use another. Make clients after the fork, or close all of them before it.
 
     Args:
         target: Address of the gateway, as for ``Client``.

@@ -13,6 +13,8 @@ POOL_SIZE = 20
 # Separate pool for signs of life of workers, which must not wait behind calls that wait for a job's lock.
 SIGNS_OF_LIFE_POOL_SIZE = 4
 SQLITE_BUSY_SECONDS = 10
+# Time limit of the driver for a statement. It ends those that the server's own limit cannot.
+COMMAND_SECONDS = 65.0
 # Each statement finds few rows by a key, however large its tables are. So PostgreSQL plans it once, for the
 # indexes. Planning at every call would take longer than running it.
 _POSTGRESQL_SETTINGS = {
@@ -37,10 +39,17 @@ def open_engine(url: str, pool_size: int = POOL_SIZE) -> AsyncEngine:
         url: URL of the database.
         pool_size: Maximum connections to PostgreSQL.
     """
-    return _sqlite_engine(url) if url.startswith("sqlite") else _postgresql_engine(url, pool_size)
+    if url.startswith("sqlite"):
+        return _sqlite_engine(url)
+    return _postgresql_engine(url, pool_size, COMMAND_SECONDS)
 
 
-def _postgresql_engine(url: str, pool_size: int) -> AsyncEngine:
+def open_migration_engine(url: str) -> AsyncEngine:
+    """Returns an engine for a migration: one connection, and no time limit of the driver on statements."""
+    return _sqlite_engine(url) if url.startswith("sqlite") else _postgresql_engine(url, 1, None)
+
+
+def _postgresql_engine(url: str, pool_size: int, command_seconds: float | None) -> AsyncEngine:
     engine = create_async_engine(
         re.sub("^postgresql://", "postgresql+asyncpg://", url),
         hide_parameters=True,
@@ -49,7 +58,7 @@ def _postgresql_engine(url: str, pool_size: int) -> AsyncEngine:
         pool_timeout=10,
         connect_args={
             "timeout": 5,
-            "command_timeout": 65,
+            "command_timeout": command_seconds,
             # Caches all statements, even the long ones for many rows.
             "statement_cache_size": 500,
             "max_cacheable_statement_size": 0,

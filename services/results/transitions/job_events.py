@@ -3,11 +3,11 @@
 from typing import Any
 
 from headrace.jobs.v1 import jobs_pb2
-from services.results.metrics import JOBS_ENDED
+from services.results.metrics import JOB_SECONDS, JOBS_ENDED
 from services.results.rows.worker_rows import SECOND
 from services.results.rules.facts import JobFacts
 from services.shared.logging import get_logger, job_fields
-from services.shared.metrics import JOB_STATE_LABELS
+from services.shared.metrics import CLASS_LABELS, JOB_STATE_LABELS
 
 log = get_logger(__name__)
 
@@ -19,7 +19,9 @@ PAUSE_REASON_LABELS = {
 def job_ended(job: JobFacts) -> None:
     """Counts and logs that a job became terminal, once per round."""
     state = JOB_STATE_LABELS[job.state]
+    seconds = ((job.finish_time or 0) - job.create_time) / SECOND
     JOBS_ENDED.labels(state).inc()
+    JOB_SECONDS.labels(CLASS_LABELS[job.job_class], state).observe(seconds)
     log.info(
         "job_ended",
         kind=job.kind,
@@ -28,7 +30,7 @@ def job_ended(job: JobFacts) -> None:
         succeeded_count=job.succeeded_count,
         failed_count=job.failed_count,
         total_count=job.total_count,
-        seconds=((job.finish_time or 0) - job.create_time) / SECOND,
+        seconds=seconds,
         **_fields(job),
     )
 

@@ -19,6 +19,7 @@ from services.worker.calls.provider.provider import (
     RequestForm,
     form_of_options,
 )
+from services.worker.metrics import COST_DOLLARS, TOKENS, model_label
 
 log = get_logger(__name__)
 
@@ -134,6 +135,7 @@ class CallMeter:
                 price = price.of_tier((served.name if served else "") or asked)
             spent.cost_micros = self._cost_of(request, price, spent, taken)
             self._add(spent)
+            _count(request.model, spent)
             if self._allowance is not None:
                 self._allowance.settle(taken, spent.cost_micros)
                 self._history.note(request, spent)
@@ -175,3 +177,17 @@ class CallMeter:
         if spent.answered_models:
             models = merge_models(self._usage.answered_models, spent.answered_models)
             self._usage.answered_models[:] = models
+
+
+def _count(model: str, spent: jobs_pb2.Usage) -> None:
+    """Counts the tokens and the cost of a call in the metrics."""
+    label = model_label(model)
+    for type_, count in (
+        ("input", spent.input_tokens),
+        ("output", spent.output_tokens),
+        ("cached", spent.cached_tokens),
+    ):
+        if count:
+            TOKENS.labels(label, type_).inc(count)
+    if spent.cost_micros:
+        COST_DOLLARS.labels(label).inc(spent.cost_micros / 1_000_000)

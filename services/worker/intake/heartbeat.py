@@ -20,6 +20,8 @@ log = get_logger(__name__)
 
 INTERVAL_SECONDS = 2.0
 CALL_SECONDS = 3.0
+# Wait before the first heartbeat is sent again.
+REGISTER_WAIT_SECONDS = 0.5
 # Nothing new starts this long after the last answered heartbeat was sent, in seconds: the store may soon give
 # the leases to other workers.
 START_LIMIT_SECONDS = 25.0
@@ -126,6 +128,7 @@ class Heartbeat:
         self._liveness = liveness
         self._status = status
         self._actions = actions
+        self._failure = ""
         self._task: asyncio.Task[None] | None = None
 
     async def start(self, address: str) -> None:
@@ -138,8 +141,8 @@ class Heartbeat:
         while not await self._beat(address):
             failure_count += 1
             if failure_count == 3:
-                log.warning("waiting_for_results")
-            await asyncio.sleep(0.5)
+                log.warning("waiting_for_results", error=self._failure)
+            await asyncio.sleep(REGISTER_WAIT_SECONDS)
         self._task = asyncio.create_task(self._run(address), name="heartbeat")
 
     async def stop(self) -> None:
@@ -167,6 +170,7 @@ class Heartbeat:
             response = await self._results.Heartbeat(request, timeout=CALL_SECONDS)
         except grpc.aio.AioRpcError as error:
             HEARTBEATS_FAILED.inc()
+            self._failure = f"{error.code().name}: {error.details()}"
             log.debug("heartbeat_not_answered", code=error.code().name)
             return False
         if response.ended:

@@ -3,13 +3,19 @@ import os
 import sys
 
 import pytest
+import structlog
 from sqlalchemy import text
 
 from headrace.errors import FailedPreconditionError, UnavailableError
 from services.results.app import ResultsApp
+from services.results.database import engine as engines
+from services.results.database import migrations
 from services.results.database.engine import open_engine
 from services.results.database.migrations import migrate
 from services.results.settings import ResultsSettings
+
+# The same in every version: those of two images must exclude each other.
+LOCK_KEY = 7_236_450_112
 
 
 @pytest.fixture
@@ -36,14 +42,97 @@ async def test_a_database_is_migrated_once_however_many_try(database_url):
     await app.stop()
 
 
-async def test_a_newer_schema_is_accepted_for_a_rolling_update(database_url):
+async def test_an_empty_database_is_migrated_once_however_many_processes_try(database_url):
+    migrations = [await run_results("migrate", HEADRACE_DATABASE_URL=database_url) for _ in range(3)]
+    outputs = [(await migration.communicate())[1].decode() for migration in migrations]
+    assert [migration.returncode for migration in migrations] == [0, 0, 0], outputs
+    assert sum('"schema_before": null' in output for output in outputs) == 1, outputs
+
+
+async def test_a_migration_waits_for_another_one_longer_than_any_statement_may_take(
+    database_name, database_url, monkeypatch
+):
+    monkeypatch.setattr(engines, "COMMAND_SECONDS", 0.1)
+    monkeypatch.setattr(engines, "SQLITE_BUSY_SECONDS", 0.1)
+    other = open_engine(database_url)
+    async with other.begin() as connection:
+        if database_name == "postgresql":
+            await connection.execute(text(f"SELECT pg_advisory_xact_lock({LOCK_KEY})"))
+        waiting = asyncio.create_task(migrate(database_url))
+        await asyncio.sleep(0.5)
+        assert not waiting.done()
+    await other.dispose()
+    await waiting
+
+
+@pytest.mark.parametrize("database_name", ["postgresql"], indirect=True)
+async def test_a_migration_that_waits_for_a_table_lets_others_use_it_in_between(database_url, monkeypatch):
+    monkeypatch.setattr(migrations, "_TABLE_LOCK_MS", 100)
+    await migrate(database_url, "0007")
+    reading, serving = open_engine(database_url), open_engine(database_url)
+    async with reading.begin() as long_transaction:
+        await long_transaction.execute(text("SELECT * FROM results"))
+        waiting = asyncio.create_task(migrate(database_url))
+        for _ in range(10):  # Each waits behind the migration for a moment.
+            async with asyncio.timeout(5), serving.begin() as connection:
+                await connection.execute(text("SELECT * FROM results"))
+            await asyncio.sleep(0.1)
+        assert not waiting.done()
+    await waiting
+    await reading.dispose()
+    await serving.dispose()
+    app = app_of(database_url)
+    await app.start()
+    await app.stop()
+
+
+async def test_a_migration_that_never_gets_a_table_fails_as_unavailable(database_url, monkeypatch):
+    monkeypatch.setattr(migrations, "_TABLE_LOCK_MS", 10)
+    monkeypatch.setattr(migrations, "_LOCKED_SECONDS", 0.0)
+    monkeypatch.setattr(engines, "SQLITE_BUSY_SECONDS", 0.1)
+    await migrate(database_url, "0007")
+    other = open_engine(database_url)
+    async with other.begin() as connection:
+        await connection.execute(text("UPDATE results SET seq = 1"))
+        with pytest.raises(UnavailableError):
+            await migrate(database_url)
+    await other.dispose()
+    await migrate(database_url)
+
+
+async def set_revision(database_url, revision):
     await migrate(database_url)
     engine = open_engine(database_url)
     async with engine.begin() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+        await connection.execute(text("UPDATE alembic_version SET version_num = :it"), {"it": revision})
     await engine.dispose()
+
+
+async def test_a_newer_schema_is_accepted_for_a_rolling_update(database_url):
+    await set_revision(database_url, "9999")
     app = app_of(database_url)
     await app.start()
+    await app.stop()
+
+
+async def test_the_migration_of_an_image_that_was_rolled_back_leaves_a_newer_schema_unchanged(database_url):
+    await set_revision(database_url, "9999")
+    with structlog.testing.capture_logs() as lines:
+        await migrate(database_url)
+    assert [line["event"] for line in lines] == ["schema_newer"]
+    assert lines[0]["schema"] == "9999"
+    app = app_of(database_url)
+    await app.start()
+    await app.stop()
+
+
+async def test_a_schema_of_another_program_is_neither_migrated_nor_served(database_url):
+    await set_revision(database_url, "3f2a1b")
+    with pytest.raises(FailedPreconditionError, match="3f2a1b, which is not one of Headrace"):
+        await migrate(database_url)
+    app = app_of(database_url)
+    with pytest.raises(FailedPreconditionError, match="3f2a1b"):
+        await app.start()
     await app.stop()
 
 

@@ -4,8 +4,10 @@ import asyncio
 import json
 import os
 import subprocess
+import urllib.request
 
 import pytest
+import yaml
 
 from deploy.local.paths import REPOSITORY
 from deploy.local.ports import spare_port
@@ -26,8 +28,11 @@ class ComposeStack:
         self._command += ["-f", str(REPOSITORY / "deploy/compose.yaml")]
         port = spare_port()
         self.target = f"127.0.0.1:{port}"
+        prometheus_port = spare_port()
+        self.prometheus = f"http://127.0.0.1:{prometheus_port}/api/v1"
         self._environment = os.environ | {
             "GATEWAY_PORT": str(port),
+            "PROMETHEUS_PORT": str(prometheus_port),
             "HEADRACE_IN_FLIGHT_LIMIT": "5",
             # No re-reads: watchers only see what workers send from the addresses that they advertise.
             "HEADRACE_GATEWAY_RESYNC_SECONDS": "0",
@@ -129,6 +134,25 @@ async def test_services_are_healthy_without_root_and_without_a_writable_root_fil
     async with asyncio.timeout(60):
         while not stack.is_healthy(service):
             await asyncio.sleep(0.5)
+
+
+def read_prometheus(stack, path):
+    with urllib.request.urlopen(f"{stack.prometheus}/{path}", timeout=10) as response:
+        return json.load(response)["data"]
+
+
+async def test_prometheus_scrapes_every_service_and_knows_the_alerts(stack):
+    async with asyncio.timeout(90):
+        while True:
+            targets = (await asyncio.to_thread(read_prometheus, stack, "targets"))["activeTargets"]
+            up = {target["labels"]["job"] for target in targets if target["health"] == "up"}
+            if up == {"results", "gateway", "worker"}:
+                break
+            await asyncio.sleep(1)
+    expected = yaml.safe_load((REPOSITORY / "deploy/observability/alerts.yaml").read_text())["groups"]
+    found = (await asyncio.to_thread(read_prometheus, stack, "rules"))["groups"]
+    names = [[rule["alert"] for rule in group["rules"]] for group in expected]
+    assert [[rule["name"] for rule in group["rules"]] for group in found] == names
 
 
 @pytest.mark.parametrize(("service", "reaches"), [("results", True), ("gateway", False), ("worker", False)])

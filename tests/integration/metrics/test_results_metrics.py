@@ -109,6 +109,19 @@ async def test_a_job_that_ends_is_counted_and_logged_once_however_often_its_resu
     assert line["succeeded_count"] == 2
 
 
+async def test_the_duration_of_a_job_is_observed_in_seconds_by_its_class_and_end(store):
+    labels = {"job_class": "DEFAULT", "state": "SUCCEEDED"}
+    jobs = Moved("headrace_job_seconds_count", **labels)
+    seconds = Moved("headrace_job_seconds_sum", **labels)
+    await create(store)
+    store.clock.offset += 100 * SECOND
+    request = pb.RecordResultsRequest(incarnation="w", jobs=records(await lease(store, "w")))
+    for _ in range(2):
+        await store.stub.RecordResults(request)
+    assert jobs.by == 1
+    assert 100 <= seconds.by < 130
+
+
 async def test_failures_are_counted_separately(store):
     ended = Moved("headrace_jobs_ended_total", state="FAILED")
     recorded = Moved("headrace_items_recorded_total", state="FAILED")

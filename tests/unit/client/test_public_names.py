@@ -39,6 +39,8 @@ KIND_MODULES = {  # the built-in kinds and their parts, for kinds that build on 
     "headrace.kinds.noop",
     "headrace.kinds.params",
     "headrace.kinds.registry",
+    "headrace.kinds.request_options",
+    "headrace.kinds.request_params",
     "headrace.kinds.template",
 }
 ERRORS = {
@@ -86,6 +88,8 @@ KINDS = {
     "JsonValue",
     "Kind",
     "Message",
+    "RequestOptions",
+    "RequestParams",
     "RetryableError",
     "builtin_kinds",
     "estimate_tokens",

@@ -6,6 +6,8 @@ from structlog.testing import capture_logs
 from headrace.errors import UnavailableError
 from services.gateway import dispatcher
 from services.gateway.dispatcher import Dispatcher
+from services.gateway.store import StoreClient
+from services.shared.rpc_client import open_channel
 from services.stubs.results.v1 import results_pb2
 
 
@@ -56,6 +58,15 @@ async def test_a_store_that_is_away_and_one_that_is_back_are_logged_once(sweep):
     logs = await sweep(response, away, away, response, response)
     assert [line["event"] for line in logs] == ["sweep_degraded", "sweep_restored"]
     assert logs[0]["reason"] == "STORE_AWAY"
+
+
+async def test_the_log_says_why_the_store_cannot_be_reached(sweep):
+    async with open_channel("127.0.0.1:9") as channel:
+        with pytest.raises(UnavailableError) as caught:
+            await StoreClient(channel).sweep()
+    logs = await sweep(caught.value)
+    assert "Connection refused" in logs[0]["cause"]
+    assert "127.0.0.1" not in str(caught.value)
 
 
 async def test_an_unexpected_error_is_logged_each_time_and_the_next_sweep_follows(sweep):

@@ -16,7 +16,7 @@ from headrace.reasons import ErrorReason
 CODES = {code.name for code in grpc.StatusCode} | {"item", "job"}
 GENERATED = ("clients/python/headrace/jobs", "clients/python/headrace/gateway", "services/stubs")
 # Names in capitals that are not reasons: environment variables, constants of libraries, names in help texts.
-NOT_REASONS = {"GRPC_VERBOSITY", "JOB_ID", "ROUND_CEILING", "SSL_CERT_DIR", "SSL_CERT_FILE"}
+NOT_REASONS = {"GRPC_VERBOSITY", "JOB_ID", "NO_PROXY", "ROUND_CEILING", "SSL_CERT_DIR", "SSL_CERT_FILE"}
 RAISED = {"RetryableError", "ItemFailedError", "JobFailedError", "JobRefusedError"}
 NAME = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 
@@ -60,7 +60,8 @@ class Reasons(ast.NodeVisitor):
         names = {getattr(target, "id", getattr(target, "attr", "")) for target in node.targets}
         if names & {"default_reason", "error_reason"}:
             self.add(node.value)
-        self.generic_visit(node)
+        if "__all__" not in names:
+            self.generic_visit(node)
 
     def visit_Compare(self, node):
         if getattr(node.left, "attr", "") == "reason":

@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 from headrace._submitting.batch_reading import BatchReader
 from headrace._submitting.caller_items import CallerItems
+from headrace._transport.forks import forked
 from headrace.errors import CancelledError, FailedPreconditionError
 from headrace.reasons import ErrorReason
 
@@ -103,8 +104,10 @@ class BackgroundLoop:
 
     def end(self) -> None:
         """Cancels all coroutines and ends the thread, without waiting for it. Safe in any thread."""
+        if self._process_id != os.getpid():
+            return  # another thread may have held the lock at the fork
         with self._lock:
-            if self._is_closed or self._process_id != os.getpid():
+            if self._is_closed:
                 return
             self._is_closed = True
             if self._loop is not None and self._end is not None:
@@ -112,10 +115,9 @@ class BackgroundLoop:
 
     def _check_caller(self) -> None:
         if self._process_id != os.getpid():
-            raise FailedPreconditionError(
-                "the client was made before this process was forked: make a new one",
-                reason=ErrorReason.CLIENT_FORKED,
-            )
+            if self._thread is not None:
+                raise forked("the client was used before this process was forked")
+            self._process_id, self._lock = os.getpid(), threading.RLock()
         try:
             asyncio.get_running_loop()
         except RuntimeError:
@@ -137,8 +139,10 @@ class BackgroundLoop:
         A coroutine posted before ``end`` is spawned before the loop cancels its tasks for the last time. A
         later one would stay pending.
         """
+        if self._process_id != os.getpid():
+            return
         with self._lock:
-            if self._loop is not None and not self._is_closed and self._process_id == os.getpid():
+            if self._loop is not None and not self._is_closed:
                 self._loop.call_soon_threadsafe(self._spawn, make)
 
     def _spawn(self, make: Callable[[], Coroutine[Any, Any, None]]) -> None:

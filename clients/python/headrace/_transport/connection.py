@@ -1,13 +1,17 @@
 """The connection of a client to gateways: channel, tenant, and repeated calls."""
 
 import asyncio
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
 
+from headrace._transport import forks
 from headrace._transport.backoff import Backoff
+from headrace._transport.channels import GatewayChannel, open_channel
+from headrace._transport.proxies import find_proxy
 from headrace.errors import (
     CancelledError,
     FieldViolation,
@@ -15,7 +19,6 @@ from headrace.errors import (
     InvalidArgumentError,
     from_rpc_error,
 )
-from headrace.gateway.v1 import gateway_pb2_grpc
 from headrace.reasons import ErrorReason
 
 if TYPE_CHECKING:
@@ -26,17 +29,6 @@ Response = TypeVar("Response")
 
 _TRANSIENT_CODES = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 _TRANSIENT_TRANSPORT_CODES = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN})
-
-_CHANNEL_OPTIONS = (
-    ("grpc.keepalive_time_ms", 30_000),
-    ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.keepalive_permit_without_calls", 1),
-    ("grpc.initial_reconnect_backoff_ms", 100),
-    # Time to establish a connection, not a pause: TLS to a distant host takes several round trips.
-    ("grpc.min_reconnect_backoff_ms", 5_000),
-    ("grpc.max_reconnect_backoff_ms", 1_000),
-    ("grpc.service_config", '{"loadBalancingConfig":[{"round_robin":{}}]}'),
-)
 
 
 def is_passing(error: HeadraceError) -> bool:
@@ -57,7 +49,7 @@ def _fits_in_metadata(tenant: object) -> bool:
 
 
 class GatewayConnection:
-    """A channel to gateways, opened at the first call.
+    """Channels to gateways, one for each event loop that makes calls, opened at its first call.
 
     Args:
         target: ``host:port`` or any gRPC name, such as ``dns:///gateway:50051``.
@@ -84,29 +76,51 @@ class GatewayConnection:
         self.connect_timeout = min(connect_timeout, timeout)
         self.resume_timeout = resume_timeout
         self._was_reached = False
+        self._was_used = False
         self._is_closed = False
-        self._channel: grpc.aio.Channel | None = None
-        self._stub: GatewayServiceAsyncStub | None = None
+        self._process_id = os.getpid()
+        self._proxy = find_proxy(target)
+        self._channels: dict[asyncio.AbstractEventLoop, GatewayChannel] = {}
 
     @property
     def stub(self) -> "GatewayServiceAsyncStub":
-        """Stub of the API on this connection's channel.
+        """Stub of the API on the channel of the running event loop.
 
         Raises:
             CancelledError: The connection was closed (CLIENT_CLOSED).
+            FailedPreconditionError: The process is a fork of one that used the connection, or was forked
+                while gRPC was running (CLIENT_FORKED).
         """
+        if self._is_forked:
+            raise forks.forked("the client was used before this process was forked")
         if self._is_closed:
             raise CancelledError("the client was closed", reason=ErrorReason.CLIENT_CLOSED)
-        if self._stub is None:
-            self._channel = grpc.aio.insecure_channel(self.target, options=_CHANNEL_OPTIONS)
-            self._stub = gateway_pb2_grpc.GatewayServiceStub(self._channel)
-        return self._stub
+        opened = self._channels.get(asyncio.get_running_loop())
+        return (opened or self._open()).stub
+
+    @property
+    def _is_forked(self) -> bool:
+        return self._was_used and self._process_id != os.getpid()
+
+    def _open(self) -> GatewayChannel:
+        for loop in [loop for loop in self._channels if loop.is_closed()]:
+            forks.note_closed_channel(self._channels.pop(loop).channel)
+        opened = open_channel(self.target, self._proxy)
+        self._process_id, self._was_used = os.getpid(), True
+        self._channels[asyncio.get_running_loop()] = opened
+        return opened
 
     async def close(self) -> None:
-        """Cancels calls under way and closes the channel."""
+        """Cancels calls under way and closes the channels."""
         self._is_closed = True
-        if self._channel is not None:
-            await self._channel.close(None)
+        if self._is_forked:
+            return
+        while self._channels:
+            loop, opened = self._channels.popitem()
+            if loop is asyncio.get_running_loop():
+                await opened.close()
+            else:
+                _close_elsewhere(loop, opened)
 
     def note_answer(self) -> None:
         """Remembers that a gateway answered, so that later calls wait for ``timeout``."""
@@ -125,8 +139,12 @@ class GatewayConnection:
             error = from_rpc_error(rpc_error)
             if error.answered:
                 self.note_answer()
+            elif self._proxy is not None:
+                error.name_cause(f"through the proxy {self._proxy.address} of {self._proxy.variable}")
             raise error from rpc_error
         except asyncio.CancelledError:
+            if self._is_forked:  # asyncio finds no current task in a child
+                raise forks.forked("this process was forked during the call") from None
             task = asyncio.current_task()
             if self._is_closed and task is not None and not task.cancelling():
                 raise CancelledError("the client was closed", reason=ErrorReason.CLIENT_CLOSED) from None
@@ -161,3 +179,11 @@ class GatewayConnection:
             else:
                 self.note_answer()
                 return response
+
+
+def _close_elsewhere(loop: asyncio.AbstractEventLoop, opened: GatewayChannel) -> None:
+    """Closes the channel of another event loop, without waiting for it."""
+    forks.note_closed_channel(opened.channel)
+    if loop.is_running():
+        with suppress(RuntimeError):  # it has just been closed
+            loop.call_soon_threadsafe(lambda: loop.create_task(opened.close()))

@@ -22,7 +22,7 @@ DEFAULT_TIMEOUT_SECONDS = 120.0
 # excess slot makes 20 rejections a second.
 _HOLD_LATENCIES = 2
 _MAX_HOLD_SECONDS = 30.0
-# A Retry-After holds up all workers only if more than half of a round of this many calls were rejected.
+# A Retry-After holds up all workers only if more than half of this many calls were rejected.
 _MIN_CALLS_TO_COOL = 4
 
 
@@ -52,6 +52,7 @@ class ConcurrencyLimit:
         self._clock = clock
         self._call_number = 0
         self._first_number = self._previous_first_number = 1
+        self._previous_begun_count = self._previous_rejected_count = 0
         self._fleet = ALONE
         self.ceiling = ceiling
         self.in_flight_count = self.held_count = 0
@@ -86,9 +87,16 @@ class ConcurrencyLimit:
 
     @property
     def is_mostly_rejected(self) -> bool:
-        """Whether more than half of the round's calls on this worker, of at least 4, were rejected."""
-        begun_count = self.own_round.begun_count
-        return begun_count >= _MIN_CALLS_TO_COOL and self.own_round.rejected_count * 2 > begun_count
+        """Whether more than half of this worker's latest calls, at least 4, were rejected.
+
+        These are the calls of the round. If the limit is so low that a round has fewer than 4, those of the
+        round before count too.
+        """
+        begun_count, rejected_count = self.own_round.begun_count, self.own_round.rejected_count
+        if self.limit < _MIN_CALLS_TO_COOL:
+            begun_count += self._previous_begun_count
+            rejected_count += self._previous_rejected_count
+        return begun_count >= _MIN_CALLS_TO_COOL and rejected_count * 2 > begun_count
 
     def begin(self, timeout_seconds: float | None = None) -> BegunCall:
         """Registers a new call.
@@ -116,6 +124,7 @@ class ConcurrencyLimit:
             self._decide()
         elif call.number >= self._previous_first_number:
             self.own_round.late_rejected_count += 1
+            self._previous_rejected_count += 1
             self._update()
         return min(_HOLD_LATENCIES * self.state.latency, _MAX_HOLD_SECONDS)
 
@@ -166,6 +175,8 @@ class ConcurrencyLimit:
             self._begin_round(state, Round())
 
     def _begin_round(self, state: LimitState, own_round: Round) -> None:
+        self._previous_begun_count = self.own_round.begun_count - own_round.begun_count
+        self._previous_rejected_count = self.own_round.rejected_count - own_round.rejected_count
         self.state = state
         self.own_round = own_round
         self._previous_first_number = self._first_number

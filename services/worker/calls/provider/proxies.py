@@ -62,10 +62,12 @@ def _read_proxy(text: str) -> Proxy:
 
 
 def _is_loopback(host: str) -> bool:
-    if host.lower() == "localhost" or host.lower().endswith(".localhost"):
+    name = host.lower().rstrip(".")
+    if name == "localhost" or name.endswith(".localhost"):
         return True
-    address = _address(host)
-    return address is not None and address.is_loopback
+    address = _address(name)
+    address = getattr(address, "ipv4_mapped", None) or address
+    return address is not None and (address.is_loopback or address.is_unspecified)
 
 
 def _is_excluded(target: SplitResult, no_proxy: str) -> bool:

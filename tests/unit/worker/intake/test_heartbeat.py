@@ -3,9 +3,11 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from headrace.jobs.v1 import jobs_pb2
 from services.stubs.results.v1 import results_pb2
+from services.worker.intake import heartbeat
 from services.worker.intake.heartbeat import (
     START_LIMIT_SECONDS,
     Heartbeat,
@@ -78,6 +80,15 @@ async def test_starting_waits_until_results_has_answered(make_beat):
     await beat.start()
     assert len(beat.store.requests) == 2
     assert beat.liveness.counts_as_live()
+
+
+async def test_a_worker_that_waits_for_results_says_why(make_beat, monkeypatch):
+    monkeypatch.setattr(heartbeat, "REGISTER_WAIT_SECONDS", 0.0)
+    beat = make_beat()
+    beat.store.failures = 3
+    with capture_logs() as logs:
+        await beat.start()
+    assert [line["error"] for line in logs if line["event"] == "waiting_for_results"] == ["UNAVAILABLE: gone"]
 
 
 async def test_a_heartbeat_lists_every_lease(make_bench, make_beat):

@@ -37,6 +37,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_CLIENT_CLOSED: _ClassVar[ErrorReason]
     ERROR_REASON_CLIENT_FORKED: _ClassVar[ErrorReason]
     ERROR_REASON_EVENT_LOOP_RUNNING: _ClassVar[ErrorReason]
+    ERROR_REASON_TOO_MANY_PINGS: _ClassVar[ErrorReason]
     ERROR_REASON_INPUT_NOT_JSON: _ClassVar[ErrorReason]
     ERROR_REASON_OUTPUT_TOO_LARGE: _ClassVar[ErrorReason]
     ERROR_REASON_OUTPUT_REFUSED: _ClassVar[ErrorReason]
@@ -99,6 +100,7 @@ ERROR_REASON_ABORTED: ErrorReason
 ERROR_REASON_CLIENT_CLOSED: ErrorReason
 ERROR_REASON_CLIENT_FORKED: ErrorReason
 ERROR_REASON_EVENT_LOOP_RUNNING: ErrorReason
+ERROR_REASON_TOO_MANY_PINGS: ErrorReason
 ERROR_REASON_INPUT_NOT_JSON: ErrorReason
 ERROR_REASON_OUTPUT_TOO_LARGE: ErrorReason
 ERROR_REASON_OUTPUT_REFUSED: ErrorReason

@@ -81,7 +81,18 @@ def test_the_proxy_is_the_one_that_the_openai_library_uses(monkeypatch, url, env
 
 
 @pytest.mark.parametrize(
-    "host", ["localhost", "LOCALHOST:1", "a.localhost", "127.0.0.1", "127.9.9.9:1", "[::1]:1"]
+    "host",
+    [
+        "localhost",
+        "LOCALHOST:1",
+        "a.localhost",
+        "127.0.0.1",
+        "127.9.9.9:1",
+        "[::1]:1",
+        "localhost.",
+        "0.0.0.0:1",
+        "[::ffff:127.0.0.1]:1",
+    ],
 )
 def test_loopback_never_goes_through_a_proxy(monkeypatch, host):
     monkeypatch.setenv("HTTP_PROXY", PROXY)
