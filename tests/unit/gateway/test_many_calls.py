@@ -1,11 +1,12 @@
 """Thousands of calls at once: each gets a response, none is dropped."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, aclosing
 
 import grpc
 import pytest
 
+from headrace import Client
 from headrace.gateway.v1 import gateway_pb2_grpc
 from headrace.gateway.v1.gateway_pb2 import GetJobRequest, WatchJobRequest
 from headrace.jobs.v1 import jobs_pb2
@@ -62,3 +63,13 @@ async def test_a_call_beyond_1_000_on_a_connection_waits_for_one_of_them_to_end(
     assert not waiting.done()
     watches[0].cancel()
     assert (await waiting).job == job
+
+
+@pytest.mark.timeout(180)
+async def test_a_client_with_over_1_000_open_watches_can_make_other_calls(gateway, submit):
+    job = await submit(gateway)
+    async with Client(gateway.app.target) as client, AsyncExitStack() as stack:
+        watches = [await stack.enter_async_context(aclosing(client.watch(job.job_id))) for _ in range(1100)]
+        events = await asyncio.gather(*(anext(watch) for watch in watches))
+        assert all(event.job.job_id == job.job_id for event in events)
+        assert (await asyncio.wait_for(client.get(job.job_id), 30)).job_id == job.job_id
