@@ -320,7 +320,8 @@ class ErrorReason(StrEnum):
 
     PROMPT_TOO_LARGE = "PROMPT_TOO_LARGE"
     """The template makes too much of the item: a prompt is over 64 KB and over ten times its template and the
-    fields in it, a prompt is over 4 MB, or all prompts of the item together are over 16 MB. No call was made.
+    fields in it, a prompt is over 4 MB, or all prompts of the item together are over 16 MB; or a prompt has
+    more tokens than the `tokens_per_minute` of its model. No call was made.
 
     Remedy: Name long fields fewer times in the template, or make them shorter.
     Code: item.

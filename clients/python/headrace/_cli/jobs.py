@@ -13,7 +13,7 @@ from headrace._cli.job_flags import BudgetOption
 from headrace._cli.json_lines import write_json
 from headrace._cli.options import CallOptions, JobIdArgument, takes_call_options
 from headrace._cli.process.streams import interruption_explained
-from headrace._cli.text import JOB_HEADER, job_lines, job_row
+from headrace._cli.text import JOB_HEADER, echo, job_lines, job_row
 from headrace.client import Client
 from headrace.resources import Job
 
@@ -46,8 +46,8 @@ def list_jobs(
             async for job in jobs:
                 number = next(numbers)
                 if number == 1 and not options.json:
-                    typer.echo(JOB_HEADER)
-                write_json(job) if options.json else typer.echo(job_row(job))
+                    echo(JOB_HEADER)
+                write_json(job) if options.json else echo(job_row(job))
                 if number == limit:
                     break
         return DONE
@@ -142,4 +142,4 @@ def _print_job(job: Job, json: bool) -> None:
         write_json(job)
         return
     for line in job_lines(job):
-        typer.echo(line)
+        echo(line)

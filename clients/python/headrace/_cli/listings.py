@@ -1,11 +1,9 @@
 """Commands that list kinds and workers."""
 
-import typer
-
 from headrace._cli.execution import DONE, execute
 from headrace._cli.json_lines import write_json
 from headrace._cli.options import CallOptions, takes_call_options
-from headrace._cli.text import WORKER_HEADER, kind_row, worker_row
+from headrace._cli.text import WORKER_HEADER, echo, kind_row, worker_row
 from headrace.client import Client
 
 
@@ -15,7 +13,7 @@ def kinds(options: CallOptions) -> None:
 
     async def work(client: Client) -> int:
         for kind in await client.kinds():
-            write_json(kind) if options.json else typer.echo(kind_row(kind))
+            write_json(kind) if options.json else echo(kind_row(kind))
         return DONE
 
     execute(options, work)
@@ -28,9 +26,9 @@ def workers(options: CallOptions) -> None:
     async def work(client: Client) -> int:
         found = await client.workers()
         if found and not options.json:
-            typer.echo(WORKER_HEADER)
+            echo(WORKER_HEADER)
         for worker in found:
-            write_json(worker) if options.json else typer.echo(worker_row(worker))
+            write_json(worker) if options.json else echo(worker_row(worker))
         return DONE
 
     execute(options, work)

@@ -10,7 +10,7 @@ from headrace._cli.failures import print_failures
 from headrace._cli.json_lines import write_json, write_json_now
 from headrace._cli.options import CallOptions, JobIdArgument, takes_call_options
 from headrace._cli.process.streams import interruption_explained
-from headrace._cli.text import result_row
+from headrace._cli.text import echo, result_row
 from headrace.client import Client
 from headrace.resources import ItemState, Result
 
@@ -59,7 +59,7 @@ def _print_result(result: Result, json: bool, now: bool) -> None:
     if json:
         write_json_now(result) if now else write_json(result)
     else:
-        print(result_row(result), flush=now)
+        echo(result_row(result), flush=now)
 
 
 async def _wait_for_end(client: Client, job_id: str) -> None:

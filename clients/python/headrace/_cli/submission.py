@@ -5,12 +5,11 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import typer
-
 from headrace._cli.execution import DONE, BadInputError
 from headrace._cli.following import print_detached, show_job
 from headrace._cli.json_lines import write_json
 from headrace._cli.process.streams import say
+from headrace._cli.text import echo
 from headrace.client import Client
 from headrace.errors import HeadraceError
 from headrace.resources import Job
@@ -79,7 +78,7 @@ class Submission:
     def _on_open(self, job: Job) -> None:
         self._job = job
         if not self._json:
-            typer.echo(job.job_id)
+            echo(job.job_id)
         self._opened.set()
 
     @contextmanager

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import Any
 
-import typer
+from headrace._cli.text import echo
 
 _STREAMS = 3
 _interrupted_by = signal.SIGINT
@@ -37,7 +37,7 @@ def prepare_streams() -> None:
 def say(line: str) -> None:
     """Prints a line to stderr. Nothing happens if it cannot be written."""
     with suppress(OSError):
-        typer.echo(line, err=True)
+        echo(line, err=True)
 
 
 @contextmanager
