@@ -3,17 +3,24 @@
 Item contents, params and secrets are never logged.
 """
 
+import json
 import logging
 import sys
-import traceback
+from typing import TextIO
 
 import structlog
+
+from services.shared.foreign_logs.hooks import install_hooks
+from services.shared.foreign_logs.records import fault_fields, hide_exception_text, hide_quoted_values
+from services.shared.foreign_logs.stderr import StderrLines
+
+__all__ = ["configure_logging", "fault_fields", "get_logger", "job_fields"]
 
 _OWN_LOGGERS = ("services", "headrace", "__main__")
 
 
 def configure_logging(service: str, level: str = "INFO") -> None:
-    """Configures logging for the whole process.
+    """Configures logging for the whole process: its own log lines, and all else that is printed or raised.
 
     Call it once, before any grpc.aio object exists. grpc holds a lock that a later change of the
     configuration would wait for.
@@ -27,7 +34,7 @@ def configure_logging(service: str, level: str = "INFO") -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
-        structlog.processors.format_exc_info,
+        hide_exception_text,
     ]
     structlog.configure(
         processors=[
@@ -45,13 +52,21 @@ def configure_logging(service: str, level: str = "INFO") -> None:
     for own in _OWN_LOGGERS:
         logging.getLogger(own).setLevel(level)
     logging.getLogger("pika").setLevel(logging.CRITICAL)  # it logs a traceback at every idle reconnect
+    sys.stderr = StderrLines(sys.stderr)
+    install_hooks()
+
+
+class _JsonHandler(logging.StreamHandler[TextIO]):
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - a method of logging
+        # Python's own would print the arguments of the record.
+        self.stream.write(json.dumps({"event": "record_not_logged", "logger": record.name}) + self.terminator)
 
 
 def _json_handler(service: str, processors: list[structlog.types.Processor]) -> logging.Handler:
-    handler = logging.StreamHandler(sys.stderr)
+    handler = _JsonHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=processors,
+            foreign_pre_chain=[hide_quoted_values, *processors],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _name_service(service),
@@ -76,14 +91,6 @@ def get_logger(name: str) -> structlog.stdlib.BoundLogger:
     """Returns the logger of a module. Events are a noun and a past participle, such as ``job_submitted``."""
     logger: structlog.stdlib.BoundLogger = structlog.stdlib.get_logger(name)
     return logger
-
-
-def fault_fields(fault: BaseException) -> dict[str, str]:
-    """Returns the log fields of an unexpected exception: its class and its traceback.
-
-    Its text is left out, because it may repeat the content of an item.
-    """
-    return {"error": type(fault).__name__, "traceback": "".join(traceback.format_tb(fault.__traceback__))}
 
 
 def job_fields(job_id: str, tenant: str, trace_id: str) -> dict[str, str]:

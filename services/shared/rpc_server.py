@@ -1,28 +1,35 @@
 """Builds the gRPC servers of Headrace: options, interceptors, health and reflection."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import cast
 
 import grpc
 from google.protobuf.descriptor import ServiceDescriptor
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
-from grpc_status import rpc_status
 
-from headrace.errors import HeadraceError, InternalError, to_status
+from headrace.errors import HeadraceError
 from services.shared.draining import DrainInterceptor, server_stopping
-from services.shared.logging import fault_fields, get_logger
-from services.shared.rpc_handlers import Context, Continuation, Stream, Unary, wrap_handler
 from services.shared.rpc_metrics import MetricsInterceptor
+from services.shared.serving.errors import ErrorInterceptor
+from services.shared.serving.guarded_server import GuardedServer
+from services.shared.serving.handlers import ServiceHandlers
+from services.shared.serving.limits import limits_of_clients
+from services.shared.serving.port import Port
+from services.shared.serving.receiving import Receiving
 from services.shared.tracing import TraceInterceptor
-
-log = get_logger(__name__)
 
 MB = 1024 * 1024
 PUBLIC_MESSAGE_BYTES = 4 * MB
 INTERNAL_MESSAGE_BYTES = 16 * MB
+
+# Health service that is SERVING as long as the loop of the process runs, for liveness probes.
+LIVENESS = "liveness"
+# Age of a connection after which callers open a new one, and find new servers. Calls and streams on the old
+# one run on without a limit, because no grace is set.
+CONNECTION_AGE_SECONDS = 300.0
 
 # A connection that has silently died is found after a ping and its timeout: 25 s. Both ends ping.
 PING_SECONDS = 15.0
@@ -40,61 +47,6 @@ KEEPALIVE_OPTIONS = (
 )
 
 
-class ErrorInterceptor(grpc.aio.ServerInterceptor):
-    """Turns exceptions of handlers into rich statuses.
-
-    A HeadraceError keeps its code, reason and field violations. Any other exception is logged with its
-    traceback and answered INTERNAL. Its text is left out of both, because it may repeat the content of an
-    item.
-    """
-
-    async def intercept_service(
-        self, continuation: Continuation, handler_call_details: grpc.HandlerCallDetails
-    ) -> Any:
-        """Returns the handler, wrapped."""
-        method = handler_call_details.method
-        return wrap_handler(
-            await continuation(handler_call_details),
-            lambda behaviour: _guard_unary(behaviour, method),
-            lambda behaviour: _guard_stream(behaviour, method),
-        )
-
-
-def _guard_unary(behaviour: Unary, method: str) -> Unary:
-    async def guarded(request: Any, context: Context) -> Any:
-        try:
-            return await behaviour(request, context)
-        except Exception as error:
-            await _end_with_status(error, context, method)
-
-    return guarded
-
-
-def _guard_stream(behaviour: Stream, method: str) -> Stream:
-    async def guarded(request: Any, context: Context) -> AsyncIterator[Any]:
-        try:
-            responses = behaviour(request, context)
-            if isinstance(responses, Coroutine):  # it writes to the context directly, as Health.Watch does
-                await responses
-                return
-            async for response in responses:
-                yield response
-        except Exception as error:
-            await _end_with_status(error, context, method)
-
-    return guarded
-
-
-async def _end_with_status(error: Exception, context: Context, method: str) -> None:
-    if isinstance(error, (grpc.aio.AbortError, grpc.aio.UsageError)):
-        raise error
-    if not isinstance(error, HeadraceError):
-        log.error("call_failed", method=method, **fault_fields(error))
-        error = InternalError("internal error; the server's log has the details")
-    status = rpc_status.to_status(to_status(error))
-    await context.abort_with_status(status)
-
-
 class RpcServer:
     """A gRPC server with health and reflection.
 
@@ -104,6 +56,9 @@ class RpcServer:
         begins_traces: Whether a call without a trace starts one. Calls between services belong to no trace,
             or to that of their caller.
         stopping: Returns the error of calls that are refused or cancelled while the server stops.
+
+    Attributes:
+        server: Handlers of the services. Generated code adds them here.
     """
 
     def __init__(
@@ -116,57 +71,94 @@ class RpcServer:
     ) -> None:
         self._listen = listen
         self._calls = DrainInterceptor(stopping)
-        self.server = grpc.aio.server(
-            # In this order, metrics see the statuses of errors, and the log line of a failed call has its
-            # trace.
-            interceptors=[
-                MetricsInterceptor(),
-                TraceInterceptor(begins_traces=begins_traces),
-                ErrorInterceptor(),
-                self._calls,
-            ],
-            options=[
-                ("grpc.max_receive_message_length", max_message_bytes),
-                ("grpc.max_send_message_length", max_message_bytes),
-                # By default, gRPC drops new calls beyond a burst of 1,000. Callers see CANCELLED.
-                ("grpc.server.max_pending_requests", 20_000),
-                ("grpc.server.max_pending_requests_hard_limit", 60_000),
-                *KEEPALIVE_OPTIONS,
-                ("grpc.http2.min_ping_interval_without_data_ms", int(MIN_PING_SECONDS * 1000)),
-                ("grpc.so_reuseport", 0),
-            ],
-        )
+        self._receiving = Receiving()
+        self._supervision: asyncio.Task[None] | None = None
+        # In this order, metrics see the statuses of errors, and the log line of a failed call has its trace.
+        self._interceptors = [
+            MetricsInterceptor(),
+            TraceInterceptor(begins_traces=begins_traces),
+            ErrorInterceptor(self._receiving),
+            self._calls,
+        ]
+        self._options = [
+            ("grpc.max_receive_message_length", max_message_bytes),
+            ("grpc.max_send_message_length", max_message_bytes),
+            *limits_of_clients(),
+            *KEEPALIVE_OPTIONS,
+            ("grpc.http2.min_ping_interval_without_data_ms", int(MIN_PING_SECONDS * 1000)),
+            ("grpc.so_reuseport", 0),
+            ("grpc.max_connection_age_ms", int(CONNECTION_AGE_SECONDS * 1000)),
+        ]
+        self._handlers = ServiceHandlers()
+        self.server = cast(grpc.aio.Server, self._handlers)  # generated code only adds handlers to it
+        self._services: list[str] = []
+        self._is_stopping = False
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
-        self.port = 0
+        self._port = Port(listen, self._build)
 
-    async def start(self, services: Sequence[ServiceDescriptor]) -> None:
-        """Binds, starts, and reports SERVING for the services and for the whole server.
+    async def start(self, services: Sequence[ServiceDescriptor], *, ready: bool = True) -> None:
+        """Binds, starts, and reports the health of the services and of the whole server.
 
         Args:
             services: Descriptors of the services added to ``server``, for health and reflection.
+            ready: Whether to report SERVING. Otherwise NOT_SERVING, until ``report_ready``.
 
         Raises:
             RuntimeError: The address cannot be bound.
         """
-        names = [service.full_name for service in services]
+        self._services = [service.full_name for service in services]
+        await self.report_ready(ready)
+        await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
+        await self._port.open()
+        self._supervision = asyncio.create_task(self._receiving.supervise(), name="receiving")
+
+    def _build(self) -> grpc.aio.Server:
+        server = cast(grpc.aio.Server, GuardedServer(self._interceptors, self._options))
+        self._handlers.add_to(server)
         reflection.enable_server_reflection(
-            [*names, health_pb2.DESCRIPTOR.services_by_name["Health"].full_name, reflection.SERVICE_NAME],
-            self.server,
+            [
+                *self._services,
+                health_pb2.DESCRIPTOR.services_by_name["Health"].full_name,
+                reflection.SERVICE_NAME,
+            ],
+            server,
         )
-        self.port = self.server.add_insecure_port(self._listen)
-        await self.server.start()
-        for name in ("", *names):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
+        return server
+
+    @property
+    def port(self) -> int:
+        """Port that was bound."""
+        return self._port.number
 
     @property
     def target(self) -> str:
         """``host:port`` with the port that was bound."""
         return f"{self._listen.rsplit(':', 1)[0]}:{self.port}"
 
+    async def report_ready(self, ready: bool) -> None:
+        """Reports SERVING or NOT_SERVING, unless the server stops. Calls are accepted in any case."""
+        if not self._is_stopping:
+            await self._report(ready)
+
     async def report_not_serving(self) -> None:
-        """Reports NOT_SERVING from now on. Calls are still accepted."""
-        await self._health.enter_graceful_shutdown()
+        """Reports NOT_SERVING from now on. Calls are still accepted, and the process counts as live."""
+        self._is_stopping = True
+        await self._report(ready=False)
+
+    async def _report(self, ready: bool) -> None:
+        statuses = health_pb2.HealthCheckResponse
+        status = statuses.SERVING if ready else statuses.NOT_SERVING
+        for name in ("", *self._services):
+            await self._health.set(name, status)
+
+    def hold_calls(self, error: Callable[[], HeadraceError]) -> None:
+        """Answers calls with an error until ``accept_calls``, except for those of health and reflection."""
+        self._calls.hold(error)
+
+    def accept_calls(self) -> None:
+        """Accepts calls."""
+        self._calls.hold(None)
 
     async def drain(self, grace_seconds: float) -> None:
         """Answers new calls with UNAVAILABLE, and returns once all others have ended.
@@ -183,4 +175,6 @@ class RpcServer:
     async def stop(self, grace_seconds: float) -> None:
         """Drains and closes all connections. Calls that arrive at that very moment end with CANCELLED."""
         await self.drain(grace_seconds)
-        await asyncio.shield(self.server.stop(None))
+        await asyncio.shield(self._port.close())
+        if self._supervision is not None:
+            self._supervision.cancel()

@@ -19,6 +19,7 @@ MODULES = (
     "services.shared.queue.publisher",
     "services.shared.queue.unreadable",
     "services.shared.rpc_metrics",
+    "services.shared.rpc_server",
     "services.worker.metrics",
 )
 OBSERVABILITY = REPOSITORY / "deploy/observability"

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 
 from headrace.errors import UnavailableError
 from headrace.gateway.v1 import gateway_pb2
+from headrace.reasons import ErrorReason
 from services.gateway.stopping import gateway_stopping
 from services.gateway.store import StoreClient
 from services.gateway.uploads.buffer import GatheredCall, UploadBuffer, store_calls
@@ -16,6 +17,8 @@ from services.stubs.results.v1 import results_pb2
 
 # Waits before a call without a response from the store is repeated, in seconds.
 RETRY_SECONDS = (0.1, 0.2, 0.4, 0.8)
+# Time for a client to read a response, in seconds. The connection holds many unread ones before this counts.
+UNREAD_SECONDS = 30.0
 
 
 class UploadStream:
@@ -48,6 +51,8 @@ class UploadStream:
         self._reserved_bytes = 0
         self._finished = False
         self._reader: asyncio.Task[None] | None = None
+        self._sender: asyncio.Task[None] | None = None
+        self._giving_up: asyncio.Task[None] | None = None
 
     @property
     def reading_ended(self) -> bool:
@@ -62,17 +67,33 @@ class UploadStream:
         An error is raised after everything sent before it is stored and answered.
         """
         self._reader = asyncio.create_task(self._read(requests))
-        sender = asyncio.create_task(self._send())
+        self._sender = asyncio.create_task(self._send())
+        loop = asyncio.get_running_loop()
         try:
             while (response := await self._responses.next()) is not None:
-                yield response
-            await sender
+                deadline = loop.call_later(UNREAD_SECONDS, self._give_up)
+                try:
+                    yield response
+                finally:
+                    deadline.cancel()
+                if self._giving_up is not None:
+                    raise UnavailableError(
+                        f"no response was read for {UNREAD_SECONDS:.0f} s; resume the upload"
+                    )
+            await self._sender
             await self._raise_read_error(self._reader)
         finally:
-            self._reader.cancel()
-            sender.cancel()
-            await asyncio.gather(self._reader, sender, return_exceptions=True)
-            self._return_bytes(self._reserved_bytes)
+            await self._end_tasks()
+
+    def _give_up(self) -> None:
+        self._giving_up = asyncio.create_task(self._end_tasks())
+
+    async def _end_tasks(self) -> None:
+        tasks = [task for task in (self._reader, self._sender) if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._return_bytes(self._reserved_bytes)
 
     def stop(self) -> None:
         """Stops reading: the stream ends with GATEWAY_STOPPING once everything read is answered."""
@@ -107,9 +128,14 @@ class UploadStream:
 
     async def _accept(self, request: gateway_pb2.AppendItemsRequest, finished: bool) -> None:
         size = request.ByteSize()
-        await self._budget.take(size)
+        await self._budget.take(size, self._tenant)
         self._reserved_bytes += size
-        await check_batch(request, finished)
+        try:
+            await check_batch(request, finished)
+        except BaseException:
+            # Now, because the client may never read the error. If the sender failed, they are returned.
+            self._return_bytes(min(size, self._reserved_bytes))
+            raise
         for call in store_calls(request, reserved_bytes=size):
             await self._buffer.put(call)
 
@@ -117,6 +143,11 @@ class UploadStream:
         try:
             while not self._finished and (call := await self._buffer.take()) is not None:
                 await self._store_call(call)
+        except BaseException:
+            assert self._reader is not None
+            self._reader.cancel()  # what it has read is never stored, and the client may never read the error
+            self._return_bytes(self._reserved_bytes)
+            raise
         finally:
             self._responses.close()
 
@@ -141,10 +172,12 @@ class UploadStream:
         for wait_seconds in RETRY_SECONDS:
             try:
                 return await self._store.append_items(request)
-            except UnavailableError:  # the items may be stored: the store trims those it has
+            except UnavailableError as error:  # the items may be stored: the store trims those it has
+                if error.reason == ErrorReason.STORAGE_FAILED:
+                    raise
                 await asyncio.sleep(wait_seconds * random.uniform(0.5, 1.0))
         return await self._store.append_items(request)
 
     def _return_bytes(self, size: int) -> None:
         self._reserved_bytes -= size
-        self._budget.give_back(size)
+        self._budget.give_back(size, self._tenant)

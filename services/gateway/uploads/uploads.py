@@ -11,6 +11,8 @@ from services.gateway.uploads.stream import UploadStream
 from services.stubs.results.v1 import results_pb2
 
 MAX_WAITING_BYTES = 64 * 1024 * 1024
+# Requests that have arrived, and wait for others to be stored.
+MAX_UNREAD_BYTES = 128 * 1024 * 1024
 
 
 class Uploads:
@@ -28,7 +30,7 @@ class Uploads:
     def __init__(self, store: StoreClient, carry_out: Callable[[results_pb2.Effects], None]) -> None:
         self._store = store
         self._carry_out = carry_out
-        self.budget = ByteBudget(MAX_WAITING_BYTES)
+        self.budget = ByteBudget(MAX_WAITING_BYTES, MAX_UNREAD_BYTES)
         self.running: set[UploadStream] = set()
         self._closed = False
 

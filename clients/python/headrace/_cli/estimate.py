@@ -1,9 +1,8 @@
 """Prints the estimate of a job."""
 
-import typer
-
 from headrace._cli.dollars import dollars
 from headrace._cli.json_lines import write_json
+from headrace._cli.text import echo
 from headrace.resources import JobEstimate
 
 
@@ -13,6 +12,8 @@ def print_estimate(estimate: JobEstimate, json: bool) -> None:
         write_json(estimate)
         return
     cost = estimate.cost_micros
-    typer.echo(f"calls      {estimate.call_count:,}")
-    typer.echo(f"tokens     {estimate.input_tokens:,} in, {estimate.output_tokens:,} out")
-    typer.echo(f"cost       {'unknown' if cost is None else f'{dollars(cost)} US dollars'}")
+    echo(f"calls      {estimate.call_count:,}")
+    echo(f"tokens     {estimate.input_tokens:,} in, {estimate.output_tokens:,} out")
+    echo(f"cost       {'unknown' if cost is None else f'{dollars(cost)} US dollars'}")
+    if estimate.failing_item_count:
+        echo(f"failing    {estimate.failing_item_count:,} items, which make no calls")

@@ -12,15 +12,30 @@ from headrace.resources import JobEvent, Result
 
 
 def write_json(value: Any) -> None:
-    """Writes one object to stdout, as a line."""
+    """Writes one object to stdout, as a line.
+
+    On a terminal, control characters in its strings are escaped. Elsewhere the strings are as they came.
+    """
     option = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
-    sys.stdout.buffer.write(orjson.dumps(_plain(value), default=_written, option=option))
+    line = orjson.dumps(_plain(value), default=_written, option=option)
+    sys.stdout.buffer.write(_without_controls(line) if sys.stdout.isatty() else line)
 
 
 def write_json_now(value: Any) -> None:
     """Writes one object to stdout and flushes it."""
     write_json(value)
     sys.stdout.buffer.flush()
+
+
+def _without_controls(line: bytes) -> bytes:
+    """Returns equal JSON, without characters that a terminal would obey."""
+    text = line.decode(errors="replace")
+    return "".join(c if c.isprintable() or c in "\n\t" else _escape(c) for c in text).encode()
+
+
+def _escape(character: str) -> str:
+    units = character.encode("utf-16-be", errors="surrogatepass")
+    return "".join(f"\\u{units[at]:02x}{units[at + 1]:02x}" for at in range(0, len(units), 2))
 
 
 def _plain(value: Any) -> Any:

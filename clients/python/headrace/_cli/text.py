@@ -1,8 +1,10 @@
-"""Formats objects as lines of plain text."""
+"""Formats objects as lines of plain text, and prints them."""
 
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import groupby
+
+import typer
 
 from headrace._cli.dollars import dollars
 from headrace._cli.durations import duration
@@ -17,8 +19,32 @@ WORKER_HEADER = (
 REASON_HEADER = f"{'ITEMS':>10}  {'REASON':24}  {'FIRST ITEM':>10}  MESSAGE"
 
 
+_LAYOUT = "\n\t"
+
+
+def echo(text: str, err: bool = False, flush: bool = True) -> None:
+    """Prints a text, without control characters that a terminal would obey: all but line feeds and tabs.
+
+    Args:
+        text: Lines that may quote a server or a user.
+        err: Whether to print to stderr instead of stdout.
+        flush: Whether to flush the output.
+    """
+    if not text.isprintable():
+        text = "".join(c if c in _LAYOUT else printable(c) for c in text)
+    if flush or err:
+        typer.echo(text, err=err)
+    else:
+        print(text)
+
+
 def printable(text: str) -> str:
-    """Returns an untrusted text as one line, without control characters that a terminal would obey."""
+    """Returns an untrusted text as one line, without control characters that a terminal would obey.
+
+    Control characters of Unicode count as well: those of 8 bits, and those that change the direction of text.
+    """
+    if text.isprintable():
+        return text
     return "".join(
         c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
     )

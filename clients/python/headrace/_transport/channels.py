@@ -34,6 +34,13 @@ class GatewayChannel(NamedTuple):
         await self.channel.close(None)
 
 
+# A gateway takes 1,000 calls on a connection. Without more connections, a client with 1,000 open watches
+# could make no other call.
+_SERVICE_CONFIG = (
+    '{"loadBalancingConfig":[{"round_robin":{}}],"connectionScaling":{"maxConnectionsPerSubchannel":10}}'
+)
+
+
 def open_channel(target: str, proxy: Proxy | None) -> GatewayChannel:
     """Opens a channel on the running event loop. It connects with its first call.
 
@@ -57,7 +64,7 @@ def open_channel(target: str, proxy: Proxy | None) -> GatewayChannel:
         # Time to establish a connection, not a pause: TLS to a distant host takes several round trips.
         ("grpc.min_reconnect_backoff_ms", 5_000),
         ("grpc.max_reconnect_backoff_ms", 1_000),
-        ("grpc.service_config", '{"loadBalancingConfig":[{"round_robin":{}}]}'),
+        ("grpc.service_config", _SERVICE_CONFIG),
         ("grpc.enable_http_proxy", int(proxy is not None)),
     ]
     channel = grpc.aio.insecure_channel(target, options=options)

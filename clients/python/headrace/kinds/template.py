@@ -3,7 +3,7 @@
 import json
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,7 +22,7 @@ _TOKEN = re.compile(r"(\{\{|\}\}|\{[^{}]+\}|[{}])")
 
 
 class FieldTexts:
-    """Fields of an item as text: strings unchanged, other values as JSON text, each written once.
+    """Fields of an item as text: strings unchanged, null empty, other values as JSON text, each written once.
 
     Args:
         item: Value of the item.
@@ -43,6 +43,10 @@ class FieldTexts:
             text = self._texts[name] = self._write(name)
         return text
 
+    def are_null(self, names: Collection[str]) -> bool:
+        """Returns whether the item has null in all of these fields, which must exist."""
+        return isinstance(self._item, dict) and all(self._item[name] is None for name in names)
+
     def _write(self, name: str) -> str:
         if not isinstance(self._item, dict):
             raise ItemFailedError(
@@ -51,6 +55,8 @@ class FieldTexts:
         if name not in self._item:
             raise ItemFailedError(ErrorReason.FIELD_MISSING, f"the item has no field {name!r}")
         value = self._item[name]
+        if value is None:
+            return ""
         if isinstance(value, str):
             return value
         try:
@@ -90,14 +96,18 @@ class Template:
         """Returns the size of the text with an item's fields filled in, in bytes, without rendering it.
 
         Raises:
-            ItemFailedError: A field is missing, as ``FieldTexts.text`` says. PROMPT_TOO_LARGE: the text is
-                over 64 KB and over ten times the template and the fields in it, or over 4 MB.
+            ItemFailedError: A field is missing, as ``FieldTexts.text`` says, or all are null.
+                PROMPT_TOO_LARGE: the text is over 64 KB and over ten times the template and the fields in it,
+                or over 4 MB.
         """
         size, base = self._literal_bytes, self._own_bytes
         for name, count in self.fields.items():
             field_size = byte_size(fields.text(name))
             size += field_size * count
             base += field_size
+        if fields.are_null(self.fields):
+            names = ", ".join(map(repr, self.fields))
+            raise ItemFailedError(ErrorReason.FIELD_MISSING, f"the item has null in {names}")
         limit = min(max(ALWAYS_ALLOWED_BYTES, MAX_GROWTH * base), MAX_PROMPT_BYTES)
         if size > limit:
             raise _too_large(f"the prompt would have {size:,} bytes; {limit:,} are allowed for this item")

@@ -2,6 +2,7 @@ import asyncio
 
 import pytest
 
+from headrace.errors import UnavailableError
 from services.gateway.uploads.byte_budget import ByteBudget
 
 
@@ -73,3 +74,30 @@ async def test_who_is_granted_and_cancelled_in_the_same_turn_holds_nothing(budge
     with pytest.raises(asyncio.CancelledError):
         await waiting
     assert budget.held == 0
+
+
+async def test_free_bytes_go_to_the_tenant_that_holds_the_fewest(budget):
+    await budget.take(100, "large")
+    waiting = [asyncio.create_task(budget.take(40, tenant)) for tenant in ("large", "large", "small")]
+    await turn()
+    budget.give_back(40, "large")
+    await waiting[2]
+    assert not any(task.done() for task in waiting[:2])
+    budget.give_back(60, "large")
+    await waiting[0]
+    budget.give_back(40, "small")
+    await waiting[1]
+    assert (budget.held, budget.waiting_count) == (80, 0)
+
+
+async def test_requests_beyond_the_limit_of_waiting_bytes_are_refused():
+    budget = ByteBudget(100, waiting_limit=50)
+    await budget.take(100)
+    waiting = asyncio.create_task(budget.take(50))
+    await turn()
+    with pytest.raises(UnavailableError):
+        await budget.take(1)
+    budget.give_back(100)
+    await waiting
+    await budget.take(50)
+    assert budget.held == 100

@@ -1,0 +1,1 @@
+"""Turns what libraries and Python itself report into log lines, without contents of items and secrets."""
