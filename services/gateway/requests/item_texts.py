@@ -36,16 +36,11 @@ async def check_items(
     """
     slice_end = time.perf_counter() + _SLICE_SECONDS
     for index, item in enumerate(items):
-        try:
-            value = read_json(item)
-        except ValueError as error:
-            if violations.is_full:
-                violations.count()
-            else:
-                violations.add(f"items[{index}]", str(error))
-        else:
-            if on_item is not None:
-                on_item(value)
+        problem = _check(item, on_item)
+        if problem and violations.is_full:
+            violations.count()
+        elif problem:
+            violations.add(f"items[{index}]", problem)
         if digest is not None:
             text = item.encode()
             digest.update(len(text).to_bytes(8, "big"))
@@ -53,3 +48,14 @@ async def check_items(
         if time.perf_counter() > slice_end:
             await asyncio.sleep(0)
             slice_end = time.perf_counter() + _SLICE_SECONDS
+
+
+def _check(item: str, on_item: Callable[[Any], None] | None) -> str:
+    """Returns what is wrong with an item; empty if nothing is. Its value is not kept until the next one."""
+    try:
+        value = read_json(item)
+    except ValueError as error:
+        return str(error)
+    if on_item is not None:
+        on_item(value)
+    return ""

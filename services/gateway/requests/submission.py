@@ -72,10 +72,11 @@ class Submissions:
             violations.add("request_id", NO_NUL)
         _check_times(request.options, violations)
         items_digest = hashlib.sha256()
-        fields = ItemFields.of(self._kinds.get(request.kind), params, is_sample=request.upload)
+        fields = await self._fields_of(request, params)
+        on_item = None if fields is None else fields.add
         if not violations.names("items"):
-            on_item = None if fields is None else fields.add
             await check_items(request.items, violations, items_digest, on_item)
+        if not violations.names("items") and not violations.names("sample_items"):
             # The upload brings these again, and its own check names those that are not JSON.
             await check_items(request.sample_items, Violations(), on_item=on_item)
         if fields is not None:
@@ -86,6 +87,15 @@ class Submissions:
         job = _job_of(request, tenant)
         job.content_hash = _content_hash(job, items_digest.digest())
         return job
+
+    async def _fields_of(
+        self, request: gateway_pb2.SubmitJobRequest, params: BaseModel | None
+    ) -> ItemFields | None:
+        """Returns the check of the items' fields. The templates of large params are read in a thread."""
+        kind = self._kinds.get(request.kind)
+        if len(request.params) < _LARGE_PARAMS:
+            return ItemFields.of(kind, params, is_sample=request.upload)
+        return await asyncio.to_thread(ItemFields.of, kind, params, is_sample=request.upload)
 
     async def estimate(self, job: results_pb2.NewJob) -> gateway_pb2.JobEstimate:
         """Returns the calls, tokens and cost of a job made by ``new_job``."""

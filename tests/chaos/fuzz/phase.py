@@ -93,7 +93,7 @@ async def submit_jobs(target: str) -> list[str]:
     submissions = [
         gateway_pb2.SubmitJobRequest(kind="noop", items=["1"] * 3),
         gateway_pb2.SubmitJobRequest(kind="noop", upload=True),
-        gateway_pb2.SubmitJobRequest(kind="noop", params='{"sleep_ms": 3600000}', items=["1"] * 3),
+        gateway_pb2.SubmitJobRequest(kind="noop", params='{"sleep_ms": 60000}', items=["1"] * 3),
     ]
     async with grpc.aio.insecure_channel(target) as channel:
         stub = gateway_pb2_grpc.GatewayServiceStub(channel)
