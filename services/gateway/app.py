@@ -8,6 +8,7 @@ import dramatiq
 
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from headrace.kinds import installed_kinds
+from headrace.kinds.noop import NOOP, noop_kind
 from services.gateway.creation import JobCreator
 from services.gateway.dispatcher import Dispatcher
 from services.gateway.effects import EffectRunner
@@ -24,6 +25,7 @@ from services.gateway.watching.resync import Resync
 from services.shared.logging import get_logger
 from services.shared.prices import read_prices
 from services.shared.queue.publisher import QueuePublisher
+from services.shared.readiness import Readiness
 from services.shared.rpc_client import open_channel
 from services.shared.rpc_server import PUBLIC_MESSAGE_BYTES, RpcServer
 
@@ -52,15 +54,18 @@ class GatewayApp:
         effects = EffectRunner(self._publisher, self.hub, self._streams)
         self.creator = JobCreator(store, effects)
         self.uploads = Uploads(store, effects.carry_out)
-        self._dispatcher = Dispatcher(store, effects, self._streams)
+        self._dispatcher = Dispatcher(store, effects, self._streams, settings.results_target)
         prices = JobPrices(read_prices(settings.prices_file), settings.model)
-        submissions = Submissions(installed_kinds(), prices)
+        submissions = Submissions(
+            installed_kinds() | {NOOP.name: noop_kind(settings.noop_max_seconds)}, prices
+        )
         self._servicer = GatewayServicer(
             store, self.creator, self.uploads, effects, hub=self.hub, submissions=submissions
         )
         self._server = RpcServer(
             settings.listen, PUBLIC_MESSAGE_BYTES, begins_traces=True, stopping=gateway_stopping
         )
+        self._readiness = Readiness([self._dispatcher.store_need], self._server.report_ready)
         self._background: list[asyncio.Task[None]] = []
 
     @property
@@ -71,13 +76,16 @@ class GatewayApp:
     async def start(self) -> None:
         """Serves the public API, then starts the dispatcher. Needs neither the store nor the broker yet.
 
+        Health reports SERVING from the first answered sweep on.
+
         Raises:
             RuntimeError: The address cannot be bound.
         """
         gateway_pb2_grpc.add_GatewayServiceServicer_to_server(self._servicer, self._server.server)
-        await self._server.start([gateway_pb2.DESCRIPTOR.services_by_name["GatewayService"]])
+        await self._server.start([gateway_pb2.DESCRIPTOR.services_by_name["GatewayService"]], ready=False)
         loops = (self._resync.run(), self._dispatcher.run(), self.hub.notify_live_numbers())
         self._background = [asyncio.create_task(loop) for loop in loops]
+        self._readiness.start()
         log.info("gateway_started", target=self.target)
 
     async def drain(self) -> None:
@@ -87,6 +95,7 @@ class GatewayApp:
         another gateway. Running calls end within the settings' drain_seconds, and their tasks are published.
         """
         await self._server.report_not_serving()
+        await self._readiness.stop()
         self.hub.close()
         self.uploads.close()
         await self._server.drain(self._settings.drain_seconds)

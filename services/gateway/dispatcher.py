@@ -1,7 +1,7 @@
 """Sweeps the store every second, and looks after silent workers."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection
 from contextlib import suppress
 from functools import partial
 
@@ -14,6 +14,7 @@ from services.gateway.store import StoreClient, cause_of
 from services.gateway.watching.progress_streams import ProgressStreams
 from services.shared.degradation import Degradation
 from services.shared.logging import get_logger
+from services.shared.readiness import Need
 from services.stubs.results.v1 import results_pb2
 
 log = get_logger(__name__)
@@ -30,14 +31,22 @@ class Dispatcher:
         store: The store to sweep.
         effects: Carries out the effects.
         streams: Follows the live workers.
+        target: Address of the store, for the log.
+
+    Attributes:
+        store_need: Met for ever by the first sweep: later, callers get UNAVAILABLE and try again.
     """
 
-    def __init__(self, store: StoreClient, effects: EffectRunner, streams: ProgressStreams) -> None:
+    def __init__(
+        self, store: StoreClient, effects: EffectRunner, streams: ProgressStreams, target: str = ""
+    ) -> None:
         self._store = store
         self._effects = effects
         self._streams = streams
         self._probes: dict[str, asyncio.Task[None]] = {}
+        self._silent: set[str] = set()
         self._degradation = Degradation(log, "sweep")
+        self.store_need = Need("results", target, lasting=True)
         self._sweeping = asyncio.Lock()
 
     async def run(self) -> None:
@@ -69,14 +78,17 @@ class Dispatcher:
             self._probe(response.silent_workers)
         except HeadraceError as error:
             SWEEPS_FAILED.inc()
+            self.store_need.note_failure(cause_of(error) or error.reason)
             self._degradation.note_failure(reason=error.reason, cause=cause_of(error))
         except Exception:  # the next sweep must happen, whatever this one ran into
             SWEEPS_FAILED.inc()
             log.exception("sweep_failed")
         else:
             self._degradation.note_success()
+            self.store_need.note_answer()
 
-    def _probe(self, silent_workers: Iterable[jobs_pb2.Worker]) -> None:
+    def _probe(self, silent_workers: Collection[jobs_pb2.Worker]) -> None:
+        self._silent &= {worker.incarnation for worker in silent_workers}
         for worker in silent_workers:
             if worker.incarnation not in self._probes:
                 probe = asyncio.create_task(self._end_if_closed(worker))
@@ -86,8 +98,20 @@ class Dispatcher:
     def _forget_probe(self, incarnation: str, probe: asyncio.Task[None]) -> None:
         del self._probes[incarnation]
 
+    def _note_silence(self, worker: jobs_pb2.Worker) -> None:
+        """Breaks the stream of a worker that is silent though its port is not closed, once per silence.
+
+        Its leases stay, because it may be alive behind a broken network. But its connection may be dead, and
+        TCP would take minutes to find out.
+        """
+        if worker.incarnation not in self._silent:
+            self._silent.add(worker.incarnation)
+            log.warning("worker_silent", incarnation=worker.incarnation, address=worker.address)
+            self._streams.reconnect(worker)
+
     async def _end_if_closed(self, worker: jobs_pb2.Worker) -> None:
         if not await port_is_closed(worker.address):
+            self._note_silence(worker)
             return
         log.warning("worker_port_closed", incarnation=worker.incarnation)
         try:

@@ -18,6 +18,8 @@ class GatewaySettings(ServiceSettings):
             unset.
         gateway_resync_seconds: HEADRACE_GATEWAY_RESYNC_SECONDS: time without a snapshot after which a
             watched job is read again from the store, in seconds, up to 3,600; 0: never.
+        noop_max_seconds: HEADRACE_NOOP_MAX_SECONDS: longest sleep of an item of ``noop``, in seconds, more
+            than 0 and up to 3,600. A sleeping item holds a slot of its worker.
     """
 
     listen: HostPort = "127.0.0.1:50051"
@@ -26,3 +28,4 @@ class GatewaySettings(ServiceSettings):
     model: str = "gpt-4o-mini"
     prices_file: PricesFile | None = None
     gateway_resync_seconds: float = Field(default=1.0, ge=0, le=3600)
+    noop_max_seconds: float = Field(default=60.0, gt=0, le=3600)

@@ -23,12 +23,18 @@ async def _serve(settings: ResultsSettings) -> int:
     """Serves until a signal, then ends the process. Returns the exit code if it could not start."""
     stop = stop_on_signals()
     app = ResultsApp(settings)
-    try:
-        await app.start()
-    except RuntimeError as error:
-        log.error("results_not_started", listen=settings.listen, error=str(error))
-        return 1
-    await stop.wait()
+    starting, stopping = asyncio.create_task(app.start()), asyncio.create_task(stop.wait())
+    await asyncio.wait([starting, stopping], return_when=asyncio.FIRST_COMPLETED)
+    if starting.done():
+        try:
+            starting.result()
+        except RuntimeError as error:
+            log.error("results_not_started", listen=settings.listen, error=str(error))
+            return 1
+        await stopping
+    else:
+        starting.cancel()
+        await asyncio.wait([starting])
     await app.drain()
     end_process()
 

@@ -41,8 +41,13 @@ class DrainInterceptor(grpc.aio.ServerInterceptor):
         self._running: set[asyncio.Task[Any]] = set()
         self._sending: set[asyncio.Task[Any]] = set()
         self._changed = asyncio.Event()
+        self._held: Callable[[], HeadraceError] | None = None
         self._refuses = False
         self._cancels = False
+
+    def hold(self, error: Callable[[], HeadraceError] | None) -> None:
+        """Answers new calls with an error from now on. None: accepts them."""
+        self._held = error
 
     async def drain(self, grace_seconds: float) -> None:
         """Refuses new calls from now on, and returns once those in flight have ended.
@@ -97,6 +102,8 @@ class DrainInterceptor(grpc.aio.ServerInterceptor):
     def _enter(self) -> asyncio.Task[Any]:
         if self._refuses:
             raise self._stopping()
+        if self._held is not None:
+            raise self._held()
         task = asyncio.current_task()
         assert task is not None
         self._running.add(task)

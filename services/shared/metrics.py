@@ -57,6 +57,10 @@ class LabelCap:
         self._values.add(value)
         return value
 
+    def known(self, value: str) -> str:
+        """Returns the value if it has a series of its own already, or ``other``."""
+        return value if value in self._values else OTHER
+
 
 @contextmanager
 def timing(observe: Callable[[float], None]) -> Iterator[None]:

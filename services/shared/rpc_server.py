@@ -25,6 +25,12 @@ MB = 1024 * 1024
 PUBLIC_MESSAGE_BYTES = 4 * MB
 INTERNAL_MESSAGE_BYTES = 16 * MB
 
+# Health service that is SERVING as long as the loop of the process runs, for liveness probes.
+LIVENESS = "liveness"
+# Age of a connection after which callers open a new one, and find new servers. Calls and streams on the old
+# one run on without a limit, because no grace is set.
+CONNECTION_AGE_SECONDS = 300.0
+
 # A connection that has silently died is found after a ping and its timeout: 25 s. Both ends ping.
 PING_SECONDS = 15.0
 PING_TIMEOUT_SECONDS = 10.0
@@ -81,28 +87,31 @@ class RpcServer:
             *KEEPALIVE_OPTIONS,
             ("grpc.http2.min_ping_interval_without_data_ms", int(MIN_PING_SECONDS * 1000)),
             ("grpc.so_reuseport", 0),
+            ("grpc.max_connection_age_ms", int(CONNECTION_AGE_SECONDS * 1000)),
         ]
         self._handlers = ServiceHandlers()
         self.server = cast(grpc.aio.Server, self._handlers)  # generated code only adds handlers to it
         self._services: list[str] = []
+        self._is_stopping = False
         self._health = health.HealthServicer()
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self.server)
         self._port = Port(listen, self._build)
 
-    async def start(self, services: Sequence[ServiceDescriptor]) -> None:
-        """Binds, starts, and reports SERVING for the services and for the whole server.
+    async def start(self, services: Sequence[ServiceDescriptor], *, ready: bool = True) -> None:
+        """Binds, starts, and reports the health of the services and of the whole server.
 
         Args:
             services: Descriptors of the services added to ``server``, for health and reflection.
+            ready: Whether to report SERVING. Otherwise NOT_SERVING, until ``report_ready``.
 
         Raises:
             RuntimeError: The address cannot be bound.
         """
         self._services = [service.full_name for service in services]
+        await self.report_ready(ready)
+        await self._health.set(LIVENESS, health_pb2.HealthCheckResponse.SERVING)
         await self._port.open()
         self._supervision = asyncio.create_task(self._receiving.supervise(), name="receiving")
-        for name in ("", *self._services):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
 
     def _build(self) -> grpc.aio.Server:
         server = cast(grpc.aio.Server, GuardedServer(self._interceptors, self._options))
@@ -127,9 +136,29 @@ class RpcServer:
         """``host:port`` with the port that was bound."""
         return f"{self._listen.rsplit(':', 1)[0]}:{self.port}"
 
+    async def report_ready(self, ready: bool) -> None:
+        """Reports SERVING or NOT_SERVING, unless the server stops. Calls are accepted in any case."""
+        if not self._is_stopping:
+            await self._report(ready)
+
     async def report_not_serving(self) -> None:
-        """Reports NOT_SERVING from now on. Calls are still accepted."""
-        await self._health.enter_graceful_shutdown()
+        """Reports NOT_SERVING from now on. Calls are still accepted, and the process counts as live."""
+        self._is_stopping = True
+        await self._report(ready=False)
+
+    async def _report(self, ready: bool) -> None:
+        statuses = health_pb2.HealthCheckResponse
+        status = statuses.SERVING if ready else statuses.NOT_SERVING
+        for name in ("", *self._services):
+            await self._health.set(name, status)
+
+    def hold_calls(self, error: Callable[[], HeadraceError]) -> None:
+        """Answers calls with an error until ``accept_calls``, except for those of health and reflection."""
+        self._calls.hold(error)
+
+    def accept_calls(self) -> None:
+        """Accepts calls."""
+        self._calls.hold(None)
 
     async def drain(self, grace_seconds: float) -> None:
         """Answers new calls with UNAVAILABLE, and returns once all others have ended.

@@ -2,8 +2,8 @@
 
 import asyncio
 import socket
+from typing import Any
 
-import dramatiq
 import grpc
 import uuid_utils
 
@@ -12,10 +12,13 @@ from headrace.kinds import installed_kinds
 from services.shared.effects import EffectRunner
 from services.shared.logging import get_logger
 from services.shared.prices import read_prices
+from services.shared.queue.brokers import EmbeddedBroker, TaskBroker
 from services.shared.queue.contract import QUEUE_BY_CLASS
 from services.shared.queue.publisher import QueuePublisher
+from services.shared.readiness import Readiness
 from services.shared.rpc_client import open_channel
 from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.shared.validation.checked_servicer import CheckedServicer
 from services.stubs.results.v1 import results_pb2, results_pb2_grpc
 from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 from services.worker.calls.admission import CallAdmission
@@ -31,6 +34,7 @@ from services.worker.items.attempts.item_runner import ItemRunner
 from services.worker.items.capacity import Capacity
 from services.worker.items.held_up_work import HeldUpWork
 from services.worker.items.in_flight import ItemsInFlight
+from services.worker.items.item_slots import ItemSlots
 from services.worker.items.leased_work import LeasedWork
 from services.worker.items.live_numbers import LiveNumbers
 from services.worker.items.quarantine import Quarantine
@@ -57,7 +61,7 @@ class WorkerApp:
         broker: Broker with all queues declared; closed with the worker.
     """
 
-    def __init__(self, settings: WorkerSettings, broker: dramatiq.Broker) -> None:
+    def __init__(self, settings: WorkerSettings, broker: EmbeddedBroker | TaskBroker) -> None:
         self._settings = settings
         self.incarnation = str(uuid_utils.uuid7())
         self._liveness = Liveness()
@@ -67,21 +71,32 @@ class WorkerApp:
         self._publisher = QueuePublisher(broker)
         self._hub = ProgressHub(self.incarnation)
         self._effects = EffectRunner(self._publisher, self._hub.put_jobs)
-        self._store = StoreConnection(self._results, self.incarnation, self._effects.carry_out)
+        self._store = StoreConnection(
+            self._results, self.incarnation, self._effects.carry_out, settings.results_target
+        )
         self._calls = open_calls(settings, self.incarnation, lambda: self._liveness.live_worker_count)
         self._recorder = Recorder(self._store)
         self._quarantine = Quarantine(_child_setup(settings))
         self._build_items()
         self._build_intake()
         self._server = RpcServer(settings.listen, INTERNAL_MESSAGE_BYTES)
+        needs = [self._heartbeat.store_need, broker.consumers_need]
+        self._readiness = Readiness(needs, self._server.report_ready)
         self._live_task: asyncio.Task[None] | None = None
 
     def _build_items(self) -> None:
         runner = self._make_runner()
         self._leased = LeasedWork()
         self._held_up = HeldUpWork(self._leased, runner)
+        self._waiting = WaitingItems()
+        self._item_slots = ItemSlots(self._settings.in_flight_limit, runner)
         self._tenant_work = TenantWork(
-            self._leased, self._calls.tenant_slots, runner.makes_calls, self._held_up
+            self._leased,
+            self._calls.tenant_slots,
+            runner.makes_calls,
+            held_up=self._held_up,
+            item_slots=self._item_slots,
+            waiting=self._waiting,
         )
         self._capacity = Capacity(
             self._leased, self._settings.in_flight_limit, self._tenant_work.parked_count
@@ -90,11 +105,10 @@ class WorkerApp:
         self._scheduler = self._make_scheduler(runner)
 
     def _make_scheduler(self, runner: ItemRunner) -> ItemScheduler:
-        waiting = WaitingItems()
         reporting = Reporting(
             self._recorder,
             self._leased,
-            waiting,
+            self._waiting,
             self._capacity,
             forget=runner.forget,
             quarantine_left=self._lease_next_quarantined,
@@ -104,7 +118,7 @@ class WorkerApp:
             self._quarantine,
             self._tenant_work,
             self._live,
-            limit=self._settings.in_flight_limit,
+            slots=self._item_slots,
             may_start=self._liveness.counts_as_live,
         )
         return ItemScheduler(
@@ -112,7 +126,7 @@ class WorkerApp:
             reporting,
             runner,
             leased=self._leased,
-            waiting=waiting,
+            waiting=self._waiting,
             capacity=self._capacity,
             tenant_work=self._tenant_work,
             held_up=self._held_up,
@@ -174,10 +188,16 @@ class WorkerApp:
         return self._liveness.ended
 
     async def start(self) -> None:
-        """Serves, registers with results (and waits for it), then consumes."""
+        """Serves, registers with results (and waits for it), then consumes.
+
+        Health reports SERVING while heartbeats are answered and all queues are consumed.
+        """
+        service = worker_pb2.DESCRIPTOR.services_by_name["WorkerService"]
         servicer = WorkerServicer(self.incarnation, self._hub, self._scheduler)
-        worker_pb2_grpc.add_WorkerServiceServicer_to_server(servicer, self._server.server)
-        await self._server.start([worker_pb2.DESCRIPTOR.services_by_name["WorkerService"]])
+        checked: Any = CheckedServicer(servicer, service)
+        worker_pb2_grpc.add_WorkerServiceServicer_to_server(checked, self._server.server)
+        await self._server.start([service], ready=False)
+        self._readiness.start()
         self._recorder.start()
         address = self._settings.worker_advertise or dialable_address(self.target)
         await self._heartbeat.start(address)
@@ -189,6 +209,7 @@ class WorkerApp:
         """Drains: starts nothing more, lets calls end, records results, releases leases, says it ended."""
         grace = self._settings.drain_seconds
         await self._server.report_not_serving()
+        await self._readiness.stop()
         self._lease_loop.drain()
         stopping = asyncio.create_task(self._consumer.stop())
         await self._scheduler.drain(grace)

@@ -29,7 +29,8 @@ class WorkerSettings(ServiceSettings):
         prices_file: Prices of models, as JSON. Unset: those that come with Headrace.
         provider_profiles: YAML file that extends the profiles of providers; see ``docs/providers.md``. Unset:
             those that come with Headrace.
-        in_flight_limit: Maximum items in flight.
+        in_flight_limit: Maximum items of a tenant in flight, and calls of all tenants. An eighth more items,
+            at least 1, may be in flight for tenants with few.
         outage_seconds: Duration of an outage of the provider after which the jobs of its model are paused.
         limits: Limits by model, as JSON or the path of a file; see ``read_limits``.
         tenant_concurrency: Maximum calls of each tenant at once, as JSON or the path of a file; see

@@ -1,8 +1,9 @@
 """Injects faults under load and checks every guarantee: python -m tests.chaos.
 
-Each fault comes alone first, then a random mix for the rest of the time. The seed is printed first. The same
-seed repeats the load, the mix and the faults of the provider, but not their timing. ``takeover`` kills
-workers instead and measures how long the others need. Exits with 1 if a guarantee was broken.
+Each fault comes alone first, then a random mix for the rest of the time, and then 200,000 random requests.
+The seed is printed first. The same seed repeats the load, the mix, the random requests and the faults of the
+provider, but not their timing. ``takeover`` kills workers instead and measures how long the others need.
+Exits with 1 if a guarantee was broken.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import time
 from deploy.local.paths import run_directory
 from deploy.local.testing.run import TestRun
 from tests.chaos import table
+from tests.chaos.fuzz.phase import run_fuzz
 from tests.chaos.plan import each_alone, random_mix
 from tests.chaos.row import Row
 from tests.chaos.storm import Storm
@@ -21,6 +23,7 @@ from tests.chaos.system import System
 from tests.chaos.takeover import describe, measure_takeovers
 
 MAX_ITEMS = 5000
+FUZZ = "fuzz"
 
 
 def main() -> None:
@@ -32,7 +35,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600.0, help="duration of the storm (default 600)")
     parser.add_argument("--seed", type=int, help="seed of the storm (default: a new one)")
     parser.add_argument(
-        "--only", metavar="TEXT", help="only faults whose names contain this text; mix: only the mix"
+        "--only",
+        metavar="TEXT",
+        help="only faults whose names contain this text; mix: only the mix; fuzz: only random requests",
     )
     arguments = parser.parse_args()
     seed = arguments.seed if arguments.seed is not None else random.SystemRandom().randrange(1_000_000)
@@ -46,6 +51,15 @@ def main() -> None:
 
 
 async def _run(run: TestRun, seed: int, arguments: argparse.Namespace) -> list[Row]:
+    rows = [] if arguments.only == FUZZ else await _break(run, seed, arguments)
+    if arguments.what == "storm" and arguments.only in (None, FUZZ):
+        if not rows:
+            print(table.head(), flush=True)
+        rows.append(_show(await run_fuzz(run, seed)))
+    return rows
+
+
+async def _break(run: TestRun, seed: int, arguments: argparse.Namespace) -> list[Row]:
     begin = time.monotonic()
     system = System(run)
     try:

@@ -7,10 +7,12 @@ import pytest
 import yaml
 
 from deploy.local.paths import REPOSITORY
+from services.shared.rpc_server import LIVENESS
 
 # The oldest release with stable gRPC probes, and the newest with an available schema.
 RELEASES = ["1.27", "1.37"]
 SERVICES = {"results", "gateway", "worker"}
+PROBES = ("startupProbe", "readinessProbe", "livenessProbe")
 
 
 @pytest.mark.parametrize("overlay", ["dev", "prod"])
@@ -79,6 +81,13 @@ def test_probes_use_the_port_of_the_service(manifests):
         ]
         for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
             assert container[probe]["grpc"]["port"] == listen_port
+
+
+def test_only_the_readiness_probe_asks_whether_a_service_can_work(manifests):
+    for name in SERVICES:
+        raw = manifests.of("Deployment")[name]["spec"]["template"]["spec"]["containers"][0]
+        asked = {probe: raw[probe]["grpc"].get("service", "") for probe in PROBES}
+        assert asked == {"startupProbe": LIVENESS, "readinessProbe": "", "livenessProbe": LIVENESS}, name
 
 
 def test_services_target_ports_of_their_pods(manifests):
@@ -195,7 +204,7 @@ def test_the_next_version_changes_only_images_so_that_a_second_apply_is_accepted
     shutil.copytree(REPOSITORY / "deploy/kustomize", tmp_path / "kustomize")
     path = tmp_path / "kustomize/overlays" / overlay / "kustomization.yaml"
     content = yaml.safe_load(path.read_text())
-    newer = {"name": "headrace", "newName": "registry.example.com/headrace", "newTag": "9.9.9"}
+    newer = {"name": "headrace", "newName": "registry.example.com/headrace", "newTag": "next"}
     path.write_text(yaml.safe_dump(content | {"images": [newer]}))
     result = subprocess.run(
         [kubectl, "kustomize", str(path.parent)], capture_output=True, text=True, check=True
@@ -210,7 +219,7 @@ def test_the_next_version_changes_only_images_so_that_a_second_apply_is_accepted
                     container["image"] = "headrace"
         return objects
 
-    assert result.stdout.count("registry.example.com/headrace:9.9.9") == len(SERVICES) + 1
+    assert result.stdout.count("registry.example.com/headrace:next") == len(SERVICES) + 1
     assert without_images(result.stdout) == without_images(render(overlay))
     assert "Job" not in {item["kind"] for item in yaml.safe_load_all(result.stdout)}, (
         "its template is immutable"

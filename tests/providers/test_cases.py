@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from services.worker.calls import concurrency_limit
+from services.worker.calls.concurrency import limit
 from services.worker.items.attempts.refused_jobs import MAX_REFUSED_ITEMS
 from tests.providers.case import Case, read_cases
 from tests.providers.playing import KEY, PROMPT, Theatre
@@ -27,7 +27,7 @@ async def theatre():
 
 @pytest.fixture(autouse=True)
 def _no_held_slots(monkeypatch):
-    monkeypatch.setattr(concurrency_limit, "_HOLD_LATENCIES", 0)  # rejected calls would keep slots for 2 s
+    monkeypatch.setattr(limit, "_HOLD_LATENCIES", 0)  # rejected calls would keep slots for 2 s
 
 
 def check_error(case: Case, outcome) -> None:

@@ -104,6 +104,9 @@ class Fleet:
         """Notes the number of live workers."""
         self.live_counts.append((asyncio.get_running_loop().time(), len(live_workers)))
 
+    def reconnect(self, worker: jobs_pb2.Worker) -> None:
+        """Does nothing: there are no connections."""
+
     async def port_is_closed(self, address: str) -> bool:
         """Returns whether the process at an address is gone."""
         return self.ports_refuse and self.workers[address.partition(":")[0]].dead

@@ -1,5 +1,6 @@
 """Turns a submitted request into the job to store, or into one error that names everything wrong with it."""
 
+import asyncio
 import hashlib
 import time
 from collections.abc import Mapping
@@ -17,6 +18,7 @@ from headrace.kinds import Kind, params_schema, validate_params
 from headrace.reasons import ErrorReason
 from services.gateway.requests.durations import is_normal
 from services.gateway.requests.fields import NO_NUL
+from services.gateway.requests.item_fields import ItemFields
 from services.gateway.requests.item_texts import check_items
 from services.gateway.requests.job_prices import JobPrices
 from services.gateway.requests.request_rules import violations_of
@@ -26,6 +28,7 @@ from services.stubs.results.v1 import results_pb2
 
 DEFAULT_MAX_FAILED_RATIO = 0.5
 MAX_DAYS_AHEAD = 366
+_LARGE_PARAMS = 64 * 1024
 
 
 class Submissions:
@@ -47,27 +50,38 @@ class Submissions:
             for name, kind in sorted(self._kinds.items())
         ]
 
-    async def new_job(self, request: gateway_pb2.SubmitJobRequest, tenant: str) -> results_pb2.NewJob:
+    async def new_job(
+        self, request: gateway_pb2.SubmitJobRequest, tenant: str, warnings: list[str] | None = None
+    ) -> results_pb2.NewJob:
         """Returns the job to store, with a new id; yields to the loop while it checks many items.
 
         Args:
             request: Request as the client sent it.
             tenant: Owner of the job.
+            warnings: Receives the mistakes that the job may have, for people.
 
         Raises:
-            InvalidArgumentError: Names every wrong field. The reason is UNKNOWN_KIND or ITEM_TOO_LARGE if
-                one of them applies, else INVALID_FIELD.
+            InvalidArgumentError: Names every wrong field. The reason is UNKNOWN_KIND, ITEM_TOO_LARGE or
+                FIELD_MISSING if one of them applies, else INVALID_FIELD.
         """
         violations = await violations_of(request)
-        self._check_kind_and_budget(request, violations)
+        params = await self._check_kind_and_budget(request, violations)
         if request.upload and request.validate_only:
             violations.add("validate_only", "must not be set together with upload; unset one of them")
         if "\0" in request.request_id:
             violations.add("request_id", NO_NUL)
         _check_times(request.options, violations)
         items_digest = hashlib.sha256()
+        fields = ItemFields.of(self._kinds.get(request.kind), params, is_sample=request.upload)
         if not violations.names("items"):
-            await check_items(request.items, violations, items_digest)
+            on_item = None if fields is None else fields.add
+            await check_items(request.items, violations, items_digest, on_item)
+            # The upload brings these again, and its own check names those that are not JSON.
+            await check_items(request.sample_items, Violations(), on_item=on_item)
+        if fields is not None:
+            found = fields.report(violations)
+            if warnings is not None:
+                warnings += found
         violations.raise_if_any()
         job = _job_of(request, tenant)
         job.content_hash = _content_hash(job, items_digest.digest())
@@ -76,18 +90,24 @@ class Submissions:
     async def estimate(self, job: results_pb2.NewJob) -> gateway_pb2.JobEstimate:
         """Returns the calls, tokens and cost of a job made by ``new_job``."""
         kind = self._kinds[job.kind]
-        return await self._prices.estimate(kind, validate_params(kind, job.params), job.items)
+        params = await _read_params(kind, job.params)
+        are_large = len(job.params) >= _LARGE_PARAMS
+        return await self._prices.estimate(kind, params, job.items, are_large=are_large)
 
-    def _check_kind_and_budget(self, request: gateway_pb2.SubmitJobRequest, violations: Violations) -> None:
-        params = self._check_kind_and_params(request, violations)
+    async def _check_kind_and_budget(
+        self, request: gateway_pb2.SubmitJobRequest, violations: Violations
+    ) -> BaseModel | None:
+        """Returns the params, validated by their kind; None if the kind or the params are wrong."""
+        params = await self._check_kind_and_params(request, violations)
         if params is None or not request.options.HasField("budget_micros"):
-            return
+            return params
         model = self._prices.model_without_price(params)
         if model is not None and not violations.names("options.budget_micros"):
             remedy = "add its price to HEADRACE_PRICES_FILE or submit without a budget"
             violations.add("options.budget_micros", f"needs the price of {model}, which is unknown; {remedy}")
+        return params
 
-    def _check_kind_and_params(
+    async def _check_kind_and_params(
         self, request: gateway_pb2.SubmitJobRequest, violations: Violations
     ) -> BaseModel | None:
         """Returns the params, validated by their kind; None if the kind or the params are wrong."""
@@ -102,10 +122,21 @@ class Submissions:
             )
         if kind is not None and not violations.names("params"):
             try:
-                return validate_params(kind, request.params)
+                return await _read_params(kind, request.params)
             except InvalidArgumentError as error:
                 violations.add_error(error, "params")
         return None
+
+
+async def _read_params(kind: Kind[Any], text: str) -> BaseModel:
+    """Returns the params of a job. Large ones are validated in a thread: 1 MB can take 200 ms.
+
+    Raises:
+        InvalidArgumentError: As ``validate_params`` says.
+    """
+    if len(text) < _LARGE_PARAMS:
+        return validate_params(kind, text)
+    return await asyncio.to_thread(validate_params, kind, text)
 
 
 def _check_times(options: jobs_pb2.JobOptions, violations: Violations) -> None:

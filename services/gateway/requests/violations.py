@@ -1,5 +1,6 @@
 """Collects every violation of a request, so that one error names them all."""
 
+import re
 from collections.abc import Mapping
 
 from headrace.errors import FieldViolation, InvalidArgumentError
@@ -10,6 +11,7 @@ _MAX_LISTED = 20
 _MAX_LISTED_BYTES = 3_000
 _MAX_DESCRIPTION_LENGTH = 300
 _MAX_FIELD_LENGTH = 100
+_OTHERS = re.compile(r"and ([\d,]+) more")
 
 
 class Violations:
@@ -22,6 +24,16 @@ class Violations:
         self._reason: str = ErrorReason.INVALID_FIELD
         self._metadata: Mapping[str, str] = {}
         self._count = 0
+        self._stopped = False
+
+    @property
+    def is_full(self) -> bool:
+        """Whether 20 violations or more are known. No more need to be looked for."""
+        return self._count >= _MAX_LISTED
+
+    def stop(self) -> None:
+        """Notes that the rest of the request was not checked."""
+        self._stopped = True
 
     def add(
         self,
@@ -46,10 +58,20 @@ class Violations:
             self._listed.append(violation)
             self._listed_bytes = size
 
+    def count(self, number: int = 1) -> None:
+        """Counts violations that are not listed, once 20 are known."""
+        self._count += number
+
     def add_error(self, error: InvalidArgumentError, field: str) -> None:
-        """Adds the violations of an error; ``field`` stands in if the error names no field."""
+        """Adds the violations of an error; ``field`` stands in if the error names no field.
+
+        A violation without a field that counts others counts as these.
+        """
         for violation in error.violations or (FieldViolation(field, error.message),):
-            self.add(violation.field, violation.description, error.reason, error.metadata)
+            if not violation.field and (others := _OTHERS.fullmatch(violation.description)):
+                self.count(int(others[1].replace(",", "")))
+            else:
+                self.add(violation.field, violation.description, error.reason, error.metadata)
 
     def names(self, field: str) -> bool:
         """Returns whether a listed violation names this field."""
@@ -66,10 +88,11 @@ class Violations:
             return
         listed = list(self._listed)
         message = f"{self._headline.field}: {self._headline.description}"
+        at_least = "at least " if self._stopped else ""
         if self._count > 1:
-            message += f" (and {self._count - 1:,} more)"
+            message += f" (and {at_least}{self._count - 1:,} more)"
         if self._count > len(listed):
-            listed.append(FieldViolation("", f"and {self._count - len(listed):,} more"))
+            listed.append(FieldViolation("", f"and {at_least}{self._count - len(listed):,} more"))
         raise InvalidArgumentError(message, reason=self._reason, violations=listed, metadata=self._metadata)
 
 

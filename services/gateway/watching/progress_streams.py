@@ -98,6 +98,13 @@ class ProgressStreams:
             log.info("worker_joined", incarnation=key[0])
             self._streams[key] = _WorkerStream(live[key], self._gateway, self._hub, self._on_gap)
 
+    def reconnect(self, worker: jobs_pb2.Worker) -> None:
+        """Closes the stream of a worker with its connection. The next ``follow`` opens both anew."""
+        stream = self._streams.pop((worker.incarnation, worker.address), None)
+        if stream is not None:
+            self._start(stream.close())
+            self._on_gap()
+
     def notify(self, workers: Iterable[results_pb2.WorkerToNotify]) -> None:
         """Makes workers cancel or pause jobs, and returns at once.
 

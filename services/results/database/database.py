@@ -8,7 +8,7 @@ from sqlalchemy import Connection
 
 from services.results.database.clock import Clock
 from services.results.database.engine import SIGNS_OF_LIFE_POOL_SIZE, open_engine
-from services.results.database.failures import DATABASE_ERRORS, is_repeatable, translate
+from services.results.database.failures import DATABASE_ERRORS, is_repeatable, name_of, translate
 from services.results.database.sessions import Sessions
 from services.results.database.transaction import Transaction
 from services.results.metrics import TRANSACTION_SECONDS, TRANSACTIONS_REPEATED
@@ -38,6 +38,7 @@ class Database:
         self._life_sessions = Sessions(self._life_engine or self.engine, self.sqlite)
         self._one_writer = asyncio.Lock()
         self._running: set[asyncio.Task[Any]] = set()
+        self._ended_count = 0  # transactions that the database has answered to the end
 
     async def write(
         self,
@@ -45,6 +46,7 @@ class Database:
         *,
         one_statement: bool = False,
         sign_of_life: bool = False,
+        undo: Callable[[T], Awaitable[None]] | None = None,
     ) -> T:
         """Runs work in a transaction that is committed when the work returns.
 
@@ -57,6 +59,7 @@ class Database:
                 BEGIN and no COMMIT there, which take a round trip each.
             sign_of_life: Whether to use the separate pool of connections for signs of life. They never wait
                 behind transactions that wait for the lock of a job.
+            undo: Called with the result after the commit if the caller was cancelled before it.
 
         Returns:
             The result of the work.
@@ -65,7 +68,7 @@ class Database:
             ContentRefusedError: The database refuses the content for good.
             UnavailableError: The database cannot be reached or cannot answer now.
         """
-        return await self._finish(self._write(work, one_statement, sign_of_life))
+        return await self._finish(self._write(work, one_statement, sign_of_life), undo)
 
     async def read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         """Runs work that only reads. Each of its statements sees the newest data.
@@ -94,18 +97,48 @@ class Database:
 
         return await self._finish(_guard(run()))
 
+    async def ping(self, seconds: float) -> str:
+        """Asks the database for an answer, on a connection for signs of life.
+
+        A connection without an answer in time is closed, so that the next ping opens a new one. If a
+        transaction was answered meanwhile, the database is only busy.
+
+        Args:
+            seconds: Time limit.
+
+        Returns:
+            Name of the error. Empty if the database has answered.
+        """
+        ended_count = self._ended_count
+        try:
+            async with asyncio.timeout(seconds):
+                await self._life_sessions.ping()
+        except DATABASE_ERRORS as error:  # TimeoutError is an OSError
+            return name_of(error) if self._ended_count == ended_count else ""
+        return ""
+
     async def close(self) -> None:
         """Waits for the running transactions, then closes all connections."""
-        await asyncio.gather(*self._running, return_exceptions=True)
+        while self._running:
+            await asyncio.gather(*self._running, return_exceptions=True)
         await self.engine.dispose()
         if self._life_engine is not None:
             await self._life_engine.dispose()
 
-    async def _finish(self, work: Awaitable[T]) -> T:
+    async def _finish(self, work: Awaitable[T], undo: Callable[[T], Awaitable[None]] | None = None) -> T:
+        task: asyncio.Task[T] = self._track(work)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if undo is not None:
+                self._track(_undo(task, undo))
+            raise
+
+    def _track(self, work: Awaitable[T]) -> asyncio.Task[T]:
         task: asyncio.Task[T] = asyncio.ensure_future(work)
         self._running.add(task)
         task.add_done_callback(self._forget)
-        return await asyncio.shield(task)
+        return task
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._running.discard(task)
@@ -137,13 +170,20 @@ class Database:
                 transaction = Transaction(session, self.sqlite, self.clock)
                 result = await work(transaction)
                 await transaction.flush()
+        self._ended_count += 1
         transaction.run_callbacks()
         return result
 
     async def _read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         with timing(_READ_SECONDS):
             async with self._sessions.read() as session:
-                return await work(Transaction(session, self.sqlite, self.clock))
+                result = await work(Transaction(session, self.sqlite, self.clock))
+        self._ended_count += 1
+        return result
+
+
+async def _undo(task: asyncio.Task[T], undo: Callable[[T], Awaitable[None]]) -> None:
+    await undo(await task)
 
 
 async def _guard(work: Awaitable[T]) -> T:

@@ -5,6 +5,7 @@ asyncpg: SQLAlchemy's result objects would double the cost of a statement, and a
 them.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
@@ -17,6 +18,8 @@ from sqlalchemy.util import greenlet_spawn
 
 from services.results.database.engine import without_begin
 from services.results.database.sql import Statement
+
+PING = "SELECT 1"
 
 
 class Row(Record):  # type: ignore[misc]  # asyncpg has no types
@@ -78,6 +81,19 @@ class Sessions:
             return
         async with self._postgresql() as driver:
             yield _PostgresqlSession(driver)
+
+    async def ping(self) -> None:
+        """Gets an answer from the database. Closes the connection if it is cancelled meanwhile."""
+        if self._sqlite:
+            async with self._without_begin.connect() as connection:
+                await connection.exec_driver_sql("SELECT 1 FROM sqlite_schema")
+            return
+        async with self._postgresql() as driver:
+            try:
+                await driver.fetchval(PING)
+            except asyncio.CancelledError:
+                driver.terminate()
+                raise
 
     @asynccontextmanager
     async def _postgresql(self) -> AsyncIterator["Connection[Row]"]:

@@ -1,5 +1,6 @@
 """Heartbeat: keeps a worker and its leases alive, and returns news about its jobs and leases."""
 
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,8 +17,11 @@ from services.results.transitions.end_leases import end_leases
 from services.results.transitions.transition import Transition
 from services.stubs.results.v1 import results_pb2
 
-# A heartbeat sent 5 s after a lease was given lists it. It may take 3 s to arrive.
+# A heartbeat sent 5 s after a lease was given lists it. It may take 3 s until its transaction has its time.
 UNLISTED_AFTER = 8 * SECOND
+# A heartbeat that waits longer here, in seconds, may be older than the leases that it does not list. Its
+# worker has given it up and sent another.
+LATE_SECONDS = 3.0
 
 # Fields of a heartbeat that are stored unchanged, each in the column of its name.
 _REPORTED = (
@@ -66,10 +70,13 @@ async def heartbeat(
 
     A worker that was declared dead is live again from here on, without leases.
     """
-    return await database.write(lambda tx: _beat_in(tx, request), sign_of_life=True)
+    late_time = time.monotonic() + LATE_SECONDS
+    return await database.write(lambda tx: _beat_in(tx, request, late_time), sign_of_life=True)
 
 
-async def _beat_in(tx: Transaction, request: results_pb2.HeartbeatRequest) -> results_pb2.HeartbeatResponse:
+async def _beat_in(
+    tx: Transaction, request: results_pb2.HeartbeatRequest, late_time: float
+) -> results_pb2.HeartbeatResponse:
     names = {"incarnation": request.incarnation, "address": request.address}
     reported = {name: getattr(request, name) for name in _REPORTED}
     worker = (await tx.run(_SAVE, {**names, **reported, "alive_for": ALIVE_FOR}))[0]
@@ -80,7 +87,7 @@ async def _beat_in(tx: Transaction, request: results_pb2.HeartbeatRequest) -> re
         replaced = [row.incarnation for row in await tx.run(_REPLACE, names)]
         await end_leases(transition, replaced, loss_cause="replaced")
     leased = await tx.run(_LEASED, {"incarnation": request.incarnation})
-    if not worker.fresh:
+    if not worker.fresh and time.monotonic() < late_time:
         await _end_unlisted_leases(transition, request, leased)
     response = results_pb2.HeartbeatResponse(effects=await transition.finish())
     _add_lease_news(response, request, leased)

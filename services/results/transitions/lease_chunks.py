@@ -5,7 +5,7 @@ from functools import partial
 
 from services.results.database.database import Database
 from services.results.database.transaction import Transaction
-from services.results.metrics import QUEUE_WAIT_SECONDS
+from services.results.metrics import LEASES_LOST, QUEUE_WAIT_SECONDS
 from services.results.rows import chunk_rows, job_rows
 from services.results.rows.candidate_rows import Candidates, read_candidates, save_shares
 from services.results.rows.worker_rows import SECOND
@@ -25,12 +25,45 @@ Response = results_pb2.LeaseChunksResponse
 async def lease_chunks(database: Database, request: results_pb2.LeaseChunksRequest) -> Response:
     """Leases chunks of a class to a worker: the fairest that fit its capacity.
 
-    A repeated call (same call id) returns the leases of the first one that still exist.
+    A repeated call (same call id) returns the leases of the first one that still exist. If the caller is gone
+    before the commit, because its deadline has passed, the leases end at once.
 
     Raises:
         FailedPreconditionError: The worker is not live (WORKER_NOT_LIVE).
     """
-    return await database.write(lambda tx: _lease_in(tx, request))
+    lease_time = 0
+
+    async def lease(tx: Transaction) -> Response:
+        nonlocal lease_time
+        response = await _lease_in(tx, request)
+        lease_time = tx.now
+        return response
+
+    async def undo(response: Response) -> None:
+        if response.leases:
+            await database.write(lambda tx: _end_unanswered(tx, request, response, lease_time))
+
+    return await database.write(lease, undo=undo)
+
+
+async def _end_unanswered(
+    tx: Transaction, request: results_pb2.LeaseChunksRequest, response: Response, lease_time: int
+) -> None:
+    """Ends the leases of a response that nobody has read. This does not count as a loss.
+
+    A repeat of the call may have returned them meanwhile. Their lease time is later then, and they stay.
+    Nobody publishes the effects: heartbeats find the work within 2 s.
+    """
+    fences = {(lease.ref.job_id, lease.ref.chunk_index): lease.ref.fence for lease in response.leases}
+    transition = Transition(tx)
+    await transition.lock({job_id for job_id, _ in fences})
+    for chunk in transition.track_chunks(await chunk_rows.read_chunks(tx, fences)):
+        fence = fences[chunk.job_id, chunk.chunk_index]
+        is_unread = chunk.lease_call_id == request.call_id and chunk.lease_time == lease_time
+        if chunk.job_id in transition.jobs and chunk.is_leased_to(request.incarnation, fence) and is_unread:
+            transition.end_lease(chunk)
+            tx.after_commit(LEASES_LOST.labels("unlisted").inc)
+    await transition.finish()
 
 
 async def _lease_in(tx: Transaction, request: results_pb2.LeaseChunksRequest) -> Response:

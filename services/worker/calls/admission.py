@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, RetryableError
+from headrace.kinds import Completion, ItemFailedError, RetryableError
 from headrace.reasons import ErrorReason
 from services.shared.setting_types import MEMORY
+from services.worker.calls.answered_jobs import Caller
 from services.worker.calls.concurrency import SharedLimits
 from services.worker.calls.cooldowns import Cooldowns
 from services.worker.calls.model_slots import ModelSlots, open_model_slots
@@ -73,7 +74,7 @@ class CallAdmission:
         self._outages = outages or OutageBreaker()
         self._outages.serve(self._restart_limit)
         self._estimates = TokenEstimates()
-        self._calls = ProviderCalls(provider, self._slots, self._estimates, self._cool)
+        self._calls = ProviderCalls(provider, self._slots, self._estimates, self._cool, clock)
         self._limited: Counter[str] = Counter()
         self._behind_model_count = 0
 
@@ -92,20 +93,27 @@ class CallAdmission:
 
     @property
     def longest_cooldown_seconds(self) -> float:
-        """Rest of the longest cool-down of any model, in seconds. 0 if there is none."""
-        return self._cooldowns.longest()
+        """Rest of the longest cool-down of any model or job, in seconds. 0 if there is none."""
+        return max(self._cooldowns.longest(), self._calls.job_cooldowns.longest())
 
-    def cooldown_seconds(self, model: str) -> float:
-        """Returns the rest of a model's cool-down, in seconds. 0 if the model may be called."""
-        return self._cooldowns.remaining(self._cooldown_key(model))
+    def cooldown_seconds(self, model: str, job_id: str = "") -> float:
+        """Returns the rest of the cool-down of a model, or of a job of it, in seconds. 0 for none."""
+        cooldown = self._cooldowns.remaining(self._cooldown_key(model))
+        return max(cooldown, self._calls.job_cooldowns.remaining(job_id))
 
-    def wait_seconds(self, model: str) -> float:
-        """Returns the delay before it is worthwhile to start items of a model, in seconds. 0 for none."""
+    def wait_seconds(self, model: str, job_id: str = "") -> float:
+        """Returns the delay before it is worthwhile to start items of a job, in seconds. 0 for none.
+
+        Args:
+            model: Model of the job.
+            job_id: The job. Empty for any.
+        """
         limiter = self._limiter(model)
         is_crowded = self._slots.is_crowded(model) or self._model_slots.is_crowded(model)
         crowded = _CROWDED_WAIT_SECONDS if is_crowded else 0.0
         outage = self._outages.wait_seconds(self._cooldown_key(model))
-        return max(self.cooldown_seconds(model), crowded, limiter.wait_seconds if limiter else 0.0, outage)
+        cooldown = self.cooldown_seconds(model, job_id)
+        return max(cooldown, crowded, limiter.wait_seconds if limiter else 0.0, outage)
 
     def claim_probe(self, model: str) -> None:
         """Notes that an item of a model starts: in an outage no other one does."""
@@ -141,25 +149,42 @@ class CallAdmission:
             item_index: The item's index in its job.
 
         Raises:
+            ItemFailedError: Also PROMPT_TOO_LARGE if the prompt has more tokens than the rate limit allows in
+                a minute.
             RetryableError: Also if a cool-down began while the call waited, and if no call may begin now. In
                 the latter case an item at work makes no further call.
         """
-        key = self._cooldown_key(request.model)
+        self._check_size(request)
+        key, caller = self._cooldown_key(request.model), Caller(tenant, job_id)
         self._outages.check(key)
         async with (
             self._pool_slot(self._tenants.of(tenant), rank, job_id) as waited_for_tenant,
             self._pool_slot(self._model_slots.of(request.model), rank, job_id) as waited_for_model,
-            self._admitted(request, rank, job_id) as (reservation, waited),
+            self._admitted(request, rank, caller) as (reservation, waited),
         ):
             try:
                 self._check(request.model, waited or waited_for_tenant or waited_for_model)
-                watched = await self._outages.begin(key, (job_id, item_index))
+                watched = await self._outages.begin(key, (job_id, item_index), caller)
             except (RetryableError, asyncio.CancelledError):
                 if reservation is not None:
                     reservation.give_back()
                 raise
             with watched:
-                return await self._calls.make(request, usage, reservation)
+                return await self._calls.make(request, usage, reservation, caller)
+
+    def _check_size(self, request: CompletionRequest) -> None:
+        """Refuses a prompt that no minute has tokens for. Calls of others would pay for it later."""
+        limiter = self._limiter(request.model)
+        limit = limiter.tokens_per_minute if limiter is not None else None
+        if limit is None:
+            return
+        token_count = self._estimates.of_input(request)
+        if token_count > limit:
+            raise ItemFailedError(
+                ErrorReason.PROMPT_TOO_LARGE,
+                f"the prompt has about {token_count} tokens, and HEADRACE_LIMITS allows {limit} in a minute; "
+                "shorten it or raise the limit",
+            )
 
     def _check(self, model: str, waited: bool) -> None:
         if not self._may_start():
@@ -181,23 +206,23 @@ class CallAdmission:
 
     @asynccontextmanager
     async def _admitted(
-        self, request: CompletionRequest, rank: int, job_id: str
+        self, request: CompletionRequest, rank: int, caller: Caller
     ) -> AsyncIterator[tuple[Reservation | None, bool]]:
         """Holds a reservation and a slot. Yields the reservation, and whether the call waited."""
         model = request.model
         limiter = self._limiter(model)
         if limiter is None:
-            async with self._slot(model, rank, job_id) as waited:
+            async with self._slot(model, rank, caller) as waited:
                 yield None, waited
             return
         async with AsyncExitStack() as slot:
             slot.callback(limiter.slots_changed)
             while True:
-                with self._counted_as_limited(job_id):
+                with self._counted_as_limited(caller.job_id):
                     reservation = await limiter.reserve(self._estimates.of(request), rank)
                 try:
                     async with asyncio.timeout(reservation.seconds_left):
-                        await slot.enter_async_context(self._slot(model, rank, job_id))
+                        await slot.enter_async_context(self._slot(model, rank, caller))
                     break
                 except TimeoutError:
                     reservation.give_back()
@@ -207,17 +232,17 @@ class CallAdmission:
             yield reservation, True
 
     @asynccontextmanager
-    async def _slot(self, model: str, rank: int, job_id: str) -> AsyncIterator[bool]:
+    async def _slot(self, model: str, rank: int, caller: Caller) -> AsyncIterator[bool]:
         """Holds a slot of this worker, and yields whether the call waited for it.
 
         An item whose first unfinished call waits behind its model's limit keeps no other item from starting.
         """
         async with AsyncExitStack() as slot:
             if rank <= 0 and self._slots.is_full(model):
-                with self._counted_as_limited(job_id), self._counted_behind_model():
-                    waited = await slot.enter_async_context(self._slots.take(model, rank))
+                with self._counted_as_limited(caller.job_id), self._counted_behind_model():
+                    waited = await slot.enter_async_context(self._slots.take(model, rank, caller.tenant))
             else:
-                waited = await slot.enter_async_context(self._slots.take(model, rank))
+                waited = await slot.enter_async_context(self._slots.take(model, rank, caller.tenant))
             yield waited
 
     @contextmanager

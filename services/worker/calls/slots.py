@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -14,10 +15,16 @@ from services.worker.calls.concurrency import ConcurrencyLimit, SharedLimits
 _MAX_MODELS = 200
 # Calls that may wait for slots of a reduced limit, as a part of it. They fill slots that become free at once.
 _WAITING_PART = 1 / 8
+# Part of a limit up to which the calls of a tenant go before those of tenants with more.
+_FIRST_PART = 1 / 8
+_FIRST_RANK = -1_000_000_000
 
 
 class CallSlots:
     """Grants slots to calls. Calls without one wait. The lowest rank goes first, then the earliest.
+
+    A tenant with few calls in flight goes before all others. Otherwise the later calls of a tenant whose
+    items make many would always go before its first one.
 
     Args:
         limit: Maximum calls in flight, of all models together. It is also the ceiling of each model.
@@ -43,6 +50,7 @@ class CallSlots:
         self._models: dict[str, ConcurrencyLimit] = {}
         self._queues: dict[str, WaitingQueue[None]] = {}
         self._arrivals = count()
+        self._tenant_counts: Counter[tuple[str, str]] = Counter()  # calls in flight, by model and tenant
 
     def of(self, model: str) -> ConcurrencyLimit:
         """Returns the limit of a model."""
@@ -86,7 +94,7 @@ class CallSlots:
         asyncio.get_running_loop().call_later(seconds, self._end_hold, model)
 
     @asynccontextmanager
-    async def take(self, model: str, rank: int) -> AsyncIterator[bool]:
+    async def take(self, model: str, rank: int, tenant: str = "") -> AsyncIterator[bool]:
         """Holds a slot for the block, and yields whether the call waited for it."""
         concurrency = self.of(model)
         release = partial(self._release, model)
@@ -94,13 +102,24 @@ class CallSlots:
         if self._shared is not None:
             self._shared.note_use(model, concurrency, is_short=not concurrency.has_capacity)
         if waits:
-            await self._wait(model, rank, release)
+            await self._wait(model, self._fair_rank(model, rank, tenant), release)
         else:
             self._occupy(model)
+        self._tenant_counts[model, tenant] += 1
         try:
             yield waits
         finally:
+            self._tenant_counts[model, tenant] -= 1
+            if not self._tenant_counts[model, tenant]:
+                del self._tenant_counts[model, tenant]
             release()
+
+    def _fair_rank(self, model: str, rank: int, tenant: str) -> int:
+        """Returns the rank of a call that waits; a tenant with few calls next to others goes first."""
+        concurrency, tenant_count = self._models[model], self._tenant_counts[model, tenant]
+        is_alone = self._limit - self._free_count <= tenant_count
+        limit = min(self._limit, concurrency.limit)
+        return rank if is_alone or tenant_count >= max(1, limit * _FIRST_PART) else _FIRST_RANK + rank
 
     async def _wait(self, model: str, rank: int, release: Callable[[], None]) -> None:
         try:
@@ -136,7 +155,10 @@ class CallSlots:
             self._queues[next_model].grant(waiter, None)
 
     def _forget_idle(self, model: str) -> None:
-        """Drops a model without any call, and the model that has been idle longest if there are many."""
+        """Drops a model without any call, and the model that has been idle longest if there are many.
+
+        A model that no call says anything about goes first: names that do not exist displace no real model.
+        """
         if not self._is_idle(model):
             return
         concurrency, queue = self._models.pop(model), self._queues.pop(model)
@@ -144,8 +166,9 @@ class CallSlots:
             return
         self._models[model], self._queues[model] = concurrency, queue  # the last to be dropped
         if len(self._models) > _MAX_MODELS:
-            longest_idle = next(filter(self._is_idle, self._models))
-            del self._models[longest_idle], self._queues[longest_idle]
+            idle = [name for name in self._models if self._is_idle(name)]
+            dropped = next((name for name in idle if not self._models[name].is_known), idle[0])
+            del self._models[dropped], self._queues[dropped]
 
     def _is_idle(self, model: str) -> bool:
         concurrency = self._models.get(model)

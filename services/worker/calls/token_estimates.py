@@ -5,6 +5,9 @@ from services.worker.calls.provider.provider import CompletionRequest
 _CHARACTERS_PER_TOKEN = 4
 _TOKENS_PER_MESSAGE = 4  # in addition to its text
 _FIRST_OUTPUT_TOKENS = 256  # of a model that has not responded yet
+# The same for a call that limits its output. A huge limit says nothing of the length, and would keep the
+# tokens of a minute from others.
+_MAX_FIRST_OUTPUT_TOKENS = 1024
 _MAX_MODELS = 1000  # clients name models
 _NEWEST_WEIGHT = 0.05  # weight of the newest response in the mean
 
@@ -17,17 +20,19 @@ class TokenEstimates:
 
     def of(self, request: CompletionRequest) -> int:
         """Returns the estimated input and output tokens of a call."""
-        input_tokens = sum(
+        limit = request.max_output_tokens
+        first = _FIRST_OUTPUT_TOKENS if limit is None else _MAX_FIRST_OUTPUT_TOKENS
+        output_tokens = self._mean_outputs.get(request.model, first)
+        if limit is not None:
+            output_tokens = min(output_tokens, limit)
+        return self.of_input(request) + round(output_tokens)
+
+    def of_input(self, request: CompletionRequest) -> int:
+        """Returns the estimated input tokens of a call."""
+        return sum(
             len(message.content) // _CHARACTERS_PER_TOKEN + _TOKENS_PER_MESSAGE
             for message in request.messages
         )
-        limit = request.max_output_tokens
-        output_tokens = self._mean_outputs.get(
-            request.model, _FIRST_OUTPUT_TOKENS if limit is None else limit
-        )
-        if limit is not None:
-            output_tokens = min(output_tokens, limit)
-        return input_tokens + round(output_tokens)
 
     def learn(self, request: CompletionRequest, output_tokens: int) -> None:
         """Adds the length of a response to the model's mean."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import grpc
 
 from services.shared.logging import get_logger
+from services.shared.readiness import Need
 from services.stubs.results.v1 import results_pb2
 from services.worker.intake.lease_loop import LeaseLoop
 from services.worker.items.capacity import Capacity
@@ -117,6 +118,9 @@ class Heartbeat:
         liveness: Notified of each answer.
         status: Status to report.
         actions: Parts that act on the answers.
+
+    Attributes:
+        store_need: Met while heartbeats are answered.
     """
 
     def __init__(
@@ -130,6 +134,7 @@ class Heartbeat:
         self._actions = actions
         self._failure = ""
         self._task: asyncio.Task[None] | None = None
+        self.store_need = Need("results", store.target)
 
     async def start(self, address: str) -> None:
         """Registers the worker, however long results takes to answer, then continues in the background.
@@ -171,8 +176,10 @@ class Heartbeat:
         except grpc.aio.AioRpcError as error:
             HEARTBEATS_FAILED.inc()
             self._failure = f"{error.code().name}: {error.details()}"
+            self.store_need.note_failure(self._failure)
             log.debug("heartbeat_not_answered", code=error.code().name)
             return False
+        self.store_need.note_answer()
         if response.ended:
             log.error("worker_replaced", address=address)
             self._liveness.ended.set()

@@ -23,6 +23,9 @@ log = get_logger(__name__)
 # later. A response that waited in a socket while this process was frozen may still be late; it is not
 # accepted.
 CALL_SECONDS = 5.0
+# Delays before a call without an answer is repeated, in seconds: it may have leased chunks that nobody works
+# on. The last delay applies to all further repeats.
+REPEAT_SECONDS = (0.05, 0.25, 1.0, 2.0)
 # Time for which a chunk that did not fit is assumed to be the next one still, in seconds.
 SAME_CHUNK_SECONDS = 0.1
 
@@ -47,6 +50,7 @@ class LeaseOutcome:
 
 
 NOTHING = LeaseOutcome(answered=False)
+TOO_LATE = results_pb2.LeaseChunksResponse()
 
 
 class ChunkScheduler(Protocol):
@@ -54,6 +58,9 @@ class ChunkScheduler(Protocol):
 
     def accept(self, specs: Mapping[str, results_pb2.JobSpec], leases: Iterable[results_pb2.Lease]) -> None:
         """Accepts leased chunks; specs hold every job that a lease names, by id."""
+
+    def give_back(self, leases: Iterable[results_pb2.Lease]) -> None:
+        """Releases leases that were not accepted, so that any worker can lease their chunks at once."""
 
     def unwanted_job_ids(self, job_class: jobs_pb2.JobClass) -> list[str]:
         """Returns the leased jobs of a class that should not be leased from now."""
@@ -64,6 +71,10 @@ class LeaseClient:
 
     A caller that arrives while a call is under way joins the next call, which starts after it. So a job that
     was stored a moment ago is always seen.
+
+    A call without an answer is repeated with the same id until it is answered, even if nothing asks for
+    chunks any more: it may have leased some. An answer that arrives too late, or when there is no capacity
+    left, is not accepted: its leases go back to the store at once.
 
     Args:
         job_class: The class.
@@ -102,6 +113,14 @@ class LeaseClient:
         self._response_time = float("-inf")
         self._current: asyncio.Task[LeaseOutcome] | None = None
         self._next: asyncio.Task[LeaseOutcome] | None = None
+        self._repeats: asyncio.Task[None] | None = None
+        self._is_closed = False
+
+    def close(self) -> None:
+        """Stops repeating calls. The store ends the leases of a worker that drains."""
+        self._is_closed = True
+        if self._repeats is not None:
+            self._repeats.cancel()
 
     async def lease(self) -> LeaseOutcome:
         """Leases chunks that fit the capacity, in one call with all other callers at the same time."""
@@ -122,25 +141,29 @@ class LeaseClient:
         return await self._lease()
 
     async def _lease(self) -> LeaseOutcome:
-        # A failed call may still have leased chunks: repeating it with the same id returns those leases.
-        self._call_id = self._call_id or f"{self._job_class}-{next(self._call_numbers)}"
-        capacity = self._capacity.of(self._job_class)
-        if capacity <= 0:
-            return LeaseOutcome(more_work=True)
-        if capacity < self._needed_capacity and self._clock() - self._response_time < SAME_CHUNK_SECONDS:
-            return LeaseOutcome(more_work=True, needed_capacity=self._needed_capacity)
+        skipped = self._skip()
+        if skipped is not None:
+            return skipped
         unwanted_job_ids = self._scheduler.unwanted_job_ids(self._job_class)
         capacity = self._capacity.of(self._job_class)  # an outage may just have ended
-        if capacity <= 0:
+        if capacity <= 0 and not self._call_id:
             return LeaseOutcome(more_work=True)
-        request = self._request(capacity, unwanted_job_ids)
+        # A failed call may still have leased chunks: repeating it with the same id returns those leases.
+        self._call_id = self._call_id or f"{self._job_class}-{next(self._call_numbers)}"
+        request = self._request(max(capacity, 0), unwanted_job_ids)
         known = {job_id: self._leased.jobs[job_id].spec for job_id in request.known_job_ids}
         response = await self._call(request)
         if response is None:
+            self._repeat_until_answered()
             return NOTHING
         self._call_id = ""
+        if response is TOO_LATE:
+            return NOTHING
         self._response_time, self._needed_capacity = self._clock(), min(response.needed_capacity, AHEAD_COUNT)
         self._capacity.set_with_work(self._job_class, response.more_work)
+        if not request.capacity:
+            self._scheduler.give_back(response.leases)
+            return LeaseOutcome(more_work=True)
         self._scheduler.accept(known | {spec.job_id: spec for spec in response.jobs}, response.leases)
         return LeaseOutcome(
             chunk_count=len(response.leases),
@@ -148,6 +171,28 @@ class LeaseClient:
             unwanted=bool(request.excluded_job_ids or request.excluded_tenants),
             needed_capacity=self._needed_capacity,
         )
+
+    def _skip(self) -> LeaseOutcome | None:
+        """Returns the outcome of a call that would be in vain. One without an answer is always repeated."""
+        if self._call_id:
+            return None
+        capacity = self._capacity.of(self._job_class)
+        if capacity <= 0:
+            return LeaseOutcome(more_work=True)
+        if capacity < self._needed_capacity and self._clock() - self._response_time < SAME_CHUNK_SECONDS:
+            return LeaseOutcome(more_work=True, needed_capacity=self._needed_capacity)
+        return None
+
+    def _repeat_until_answered(self) -> None:
+        if (self._repeats is None or self._repeats.done()) and not self._is_closed:
+            self._repeats = asyncio.create_task(self._repeat())
+
+    async def _repeat(self) -> None:
+        for delay in itertools.chain(REPEAT_SECONDS, itertools.repeat(REPEAT_SECONDS[-1])):
+            await asyncio.sleep(delay)
+            if not self._call_id:
+                return
+            await self.lease()
 
     def _request(self, capacity: int, unwanted_job_ids: Sequence[str]) -> results_pb2.LeaseChunksRequest:
         self._unwanted_tenants = self._tenant_work.unwanted_tenants()
@@ -162,7 +207,7 @@ class LeaseClient:
         )
 
     async def _call(self, request: results_pb2.LeaseChunksRequest) -> results_pb2.LeaseChunksResponse | None:
-        """Returns the response, or None if there is none or it arrived too late."""
+        """Returns the response, TOO_LATE if it arrived too late, or None if there is none."""
         send_time = self._clock()
         try:
             response = await self._results.LeaseChunks(request, timeout=CALL_SECONDS)
@@ -172,5 +217,6 @@ class LeaseClient:
         self._carry_out(response.effects)
         if self._clock() - send_time > CALL_SECONDS:
             log.warning("chunks_leased_too_late", chunk_count=len(response.leases))
-            return None
+            self._scheduler.give_back(response.leases)
+            return TOO_LATE
         return response

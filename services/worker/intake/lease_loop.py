@@ -65,6 +65,8 @@ class LeaseLoop:
     def drain(self) -> None:
         """Ends every run at its next step; later runs end at once."""
         self._draining = True
+        for client in self._lease_clients.values():
+            client.close()
         self._capacity.changed()
 
     def _work_is_known(self, job_class: jobs_pb2.JobClass) -> bool:

@@ -35,15 +35,18 @@ class FairQueue(Generic[C, T]):
         if not line:
             self._forget(job_class, tenant, job_id)
 
-    def pop(self, ready: Callable[[str], bool]) -> T | None:
+    def pop(
+        self, ready: Callable[[str], bool], may_serve: Callable[[str], bool] = lambda tenant: True
+    ) -> T | None:
         """Removes and returns the next item of a job that is ready; None: there is none.
 
         Args:
             ready: Whether a job, by id, may start items now. Called at most once per job.
+            may_serve: Whether a tenant may start items now. Its jobs are only asked about if so.
         """
         waiting = [job_class for job_class, tenants in self._tenants.items() if tenants]
         for job_class in self._by_credit(waiting):
-            item = self._pop_class(job_class, ready)
+            item = self._pop_class(job_class, ready, may_serve)
             if item is not None:
                 self._charge(job_class, waiting)
                 return item
@@ -73,9 +76,11 @@ class FairQueue(Generic[C, T]):
             if job_class not in waiting:
                 self._credits[job_class] = 0
 
-    def _pop_class(self, job_class: C, ready: Callable[[str], bool]) -> T | None:
+    def _pop_class(
+        self, job_class: C, ready: Callable[[str], bool], may_serve: Callable[[str], bool]
+    ) -> T | None:
         tenants = self._tenants[job_class]
-        for tenant in list(tenants):
+        for tenant in [tenant for tenant in tenants if may_serve(tenant)]:
             jobs = tenants[tenant]
             for job_id in list(jobs):
                 if not ready(job_id):

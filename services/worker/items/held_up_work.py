@@ -10,9 +10,11 @@ from services.worker.items.live_numbers import ModelWaits
 # Shortest wait for which the items of a job are held up, in seconds. Items wait for less behind the limit of
 # their model, and then soon start.
 HELD_UP_SECONDS = 0.1
+# Items in a backoff from which on a job is not leased from.
+BACKOFF_COUNT = 100
 # Maximum age of a count, and time for which a held-up job is not checked again, in seconds: many jobs may be
 # held up, and each item that ends asks for both.
-_COUNT_SECONDS = 0.05
+COUNT_SECONDS = 0.05
 
 
 class HeldUpWork:
@@ -44,7 +46,7 @@ class HeldUpWork:
         """Adds a job that may not start items now if its model holds it up; returns whether it is new."""
         if not self._is_held_up(job):
             return False
-        job.blocked_until = asyncio.get_running_loop().time() + _COUNT_SECONDS
+        job.blocked_until = asyncio.get_running_loop().time() + COUNT_SECONDS
         if job in self._jobs:
             return False
         self._jobs.add(job)
@@ -64,24 +66,29 @@ class HeldUpWork:
     def unwanted_job_ids(self, job_class: jobs_pb2.JobClass) -> list[str]:
         """Returns the leased jobs of a class that should not be leased from now.
 
-        Their model cools down or is full, or they are stopped and not released yet: chunks of such a job that
-        is retried meanwhile would only be released too. The next count is of now, so that a job is never both
-        leased from and without capacity of its own.
+        Their model cools down or is full, most of their items fail and wait for another attempt, or they are
+        stopped and not released yet: chunks of such a job that is retried meanwhile would only be released
+        too. The next count is of now, so that a job is never both leased from and without capacity of its
+        own.
         """
         self.refresh()
         return [
             job_id
             for job_id, job in self._leased.jobs.items()
-            if job.spec.job_class == job_class and (job.stopped or self._waits.wait_seconds(job.spec) > 0)
+            if job.spec.job_class == job_class and self._is_unwanted(job)
         ]
 
     def count(self, job_class: jobs_pb2.JobClass | None = None) -> int:
         """Returns the items that are held up, of a class or of all. It may be 50 ms old."""
         if not self._jobs:
             return 0
-        if asyncio.get_running_loop().time() - self._count_time > _COUNT_SECONDS:
+        if asyncio.get_running_loop().time() - self._count_time > COUNT_SECONDS:
             self.refresh()
         return self._counts.total() if job_class is None else self._counts[job_class]
+
+    def _is_unwanted(self, job: LeasedJob) -> bool:
+        has_backoffs = job.backoff_count >= BACKOFF_COUNT
+        return job.stopped or has_backoffs or self._waits.wait_seconds(job.spec) > 0
 
     def _is_held_up(self, job: LeasedJob) -> bool:
         if job.stopped or self._leased.jobs.get(job.spec.job_id) is not job:

@@ -8,6 +8,7 @@ from typing import Protocol
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.allowance import Allowance
 from services.worker.items.attempts.item_outcome import ItemOutcome, fault_outcome
+from services.worker.items.item_slots import ItemSlots
 from services.worker.items.leased_work import LeasedItem
 from services.worker.items.live_numbers import LiveNumbers
 from services.worker.items.quarantine import ChildDiedError, ChildNotStartedError
@@ -29,41 +30,33 @@ class AttemptRunner(Protocol):
         """Makes one attempt of an item, within the amount that the calls of its chunk may still cost."""
 
 
-class LimitedRunner(AttemptRunner, Protocol):
-    """An AttemptRunner whose calls may wait for limits."""
-
-    @property
-    def limited_count(self) -> int:
-        """Calls waiting for a rate limit, for their tenant, or behind their model's limit."""
-
-
 class ItemsInFlight:
-    """Runs attempts up to a limit, and counts them by tenant and by job.
+    """Runs attempts while slots are free, and counts them by tenant and by job.
 
     Args:
         runner: Makes the attempts.
         quarantine: Makes the attempts of quarantined items.
         tenant_work: Counts the items in flight of each tenant.
         live: Counts the attempts of each job.
-        limit: Maximum items in flight.
+        slots: Slots of items.
         may_start: Whether new items may start: the worker counts as live.
     """
 
     def __init__(
         self,
-        runner: LimitedRunner,
+        runner: AttemptRunner,
         quarantine: AttemptRunner,
         tenant_work: TenantWork,
         live: LiveNumbers,
         *,
-        limit: int,
+        slots: ItemSlots,
         may_start: Callable[[], bool],
     ) -> None:
         self._runner = runner
         self._quarantine = quarantine
         self._tenant_work = tenant_work
         self._live = live
-        self._limit = limit
+        self._slots = slots
         self._may_start = may_start
         self._tasks: set[asyncio.Task[ItemOutcome]] = set()
 
@@ -74,7 +67,11 @@ class ItemsInFlight:
 
     def may_start(self) -> bool:
         """Returns whether another item may start: a slot is free. Items waiting for a limit hold none."""
-        return self.count - self._runner.limited_count < self._limit and self._may_start()
+        return self._slots.has_free_slot and self._may_start()
+
+    def may_start_of(self, tenant: str) -> bool:
+        """Returns whether a slot is free for an item of a tenant."""
+        return self._slots.may_start(tenant)
 
     def start(self, item: LeasedItem, ended: AttemptEnded) -> None:
         """Starts an attempt of an item.
@@ -91,6 +88,7 @@ class ItemsInFlight:
         chunk.job.in_flight_count += 1
         self._tasks.add(task)
         ITEMS_IN_FLIGHT.inc()
+        self._slots.started(spec.tenant, spec.job_id)
         if not chunk.quarantined:
             self._tenant_work.started(spec)
         self._live.started(spec.job_id)
@@ -117,6 +115,7 @@ class ItemsInFlight:
             outcome = task.result()
         self._tasks.discard(task)
         ITEMS_IN_FLIGHT.dec()
+        self._slots.ended(spec.tenant, spec.job_id)
         item.task = None
         item.chunk.job.in_flight_count -= 1
         if not item.chunk.quarantined:

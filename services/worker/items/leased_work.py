@@ -151,6 +151,7 @@ class LeasedJob:
         chunks: Leased chunks by index.
         unfinished_count: Items without an outcome in all its chunks.
         in_flight_count: Items in flight.
+        backoff_count: Items in a backoff.
         stopped: Whether the job is being stopped. Nothing of it starts.
         failed_probes: Failed probes of a lasting outage when the job was first seen in it. None: not in one.
         blocked_until: Time of the loop until which no item of it starts. 0: it is not held up.
@@ -162,6 +163,7 @@ class LeasedJob:
     chunks: dict[int, LeasedChunk] = field(default_factory=dict)
     unfinished_count: int = 0
     in_flight_count: int = 0
+    backoff_count: int = 0
     stopped: bool = False
     failed_probes: int | None = None
     pause_requested: bool = False

@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.reasons import ErrorReason
@@ -134,6 +135,13 @@ class Reporting:
         else:
             self._report_release(chunk, not_before_seconds)
 
+    def give_back(self, leases: Iterable[results_pb2.Lease]) -> None:
+        """Releases leases that this worker has not accepted. Those that it has accepted stay."""
+        for ref in [lease.ref for lease in leases if self._leased.find(lease.ref) is None]:
+            release = results_pb2.ChunkRelease(chunk_index=ref.chunk_index, fence=ref.fence)
+            apply = partial(_add_release, release=release)
+            self._recorder.add(Entry(job_id=ref.job_id, apply=apply), urgent=True)
+
     def lose_chunk(self, chunk: LeasedChunk) -> None:
         """Forgets a chunk that the store gave to another worker; its calls in flight run to their end."""
         chunk.lost = True
@@ -210,6 +218,10 @@ class Reporting:
             job_id=chunk.job.spec.job_id, apply=apply, acknowledged=lambda job_outcome: self.drop_chunk(chunk)
         )
         self._recorder.add(entry, urgent=True)
+
+
+def _add_release(job: results_pb2.JobRecord, release: results_pb2.ChunkRelease) -> None:
+    job.releases.append(release)
 
 
 def _item_record(item: LeasedItem, outcome: ItemOutcome) -> results_pb2.ItemRecord:

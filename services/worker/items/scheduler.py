@@ -98,6 +98,10 @@ class ItemScheduler:
                 self._reporting.release_chunk(chunk)
         self.start_items()
 
+    def give_back(self, leases: Iterable[results_pb2.Lease]) -> None:
+        """Releases leases that were not accepted. Those accepted before stay."""
+        self._reporting.give_back(leases)
+
     def start_items(self) -> None:
         """Starts waiting items while slots are free and nothing forbids it; to be called on every change.
 
@@ -106,7 +110,7 @@ class ItemScheduler:
         for _ in range(START_COUNT):
             if not self._has_free_slot():
                 return
-            item = self._waiting.next(self._may_start_item_of)
+            item = self._waiting.next(self._may_start_item_of, self._in_flight.may_start_of)
             if item is None:
                 return
             if item.chunk.is_ending or (item.chunk.quarantined and not self._quarantine_slots.take(item)):
@@ -207,7 +211,7 @@ class ItemScheduler:
     ) -> None:
         chunk = item.chunk
         if chunk.quarantined:
-            for parked in self._quarantine_slots.give_back():
+            for parked in self._quarantine_slots.give_back(item):
                 self._wait(parked)
         if outcome is not None:
             self._act_on(item, outcome)

@@ -18,8 +18,10 @@ class StoreConnection:
         results: Stub of the results service.
         incarnation: Incarnation of this worker, named in every call.
         carry_out: Carries out the effects of each response.
+        target: Address of the results service, for the log.
     """
 
     results: "ResultsServiceAsyncStub"
     incarnation: str
     carry_out: Callable[[results_pb2.Effects], None]
+    target: str = ""

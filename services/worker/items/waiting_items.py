@@ -10,9 +10,14 @@ from services.worker.items.leased_work import LeasedChunk, LeasedItem, LeasedJob
 
 
 class WaitingItems:
-    """Keeps waiting items in the order in which they get a slot, and items in backoff on their timers."""
+    """Keeps waiting items in the order in which they get a slot, and items in backoff on their timers.
+
+    Attributes:
+        jobs_in_backoff: Jobs with items in backoff. Read only for others.
+    """
 
     def __init__(self) -> None:
+        self.jobs_in_backoff: set[LeasedJob] = set()
         self._queue: FairQueue[jobs_pb2.JobClass, LeasedItem] = FairQueue(WEIGHT_BY_CLASS)
 
     def add(self, job: LeasedJob, items: Iterable[LeasedItem]) -> None:
@@ -24,18 +29,21 @@ class WaitingItems:
         """Calls a function with an item after its backoff."""
 
         def end() -> None:
-            item.timer = None
+            self._end_backoff(item)
             then(item)
 
+        self.jobs_in_backoff.add(item.chunk.job)
+        item.chunk.job.backoff_count += 1
         item.timer = asyncio.get_running_loop().call_later(seconds, end)
 
-    def next(self, is_ready: Callable[[str], bool]) -> LeasedItem | None:
+    def next(self, is_ready: Callable[[str], bool], may_serve: Callable[[str], bool]) -> LeasedItem | None:
         """Removes and returns the next item; None: there is none.
 
         Args:
             is_ready: Whether a job, by id, may start items now. Called at most once per job.
+            may_serve: Whether a tenant may start items now. Its jobs are only asked about if so.
         """
-        return self._queue.pop(is_ready)
+        return self._queue.pop(is_ready, may_serve)
 
     def remove(self, job: LeasedJob, chunk: LeasedChunk | None = None) -> None:
         """Removes the items of a job, or of one of its chunks, from the queue; backoffs run on."""
@@ -51,7 +59,14 @@ class WaitingItems:
             for item in each.unfinished.values():
                 if item.timer is not None and chunk in (None, item.chunk):
                     item.timer.cancel()
-                    item.timer = None
+                    self._end_backoff(item)
+
+    def _end_backoff(self, item: LeasedItem) -> None:
+        item.timer = None
+        job = item.chunk.job
+        job.backoff_count -= 1
+        if not job.backoff_count:
+            self.jobs_in_backoff.discard(job)
 
 
 class Recheck:

@@ -63,3 +63,30 @@ async def test_connections_that_are_closed_at_once_are_unavailable(postgres_url,
     monkeypatch.setattr(AsyncEngine, "raw_connection", connect)
     with pytest.raises(UnavailableError):
         await database.read(ask)
+
+
+async def test_a_ping_without_an_answer_closes_its_connection_and_the_next_one_is_answered(
+    postgres_url, open_database, monkeypatch
+):
+    database = open_database(postgres_url)
+    assert await database.ping(10.0) == ""
+    with monkeypatch.context() as patched:
+        patched.setattr("services.results.database.sessions.PING", "SELECT pg_sleep(60)")
+        assert await database.ping(0.2) == "TimeoutError"
+    assert await database.ping(10.0) == ""
+
+
+async def test_a_ping_of_a_database_that_is_not_there_names_the_error(postgres_url, open_database):
+    assert await open_database(f"{postgres_url}-none").ping(10.0) == "InvalidCatalogNameError 3D000"
+    assert await open_database("postgresql://u:p@127.0.0.1:1/x").ping(10.0) == "ConnectionRefusedError"
+
+
+async def test_a_ping_that_waits_behind_answered_transactions_counts_as_answered(
+    postgres_url, open_database, monkeypatch
+):
+    database = open_database(postgres_url)
+    with monkeypatch.context() as patched:
+        patched.setattr("services.results.database.sessions.PING", "SELECT pg_sleep(60)")
+        pinging = asyncio.create_task(database.ping(1.0))
+        await database.read(ask)
+        assert await pinging == ""

@@ -2,17 +2,19 @@ import asyncio
 import os
 import sys
 
+import grpc
 import pytest
 import structlog
 from sqlalchemy import text
 
-from headrace.errors import FailedPreconditionError, UnavailableError
+from headrace.errors import FailedPreconditionError, UnavailableError, from_rpc_error
 from services.results.app import ResultsApp
 from services.results.database import engine as engines
 from services.results.database import migrations
 from services.results.database.engine import open_engine
 from services.results.database.migrations import migrate
 from services.results.settings import ResultsSettings
+from services.stubs.results.v1 import results_pb2, results_pb2_grpc
 
 # The same in every version: those of two images must exclude each other.
 LOCK_KEY = 7_236_450_112
@@ -136,12 +138,21 @@ async def test_a_schema_of_another_program_is_neither_migrated_nor_served(databa
     await app.stop()
 
 
-async def test_a_database_that_cannot_be_reached_is_named_without_its_url():
+async def test_a_database_that_cannot_be_reached_is_awaited_and_calls_meanwhile_are_unavailable():
     app = app_of("postgresql://user:secret@127.0.0.1:1/none")
-    with pytest.raises(UnavailableError) as caught:
-        await app.start()
-    assert caught.value.reason == "STORE_UNAVAILABLE"
-    assert "secret" not in str(caught.value)
+    starting = asyncio.create_task(app.start())
+    async with asyncio.timeout(10):
+        while app.target.endswith(":0"):
+            await asyncio.sleep(0.01)
+    async with grpc.aio.insecure_channel(app.target) as channel:
+        stub = results_pb2_grpc.ResultsServiceStub(channel)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await stub.Sweep(results_pb2.SweepRequest(), timeout=10, wait_for_ready=True)
+    error = from_rpc_error(caught.value)
+    assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
+    assert not starting.done()
+    starting.cancel()
+    await asyncio.wait([starting])
     await app.stop()
 
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from headrace import JobClass, JobState
+from headrace import InvalidArgumentError, JobClass, JobState
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -38,6 +38,26 @@ async def test_an_interactive_item_gets_through_a_worker_full_of_bulk_work(hr):
     # A second until a slot is free and a second for the item. Bulk work continued meanwhile.
     assert before < await finished_count(hr, bulk.job_id) <= before + 120
     await hr.cancel(bulk.job_id)
+
+
+async def test_items_of_a_tenant_that_sleep_for_a_minute_keep_no_other_tenant_waiting(
+    one_worker, open_client
+):
+    sleeping, small = (open_client(one_worker.gateway_target, tenant=name) for name in ("sleeping", "small"))
+    flood = await sleeping.submit("noop", [{}] * 500, {"sleep_ms": 60_000})
+    async with asyncio.timeout(30):
+        while sum(worker.in_flight_count for worker in await small.workers()) < 20:
+            await asyncio.sleep(0.1)
+    for count in (1, 10):
+        job = await small.submit("noop", [{}] * count, {"sleep_ms": 100})
+        await succeed(small, job.job_id, seconds=20)
+    assert await finished_count(sleeping, flood.job_id) == 0
+    await sleeping.cancel(flood.job_id)
+
+
+async def test_a_job_may_not_sleep_for_longer_than_a_minute(hr):
+    with pytest.raises(InvalidArgumentError, match=r"params\.sleep_ms: .* 60000"):
+        await hr.submit("noop", [{}], {"sleep_ms": 60_001})
 
 
 async def test_a_small_job_of_another_tenant_gets_through_a_worker_full_of_the_same_class(

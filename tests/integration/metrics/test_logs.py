@@ -151,15 +151,50 @@ async def submit_nonsense(target):
                 await stub.SubmitJob(gateway_pb2.SubmitJobRequest(**fields), timeout=20)
 
 
-@pytest.mark.parametrize("arguments", [[], ["migrate"]])
-def test_a_database_that_cannot_be_reached_is_named_without_its_password(arguments):
+def unreachable_database():
+    """Returns the environment of a results service whose database cannot be reached."""
     env = service_environment() | DEBUG
     env["HEADRACE_DATABASE_URL"] = f"postgresql://user:{PASSWORD}@127.0.0.1:1/headrace"
     env["HEADRACE_LISTEN"] = "127.0.0.1:0"
-    argv = [sys.executable, "-m", "services.results", *arguments]
+    return os.environ | env
+
+
+def test_a_migration_that_cannot_reach_its_database_does_not_show_the_password():
+    argv = [sys.executable, "-m", "services.results", "migrate"]
     ended = subprocess.run(
-        argv, env=os.environ | env, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=60
+        argv,
+        env=unreachable_database(),
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert ended.returncode == 1
     assert "STORE_UNAVAILABLE" in ended.stderr
     assert PASSWORD not in ended.stdout + ended.stderr
+
+
+def test_results_waits_for_a_database_that_cannot_be_reached_and_does_not_show_the_password():
+    argv = [sys.executable, "-m", "services.results"]
+    process = subprocess.Popen(
+        argv,
+        env=unreachable_database(),
+        cwd=REPOSITORY,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    printed = ""
+    try:
+        for line in process.stdout:
+            printed += line
+            if "service_not_ready" in line:
+                break
+        process.terminate()
+        printed += process.communicate(timeout=30)[0]
+    finally:
+        process.kill()
+    assert process.returncode == 0
+    assert "127.0.0.1:1/headrace" in printed
+    assert PASSWORD not in printed

@@ -153,6 +153,8 @@ class Client:
             self._hold(self.limit.note_rejection(call.begun))
             if retry_after and self.limit.is_mostly_rejected:
                 self._cooldown.end = max(self._cooldown.end, self._events.now + retry_after)
+        elif outcome is Outcome.TIMED_OUT:
+            self.limit.note_timeout(call.begun)
         else:
             self.limit.note_answer(call.begun)
         self.limit.in_flight_count -= 1

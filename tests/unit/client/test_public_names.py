@@ -32,6 +32,7 @@ MODULES = {
 }
 KIND_MODULES = {  # the built-in kinds and their parts, for kinds that build on them
     "headrace.kinds.estimate",
+    "headrace.kinds.json_bounds",
     "headrace.kinds.kind",
     "headrace.kinds.labels",
     "headrace.kinds.llm_classify",

@@ -3,26 +3,68 @@ import asyncio
 import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from structlog.testing import capture_logs
 
 from headrace.errors import from_rpc_error
+from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from services.gateway.settings import GatewaySettings
+from services.shared import readiness
+from services.shared.rpc_server import LIVENESS
 from services.shared.settings import read_settings
 
+SERVING = health_pb2.HealthCheckResponse.SERVING
+NOT_SERVING = health_pb2.HealthCheckResponse.NOT_SERVING
 
-async def test_a_gateway_is_healthy_before_the_store_is_running(start_gateway):
-    gateway = await start_gateway(results_target="127.0.0.1:1")
+
+async def read_until(watch, status):
+    """Reads a health watch until it reports the status."""
+    async with asyncio.timeout(10):
+        while (await watch.read()).status != status:
+            pass
+
+
+async def statuses_of(health, *services):
+    return [
+        (await health.Check(health_pb2.HealthCheckRequest(service=service))).status for service in services
+    ]
+
+
+async def test_a_gateway_is_ready_after_its_first_sweep_and_stays_so(start_gateway, results, unavailable):
+    results.gates["Sweep"] = asyncio.Event()
+    gateway = await start_gateway()
     health = health_pb2_grpc.HealthStub(gateway.channel)
-    for service in ("", "headrace.gateway.v1.GatewayService"):
-        response = await health.Check(health_pb2.HealthCheckRequest(service=service))
-        assert response.status == health_pb2.HealthCheckResponse.SERVING
+    names = ("", "headrace.gateway.v1.GatewayService", LIVENESS)
+    await results.until(lambda: results.calls["Sweep"])
+    assert await statuses_of(health, *names) == [NOT_SERVING, NOT_SERVING, SERVING]
+    results.gates.pop("Sweep").set()
+    watch = health.Watch(health_pb2.HealthCheckRequest())
+    await read_until(watch, SERVING)
+    assert await statuses_of(health, *names) == [SERVING, SERVING, SERVING]
+    watch.cancel()
+
+
+async def test_a_gateway_with_a_wrong_store_serves_calls_is_live_and_says_why_it_is_not_ready(
+    start_gateway, monkeypatch
+):
+    monkeypatch.setattr(readiness, "FIRST_REMINDER_SECONDS", 0.0)
+    with capture_logs() as logs:
+        gateway = await start_gateway(results_target="127.0.0.1:1")
+        async with asyncio.timeout(10):
+            while not [line for line in logs if line["event"] == "sweep_degraded"]:
+                await asyncio.sleep(0.01)
+    (line,) = [line for line in logs if line["event"] == "service_not_ready"]
+    assert (line["need"], line["address"]) == ("results", "127.0.0.1:1")
+    health = health_pb2_grpc.HealthStub(gateway.channel)
+    assert await statuses_of(health, "", LIVENESS) == [NOT_SERVING, SERVING]
+    assert (await gateway.stub.ListKinds(gateway_pb2.ListKindsRequest())).kinds
 
 
 async def test_a_stopping_gateway_reports_it_first_and_lets_running_calls_end(start_gateway, results, submit):
     gateway = await start_gateway()
     health = health_pb2_grpc.HealthStub(gateway.channel)
     watch = health.Watch(health_pb2.HealthCheckRequest())
-    assert (await watch.read()).status == health_pb2.HealthCheckResponse.SERVING
+    await read_until(watch, SERVING)
     results.gates["CreateJobs"] = asyncio.Event()
     running = asyncio.create_task(submit(gateway))
     await results.until(lambda: results.calls["CreateJobs"])
@@ -60,7 +102,7 @@ async def test_a_stopping_gateway_refuses_new_calls_while_others_end(start_gatew
     running = asyncio.create_task(submit(gateway))
     await results.until(lambda: results.calls["CreateJobs"])
     health = health_pb2_grpc.HealthStub(gateway.channel).Watch(health_pb2.HealthCheckRequest())
-    await health.read()
+    await read_until(health, SERVING)
     draining = asyncio.create_task(gateway.app.drain())
     assert (await health.read()).status == health_pb2.HealthCheckResponse.NOT_SERVING
     with pytest.raises(grpc.aio.AioRpcError) as caught:
@@ -96,6 +138,7 @@ async def test_a_taken_port_is_an_error(start_gateway, gateway):
         ("HEADRACE_LISTEN", "50051"),
         ("HEADRACE_RABBITMQ_URL", "http://secret@nowhere"),
         ("HEADRACE_GATEWAY_RESYNC_SECONDS", "-1"),
+        ("HEADRACE_NOOP_MAX_SECONDS", "0"),
     ],
 )
 def test_a_bad_setting_is_named_and_not_shown(monkeypatch, capsys, name, value):

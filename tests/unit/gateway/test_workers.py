@@ -4,6 +4,7 @@ import asyncio
 import socket
 
 import pytest
+from structlog.testing import capture_logs
 
 from headrace.gateway.v1.gateway_pb2 import CancelJobRequest, WatchJobRequest
 from headrace.jobs.v1 import jobs_pb2
@@ -162,6 +163,30 @@ async def test_a_silent_worker_whose_port_is_open_is_not_ended(
     await start_gateway()
     await results.until(lambda: results.calls["EndWorker"] == 2)
     assert {request.incarnation for request in results.requests["EndWorker"]} == {INCARNATION}
+
+
+async def test_a_silent_worker_whose_port_is_not_closed_gets_a_new_stream_once_per_silence(
+    gateway, results, start_worker
+):
+    """Its connection may be dead. TCP would take minutes to find out."""
+    worker = await start_worker()
+    await worker.until(lambda: worker.opened_count == 1)
+    with capture_logs() as logs:
+        for opened_count in (2, 3):
+            results.silent_workers.append(worker.row)
+            await worker.until(lambda count=opened_count: worker.opened_count == count)
+            await sweeps(results, 2)
+            results.silent_workers.clear()
+            await sweeps(results, 2)
+    assert worker.opened_count == 3
+    silences = [line for line in logs if line["event"] == "worker_silent"]
+    assert [line["address"] for line in silences] == [worker.row.address] * 2
+
+
+async def sweeps(results, count):
+    """Waits for more sweeps."""
+    wanted = results.calls["Sweep"] + count
+    await results.until(lambda: results.calls["Sweep"] >= wanted)
 
 
 async def test_a_name_is_closed_only_if_all_its_addresses_refuse(closed_port):

@@ -17,6 +17,7 @@ from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.capacity import Capacity
 from services.worker.items.held_up_work import HeldUpWork
 from services.worker.items.in_flight import ItemsInFlight
+from services.worker.items.item_slots import ItemSlots
 from services.worker.items.leased_work import LeasedWork
 from services.worker.items.live_numbers import LiveNumbers
 from services.worker.items.recorder import Recorder
@@ -150,7 +151,15 @@ class Bench:
         self.leased, waiting = LeasedWork(), WaitingItems()
         slots = open_tenant_slots({}, "memory://", "", limit) if tenants is None else tenants
         self.held_up = HeldUpWork(self.leased, self.runner)
-        self.tenant_work = TenantWork(self.leased, slots, self.runner.makes_calls, self.held_up)
+        item_slots = ItemSlots(limit, self.runner)
+        self.tenant_work = TenantWork(
+            self.leased,
+            slots,
+            self.runner.makes_calls,
+            held_up=self.held_up,
+            item_slots=item_slots,
+            waiting=waiting,
+        )
         self.capacity = Capacity(self.leased, limit, self.tenant_work.parked_count)
         self.live_numbers = LiveNumbers(self.leased, self.runner, self.tenant_work.is_waiting)
         self.recorder = Recorder(StoreConnection(self.results, "incarnation", ignore_effects))
@@ -167,7 +176,7 @@ class Bench:
             self.quarantine,
             self.tenant_work,
             self.live_numbers,
-            limit=limit,
+            slots=item_slots,
             may_start=lambda: self.counts_as_live,
         )
         self.scheduler = ItemScheduler(

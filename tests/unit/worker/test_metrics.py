@@ -7,7 +7,7 @@ import structlog
 from prometheus_client import REGISTRY
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, ItemFailedError, Message, RetryableError
+from headrace.kinds import Completion, ItemFailedError, JobRefusedError, Message, RetryableError
 from services.shared.metrics import LabelCap
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls import provider_calls
@@ -142,3 +142,17 @@ async def test_a_fatal_error_is_logged_once_per_job(make_bench, eventually):
     failed = [line for line in lines if line["event"] == "job_failed"]
     assert [line["reason"] for line in failed] == ["PROVIDER_KEY_REFUSED"]
     assert "secret" not in str(lines)
+
+
+async def test_a_model_that_does_not_exist_gets_no_series_of_its_own(monkeypatch):
+    monkeypatch.setattr(provider_calls, "model_label", LabelCap(limit=1))
+    unknown = JobRefusedError("MODEL_UNKNOWN", "no such model")
+    before = value("headrace_provider_calls_total", model="other", outcome="MODEL_UNKNOWN")
+    for number in range(3):
+        _, task = call(unknown, f"typo-{number}")
+        await asyncio.wait([task])
+        assert task.exception()
+    _, task = call("fine", "a-real-model")
+    await task
+    assert value("headrace_provider_calls_total", model="other", outcome="MODEL_UNKNOWN") == before + 3
+    assert value("headrace_provider_calls_total", model="a-real-model", outcome="succeeded") == 1

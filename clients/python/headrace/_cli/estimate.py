@@ -15,3 +15,5 @@ def print_estimate(estimate: JobEstimate, json: bool) -> None:
     echo(f"calls      {estimate.call_count:,}")
     echo(f"tokens     {estimate.input_tokens:,} in, {estimate.output_tokens:,} out")
     echo(f"cost       {'unknown' if cost is None else f'{dollars(cost)} US dollars'}")
+    if estimate.failing_item_count:
+        echo(f"failing    {estimate.failing_item_count:,} items, which make no calls")

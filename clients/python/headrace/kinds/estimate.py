@@ -24,7 +24,14 @@ class CallEstimate(NamedTuple):
 
 def estimate_tokens(*messages: str) -> int:
     """Returns the estimated tokens of a chat: one for every four bytes, and four for each message."""
-    return sum(
-        _TOKENS_PER_MESSAGE + -(-len(text.encode("utf-8", "surrogatepass")) // _BYTES_PER_TOKEN)
-        for text in messages
-    )
+    return estimate_tokens_of(*map(byte_size, messages))
+
+
+def estimate_tokens_of(*sizes: int) -> int:
+    """Returns the estimated tokens of a chat by the sizes of its messages in bytes."""
+    return sum(_TOKENS_PER_MESSAGE + -(-size // _BYTES_PER_TOKEN) for size in sizes)
+
+
+def byte_size(text: str) -> int:
+    """Returns the size of a text in UTF-8. A single surrogate counts three bytes."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))

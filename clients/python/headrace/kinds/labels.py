@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from itertools import islice
+from unicodedata import normalize
 
 import orjson
 
@@ -16,6 +17,8 @@ from headrace.kinds._labels.reasoning import final_answers, strip_reasoning
 _FENCE = "```"
 # More are not a choice. The text of each can be as long as the answer.
 _MAX_FINAL_ANSWERS = 16
+# One character can stand for 18, and each fold of a label is kept. Short labels may hold some.
+_MAX_ADDED_CHARACTERS = 200
 
 
 class LabelFinder:
@@ -105,8 +108,8 @@ def check_labels(labels: Iterable[str]) -> None:
     """Checks that labels can be told apart.
 
     Raises:
-        ValueError: A label is blank, has a line break, or is the same as another but for case, quotes and a
-            final dot. The message has its position, from 0.
+        ValueError: A label is blank, has a line break, more than doubles in a common form of Unicode, or is
+            the same as another but for case, quotes and a final dot. The message has its position, from 0.
     """
     place_by_fold: dict[str, int] = {}
     for place, label in enumerate(labels):
@@ -115,6 +118,8 @@ def check_labels(labels: Iterable[str]) -> None:
             raise ValueError(f"label {place} is blank")
         if len(label.splitlines()) > 1:
             raise ValueError(f"label {place} has a line break")
+        if len(normalize("NFKC", label)) > 2 * len(label) + _MAX_ADDED_CHARACTERS:
+            raise ValueError(f"label {place} has too many characters that stand for several; write them out")
         if folded in place_by_fold:
             raise ValueError(
                 f"label {place} is the same as label {place_by_fold[folded]}; case, quotes and a final dot "

@@ -7,12 +7,13 @@ from typing import Annotated, Any, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from headrace.kinds._labels.quoting import for_message, for_repair
-from headrace.kinds.estimate import CallEstimate, estimate_tokens
+from headrace.kinds._requests.sizes import HasAtMost
+from headrace.kinds.estimate import CallEstimate, estimate_tokens, estimate_tokens_of
 from headrace.kinds.kind import Completion, ItemContext, ItemFailedError, JsonValue, Kind, Message
 from headrace.kinds.labels import LabelFinder, check_labels
 from headrace.kinds.request_options import RequestOptions
 from headrace.kinds.request_params import RequestParams
-from headrace.kinds.template import Template, parse_template
+from headrace.kinds.template import Template, parse_template, prompt_sizes, render_prompts
 from headrace.reasons import ErrorReason
 
 _INSTRUCTION = (
@@ -23,6 +24,8 @@ _CORRECTION = (
     "That is not one of the labels. Answer again, with exactly one label of the list, copied as it is "
     "written there, and nothing else."
 )
+MAX_LABEL_COUNT = 1000
+LabelText = Annotated[str, StringConstraints(max_length=500)]
 # Tokens of JSON around a label.
 _JSON_TOKENS = 12
 
@@ -39,8 +42,10 @@ class LlmClassifyParams(RequestParams):
             so.
     """
 
-    labels: list[Annotated[str, StringConstraints(max_length=500)]] = Field(
-        min_length=1, max_length=1000, description="Labels to choose from. Case makes no difference."
+    labels: Annotated[list[LabelText], HasAtMost(MAX_LABEL_COUNT)] = Field(
+        min_length=1,
+        max_length=MAX_LABEL_COUNT,
+        description="Labels to choose from. Case makes no difference.",
     )
     template: str = Field(
         max_length=100_000,
@@ -148,10 +153,11 @@ async def run_llm_classify(params: LlmClassifyParams, item: JsonValue, context: 
     has one: their thinking counts towards it. The same item always makes the same request.
 
     Raises:
-        ItemFailedError: FIELD_MISSING (no call was made), or LABEL_UNKNOWN after the second answer. The
-            message quotes both answers.
+        ItemFailedError: FIELD_MISSING or PROMPT_TOO_LARGE (no call was made), or LABEL_UNKNOWN after the
+            second answer. The message quotes both answers.
     """
-    chat = [params.instruction, Message("user", params.parsed_template.render(item))]
+    (prompt,) = render_prompts([params.parsed_template], item)
+    chat = [params.instruction, Message("user", prompt)]
     first = await _ask(params, chat, context)
     if label := params.label_finder.find(first.text):
         return {"label": label}
@@ -181,9 +187,9 @@ def estimate_llm_classify(params: LlmClassifyParams, item: JsonValue) -> Sequenc
     Without a limit, a model that thinks writes more.
 
     Raises:
-        ItemFailedError: FIELD_MISSING: the item makes no call.
+        ItemFailedError: FIELD_MISSING or PROMPT_TOO_LARGE: the item makes no call.
     """
-    user_tokens = estimate_tokens(params.parsed_template.render(item))
+    user_tokens = estimate_tokens_of(*prompt_sizes([params.parsed_template], item))
     json_tokens = _JSON_TOKENS if params.structured_output else 0
     return [
         CallEstimate(
@@ -204,4 +210,5 @@ LLM_CLASSIFY = Kind(
     params_model=LlmClassifyParams,
     run=run_llm_classify,
     estimate=estimate_llm_classify,
+    templates=lambda params: {"template": params.parsed_template},
 )

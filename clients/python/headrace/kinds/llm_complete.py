@@ -8,7 +8,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, field_validator, model_validator
 
-from headrace.kinds.estimate import CallEstimate, estimate_tokens
+from headrace.kinds._requests.sizes import HasAtMost
+from headrace.kinds.estimate import CallEstimate, byte_size, estimate_tokens_of
 from headrace.kinds.kind import (
     Completion,
     ItemContext,
@@ -21,7 +22,7 @@ from headrace.kinds.kind import (
     RetryableError,
 )
 from headrace.kinds.request_params import RequestParams
-from headrace.kinds.template import Template, parse_template
+from headrace.kinds.template import Template, parse_template, prompt_sizes, render_prompts
 from headrace.reasons import ErrorReason
 
 MAX_PROMPT_COUNT = 20
@@ -57,7 +58,7 @@ class LlmCompleteParams(RequestParams):
     )
 
     prompt: PromptText | None = Field(default=None, description=f"Prompt for each item. {_FIELDS}")
-    prompts: dict[str, PromptText] | None = Field(
+    prompts: Annotated[dict[str, PromptText], HasAtMost(MAX_PROMPT_COUNT)] | None = Field(
         default=None,
         min_length=1,
         max_length=MAX_PROMPT_COUNT,
@@ -120,12 +121,15 @@ async def run_llm_complete(params: LlmCompleteParams, item: JsonValue, context: 
     retried. A call that fails for good cancels the others at once.
 
     Raises:
-        ItemFailedError: FIELD_MISSING (no call was made), or the provider refused one of the prompts.
+        ItemFailedError: FIELD_MISSING or PROMPT_TOO_LARGE (no call was made), or the provider refused one of
+            the prompts.
         RetryableError: At least one call may succeed in another attempt.
     """
     system = [Message("system", params.system)] if params.system is not None else []
+    prompts = render_prompts([*params.templates.values()], item)
     chats = {
-        name: [*system, Message("user", template.render(item))] for name, template in params.templates.items()
+        name: [*system, Message("user", prompt)]
+        for name, prompt in zip(params.templates, prompts, strict=True)
     }
     outcomes = await _ask_concurrently(params, chats, context)
     faults = {name: fault for name, fault in outcomes.items() if isinstance(fault, RetryableError)}
@@ -210,19 +214,24 @@ def estimate_llm_complete(params: LlmCompleteParams, item: JsonValue) -> Sequenc
     """Returns the call of each prompt, with an answer of max_output_tokens, or 500 tokens without a limit.
 
     Raises:
-        ItemFailedError: FIELD_MISSING: the item makes no call.
+        ItemFailedError: FIELD_MISSING or PROMPT_TOO_LARGE: the item makes no call.
     """
-    system = [params.system] if params.system is not None else []
+    system = [byte_size(params.system)] if params.system is not None else []
     output_tokens = params.max_output_tokens or _EXPECTED_OUTPUT_TOKENS
     return [
         CallEstimate(
             model=params.model,
-            input_tokens=estimate_tokens(*system, template.render(item)),
+            input_tokens=estimate_tokens_of(*system, size),
             output_tokens=output_tokens,
             service_tier=params.service_tier,
         )
-        for template in params.templates.values()
+        for size in prompt_sizes([*params.templates.values()], item)
     ]
+
+
+def templates_by_place(params: LlmCompleteParams) -> Mapping[str, Template]:
+    """Returns the templates by their place in the params: ``prompt``, or ``prompts.NAME``."""
+    return {f"prompts.{name}" if name else "prompt": each for name, each in params.templates.items()}
 
 
 LLM_COMPLETE = Kind(
@@ -235,4 +244,5 @@ LLM_COMPLETE = Kind(
     params_model=LlmCompleteParams,
     run=run_llm_complete,
     estimate=estimate_llm_complete,
+    templates=templates_by_place,
 )

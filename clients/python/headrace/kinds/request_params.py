@@ -1,16 +1,18 @@
 """Params of requests, which all kinds that call a model have in common."""
 
 from functools import cached_property
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from headrace.kinds._requests.extra_body import check_extra_body, check_json
-from headrace.kinds._requests.extra_headers import check_extra_headers
+from headrace.kinds._requests.extra_headers import MAX_HEADER_COUNT, check_extra_headers
+from headrace.kinds._requests.sizes import HasAtMost
 from headrace.kinds.request_options import RequestOptions
 
 _MAX_STOP_COUNT = 16
 _MAX_STOP_LENGTH = 1_000
+_MAX_BODY_FIELDS = 10_000
 _WORD = r"^[A-Za-z0-9_.-]{1,64}$"
 # Params that are fields of the request, under the same names.
 _FIELDS = (
@@ -108,10 +110,10 @@ class RequestParams(BaseModel):
             "Default: by the provider's profile."
         ),
     )
-    extra_body: dict[str, Any] | None = Field(
+    extra_body: Annotated[dict[str, Any], HasAtMost(_MAX_BODY_FIELDS)] | None = Field(
         default=None, description="Further fields of the request, up to 64 KB, sent as they are."
     )
-    extra_headers: dict[str, str] | None = Field(
+    extra_headers: Annotated[dict[str, str], HasAtMost(MAX_HEADER_COUNT)] | None = Field(
         default=None, description="Up to 32 further headers of the request. Keys and tokens are refused."
     )
 

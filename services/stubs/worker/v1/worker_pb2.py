@@ -27,35 +27,69 @@ from headrace.jobs.v1 import jobs_pb2 as headrace_dot_jobs_dot_v1_dot_jobs__pb2
 from services.stubs.results.v1 import results_pb2 as headrace__internal_dot_results_dot_v1_dot_results__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(headrace_internal/worker/v1/worker.proto\x12\x1bheadrace_internal.worker.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bheadrace/jobs/v1/jobs.proto\x1a*headrace_internal/results/v1/results.proto\"1\n\x15StreamProgressRequest\x12\x18\n\x07gateway\x18\x01 \x01(\tR\x07gateway\"\xb1\x01\n\x16StreamProgressResponse\x12 \n\x0bincarnation\x18\x01 \x01(\tR\x0bincarnation\x12)\n\x04jobs\x18\x02 \x03(\x0b\x32\x15.headrace.jobs.v1.JobR\x04jobs\x12J\n\x0blive_events\x18\x03 \x03(\x0b\x32).headrace_internal.worker.v1.JobLiveEventR\nliveEvents\"a\n\x0cJobLiveEvent\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12:\n\nlive_event\x18\x02 \x01(\x0b\x32\x1b.headrace.jobs.v1.LiveEventR\tliveEvent\"K\n\x10\x43\x61ncelJobRequest\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\"\x13\n\x11\x43\x61ncelJobResponse\"J\n\x0fPauseJobRequest\x12\x15\n\x06job_id\x18\x01 \x01(\tR\x05jobId\x12 \n\x0bincarnation\x18\x02 \x01(\tR\x0bincarnation\"\x12\n\x10PauseJobResponse\"\xc5\x01\n\x0c\x43hildRequest\x12?\n\x05setup\x18\x01 \x01(\x0b\x32\'.headrace_internal.worker.v1.ChildSetupH\x00R\x05setup\x12<\n\x04item\x18\x02 \x01(\x0b\x32&.headrace_internal.worker.v1.ChildItemH\x00R\x04item\x12+\n\x10\x63\x61ncelled_number\x18\x03 \x01(\x03H\x00R\x0f\x63\x61ncelledNumberB\t\n\x07\x63ontent\"\xe7\x01\n\nChildSetup\x12\x1b\n\tlog_level\x18\x01 \x01(\tR\x08logLevel\x12\x14\n\x05model\x18\x02 \x01(\tR\x05model\x12\x1b\n\tredis_url\x18\x03 \x01(\tR\x08redisUrl\x12!\n\x0cmemory_bytes\x18\x04 \x01(\x03R\x0bmemoryBytes\x12\x1f\n\x0bprices_file\x18\x05 \x01(\tR\npricesFile\x12\x16\n\x06limits\x18\x06 \x01(\tR\x06limits\x12-\n\x12tenant_concurrency\x18\x07 \x01(\tR\x11tenantConcurrency\"\x82\x02\n\tChildItem\x12\x16\n\x06number\x18\x01 \x01(\x03R\x06number\x12\x37\n\x03job\x18\x02 \x01(\x0b\x32%.headrace_internal.results.v1.JobSpecR\x03job\x12<\n\x04item\x18\x03 \x01(\x0b\x32(.headrace_internal.results.v1.LeasedItemR\x04item\x12.\n\x10\x61llowance_micros\x18\x04 \x01(\x03H\x00R\x0f\x61llowanceMicros\x88\x01\x01\x12!\n\x0cis_remainder\x18\x05 \x01(\x08R\x0bisRemainderB\x13\n\x11_allowance_micros\"\xe0\x03\n\x0b\x43hildReport\x12\x16\n\x06number\x18\x01 \x01(\x03R\x06number\x12\x1c\n\tcancelled\x18\x02 \x01(\x08R\tcancelled\x12\x16\n\x06output\x18\x03 \x01(\tR\x06output\x12-\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x17.headrace.jobs.v1.ErrorR\x05\x65rror\x12:\n\x0bretry_delay\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\nretryDelay\x12\x1d\n\njob_failed\x18\x06 \x01(\x08R\tjobFailed\x12#\n\rattempt_count\x18\x07 \x01(\x05R\x0c\x61ttemptCount\x12-\n\x05usage\x18\x08 \x01(\x0b\x32\x17.headrace.jobs.v1.UsageR\x05usage\x12H\n\x0f\x66\x61iled_attempts\x18\t \x03(\x0b\x32\x1f.headrace.jobs.v1.FailedAttemptR\x0e\x66\x61iledAttempts\x12\x36\n\twork_time\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationR\x08workTime\x12#\n\rneeded_micros\x18\x0b \x01(\x03R\x0cneededMicros2\xe1\x02\n\rWorkerService\x12{\n\x0eStreamProgress\x12\x32.headrace_internal.worker.v1.StreamProgressRequest\x1a\x33.headrace_internal.worker.v1.StreamProgressResponse0\x01\x12j\n\tCancelJob\x12-.headrace_internal.worker.v1.CancelJobRequest\x1a..headrace_internal.worker.v1.CancelJobResponse\x12g\n\x08PauseJob\x12,.headrace_internal.worker.v1.PauseJobRequest\x1a-.headrace_internal.worker.v1.PauseJobResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n(headrace_internal/worker/v1/worker.proto\x12\x1bheadrace_internal.worker.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1bheadrace/jobs/v1/jobs.proto\x1a*headrace_internal/results/v1/results.proto\";\n\x15StreamProgressRequest\x12\"\n\x07gateway\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\x18\xac\x02R\x07gateway\"\xd1\x01\n\x16StreamProgressResponse\x12)\n\x0bincarnation\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x0bincarnation\x12\x35\n\x04jobs\x18\x02 \x03(\x0b\x32\x15.headrace.jobs.v1.JobB\n\xbaH\x07\x92\x01\x04\x10\xa0\x8d\x06R\x04jobs\x12U\n\x0blive_events\x18\x03 \x03(\x0b\x32).headrace_internal.worker.v1.JobLiveEventB\t\xbaH\x06\x92\x01\x03\x10\x90NR\nliveEvents\"j\n\x0cJobLiveEvent\x12\x1e\n\x06job_id\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x05jobId\x12:\n\nlive_event\x18\x02 \x01(\x0b\x32\x1b.headrace.jobs.v1.LiveEventR\tliveEvent\"^\n\x10\x43\x61ncelJobRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\x12)\n\x0bincarnation\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x0bincarnation\"\x13\n\x11\x43\x61ncelJobResponse\"]\n\x0fPauseJobRequest\x12\x1f\n\x06job_id\x18\x01 \x01(\tB\x08\xbaH\x05r\x03\xb0\x01\x01R\x05jobId\x12)\n\x0bincarnation\x18\x02 \x01(\tB\x07\xbaH\x04r\x02\x18@R\x0bincarnation\"\x12\n\x10PauseJobResponse\"\xc5\x01\n\x0c\x43hildRequest\x12?\n\x05setup\x18\x01 \x01(\x0b\x32\'.headrace_internal.worker.v1.ChildSetupH\x00R\x05setup\x12<\n\x04item\x18\x02 \x01(\x0b\x32&.headrace_internal.worker.v1.ChildItemH\x00R\x04item\x12+\n\x10\x63\x61ncelled_number\x18\x03 \x01(\x03H\x00R\x0f\x63\x61ncelledNumberB\t\n\x07\x63ontent\"\xa6\x02\n\nChildSetup\x12$\n\tlog_level\x18\x01 \x01(\tB\x07\xbaH\x04r\x02\x18\x10R\x08logLevel\x12\x1e\n\x05model\x18\x02 \x01(\tB\x08\xbaH\x05r\x03\x18\xc8\x01R\x05model\x12&\n\tredis_url\x18\x03 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x01R\x08redisUrl\x12!\n\x0cmemory_bytes\x18\x04 \x01(\x03R\x0bmemoryBytes\x12*\n\x0bprices_file\x18\x05 \x01(\tB\t\xbaH\x06r\x04(\x80\x80\x01R\npricesFile\x12!\n\x06limits\x18\x06 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x06limits\x12\x38\n\x12tenant_concurrency\x18\x07 \x01(\tB\t\xbaH\x06r\x04(\x80\x80@R\x11tenantConcurrency\"\x82\x02\n\tChildItem\x12\x16\n\x06number\x18\x01 \x01(\x03R\x06number\x12\x37\n\x03job\x18\x02 \x01(\x0b\x32%.headrace_internal.results.v1.JobSpecR\x03job\x12<\n\x04item\x18\x03 \x01(\x0b\x32(.headrace_internal.results.v1.LeasedItemR\x04item\x12.\n\x10\x61llowance_micros\x18\x04 \x01(\x03H\x00R\x0f\x61llowanceMicros\x88\x01\x01\x12!\n\x0cis_remainder\x18\x05 \x01(\x08R\x0bisRemainderB\x13\n\x11_allowance_micros\"\xf6\x03\n\x0b\x43hildReport\x12\x16\n\x06number\x18\x01 \x01(\x03R\x06number\x12\x1c\n\tcancelled\x18\x02 \x01(\x08R\tcancelled\x12\"\n\x06output\x18\x03 \x01(\tB\n\xbaH\x07r\x05(\x80\x80\x80\x02R\x06output\x12-\n\x05\x65rror\x18\x04 \x01(\x0b\x32\x17.headrace.jobs.v1.ErrorR\x05\x65rror\x12:\n\x0bretry_delay\x18\x05 \x01(\x0b\x32\x19.google.protobuf.DurationR\nretryDelay\x12\x1d\n\njob_failed\x18\x06 \x01(\x08R\tjobFailed\x12#\n\rattempt_count\x18\x07 \x01(\x05R\x0c\x61ttemptCount\x12-\n\x05usage\x18\x08 \x01(\x0b\x32\x17.headrace.jobs.v1.UsageR\x05usage\x12R\n\x0f\x66\x61iled_attempts\x18\t \x03(\x0b\x32\x1f.headrace.jobs.v1.FailedAttemptB\x08\xbaH\x05\x92\x01\x02\x10\nR\x0e\x66\x61iledAttempts\x12\x36\n\twork_time\x18\n \x01(\x0b\x32\x19.google.protobuf.DurationR\x08workTime\x12#\n\rneeded_micros\x18\x0b \x01(\x03R\x0cneededMicros2\xe1\x02\n\rWorkerService\x12{\n\x0eStreamProgress\x12\x32.headrace_internal.worker.v1.StreamProgressRequest\x1a\x33.headrace_internal.worker.v1.StreamProgressResponse0\x01\x12j\n\tCancelJob\x12-.headrace_internal.worker.v1.CancelJobRequest\x1a..headrace_internal.worker.v1.CancelJobResponse\x12g\n\x08PauseJob\x12,.headrace_internal.worker.v1.PauseJobRequest\x1a-.headrace_internal.worker.v1.PauseJobResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'services.stubs.worker.v1.worker_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
+  _globals['_STREAMPROGRESSREQUEST'].fields_by_name['gateway']._loaded_options = None
+  _globals['_STREAMPROGRESSREQUEST'].fields_by_name['gateway']._serialized_options = b'\272H\005r\003\030\254\002'
+  _globals['_STREAMPROGRESSRESPONSE'].fields_by_name['incarnation']._loaded_options = None
+  _globals['_STREAMPROGRESSRESPONSE'].fields_by_name['incarnation']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_STREAMPROGRESSRESPONSE'].fields_by_name['jobs']._loaded_options = None
+  _globals['_STREAMPROGRESSRESPONSE'].fields_by_name['jobs']._serialized_options = b'\272H\007\222\001\004\020\240\215\006'
+  _globals['_STREAMPROGRESSRESPONSE'].fields_by_name['live_events']._loaded_options = None
+  _globals['_STREAMPROGRESSRESPONSE'].fields_by_name['live_events']._serialized_options = b'\272H\006\222\001\003\020\220N'
+  _globals['_JOBLIVEEVENT'].fields_by_name['job_id']._loaded_options = None
+  _globals['_JOBLIVEEVENT'].fields_by_name['job_id']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_CANCELJOBREQUEST'].fields_by_name['job_id']._loaded_options = None
+  _globals['_CANCELJOBREQUEST'].fields_by_name['job_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_CANCELJOBREQUEST'].fields_by_name['incarnation']._loaded_options = None
+  _globals['_CANCELJOBREQUEST'].fields_by_name['incarnation']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_PAUSEJOBREQUEST'].fields_by_name['job_id']._loaded_options = None
+  _globals['_PAUSEJOBREQUEST'].fields_by_name['job_id']._serialized_options = b'\272H\005r\003\260\001\001'
+  _globals['_PAUSEJOBREQUEST'].fields_by_name['incarnation']._loaded_options = None
+  _globals['_PAUSEJOBREQUEST'].fields_by_name['incarnation']._serialized_options = b'\272H\004r\002\030@'
+  _globals['_CHILDSETUP'].fields_by_name['log_level']._loaded_options = None
+  _globals['_CHILDSETUP'].fields_by_name['log_level']._serialized_options = b'\272H\004r\002\030\020'
+  _globals['_CHILDSETUP'].fields_by_name['model']._loaded_options = None
+  _globals['_CHILDSETUP'].fields_by_name['model']._serialized_options = b'\272H\005r\003\030\310\001'
+  _globals['_CHILDSETUP'].fields_by_name['redis_url']._loaded_options = None
+  _globals['_CHILDSETUP'].fields_by_name['redis_url']._serialized_options = b'\272H\006r\004(\200\200\001'
+  _globals['_CHILDSETUP'].fields_by_name['prices_file']._loaded_options = None
+  _globals['_CHILDSETUP'].fields_by_name['prices_file']._serialized_options = b'\272H\006r\004(\200\200\001'
+  _globals['_CHILDSETUP'].fields_by_name['limits']._loaded_options = None
+  _globals['_CHILDSETUP'].fields_by_name['limits']._serialized_options = b'\272H\006r\004(\200\200@'
+  _globals['_CHILDSETUP'].fields_by_name['tenant_concurrency']._loaded_options = None
+  _globals['_CHILDSETUP'].fields_by_name['tenant_concurrency']._serialized_options = b'\272H\006r\004(\200\200@'
+  _globals['_CHILDREPORT'].fields_by_name['output']._loaded_options = None
+  _globals['_CHILDREPORT'].fields_by_name['output']._serialized_options = b'\272H\007r\005(\200\200\200\002'
+  _globals['_CHILDREPORT'].fields_by_name['failed_attempts']._loaded_options = None
+  _globals['_CHILDREPORT'].fields_by_name['failed_attempts']._serialized_options = b'\272H\005\222\001\002\020\n'
   _globals['_STREAMPROGRESSREQUEST']._serialized_start=178
-  _globals['_STREAMPROGRESSREQUEST']._serialized_end=227
-  _globals['_STREAMPROGRESSRESPONSE']._serialized_start=230
-  _globals['_STREAMPROGRESSRESPONSE']._serialized_end=407
-  _globals['_JOBLIVEEVENT']._serialized_start=409
-  _globals['_JOBLIVEEVENT']._serialized_end=506
-  _globals['_CANCELJOBREQUEST']._serialized_start=508
-  _globals['_CANCELJOBREQUEST']._serialized_end=583
-  _globals['_CANCELJOBRESPONSE']._serialized_start=585
-  _globals['_CANCELJOBRESPONSE']._serialized_end=604
-  _globals['_PAUSEJOBREQUEST']._serialized_start=606
-  _globals['_PAUSEJOBREQUEST']._serialized_end=680
-  _globals['_PAUSEJOBRESPONSE']._serialized_start=682
-  _globals['_PAUSEJOBRESPONSE']._serialized_end=700
-  _globals['_CHILDREQUEST']._serialized_start=703
-  _globals['_CHILDREQUEST']._serialized_end=900
-  _globals['_CHILDSETUP']._serialized_start=903
-  _globals['_CHILDSETUP']._serialized_end=1134
-  _globals['_CHILDITEM']._serialized_start=1137
-  _globals['_CHILDITEM']._serialized_end=1395
-  _globals['_CHILDREPORT']._serialized_start=1398
-  _globals['_CHILDREPORT']._serialized_end=1878
-  _globals['_WORKERSERVICE']._serialized_start=1881
-  _globals['_WORKERSERVICE']._serialized_end=2234
+  _globals['_STREAMPROGRESSREQUEST']._serialized_end=237
+  _globals['_STREAMPROGRESSRESPONSE']._serialized_start=240
+  _globals['_STREAMPROGRESSRESPONSE']._serialized_end=449
+  _globals['_JOBLIVEEVENT']._serialized_start=451
+  _globals['_JOBLIVEEVENT']._serialized_end=557
+  _globals['_CANCELJOBREQUEST']._serialized_start=559
+  _globals['_CANCELJOBREQUEST']._serialized_end=653
+  _globals['_CANCELJOBRESPONSE']._serialized_start=655
+  _globals['_CANCELJOBRESPONSE']._serialized_end=674
+  _globals['_PAUSEJOBREQUEST']._serialized_start=676
+  _globals['_PAUSEJOBREQUEST']._serialized_end=769
+  _globals['_PAUSEJOBRESPONSE']._serialized_start=771
+  _globals['_PAUSEJOBRESPONSE']._serialized_end=789
+  _globals['_CHILDREQUEST']._serialized_start=792
+  _globals['_CHILDREQUEST']._serialized_end=989
+  _globals['_CHILDSETUP']._serialized_start=992
+  _globals['_CHILDSETUP']._serialized_end=1286
+  _globals['_CHILDITEM']._serialized_start=1289
+  _globals['_CHILDITEM']._serialized_end=1547
+  _globals['_CHILDREPORT']._serialized_start=1550
+  _globals['_CHILDREPORT']._serialized_end=2052
+  _globals['_WORKERSERVICE']._serialized_start=2055
+  _globals['_WORKERSERVICE']._serialized_end=2408
 # @@protoc_insertion_point(module_scope)

@@ -12,7 +12,13 @@ from dataclasses import replace
 
 from services.worker.calls.concurrency.fleet import ALONE, Fleet
 from services.worker.calls.concurrency.round import BegunCall, Round
-from services.worker.calls.concurrency.rule import START_LIMIT, LimitState, decide, with_late_rejections
+from services.worker.calls.concurrency.rule import (
+    START_LIMIT,
+    TOO_SLOW,
+    LimitState,
+    decide,
+    with_late_rejections,
+)
 from services.worker.metrics import CONCURRENCY_LIMIT, model_label
 
 # Timeout of calls whose job sets none, in seconds. It is the default of the provider's adapter.
@@ -48,7 +54,7 @@ class ConcurrencyLimit:
     """
 
     def __init__(self, model: str, ceiling: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._gauge = CONCURRENCY_LIMIT.labels(model_label(model))
+        self._model = model
         self._clock = clock
         self._call_number = 0
         self._first_number = self._previous_first_number = 1
@@ -86,6 +92,12 @@ class ConcurrencyLimit:
         return self._call_number > 0
 
     @property
+    def is_known(self) -> bool:
+        """Whether any call says something of the model. None does of a model that does not exist."""
+        calls = self.own_round
+        return bool(self.state.decision_id or calls.answered_count or calls.rejected_count)
+
+    @property
     def is_mostly_rejected(self) -> bool:
         """Whether more than half of this worker's latest calls, at least 4, were rejected.
 
@@ -106,16 +118,29 @@ class ConcurrencyLimit:
         """
         self._call_number += 1
         self.own_round.begun_count += 1
-        timeout_seconds = timeout_seconds or DEFAULT_TIMEOUT_SECONDS
-        self.own_round.timeout_seconds = min(self.own_round.timeout_seconds, timeout_seconds)
-        return BegunCall(self._call_number, self._clock())
+        return BegunCall(self._call_number, self._clock(), timeout_seconds or DEFAULT_TIMEOUT_SECONDS)
 
     def note_answer(self, call: BegunCall) -> None:
-        """Counts a call that ended with an answer, or by its own timeout."""
+        """Counts a call that ended with an answer."""
         if call.number >= self._first_number:
-            self.own_round.answered_count += 1
-            self.own_round.latency_sum += self._clock() - call.begin_time
+            self.own_round.add_answer(call.timeout_seconds, self._clock() - call.begin_time)
             self._decide()
+
+    def note_timeout(self, call: BegunCall) -> None:
+        """Counts a call that ended by its own timeout, if that is too slow for the model.
+
+        A shorter timeout says nothing of the model: one job with 1 ms would cut it for all jobs. Such a call
+        counts as if it had not begun.
+        """
+        if call.timeout_seconds >= min(DEFAULT_TIMEOUT_SECONDS, TOO_SLOW * self.state.usual_latency):
+            self.note_answer(call)
+        else:
+            self.discount(call)
+
+    def discount(self, call: BegunCall) -> None:
+        """Counts a call that says nothing of the model as if it had not begun."""
+        if call.number >= self._first_number:
+            self.own_round.begun_count -= 1
 
     def note_rejection(self, call: BegunCall) -> float:
         """Counts a call that the provider rejected. Returns how long it keeps its slot, in seconds."""
@@ -146,14 +171,8 @@ class ConcurrencyLimit:
         if state.cut_begun_count:
             self._begin_round(state, Round(late_begun_count=begun_count, late_rejected_count=rejected_count))
         else:  # calls that the decision did not count belong to the next round
-            self._begin_round(
-                state,
-                Round(
-                    begun_count=begun_count,
-                    rejected_count=min(begun_count, rejected_count),
-                    timeout_seconds=self.own_round.timeout_seconds,
-                ),
-            )
+            rejected_count = min(begun_count, rejected_count)
+            self._begin_round(state, Round(begun_count=begun_count, rejected_count=rejected_count))
 
     def join(self, fleet: Fleet) -> None:
         """Takes this worker's part of a fleet's limit, and counts rounds together with the others."""
@@ -196,4 +215,4 @@ class ConcurrencyLimit:
         calls = self.own_round + self._fleet.others if self._fleet.others else self.own_round
         limit = self._present_state(calls).limit
         self.limit = min(self._fleet.own_part(limit), self.ceiling)
-        self._gauge.set(self.limit)
+        CONCURRENCY_LIMIT.labels(model_label.known(self._model)).set(self.limit)

@@ -55,7 +55,7 @@ _SURE_COUNT = 10
 # A cut for latency did not help if more than this part of the latency is left: then it is the usual one.
 _NO_HELP = 0.75
 # Latencies above this multiple of the usual one cut the limit, but never below the part.
-_TOO_SLOW = 2
+TOO_SLOW = 2
 _MIN_KEPT_IF_SLOW = 0.5
 
 
@@ -198,7 +198,7 @@ def _after_answers(state: LimitState, calls: Round, now: float) -> LimitState:
     if latency_count >= _SURE_COUNT or state.usual_latency == math.inf:
         state = _with_usual_latency(state)
         usual = max(_fast_latency(calls), state.usual_latency)
-        if latency > _TOO_SLOW * usual:
+        if latency > TOO_SLOW * usual:
             cut = _cut(state, max(usual / latency, _MIN_KEPT_IF_SLOW), now + latency)
             return replace(cut, latency_at_cut=latency)
     if calls.in_use_count * 2 >= state.limit and not calls.is_scarce:

@@ -7,6 +7,7 @@ from types import TracebackType
 
 from headrace.kinds import RetryableError
 from headrace.reasons import ErrorReason
+from services.worker.calls.answered_jobs import Caller
 from services.worker.calls.outages.memory_outages import MemoryOutages
 from services.worker.calls.outages.outage import Outage, last_words, not_called, spared
 from services.worker.calls.outages.outages import Outages
@@ -19,6 +20,7 @@ CLAIM_SECONDS = 1.0
 POLL_SECONDS = 0.25
 # Models to remember. Clients may name any number of them.
 MAX_MODELS = 1_000
+_NOBODY = Caller()
 
 
 class OutageBreaker:
@@ -84,12 +86,13 @@ class OutageBreaker:
         if outage is not None and now < max(outage.next_probe, outage.probe_end):
             raise not_called()
 
-    async def begin(self, key: str, item: Hashable) -> "WatchedCall":
+    async def begin(self, key: str, item: Hashable, caller: Caller = _NOBODY) -> "WatchedCall":
         """Returns the context in which one call is made.
 
         Args:
             key: Provider and model.
             item: Item that makes the call.
+            caller: Its job.
 
         Raises:
             SparedError: The model is in an outage, and this call does not probe.
@@ -102,7 +105,7 @@ class OutageBreaker:
         if key not in self._recent:
             self._forget_idle()
         recent = self._recent.setdefault(key, RecentCalls(self._clock))
-        return WatchedCall(self._outages, recent, key, item, token)
+        return WatchedCall(self._outages, recent, key, item, caller=caller, token=token)
 
     def _find(self, key: str) -> Outage | None:
         """Returns the outage of a model, and notices that one has ended, here or on another worker."""
@@ -130,14 +133,25 @@ class WatchedCall:
         recent: Calls of the model on this worker.
         key: Provider and model.
         item: Item that makes the call.
+        caller: Its job.
         token: Token of the probe. Empty if the call is none.
     """
 
-    def __init__(self, outages: Outages, recent: RecentCalls, key: str, item: Hashable, token: str) -> None:
+    def __init__(
+        self,
+        outages: Outages,
+        recent: RecentCalls,
+        key: str,
+        item: Hashable,
+        *,
+        caller: Caller,
+        token: str,
+    ) -> None:
         self._outages = outages
         self._recent = recent
         self._key = key
         self._item = item
+        self._caller = caller
         self._token = token
         self._begin = 0.0
 
@@ -164,13 +178,13 @@ class WatchedCall:
                 self._outages.fail_probe(self._key, self._token, error.reason, error.message)
                 raise spared(error, is_open=True) from None
         else:
-            self._recent.add_answer(self._item)
+            self._recent.add_answer(self._item, self._caller)
             if self._token:
                 self._outages.end(self._key)
                 self._recent.begin_row()
 
     def _end_with_fault(self, error: ProviderDownError) -> None:
-        self._recent.add_fault(self._item, self._begin)
+        self._recent.add_fault(self._item, self._caller, self._begin)
         if self._token:
             self._outages.fail_probe(self._key, self._token, error.reason, last_words(error))
         elif self._recent.is_outage(is_reachable=error.is_reachable):

@@ -5,6 +5,8 @@ from collections.abc import Callable, Hashable
 from itertools import islice
 from typing import NamedTuple
 
+from services.worker.calls.answered_jobs import AnsweredJobs, Caller
+
 # Faults in a row, and different items among them, that are an outage.
 OUTAGE_FAULTS = 5
 OUTAGE_ITEMS = 3
@@ -34,6 +36,8 @@ class RecentCalls:
         self._clock = clock
         self._calls: deque[_Call] = deque(maxlen=_KEPT_CALLS)
         self._row: Counter[Hashable] = Counter()  # faults in a row, by item
+        self._row_callers: set[Caller] = set()
+        self._answered_jobs = AnsweredJobs(clock)
         self._in_flight: Counter[Hashable] = Counter()
         self._row_begin = clock()
 
@@ -53,20 +57,22 @@ class RecentCalls:
         if not self._in_flight[item]:
             del self._in_flight[item]
 
-    def add_answer(self, item: Hashable) -> None:
+    def add_answer(self, item: Hashable, caller: Caller) -> None:
         """Adds a call that was answered, whatever the answer."""
         self._calls.append(_Call(item, False, self._clock()))
-        self._row.clear()
+        self._answered_jobs.add(caller)
+        self._clear_row()
 
-    def add_fault(self, item: Hashable, begin: float) -> None:
+    def add_fault(self, item: Hashable, caller: Caller, begin: float) -> None:
         """Adds a call that ended in a fault. It is not part of a row that begins after the call."""
         self._calls.append(_Call(item, True, self._clock()))
         if begin >= self._row_begin:
             self._row[item] += 1
+            self._row_callers.add(caller)
 
     def begin_row(self) -> None:
         """Counts faults in a row anew, because an outage has ended."""
-        self._row.clear()
+        self._clear_row()
         self._row_begin = self._clock()
 
     def is_before_row(self, begin: float) -> bool:
@@ -77,16 +83,23 @@ class RecentCalls:
         """Returns whether the faults in a row are an outage, after the last one was added.
 
         Args:
-            is_reachable: Whether the last call reached a server. If not, its item cannot be the cause.
+            is_reachable: Whether the last call reached a server. If not, its job cannot be the cause.
         """
         if self._row.total() < OUTAGE_FAULTS:
             return False
-        return not is_reachable or len(self._row) >= OUTAGE_ITEMS or self._has_all_items()
+        if not is_reachable:
+            return True
+        has_items = len(self._row) >= OUTAGE_ITEMS or self._has_all_items()
+        return has_items and not self._answered_jobs.are_spared(self._row_callers)
 
     def is_fault_of_others(self, item: Hashable) -> bool:
         """Returns whether over 10 % of the last 50 calls of other items were faults."""
         others = list(islice((call for call in reversed(self._calls) if call.item != item), SPARED_CALLS))
         return sum(call.is_fault for call in others) > SPARED_SHARE * len(others)
+
+    def _clear_row(self) -> None:
+        self._row.clear()
+        self._row_callers.clear()
 
     def _has_all_items(self) -> bool:
         since = self._clock() - ALONE_SECONDS

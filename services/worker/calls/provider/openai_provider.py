@@ -35,6 +35,8 @@ from services.worker.calls.provider.usage import note_model, read_tokens
 from services.worker.calls.provider.wrong_url import find_wrong_url
 
 _CONNECT_TIMEOUT_SECONDS = 10.0
+# A call with a shorter timeout does not show that the host is unreachable. In seconds.
+_TELLING_TIMEOUT_SECONDS = 3.0
 _KEEPALIVE_SECONDS = 60.0
 _MAX_REDIRECTS = 20
 # A larger body is not a completion. It would fill the memory of the worker.
@@ -177,6 +179,8 @@ class OpenAiProvider:
             ):
                 return response.status, response.headers, await _read(response)
         except aiohttp.ConnectionTimeoutError as error:  # a TimeoutError too, but nothing was sent
+            if seconds < _TELLING_TIMEOUT_SECONDS:
+                raise self._faults.noted(timeout_fault()) from None
             raise self._faults.noted(connection_error(error, self.name)) from None
         except TimeoutError:
             raise self._faults.noted(timeout_fault()) from None

@@ -84,7 +84,7 @@ class ModelLimiter:
         self._key = key
         self._limit = limit
         self._free_slots = free_slots
-        self._waits = LIMIT_WAIT_SECONDS.labels(model_label(model))
+        self._model = model
         self._queue: WaitingQueue[float] = WaitingQueue()  # granted with the time of taking
         self._block_count = self._block_tokens = 0
         self._block_time = 0.0
@@ -93,6 +93,11 @@ class ModelLimiter:
         self._retry_seconds = 0.0
         self._wake = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def tokens_per_minute(self) -> int | None:
+        """Tokens in a minute, of all workers together. None for no limit."""
+        return self._limit.tokens_per_minute
 
     @property
     def waiting_count(self) -> int:
@@ -117,10 +122,16 @@ class ModelLimiter:
         return max(self._retry_seconds, _MIN_RETRY_SECONDS)
 
     async def reserve(self, token_count: int, rank: int) -> Reservation:
-        """Waits for a request and its tokens. The lowest rank goes first, then the earliest call."""
+        """Waits for a request and its tokens. The lowest rank goes first, then the earliest call.
+
+        Args:
+            token_count: Tokens. Never more than those of a minute are reserved.
+            rank: Rank of the call.
+        """
+        token_count = min(token_count, self._limit.tokens_per_minute or token_count)
         loop = asyncio.get_running_loop()
         self._forget_old(loop.time())
-        with timing(self._waits.observe):
+        with timing(LIMIT_WAIT_SECONDS.labels(model_label.known(self._model)).observe):
             take_time = self._take_from_block(token_count, loop.time())
             if take_time is None:
                 self._run()

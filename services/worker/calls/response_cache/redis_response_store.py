@@ -67,7 +67,7 @@ def _add(pipeline: Any, command: Command) -> None:
             pipeline.set(key, mark, px=_milliseconds(seconds), nx=True, get=True)
         case Renew(_, mark, seconds):
             pipeline.eval(_RENEW, 1, key, mark, _milliseconds(seconds))
-        case Put(_, value, seconds):
+        case Put(value=value, seconds=seconds):
             pipeline.set(key, value, px=_milliseconds(seconds))
         case Drop(_, value):
             pipeline.eval(_DROP, 1, key, value)

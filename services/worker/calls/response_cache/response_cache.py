@@ -71,11 +71,11 @@ class ResponseCache:
         form = self._form_of(request).answer_key
         return key_of(tenant, self._provider_name, request, number, form)
 
-    def keep(self, key: str, response: Completion) -> None:
-        """Keeps a response for its lifetime."""
+    def keep(self, key: str, response: Completion, tenant: str) -> None:
+        """Keeps a response of a tenant for its lifetime."""
         value = encode_response(key, response)
         if value is not None:
-            self._exchange.send(Put(key, value, self._lifetime_seconds))
+            self._exchange.send(Put(key, value, self._lifetime_seconds, tenant))
 
     def forget(self, key: str, response: Completion) -> None:
         """Forgets a response, unless another one has replaced it."""
@@ -118,7 +118,7 @@ class CachedCalls:
         if error is None:
             for key, (response, was_found) in self._responses.items():
                 if not was_found:  # otherwise its lifetime would never end
-                    self._cache.keep(key, response)
+                    self._cache.keep(key, response, self._tenant)
         elif isinstance(error, Exception) and not self._call_failed:
             for key, (response, _) in self._responses.items():
                 self._cache.forget(key, response)

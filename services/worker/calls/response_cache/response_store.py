@@ -25,11 +25,15 @@ class Renew:
 
 @dataclass(frozen=True, slots=True)
 class Put:
-    """Puts a value at a key, and replaces any other."""
+    """Puts a value at a key, and replaces any other.
+
+    The owner is the tenant whose values make room for it in a full store of a single process. Empty: unknown.
+    """
 
     key: str
     value: bytes
     seconds: float
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -124,12 +124,12 @@ class ItemRunner:
     def cooldown_seconds(self, spec: results_pb2.JobSpec) -> float:
         """Returns the remaining cool-down of a job's model, in seconds; 0: it does not cool down."""
         model = self._jobs.model_of(spec)
-        return self._admission.cooldown_seconds(model) if model else 0.0
+        return self._admission.cooldown_seconds(model, spec.job_id) if model else 0.0
 
     def wait_seconds(self, spec: results_pb2.JobSpec) -> float:
         """Returns the seconds during which no item of a job should start: its model cools down or is full."""
         model = self._jobs.model_of(spec)
-        return self._admission.wait_seconds(model) if model else 0.0
+        return self._admission.wait_seconds(model, spec.job_id) if model else 0.0
 
     def claim_probe(self, spec: results_pb2.JobSpec) -> None:
         """Notes that an item of a job starts: in an outage of its model no other one does."""

@@ -2,15 +2,17 @@
 
 import asyncio
 import math
+import time
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
 
 from headrace.errors import InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
-from services.gateway.requests.request_rules import MAX_ITEM_COUNT, check_rules, violations_of
+from services.gateway.requests.request_rules import check_rules, violations_of
 
 MB = 1024 * 1024
+MAX_ITEM_COUNT = 100_000
 JOB_ID = "01890a5d-ac96-774b-bcce-b302099a8057"
 
 
@@ -104,3 +106,43 @@ async def test_a_specific_reason_precedes_invalid_field():
     assert caught.value.reason == "ITEM_TOO_LARGE"
     assert caught.value.message.startswith("items[1]")
     assert [violation.field for violation in caught.value.violations] == ["job_id", "items[1]"]
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        gateway_pb2.RetryJobRequest(job_id=JOB_ID, item_indexes=[-1] * 10_000),
+        gateway_pb2.RetryJobRequest(job_id=JOB_ID, reasons=[""] * 20),
+    ],
+    ids=["indexes", "reasons"],
+)
+async def test_an_error_lists_20_violations(request_):
+    with pytest.raises(InvalidArgumentError) as caught:
+        await check_rules(request_)
+    listed = caught.value.violations
+    assert len([each for each in listed if each.field]) == 20
+    assert len(listed) <= 21
+
+
+async def test_no_more_elements_are_checked_once_20_violations_are_known():
+    with pytest.raises(InvalidArgumentError) as caught:
+        await check_rules(gateway_pb2.RetryJobRequest(job_id=JOB_ID, item_indexes=[-1] * 10_000))
+    assert caught.value.violations[-1].description == "and at least 980 more"
+    assert "(and at least 999 more)" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("wrong", "field", "bound"),
+    [
+        (gateway_pb2.ListJobsRequest(states=[1, 2] * 150_000), "states", "11"),
+        (gateway_pb2.RetryJobRequest(job_id=JOB_ID, reasons=[""] * 1_000_000), "reasons", "20"),
+        (gateway_pb2.RetryJobRequest(job_id=JOB_ID, item_indexes=[7] * 1_000_000), "item_indexes", "10,000"),
+        (gateway_pb2.AppendItemsRequest(items=[""] * 1_000_000), "items", "100,000"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+async def test_a_list_that_is_too_long_is_refused_before_its_elements_are_checked(wrong, field, bound):
+    begin = time.thread_time()
+    descriptions = await descriptions_of(wrong)
+    assert time.thread_time() - begin < 0.05
+    assert descriptions[field] == f"must have at most {bound} elements"

@@ -2,6 +2,7 @@ import asyncio
 import hashlib
 import json
 import math
+import time
 
 import pytest
 from google.protobuf.duration_pb2 import Duration
@@ -11,11 +12,11 @@ from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import builtin_kinds
 from services.gateway.requests.job_prices import JobPrices
-from services.gateway.requests.request_rules import MAX_ITEM_COUNT
 from services.gateway.requests.submission import Submissions
 from services.shared.prices import read_prices
 
 MB = 1024 * 1024
+MAX_ITEM_COUNT = 100_000
 SUBMISSIONS = Submissions(builtin_kinds(), JobPrices(read_prices(), "gpt-4o-mini"))
 DURATIONS = [
     field.name for field in jobs_pb2.JobOptions.DESCRIPTOR.fields if field.message_type is Duration.DESCRIPTOR
@@ -96,14 +97,68 @@ async def test_more_than_100_000_items_are_refused_as_a_whole():
 
 @pytest.mark.parametrize(
     "broken",
-    ["", "{", "nope", '{"a": 1} x', '"raw \0 NUL"', '"\\ud800"', "NaN", "[" * 2000],
-    ids=["empty", "cut", "word", "two values", "raw NUL", "lone surrogate", "NaN", "too deep"],
+    ["", "{", "nope", '{"a": 1} x', '"raw \0 NUL"', '"\\ud800"', "NaN", "1e400", "1" * 100_000],
+    ids=["empty", "cut", "word", "two values", "raw NUL", "lone surrogate", "NaN", "1e400", "100,000 digits"],
 )
 async def test_an_item_that_is_not_json_is_named(broken):
     error = await refusal(items=["1", "2", "3", broken])
     assert error.reason == "INVALID_FIELD"
     assert fields_of(error) == ["items[3]"]
     assert "is not JSON" in error.message
+
+
+@pytest.mark.parametrize("levels", [260, 1_000, 10_000, 40_000])
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+async def test_an_item_or_params_nested_too_deeply_are_named(levels, opening, closing):
+    text = f"{opening * (levels - 1)}[]{closing * (levels - 1)}"[: MB - 100]
+    error = await refusal(items=["1", text], kind="noop", params=f'{{"sleep_ms": {text}}}')
+    assert [*dict.fromkeys(name.split(".")[0] for name in fields_of(error))] == ["params", "items[1]"]
+    assert {violation.description for violation in error.violations} == {
+        "must be nested at most 250 levels deep"
+    }
+
+
+@pytest.mark.parametrize("text", ["[" + "[]," * 50_000 + "1]", "[" * 500_000, "[" + "{}," * 60_000 + "1]"])
+async def test_an_item_or_params_of_too_many_lists_and_objects_are_named(text):
+    error = await refusal(items=["1", text], params=f'{{"sleep_ms": {text}}}')
+    assert fields_of(error) == ["params", "items[1]"]
+    assert {violation.description for violation in error.violations} == {
+        "must hold at most 50,000 lists and objects"
+    }
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" + "[]," * 49_999 + "1]",
+        '"' + "[{" * 500_000 + '"',
+        '["' + '\\"[' * 200_000 + '"]',
+        '"' + "[" * 60_000 + '\\\\"',
+    ],
+    ids=["as many as allowed", "in a string", "after quotes in a string", "before a backslash"],
+)
+async def test_brackets_in_strings_do_not_count(text):
+    assert list((await accepted(items=[text])).items) == [text]
+
+
+@pytest.mark.parametrize(
+    "broken", ['\\"' * 500_000, '"' + "[" * 900_000, '"\\' + "[" * 900_000, '"[' * 300_001]
+)
+async def test_a_string_without_an_end_is_refused_in_linear_time(broken):
+    begin = time.thread_time()
+    assert fields_of(await refusal(items=[broken])) == ["items[0]"]
+    assert time.thread_time() - begin < 0.2
+
+
+async def test_250_levels_are_accepted():
+    text = "[" * 250 + "]" * 250
+    assert list((await accepted(items=[text])).items) == [text]
+
+
+async def test_of_equal_keys_the_last_one_counts_and_the_text_stays():
+    text = '{"a": 1, "a": 2}'
+    job = await accepted(items=[text], params='{"sleep_ms": "x", "sleep_ms": 5}')
+    assert list(job.items) == [text]
 
 
 @pytest.mark.parametrize("text", ['"\\u0000"', '"🙂"', '{ "a" :1.50 , "é":"\\u00e9" }', "1e300", "null"])
@@ -176,7 +231,6 @@ async def test_the_same_content_has_the_same_hash_whatever_its_request_id():
 @pytest.mark.parametrize(
     "change",
     [
-        {"kind": "llm.classify", "params": '{"labels": ["a", "b"], "template": "{t}"}'},
         {"params": '{"sleep_ms": 1}'},
         {"items": ["12"]},
         {"items": ["2", "1"]},
@@ -189,6 +243,13 @@ async def test_the_same_content_has_the_same_hash_whatever_its_request_id():
 )
 async def test_other_content_has_another_hash(change):
     assert (await accepted()).content_hash != (await accepted(**change)).content_hash
+
+
+async def test_another_kind_and_params_have_another_hash():
+    items = ['{"t": "x"}']
+    params = '{"labels": ["a", "b"], "template": "{t}"}'
+    other = await accepted(kind="llm.classify", params=params, items=items)
+    assert (await accepted(items=items)).content_hash != other.content_hash
 
 
 async def test_the_hash_of_stored_jobs_does_not_change_with_the_code():

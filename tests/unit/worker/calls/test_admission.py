@@ -1,11 +1,12 @@
 """Calls of all items share one limit, and no item waits for all those of another."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.kinds import Completion, Message, RetryableError
+from headrace.kinds import Completion, ItemFailedError, Message, RetryableError
 from services.shared.prices import read_prices
 from services.shared.setting_types import ModelLimit
 from services.stubs.results.v1 import results_pb2
@@ -89,22 +90,29 @@ class Items:
         self.calls: dict[str, asyncio.Task[Completion]] = {}
 
     async def start(
-        self, *prompts: str, tenant: str = "", context: CallingContext | None = None
+        self,
+        *prompts: str,
+        tenant: str = "",
+        job_id: str = "",
+        call_timeout: float | None = None,
+        context: CallingContext | None = None,
     ) -> CallingContext:
         """Starts one more item, or continues one by its context, with these calls at once."""
         if context is None:
-            meter = CallMeter(CallCosts(read_prices()), "job", jobs_pb2.Usage())
-            spec = results_pb2.JobSpec(tenant=tenant)
+            meter = CallMeter(CallCosts(read_prices()), job_id or "job", jobs_pb2.Usage())
+            spec = results_pb2.JobSpec(tenant=tenant, job_id=job_id)
+            if call_timeout is not None:
+                spec.options.call_timeout.FromMicroseconds(round(call_timeout * 1e6))
             context = CallingContext(self.admission, spec, "m", meter, ItemResponses())
         for prompt in prompts:
             self.calls[prompt] = asyncio.create_task(context.complete([Message("user", prompt)]))
         await settle()
         return context
 
-    async def start_each(self, *prompts: str) -> None:
+    async def start_each(self, *prompts: str, **job: Any) -> None:
         """Starts one item for each call."""
         for prompt in prompts:
-            await self.start(prompt)
+            await self.start(prompt, **job)
 
     async def end_all(self, *prompts: str, seconds: float, error: Exception | None = None) -> None:
         """Ends calls after some time."""
@@ -376,3 +384,104 @@ async def test_calls_over_the_ceiling_of_their_model_wait_and_hold_no_slot(make_
     assert items.admission.wait_seconds("other") == 0.0
     await items.provider.answer("a")
     assert items.provider.started == ["a", "b", "c"]
+
+
+def numbered(name: str, count: int) -> list[str]:
+    return [f"{name} {number}" for number in range(count)]
+
+
+async def test_the_short_timeout_of_one_job_cuts_no_model(make_items):
+    items = make_items(20)
+    await items.start_each(*"abcdefgh")
+    await items.end_all(*"abcdefgh", seconds=1.0)
+    short = numbered("short", 20)
+    await items.start_each(*short, job_id="short", call_timeout=0.001)
+    await items.end_all(*short, seconds=0.001, error=RetryableError("PROVIDER_TIMEOUT", ""))
+    assert items.admission.wait_seconds("m") == 0.0
+    usual = numbered("usual", 20)
+    await items.start_each(*usual)
+    assert items.provider.started[-1] == usual[-1]
+    await items.end_all(*usual, seconds=1.0)
+    assert not items.outages.find("held/m")
+
+
+@pytest.mark.parametrize("error", [LIMITED, RetryableError("PROVIDER_ERROR", "HTTP 500")])
+async def test_rejections_of_one_job_hold_up_it_alone_while_others_are_answered(make_items, error):
+    items = make_items(100)
+    for _ in range(3):  # the limit grows to the ceiling
+        await items.start_each(*numbered("well", 60), tenant="b", job_id="well")
+        await items.end_all(*numbered("well", 60), seconds=1.0)
+    bad = numbered("bad", 40)
+    await items.start_each(*bad, tenant="a", job_id="bad")
+    await items.end_all(*bad, seconds=0.1, error=error)
+    assert items.admission.cooldown_seconds("m") == 0.0
+    assert items.admission.cooldown_seconds("m", "bad") > 0.0
+    assert items.admission.wait_seconds("m", "well") == 0.0
+    assert items.admission.wait_seconds("m", "bad") == pytest.approx(error.retry_after or 1.0)
+    more = numbered("more", 90)
+    await items.start_each(*more, tenant="b", job_id="well")
+    assert items.provider.started[-1] == more[-1]
+
+
+async def test_rejections_of_all_jobs_cut_their_model(make_items):
+    items = make_items(100)
+    for _ in range(3):
+        await items.start_each(*numbered("well", 60), tenant="b", job_id="well")
+        await items.end_all(*numbered("well", 60), seconds=1.0)
+    await items.start_each(*numbered("a", 30), tenant="a", job_id="a")
+    await items.start_each(*numbered("b", 30), tenant="b", job_id="well")
+    for number in range(30):
+        await items.end_all(f"a {number}", f"b {number}", seconds=0.0, error=LIMITED)
+    assert items.admission.cooldown_seconds("m") > 0.0
+
+
+def tokens_limited_to(tokens_per_minute: int) -> RateLimits:
+    buckets = SharedBuckets(None, lambda: 1, lambda: 0.0)
+    return RateLimits({"m": ModelLimit(tokens_per_minute=tokens_per_minute)}, buckets)
+
+
+async def test_a_prompt_above_the_tokens_of_a_minute_fails_at_once_and_costs_others_nothing(make_items):
+    items = make_items(10, tokens_limited_to(10_000))
+    huge = "x" * 40_100
+    await items.start(huge)
+    with pytest.raises(
+        ItemFailedError, match="about 10029 tokens, and HEADRACE_LIMITS allows 10000"
+    ) as raised:
+        await items.calls[huge]
+    assert raised.value.reason == "PROMPT_TOO_LARGE"
+    await items.start("small")
+    assert items.provider.started == ["small"]
+
+
+async def test_a_prompt_above_the_tokens_of_a_minute_is_no_concern_without_such_a_limit(make_items):
+    items = make_items(10)
+    await items.start("x" * 1_000_000)
+    assert len(items.provider.started) == 1
+
+
+async def test_a_tenant_with_few_calls_goes_before_later_calls_of_a_tenant_that_fills_the_worker(make_items):
+    items = make_items(2)
+    first = await items.start("a 0", tenant="a")
+    second = await items.start("a 1", tenant="a")
+    await items.provider.answer("a 0")
+    await items.start("a 2", tenant="a")
+    await items.start("a 0 later", tenant="a", context=first)
+    await items.start("b", tenant="b")
+    await items.provider.answer("a 1")
+    assert items.provider.started[-1] == "b"
+    await items.start("a 1 later", tenant="a", context=second)
+    await items.start("b 2", tenant="b")  # b has its part
+    await items.provider.answer("a 2")
+    assert items.provider.started[-1] == "a 0 later"
+
+
+async def test_the_calls_of_a_tenant_alone_keep_their_order(make_items):
+    items = make_items(2)
+    first = await items.start("a 0", tenant="a")
+    await items.start("a 1", tenant="a")
+    await items.provider.answer("a 0")
+    await items.start("a 2", tenant="a")
+    await items.start("a 3", tenant="a")
+    await items.start("a 0 later", tenant="a", context=first)
+    await items.provider.answer("a 1")
+    assert items.provider.started[-1] == "a 0 later"

@@ -129,3 +129,18 @@ async def test_a_call_cancelled_just_as_it_gets_its_slot_hands_it_on(make_calls)
     assert calls.slots.free_count("m") == 0
     await calls.end("c")
     assert calls.slots.free_count("m") == 1
+
+
+async def test_names_of_models_that_do_not_exist_displace_no_model_that_does(make_calls, monkeypatch):
+    monkeypatch.setattr(slots, "_MAX_MODELS", 3)
+    calls = make_calls(1)
+    real = calls.slots.of("real")
+    real.note_answer(real.begin())
+    await calls.begin("real", model="real")
+    await calls.end("real")
+    for number in range(10):
+        calls.slots.of(f"typo{number}").begin()
+        await calls.begin(f"{number}", model=f"typo{number}")
+        await calls.end(f"{number}")
+    assert calls.slots.of("real") is real
+    assert len(calls.slots._models) == 3

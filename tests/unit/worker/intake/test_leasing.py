@@ -11,11 +11,15 @@ DEFAULT = jobs_pb2.JOB_CLASS_DEFAULT
 
 
 class LeaseStore:
-    """Answers LeaseChunks from a list of chunk sizes, each of its own job."""
+    """Answers LeaseChunks from a list of chunk sizes, each of its own job.
+
+    ``leased_before`` are those that an earlier call with the same id has leased.
+    """
 
     def __init__(self, unavailable):
         self.requests = []
         self.chunks = []
+        self.leased_before = []
         self.failures = 0
         self.hold = None
         self.reports_needed_capacity = False
@@ -29,8 +33,9 @@ class LeaseStore:
             self.failures -= 1
             raise self._unavailable
         leases, jobs, capacity = [], [], request.capacity
-        while self.chunks and self.chunks[0][1] <= capacity:
-            job_id, count = self.chunks.pop(0)
+        repeated, self.leased_before = self.leased_before, []
+        while repeated or (self.chunks and self.chunks[0][1] <= capacity):
+            job_id, count = repeated.pop(0) if repeated else self.chunks.pop(0)
             capacity -= count
             ref = results_pb2.LeaseRef(job_id=job_id, chunk_index=0, fence=1)
             items = [results_pb2.LeasedItem(item_index=i, input="{}") for i in range(count)]
@@ -69,16 +74,57 @@ async def test_callers_at_the_same_time_share_a_call_and_later_ones_share_the_ne
     assert len(store.requests) == 2
 
 
-async def test_a_response_that_is_read_too_late_is_not_accepted_and_requested_again(make_bench, store):
+async def test_a_response_that_is_read_too_late_is_not_accepted_and_given_back_at_once(
+    make_bench, store, eventually
+):
     """The worker was frozen: the store may have given the chunks to another worker, or be about to."""
     bench, times = make_bench(), iter([0.0, 5.1, 6.0, 6.1, 6.1])
     lease_client = bench.make_lease_client(store, clock=lambda: next(times))
     store.chunks = [("j", 3), ("k", 3)]
     assert not (await lease_client.lease()).answered
     assert not bench.leased.leases()
+    await eventually(lambda: bench.results.releases() == [("j", 0), ("k", 0)])
     store.chunks = [("j", 3)]
     assert (await lease_client.lease()).chunk_count == 1
+    # Under the same id, the store could answer with the leases that are being given back.
+    assert len({request.call_id for request in store.requests}) == 2
+
+
+async def test_a_call_without_an_answer_is_repeated_although_nothing_asks_for_chunks(
+    make_bench, store, eventually
+):
+    """The store may have leased chunks to it. Then no heartbeat says that their class has work."""
+    bench = make_bench()
+    lease_client = bench.make_lease_client(store)
+    store.failures, store.chunks = 2, [("j", 3)]
+    await lease_client.lease()
+    await eventually(bench.leased.leases)
     assert len({request.call_id for request in store.requests}) == 1
+
+
+async def test_leases_that_a_repeat_returns_to_a_worker_without_capacity_are_given_back(
+    make_bench, store, eventually
+):
+    bench = make_bench(limit=1)
+    lease_client = bench.make_lease_client(store)
+    store.failures = 1
+    await lease_client.lease()
+    bench.lease("full", 0, 101)
+    store.leased_before = [("j", 3)]
+    await eventually(lambda: bench.results.releases() == [("j", 0)])
+    assert store.requests[-1].capacity == 0
+    assert [ref.job_id for ref in bench.leased.leases()] == ["full"]
+
+
+async def test_a_worker_that_drains_repeats_no_call(make_bench, store):
+    bench = make_bench()
+    lease_loop = bench.make_lease_loop(store)
+    store.failures = 1
+    await lease_loop.run_task("j", DEFAULT)
+    repeats = lease_loop._lease_clients[DEFAULT]._repeats
+    lease_loop.drain()
+    await asyncio.wait([repeats])
+    assert len(store.requests) == 1
 
 
 async def test_a_failed_call_is_repeated_under_its_call_id_and_an_answered_one_is_not(make_bench, store):

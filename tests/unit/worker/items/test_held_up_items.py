@@ -155,7 +155,11 @@ class System:
     """A worker with its own parts, and its store."""
 
     def __init__(
-        self, weather=all_well, limits: RateLimits | None = None, tenant_limits: dict[str, int] | None = None
+        self,
+        weather=all_well,
+        limits: RateLimits | None = None,
+        tenant_limits: dict[str, int] | None = None,
+        store: Store | None = None,
     ) -> None:
         clock = asyncio.get_running_loop().time
         tenants = open_tenant_slots(tenant_limits or {}, "memory://", "", LIMIT)
@@ -172,7 +176,7 @@ class System:
         )
         runner = ItemRunner(builtin_kinds(), admission, "m", lambda: 0.5)
         self.bench = Bench(limit=LIMIT, tenants=tenants, runner=runner)
-        self.store = Store()
+        self.store = store or Store()
         self.bench.results.outcome = self.store.take_back
         clients = {DEFAULT: self.bench.make_lease_client(self.store, clock=clock)}
         self._loop = LeaseLoop(clients, self.bench.capacity, SimpleNamespace(publish=lambda tasks: None))
@@ -185,8 +189,8 @@ class System:
                 self._loop.wake(DEFAULT)
             await asyncio.sleep(HEARTBEAT_SECONDS)
 
-    def submit(self, job_id: str, model: str, count: int) -> None:
-        self.store.submit(job_id, model, count)
+    def submit(self, job_id: str, model: str, count: int, tenant: str = "t") -> None:
+        self.store.submit(job_id, model, count, tenant)
         self._loop.wake(DEFAULT)
 
     def recorded(self, job_id: str) -> list[results_pb2.ItemRecord]:

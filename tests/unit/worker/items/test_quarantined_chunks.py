@@ -124,3 +124,21 @@ async def test_a_stopped_job_in_quarantine_is_cancelled_and_released(bench, in_q
     await eventually(lambda: bench.results.releases() == [("j", 0)])
     assert sorted(bench.quarantine.cancelled) == [("j", 0), ("j", 1)]
     assert not deaths_of(bench)
+
+
+async def test_quarantined_items_of_one_tenant_leave_slots_to_another(bench, in_quarantine, eventually):
+    bench.lease("flood", 0, 5 * LIMIT, tenant="flood", quarantined=True)
+    await in_quarantine(LIMIT)
+    bench.lease("other", 0, 3, tenant="other", quarantined=True)
+    await eventually(lambda: ("other", 0) in bench.quarantine.started)
+    assert bench.in_flight.count == LIMIT + 1
+
+
+async def test_a_quarantined_item_with_a_budget_does_not_wait_for_other_tenants(bench, in_quarantine):
+    bench.lease("flood", 0, 3, tenant="flood", quarantined=True)
+    bench.lease("budget", 0, 2, quarantined=True, allowance_micros=1_000)
+    await in_quarantine(4)
+    assert [index for job_id, index in bench.quarantine.started if job_id == "budget"] == [0]
+    bench.quarantine.succeed("budget", 0)
+    await in_quarantine(5)
+    assert bench.quarantine.started[-1] == ("budget", 1)

@@ -23,6 +23,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_UPLOAD_TIMED_OUT: _ClassVar[ErrorReason]
     ERROR_REASON_STORE_UNAVAILABLE: _ClassVar[ErrorReason]
     ERROR_REASON_STORE_REFUSED: _ClassVar[ErrorReason]
+    ERROR_REASON_STORAGE_FULL: _ClassVar[ErrorReason]
+    ERROR_REASON_STORAGE_FAILED: _ClassVar[ErrorReason]
     ERROR_REASON_GATEWAY_STOPPING: _ClassVar[ErrorReason]
     ERROR_REASON_SERVER_STOPPING: _ClassVar[ErrorReason]
     ERROR_REASON_INTERNAL: _ClassVar[ErrorReason]
@@ -42,6 +44,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_OUTPUT_TOO_LARGE: _ClassVar[ErrorReason]
     ERROR_REASON_OUTPUT_REFUSED: _ClassVar[ErrorReason]
     ERROR_REASON_FIELD_MISSING: _ClassVar[ErrorReason]
+    ERROR_REASON_PROMPT_TOO_LARGE: _ClassVar[ErrorReason]
     ERROR_REASON_LABEL_UNKNOWN: _ClassVar[ErrorReason]
     ERROR_REASON_HANDLER_ERROR: _ClassVar[ErrorReason]
     ERROR_REASON_ITEM_TIMED_OUT: _ClassVar[ErrorReason]
@@ -86,6 +89,8 @@ ERROR_REASON_JOB_ENDED: ErrorReason
 ERROR_REASON_UPLOAD_TIMED_OUT: ErrorReason
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason
 ERROR_REASON_STORE_REFUSED: ErrorReason
+ERROR_REASON_STORAGE_FULL: ErrorReason
+ERROR_REASON_STORAGE_FAILED: ErrorReason
 ERROR_REASON_GATEWAY_STOPPING: ErrorReason
 ERROR_REASON_SERVER_STOPPING: ErrorReason
 ERROR_REASON_INTERNAL: ErrorReason
@@ -105,6 +110,7 @@ ERROR_REASON_INPUT_NOT_JSON: ErrorReason
 ERROR_REASON_OUTPUT_TOO_LARGE: ErrorReason
 ERROR_REASON_OUTPUT_REFUSED: ErrorReason
 ERROR_REASON_FIELD_MISSING: ErrorReason
+ERROR_REASON_PROMPT_TOO_LARGE: ErrorReason
 ERROR_REASON_LABEL_UNKNOWN: ErrorReason
 ERROR_REASON_HANDLER_ERROR: ErrorReason
 ERROR_REASON_ITEM_TIMED_OUT: ErrorReason

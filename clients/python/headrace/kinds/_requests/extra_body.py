@@ -40,6 +40,7 @@ def check_extra_body(fields: Mapping[str, Any], named: frozenset[str]) -> None:
     Raises:
         ValueError: A field must not be set. The message names it and the remedy, and never a value.
     """
+    check_json(fields)
     known_by_fold = {_fold(name): name for name in (*_REFUSED, *_FIXED, *named)}
     for position, (name, value) in enumerate(fields.items()):
         if not 1 <= len(name) <= _MAX_NAME_LENGTH:
@@ -54,7 +55,6 @@ def check_extra_body(fields: Mapping[str, Any], named: frozenset[str]) -> None:
                 )
         elif known:
             raise ValueError(f"must not set {known}: use params.{known}")
-    check_json(fields)
 
 
 def check_json(value: Any) -> None:

@@ -3,6 +3,7 @@
 import pytest
 
 from services.worker.calls.concurrency import ConcurrencyLimit
+from services.worker.calls.concurrency.round import Round
 
 CEILING = 100
 
@@ -137,7 +138,7 @@ def test_slow_first_answers_decide_nothing_before_there_are_ten_and_growth_is_ca
     assert model.run_round(seconds=20.0) == 12
 
 
-def test_the_shortest_timeout_of_a_round_decides_what_is_slow(model):
+def test_the_timeouts_of_a_round_decide_what_is_slow(model):
     model.fill()
     calls = [model.limit.begin(timeout_seconds=2.4) for _ in range(CEILING)]
     model.now += 2.4
@@ -188,3 +189,59 @@ def test_a_restart_begins_anew_with_few_calls(full_model):
     full_model.limit.restart()
     assert full_model.limit.limit == 8
     assert full_model.run_round() == CEILING
+
+
+def time_out(model, count: int, timeout_seconds: float) -> None:
+    calls = [model.limit.begin(timeout_seconds) for _ in range(count)]
+    model.limit.in_flight_count = count
+    model.now += timeout_seconds
+    for call in calls:
+        model.limit.note_timeout(call)
+    model.limit.in_flight_count = 0
+
+
+@pytest.mark.parametrize("timeout_seconds", [0.001, 0.5, 1.9])
+def test_calls_that_time_out_before_they_are_slow_change_nothing(full_model, timeout_seconds):
+    state = full_model.limit.state
+    time_out(full_model, 1_000, timeout_seconds)
+    assert full_model.limit.state == state
+    assert full_model.run_round(seconds=4.9) == CEILING  # their timeout is that of no other call
+
+
+def test_short_timeouts_do_not_hide_rejections(full_model):
+    rejected = [full_model.limit.begin() for _ in range(60)]
+    time_out(full_model, 1_000, 0.001)
+    for call in rejected:
+        full_model.limit.note_rejection(call)
+    assert full_model.limit.limit < CEILING
+
+
+def test_short_timeouts_do_not_slow_down_the_first_growth():
+    model = Model(1000)
+    time_out(model, 8, 0.001)
+    assert model.run_round(seconds=0.5) == 128
+
+
+def test_calls_that_time_out_slowly_cut(full_model):
+    time_out(full_model, CEILING, 10.0)
+    assert full_model.limit.limit == 50
+
+
+def test_a_few_calls_with_a_tight_timeout_do_not_stop_growth(model):
+    for _ in range(15):
+        before = model.limit.limit
+        calls = [model.limit.begin(1.1 if number % 10 == 0 else None) for number in range(before)]
+        model.limit.in_flight_count = before
+        model.now += 1.0
+        for call in calls:
+            model.limit.note_answer(call)
+    assert model.limit.limit == CEILING
+
+
+def test_the_timeout_of_a_round_is_the_harmonic_mean_of_those_of_its_answers():
+    one, other, empty = Round(), Round(), Round(begun_count=5)
+    one.add_answer(10.0, 1.0)
+    other.add_answer(30.0, 1.0)
+    assert (one + other).timeout_seconds == pytest.approx(15.0)
+    assert (one + empty).timeout_seconds == pytest.approx(10.0)
+    assert (empty + empty).timeout_seconds == float("inf")

@@ -8,6 +8,7 @@ from prometheus_client import REGISTRY
 from structlog.testing import capture_logs
 
 from headrace.kinds import ItemFailedError, RetryableError
+from services.worker.calls.answered_jobs import Caller
 from services.worker.calls.outages import MemoryOutages, OutageBreaker, SparedError, spared
 from services.worker.calls.outages.outage import MAX_WORDS_CHARACTERS, PROBE_SECONDS, probe_delay
 from services.worker.calls.provider.faults import ProviderDownError, connection_fault, timeout_fault
@@ -324,3 +325,76 @@ async def test_the_end_of_an_outage_is_notified_once_though_another_worker_saw_i
     for _ in range(2):
         assert weather.breaker.wait_seconds(KEY) == 0
     assert ended == [KEY]
+
+
+class TwoJobs:
+    """Calls of a job whose own fields make the provider fail, next to calls of others."""
+
+    def __init__(self, weather: Weather) -> None:
+        self._weather = weather
+
+    async def call(self, caller: Caller, item: object, outcome: Exception | None = None) -> Exception | None:
+        try:
+            with await self._weather.breaker.begin(KEY, item, caller):
+                if outcome is not None:
+                    raise outcome
+        except Exception as error:
+            return error
+        return None
+
+
+POISON, WELL, SAME_TENANT = Caller("a", "poison"), Caller("b", "well"), Caller("a", "well")
+FAILING = ProviderDownError("PROVIDER_ERROR", "the provider failed (HTTP 503)")
+
+
+@pytest.mark.parametrize("other", [WELL, SAME_TENANT])
+async def test_faults_of_one_job_are_no_outage_while_another_is_answered(weather, other):
+    jobs = TwoJobs(weather)
+    await jobs.call(other, "w")
+    for item in range(50):
+        await jobs.call(POISON, item, FAILING)
+    assert not weather.is_open
+    assert await jobs.call(other, "w") is None
+
+
+async def test_faults_of_two_jobs_of_a_tenant_are_no_outage_while_another_tenant_is_answered(weather):
+    jobs = TwoJobs(weather)
+    await jobs.call(WELL, "w")
+    for item in range(50):
+        await jobs.call(Caller("a", f"poison {item % 2}"), item, FAILING)
+    assert not weather.is_open
+
+
+async def test_faults_of_one_job_are_an_outage_once_the_others_fail_too(weather):
+    jobs = TwoJobs(weather)
+    await jobs.call(WELL, "w")
+    for item in range(10):
+        await jobs.call(POISON, item, FAILING)
+    await jobs.call(WELL, "w", FAILING)
+    assert weather.is_open
+
+
+async def test_faults_of_one_job_are_an_outage_if_no_other_was_answered_for_ten_seconds(weather):
+    jobs = TwoJobs(weather)
+    await jobs.call(WELL, "w")
+    weather.clock.now += 10.1
+    for item in range(5):
+        await jobs.call(POISON, item, FAILING)
+    assert weather.is_open
+
+
+async def test_a_job_that_reaches_no_server_shows_an_outage_whoever_was_answered(weather):
+    jobs = TwoJobs(weather)
+    await jobs.call(WELL, "w")
+    for item in range(5):
+        await jobs.call(POISON, item, REFUSED)
+    assert weather.is_open
+
+
+async def test_faults_of_many_small_jobs_are_an_outage_at_once(weather):
+    jobs = TwoJobs(weather)
+    for number in range(20):
+        await jobs.call(Caller("a", f"answered {number}"), number)
+    for number in range(5):
+        await jobs.call(Caller("a", f"failing {number}"), number, FAILING)
+    assert weather.is_open

@@ -3,7 +3,9 @@
 import asyncio
 import socket
 import ssl
+from dataclasses import replace
 
+import aiohttp
 import pytest
 
 from headrace.kinds import JobFailedError, Message, RetryableError
@@ -168,3 +170,32 @@ async def test_loopback_is_called_directly_although_a_proxy_is_set(monkeypatch, 
 
 def test_the_test_certificate_is_readable():
     assert ssl.create_default_context(cafile=str(CERTIFICATE)).cert_store_stats()["x509"]
+
+
+class NeverAccepting:
+    """Stands for a request to a host that does not accept the connection in time."""
+
+    def __init__(self, *args, **kwargs) -> None:
+        pass
+
+    async def __aenter__(self):
+        raise aiohttp.ConnectionTimeoutError
+
+    async def __aexit__(self, *args):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reason"),
+    [(0.001, "PROVIDER_TIMEOUT"), (2.9, "PROVIDER_TIMEOUT"), (3.0, "PROVIDER_UNREACHABLE")],
+)
+async def test_a_short_timeout_of_a_call_does_not_show_that_the_host_is_unreachable(
+    monkeypatch, usage, seconds, reason
+):
+    monkeypatch.setattr(aiohttp.ClientSession, "post", NeverAccepting)
+    provider = OpenAiProvider(api_key="k", base_url="http://127.0.0.1:9/v1")
+    with pytest.raises(RetryableError) as raised:
+        await provider.complete(replace(ASK, timeout_seconds=seconds), usage)
+    await provider.close()
+    assert raised.value.reason == reason
+    assert isinstance(raised.value, ProviderDownError) == (reason == "PROVIDER_UNREACHABLE")

@@ -259,3 +259,21 @@ def test_tokens_are_estimated_by_length_and_by_earlier_answers():
     estimates.learn(request, 20)
     assert estimates.of(request) == 124
     assert estimates.of(short) == 114
+
+
+def test_a_huge_limit_of_the_output_reserves_no_huge_number_of_tokens():
+    estimates = TokenEstimates()
+    huge = CompletionRequest("m", [Message("user", "x" * 400)], max_output_tokens=1_000_000)
+    assert estimates.of(huge) == 104 + 1024
+    estimates.learn(huge, 20)
+    assert estimates.of(huge) == 124
+
+
+async def test_a_call_never_reserves_more_tokens_than_a_minute_has():
+    buckets = SharedBuckets(None, lambda: 1, lambda: 0.0)
+    limiter = ModelLimiter(buckets, "k", "m", ModelLimit(tokens_per_minute=1_000), lambda: 10)
+    reservation = await limiter.reserve(5_000, 0)
+    reservation.settle(0)
+    await limiter.close()
+    due = await buckets.take("k", ModelLimit(tokens_per_minute=1_000), [1], Returned())
+    assert due.count == 1  # all that was reserved is back

@@ -1,0 +1,58 @@
+"""Checks every two seconds that the database answers."""
+
+import asyncio
+from contextlib import suppress
+
+from services.results.database.database import Database
+from services.shared.logging import get_logger
+from services.shared.readiness import Need
+
+log = get_logger(__name__)
+
+INTERVAL_SECONDS = 2.0
+# Time for an answer, in seconds.
+ANSWER_SECONDS = 3.0
+
+
+class ReachabilityCheck:
+    """Sends a query of its own every two seconds, and notes whether it was answered.
+
+    Args:
+        database: The database.
+        need: Notified of answers and failures.
+    """
+
+    def __init__(self, database: Database, need: Need) -> None:
+        self._database = database
+        self._need = need
+        self._reached = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Starts to check."""
+        self._task = asyncio.create_task(self._run(), name="reachability")
+
+    async def wait_until_reached(self) -> None:
+        """Waits for the first answer."""
+        await self._reached.wait()
+
+    async def stop(self) -> None:
+        """Stops checking."""
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                error = await self._database.ping(ANSWER_SECONDS)
+            except Exception as fault:  # the next check must happen
+                log.exception("database_check_failed")
+                error = type(fault).__name__
+            if error:
+                self._need.note_failure(error)
+            else:
+                self._need.note_answer()
+                self._reached.set()
+            await asyncio.sleep(INTERVAL_SECONDS)

@@ -1,0 +1,1 @@
+"""Bounds of requests, as the rules of their protos state them."""
