@@ -175,6 +175,10 @@ class RpcServer:
     async def stop(self, grace_seconds: float) -> None:
         """Drains and closes all connections. Calls that arrive at that very moment end with CANCELLED."""
         await self.drain(grace_seconds)
-        await asyncio.shield(self._port.close())
+        await asyncio.shield(self.close())
+
+    async def close(self) -> None:
+        """Closes all connections at once. Calls in flight end with CANCELLED or UNAVAILABLE."""
+        await self._port.close()
         if self._supervision is not None:
             self._supervision.cancel()

@@ -33,7 +33,7 @@ async def test_reads_do_not_fail_while_a_replica_goes(two_replicas, submit):
 
     reading = asyncio.create_task(read_often())
     await two_replicas.stub.GetJob(request, timeout=20)
-    await two_replicas.second_server.server.stop(None)
+    await two_replicas.second_server.close()
     await reading
 
 
