@@ -9,6 +9,7 @@ import pytest
 
 from headrace.jobs.v1 import jobs_pb2
 from services.stubs.results.v1 import results_pb2
+from services.worker import metrics
 from services.worker.calls.outages import Outage
 from services.worker.calls.tenant_slots import open_tenant_slots
 from services.worker.intake.lease_client import LeaseClient
@@ -26,6 +27,11 @@ from services.worker.items.scheduler import ItemScheduler
 from services.worker.items.store_connection import StoreConnection
 from services.worker.items.tenant_work import TenantWork
 from services.worker.items.waiting_items import WaitingItems
+
+
+@pytest.fixture(autouse=True)
+def _free_model_labels(monkeypatch):
+    monkeypatch.setattr(metrics.model_label, "_values", set())  # the models of other tests use them up
 
 
 async def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
