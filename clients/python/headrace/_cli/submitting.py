@@ -7,7 +7,8 @@ import typer
 
 from headrace._cli.estimate import print_estimate
 from headrace._cli.execution import DONE, errors_printed, execute
-from headrace._cli.items_file import check_params, open_items
+from headrace._cli.items.item_flags import ItemFlags, ItemsOption, items_of_flags, takes_item_flags
+from headrace._cli.items.items_file import check_params, open_items
 from headrace._cli.job_flags import takes_job_flags
 from headrace._cli.options import CallOptions, JsonOption, TargetOption, TenantOption
 from headrace._cli.submission import Submission
@@ -15,17 +16,14 @@ from headrace.client import Client
 from headrace.options import JobOptions
 
 
+@takes_item_flags
 @takes_job_flags
 def submit(
     context: typer.Context,
     *,
     kind: Annotated[str, typer.Argument(metavar="KIND", help="Kind of work; see: headrace kinds.")],
-    items: Annotated[
-        str,
-        typer.Option(
-            "--items", metavar="FILE", help="JSON lines, one item on each, in any number. Use - for stdin."
-        ),
-    ],
+    items: ItemsOption,
+    item_flags: ItemFlags,
     params: Annotated[
         str | None,
         typer.Option("--params", metavar="JSON", help="Parameters for all items, as a JSON object."),
@@ -56,9 +54,10 @@ def submit(
     wanted_id = request_id or str(uuid.uuid4())
     with errors_printed(call_options):
         params_text = None if params is None else check_params(params)
+        chosen = items_of_flags(items, **item_flags)
 
     async def work(client: Client) -> int:
-        with open_items(items) as source:
+        with open_items(chosen, items) as source:
             if validate_only:
                 estimate = await client.estimate(kind, source, params_text, options=options)
                 print_estimate(estimate, call_options.json)

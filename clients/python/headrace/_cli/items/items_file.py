@@ -1,0 +1,52 @@
+"""Reads the items of a job for the command line: the files of ``--items``, and the text of ``--params``."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import orjson
+import typer
+
+from headrace._cli.execution import BadInputError
+from headrace._data.files.source_file import is_terminal
+from headrace._data.items import Items
+from headrace._messages.json_text import JsonText
+from headrace._submitting.caller_items import CallerItems, read_in_thread
+from headrace.errors import InvalidArgumentError
+
+
+@contextmanager
+def open_items(items: Items, path: str) -> Iterator[CallerItems]:
+    """Yields items that are read in a thread, so that waiting for input does not block the loop.
+
+    Args:
+        items: Items of a file, a glob or stdin.
+        path: The argument that names them.
+    """
+    if is_terminal(path):
+        typer.echo("reading items from the terminal: a JSON value on each line; end with Ctrl-D", err=True)
+    with read_in_thread(_usable(items)) as read:
+        yield read
+
+
+def check_params(text: str) -> JsonText:
+    """Returns the text of ``--params`` unchanged.
+
+    Raises:
+        BadInputError: It is not the JSON text of an object.
+    """
+    try:
+        value = orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        raise BadInputError(f"--params is not JSON: {error}") from None
+    if not isinstance(value, dict):
+        raise BadInputError("--params must be a JSON object, such as '{\"sleep_ms\": 10}'")
+    return JsonText(text)
+
+
+def _usable(items: Items) -> Iterator[Any]:
+    """Yields items. An error of theirs is bad input of the user, with a line of its own."""
+    try:
+        yield from items
+    except InvalidArgumentError as error:
+        raise BadInputError(error.message) from None
