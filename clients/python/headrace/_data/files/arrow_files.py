@@ -1,9 +1,12 @@
-"""Reads the rows of Parquet and Arrow files by pyarrow, or by polars where only that is installed."""
+"""Reads the rows of Parquet and Arrow files by pyarrow, or by polars where only that is installed.
+
+pyarrow reads batch by batch. polars holds the whole file in memory.
+"""
 
 import shutil
 import tempfile
 from collections.abc import Iterator
-from io import FileIO
+from io import BytesIO, FileIO
 from typing import Any
 
 from headrace._data.arrow_tables import batch_rows
@@ -68,13 +71,13 @@ def _rows_by_polars(file: Any, source: SourceFile, options: ReadingOptions) -> I
     except ModuleNotFoundError:
         needed = "pip install 'headrace[arrow]'"
         raise invalid_data(f"{source.name} is {source.format}, which needs pyarrow: {needed}") from None
+    content = BytesIO(file.read())  # polars reads past what a buffered file has read already
     read: Any = polars.read_parquet
     if source.format == "arrow":
-        begin = file.read(len(_FILE_MARK))
-        file.seek(0)
-        read = polars.read_ipc if begin == _FILE_MARK else polars.read_ipc_stream
+        is_file = content.getbuffer()[: len(_FILE_MARK)] == _FILE_MARK
+        read = polars.read_ipc if is_file else polars.read_ipc_stream
     try:
-        frame = read(file)
+        frame = read(content)
     except (polars.exceptions.PolarsError, OSError) as error:
         raise _broken(source, error) from None
     table = _table(frame.columns, source, options)

@@ -28,7 +28,11 @@ def csv_rows(source: SourceFile, options: ReadingOptions) -> Iterator[dict[str, 
         InvalidArgumentError: The text cannot be decoded, or a row does not fit the header. The message names
             file, row and line.
     """
-    return CsvFile(source, options).rows()
+    file = CsvFile(source, options)
+    try:
+        yield from file.rows()
+    finally:
+        file.release()
 
 
 class CsvFile:
@@ -68,6 +72,10 @@ class CsvFile:
         except UnicodeError as error:
             problem = undecodable(error, self._encoding)
             raise invalid_data(f"{self._name} after row {self._row} {problem}") from None
+
+    def release(self) -> None:
+        """Leaves the file to its owner, who closes it."""
+        self._text.detach()
 
     def _header(self, reader: Iterator[list[str]]) -> list[str]:
         header = next(filter(None, reader), [])

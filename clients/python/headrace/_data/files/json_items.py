@@ -29,23 +29,27 @@ def json_items(source: SourceFile, options: ReadingOptions) -> Iterator[JsonText
         InvalidArgumentError: An item is not JSON or exceeds 1 MB. The message names its line or element.
     """
     encoding = options.encoding or find_encoding(source.file.peek(SNIFFED_BYTES))
-    is_utf16 = encoding.startswith("utf-16")
-    file = source.file
-    if is_utf16 or options.encoding:
-        file = BufferedReader(Utf8Reader(source.file, encoding, source.name), SNIFFED_BYTES)
+    if options.encoding is None and not encoding.startswith("utf-16"):
+        yield from _utf8_items(source.file, source.name)
+        return
+    with BufferedReader(Utf8Reader(source.file, encoding, source.name), SNIFFED_BYTES) as file:
+        yield from _utf8_items(file, source.name)
+
+
+def _utf8_items(file: BufferedReader, name: str) -> Iterator[JsonText]:
     lines = _numbered_lines(file)
     number, line = next(lines, (0, b""))
     if line.lstrip(_SPACE).startswith(b"["):
         second = next(lines, None) if _is_json(line) else None
         if second is None:
-            yield from _elements(line, file, source.name)
+            yield from _elements(line, file, name)
             return
-        yield _checked(line, f"{source.name} line {number}")
+        yield _checked(line, f"{name} line {number}")
         number, line = second
     if line:
-        yield _checked(line, f"{source.name} line {number}", WANTED if number == 1 else "")
+        yield _checked(line, f"{name} line {number}", WANTED if number == 1 else "")
     for number, line in lines:
-        yield _checked(line, f"{source.name} line {number}")
+        yield _checked(line, f"{name} line {number}")
 
 
 def _numbered_lines(file: BufferedReader) -> Iterator[tuple[int, bytes]]:

@@ -45,8 +45,14 @@ class Utf8Reader(RawIOBase):
     """
 
     def __init__(self, file: BufferedReader, encoding: str, name: str) -> None:
-        self._pieces = self._encoded(opened_text(file, encoding), encoding, name)
+        self._text = opened_text(file, encoding)
+        self._pieces = self._encoded(self._text, encoding, name)
         self._rest = b""
+
+    def close(self) -> None:
+        """Closes the file too."""
+        self._text.close()
+        super().close()
 
     def readable(self) -> bool:
         """Returns True."""
