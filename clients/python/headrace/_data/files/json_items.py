@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from io import BufferedReader
+from typing import BinaryIO, cast
 
 import orjson
 
@@ -33,10 +34,10 @@ def json_items(source: SourceFile, options: ReadingOptions) -> Iterator[JsonText
         yield from _utf8_items(source.file, source.name)
         return
     with BufferedReader(Utf8Reader(source.file, encoding, source.name), SNIFFED_BYTES) as file:
-        yield from _utf8_items(file, source.name)
+        yield from _utf8_items(cast(BinaryIO, file), source.name)
 
 
-def _utf8_items(file: BufferedReader, name: str) -> Iterator[JsonText]:
+def _utf8_items(file: BinaryIO, name: str) -> Iterator[JsonText]:
     lines = _numbered_lines(file)
     number, line = next(lines, (0, b""))
     if line.lstrip(_SPACE).startswith(b"["):
@@ -52,7 +53,7 @@ def _utf8_items(file: BufferedReader, name: str) -> Iterator[JsonText]:
         yield _checked(line, f"{name} line {number}")
 
 
-def _numbered_lines(file: BufferedReader) -> Iterator[tuple[int, bytes]]:
+def _numbered_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Yields each line that is not blank, with its number. A line over 2 MB comes in several pieces."""
     for number, line in enumerate(iter(lambda: file.readline(_MAX_LINE_BYTES), b""), start=1):
         text = line.removeprefix(_UTF8_MARK) if number == 1 else line
@@ -60,7 +61,7 @@ def _numbered_lines(file: BufferedReader) -> Iterator[tuple[int, bytes]]:
             yield number, text
 
 
-def _elements(begin: bytes, rest: BufferedReader, name: str) -> Iterator[JsonText]:
+def _elements(begin: bytes, rest: BinaryIO, name: str) -> Iterator[JsonText]:
     for number, text in enumerate(JsonArray(begin, rest, name).elements(), start=1):
         yield _checked(text.encode(), f"{name} element {number}")
 
