@@ -126,7 +126,7 @@ def _enum_values(node: ast.ClassDef) -> Iterator[str]:
 def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     """Returns the signature without ``self``, with an argument on each line if it is long."""
     arguments = node.args
-    positional = arguments.args[1:]
+    positional = arguments.args[1:] if arguments.args[0].arg == "self" else arguments.args
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
     shown = [_argument(a, d) for a, d in zip(positional, [*defaults, *arguments.defaults], strict=True)]
     if arguments.kwonlyargs:

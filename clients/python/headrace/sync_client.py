@@ -93,8 +93,9 @@ class SyncClient:
     ) -> Job:
         """Stores a job with its items and returns its snapshot; see ``Client.submit``.
 
-        A list, a generator, a table or a file is read in the calling thread, an async generator on the client's own loop.
-        ``on_open`` runs in the client's own thread and must not wait for another call of this client.
+        A list, a generator, a table or a file is read in the calling thread, an async generator on the
+        client's own loop. ``on_open`` runs in the client's own thread and must not wait for another call of
+        this client.
         """
         items = items_in(items)
         read_here = CallerItems(items) if is_read_by_caller(items) else None

@@ -1,30 +1,15 @@
 """The items of a source: files, DataFrames, tables and Python values, chosen and shaped on their way."""
 
-import os
 from collections.abc import AsyncIterable, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
 from pathlib import PurePath
-from typing import Any
+from typing import Any, TypeGuard
 
 from headrace._data.faults import invalid_data
-from headrace._data.files.arrow_files import arrow_file_rows
-from headrace._data.files.csv_rows import csv_rows
-from headrace._data.files.json_items import json_items
-from headrace._data.files.source_file import SourceFile, find_paths, opened
 from headrace._data.reading_options import Format, OnNan, ReadingOptions
 from headrace._data.shaping import Shaping
 from headrace._data.tables import series_values, table_rows
 from headrace._messages.json_text import JsonText
 from headrace._messages.plain_values import ValueRefusedError, plain
-
-_READERS = {
-    "jsonl": json_items,
-    "json": json_items,
-    "csv": csv_rows,
-    "tsv": csv_rows,
-    "parquet": arrow_file_rows,
-    "arrow": arrow_file_rows,
-}
 
 
 class Items:
@@ -38,13 +23,13 @@ class Items:
         self._options = options
         self._shaping = shaping
 
-    @property
-    def is_of_files(self) -> bool:
-        """Whether reading the items may wait for a file or for stdin."""
-        return _is_of_files(self._source)
-
     def __iter__(self) -> Iterator[Any]:
-        return self._shaping.apply(_values(self._source, self._options))
+        values = _values(self._source, self._options)
+        return values if self._shaping == Shaping() else self._shaping.apply(values)
+
+    @classmethod
+    def _reads_files(cls, items: object) -> bool:
+        return isinstance(items, cls) and _is_of_files(items._source)
 
 
 def read_items(
@@ -103,6 +88,11 @@ def read_items(
     return Items(source, options, shaping)
 
 
+def reads_files(items: object) -> TypeGuard[Items]:
+    """Returns whether reading the items may wait for a file or for stdin."""
+    return Items._reads_files(items)
+
+
 def items_of(source: Any) -> Any:
     """Returns the items of a table or of a file named by a ``pathlib.Path``, or else the source itself."""
     if isinstance(source, PurePath):
@@ -116,7 +106,9 @@ def items_of(source: Any) -> Any:
 
 def _values(source: Any, options: ReadingOptions) -> Iterator[Any]:
     if _is_of_files(source):
-        return _file_items([source] if isinstance(source, (str, PurePath)) else source, options)
+        from headrace._data.files.reading import file_items
+
+        return file_items([source] if isinstance(source, (str, PurePath)) else source, options)
     rows = table_rows(source, refuses_missing=options.refuses_missing)
     if rows is not None:
         return rows
@@ -133,25 +125,6 @@ def _is_of_files(source: Any) -> bool:
     if isinstance(source, (list, tuple)):
         return bool(source) and all(isinstance(each, PurePath) for each in source)
     return isinstance(source, (str, PurePath))
-
-
-def _file_items(paths: Sequence[str | PurePath], options: ReadingOptions) -> Iterator[Any]:
-    is_empty = True
-    for path in chain.from_iterable(find_paths(os.fspath(path)) for path in paths):
-        with opened(path, options) as source:
-            for item in _READERS[source.format](source, options):
-                is_empty = False
-                yield item
-    if is_empty:
-        raise invalid_data(f"{source.name} has no items: {_wanted(source)}")
-
-
-def _wanted(source: SourceFile) -> str:
-    if source.format in ("jsonl", "json"):
-        return "it must have a JSON value on each line, or be one JSON array"
-    return (
-        "it must have rows" if source.format in ("parquet", "arrow") else "it must have rows below its header"
-    )
 
 
 def _with_null(values: Iterable[Any]) -> Iterator[Any]:

@@ -5,7 +5,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from time import monotonic
 from typing import Any
 
-from headrace._data.items import Items, items_of
+from headrace._data.items import items_of, reads_files
 from headrace._data.limits import MAX_ITEM_BYTES, MAX_ITEM_COUNT
 from headrace._messages.json_text import encode, utf8_size
 from headrace._submitting.caller_items import CallerItems, read_in_thread
@@ -45,7 +45,7 @@ async def read_items(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerato
 
     Files are read in a thread.
     """
-    if isinstance(items, Items) and items.is_of_files:
+    if reads_files(items):
         with read_in_thread(items) as read:
             async for item in read:
                 yield item

@@ -1,4 +1,11 @@
+import io
+import json
+import random
+
 import pytest
+
+from headrace import InvalidArgumentError, read_items
+from headrace._data.files.json_array import JsonArray
 
 
 @pytest.mark.parametrize("name", ["rows.jsonl", "rows.ndjson", "rows.json", "rows"])
@@ -48,3 +55,45 @@ def test_a_broken_file_is_refused_by_line_or_element(items_of, refusal, content,
     message = refusal(lambda: items_of(content, "rows.json"))
     assert expected in message
     assert len(message) < 300
+
+
+def test_items_before_a_fault_are_read_first(tmp_path):
+    path = tmp_path / "items"
+    path.write_text("[1, 2, oops]")
+    items = iter(read_items(path))
+    assert [next(items), next(items)] == ["1", "2"]
+    with pytest.raises(InvalidArgumentError, match="element 3"):
+        next(items)
+
+
+@pytest.mark.parametrize("path", ["DIRECTORY", "/nowhere", ""])
+def test_a_path_that_cannot_be_read_is_named(tmp_path, refusal, path):
+    message = refusal(read_items(str(tmp_path) if path == "DIRECTORY" else path))
+    assert "cannot read" in message
+    assert "Is a directory" in message or "No such file" in message
+
+
+def test_a_large_array_is_read_in_pieces_of_any_size():
+    chooser = random.Random(1)
+    items = [
+        {"n": n, "text": 'ä"]\\[{🙂' * chooser.randrange(40), "more": [[n], {"a": None}, -n * 1.5]}
+        for n in range(500)
+    ]
+    content = json.dumps(items, indent=2, ensure_ascii=False).encode()
+
+    class Pieces(io.BytesIO):
+        def read(self, _):
+            return super().read(chooser.randrange(1, 400))
+
+    elements = list(JsonArray(content[:1], Pieces(content[1:]), "file").elements())
+    assert [json.loads(text) for text in elements] == items
+
+
+def test_a_file_that_grows_is_read_to_its_end_of_that_moment(tmp_path):
+    path = tmp_path / "items.jsonl"
+    path.write_text("1\n2\n")
+    items = iter(read_items(path))
+    assert next(items) == "1"
+    with path.open("a") as more:
+        more.write("3\n")
+    assert list(items) == ["2", "3"]

@@ -1,5 +1,6 @@
 """Reads the items of a job for the command line: the files of ``--items``, and the text of ``--params``."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,7 +9,6 @@ import orjson
 import typer
 
 from headrace._cli.execution import BadInputError
-from headrace._data.files.source_file import is_terminal
 from headrace._data.items import Items
 from headrace._messages.json_text import JsonText
 from headrace._submitting.caller_items import CallerItems, read_in_thread
@@ -23,7 +23,7 @@ def open_items(items: Items, path: str) -> Iterator[CallerItems]:
         items: Items of a file, a glob or stdin.
         path: The argument that names them.
     """
-    if is_terminal(path):
+    if path == "-" and sys.stdin is not None and sys.stdin.isatty():
         typer.echo("reading items from the terminal: a JSON value on each line; end with Ctrl-D", err=True)
     with read_in_thread(_usable(items)) as read:
         yield read

@@ -2,7 +2,6 @@
 
 import glob
 import os
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -131,8 +130,3 @@ def _is_json(line: str) -> bool:
     except orjson.JSONDecodeError:
         return False
     return True
-
-
-def is_terminal(path: str) -> bool:
-    """Returns whether a path is stdin at a terminal."""
-    return path == STDIN and sys.stdin is not None and sys.stdin.isatty()
