@@ -62,6 +62,7 @@ def read_items(
         format: Format of the files: jsonl, json, csv, tsv, parquet or arrow. Default: found by their names,
             or else by their first bytes.
         encoding: Encoding of text files. Default: UTF-8, UTF-16 or Windows-1252, by their first bytes.
+            Other text is refused.
         delimiter: Delimiter of CSV. Default: comma, tab, semicolon or bar, by the first rows.
         infer_types: Whether cells of CSV become numbers, true and false where they read as JSON. 007 stays
             text.

@@ -35,7 +35,7 @@ class ReadingOptions:
         if self.encoding is not None:
             try:
                 "".encode(self.encoding)
-            except LookupError:
+            except (LookupError, UnicodeError):
                 raise invalid_data(
                     f"encoding {self.encoding!r} is not known: name one such as utf-8"
                 ) from None

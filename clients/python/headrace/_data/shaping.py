@@ -38,7 +38,7 @@ class Shaping:
     def __post_init__(self) -> None:
         for name in ("sample", "limit"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < 1):
+            if value is not None and (type(value) is not int or value < 1):
                 raise invalid_data(f"{name} must be a number of items, 1 or more, not {value!r}")
         for name in ("dedupe_by", "select"):
             if isinstance(getattr(self, name), str):

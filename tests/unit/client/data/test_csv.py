@@ -28,6 +28,14 @@ def test_the_encoding_is_found(items_of, encoding):
     assert items_of(written(rows).encode(encoding)) == rows
 
 
+@pytest.mark.parametrize("encoding", ["shift-jis", "koi8-r", "gbk", "cp1251"])
+def test_an_encoding_that_cannot_be_told_is_refused_rather_than_guessed(items_of, refusal, encoding):
+    text = {"shift-jis": "名前の表", "gbk": "名字和文本"}.get(encoding, "Привет")
+    message = refusal(lambda: items_of(f"a,b\n{text},2\n".encode(encoding)))
+    assert "is not UTF-8" in message
+    assert "name its encoding" in message
+
+
 def test_an_encoding_and_a_delimiter_may_be_named(items_of):
     rows = [{"a": "Привет, мир", "b": "x"}]
     content = written(rows, "~").encode("koi8-r")

@@ -74,6 +74,13 @@ def test_a_missing_library_is_named_with_its_extra(items_of, refusal, monkeypatc
     assert f"pip install '{extra}'" in refusal(lambda: items_of(content, "rows"))
 
 
+def test_text_without_a_telling_name_is_json_or_csv_by_its_first_line(items_of, refusal):
+    assert items_of('"a","b"\n"1","2"\n', "rows") == [{"a": "1", "b": "2"}]
+    assert items_of('"a"\n"b"\n', "rows") == ['"a"', '"b"']
+    assert items_of("a;b\n1;2\n", "rows.txt") == [{"a": "1", "b": "2"}]
+    assert "or name another format" in refusal(lambda: items_of("hello\nworld\n", "rows"))
+
+
 def test_a_glob_reads_its_files_by_name_and_skips_an_empty_one(tmp_path):
     for name, content in {"b.csv": "a\n2\n", "a.csv": "a\n1\n", "c.csv": "", "d.txt": "x"}.items():
         (tmp_path / name).write_text(content)
@@ -98,10 +105,11 @@ def test_items_can_be_read_again(tmp_path):
         (gzip.compress(b"1\n" * 100)[:-6], "rows.gz", "rows.gz is broken"),
         (zstd(b"1\n" * 100)[:-6], "rows.zst", "rows.zst"),
         (CONTENTS["parquet"][:-6], "rows.parquet", "rows.parquet is not parquet or is broken"),
+        (gzip.compress(gzip.compress(b"1\n")), "rows.gz", "is compressed twice"),
         (b"1\n", "rows.parquet", "is not parquet, as its name says"),
         (b"PK\x03\x04rest", "rows.xlsx", "spreadsheet: save it as CSV"),
     ],
-    ids=["gzip", "zstd", "cut parquet", "not parquet", "spreadsheet"],
+    ids=["gzip", "zstd", "cut parquet", "twice", "not parquet", "spreadsheet"],
 )
 def test_a_broken_or_foreign_file_is_refused_by_name_and_remedy(items_of, refusal, content, name, expected):
     assert expected in refusal(lambda: items_of(content, name))

@@ -80,6 +80,8 @@ def test_an_item_without_fields_is_refused(refusal):
         ({"select": "title"}, "select must be a list"),
         ({"on_nan": "drop"}, "on_nan must be one of null, refuse"),
         ({"format": "xlsx"}, "format must be one of jsonl"),
+        ({"limit": True}, "limit must be a number of items"),
+        ({"encoding": "undefined"}, "encoding 'undefined' is not known"),
         ({"encoding": "utf-9"}, "encoding 'utf-9' is not known"),
         ({"delimiter": "||"}, "delimiter must be one character"),
     ],

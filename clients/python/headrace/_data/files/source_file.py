@@ -38,6 +38,8 @@ _BY_MARK: tuple[tuple[bytes, Format], ...] = (
     (b"\xff\xff\xff\xff", "arrow"),
 )
 _OTHER_MARKS = (
+    (b"\x1f\x8b", "is compressed twice: decompress it once"),
+    (b"\x28\xb5\x2f\xfd", "is compressed twice: decompress it once"),
     (b"PK\x03\x04", "is a zip file or a spreadsheet: save it as CSV first"),
     (b"\xd0\xcf\x11\xe0", "is an old spreadsheet: save it as CSV first"),
     (b"BZh", "is compressed with bzip2: decompress it first"),
@@ -118,8 +120,9 @@ def _suffix(path: str) -> str:
 def _text_format(begin: bytes) -> Format:
     """Returns the format of text whose name does not say it: CSV if its first line has several cells."""
     text = begin.decode(find_encoding(begin), errors="ignore").lstrip()
-    first = text.partition("\n")[0]
-    if not first or first[0] in '{["' or _is_json(first):
+    first, line_end, _ = text.partition("\n")
+    is_cut = first.startswith('"') and not line_end
+    if not first or first[0] in "{[" or is_cut or _is_json(first):
         return "jsonl"
     return "csv" if find_delimiter(text) else "jsonl"
 

@@ -1,6 +1,7 @@
 """Finds the encoding of a text file, and reads it as text or as UTF-8."""
 
 import codecs
+import re
 from collections.abc import Iterator
 from io import BufferedReader, RawIOBase, TextIOWrapper
 
@@ -8,14 +9,17 @@ from headrace._data.faults import invalid_data
 
 SNIFFED_BYTES = 256 * 1024
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
-_FALLBACK = "cp1252"  # spreadsheets of Western Windows
+_UTF8 = "utf-8-sig"
+_WESTERN = "cp1252"  # spreadsheets of Western Windows
+_HIGH_BYTES = re.compile(rb"[\x80-\xff]+")
 
 
 def find_encoding(begin: bytes) -> str:
     """Returns the encoding of text, from its first bytes: UTF-8, UTF-16 or Windows-1252.
 
     A byte order mark decides. Without one, text with many zero bytes is UTF-16. Text that is not UTF-8 in its
-    first 256 KB is Windows-1252.
+    first 256 KB is Windows-1252 if its letters beyond ASCII stand alone, as those of Western languages do.
+    Other text counts as UTF-8, so that reading refuses it instead of guessing.
     """
     for mark, encoding in _MARKS:
         if begin.startswith(mark):
@@ -26,8 +30,13 @@ def find_encoding(begin: bytes) -> str:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(begin)
     except UnicodeDecodeError:
-        return _FALLBACK
-    return "utf-8-sig"
+        return _WESTERN if _is_western(begin) else _UTF8
+    return _UTF8
+
+
+def _is_western(begin: bytes) -> bool:
+    runs = _HIGH_BYTES.findall(begin)
+    return sum(len(run) > 2 for run in runs) * 4 <= len(runs)
 
 
 def opened_text(file: BufferedReader, encoding: str) -> TextIOWrapper:
