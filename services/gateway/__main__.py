@@ -5,6 +5,7 @@ import sys
 
 from services.gateway.app import GatewayApp
 from services.gateway.settings import GatewaySettings
+from services.shared.arguments import check_arguments
 from services.shared.logging import configure_logging, get_logger
 from services.shared.metrics_server import serve_metrics
 from services.shared.process import collect_garbage_rarely, end_process, stop_on_signals
@@ -32,6 +33,7 @@ async def run(settings: GatewaySettings) -> int:
 
 def main() -> None:
     """Reads the settings, configures logging and runs a gateway."""
+    check_arguments("services.gateway", "Serves the public API.", GatewaySettings)
     settings = read_settings(GatewaySettings)
     configure_logging("gateway", settings.log_level)
     collect_garbage_rarely()

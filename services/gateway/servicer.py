@@ -64,10 +64,12 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self, request: gateway_pb2.SubmitJobRequest, context: Context
     ) -> gateway_pb2.SubmitJobResponse:
         """Stores a job, or only estimates it; see the proto."""
-        job = await self._submissions.new_job(request, tenant_of(context))
+        warnings: list[str] = []
+        job = await self._submissions.new_job(request, tenant_of(context), warnings)
         if request.validate_only:
-            return gateway_pb2.SubmitJobResponse(estimate=await self._submissions.estimate(job))
-        return gateway_pb2.SubmitJobResponse(job=await self._creator.create(job))
+            estimate = await self._submissions.estimate(job)
+            return gateway_pb2.SubmitJobResponse(estimate=estimate, warnings=warnings)
+        return gateway_pb2.SubmitJobResponse(job=await self._creator.create(job), warnings=warnings)
 
     async def AppendItems(
         self, request_iterator: AsyncIterable[gateway_pb2.AppendItemsRequest], context: Context

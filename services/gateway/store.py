@@ -206,8 +206,9 @@ def cause_of(error: HeadraceError) -> str:
 
 
 def _to_headrace_error(error: grpc.aio.AioRpcError) -> HeadraceError:
-    if error.code() in _NO_RESPONSE:
+    answer = from_rpc_error(error)
+    if error.code() in _NO_RESPONSE and answer.reason != ErrorReason.STORAGE_FAILED:
         return UnavailableError(
             "the store is not responding; repeat the call", reason=ErrorReason.STORE_UNAVAILABLE
         )
-    return from_rpc_error(error)
+    return answer

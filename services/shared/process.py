@@ -4,6 +4,8 @@ import asyncio
 import gc
 import os
 import signal
+import sys
+from contextlib import suppress
 from typing import NoReturn
 
 # Net number of new objects after which the youngest generation is collected. The objects of a call are freed
@@ -36,10 +38,16 @@ def stop_on_signals() -> asyncio.Event:
     return stop
 
 
-def end_process() -> NoReturn:
-    """Exits with code 0 at once, without an orderly shutdown of Python and gRPC.
+def end_process(code: int = 0) -> NoReturn:
+    """Exits at once, without an orderly shutdown of Python and gRPC.
 
     The kernel closes the connections. Callers see that as UNAVAILABLE and repeat their calls. gRPC's own
     shutdown would answer calls that have just arrived with CANCELLED. Call it when everything else is closed.
+
+    Args:
+        code: Exit code.
     """
-    os._exit(0)
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):  # closed, or its reader is gone
+            stream.flush()
+    os._exit(code)

@@ -3,6 +3,7 @@
 import asyncio
 import sys
 
+from services.shared.arguments import check_arguments
 from services.shared.logging import configure_logging, get_logger
 from services.shared.metrics_server import serve_metrics
 from services.shared.process import collect_garbage_rarely, stop_on_signals
@@ -40,6 +41,7 @@ async def run(settings: WorkerSettings) -> int:
 
 def main() -> None:
     """Reads the settings, sets up logging, and runs the worker."""
+    check_arguments("services.worker", "Runs the items of jobs.", WorkerSettings)
     settings = read_settings(WorkerSettings, provider_profiles=read_profiles)
     configure_logging("worker", settings.log_level)
     collect_garbage_rarely()

@@ -1,6 +1,7 @@
 """The embedded system as its own process: killed in mid-job, it continues where it was."""
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ import pytest
 
 from deploy.local.ports import spare_port
 from deploy.local.stand_in import StandIn
-from headrace import Client, JobState
+from headrace import Client, JobState, UnavailableError
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -27,21 +28,21 @@ def is_link_to(link, path):
 class Embedded:
     """One embedded system on one database, started and ended."""
 
-    def __init__(self, folder, provider_url):
+    def __init__(self, folder, provider_url, database="headrace.db"):
         self._port = spare_port()
         self.target = f"127.0.0.1:{self._port}"
-        self._log = folder / "embedded.log"
+        self.log = folder / "embedded.log"
         self._environment = {
             **os.environ,
             "HEADRACE_LISTEN": self.target,
-            "HEADRACE_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/headrace.db",
+            "HEADRACE_DATABASE_URL": f"sqlite+aiosqlite:///{folder}/{database}",
             "HEADRACE_IN_FLIGHT_LIMIT": "20",
             "OPENAI_BASE_URL": provider_url,
         }
         self.process = None
 
     async def spawn(self):
-        with self._log.open("ab") as log:
+        with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "services.embedded", stdout=asyncio.subprocess.PIPE, stderr=log,
                 env=self._environment,
@@ -55,7 +56,7 @@ class Embedded:
         await self.spawn()
         async with asyncio.timeout(30):
             line = await self.process.stdout.readline()
-        assert self.target.encode() in line, self._log.read_text()
+        assert self.target.encode() in line, self.log.read_text()
 
     def has_open(self, path):
         process = Path(f"/proc/{self.process.pid}")
@@ -157,6 +158,34 @@ async def test_asked_to_stop_it_drains_and_exits_with_0(
             event = [event async for event in hr.watch(job.job_id)][-1]
     assert event.state is JobState.SUCCEEDED
     assert repeated_calls(stand_in.counts.to_json(all_prompts=True)) == 0
+
+
+@pytest.mark.parametrize("signum", [signal.SIGTERM, signal.SIGINT])
+async def test_a_stop_in_mid_job_writes_nothing_but_log_lines(tmp_path, provider, signum):
+    system = Embedded(tmp_path, provider.base_url)
+    await system.start()
+    async with Client(system.target, resume_timeout=0.1) as hr:
+        job = await hr.submit("noop", range(1000), {"sleep_ms": 50})
+        events = hr.watch(job.job_id)
+        while not (await anext(events)).progress.succeeded_count:
+            pass
+        assert await system.end(signum) == 0
+        with pytest.raises(UnavailableError):
+            [event async for event in events]
+    for line in system.log.read_text().splitlines():
+        assert json.loads(line)["event"]
+
+
+@pytest.mark.parametrize("place", ["file/folder/headrace.db", "folder"])
+async def test_a_place_that_cannot_hold_the_database_is_named_in_the_log(tmp_path, provider, place):
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    system = Embedded(tmp_path, provider.base_url, database=place)
+    with pytest.raises(AssertionError, match="embedded_not_started") as failure:
+        await system.start()
+    assert await system.process.wait() == 1
+    assert "STORAGE_FAILED" in str(failure.value)
+    assert "Traceback" not in str(failure.value)
 
 
 async def test_a_port_in_use_ends_the_start_with_a_line_that_names_it(tmp_path, stand_in):

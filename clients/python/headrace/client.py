@@ -1,6 +1,5 @@
 """The asynchronous client: submits jobs, watches them, and reads their results."""
 
-import os
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
 from types import TracebackType
@@ -17,6 +16,7 @@ from headrace._reading.watching import watch_job
 from headrace._submitting.estimation import estimate_job
 from headrace._submitting.submission import submit_job, submit_request
 from headrace._transport.connection import GatewayConnection
+from headrace._transport.targets import gateway_target
 from headrace.gateway.v1 import gateway_pb2
 from headrace.options import JobOptions
 from headrace.resources import (
@@ -30,8 +30,6 @@ from headrace.resources import (
     Result,
     WorkerInfo,
 )
-
-DEFAULT_TARGET = "localhost:50051"
 
 
 class Client:
@@ -50,7 +48,8 @@ class Client:
 
     Args:
         target: ``host:port`` of the gateway, or any gRPC name such as ``dns:///gateway:50051``. Default: the
-            environment variable ``HEADRACE_TARGET``, or else localhost:50051.
+            environment variable ``HEADRACE_TARGET``, or else localhost:50051. The default port is 50051. The
+            connection is not encrypted.
         tenant: Tenant that owns the jobs. Default: the gateway's default tenant.
         timeout: Seconds for one call with all its repeats. In an upload: for each response.
         connect_timeout: Seconds to look for a gateway before the first response of any. Never more than
@@ -59,7 +58,7 @@ class Client:
             results broke.
 
     Raises:
-        InvalidArgumentError: The tenant's name cannot be sent.
+        InvalidArgumentError: The tenant's name cannot be sent, or the target is not an address.
     """
 
     def __init__(
@@ -71,7 +70,7 @@ class Client:
         connect_timeout: float = 30.0,
         resume_timeout: float = 300.0,
     ) -> None:
-        self.target = target or os.environ.get("HEADRACE_TARGET") or DEFAULT_TARGET
+        self.target = gateway_target(target)
         self._connection = GatewayConnection(
             self.target,
             tenant,

@@ -144,6 +144,24 @@ class ErrorReason(StrEnum):
     Metadata: none.
     """
 
+    STORAGE_FULL = "STORAGE_FULL"
+    """The disk of the database is full. Nothing new can be stored. What was acknowledged is kept, and work
+    continues once there is space.
+
+    Remedy: Free space, then repeat the call with the same request_id. Repeating alone does not help.
+    Code: RESOURCE_EXHAUSTED.
+    Metadata: none.
+    """
+
+    STORAGE_FAILED = "STORAGE_FAILED"
+    """The files of the database cannot be used: they are read-only, damaged or not accessible, or the disk
+    fails.
+
+    Remedy: Mend what the message names, then repeat the call. Repeating alone does not help.
+    Code: UNAVAILABLE.
+    Metadata: none.
+    """
+
     GATEWAY_STOPPING = "GATEWAY_STOPPING"
     """The gateway is shutting down.
 
@@ -292,10 +310,11 @@ class ErrorReason(StrEnum):
     """
 
     FIELD_MISSING = "FIELD_MISSING"
-    """The template names a field that the item does not have. No call was made.
+    """The template names a field that the item does not have, or the item has null in all fields of the
+    template. No call was made. Of a submitted job: none of its items has the field.
 
     Remedy: Correct the template, or add the field to the item.
-    Code: item.
+    Code: INVALID_ARGUMENT, item.
     Metadata: none.
     """
 

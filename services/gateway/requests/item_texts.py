@@ -2,8 +2,8 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import orjson
 
@@ -19,21 +19,30 @@ class Digest(Protocol):
         """Adds bytes to the hash."""
 
 
-async def check_items(items: Sequence[str], violations: Violations, digest: Digest | None = None) -> None:
+async def check_items(
+    items: Sequence[str],
+    violations: Violations,
+    digest: Digest | None = None,
+    on_item: Callable[[Any], None] | None = None,
+) -> None:
     """Adds a violation for each item that is not JSON; yields to the loop every 10 ms.
 
     Args:
         items: Items as the client sent them.
         violations: Collects violations of ``items[3]`` and so on.
         digest: Hash to which each item is added, preceded by its length.
+        on_item: Called with the value of each item that is JSON.
     """
     slice_end = time.perf_counter() + _SLICE_SECONDS
     for index, item in enumerate(items):
         text = item.encode()
         try:
-            orjson.loads(text)
+            value = orjson.loads(text)
         except orjson.JSONDecodeError as error:
             violations.add(f"items[{index}]", f"is not JSON: {error}")
+        else:
+            if on_item is not None:
+                on_item(value)
         if digest is not None:
             digest.update(len(text).to_bytes(8, "big"))
             digest.update(text)

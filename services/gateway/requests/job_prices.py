@@ -43,7 +43,7 @@ class JobPrices:
     ) -> gateway_pb2.JobEstimate:
         """Returns the calls, tokens and cost of a job; yields to the loop every 10 ms.
 
-        Each call is counted once, without retries. An item that will fail before any call counts as nothing.
+        Each call is counted once, without retries. An item that will fail before any call counts as failing.
         For a kind without an estimate all counts are 0 and the cost is unset.
 
         Args:
@@ -57,7 +57,9 @@ class JobPrices:
         cost: int | None = 0
         slice_end = time.perf_counter() + _SLICE_SECONDS
         for item in items:
-            for call in _calls_of(kind, params, item):
+            calls = _calls_of(kind, params, item)
+            estimate.failing_item_count += calls is None
+            for call in calls or ():
                 estimate.call_count += 1
                 estimate.input_tokens += call.input_tokens
                 estimate.output_tokens += call.output_tokens
@@ -77,9 +79,12 @@ class JobPrices:
         return cost + price.cost_micros(call.input_tokens, call.output_tokens)
 
 
-def _calls_of(kind: Kind[Any], params: BaseModel, item: str) -> Sequence[CallEstimate]:
+def _calls_of(kind: Kind[Any], params: BaseModel, item: str) -> Sequence[CallEstimate] | None:
+    """Returns the calls of an item; None if it will fail before any."""
     assert kind.estimate is not None
     try:
         return kind.estimate(params, orjson.loads(item))
-    except (ItemFailedError, RetryableError):
+    except ItemFailedError:
+        return None
+    except RetryableError:
         return ()

@@ -17,6 +17,7 @@ from headrace.kinds import Kind, params_schema, validate_params
 from headrace.reasons import ErrorReason
 from services.gateway.requests.durations import is_normal
 from services.gateway.requests.fields import NO_NUL
+from services.gateway.requests.item_fields import ItemFields
 from services.gateway.requests.item_texts import check_items
 from services.gateway.requests.job_prices import JobPrices
 from services.gateway.requests.request_rules import violations_of
@@ -47,27 +48,38 @@ class Submissions:
             for name, kind in sorted(self._kinds.items())
         ]
 
-    async def new_job(self, request: gateway_pb2.SubmitJobRequest, tenant: str) -> results_pb2.NewJob:
+    async def new_job(
+        self, request: gateway_pb2.SubmitJobRequest, tenant: str, warnings: list[str] | None = None
+    ) -> results_pb2.NewJob:
         """Returns the job to store, with a new id; yields to the loop while it checks many items.
 
         Args:
             request: Request as the client sent it.
             tenant: Owner of the job.
+            warnings: Receives the mistakes that the job may have, for people.
 
         Raises:
-            InvalidArgumentError: Names every wrong field. The reason is UNKNOWN_KIND or ITEM_TOO_LARGE if
-                one of them applies, else INVALID_FIELD.
+            InvalidArgumentError: Names every wrong field. The reason is UNKNOWN_KIND, ITEM_TOO_LARGE or
+                FIELD_MISSING if one of them applies, else INVALID_FIELD.
         """
         violations = await violations_of(request)
-        self._check_kind_and_budget(request, violations)
+        params = self._check_kind_and_budget(request, violations)
         if request.upload and request.validate_only:
             violations.add("validate_only", "must not be set together with upload; unset one of them")
         if "\0" in request.request_id:
             violations.add("request_id", NO_NUL)
         _check_times(request.options, violations)
         items_digest = hashlib.sha256()
+        fields = ItemFields.of(self._kinds.get(request.kind), params, is_sample=request.upload)
         if not violations.names("items"):
-            await check_items(request.items, violations, items_digest)
+            on_item = None if fields is None else fields.add
+            await check_items(request.items, violations, items_digest, on_item)
+            # The upload brings these again, and its own check names those that are not JSON.
+            await check_items(request.sample_items, Violations(), on_item=on_item)
+        if fields is not None:
+            found = fields.report(violations)
+            if warnings is not None:
+                warnings += found
         violations.raise_if_any()
         job = _job_of(request, tenant)
         job.content_hash = _content_hash(job, items_digest.digest())
@@ -78,14 +90,18 @@ class Submissions:
         kind = self._kinds[job.kind]
         return await self._prices.estimate(kind, validate_params(kind, job.params), job.items)
 
-    def _check_kind_and_budget(self, request: gateway_pb2.SubmitJobRequest, violations: Violations) -> None:
+    def _check_kind_and_budget(
+        self, request: gateway_pb2.SubmitJobRequest, violations: Violations
+    ) -> BaseModel | None:
+        """Returns the params, validated by their kind; None if the kind or the params are wrong."""
         params = self._check_kind_and_params(request, violations)
         if params is None or not request.options.HasField("budget_micros"):
-            return
+            return params
         model = self._prices.model_without_price(params)
         if model is not None and not violations.names("options.budget_micros"):
             remedy = "add its price to HEADRACE_PRICES_FILE or submit without a budget"
             violations.add("options.budget_micros", f"needs the price of {model}, which is unknown; {remedy}")
+        return params
 
     def _check_kind_and_params(
         self, request: gateway_pb2.SubmitJobRequest, violations: Violations

@@ -6,6 +6,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable
 
 from headrace.errors import UnavailableError
 from headrace.gateway.v1 import gateway_pb2
+from headrace.reasons import ErrorReason
 from services.gateway.stopping import gateway_stopping
 from services.gateway.store import StoreClient
 from services.gateway.uploads.buffer import GatheredCall, UploadBuffer, store_calls
@@ -141,7 +142,9 @@ class UploadStream:
         for wait_seconds in RETRY_SECONDS:
             try:
                 return await self._store.append_items(request)
-            except UnavailableError:  # the items may be stored: the store trims those it has
+            except UnavailableError as error:  # the items may be stored: the store trims those it has
+                if error.reason == ErrorReason.STORAGE_FAILED:
+                    raise
                 await asyncio.sleep(wait_seconds * random.uniform(0.5, 1.0))
         return await self._store.append_items(request)
 

@@ -9,6 +9,9 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import InvalidatePoolError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from headrace.errors import UnavailableError
+from headrace.reasons import ErrorReason
+
 POOL_SIZE = 20
 # Separate pool for signs of life of workers, which must not wait behind calls that wait for a job's lock.
 SIGNS_OF_LIFE_POOL_SIZE = 4
@@ -81,10 +84,23 @@ def _sqlite_engine(url: str) -> AsyncEngine:
 
 
 def make_folder(url: str) -> None:
-    """Creates the folder of an SQLite database if it does not exist."""
+    """Creates the folder of an SQLite database if it does not exist.
+
+    Raises:
+        UnavailableError: The folder cannot be created (STORAGE_FAILED).
+    """
     parts = make_url(url)
-    if parts.get_backend_name() == "sqlite" and parts.database and parts.database != ":memory:":
-        Path(parts.database).parent.mkdir(parents=True, exist_ok=True)
+    if parts.get_backend_name() != "sqlite" or not parts.database or parts.database == ":memory:":
+        return
+    folder = Path(parts.database).parent
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UnavailableError(
+            f"the folder of the database, {folder}, cannot be created: {error.strerror}; name another place "
+            "in HEADRACE_DATABASE_URL",
+            reason=ErrorReason.STORAGE_FAILED,
+        ) from None
 
 
 def without_begin(engine: AsyncEngine, sqlite: bool) -> AsyncEngine:

@@ -9,6 +9,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from headrace.errors import HeadraceError, InternalError, UnavailableError
 from headrace.reasons import ErrorReason
+from services.results.database.storage_faults import storage_error, storage_fault
 from services.shared.logging import get_logger
 
 log = get_logger(__name__)
@@ -25,12 +26,11 @@ DATABASE_ERRORS = (
 
 # Deadlock, serialization failure, lock not available, unique violation: a repeat may succeed.
 _REPEATABLE = re.compile("40P01|40001|55P03|23505")
-# Lost connection, wrong password, no such database, out of resources, shutdown or time-out, disk fault.
+# Lost connection, wrong password, no such database, out of resources, shutdown or time-out, system error.
 _UNAVAILABLE = re.compile("08|28|3D|53|57|58|25P03")
 # A value that does not fit, a violated constraint, a limit of the program.
 _REFUSED = re.compile("22|23|54")
 _REPEATABLE_ON_SQLITE = re.compile("UNIQUE constraint failed|database is locked")
-_UNAVAILABLE_ON_SQLITE = re.compile("disk I/O|disk is full|unable to open database")
 _REFUSED_ON_SQLITE = re.compile("too big|too large|constraint failed|could not be encoded|datatype mismatch")
 
 
@@ -46,11 +46,13 @@ def is_repeatable(error: Exception) -> bool:
 
 def translate(error: Exception) -> HeadraceError | ContentRefusedError:
     """Returns the error to raise for one of DATABASE_ERRORS. Its message holds no content and no address."""
+    fault = storage_fault(_cause_of(error))
+    if fault is not None:
+        return storage_error(fault, _name_of(error))
     if isinstance(error, (OSError, PoolTimeoutError)) or is_repeatable(error) or _is_lost(error):
         return _unavailable(error)
-    state, cause = _state_of(error), str(_cause_of(error))
-    name = f"{type(_cause_of(error)).__name__} {state}".strip()
-    if _UNAVAILABLE.match(state) if state else _UNAVAILABLE_ON_SQLITE.search(cause):
+    state, cause, name = _state_of(error), str(_cause_of(error)), _name_of(error)
+    if state and _UNAVAILABLE.match(state):
         return _unavailable(error)
     if _REFUSED.match(state) if state else _REFUSED_ON_SQLITE.search(cause):
         return ContentRefusedError(name)
@@ -68,6 +70,10 @@ def _state_of(error: Exception) -> str:
     return getattr(_cause_of(error), "sqlstate", None) or ""
 
 
+def _name_of(error: Exception) -> str:
+    return f"{type(_cause_of(error)).__name__} {_state_of(error)}".strip()
+
+
 def _is_lost(error: Exception) -> bool:
     """Returns whether the driver reports a broken connection, without an error from the server."""
     if isinstance(error, DBAPIError) and error.connection_invalidated:
@@ -79,8 +85,7 @@ def _is_lost(error: Exception) -> bool:
 
 
 def _unavailable(error: Exception) -> UnavailableError:
-    name = f"{type(_cause_of(error)).__name__} {_state_of(error)}".strip()
-    log.warning("store_unreachable", error=name)
+    log.warning("store_unreachable", error=_name_of(error))
     return UnavailableError(
         "the store cannot answer now; repeat the call", reason=ErrorReason.STORE_UNAVAILABLE
     )

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from headrace.errors import UnavailableError
+from headrace.errors import ResourceExhaustedError, UnavailableError
 from services.results.database.database import Database
 from services.results.purging.purge_jobs import MAX_JOBS_PER_TRANSACTION, purge_jobs
 from services.results.purging.purge_rows import Position, list_purges, purge_rows
@@ -112,7 +112,7 @@ async def _repeat(run: Callable[[], Awaitable[None]], interval_seconds: float) -
     while True:
         try:
             await run()
-        except UnavailableError:  # Already logged.
+        except (UnavailableError, ResourceExhaustedError):  # Already logged.
             pass
         except Exception as error:
             log.error("purge_failed", **fault_fields(error))

@@ -142,6 +142,7 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
     result_streams: list[ResultScript] = field(default_factory=list)
     page_size: int = 2
     item_micros: int | None = 7  # estimated cost of an item
+    warnings: list[str] = field(default_factory=list)  # of each submitted job
     watch_cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     held: asyncio.Event = field(default_factory=asyncio.Event)
     append_ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -185,7 +186,7 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
             estimate = gateway_pb2.JobEstimate(call_count=count, input_tokens=10 * count, output_tokens=count)
             if self.item_micros is not None:
                 estimate.cost_micros = self.item_micros * count
-            return gateway_pb2.SubmitJobResponse(estimate=estimate)
+            return gateway_pb2.SubmitJobResponse(estimate=estimate, warnings=self.warnings)
         if (first := self.submitted.get(request.request_id)) is not None:
             if first[0] != request:
                 await fail(context, AlreadyExistsError("the request_id was used with other content"))
@@ -196,7 +197,7 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
         self.submitted[request.request_id] = (request, job)
         if request.upload:
             self.uploads[JOB_ID] = FakeUpload(job)
-        return gateway_pb2.SubmitJobResponse(job=job)
+        return gateway_pb2.SubmitJobResponse(job=job, warnings=self.warnings)
 
     async def GetJob(self, request, context):
         await self._begin(request, context)

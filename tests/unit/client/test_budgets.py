@@ -116,7 +116,15 @@ async def test_validate_only_prints_what_a_job_would_take(cli, gateway, rows):
     ]
     gateway.item_micros = None
     done = await cli.run("submit", "noop", "--items", rows, "--validate-only", "--json")
-    assert done.objects == [{"call_count": 2, "input_tokens": 20, "output_tokens": 2, "cost_micros": None}]
+    assert done.objects == [
+        {
+            "call_count": 2,
+            "input_tokens": 20,
+            "output_tokens": 2,
+            "cost_micros": None,
+            "failing_item_count": 0,
+        }
+    ]
     assert gateway.jobs == []
 
 

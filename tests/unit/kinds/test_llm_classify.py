@@ -149,7 +149,6 @@ async def test_a_missing_field_fails_the_item_before_any_call(context_with, item
     [
         ("a\x00b 🙂 {x}", "a\x00b 🙂 {x}"),
         (True, "true"),
-        (None, "null"),
         (2**80, str(2**80)),
         (["ä", 1.5], '["ä", 1.5]'),
         ({"a": 1}, '{"a": 1}'),
@@ -160,6 +159,21 @@ async def test_a_field_is_put_in_as_text_or_as_json(context_with, value, text):
     context = context_with("Sales")
     await KIND.run(params(template="<{field}>"), {"field": value}, context)
     assert context.chats[0][-1].content == f"<{text}>"
+
+
+async def test_null_is_empty_text_next_to_other_fields(context_with):
+    context = context_with("Sales")
+    await KIND.run(params(template="{title} at {company}."), {"title": "Cook", "company": None}, context)
+    assert context.chats[0][-1].content == "Cook at ."
+
+
+async def test_an_item_with_nothing_but_null_fails_without_a_call(context_with):
+    context = context_with("Sales")
+    with pytest.raises(ItemFailedError) as raised:
+        await KIND.run(params(template="{title} at {company}"), {"title": None, "company": None}, context)
+    assert raised.value.reason == "FIELD_MISSING"
+    assert raised.value.message == "the item has null in 'title', 'company'"
+    assert context.chats == []
 
 
 async def test_doubled_braces_are_braces(context_with):

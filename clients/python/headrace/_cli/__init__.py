@@ -1,7 +1,6 @@
 """The command line of Headrace."""
 
 import os
-import signal
 import sys
 
 _BAD_USE = 2
@@ -10,18 +9,19 @@ _INTERRUPTED = 130
 
 def main() -> None:
     """Runs the command ``headrace`` with the arguments of the process, and exits with its code."""
-    # A script that starts us in the background ignores SIGINT for us, and then could not make us detach.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # its log lines about connections do not help here
-    sys.stdout.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # a file at this point
     try:
-        from headrace._cli.app import app
+        from headrace._cli.process.streams import prepare_streams, treat_signals_alike
 
-        app(prog_name="headrace")
+        treat_signals_alike()
+        prepare_streams()
+        from headrace._cli.execution import run_application
+
+        sys.exit(run_application(sys.argv[1:]))
     except ModuleNotFoundError as error:
         if error.name not in ("typer", "rich"):
             raise
         print("The command line needs: pip install 'headrace[cli]'", file=sys.stderr)
         sys.exit(_BAD_USE)
-    except KeyboardInterrupt:
+    except KeyboardInterrupt:  # before the command has begun
         sys.exit(_INTERRUPTED)

@@ -16,7 +16,8 @@ app = typer.Typer(
     name="headrace",
     help="Submit background jobs made of many LLM calls, watch them, and read their results.",
     epilog="Exit codes: 0 done; 1 a watched job did not succeed; 2 bad use; 3 the gateway cannot be reached; "
-    "4 the gateway answered with an error; 130 Ctrl-C (a watched job continues).",
+    "4 the gateway answered with an error; 5 the output cannot be written; 130 Ctrl-C and 143 SIGTERM (a "
+    "watched job continues).",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     add_completion=False,

@@ -16,3 +16,5 @@ def print_estimate(estimate: JobEstimate, json: bool) -> None:
     typer.echo(f"calls      {estimate.call_count:,}")
     typer.echo(f"tokens     {estimate.input_tokens:,} in, {estimate.output_tokens:,} out")
     typer.echo(f"cost       {'unknown' if cost is None else f'{dollars(cost)} US dollars'}")
+    if estimate.failing_item_count:
+        typer.echo(f"failing    {estimate.failing_item_count:,} items, which make no calls")

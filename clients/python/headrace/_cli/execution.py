@@ -1,15 +1,17 @@
 """Runs a command on its own event loop, prints its errors to stderr, and returns an exit code."""
 
 import asyncio
-import os
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import NoReturn
 
 import typer
 
 from headrace._cli.options import CallOptions
+from headrace._cli.process.gateway_warnings import warnings_printed
+from headrace._cli.process.streams import drop_broken_streams, interrupted_code, say
+from headrace._cli.process.unreachable import explain, explain_unknown_call
 from headrace._cli.text import printable
 from headrace.client import Client
 from headrace.errors import (
@@ -18,6 +20,7 @@ from headrace.errors import (
     HeadraceError,
     InvalidArgumentError,
     UnavailableError,
+    UnimplementedError,
 )
 
 DONE = 0
@@ -25,7 +28,7 @@ JOB_DID_NOT_SUCCEED = 1
 BAD_USE = 2
 UNREACHABLE = 3
 SERVER_ERROR = 4
-INTERRUPTED = 130
+UNWRITABLE = 5
 
 
 class BadInputError(Exception):
@@ -45,24 +48,48 @@ def errors_printed(options: CallOptions) -> Iterator[None]:
     try:
         yield
     except BadInputError as error:
-        typer.echo(f"error: {error}", err=True)
+        say(f"error: {error}")
         raise typer.Exit(BAD_USE) from None
     except HeadraceError as error:
         for line in error_lines(error, options):
-            typer.echo(line, err=True)
+            say(line)
         raise typer.Exit(exit_code(error)) from None
     except KeyboardInterrupt:
-        raise typer.Exit(INTERRUPTED) from None
-    except BrokenPipeError:  # the reader of the output has closed it
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise typer.Exit(interrupted_code()) from None
+    except BrokenPipeError:  # the reader of the output needs no more
         raise typer.Exit(DONE) from None
 
 
-async def _work_with_client(options: CallOptions, work: Callable[[Client], Awaitable[int]]) -> int:
-    async with options.open_client() as client:
-        code = await work(client)
-    sys.stdout.flush()
+def run_application(arguments: Sequence[str]) -> int:
+    """Runs the command line, and returns its exit code. All output is written, or named as unwritable."""
+    try:
+        code = _exit_code_of_application(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader of the output needs no more
+        code = DONE
+    except OSError as error:
+        say(f"error: cannot write the output: {error.strerror or error}")
+        code = UNWRITABLE
+    drop_broken_streams()
     return code
+
+
+def _exit_code_of_application(arguments: Sequence[str]) -> int:
+    from headrace._cli.app import app
+
+    try:
+        app(list(arguments), prog_name="headrace")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else DONE
+    except KeyboardInterrupt:
+        return interrupted_code()
+    return DONE
+
+
+async def _work_with_client(options: CallOptions, work: Callable[[Client], Awaitable[int]]) -> int:
+    with warnings_printed():
+        async with options.open_client() as client:
+            return await work(client)
 
 
 def exit_code(error: HeadraceError) -> int:
@@ -78,7 +105,11 @@ def error_lines(error: HeadraceError, options: CallOptions) -> list[str]:
     """Returns the lines of an error: reason and message, then one line for each wrong field."""
     if exit_code(error) == UNREACHABLE:
         target = options.open_client().target
-        return [f"error: cannot reach a gateway at {target}: {printable(error.message)}"]
+        return [f"error: cannot reach a gateway at {printable(target)}: {explain(printable(error.message))}"]
+    if isinstance(error, UnimplementedError):
+        return [f"error: {error.reason}: {explain_unknown_call(printable(error.message))}"]
     listed = [f"{violation.field}: {violation.description}" for violation in error.violations]
     lines = [f"  {printable(line)}" for line in listed if line != error.message]
+    if not error.answered and isinstance(error, InvalidArgumentError):
+        lines = [line for line in lines if line.strip().replace(": ", " ", 1) != error.message]
     return [f"error: {error.reason}: {printable(error.message)}", *lines]

@@ -4,21 +4,14 @@ import typer
 
 from headrace._cli.execution import DONE, execute
 from headrace._cli.json_lines import write_json
-from headrace._cli.options import CallOptions, JobIdArgument, JsonOption, TargetOption, TenantOption
+from headrace._cli.options import CallOptions, JobIdArgument, takes_call_options
 from headrace._cli.text import REASON_HEADER, failure_lines
 from headrace.client import Client
 
 
-def failures(
-    context: typer.Context,
-    *,
-    job_id: JobIdArgument,
-    target: TargetOption = None,
-    tenant: TenantOption = None,
-    json: JsonOption = False,
-) -> None:
+@takes_call_options
+def failures(options: CallOptions, *, job_id: JobIdArgument) -> None:
     """Count a job's failed items by reason, with an example and the provider's words, most frequent first."""
-    options = CallOptions.of(context, target, tenant, json)
 
     async def work(client: Client) -> int:
         await print_failures(client, job_id, options.json)

@@ -1,12 +1,13 @@
 """Shows a job until it has ended."""
 
 import asyncio
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 
 import typer
 
 from headrace._cli.execution import DONE, JOB_DID_NOT_SUCCEED
 from headrace._cli.json_lines import write_json_now
+from headrace._cli.process.streams import say
 from headrace._cli.progress import ProgressDisplay
 from headrace._cli.text import printable, summary
 from headrace.client import Client
@@ -31,8 +32,9 @@ async def show_job(client: Client, job_id: str, json: bool) -> int:
 def print_detached(job_id: str, json: bool) -> None:
     """Prints that the watched job continues, and the command that watches it again."""
     if not json:
-        typer.echo(job_id)
-    typer.echo(f"detached; the job continues. To watch it again: headrace watch {job_id}", err=True)
+        with suppress(OSError):
+            typer.echo(job_id)
+    say(f"detached; the job continues. To watch it again: headrace watch {job_id}")
 
 
 async def _print_events(client: Client, job_id: str) -> Job | None:

@@ -93,13 +93,12 @@ class JobFlags(TypedDict, total=False):
 
 
 def takes_job_flags(command: Callable[..., None]) -> Callable[..., None]:
-    """Shows ``JobFlags`` before the ``--target`` of a command. Its ``**options`` receive their values."""
+    """Shows ``JobFlags`` after the options of a command. Its ``**options`` receive their values."""
     signature = inspect.signature(command)
     *own, options = signature.parameters.values()
     assert options.kind is inspect.Parameter.VAR_KEYWORD
     flags = get_type_hints(JobFlags, include_extras=True).items()
-    place = list(signature.parameters).index("target")
-    shown = [*own[:place], *(_flag(name, annotation) for name, annotation in flags), *own[place:]]
+    shown = [*own, *(_flag(name, annotation) for name, annotation in flags)]
     command.__signature__ = signature.replace(parameters=shown)  # type: ignore[attr-defined]
     return command
 

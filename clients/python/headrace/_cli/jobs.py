@@ -11,33 +11,22 @@ from headrace._cli.execution import DONE, execute
 from headrace._cli.following import follow_job
 from headrace._cli.job_flags import BudgetOption
 from headrace._cli.json_lines import write_json
-from headrace._cli.options import (
-    CallOptions,
-    JobIdArgument,
-    JsonOption,
-    TargetOption,
-    TenantOption,
-)
+from headrace._cli.options import CallOptions, JobIdArgument, takes_call_options
+from headrace._cli.process.streams import interruption_explained
 from headrace._cli.text import JOB_HEADER, job_lines, job_row
 from headrace.client import Client
 from headrace.resources import Job
 
 
-def get(
-    context: typer.Context,
-    *,
-    job_id: JobIdArgument,
-    target: TargetOption = None,
-    tenant: TenantOption = None,
-    json: JsonOption = False,
-) -> None:
+@takes_call_options
+def get(options: CallOptions, *, job_id: JobIdArgument) -> None:
     """Print the current snapshot of a job."""
-    options = CallOptions.of(context, target, tenant, json)
     _call_and_print(options, lambda client: client.get(job_id))
 
 
+@takes_call_options
 def list_jobs(
-    context: typer.Context,
+    options: CallOptions,
     *,
     state: Annotated[
         list[str] | None,
@@ -47,12 +36,8 @@ def list_jobs(
     limit: Annotated[
         int, typer.Option("--limit", metavar="COUNT", min=0, help="Maximum number of jobs. 0: all.")
     ] = 0,
-    target: TargetOption = None,
-    tenant: TenantOption = None,
-    json: JsonOption = False,
 ) -> None:
     """List jobs, newest first."""
-    options = CallOptions.of(context, target, tenant, json)
 
     async def work(client: Client) -> int:
         numbers = count(1)
@@ -70,61 +55,38 @@ def list_jobs(
     execute(options, work)
 
 
-def watch(
-    context: typer.Context,
-    *,
-    job_id: JobIdArgument,
-    target: TargetOption = None,
-    tenant: TenantOption = None,
-    json: JsonOption = False,
-) -> None:
+@takes_call_options
+def watch(options: CallOptions, *, job_id: JobIdArgument) -> None:
     """Show a job's progress until it has ended. Exits 0 if it succeeded and 1 if not. Ctrl-C detaches."""
-    options = CallOptions.of(context, target, tenant, json)
     execute(options, lambda client: follow_job(client, job_id, options.json))
 
 
-def cancel(
-    context: typer.Context,
-    *,
-    job_id: JobIdArgument,
-    target: TargetOption = None,
-    tenant: TenantOption = None,
-    json: JsonOption = False,
-) -> None:
+@takes_call_options
+def cancel(options: CallOptions, *, job_id: JobIdArgument) -> None:
     """Cancel a job. A finished job is unchanged, and recorded results stay."""
-    options = CallOptions.of(context, target, tenant, json)
-    _call_and_print(options, lambda client: client.cancel(job_id))
+    _change_and_print(options, job_id, lambda client: client.cancel(job_id))
 
 
-def pause(
-    context: typer.Context,
-    *,
-    job_id: JobIdArgument,
-    target: TargetOption = None,
-    tenant: TenantOption = None,
-    json: JsonOption = False,
-) -> None:
+@takes_call_options
+def pause(options: CallOptions, *, job_id: JobIdArgument) -> None:
     """Pause a job: no new calls start, and calls in flight finish."""
-    options = CallOptions.of(context, target, tenant, json)
-    _call_and_print(options, lambda client: client.pause(job_id))
+    _change_and_print(options, job_id, lambda client: client.pause(job_id))
 
 
+@takes_call_options
 def resume(
-    context: typer.Context,
+    options: CallOptions,
     *,
     job_id: JobIdArgument,
     budget: BudgetOption = None,
-    target: TargetOption = None,
-    tenant: TenantOption = None,
-    json: JsonOption = False,
 ) -> None:
     """Resume a paused job, with a higher budget if the old one is spent."""
-    options = CallOptions.of(context, target, tenant, json)
-    _call_and_print(options, lambda client: client.resume(job_id, budget_micros=budget))
+    _change_and_print(options, job_id, lambda client: client.resume(job_id, budget_micros=budget))
 
 
+@takes_call_options
 def retry(
-    context: typer.Context,
+    options: CallOptions,
     *,
     job_id: JobIdArgument,
     reason: Annotated[
@@ -143,17 +105,14 @@ def retry(
             "--request-id", metavar="ID", help="Name of the wanted round. Repeating it starts no second one."
         ),
     ] = None,
-    target: TargetOption = None,
-    tenant: TenantOption = None,
-    json: JsonOption = False,
 ) -> None:
     """Start a new round of a finished job, for every item without a success.
 
     With --reason or --item, only for these items. The others keep their failures.
     """
-    options = CallOptions.of(context, target, tenant, json)
-    _call_and_print(
+    _change_and_print(
         options,
+        job_id,
         lambda client: client.retry(
             job_id, reasons=reason or (), item_indexes=item or (), request_id=request_id
         ),
@@ -166,6 +125,16 @@ def _call_and_print(options: CallOptions, call: Callable[[Client], Coroutine[Non
         return DONE
 
     execute(options, work)
+
+
+def _change_and_print(
+    options: CallOptions, job_id: str, call: Callable[[Client], Coroutine[None, None, Job]]
+) -> None:
+    async def explained(client: Client) -> Job:
+        with interruption_explained(f"interrupted; to see whether it took effect: headrace get {job_id}"):
+            return await call(client)
+
+    _call_and_print(options, explained)
 
 
 def _print_job(job: Job, json: bool) -> None:

@@ -4,20 +4,14 @@ import typer
 
 from headrace._cli.execution import DONE, execute
 from headrace._cli.json_lines import write_json
-from headrace._cli.options import CallOptions, JsonOption, TargetOption, TenantOption
+from headrace._cli.options import CallOptions, takes_call_options
 from headrace._cli.text import WORKER_HEADER, kind_row, worker_row
 from headrace.client import Client
 
 
-def kinds(
-    context: typer.Context,
-    *,
-    target: TargetOption = None,
-    tenant: TenantOption = None,
-    json: JsonOption = False,
-) -> None:
+@takes_call_options
+def kinds(options: CallOptions) -> None:
     """List the kinds of work that jobs can name. With --json, also the schemas of their params."""
-    options = CallOptions.of(context, target, tenant, json)
 
     async def work(client: Client) -> int:
         for kind in await client.kinds():
@@ -27,15 +21,9 @@ def kinds(
     execute(options, work)
 
 
-def workers(
-    context: typer.Context,
-    *,
-    target: TargetOption = None,
-    tenant: TenantOption = None,
-    json: JsonOption = False,
-) -> None:
+@takes_call_options
+def workers(options: CallOptions) -> None:
     """List the workers seen lately, live ones first."""
-    options = CallOptions.of(context, target, tenant, json)
 
     async def work(client: Client) -> int:
         found = await client.workers()

@@ -1,7 +1,9 @@
 """Options of every command, before its name or after it."""
 
+import inspect
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -61,7 +63,7 @@ class CallOptions:
         """Returns the options of a command, with the global ones as defaults."""
         given: GlobalOptions = context.obj or GlobalOptions()
         return cls(
-            target=target or given.target,
+            target=given.target if target is None else target,
             tenant=tenant or given.tenant,
             json=json or given.json,
             timeout=given.timeout,
@@ -70,3 +72,23 @@ class CallOptions:
     def open_client(self) -> Client:
         """Returns a client that gives up early if no gateway is running."""
         return Client(self.target, self.tenant, timeout=self.timeout, connect_timeout=CONNECT_TIMEOUT_SECONDS)
+
+
+def takes_call_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Shows the options of every call after those of a command, which receives them as its first argument."""
+
+    def with_options(
+        context: typer.Context,
+        *,
+        target: TargetOption = None,
+        tenant: TenantOption = None,
+        json: JsonOption = False,
+        **own: Any,
+    ) -> None:
+        command(CallOptions.of(context, target, tenant, json), **own)
+
+    context, *shared, _ = inspect.signature(with_options).parameters.values()
+    _, *own = inspect.signature(command).parameters.values()
+    with_options.__signature__ = inspect.Signature([context, *own, *shared])  # type: ignore[attr-defined]
+    with_options.__doc__, with_options.__name__ = command.__doc__, command.__name__
+    return with_options

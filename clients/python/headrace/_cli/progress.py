@@ -1,16 +1,13 @@
 """Shows the progress of a running job: a bar on a terminal, lines elsewhere."""
 
+import os
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
-from rich.console import Console, RenderableType
-from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
-from rich.text import Text
-
-from headrace._cli.progress_text import done_of_all, live_lines, outage_line, speed_and_costs
+from headrace._cli.progress_text import done_of_all, outage_line, speed_and_costs
 from headrace._cli.rate import RateMeter
 from headrace.resources import Job, JobForecast, JobState
 
@@ -25,17 +22,18 @@ class ProgressDisplay:
     Use it as a context manager, and call ``show`` with each event of a watch.
 
     Args:
-        stream: Output stream. Default: stdout. A terminal shows a bar. Other streams get a line for each
-            change of state, and at most one a second between them.
+        stream: Output stream. Default: stderr. A terminal shows a bar. Other streams, and terminals that
+            cannot move the cursor, get a line for each change: at once for a change of state, and else at
+            most one a second.
         clock: Monotonic clock, in seconds.
     """
 
     def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
-        stream = stream or sys.stdout
+        stream = stream or sys.stderr
         self._clock = clock
         self._rate = RateMeter()
         self._start: float | None = None
-        self._view: _View = _Bar(stream) if stream.isatty() else _Lines(stream)
+        self._view: _View = _open_bar(stream) if _moves_cursor(stream) else _Lines(stream)
 
     def __enter__(self) -> Self:
         self._view.open()
@@ -64,58 +62,27 @@ class ProgressDisplay:
         return speed_and_costs(job, rate, time_left(job, rate) if is_older_release else None)
 
 
+def _moves_cursor(stream: TextIO) -> bool:
+    return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
+
+
+def _open_bar(stream: TextIO) -> "_View":
+    from headrace._cli.terminal.bar import Bar  # imports rich, which takes a third of the start
+
+    return Bar(stream)
+
+
 class _View(Protocol):
     def open(self) -> None: ...
     def show(self, job: Job, forecast: JobForecast | None, line: str, now: float) -> None: ...
     def close(self) -> None: ...
 
 
-class _Bar:
-    def __init__(self, stream: TextIO) -> None:
-        self._progress = _BarOverNumbers(
-            TextColumn("{task.fields[state]}", markup=False),
-            BarColumn(bar_width=None),
-            TextColumn("{task.fields[done]}", markup=False),
-            TimeElapsedColumn(),
-            console=Console(file=stream, force_terminal=True, highlight=False),
-            expand=True,
-        )
-        self._task: TaskID | None = None
-
-    def open(self) -> None:
-        self._progress.start()
-
-    def show(self, job: Job, forecast: JobForecast | None, line: str, now: float) -> None:
-        if self._task is None:
-            self._task = self._progress.add_task("", state="", done="")
-        self._progress.numbers = line if forecast is None else live_lines(job, forecast)
-        self._progress.update(
-            self._task,
-            completed=job.progress.done_count,
-            total=max(job.progress.total_count, 1),
-            state=str(job.state),
-            done=done_of_all(job),
-            refresh=job.state.is_terminal,
-        )
-
-    def close(self) -> None:
-        self._progress.stop()
-
-
-class _BarOverNumbers(Progress):
-    """A bar above its numbers: on one line of 80 columns they would leave it no space."""
-
-    numbers = ""
-
-    def get_renderables(self) -> Iterable[RenderableType]:
-        yield self.make_tasks_table(self.tasks)
-        yield Text(self.numbers)
-
-
 class _Lines:
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
         self._shown: tuple[str, float] | None = None
+        self._last_line = ""
 
     def open(self) -> None:
         pass
@@ -125,8 +92,16 @@ class _Lines:
             return
         if self._shown and self._shown[0] == job.state and now - self._shown[1] < SECONDS_BETWEEN_LINES:
             return
-        self._shown = (job.state, now)
-        print(f"{job.state:10} {done_of_all(job)}  {line}", file=self._stream, flush=True)
+        text = f"{job.state:10} {done_of_all(job)}  {line}"
+        if text == self._last_line:
+            return
+        self._shown, self._last_line = (job.state, now), text
+        try:
+            print(text, file=self._stream, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError:  # a full disk under stderr does not end a watch
+            pass
 
     def close(self) -> None:
         pass

@@ -8,14 +8,16 @@ import typer
 from headrace._cli.execution import DONE, execute
 from headrace._cli.failures import print_failures
 from headrace._cli.json_lines import write_json, write_json_now
-from headrace._cli.options import CallOptions, JobIdArgument, JsonOption, TargetOption, TenantOption
+from headrace._cli.options import CallOptions, JobIdArgument, takes_call_options
+from headrace._cli.process.streams import interruption_explained
 from headrace._cli.text import result_row
 from headrace.client import Client
 from headrace.resources import ItemState, Result
 
 
+@takes_call_options
 def results(
-    context: typer.Context,
+    options: CallOptions,
     *,
     job_id: JobIdArgument,
     follow: Annotated[
@@ -25,17 +27,20 @@ def results(
     summary: Annotated[
         bool, typer.Option("--summary", help="Count failed items by reason instead of printing results.")
     ] = False,
-    target: TargetOption = None,
-    tenant: TenantOption = None,
-    json: JsonOption = False,
 ) -> None:
     """Print a job's results: index, state, and output or error.
 
     Results are ordered by index. With --follow, they come in the order of recording.
     """
-    options = CallOptions.of(context, target, tenant, json)
 
     async def work(client: Client) -> int:
+        if not follow:
+            return await show(client)
+        again = f"headrace results {job_id} --follow"
+        with interruption_explained(f"interrupted; the job continues. To follow again: {again}"):
+            return await show(client)
+
+    async def show(client: Client) -> int:
         if summary:
             if follow:
                 await _wait_for_end(client, job_id)

@@ -10,6 +10,7 @@ import typer
 from headrace._cli.execution import DONE, BadInputError
 from headrace._cli.following import print_detached, show_job
 from headrace._cli.json_lines import write_json
+from headrace._cli.process.streams import say
 from headrace.client import Client
 from headrace.errors import HeadraceError
 from headrace.resources import Job
@@ -89,16 +90,20 @@ class Submission:
             raise BadInputError(f"{error}; {self._after_bad_input()}") from None
         except HeadraceError:
             if self._job is not None and not self._is_stored:
-                typer.echo(self._unfinished(self._job), err=True)
+                say(self._unfinished(self._job))
+            raise
+        except OSError:
+            if self._job is not None:
+                say(f"job {self._job.job_id} is submitted; to see it: headrace get {self._job.job_id}")
             raise
         except asyncio.CancelledError:
             if self._job is None:
                 again = f"to find its job, submit again with --request-id {self._request_id}"
-                typer.echo(f"interrupted; {again}", err=True)
+                say(f"interrupted; {again}")
             elif self._is_stored:
                 print_detached(self._job.job_id, self._json)
             else:
-                typer.echo(f"interrupted; {self._unfinished(self._job)}", err=True)
+                say(f"interrupted; {self._unfinished(self._job)}")
             raise
 
     def _after_bad_input(self) -> str:

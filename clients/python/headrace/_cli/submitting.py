@@ -10,16 +10,17 @@ from headrace._cli.execution import DONE, errors_printed, execute
 from headrace._cli.items.item_flags import ItemFlags, ItemsOption, items_of_flags, takes_item_flags
 from headrace._cli.items.items_file import check_params, open_items
 from headrace._cli.job_flags import takes_job_flags
-from headrace._cli.options import CallOptions, JsonOption, TargetOption, TenantOption
+from headrace._cli.options import CallOptions, takes_call_options
 from headrace._cli.submission import Submission
 from headrace.client import Client
 from headrace.options import JobOptions
 
 
+@takes_call_options
 @takes_item_flags
 @takes_job_flags
 def submit(
-    context: typer.Context,
+    call: CallOptions,
     *,
     kind: Annotated[str, typer.Argument(metavar="KIND", help="Kind of work; see: headrace kinds.")],
     items: ItemsOption,
@@ -44,15 +45,11 @@ def submit(
         ),
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show progress until the job has ended.")] = False,
-    target: TargetOption = None,
-    tenant: TenantOption = None,
-    json: JsonOption = False,
     **options: Unpack[JobOptions],
 ) -> None:
     """Submit a job and print its id. Many items are uploaded while they are read."""
-    call_options = CallOptions.of(context, target, tenant, json)
     wanted_id = request_id or str(uuid.uuid4())
-    with errors_printed(call_options):
+    with errors_printed(call):
         params_text = None if params is None else check_params(params)
         chosen = items_of_flags(items, **item_flags)
 
@@ -60,15 +57,15 @@ def submit(
         with open_items(chosen, items) as source:
             if validate_only:
                 estimate = await client.estimate(kind, source, params_text, options=options)
-                print_estimate(estimate, call_options.json)
+                print_estimate(estimate, call.json)
                 return DONE
             submission = Submission(
                 lambda on_open: client.submit(
                     kind, source, params_text, request_id=wanted_id, options=options, on_open=on_open
                 ),
                 wanted_id,
-                call_options.json,
+                call.json,
             )
             return await (submission.run_watched(client) if watch else submission.run())
 
-    execute(call_options, work)
+    execute(call, work)

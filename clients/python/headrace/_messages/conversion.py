@@ -66,6 +66,7 @@ def to_estimate(message: gateway_pb2.JobEstimate) -> JobEstimate:
         input_tokens=message.input_tokens,
         output_tokens=message.output_tokens,
         cost_micros=message.cost_micros if message.HasField("cost_micros") else None,
+        failing_item_count=message.failing_item_count,
     )
 
 

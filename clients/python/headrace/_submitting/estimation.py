@@ -7,6 +7,7 @@ from typing import Any
 from headrace._messages.conversion import to_estimate
 from headrace._submitting.item_reading import encode_item, items_in, read_items
 from headrace._submitting.submission import MAX_REQUEST_BYTES, MAX_REQUEST_ITEMS, check_params
+from headrace._submitting.warnings_of_gateway import log_warnings
 from headrace._transport.connection import GatewayConnection
 from headrace.gateway.v1 import gateway_pb2
 from headrace.resources import JobEstimate
@@ -51,6 +52,7 @@ async def estimate_job(
 
 async def _estimate(connection: GatewayConnection, request: gateway_pb2.SubmitJobRequest) -> JobEstimate:
     response = await connection.call(connection.stub.SubmitJob, request)
+    log_warnings(response.warnings)
     return to_estimate(response.estimate)
 
 
@@ -61,4 +63,5 @@ def _sum(parts: list[JobEstimate]) -> JobEstimate:
         input_tokens=sum(part.input_tokens for part in parts),
         output_tokens=sum(part.output_tokens for part in parts),
         cost_micros=sum(costs) if len(costs) == len(parts) else None,
+        failing_item_count=sum(part.failing_item_count for part in parts),
     )

@@ -9,6 +9,7 @@ from headrace._messages.json_text import JsonText, encode, utf8_size
 from headrace._messages.request_building import build_request
 from headrace._submitting.item_reading import encode_item, is_stream, items_in, read_items
 from headrace._submitting.uploading import upload_items
+from headrace._submitting.warnings_of_gateway import log_warnings
 from headrace._transport.connection import GatewayConnection
 from headrace.errors import FieldViolation, InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
@@ -17,6 +18,8 @@ from headrace.resources import Job
 MAX_REQUEST_BYTES = 4 * 1024 * 1024
 MAX_REQUEST_ITEMS = 100_000
 _MAX_PARAMS_BYTES = 1024 * 1024
+_MAX_SAMPLE_ITEMS = 100
+_MAX_SAMPLE_BYTES = 64 * 1024
 
 
 def submit_request(
@@ -70,7 +73,9 @@ async def submit_job(
             request.items.extend(gathered)
         else:
             request.upload = True
+            request.sample_items.extend(_sample(gathered))
         response = await connection.call(connection.stub.SubmitJob, request)
+        log_warnings(response.warnings)
         job = to_job(response.job)
         if on_open is not None:
             on_open(job)
@@ -93,6 +98,13 @@ async def _gather(
         if only_first or size > MAX_REQUEST_BYTES or len(gathered) > MAX_REQUEST_ITEMS:
             return gathered, False
     return gathered, True
+
+
+def _sample(gathered: list[JsonText]) -> list[JsonText]:
+    """Returns items at equal distances, up to 100 and about 64 KB, for a check before the upload."""
+    size = sum(map(len, gathered)) // len(gathered)
+    count = min(_MAX_SAMPLE_ITEMS, len(gathered), _MAX_SAMPLE_BYTES // max(size, 1))
+    return [gathered[len(gathered) * place // count] for place in range(count)]
 
 
 def check_params(text: str) -> None:

@@ -30,6 +30,9 @@ Response = TypeVar("Response")
 _TRANSIENT_CODES = frozenset({grpc.StatusCode.UNAVAILABLE, grpc.StatusCode.CANCELLED})
 _TRANSIENT_TRANSPORT_CODES = frozenset({grpc.StatusCode.INTERNAL, grpc.StatusCode.UNKNOWN})
 
+# Somebody must mend the storage first, so the caller hears of it at once.
+_LASTING_REASONS = frozenset({ErrorReason.CLIENT_CLOSED, ErrorReason.STORAGE_FAILED})
+
 
 def is_passing(error: HeadraceError) -> bool:
     """Returns whether a failed call may succeed when it is repeated.
@@ -37,7 +40,7 @@ def is_passing(error: HeadraceError) -> bool:
     That includes CANCELLED: a server that stops, or drops a burst of calls, answers with it. A cancellation
     by this client never gets here. INTERNAL and UNKNOWN that no server sent come from a broken transport.
     """
-    if error.reason == ErrorReason.CLIENT_CLOSED:
+    if error.reason in _LASTING_REASONS:
         return False
     if error.code in _TRANSIENT_CODES:
         return True

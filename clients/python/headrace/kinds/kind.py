@@ -4,14 +4,17 @@ A kind needs no broker, no database and no provider's library. It reaches the ou
 ItemContext alone, so a test calls ``await kind.run(params, item, context)`` with its own context.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel
 
 from headrace.kinds.estimate import CallEstimate
 from headrace.kinds.request_options import RequestOptions
+
+if TYPE_CHECKING:
+    from headrace.kinds.template import Template
 
 JsonValue = Any  # None, bool, int, float, str, list or dict: the value of an item's JSON text
 
@@ -152,6 +155,9 @@ class Kind(Generic[P]):
             of the provider turned away do not count.
         estimate: Function from params and an item to the calls that ``run`` will make, for estimates of a
             job. It may raise what ``run`` would raise before any call. None: the calls are unknown.
+        templates: Function from params to the templates that each item fills in, by their place in the
+            params, such as ``prompts.topic``. A job is refused if none of its items has one of their fields.
+            None: the kind has no templates.
     """
 
     name: str
@@ -160,3 +166,4 @@ class Kind(Generic[P]):
     run: Callable[[P, JsonValue, ItemContext], Awaitable[JsonValue]] = field(repr=False)
     max_attempts: int = 5
     estimate: Callable[[P, JsonValue], Sequence[CallEstimate]] | None = field(default=None, repr=False)
+    templates: "Callable[[P], Mapping[str, Template]] | None" = field(default=None, repr=False)

@@ -204,4 +204,5 @@ LLM_CLASSIFY = Kind(
     params_model=LlmClassifyParams,
     run=run_llm_classify,
     estimate=estimate_llm_classify,
+    templates=lambda params: {"template": params.parsed_template},
 )

@@ -225,6 +225,11 @@ def estimate_llm_complete(params: LlmCompleteParams, item: JsonValue) -> Sequenc
     ]
 
 
+def templates_by_place(params: LlmCompleteParams) -> Mapping[str, Template]:
+    """Returns the templates by their place in the params: ``prompt``, or ``prompts.NAME``."""
+    return {f"prompts.{name}" if name else "prompt": each for name, each in params.templates.items()}
+
+
 LLM_COMPLETE = Kind(
     name="llm.complete",
     description=(
@@ -235,4 +240,5 @@ LLM_COMPLETE = Kind(
     params_model=LlmCompleteParams,
     run=run_llm_complete,
     estimate=estimate_llm_complete,
+    templates=templates_by_place,
 )

@@ -28,10 +28,13 @@ class Template:
         return self.parts[1::2]
 
     def render(self, item: JsonValue) -> str:
-        """Returns the text with an item's fields filled in: strings unchanged, other values as JSON text.
+        """Returns the text with an item's fields filled in.
+
+        Strings are unchanged, null is empty text, and other values are JSON text.
 
         Raises:
-            ItemFailedError: FIELD_MISSING: the item lacks a field, or is not an object.
+            ItemFailedError: FIELD_MISSING: the item lacks a field, has null in all of them, or is not an
+                object.
         """
         if not isinstance(item, dict):
             raise ItemFailedError(
@@ -39,12 +42,20 @@ class Template:
                 f"the template needs field {self.fields[0]!r}, but the item is not an object",
             )
         parts = list(self.parts)
+        has_value = False
         for place in range(1, len(parts), 2):
             name = parts[place]
             if name not in item:
                 raise ItemFailedError(ErrorReason.FIELD_MISSING, f"the item has no field {name!r}")
             value = item[name]
+            if value is None:
+                parts[place] = ""
+                continue
+            has_value = True
             parts[place] = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        if not has_value:
+            names = ", ".join(repr(name) for name in dict.fromkeys(self.fields))
+            raise ItemFailedError(ErrorReason.FIELD_MISSING, f"the item has null in {names}")
         return "".join(parts)
 
 

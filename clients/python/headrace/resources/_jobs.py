@@ -173,9 +173,12 @@ class JobEstimate:
         output_tokens: Tokens of the answers: the number that the kind expects or allows.
         cost_micros: Price in millionths of a US dollar. None if the price of a model is unknown, or the kind
             cannot estimate its calls.
+        failing_item_count: Items that will fail before their first call, such as those that lack a field of
+            the template. They count as no calls.
     """
 
     call_count: int
     input_tokens: int
     output_tokens: int
     cost_micros: int | None
+    failing_item_count: int = 0

@@ -41,7 +41,8 @@ async def migrate(database_url: str, revision: str = "head") -> None:
 
     Raises:
         FailedPreconditionError: The schema is that of another program (SCHEMA_OUTDATED).
-        UnavailableError: The database cannot be reached (STORE_UNAVAILABLE).
+        UnavailableError: The database cannot be reached (STORE_UNAVAILABLE), or its files cannot be used
+            (STORAGE_FAILED).
     """
     make_folder(database_url)
     engine = open_migration_engine(database_url)

@@ -135,8 +135,9 @@ async def test_watch_in_a_pipe_prints_lines_and_a_summary(cli, gateway, make_job
     )
     done = await cli.run("watch", job_id)
     assert done.code == 0
-    assert "\x1b" not in done.out
-    pending, running, summary = done.out.splitlines()
+    assert "\x1b" not in done.out + done.err
+    pending, running = done.err.splitlines()
+    (summary,) = done.out.splitlines()
     assert pending.split() == ["PENDING", "0/3", "failed", "0", "tokens", "0"]
     assert running.startswith("RUNNING    1/3")
     assert summary == "SUCCEEDED: 3 of 3 items done, 1 failed, 22 tokens"
@@ -147,7 +148,7 @@ async def test_watch_on_a_terminal_shows_a_bar(cli, gateway, make_job, job_id):
     cli.env |= {"TERM": "xterm-256color", "COLUMNS": "100"}
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, 100, 0, 0))
-    process = await cli.start("watch", job_id, stdout=theirs)
+    process = await cli.start("watch", job_id, stdout=theirs, stderr=theirs)
     os.close(theirs)
     shown = await asyncio.to_thread(read_terminal, ours)
     assert await process.wait() == 0
@@ -185,7 +186,7 @@ async def test_ctrl_c_detaches_also_in_the_background_of_a_script(cli, gateway, 
     process = await cli.start(
         "watch", job_id, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)
     )
-    await process.stdout.readline()
+    await process.stderr.readline()
     process.send_signal(signal.SIGINT)
     out, _err = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 130
@@ -350,7 +351,8 @@ async def test_ctrl_c_ends_a_followed_read(cli, gateway, make_result, job_id):
     process = await cli.start("results", job_id, "--follow")
     assert await asyncio.wait_for(process.stdout.readline(), 30) == b'0\tSUCCEEDED\t{"label":"a"}\n'
     process.send_signal(signal.SIGINT)
-    assert await asyncio.wait_for(process.communicate(), 30) == (b"", b"")
+    again = f"interrupted; the job continues. To follow again: headrace results {job_id} --follow\n"
+    assert await asyncio.wait_for(process.communicate(), 30) == (b"", again.encode())
     assert process.returncode == 130
 
 

@@ -174,3 +174,12 @@ def test_lines_come_at_each_change_of_state_and_once_a_second(make_job):
         display.show(to_job(make_job(99, "SUCCEEDED", total=30, succeeded=30)))
     states = [line.split()[:2] for line in stream.getvalue().splitlines()]
     assert states == [["PENDING", "0/30"], ["RUNNING", "3/30"], ["RUNNING", "13/30"], ["RUNNING", "23/30"]]
+
+
+def test_equal_lines_are_shown_once(make_job):
+    clock, stream = Clock(), io.StringIO()
+    with ProgressDisplay(stream, clock) as display:
+        for second in range(10):
+            clock.now = 100.0 + 2 * second
+            display.show(to_job(make_job(second, "PAUSED" if second < 5 else "PENDING", total=30)))
+    assert [line.split()[0] for line in stream.getvalue().splitlines()] == ["PAUSED", "PENDING"]

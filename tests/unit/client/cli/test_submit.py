@@ -190,7 +190,7 @@ async def test_ctrl_c_while_watching_a_submitted_job_detaches(cli, gateway, make
     process = await cli.start("submit", "noop", "--items", rows, "--watch")
     await asyncio.wait_for(gateway.held.wait(), 30)
     assert (await process.stdout.readline()).decode().strip() == job_id
-    await process.stdout.readline()
+    await process.stderr.readline()
     process.send_signal(signal.SIGINT)
     out, err = await asyncio.wait_for(process.communicate(), 30)
     assert process.returncode == 130

@@ -176,7 +176,6 @@ async def test_the_same_content_has_the_same_hash_whatever_its_request_id():
 @pytest.mark.parametrize(
     "change",
     [
-        {"kind": "llm.classify", "params": '{"labels": ["a", "b"], "template": "{t}"}'},
         {"params": '{"sleep_ms": 1}'},
         {"items": ["12"]},
         {"items": ["2", "1"]},
@@ -189,6 +188,13 @@ async def test_the_same_content_has_the_same_hash_whatever_its_request_id():
 )
 async def test_other_content_has_another_hash(change):
     assert (await accepted()).content_hash != (await accepted(**change)).content_hash
+
+
+async def test_another_kind_and_params_have_another_hash():
+    items = ['{"t": "x"}']
+    params = '{"labels": ["a", "b"], "template": "{t}"}'
+    other = await accepted(kind="llm.classify", params=params, items=items)
+    assert (await accepted(items=items)).content_hash != other.content_hash
 
 
 async def test_the_hash_of_stored_jobs_does_not_change_with_the_code():

@@ -6,6 +6,7 @@ import json
 import grpc
 import pytest
 
+from headrace.errors import ResourceExhaustedError, UnavailableError
 from headrace.gateway.v1.gateway_pb2 import AppendItemsRequest, ListKindsRequest, UploadFinish
 from headrace.jobs.v1 import jobs_pb2
 from services.gateway.uploads import buffer as upload_buffer
@@ -296,6 +297,26 @@ async def test_a_store_that_stays_unavailable_ends_the_stream(
     error = await failure_of(rest_of(upload.call))
     assert (error.code, error.reason) == (grpc.StatusCode.UNAVAILABLE, "STORE_UNAVAILABLE")
     assert results.calls["AppendItems"] == 4  # the first call, and three attempts
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        ResourceExhaustedError("its disk is full", reason="STORAGE_FULL"),
+        UnavailableError("it is read-only", reason="STORAGE_FAILED"),
+    ],
+    ids=lambda fault: fault.reason,
+)
+async def test_a_fault_of_the_storage_ends_the_stream_at_once_with_its_cause(
+    gateway, results, open_upload, failure_of, fault
+):
+    upload = await open_upload(gateway)
+    results.failures["AppendItems"] = fault
+    calls = results.calls["AppendItems"]
+    await upload.send(0, "1")
+    error = await failure_of(rest_of(upload.call))
+    assert (error.code, error.reason, error.message) == (fault.code, fault.reason, fault.message)
+    assert results.calls["AppendItems"] == calls + 1
 
 
 async def test_a_request_over_4_mb_is_refused_and_earlier_items_stay(gateway, results, open_upload, next_of):

@@ -1,6 +1,6 @@
 import asyncpg
 import pytest
-from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError, OperationalError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InterfaceError
 
 from headrace.errors import InternalError, UnavailableError
 from services.results.database.failures import ContentRefusedError, is_repeatable, translate
@@ -45,7 +45,6 @@ def test_lost_races_are_repeated_and_then_unavailable(error):
         asyncpg.AdminShutdownError(SECRET),
         asyncpg.ConnectionDoesNotExistError(SECRET),
         asyncpg.InterfaceError(SECRET),
-        failure(message="disk I/O error", error_class=OperationalError),
         ConnectionRefusedError(SECRET),
         TimeoutError(SECRET),
     ],

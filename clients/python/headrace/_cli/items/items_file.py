@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import orjson
-import typer
 
 from headrace._cli.execution import BadInputError
+from headrace._cli.process.streams import say
 from headrace._data.items import Items
 from headrace._messages.json_text import JsonText
 from headrace._submitting.caller_items import CallerItems, read_in_thread
@@ -24,7 +24,7 @@ def open_items(items: Items, path: str) -> Iterator[CallerItems]:
         path: The argument that names them.
     """
     if path == "-" and sys.stdin is not None and sys.stdin.isatty():
-        typer.echo("reading items from the terminal: a JSON value on each line; end with Ctrl-D", err=True)
+        say("reading items from the terminal: a JSON value on each line; end with Ctrl-D")
     with read_in_thread(_usable(items)) as read:
         yield read
 

@@ -8,7 +8,7 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class SubmitJobRequest(_message.Message):
-    __slots__ = ("kind", "params", "items", "request_id", "upload", "validate_only", "options")
+    __slots__ = ("kind", "params", "items", "request_id", "upload", "validate_only", "options", "sample_items")
     KIND_FIELD_NUMBER: _ClassVar[int]
     PARAMS_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
@@ -16,6 +16,7 @@ class SubmitJobRequest(_message.Message):
     UPLOAD_FIELD_NUMBER: _ClassVar[int]
     VALIDATE_ONLY_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_ITEMS_FIELD_NUMBER: _ClassVar[int]
     kind: str
     params: str
     items: _containers.RepeatedScalarFieldContainer[str]
@@ -23,27 +24,32 @@ class SubmitJobRequest(_message.Message):
     upload: bool
     validate_only: bool
     options: _jobs_pb2.JobOptions
-    def __init__(self, kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ..., upload: _Optional[bool] = ..., validate_only: _Optional[bool] = ..., options: _Optional[_Union[_jobs_pb2.JobOptions, _Mapping]] = ...) -> None: ...
+    sample_items: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., request_id: _Optional[str] = ..., upload: _Optional[bool] = ..., validate_only: _Optional[bool] = ..., options: _Optional[_Union[_jobs_pb2.JobOptions, _Mapping]] = ..., sample_items: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class SubmitJobResponse(_message.Message):
-    __slots__ = ("job", "estimate")
+    __slots__ = ("job", "estimate", "warnings")
     JOB_FIELD_NUMBER: _ClassVar[int]
     ESTIMATE_FIELD_NUMBER: _ClassVar[int]
+    WARNINGS_FIELD_NUMBER: _ClassVar[int]
     job: _jobs_pb2.Job
     estimate: JobEstimate
-    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., estimate: _Optional[_Union[JobEstimate, _Mapping]] = ...) -> None: ...
+    warnings: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., estimate: _Optional[_Union[JobEstimate, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class JobEstimate(_message.Message):
-    __slots__ = ("call_count", "input_tokens", "output_tokens", "cost_micros")
+    __slots__ = ("call_count", "input_tokens", "output_tokens", "cost_micros", "failing_item_count")
     CALL_COUNT_FIELD_NUMBER: _ClassVar[int]
     INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     COST_MICROS_FIELD_NUMBER: _ClassVar[int]
+    FAILING_ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
     call_count: int
     input_tokens: int
     output_tokens: int
     cost_micros: int
-    def __init__(self, call_count: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cost_micros: _Optional[int] = ...) -> None: ...
+    failing_item_count: int
+    def __init__(self, call_count: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cost_micros: _Optional[int] = ..., failing_item_count: _Optional[int] = ...) -> None: ...
 
 class AppendItemsRequest(_message.Message):
     __slots__ = ("job_id", "first_item_index", "items", "finish")
