@@ -1,7 +1,9 @@
 import gzip
 import json
+import os
 import subprocess
 import sys
+import threading
 
 import polars
 import pyarrow
@@ -79,6 +81,26 @@ def test_text_without_a_telling_name_is_json_or_csv_by_its_first_line(items_of, 
     assert items_of('"a"\n"b"\n', "rows") == ['"a"', '"b"']
     assert items_of("a;b\n1;2\n", "rows.txt") == [{"a": "1", "b": "2"}]
     assert "or name another format" in refusal(lambda: items_of("hello\nworld\n", "rows"))
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [(b"a;b\n1;2\n", {"a": "1", "b": "2"}), (gzip.compress(b'{"a": 1}\n'), '{"a": 1}')],
+    ids=["csv", "gzip"],
+)
+def test_a_pipe_that_delivers_single_bytes_is_read_like_a_file(tmp_path, content, expected):
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+
+    def write():
+        with path.open("wb", buffering=0) as pipe:
+            for byte in content:
+                pipe.write(bytes([byte]))
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert list(read_items(path)) == [expected]
+    writer.join()
 
 
 def test_a_glob_reads_its_files_by_name_and_skips_an_empty_one(tmp_path):

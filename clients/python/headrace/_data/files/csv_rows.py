@@ -9,8 +9,9 @@ import orjson
 
 from headrace._data.faults import invalid_data
 from headrace._data.files.csv_dialect import find_delimiter
+from headrace._data.files.first_bytes import SNIFFED_BYTES
 from headrace._data.files.source_file import SourceFile
-from headrace._data.files.text_encoding import SNIFFED_BYTES, find_encoding, opened_text, undecodable
+from headrace._data.files.text_encoding import find_encoding, opened_text, undecodable
 from headrace._data.reading_options import ReadingOptions
 from headrace._data.table_rows import column_names
 

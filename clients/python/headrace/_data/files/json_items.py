@@ -7,9 +7,10 @@ from typing import BinaryIO, cast
 import orjson
 
 from headrace._data.faults import invalid_data
+from headrace._data.files.first_bytes import SNIFFED_BYTES
 from headrace._data.files.json_array import JsonArray
 from headrace._data.files.source_file import SourceFile
-from headrace._data.files.text_encoding import SNIFFED_BYTES, Utf8Reader, find_encoding
+from headrace._data.files.text_encoding import Utf8Reader, find_encoding
 from headrace._data.limits import MAX_ITEM_BYTES
 from headrace._data.reading_options import ReadingOptions
 from headrace._messages.json_text import JsonText

@@ -5,15 +5,17 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BufferedReader
+from io import BufferedReader, FileIO
 from pathlib import PurePath
+from typing import Any
 
 import orjson
 
 from headrace._data.faults import invalid_data
 from headrace._data.files.compression import decompressed
 from headrace._data.files.csv_dialect import find_delimiter
-from headrace._data.files.text_encoding import SNIFFED_BYTES, find_encoding
+from headrace._data.files.first_bytes import SNIFFED_BYTES, with_first_bytes
+from headrace._data.files.text_encoding import find_encoding
 from headrace._data.reading_options import Format, ReadingOptions
 
 STDIN = "-"
@@ -91,11 +93,21 @@ def opened(path: str, options: ReadingOptions) -> Iterator[SourceFile]:
             open(
                 _STDIN_NUMBER if path == STDIN else path, "rb", SNIFFED_BYTES, closefd=path != STDIN
             ) as file,
-            decompressed(file, name) as plain,
+            decompressed(_from_its_begin(file), name) as plain,
         ):
-            yield SourceFile(plain, name, options.format or _find_format(plain, path, name))
+            begun = plain if _is_on_disk(plain) else with_first_bytes(plain, 8, b"\n")
+            yield SourceFile(begun, name, options.format or _find_format(begun, path, name))
     except OSError as error:
         raise invalid_data(f"cannot read {name}: {error.strerror or error}") from None
+
+
+def _from_its_begin(file: Any) -> BufferedReader:
+    return file if _is_on_disk(file) else with_first_bytes(file, 4, b"")
+
+
+def _is_on_disk(file: Any) -> bool:
+    """Returns whether one read of the file returns all that was asked for."""
+    return isinstance(file.raw, FileIO) and file.seekable()
 
 
 def _find_format(file: BufferedReader, path: str, name: str) -> Format:

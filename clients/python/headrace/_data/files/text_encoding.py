@@ -7,7 +7,6 @@ from io import BufferedReader, RawIOBase, TextIOWrapper
 
 from headrace._data.faults import invalid_data
 
-SNIFFED_BYTES = 256 * 1024
 _MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 _UTF8 = "utf-8-sig"
 _WESTERN = "cp1252"  # spreadsheets of Western Windows
