@@ -23,6 +23,8 @@ def python_page() -> str:
     parts = ["# Python client", _NOTE, _INTRODUCTION]
     parts += ["## Clients", *_class_lines(_classes("client.py")["Client"])]
     parts += _summaries(_classes("sync_client.py")["SyncClient"])
+    parts += ["## Items", *_class_lines(_classes("_data/items.py")["Items"])]
+    parts += _method_lines(_function("_data/items.py", "read_items"))
     parts += ["## Options", *_class_lines(_classes("options.py")["JobOptions"])]
     parts += ["## Resources"]
     for path in _RESOURCES:
@@ -39,6 +41,11 @@ def python_page() -> str:
 def _classes(path: str) -> dict[str, ast.ClassDef]:
     tree = ast.parse(Path(_CLIENT / path).read_text())
     return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef) and node.name[0] != "_"}
+
+
+def _function(path: str, name: str) -> ast.FunctionDef:
+    tree = ast.parse(Path(_CLIENT / path).read_text())
+    return next(node for node in tree.body if isinstance(node, ast.FunctionDef) and node.name == name)
 
 
 def _class_lines(node: ast.ClassDef) -> Iterator[str]:
@@ -119,7 +126,7 @@ def _enum_values(node: ast.ClassDef) -> Iterator[str]:
 def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     """Returns the signature without ``self``, with an argument on each line if it is long."""
     arguments = node.args
-    positional = arguments.args[1:]
+    positional = arguments.args[1:] if arguments.args[0].arg == "self" else arguments.args
     defaults: list[ast.expr | None] = [None] * (len(positional) - len(arguments.defaults))
     shown = [_argument(a, d) for a, d in zip(positional, [*defaults, *arguments.defaults], strict=True)]
     if arguments.kwonlyargs:

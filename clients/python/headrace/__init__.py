@@ -1,5 +1,6 @@
 """Headrace: background jobs made of many LLM calls."""
 
+from headrace._data.items import Items, read_items
 from headrace._messages.json_text import JsonText
 from headrace._version import __version__
 from headrace.client import Client
@@ -58,6 +59,7 @@ __all__ = [
     "InternalError",
     "InvalidArgumentError",
     "ItemState",
+    "Items",
     "Job",
     "JobClass",
     "JobEstimate",
@@ -80,4 +82,5 @@ __all__ = [
     "Usage",
     "WorkerInfo",
     "__version__",
+    "read_items",
 ]

@@ -116,7 +116,9 @@ class Client:
         Args:
             kind: Name of a kind of work; see ``kinds``.
             items: JSON values, one for each unit of work, in a list, a generator or an async generator:
-                1 to 10,000,000, each up to 1 MB as JSON.
+                1 to 10,000,000, each up to 1 MB as JSON. Dataclasses, pydantic models, datetime, Decimal and
+                scalars of numpy are values too. A DataFrame of pandas or polars and an Arrow table become
+                their rows, a ``pathlib.Path`` the items of its file; see ``read_items``.
             params: Parameters for all items, as in the params_schema of the kind, up to 1 MB. Default: none.
             request_id: Name of the wanted job, up to 128 characters. Default: a new UUID.
             options: Job options; see ``JobOptions``.

@@ -6,6 +6,7 @@ from types import TracebackType
 from typing import Any, Self, Unpack
 
 from headrace._submitting.caller_items import CallerItems, is_read_by_caller
+from headrace._submitting.item_reading import items_in
 from headrace._transport.background_loop import BackgroundLoop
 from headrace.client import Client
 from headrace.options import JobOptions
@@ -92,9 +93,11 @@ class SyncClient:
     ) -> Job:
         """Stores a job with its items and returns its snapshot; see ``Client.submit``.
 
-        A list or a generator is read in the calling thread, an async generator on the client's own loop.
-        ``on_open`` runs in the client's own thread and must not wait for another call of this client.
+        A list, a generator, a table or a file is read in the calling thread, an async generator on the
+        client's own loop. ``on_open`` runs in the client's own thread and must not wait for another call of
+        this client.
         """
+        items = items_in(items)
         read_here = CallerItems(items) if is_read_by_caller(items) else None
         call = self._client.submit(
             kind,
@@ -117,6 +120,7 @@ class SyncClient:
         **keywords: Unpack[JobOptions],
     ) -> JobEstimate:
         """Returns the calls, tokens and cost that a job would take; see ``Client.estimate``."""
+        items = items_in(items)
         read_here = CallerItems(items) if is_read_by_caller(items) else None
         call = self._client.estimate(
             kind, items if read_here is None else read_here, params, options=options, **keywords

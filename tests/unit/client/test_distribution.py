@@ -14,6 +14,8 @@ from deploy.local.paths import REPOSITORY
 CLIENT = REPOSITORY / "clients" / "python"
 PROJECT = tomllib.loads((CLIENT / "pyproject.toml").read_text())["project"]
 CLI_ALONE = ("rich", "typer")
+EXTRAS = {"pyarrow": "arrow", "zstandard": "zstd"}
+FOREIGN = ("polars",)  # used in place of pyarrow where it is installed
 # Runs code as if the extra of the command line were not installed.
 WITHOUT_CLI = f"import sys; sys.modules.update(dict.fromkeys({CLI_ALONE})); "
 
@@ -21,15 +23,16 @@ WITHOUT_CLI = f"import sys; sys.modules.update(dict.fromkeys({CLI_ALONE})); "
 def imported_modules():
     """Yields each third-party module that the client imports, with the extra of the importing file."""
     for path in (CLIENT / "headrace").rglob("*.py"):
-        extra = "cli" if "_cli" in path.parts else ""
+        part = "cli" if "_cli" in path.parts else ""
         for node in ast.walk(ast.parse(path.read_text())):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):
                 assert node.level == 0, path
                 names = [node.module]
             for name in names:
-                if name.partition(".")[0] not in {"headrace", *sys.stdlib_module_names}:
-                    yield name, extra
+                library = name.partition(".")[0]
+                if library not in {"headrace", *FOREIGN, *sys.stdlib_module_names}:
+                    yield name, EXTRAS.get(library, part)
 
 
 def name_of(requirement):

@@ -7,6 +7,7 @@ import typer
 
 from headrace._cli.estimate import print_estimate
 from headrace._cli.execution import DONE, errors_printed, execute
+from headrace._cli.items.item_flags import ItemFlags, ItemsOption, items_of_flags, takes_item_flags
 from headrace._cli.items.items_file import check_params, open_items
 from headrace._cli.job_flags import takes_job_flags
 from headrace._cli.options import CallOptions, takes_call_options
@@ -16,19 +17,14 @@ from headrace.options import JobOptions
 
 
 @takes_call_options
+@takes_item_flags
 @takes_job_flags
 def submit(
     call: CallOptions,
     *,
     kind: Annotated[str, typer.Argument(metavar="KIND", help="Kind of work; see: headrace kinds.")],
-    items: Annotated[
-        str,
-        typer.Option(
-            "--items",
-            metavar="FILE",
-            help="JSON lines, one item on each, in any number, or one JSON array. Use - for stdin.",
-        ),
-    ],
+    items: ItemsOption,
+    item_flags: ItemFlags,
     params: Annotated[
         str | None,
         typer.Option("--params", metavar="JSON", help="Parameters for all items, as a JSON object."),
@@ -55,9 +51,10 @@ def submit(
     wanted_id = request_id or str(uuid.uuid4())
     with errors_printed(call):
         params_text = None if params is None else check_params(params)
+        chosen = items_of_flags(items, **item_flags)
 
     async def work(client: Client) -> int:
-        with open_items(items) as source:
+        with open_items(chosen, items) as source:
             if validate_only:
                 estimate = await client.estimate(kind, source, params_text, options=options)
                 print_estimate(estimate, call.json)

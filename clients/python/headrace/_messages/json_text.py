@@ -1,12 +1,11 @@
 """Encodes and decodes the JSON text of items, params and outputs."""
 
 import json
-import math
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import orjson
 
+from headrace._messages.plain_values import ValueRefusedError, has_missing_number, known_form, plain
 from headrace.errors import FieldViolation, InvalidArgumentError
 
 
@@ -20,8 +19,9 @@ def encode(value: Any, field: str) -> str:
     """Returns the JSON text of a value.
 
     Args:
-        value: None, bool, int, float, str, list, tuple, dict with str keys, dataclass, datetime, UUID or
-            enum, at any depth; or a JsonText, which is returned unchanged.
+        value: None, bool, int, float, str, list, tuple, dict with str keys, dataclass, pydantic model,
+            datetime, Decimal, UUID, enum, or scalar or array of numpy, at any depth; or a JsonText, which is
+            returned unchanged.
         field: Name of the value in an error, such as ``items[3]``.
 
     Raises:
@@ -30,12 +30,14 @@ def encode(value: Any, field: str) -> str:
     if isinstance(value, JsonText):
         return value
     try:
-        text = orjson.dumps(value)
+        text = orjson.dumps(value, default=known_form)
+        # orjson writes NaN and infinity as null, so only a text that contains null is checked further.
+        if b"null" in text and has_missing_number(value):
+            text = orjson.dumps(plain(value))
     except TypeError as error:
+        raise _refusal(field, _reason(value, error)) from None
+    except ValueRefusedError as error:
         raise _refusal(field, str(error)) from None
-    # orjson writes NaN and infinity as null, so only a text that contains null is checked further.
-    if b"null" in text and _has_non_finite_number(value):
-        raise _refusal(field, "NaN and infinity are not JSON numbers")
     return text.decode()
 
 
@@ -61,18 +63,15 @@ def decode(text: str) -> Any:
         return json.loads(text)
 
 
-def _has_non_finite_number(value: Any) -> bool:
-    if isinstance(value, float):
-        return not math.isfinite(value)
-    if isinstance(value, dict):
-        return any(_has_non_finite_number(member) for member in value.values())
-    if isinstance(value, (list, tuple)):
-        return any(_has_non_finite_number(member) for member in value)
-    if is_dataclass(value):
-        return any(_has_non_finite_number(getattr(value, member.name)) for member in fields(value))
-    return False
+def _reason(value: Any, error: TypeError) -> str:
+    """Returns the reason of a refusal with the place in the value, if it can be found."""
+    try:
+        plain(value)
+    except ValueRefusedError as refused:
+        return str(refused)
+    return str(error)
 
 
 def _refusal(field: str, why: str) -> InvalidArgumentError:
     violation = FieldViolation(field, why)
-    return InvalidArgumentError(f"{field} cannot be written as JSON", violations=[violation])
+    return InvalidArgumentError(f"{field} cannot be written as JSON: {why}", violations=[violation])

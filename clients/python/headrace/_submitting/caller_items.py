@@ -3,8 +3,8 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterable, Iterable, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from time import monotonic
 from typing import Any, TypeGuard
@@ -88,6 +88,18 @@ class CallerItems:
         if waiter is not None:
             with suppress(RuntimeError):  # the loop is closed: the call has ended
                 loop.call_soon_threadsafe(_wake_reader, waiter)
+
+
+@contextmanager
+def read_in_thread(items: Iterable[Any]) -> Iterator[CallerItems]:
+    """Yields items that a thread of their own reads, so that waiting for a file does not block the loop."""
+    read = CallerItems(items)
+    # A daemon: a blocking read of stdin cannot be stopped, and nothing needs to wait for it.
+    threading.Thread(target=read.serve, name="headrace-items", daemon=True).start()
+    try:
+        yield read
+    finally:
+        read.end()
 
 
 def is_read_by_caller(items: object) -> TypeGuard[Iterable[Any]]:

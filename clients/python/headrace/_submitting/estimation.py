@@ -5,7 +5,7 @@ from contextlib import aclosing
 from typing import Any
 
 from headrace._messages.conversion import to_estimate
-from headrace._submitting.item_reading import check_items, encode_item, read_items
+from headrace._submitting.item_reading import encode_item, items_in, read_items
 from headrace._submitting.submission import MAX_REQUEST_BYTES, MAX_REQUEST_ITEMS, check_params
 from headrace._submitting.warnings_of_gateway import log_warnings
 from headrace._transport.connection import GatewayConnection
@@ -28,7 +28,7 @@ async def estimate_job(
     Raises:
         HeadraceError: As ``Client.estimate`` says.
     """
-    check_items(items)
+    items = items_in(items)
     check_params(request.params)
     request.validate_only = True
     base_size = size = request.ByteSize()

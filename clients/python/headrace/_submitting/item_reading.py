@@ -5,23 +5,31 @@ from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from time import monotonic
 from typing import Any
 
+from headrace._data.items import items_of, reads_files
+from headrace._data.limits import MAX_ITEM_BYTES, MAX_ITEM_COUNT
 from headrace._messages.json_text import encode, utf8_size
-from headrace._submitting.caller_items import CallerItems
+from headrace._submitting.caller_items import CallerItems, read_in_thread
 from headrace.errors import FieldViolation, InvalidArgumentError
 from headrace.reasons import ErrorReason
 
-MAX_ITEM_BYTES = 1024 * 1024
-MAX_ITEM_COUNT = 10_000_000
 _LONGEST_READ_SECONDS = 0.01
 
 
-def check_items(items: object) -> None:
-    """Raises an InvalidArgumentError if the value is not a collection of items, such as a str."""
+def items_in(source: Any) -> Iterable[Any] | AsyncIterable[Any]:
+    """Returns the items of a source: of a table its rows, of a ``pathlib.Path`` the items of its file.
+
+    Raises:
+        InvalidArgumentError: The value is not a collection of items, such as a str.
+    """
+    items = items_of(source)
     if isinstance(items, (str, bytes, Mapping)) or not isinstance(items, (Iterable, AsyncIterable)):
+        remedy = "; to read a file: read_items(path)" if isinstance(items, str) else ""
         violation = FieldViolation(
-            "items", f"must be a list or a generator of items, not {type(items).__name__}"
+            "items", f"must be a list or a generator of items, not {type(items).__name__}{remedy}"
         )
         raise InvalidArgumentError("items is not a collection of items", violations=[violation])
+    collection: Iterable[Any] | AsyncIterable[Any] = items
+    return collection
 
 
 def is_stream(items: object) -> bool:
@@ -33,7 +41,15 @@ def is_stream(items: object) -> bool:
 
 
 async def read_items(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerator[Any, None]:
-    """Yields items unchanged. Yields to the loop every 10 ms while items are ready."""
+    """Yields items unchanged. Yields to the loop every 10 ms while items are ready.
+
+    Files are read in a thread.
+    """
+    if reads_files(items):
+        with read_in_thread(items) as read:
+            async for item in read:
+                yield item
+        return
     if isinstance(items, AsyncIterable):
         async for item in items:
             yield item

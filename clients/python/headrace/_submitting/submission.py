@@ -7,7 +7,7 @@ from typing import Any
 from headrace._messages.conversion import to_job
 from headrace._messages.json_text import JsonText, encode, utf8_size
 from headrace._messages.request_building import build_request
-from headrace._submitting.item_reading import check_items, encode_item, is_stream, read_items
+from headrace._submitting.item_reading import encode_item, is_stream, items_in, read_items
 from headrace._submitting.uploading import upload_items
 from headrace._submitting.warnings_of_gateway import log_warnings
 from headrace._transport.connection import GatewayConnection
@@ -65,7 +65,7 @@ async def submit_job(
     Raises:
         HeadraceError: As ``Client.submit`` says.
     """
-    check_items(items)
+    items = items_in(items)
     check_params(request.params)
     async with aclosing(read_items(items)) as source:
         gathered, is_all = await _gather(request, source, only_first=is_stream(items))

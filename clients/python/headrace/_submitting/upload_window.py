@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from dataclasses import dataclass, field
 
-from headrace._submitting.item_reading import MAX_ITEM_COUNT
+from headrace._data.limits import MAX_ITEM_COUNT
 from headrace.gateway.v1 import gateway_pb2
 
 MAX_WINDOW_BYTES = 4 * 1024 * 1024

@@ -5,8 +5,9 @@ import json
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from headrace._cli.execution import BadInputError
-from headrace._submitting.item_reading import MAX_ITEM_BYTES
+from headrace._data.faults import invalid_data
+from headrace._data.limits import MAX_ITEM_BYTES
+from headrace.errors import InvalidArgumentError
 
 _READ_BYTES = 256 * 1024
 _SPACE = " \t\r\n"
@@ -36,7 +37,8 @@ class JsonArray:
         """Yields the JSON text of each element unchanged.
 
         Raises:
-            BadInputError: The file is not one JSON array. The message has the number of the element, from 1.
+            InvalidArgumentError: The file is not one JSON array. The message has the number of the
+                element, from 1.
         """
         if self._next_character() == "]":
             self._place += 1
@@ -100,8 +102,8 @@ class JsonArray:
         except UnicodeDecodeError:
             raise self._error(f"is not UTF-8, near element {self._number}") from None
 
-    def _error(self, problem: str) -> BadInputError:
-        return BadInputError(f"{self._name} {problem}")
+    def _error(self, problem: str) -> InvalidArgumentError:
+        return invalid_data(f"{self._name} {problem}")
 
 
 def _reason(error: ValueError) -> str:

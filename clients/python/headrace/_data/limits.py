@@ -1,0 +1,4 @@
+"""Limits of items."""
+
+MAX_ITEM_BYTES = 1024 * 1024
+MAX_ITEM_COUNT = 10_000_000
