@@ -19,6 +19,7 @@ from services.worker.items.attempts.item_outcome import ItemOutcome
 from services.worker.items.capacity import Capacity
 from services.worker.items.held_up_work import HeldUpWork
 from services.worker.items.in_flight import ItemsInFlight
+from services.worker.items.item_slots import ItemSlots
 from services.worker.items.leased_work import LeasedWork
 from services.worker.items.live_numbers import LiveNumbers
 from services.worker.items.recorder import Recorder
@@ -115,13 +116,19 @@ class FleetWorker:
         self.recorder = Recorder(self._store)
         self.leased, waiting = LeasedWork(), WaitingItems()
         held_up = HeldUpWork(self.leased, runner)
+        item_slots = ItemSlots(limit, runner)
         tenant_work = TenantWork(
-            self.leased, open_tenant_slots({}, "memory://", "", limit), runner.makes_calls, held_up
+            self.leased,
+            open_tenant_slots({}, "memory://", "", limit),
+            runner.makes_calls,
+            held_up=held_up,
+            item_slots=item_slots,
+            waiting=waiting,
         )
         capacity = Capacity(self.leased, limit, tenant_work.parked_count)
         live = LiveNumbers(self.leased, runner, tenant_work.is_waiting)
         self.in_flight = ItemsInFlight(
-            runner, runner, tenant_work, live, limit=limit, may_start=self._may_start
+            runner, runner, tenant_work, live, slots=item_slots, may_start=self._may_start
         )
         reporting = Reporting(
             self.recorder,

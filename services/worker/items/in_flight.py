@@ -69,6 +69,11 @@ class ItemsInFlight:
         """Returns whether another item may start: a slot is free. Items waiting for a limit hold none."""
         return self._slots.has_free_slot and self._may_start()
 
+    @property
+    def is_full(self) -> bool:
+        """Whether only slots of the reserve are free, which opens as time passes."""
+        return self._slots.is_full
+
     def may_start_of(self, tenant: str) -> bool:
         """Returns whether a slot is free for an item of a tenant."""
         return self._slots.may_start(tenant)

@@ -27,9 +27,11 @@ class ItemSlots:
     An item in flight keeps its slot until it ends, perhaps for an hour. Without a reserve, a tenant whose
     long items came first holds every slot, and fair leasing helps nobody.
 
-    Up to the limit, items start as slots come free. Beyond it there is a reserve. A tenant may use it while
-    it has fewer items in flight than the reserve has free slots. So the first tenant in need gets half of it,
-    and the next one half of the rest. A tenant that fills the limit on its own gets none of it.
+    Up to the limit, items start as slots come free. Beyond it there is a reserve. It is open while a tenant
+    with many slots is stuck: none of its items has ended for 2 s. Otherwise each tenant gets its turn, and the
+    reserve would change the shares of classes. A tenant may use it while it has fewer items in flight than the
+    reserve has free slots. So the first tenant in need gets half of it, and the next one half of the rest. A
+    tenant that fills the limit on its own gets none of it.
 
     Args:
         limit: Maximum items in flight of one tenant.
@@ -51,6 +53,11 @@ class ItemSlots:
         return self._busy_count < self._total
 
     @property
+    def is_full(self) -> bool:
+        """Whether only slots of the reserve are free, if any."""
+        return self._busy_count >= self._limit
+
+    @property
     def reserved_count(self) -> int:
         """Slots of the reserve in use."""
         return max(0, self._busy_count - self._limit)
@@ -61,6 +68,8 @@ class ItemSlots:
         free_count = self._total - busy_count
         if busy_count < self._limit or free_count <= 0:
             return free_count > 0
+        if not self._is_reserve_open(free_count):
+            return False
         count = self._counts[tenant]
         if count < free_count:
             return True
@@ -89,11 +98,16 @@ class ItemSlots:
 
     def stuck_tenants(self) -> set[str]:
         """Returns the tenants that get no slot, and of whose items in flight none has ended for 2 s."""
-        if self._busy_count < self._limit:
+        if not self.is_full:
             return set()
+        return {tenant for tenant in self._idle_tenants() if not self.may_start(tenant)}
+
+    def _is_reserve_open(self, free_count: int) -> bool:
+        return any(self._counts[tenant] >= free_count for tenant in self._idle_tenants())
+
+    def _idle_tenants(self) -> list[str]:
         since = asyncio.get_running_loop().time() - STUCK_SECONDS
-        idle = [tenant for tenant, time in self._move_times.items() if time <= since]
-        return {tenant for tenant in idle if not self.may_start(tenant)}
+        return [tenant for tenant, time in self._move_times.items() if time <= since]
 
     @property
     def _busy_count(self) -> int:

@@ -25,7 +25,12 @@ SCALED_OBJECT = yaml.safe_load(
 )
 PARAMS = {"labels": ["a", "b"], "template": "{title}", "model": "gpt-4o-mini"}
 # Nothing of the kind happens here: no worker dies, no task is broken, and the provider stays up.
-QUIET = ("headrace_leases_lost_total", "headrace_tasks_unreadable_total", "headrace_provider_outages")
+QUIET = (
+    "headrace_leases_lost_total",
+    "headrace_port_losses_total",
+    "headrace_provider_outages",
+    "headrace_tasks_unreadable_total",
+)
 
 
 class Prometheus:
