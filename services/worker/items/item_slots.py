@@ -50,7 +50,10 @@ class ItemSlots:
     @property
     def has_free_slot(self) -> bool:
         """Whether a slot is free, if only for some tenants."""
-        return self._busy_count < self._total
+        busy_count = self._busy_count
+        if busy_count < self._limit:
+            return True
+        return busy_count < self._total and self._is_reserve_open(self._total - busy_count)
 
     @property
     def is_full(self) -> bool:

@@ -109,11 +109,11 @@ class ItemScheduler:
         """
         for _ in range(START_COUNT):
             if not self._has_free_slot():
+                if self._in_flight.is_full:
+                    self._recheck.after(MAX_RECHECK_SECONDS)
                 return
             item = self._waiting.next(self._may_start_item_of, self._in_flight.may_start_of)
             if item is None:
-                if self._in_flight.is_full:
-                    self._recheck.after(MAX_RECHECK_SECONDS)
                 return
             if item.chunk.is_ending or (item.chunk.quarantined and not self._quarantine_slots.take(item)):
                 continue
