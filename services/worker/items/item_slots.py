@@ -28,10 +28,10 @@ class ItemSlots:
     long items came first holds every slot, and fair leasing helps nobody.
 
     Up to the limit, items start as slots come free. Beyond it there is a reserve. It is open while a tenant
-    with many slots is stuck: none of its items has ended for 2 s. Otherwise each tenant gets its turn, and the
-    reserve would change the shares of classes. A tenant may use it while it has fewer items in flight than the
-    reserve has free slots. So the first tenant in need gets half of it, and the next one half of the rest. A
-    tenant that fills the limit on its own gets none of it.
+    with many slots is stuck: none of its items has ended for 2 s. Otherwise each tenant gets its turn, and
+    the reserve would change the shares of classes. A tenant may use it while it has fewer items in flight
+    than the reserve has free slots. So the first tenant in need gets half of it, and the next one half of the
+    rest. A tenant that fills the limit on its own gets none of it.
 
     Args:
         limit: Maximum items in flight of one tenant.
