@@ -15,8 +15,8 @@ from services.shared.validation.bounds import list_bounds, too_long_lists
 if TYPE_CHECKING:
     from protovalidate import Violation
 
-# Elements of a list that are checked at once. 1,000 wrong ones take some 30 ms.
-_ELEMENTS_PER_SLICE = 1_000
+# Elements of a list that are checked at once. 500 wrong ones take some 15 ms, and 30 ms on a busy machine.
+_ELEMENTS_PER_SLICE = 500
 
 _A_UUID = "must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057"
 _ONE_OF = "must be one of {names}"

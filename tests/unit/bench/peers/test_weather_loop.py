@@ -1,10 +1,12 @@
 """The handwritten loop of part G of the bench."""
 
 import asyncio
+from types import SimpleNamespace
 
 import pytest
 
 from deploy.local.ports import spare_port
+from tests.bench.peers import weather_loop
 from tests.bench.peers.weather_loop import Loop, LoopOptions
 from tests.bench.weather.window import Ended
 
@@ -36,7 +38,8 @@ async def test_with_the_rule_an_item_is_tried_until_it_succeeds(monkeypatch):
     async with loop:
         loop._retried = ConnectionError
         loop._complete = complete
-        monkeypatch.setattr(asyncio, "sleep", sleep)
+        # Of its module alone: tasks of other tests sleep in the same loop.
+        monkeypatch.setattr(weather_loop, "asyncio", SimpleNamespace(**vars(asyncio) | {"sleep": sleep}))
         await loop.run()
     assert await loop.read() == Ended(1, 0)
     assert waits == [pytest.approx(3.5, abs=0.5), pytest.approx(6.5, abs=0.5)]
