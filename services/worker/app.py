@@ -163,6 +163,7 @@ class WorkerApp:
                 leased=self._leased,
                 capacity=self._capacity,
                 tenant_work=self._tenant_work,
+                held_up=self._held_up,
             )
             for job_class in QUEUE_BY_CLASS
         }

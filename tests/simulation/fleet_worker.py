@@ -156,6 +156,7 @@ class FleetWorker:
                 leased=self.leased,
                 capacity=capacity,
                 tenant_work=tenant_work,
+                held_up=held_up,
                 clock=asyncio.get_running_loop().time,
             )
             for job_class in QUEUE_BY_CLASS

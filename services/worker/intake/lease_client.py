@@ -13,6 +13,7 @@ from headrace.jobs.v1 import jobs_pb2
 from services.shared.logging import get_logger
 from services.stubs.results.v1 import results_pb2
 from services.worker.items.capacity import AHEAD_COUNT, Capacity
+from services.worker.items.held_up_work import HeldUpWork
 from services.worker.items.leased_work import LeasedWork
 from services.worker.items.store_connection import StoreConnection
 from services.worker.items.tenant_work import TenantWork
@@ -62,9 +63,6 @@ class ChunkScheduler(Protocol):
     def give_back(self, leases: Iterable[results_pb2.Lease]) -> None:
         """Releases leases that were not accepted, so that any worker can lease their chunks at once."""
 
-    def unwanted_job_ids(self, job_class: jobs_pb2.JobClass) -> list[str]:
-        """Returns the leased jobs of a class that should not be leased from now."""
-
 
 class LeaseClient:
     """Leases chunks of one class for the scheduler.
@@ -83,6 +81,7 @@ class LeaseClient:
         leased: The leased work.
         capacity: Capacity for more items.
         tenant_work: Decides which tenants are not leased from.
+        held_up: Decides which jobs are not leased from.
         clock: Monotonic clock, in seconds.
     """
 
@@ -95,6 +94,7 @@ class LeaseClient:
         leased: LeasedWork,
         capacity: Capacity,
         tenant_work: TenantWork,
+        held_up: HeldUpWork,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._job_class = job_class
@@ -105,6 +105,7 @@ class LeaseClient:
         self._leased = leased
         self._capacity = capacity
         self._tenant_work = tenant_work
+        self._held_up = held_up
         self._clock = clock
         self._call_numbers = itertools.count(1)
         self._call_id = ""
@@ -144,7 +145,7 @@ class LeaseClient:
         skipped = self._skip()
         if skipped is not None:
             return skipped
-        unwanted_job_ids = self._scheduler.unwanted_job_ids(self._job_class)
+        unwanted_job_ids = self._held_up.unwanted_job_ids(self._job_class)
         capacity = self._capacity.of(self._job_class)  # an outage may just have ended
         if capacity <= 0 and not self._call_id:
             return LeaseOutcome(more_work=True)

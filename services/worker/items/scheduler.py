@@ -170,10 +170,6 @@ class ItemScheduler:
         await self._in_flight.drain(grace_seconds)
         self._reporting.release_all_idle()
 
-    def unwanted_job_ids(self, job_class: jobs_pb2.JobClass) -> list[str]:
-        """Returns the leased jobs of a class that should not be leased from now."""
-        return self._held_up.unwanted_job_ids(job_class)
-
     def _may_start_item_of(self, job_id: str) -> bool:
         job = self._leased.jobs.get(job_id)
         if job is None:

@@ -219,6 +219,7 @@ class Bench:
             leased=self.leased,
             capacity=self.capacity,
             tenant_work=self.tenant_work,
+            held_up=self.held_up,
             **options,
         )
 

@@ -314,7 +314,7 @@ async def test_a_cool_down_holds_items_back_without_deferring_them(make_bench):
     bench = make_bench()
     bench.runner.cooldown = 0.05
     bench.lease("j", 0, 1)
-    assert bench.scheduler.unwanted_job_ids(jobs_pb2.JOB_CLASS_DEFAULT) == ["j"]
+    assert bench.held_up.unwanted_job_ids(jobs_pb2.JOB_CLASS_DEFAULT) == ["j"]
     assert bench.runner.started == []
     bench.runner.cooldown = 0.0
     await bench.started(1)
