@@ -78,8 +78,8 @@ class SharedLimits:
     """Shares the limits of models with calls through Redis. Calls never wait for it.
 
     A new model is asked for at once, and each model every 250 ms while it has calls, or less often in large
-    fleets. While Redis cannot be
-    reached, this worker continues alone from its part of each limit. Each change is logged once.
+    fleets. While Redis cannot be reached, this worker continues alone from its part of each limit. Each
+    change is logged once.
 
     Args:
         url: ``redis://host:port/db``.

@@ -33,7 +33,7 @@ class RateLimits:
     @property
     def waiting_count(self) -> int:
         """Number of calls that wait for a rate limit."""
-        return sum([limiter.waiting_count for limiter in self._limiters.values()]) if self._limiters else 0
+        return sum(limiter.waiting_count for limiter in self._limiters.values())
 
     def of(self, provider: str, model: str, free_slots: Callable[[], int]) -> ModelLimiter | None:
         """Returns the limiter of a model. None if it has no limit.

@@ -39,7 +39,7 @@ class TenantSlotRegistry:
     @property
     def waiting_count(self) -> int:
         """Number of calls that wait for a slot of their tenant."""
-        return sum([slots.waiting_count for slots in self._slots.values()]) if self._slots else 0
+        return sum(slots.waiting_count for slots in self._slots.values())
 
     def serve(self, demand: Callable[[str], int], changed: Callable[[], None]) -> None:
         """Asks for slots not only for calls, but also for items that wait to start.
