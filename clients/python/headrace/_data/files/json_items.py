@@ -9,7 +9,7 @@ import orjson
 from headrace._data.faults import invalid_data
 from headrace._data.files.first_bytes import SNIFFED_BYTES
 from headrace._data.files.json_array import JsonArray
-from headrace._data.files.source_file import SourceFile
+from headrace._data.files.source_file import SourceFile, is_json
 from headrace._data.files.text_encoding import Utf8Reader, find_encoding
 from headrace._data.limits import MAX_ITEM_BYTES
 from headrace._data.reading_options import ReadingOptions
@@ -42,7 +42,7 @@ def _utf8_items(file: BinaryIO, name: str) -> Iterator[JsonText]:
     lines = _numbered_lines(file)
     number, line = next(lines, (0, b""))
     if line.lstrip(_SPACE).startswith(b"["):
-        second = next(lines, None) if _is_json(line) else None
+        second = next(lines, None) if is_json(line) else None
         if second is None:
             yield from _elements(line, file, name)
             return
@@ -65,14 +65,6 @@ def _numbered_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
 def _elements(begin: bytes, rest: BinaryIO, name: str) -> Iterator[JsonText]:
     for number, text in enumerate(JsonArray(begin, rest, name).elements(), start=1):
         yield _checked(text.encode(), f"{name} element {number}")
-
-
-def _is_json(text: bytes) -> bool:
-    try:
-        orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return False
-    return True
 
 
 def _checked(line: bytes, place: str, hint: str = "") -> JsonText:

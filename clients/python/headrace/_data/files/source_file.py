@@ -134,14 +134,15 @@ def _text_format(begin: bytes) -> Format:
     text = begin.decode(find_encoding(begin), errors="ignore").lstrip()
     first, line_end, _ = text.partition("\n")
     is_cut = first.startswith('"') and not line_end
-    if not first or first[0] in "{[" or is_cut or _is_json(first):
+    if not first or first[0] in "{[" or is_cut or is_json(first):
         return "jsonl"
     return "csv" if find_delimiter(text) else "jsonl"
 
 
-def _is_json(line: str) -> bool:
+def is_json(text: str | bytes) -> bool:
+    """Returns whether a text is one JSON value."""
     try:
-        orjson.loads(line)
+        orjson.loads(text)
     except orjson.JSONDecodeError:
         return False
     return True
