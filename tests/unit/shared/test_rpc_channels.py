@@ -12,6 +12,14 @@ from tests.chaos.proxy import Link
 
 PROXY_NAMES = ("grpc_proxy", "https_proxy", "http_proxy", "HTTPS_PROXY", "HTTP_PROXY", "all_proxy")
 REQUEST = worker_pb2.CancelJobRequest(job_id="any")
+QUICK_PINGS = tuple(
+    {
+        **dict(rpc_server.KEEPALIVE_OPTIONS),
+        "grpc.keepalive_time_ms": 1_000,
+        "grpc.keepalive_timeout_ms": 3_000,
+        "grpc.http2.ping_timeout_ms": 3_000,
+    }.items()
+)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
@@ -26,13 +34,7 @@ async def test_a_channel_between_services_ignores_proxies(monkeypatch, serve, ho
 
 
 async def test_a_silent_connection_between_services_is_replaced(monkeypatch, serve):
-    options = {
-        **dict(rpc_server.KEEPALIVE_OPTIONS),
-        "grpc.keepalive_time_ms": 1_000,
-        "grpc.keepalive_timeout_ms": 3_000,
-        "grpc.http2.ping_timeout_ms": 3_000,
-    }
-    monkeypatch.setattr(rpc_client, "KEEPALIVE_OPTIONS", tuple(options.items()))
+    monkeypatch.setattr(rpc_client, "KEEPALIVE_OPTIONS", QUICK_PINGS)
     service, _ = await serve()
     link = Link(service.server.port)
     await link.open()
@@ -50,13 +52,7 @@ async def test_a_silent_connection_between_services_is_replaced(monkeypatch, ser
 async def test_a_server_ends_the_streams_of_a_caller_that_silently_vanished(
     monkeypatch, serve, sample, until
 ):
-    options = {
-        **dict(rpc_server.KEEPALIVE_OPTIONS),
-        "grpc.keepalive_time_ms": 1_000,
-        "grpc.keepalive_timeout_ms": 3_000,
-        "grpc.http2.ping_timeout_ms": 3_000,
-    }
-    monkeypatch.setattr(rpc_server, "KEEPALIVE_OPTIONS", tuple(options.items()))
+    monkeypatch.setattr(rpc_server, "KEEPALIVE_OPTIONS", QUICK_PINGS)
     service, _ = await serve()
     link = Link(service.server.port)
     await link.open()
