@@ -2,6 +2,8 @@
 
 from headrace._data.items import Items, read_items
 from headrace._messages.json_text import JsonText
+from headrace._reading.results import Results
+from headrace._reading.sync_results import SyncResults
 from headrace._version import __version__
 from headrace.client import Client
 from headrace.errors import (
@@ -15,6 +17,7 @@ from headrace.errors import (
     InternalError,
     InvalidArgumentError,
     NotFoundError,
+    OutputMismatchError,
     ResourceExhaustedError,
     UnavailableError,
     UnimplementedError,
@@ -72,11 +75,14 @@ __all__ = [
     "KindInfo",
     "LiveEvent",
     "NotFoundError",
+    "OutputMismatchError",
     "PauseReason",
     "Progress",
     "ResourceExhaustedError",
     "Result",
+    "Results",
     "SyncClient",
+    "SyncResults",
     "UnavailableError",
     "UnimplementedError",
     "Usage",

@@ -3,15 +3,15 @@
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, TypeVar, Unpack, overload
 
 from headrace._messages.conversion import to_failure_group, to_job, to_kind_info, to_worker_info
 from headrace._messages.enum_names import from_item_state, from_job_states
 from headrace._messages.job_options import option_fields
 from headrace._messages.request_building import build_request
 from headrace._reading.job_listing import list_jobs
-from headrace._reading.result_following import follow_results
-from headrace._reading.result_reading import read_results
+from headrace._reading.results import Results, open_results
+from headrace._reading.typed_outputs import OnMismatch
 from headrace._reading.watching import watch_job
 from headrace._submitting.estimation import estimate_job
 from headrace._submitting.submission import submit_job, submit_request
@@ -27,9 +27,10 @@ from headrace.resources import (
     JobEvent,
     JobState,
     KindInfo,
-    Result,
     WorkerInfo,
 )
+
+OutputT = TypeVar("OutputT")
 
 
 class Client:
@@ -218,25 +219,69 @@ class Client:
         request = build_request(gateway_pb2.WatchJobRequest, job_id=job_id, resume_token=resume_token)
         return watch_job(self._connection, request)
 
+    @overload
     def results(
-        self, job_id: str, *, follow: bool = False, item_state: ItemState | str | None = None
-    ) -> AsyncGenerator[Result, None]:
-        """Yields a job's results, each once.
+        self,
+        job_id: str,
+        *,
+        follow: bool = False,
+        item_state: ItemState | str | None = None,
+        include_inputs: bool = False,
+        output_type: None = None,
+        on_mismatch: OnMismatch = "raise",
+    ) -> Results[Any]: ...
+
+    @overload
+    def results(
+        self,
+        job_id: str,
+        *,
+        follow: bool = False,
+        item_state: ItemState | str | None = None,
+        include_inputs: bool = False,
+        output_type: type[OutputT],
+        on_mismatch: OnMismatch = "raise",
+    ) -> Results[OutputT | None]: ...
+
+    def results(
+        self,
+        job_id: str,
+        *,
+        follow: bool = False,
+        item_state: ItemState | str | None = None,
+        include_inputs: bool = False,
+        output_type: Any = None,
+        on_mismatch: OnMismatch = "raise",
+    ) -> Results[Any]:
+        """Yields a job's results, each once. ``Results`` also writes them to files and tables.
 
         Args:
             job_id: UUID of the job.
             follow: False: results recorded so far, ordered by item_index. True: also later ones, in the order
                 of recording, until the job has ended. The stream is read only as fast as you iterate.
             item_state: State of the results to include. Default: all.
+            include_inputs: Whether each result brings the input of its item.
+            output_type: Type that each output becomes: a pydantic model, a dataclass, a TypedDict, or any
+                other type that pydantic can validate. Default: outputs are JSON values.
+            on_mismatch: "raise": an output that is not of the type raises, naming item and field. "fail": its
+                result is FAILED, with the reason OUTPUT_MISMATCH, and keeps the ``output_text``. The stored
+                result stays as it is.
 
         Raises:
             NotFoundError: The job does not exist, or it belongs to another tenant.
             UnavailableError: No gateway could be reached for ``timeout``, or ``resume_timeout`` with follow.
+            OutputMismatchError: An output is not of the output_type.
+            InvalidArgumentError: An argument is wrong, or pydantic cannot validate the output_type.
         """
-        query = {"job_id": job_id, "item_state": from_item_state(item_state)}
-        if follow:
-            return follow_results(self._connection, build_request(gateway_pb2.StreamResultsRequest, **query))
-        return read_results(self._connection, build_request(gateway_pb2.GetResultsRequest, **query))
+        return open_results(
+            self._connection,
+            job_id,
+            follow=follow,
+            item_state=from_item_state(item_state),
+            include_inputs=include_inputs,
+            output_type=output_type,
+            on_mismatch=on_mismatch,
+        )
 
     async def cancel(self, job_id: str) -> Job:
         """Cancels a job and returns it: CANCELLING while a worker holds items of it, then CANCELLED.

@@ -26,6 +26,7 @@ __all__ = [
     "InternalError",
     "InvalidArgumentError",
     "NotFoundError",
+    "OutputMismatchError",
     "ResourceExhaustedError",
     "UnavailableError",
     "UnimplementedError",
@@ -93,6 +94,24 @@ class InvalidArgumentError(HeadraceError):
 
     code = grpc.StatusCode.INVALID_ARGUMENT
     default_reason = ErrorReason.INVALID_FIELD
+
+
+class OutputMismatchError(InvalidArgumentError):
+    """An output is not of the output_type that was asked for. Found by the client.
+
+    Attributes:
+        item_index: Index of the item.
+        field: Path of the first wrong field, such as ``address.city``. Empty: the output as a whole.
+    """
+
+    default_reason = ErrorReason.OUTPUT_MISMATCH
+
+    def __init__(self, message: str, *, item_index: int, field: str) -> None:
+        violations = [FieldViolation(f"output.{field}" if field else "output", message)]
+        metadata = {"item_index": str(item_index), "field": field}
+        super().__init__(message, violations=violations, metadata=metadata)
+        self.item_index = item_index
+        self.field = field
 
 
 class NotFoundError(HeadraceError):

@@ -3,8 +3,10 @@
 import weakref
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, TypeVar, Unpack, overload
 
+from headrace._reading.sync_results import SyncResults
+from headrace._reading.typed_outputs import OnMismatch
 from headrace._submitting.caller_items import CallerItems, is_read_by_caller
 from headrace._submitting.item_reading import items_in
 from headrace._transport.background_loop import BackgroundLoop
@@ -18,10 +20,10 @@ from headrace.resources import (
     JobEvent,
     JobState,
     KindInfo,
-    Result,
     WorkerInfo,
 )
 
+OutputT = TypeVar("OutputT")
 _BATCH_SIZE = 100
 
 
@@ -142,12 +144,50 @@ class SyncClient:
         """Yields a job's events up to its terminal snapshot; see ``Client.watch``."""
         return self._loop.iterate(self, self._client.watch(job_id, resume_token=resume_token), 1)
 
+    @overload
     def results(
-        self, job_id: str, *, follow: bool = False, item_state: ItemState | str | None = None
-    ) -> Generator[Result, None, None]:
+        self,
+        job_id: str,
+        *,
+        follow: bool = False,
+        item_state: ItemState | str | None = None,
+        include_inputs: bool = False,
+        output_type: None = None,
+        on_mismatch: OnMismatch = "raise",
+    ) -> SyncResults[Any]: ...
+
+    @overload
+    def results(
+        self,
+        job_id: str,
+        *,
+        follow: bool = False,
+        item_state: ItemState | str | None = None,
+        include_inputs: bool = False,
+        output_type: type[OutputT],
+        on_mismatch: OnMismatch = "raise",
+    ) -> SyncResults[OutputT | None]: ...
+
+    def results(
+        self,
+        job_id: str,
+        *,
+        follow: bool = False,
+        item_state: ItemState | str | None = None,
+        include_inputs: bool = False,
+        output_type: Any = None,
+        on_mismatch: OnMismatch = "raise",
+    ) -> SyncResults[Any]:
         """Yields a job's results, each once; see ``Client.results``."""
-        results = self._client.results(job_id, follow=follow, item_state=item_state)
-        return self._loop.iterate(self, results, _BATCH_SIZE)
+        results = self._client.results(
+            job_id,
+            follow=follow,
+            item_state=item_state,
+            include_inputs=include_inputs,
+            output_type=output_type,
+            on_mismatch=on_mismatch,
+        )
+        return SyncResults(self, self._loop, results)
 
     def cancel(self, job_id: str) -> Job:
         """Cancels a job and returns it; see ``Client.cancel``."""

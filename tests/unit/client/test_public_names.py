@@ -44,7 +44,17 @@ KIND_MODULES = {  # the built-in kinds and their parts, for kinds that build on 
     "headrace.kinds.request_params",
     "headrace.kinds.template",
 }
-CLIENT = {"Client", "ErrorReason", "Items", "JobOptions", "JsonText", "SyncClient", "read_items"}
+CLIENT = {
+    "Client",
+    "ErrorReason",
+    "Items",
+    "JobOptions",
+    "JsonText",
+    "Results",
+    "SyncClient",
+    "SyncResults",
+    "read_items",
+}
 ERRORS = {
     "AbortedError",
     "AlreadyExistsError",
@@ -56,6 +66,7 @@ ERRORS = {
     "InternalError",
     "InvalidArgumentError",
     "NotFoundError",
+    "OutputMismatchError",
     "ResourceExhaustedError",
     "UnavailableError",
     "UnimplementedError",

@@ -20,7 +20,9 @@ from headrace import (
     FailedPreconditionError,
     InvalidArgumentError,
     NotFoundError,
+    Results,
     SyncClient,
+    SyncResults,
     UnavailableError,
 )
 from headrace._submitting.batch_reading import BatchReader
@@ -37,6 +39,8 @@ def public_names(client_class: type) -> set[str]:
 
 def waiting_form(annotation: object) -> object:
     """Returns the outcome of a SyncClient call that corresponds to this one of Client."""
+    if get_origin(annotation) is Results:
+        return SyncResults[get_args(annotation)[0]]
     if get_origin(annotation) is AsyncGenerator:
         return Generator[get_args(annotation)[0], None, None]
     return annotation

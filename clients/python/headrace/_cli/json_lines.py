@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from google.protobuf.duration_pb2 import Duration
 
+from headrace._data.output.result_lines import plain_result
 from headrace.resources import JobEvent, Result
 
 
@@ -42,7 +43,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, JobEvent):
         return {member.name: getattr(value, member.name) for member in fields(value)}
     if isinstance(value, Result):
-        return _plain_result(value)
+        return plain_result(value)
     return value
 
 
@@ -53,12 +54,3 @@ def _written(value: object) -> str:
     duration = Duration()
     duration.FromTimedelta(value)
     return duration.ToJsonString()
-
-
-def _plain_result(result: Result) -> dict[str, Any]:
-    """Returns the fields of a result with the unchanged JSON text of its output."""
-    plain = {member.name: getattr(result, member.name) for member in fields(result)}
-    text = plain.pop("output_text")
-    # A line feed in JSON text is white space between its parts, but it would end the line here.
-    plain["output"] = orjson.Fragment(text.replace("\n", " ").replace("\r", " ")) if text else None
-    return plain

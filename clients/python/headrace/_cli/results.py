@@ -1,16 +1,19 @@
-"""The command that prints results."""
+"""The command that prints results, and writes them to files."""
 
 from contextlib import aclosing
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from headrace._cli.execution import DONE, execute
+from headrace._cli.execution import DONE, errors_printed, execute
 from headrace._cli.failures import print_failures
 from headrace._cli.json_lines import write_json, write_json_now
 from headrace._cli.options import CallOptions, JobIdArgument, takes_call_options
+from headrace._cli.output.result_files import ResultOutput, chosen_format, write_results
 from headrace._cli.process.streams import interruption_explained
-from headrace._cli.text import echo, result_row
+from headrace._cli.text import echo, printable, result_row
+from headrace._reading.results import query_of
 from headrace.client import Client
 from headrace.resources import ItemState, Result
 
@@ -27,17 +30,59 @@ def results(
     summary: Annotated[
         bool, typer.Option("--summary", help="Count failed items by reason instead of printing results.")
     ] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            metavar="FILE",
+            help="Write to a file. After Ctrl-C or a crash, the same command continues where it stopped.",
+        ),
+    ] = None,
+    format: Annotated[
+        str | None,
+        typer.Option(
+            "--format",
+            metavar="NAME",
+            help="jsonl, csv, tsv, parquet or arrow; text also with .gz or .zst, such as csv.gz. "
+            "Default: by the name of the file, or lines for people on stdout.",
+        ),
+    ] = None,
+    include_inputs: Annotated[
+        bool, typer.Option("--include-inputs", help="With each result, the input of its item.")
+    ] = False,
+    escape_formulas: Annotated[
+        bool,
+        typer.Option(
+            "--escape-formulas",
+            help="In CSV and TSV, put an apostrophe before text that a spreadsheet would run as a formula.",
+        ),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace a file that holds something else.")
+    ] = False,
 ) -> None:
-    """Print a job's results: index, state, and output or error.
+    """Print a job's results: index, state, and output or error. Or write them to a file.
 
     Results are ordered by index. With --follow, they come in the order of recording.
     """
+    output = None if str(output) == "-" else output
+    with errors_printed(options):
+        wanted = chosen_format(output, format, json=options.json)
+    if summary and (output is not None or format is not None):
+        raise typer.BadParameter("--summary counts failed items and writes no results")
+    if escape_formulas and (wanted is None or wanted.name not in ("csv", "tsv")):
+        raise typer.BadParameter("--escape-formulas is for CSV and TSV")
+    prints_lines = output is None and (wanted is None or wanted.is_lines)
+    prints_json = options.json or wanted is not None
 
     async def work(client: Client) -> int:
-        if not follow:
+        if not follow and output is None:
             return await show(client)
         again = f"headrace results {job_id} --follow"
-        with interruption_explained(f"interrupted; the job continues. To follow again: {again}"):
+        words = f"interrupted; the job continues. To follow again: {again}"
+        if output is not None:
+            words = f"interrupted; the same command continues {printable(str(output))}"
+        with interruption_explained(words):
             return await show(client)
 
     async def show(client: Client) -> int:
@@ -46,10 +91,14 @@ def results(
                 await _wait_for_end(client, job_id)
             await print_failures(client, job_id, options.json)
             return DONE
-        found = client.results(job_id, follow=follow, item_state=ItemState.FAILED if failed else None)
+        state = ItemState.FAILED if failed else None
+        found = client.results(job_id, follow=follow, item_state=state, include_inputs=include_inputs)
+        if wanted is not None and not prints_lines:
+            await write_results(query_of(found), ResultOutput(output, wanted, escape_formulas, overwrite))
+            return DONE
         async with aclosing(found):
             async for result in found:
-                _print_result(result, options.json, now=follow)
+                _print_result(result, prints_json, now=follow)
         return DONE
 
     execute(options, work)

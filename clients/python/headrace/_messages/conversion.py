@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -70,8 +71,8 @@ def to_estimate(message: gateway_pb2.JobEstimate) -> JobEstimate:
     )
 
 
-def to_result(message: jobs_pb2.Result) -> Result:
-    """Returns the result in a message, with its output decoded."""
+def to_result(message: jobs_pb2.Result) -> Result[Any]:
+    """Returns the result in a message, with its payloads decoded."""
     return Result(
         item_index=message.item_index,
         state=name_of(ItemState, jobs_pb2.ItemState, "ITEM_STATE_", message.state),
@@ -84,6 +85,9 @@ def to_result(message: jobs_pb2.Result) -> Result:
         failed_attempts=tuple(
             FailedAttempt(each.attempt_number, _failure_of(each.error)) for each in message.failed_attempts
         ),
+        item_key=message.item_key,
+        input=decode(message.input) if message.input else None,
+        input_text=message.input,
     )
 
 

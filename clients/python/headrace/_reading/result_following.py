@@ -3,67 +3,37 @@
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 
-from headrace._messages.conversion import to_result
-from headrace._reading.seen_results import SeenResults
-from headrace._transport.connection import GatewayConnection, is_passing
+from headrace._reading.result_position import ResultPosition
+from headrace._transport.connection import GatewayConnection
 from headrace._transport.resumption import Resumption
 from headrace.errors import HeadraceError, UnavailableError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
-from headrace.reasons import ErrorReason
-from headrace.resources import Result
-
-
-class ResultPosition:
-    """Position of a read: the cursor that continues it, and the results already returned."""
-
-    def __init__(self) -> None:
-        self.cursor = ""
-        self.is_at_end = False
-        self._seen = SeenResults()
-        self._started_again = False
-
-    def advance(self, response: gateway_pb2.StreamResultsResponse) -> list[jobs_pb2.Result]:
-        """Returns the results of a message that were not returned before."""
-        self.cursor = response.cursor
-        self.is_at_end = response.HasField("job")
-        # A cursor repeats nothing. An item that comes again was retried, and its later result counts.
-        return [result for result in response.results if self._seen.add(result) or not self._started_again]
-
-    def may_continue(self, error: HeadraceError) -> bool:
-        """Returns whether to call again after an error. Drops a cursor that the store no longer knows.
-
-        That happens after the store was restored from a backup. Results recorded since the backup are
-        recorded again, and the read starts over, without the results already returned.
-        """
-        if error.reason == ErrorReason.INVALID_CURSOR and self.cursor:
-            self.cursor = ""
-            self._started_again = True
-            return True
-        return is_passing(error)
 
 
 async def follow_results(
-    connection: GatewayConnection, request: gateway_pb2.StreamResultsRequest
-) -> AsyncGenerator[Result, None]:
+    connection: GatewayConnection,
+    request: gateway_pb2.StreamResultsRequest,
+    position: ResultPosition,
+) -> AsyncGenerator[list[jobs_pb2.Result], None]:
     """Yields each result of a job once, in the order of recording, until the job has ended.
 
-    Reads only as fast as the caller iterates. Holds one message of up to 1,000 results.
+    Results come in batches of up to 1,000. The next one is read when the caller asks for it.
 
     Args:
         connection: Connection to read from.
         request: Query. Its cursor is set here.
+        position: Position to continue from. It moves with each batch.
 
     Raises:
         HeadraceError: The gateway refused the read, or none answered for the connection's resume_timeout.
     """
-    position = ResultPosition()
     resumption = Resumption(connection)
     while True:
         try:
-            async with aclosing(_read_stream(connection, request, position, resumption)) as results:
-                async for result in results:
-                    yield to_result(result)
+            async with aclosing(_read_stream(connection, request, position, resumption)) as batches:
+                async for batch in batches:
+                    yield batch
             if position.is_at_end:
                 return
             raise UnavailableError("the stream ended before the job did")
@@ -77,7 +47,7 @@ async def _read_stream(
     request: gateway_pb2.StreamResultsRequest,
     position: ResultPosition,
     resumption: Resumption,
-) -> AsyncGenerator[jobs_pb2.Result, None]:
+) -> AsyncGenerator[list[jobs_pb2.Result], None]:
     request.cursor = position.cursor
     resumption.begin_stream()
     call = connection.stub.StreamResults(request, metadata=connection.metadata)
@@ -88,8 +58,9 @@ async def _read_stream(
                 resumption.open_stream()
             async for response in call:
                 resumption.note_news()
-                for result in position.advance(response):
-                    yield result
+                position.is_at_end = response.HasField("job")
+                if batch := position.take_new(response.results, response.cursor):
+                    yield batch
                 if position.is_at_end:
                     return
     finally:

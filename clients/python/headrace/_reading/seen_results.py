@@ -17,10 +17,14 @@ class SeenResults:
 
         A success is better than a failure, which a retry may replace.
         """
-        place, item = divmod(result.item_index, _ITEMS_A_BYTE)
+        return self.add_outcome(result.item_index, has_output=result.state != jobs_pb2.ITEM_STATE_FAILED)
+
+    def add_outcome(self, item_index: int, *, has_output: bool) -> bool:
+        """Records the outcome of an item, as ``add`` does."""
+        place, item = divmod(item_index, _ITEMS_A_BYTE)
         if place >= len(self._bits):
             self._bits.extend(bytes(max(place + 1 - len(self._bits), len(self._bits) // 2)))
         seen = self._bits[place] >> 2 * item & 0b11
-        mark = _FAILURE if result.state == jobs_pb2.ITEM_STATE_FAILED else _SUCCESS
+        mark = _SUCCESS if has_output else _FAILURE
         self._bits[place] |= mark << 2 * item
         return mark > seen

@@ -3,9 +3,18 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic
 
 from headrace.resources._jobs import Failure, Usage
+
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar
+
+    OutputT_co = TypeVar("OutputT_co", covariant=True, default=Any)
+else:
+    from typing import TypeVar
+
+    OutputT_co = TypeVar("OutputT_co", covariant=True)
 
 
 class ItemState(StrEnum):
@@ -52,13 +61,13 @@ class FailureGroup:
 
 
 @dataclass(frozen=True)
-class Result:
-    """The result of one item.
+class Result(Generic[OutputT_co]):
+    """The result of one item. For type checkers, ``Result[T]`` has an output of type T.
 
     Attributes:
         item_index: The item's place in the submitted list, from 0.
         state: SUCCEEDED or FAILED.
-        output: JSON value of the output. None unless SUCCEEDED.
+        output: JSON value of the output, or an object of the wanted output_type. None unless SUCCEEDED.
         error: Reason why it failed. None unless FAILED.
         attempt_count: Attempts in the round that led to this result. 1 if the first was enough.
         usage: Usage of all its attempts together.
@@ -66,14 +75,20 @@ class Result:
         output_text: JSON text of the output, exactly as the kind produced it. Empty unless SUCCEEDED.
         failed_attempts: Failed attempts of that round, by rising number; the last ten if there are more. The
             last one of a FAILED item is the one that failed it for good.
+        item_key: Key of the item. Empty if it has none.
+        input: JSON value of the item's input. None unless the read includes inputs.
+        input_text: JSON text of the input, as submitted. Empty unless the read includes inputs.
     """
 
     item_index: int
     state: ItemState
-    output: Any
+    output: OutputT_co
     error: Failure | None
     attempt_count: int
     usage: Usage
     finish_time: datetime | None
     output_text: str = field(default="", repr=False)
     failed_attempts: tuple[FailedAttempt, ...] = ()
+    item_key: str = ""
+    input: Any = None
+    input_text: str = field(default="", repr=False)

@@ -1,0 +1,1 @@
+"""Writes results: JSON lines, tables of text, Parquet and Arrow, DataFrames."""

@@ -1,0 +1,209 @@
+"""Downloads results to a file that an interrupted run leaves for the next one to continue."""
+
+import asyncio
+import os
+import stat
+import threading
+from contextlib import aclosing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from headrace._data.output.compressed import compressed
+from headrace._data.output.download_state import DownloadState, remove_files
+from headrace._data.output.faults import refused
+from headrace._data.output.formats import OutputFormat
+from headrace._data.output.line_file import LineFile
+from headrace._data.output.result_table import ResultTable, TableStoppedError
+from headrace._reading.result_export import (
+    check_libraries,
+    export_to_stream,
+    in_thread,
+    line_batches,
+    write_table,
+)
+from headrace._reading.result_position import ResultPosition
+from headrace._reading.result_query import ResultQuery
+from headrace._reading.seen_results import SeenResults
+from headrace.reasons import ErrorReason
+from headrace.resources import Job
+
+
+@dataclass(frozen=True)
+class Target:
+    """A file to write results to.
+
+    Attributes:
+        path: The file.
+        form: Its format.
+        escape_formulas: Whether text cells that a spreadsheet would run get an apostrophe in front.
+        overwrite: Whether to replace a file that is not a part of this download.
+    """
+
+    path: Path
+    form: OutputFormat
+    escape_formulas: bool = False
+    overwrite: bool = False
+
+
+@dataclass(frozen=True)
+class Downloaded:
+    """The outcome of a download.
+
+    Attributes:
+        result_count: Results in the file.
+        is_complete: Whether these are all that the job will have. Otherwise the same call adds later ones.
+    """
+
+    result_count: int
+    is_complete: bool
+
+
+class _Files:
+    """The files of a download: the wanted one, the lines, and the state."""
+
+    def __init__(self, target: Target) -> None:
+        self.path = Path(os.path.realpath(target.path))
+        self.state = self.path.with_name(f"{self.path.name}.headrace")
+        self.part = self.path.with_name(f"{self.path.name}.headrace.part")
+        self._has_own_lines = not target.form.is_lines
+        self.lines = (
+            self.path.with_name(f"{self.path.name}.headrace.jsonl") if self._has_own_lines else self.path
+        )
+
+    @property
+    def is_special(self) -> bool:
+        """Whether the path is a device or a pipe, which cannot be continued."""
+        try:
+            mode = self.path.stat().st_mode
+        except FileNotFoundError:
+            return False
+        return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
+
+    def prepare(self, query: dict[str, Any], *, overwrite: bool) -> None:
+        """Removes what belongs to another download.
+
+        Raises:
+            InvalidArgumentError: There is such a file, and it may not be replaced.
+        """
+        former = DownloadState.read(self.state)
+        if former is not None and former.query == query:
+            return
+        if not overwrite and self.state.exists():
+            raise refused("path", f"{self.path} holds a part of other results: {_ways_out(self.path)}")
+        if not overwrite and self.path.exists() and self.path.stat().st_size:
+            raise refused("path", f"{self.path} exists: {_ways_out(self.path)}")
+        remove_files(self.state, *([self.lines] if self._has_own_lines else ()))
+
+    def forget_own(self) -> None:
+        """Removes all but the wanted file."""
+        remove_files(self.state, *([self.lines] if self._has_own_lines else ()))
+
+
+def _ways_out(path: Path) -> str:
+    return (
+        f"name another file, replace this one with --overwrite (overwrite=True), "
+        f"or remove it and {path.name}.headrace"
+    )
+
+
+async def download(query: ResultQuery, target: Target) -> Downloaded:
+    """Writes results to a file. If an earlier call was interrupted, continues where it stopped.
+
+    The results are collected as JSON lines, next to their state in ``NAME.headrace``. For another format
+    they are collected in ``NAME.headrace.jsonl``, and the wanted file is written from them at the end and
+    renamed, so that it is always whole.
+
+    A file of lines has no result twice. An item that failed and then succeeded in a later round has both
+    lines; in a table it has one row, with its last result.
+
+    Args:
+        query: Results to write.
+        target: File and format.
+
+    Raises:
+        InvalidArgumentError: The file exists and belongs to other results, another process writes it, or a
+            library is missing.
+        HeadraceError: The results cannot be read. The same call continues.
+        OSError: The file cannot be written. The same call continues.
+    """
+    check_libraries(target.form)
+    files = _Files(target)
+    if files.is_special:
+        with open(files.path, "wb") as stream:  # noqa: ASYNC230  # as stdout is written
+            count = await export_to_stream(query, stream, target.form, escape_formulas=target.escape_formulas)
+        return Downloaded(count, is_complete=True)
+    job = await query.job()
+    files.prepare(_identity(query), overwrite=target.overwrite)
+    count = await _download_lines(query, job, files)
+    if not target.form.is_lines:
+        stop = threading.Event()
+        count = await in_thread(lambda: _write_from_lines(files, target, query, stop), stop)
+    is_complete = query.follow or job.state.is_terminal
+    if is_complete:
+        files.forget_own()
+    return Downloaded(count, is_complete)
+
+
+def _identity(query: ResultQuery) -> dict[str, Any]:
+    return {
+        "job_id": query.job_id,
+        "item_state": query.item_state,
+        "include_inputs": query.include_inputs,
+        "output_type": "" if query.output_type is None else query.output_type.name,
+    }
+
+
+async def _download_lines(query: ResultQuery, job: Job, files: _Files) -> int:
+    """Brings the file of lines up to date, and returns its number of lines."""
+    seen = SeenResults()
+    state = DownloadState(_identity(query), is_followed=query.follow, job_seq=job.seq)
+    file = await asyncio.to_thread(
+        LineFile,
+        files.lines,
+        files.state,
+        state,
+        lambda head: seen.add_outcome(head.item_index, has_output=head.has_output),
+        ErrorReason.OUTPUT_MISMATCH,
+    )
+    try:
+        skips_seen = not (query.follow and file.is_exact)
+        position = ResultPosition(file.state.cursor, seen, skips_seen=skips_seen)
+        async with aclosing(line_batches(query, position)) as batches:
+            async for lines in batches:
+                file.append(lines, position.cursor)
+        await asyncio.to_thread(file.sync)
+    finally:
+        with suppress(OSError):
+            file.checkpoint()
+        file.close()
+    return file.line_count
+
+
+def _write_from_lines(files: _Files, target: Target, query: ResultQuery, stop: threading.Event) -> int:
+    """Writes the wanted file from the lines, puts it in place at once, and returns its number of results."""
+    try:
+        with open(files.lines, "rb") as lines, open(files.part, "wb") as part:
+            if target.form.name == "jsonl":
+                count = _copy_lines(lines, part, target.form, stop)
+            else:
+                table = ResultTable(lines, has_inputs=query.include_inputs, is_stopped=stop.is_set)
+                escapes = target.escape_formulas
+                count = write_table(table, part, target.form, escape_formulas=escapes, as_stream=False)
+            part.flush()
+            os.fsync(part.fileno())
+        os.replace(files.part, files.path)
+    finally:
+        remove_files(files.part)
+    return count
+
+
+def _copy_lines(lines: BinaryIO, part: BinaryIO, form: OutputFormat, stop: threading.Event) -> int:
+    count = 0
+    with compressed(part, form.compression) as packed:
+        for line in lines:
+            if stop.is_set():
+                raise TableStoppedError
+            packed.write(line)
+            count += 1
+    return count
