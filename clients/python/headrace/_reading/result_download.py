@@ -63,6 +63,7 @@ class _Files:
     """The files of a download: the wanted one, the lines, and the state."""
 
     def __init__(self, target: Target) -> None:
+        self._given = target.path
         self.path = Path(os.path.realpath(target.path))
         self.state = self.path.with_name(f"{self.path.name}.headrace")
         self.part = self.path.with_name(f"{self.path.name}.headrace.part")
@@ -75,7 +76,7 @@ class _Files:
     def is_special(self) -> bool:
         """Whether the path is a device or a pipe, which cannot be continued."""
         try:
-            mode = self.path.stat().st_mode
+            mode = self._given.stat().st_mode
         except FileNotFoundError:
             return False
         return not stat.S_ISREG(mode) and not stat.S_ISDIR(mode)
@@ -130,7 +131,7 @@ async def download(query: ResultQuery, target: Target) -> Downloaded:
     check_libraries(target.form)
     files = _Files(target)
     if files.is_special:
-        with open(files.path, "wb") as stream:  # noqa: ASYNC230  # as stdout is written
+        with open(target.path, "wb") as stream:  # noqa: ASYNC230  # as stdout is written
             count = await export_to_stream(query, stream, target.form, escape_formulas=target.escape_formulas)
         return Downloaded(count, is_complete=True)
     job = await query.job()

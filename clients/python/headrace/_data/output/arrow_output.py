@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from headrace._data.output.arrow_arrays import arrow_array
 from headrace._data.output.columns import Column
 from headrace._data.output.faults import missing_library
 from headrace._data.output.result_table import ResultTable
@@ -16,6 +17,9 @@ from headrace._data.output.value_kinds import (
     TEXT,
     json_text,
 )
+
+_GROUP_BATCHES = 10
+_GROUP_BYTES = 8 * 1024 * 1024
 
 
 def check_pyarrow(purpose: str) -> None:
@@ -33,8 +37,8 @@ def write_parquet(table: ResultTable, file: BinaryIO) -> None:
     from pyarrow.parquet import ParquetWriter
 
     with ParquetWriter(file, schema, compression="zstd") as writer:
-        for batch in _batches(table, schema):
-            writer.write_batch(batch)
+        for group in _groups(_batches(table, schema)):
+            writer.write_table(_pyarrow("Parquet").Table.from_batches(group))
 
 
 def write_arrow(table: ResultTable, file: BinaryIO, *, as_stream: bool) -> None:
@@ -63,12 +67,24 @@ def typed_cells(column: Column, values: list[Any]) -> list[Any]:
     return values
 
 
+def _groups(batches: Iterator[Any]) -> Iterator[list[Any]]:
+    """Yields batches together that make a group of rows: readers skip and read whole groups."""
+    group: list[Any] = []
+    for batch in batches:
+        group.append(batch)
+        if len(group) >= _GROUP_BATCHES or sum(each.nbytes for each in group) >= _GROUP_BYTES:
+            yield group
+            group = []
+    if group:
+        yield group
+
+
 def _batches(table: ResultTable, schema: Any) -> Iterator[Any]:
     pyarrow = _pyarrow("Arrow")
     columns = table.columns
     for chunk in table.chunks():
         arrays = [
-            pyarrow.array(typed_cells(column, values), field.type)
+            arrow_array(column.kind, field.type, typed_cells(column, values))
             for column, field, values in zip(columns, schema, chunk, strict=True)
         ]
         yield pyarrow.RecordBatch.from_arrays(arrays, schema=schema)

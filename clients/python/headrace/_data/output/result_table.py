@@ -6,8 +6,8 @@ from typing import Any, BinaryIO
 from headrace._data.output.columns import Column, ResultColumns
 from headrace._data.output.result_lines import read_line
 
-_CHUNK_ROWS = 10_000
-_CHUNK_BYTES = 8 * 1024 * 1024
+_CHUNK_ROWS = 1000
+_CHUNK_BYTES = 1024 * 1024
 
 
 class TableStoppedError(Exception):
@@ -60,7 +60,7 @@ class ResultTable:
             yield cells
 
     def chunks(self) -> Iterator[list[list[Any]]]:
-        """Yields the cells by column, for up to 10,000 rows or 8 MB at a time."""
+        """Yields the cells by column, for up to 1,000 rows or about 1 MB at a time."""
         rows: list[list[Any]] = []
         byte_count = 0
         for size, cells in self._sized_rows():
