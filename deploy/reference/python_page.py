@@ -23,6 +23,8 @@ def python_page() -> str:
     parts = ["# Python client", _NOTE, _INTRODUCTION]
     parts += ["## Clients", *_class_lines(_classes("client.py")["Client"])]
     parts += _summaries(_classes("sync_client.py")["SyncClient"])
+    parts += ["## Results", *_class_lines(_classes("_reading/results.py")["Results"])]
+    parts += _summaries(_classes("_reading/sync_results.py")["SyncResults"])
     parts += ["## Items", *_class_lines(_classes("_data/items.py")["Items"])]
     parts += _method_lines(_function("_data/items.py", "read_items"))
     parts += ["## Options", *_class_lines(_classes("options.py")["JobOptions"])]
@@ -112,7 +114,11 @@ def _text_of(node: ast.ClassDef) -> Iterator[str]:
 
 def _methods(node: ast.ClassDef) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
     for each in node.body:
-        if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef)) and each.name[0] != "_":
+        if (
+            isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))
+            and each.name[0] != "_"
+            and "overload" not in map(_source, each.decorator_list)
+        ):
             yield each
 
 
@@ -144,7 +150,7 @@ def _signature(node: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
 
 def _argument(node: ast.arg, default: ast.expr | None) -> str:
     kind = f": {_source(node.annotation)}" if node.annotation else ""
-    return f"{node.arg}{kind}" + ("" if default is None else f" = {_source(default)}")
+    return f"{node.arg}{kind}" + ("" if default is None else f" = {ast.unparse(default)}")
 
 
 def _source(node: ast.AST) -> str:

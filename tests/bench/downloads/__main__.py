@@ -1,7 +1,7 @@
 """Downloads results by the command line and prints its memory: python -m tests.bench.downloads --count N.
 
-The gateway is a stand-in in another process, so that the figures are those of the client. The target is 150 MB
-of resident memory for 1,000,000 results.
+The gateway is a stand-in in another process, so that the figures are those of the client. The target is 150
+MB of resident memory for 1,000,000 results.
 """
 
 import argparse

@@ -5,12 +5,12 @@ import os
 import stat
 import threading
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from headrace._data.output.compressed import compressed
-from headrace._data.output.download_state import DownloadState, remove_files
+from headrace._data.output.download_state import DownloadState, FinishedFile, remove_files
 from headrace._data.output.faults import refused
 from headrace._data.output.formats import OutputFormat
 from headrace._data.output.line_file import LineFile
@@ -60,16 +60,19 @@ class Downloaded:
 
 
 class _Files:
-    """The files of a download: the wanted one, the lines, and the state."""
+    """The files of a download: the wanted one, the lines, and the state.
+
+    Their names begin with a dot: readers of a whole folder, such as of Parquet, skip them.
+    """
 
     def __init__(self, target: Target) -> None:
         self._given = target.path
         self.path = Path(os.path.realpath(target.path))
-        self.state = self.path.with_name(f"{self.path.name}.headrace")
-        self.part = self.path.with_name(f"{self.path.name}.headrace.part")
-        self._has_own_lines = not target.form.is_lines
+        self.state = self.path.with_name(f".{self.path.name}.headrace")
+        self.part = self.path.with_name(f".{self.path.name}.headrace.part")
+        self.has_own_lines = not target.form.is_lines
         self.lines = (
-            self.path.with_name(f"{self.path.name}.headrace.jsonl") if self._has_own_lines else self.path
+            self.path.with_name(f".{self.path.name}.headrace.jsonl") if self.has_own_lines else self.path
         )
 
     @property
@@ -88,32 +91,48 @@ class _Files:
             InvalidArgumentError: There is such a file, and it may not be replaced.
         """
         former = DownloadState.read(self.state)
-        if former is not None and former.query == query:
+        is_ours = former is not None and former.query == query
+        finished = None if former is None else former.finished
+        if finished is not None and self.path.exists():
+            is_ours = is_ours and finished.is_unchanged(self.path)
+        if is_ours:
             return
-        if not overwrite and self.state.exists():
-            raise refused("path", f"{self.path} holds a part of other results: {_ways_out(self.path)}")
+        if not overwrite and self.state.exists() and finished is None:
+            raise refused("path", f"{self.path} holds a part of other results: {_WAYS_OUT}")
         if not overwrite and self.path.exists() and self.path.stat().st_size:
-            raise refused("path", f"{self.path} exists: {_ways_out(self.path)}")
-        remove_files(self.state, *([self.lines] if self._has_own_lines else ()))
+            raise refused("path", f"{self.path} holds something else: {_WAYS_OUT}")
+        remove_files(self.state)
+        if self.has_own_lines:
+            remove_files(self.lines)
 
-    def forget_own(self) -> None:
-        """Removes all but the wanted file."""
-        remove_files(self.state, *([self.lines] if self._has_own_lines else ()))
+    def finished_before(self, form: str, job_seq: int) -> FinishedFile | None:
+        """Returns the wanted file if it is finished, in this form and with the results of this seq."""
+        former = DownloadState.read(self.state)
+        if former is None or former.finished is None or former.job_seq != job_seq:
+            return None
+        is_usable = former.finished.form == form and former.finished.is_unchanged(self.path)
+        return former.finished if is_usable else None
+
+    def end(self, finished: DownloadState | None) -> None:
+        """Removes all but the wanted file, and keeps the state of a finished one."""
+        if finished is None:
+            remove_files(self.state)
+        else:
+            finished.write(self.state)
+        if self.has_own_lines:
+            remove_files(self.lines)
 
 
-def _ways_out(path: Path) -> str:
-    return (
-        f"name another file, replace this one with --overwrite (overwrite=True), "
-        f"or remove it and {path.name}.headrace"
-    )
+_WAYS_OUT = "name another file, or replace it with --overwrite (overwrite=True)"
 
 
 async def download(query: ResultQuery, target: Target) -> Downloaded:
     """Writes results to a file. If an earlier call was interrupted, continues where it stopped.
 
-    The results are collected as JSON lines, next to their state in ``NAME.headrace``. For another format
-    they are collected in ``NAME.headrace.jsonl``, and the wanted file is written from them at the end and
-    renamed, so that it is always whole.
+    The results are collected as JSON lines, next to their state in ``.NAME.headrace``. For another format
+    they are collected in ``.NAME.headrace.jsonl``, and the wanted file is written from them at the end and
+    renamed, so that it is always whole. Unless it may overwrite, the state stays afterwards: repeating the
+    call does nothing, or adds what a retried job has since.
 
     A file of lines has no result twice. An item that failed and then succeeded in a later round has both
     lines; in a table it has one row, with its last result.
@@ -123,8 +142,8 @@ async def download(query: ResultQuery, target: Target) -> Downloaded:
         target: File and format.
 
     Raises:
-        InvalidArgumentError: The file exists and belongs to other results, another process writes it, or a
-            library is missing.
+        InvalidArgumentError: The file belongs to other results, another process writes it, or a library is
+            missing.
         HeadraceError: The results cannot be read. The same call continues.
         OSError: The file cannot be written. The same call continues.
     """
@@ -135,14 +154,20 @@ async def download(query: ResultQuery, target: Target) -> Downloaded:
             count = await export_to_stream(query, stream, target.form, escape_formulas=target.escape_formulas)
         return Downloaded(count, is_complete=True)
     job = await query.job()
-    files.prepare(_identity(query), overwrite=target.overwrite)
-    count = await _download_lines(query, job, files)
-    if not target.form.is_lines:
+    identity = _identity(query)
+    files.prepare(identity, overwrite=target.overwrite)
+    form = f"{target.form.name} {target.form.compression} {target.escape_formulas}"
+    finished = files.finished_before(form, job.seq)
+    if finished is not None:
+        return Downloaded(finished.result_count, is_complete=True)
+    state, count = await _download_lines(query, job, files)
+    if files.has_own_lines:
         stop = threading.Event()
         count = await in_thread(lambda: _write_from_lines(files, target, query, stop), stop)
     is_complete = query.follow or job.state.is_terminal
     if is_complete:
-        files.forget_own()
+        whole = replace(state, finished=FinishedFile.of(files.path, form, count))
+        files.end(None if target.overwrite else whole)
     return Downloaded(count, is_complete)
 
 
@@ -155,8 +180,8 @@ def _identity(query: ResultQuery) -> dict[str, Any]:
     }
 
 
-async def _download_lines(query: ResultQuery, job: Job, files: _Files) -> int:
-    """Brings the file of lines up to date, and returns its number of lines."""
+async def _download_lines(query: ResultQuery, job: Job, files: _Files) -> tuple[DownloadState, int]:
+    """Brings the file of lines up to date. Returns its state, at the newest seq, and its number of lines."""
     seen = SeenResults()
     state = DownloadState(_identity(query), is_followed=query.follow, job_seq=job.seq)
     file = await asyncio.to_thread(
@@ -178,7 +203,7 @@ async def _download_lines(query: ResultQuery, job: Job, files: _Files) -> int:
         with suppress(OSError):
             file.checkpoint()
         file.close()
-    return file.line_count
+    return replace(file.state, job_seq=position.last_seq or job.seq), file.line_count
 
 
 def _write_from_lines(files: _Files, target: Target, query: ResultQuery, stop: threading.Event) -> int:

@@ -118,7 +118,7 @@ async def line_batches(query: ResultQuery, position: ResultPosition) -> AsyncGen
 async def collect(query: ResultQuery, build: Callable[[ResultTable], T]) -> T:
     """Collects all results in a temporary file, and returns what ``build`` makes of their table.
 
-    Building runs in a thread of its own, so that the event loop goes on.
+    Building runs in a thread of its own, so that it does not block the event loop.
     """
     with TemporaryFile() as lines:
         await _write_lines(query, lines, lines)

@@ -59,6 +59,7 @@ async def _read_stream(
             async for response in call:
                 resumption.note_news()
                 position.is_at_end = response.HasField("job")
+                position.last_seq = response.job.seq if position.is_at_end else None
                 if batch := position.take_new(response.results, response.cursor):
                     yield batch
                 if position.is_at_end:

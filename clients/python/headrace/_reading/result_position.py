@@ -16,6 +16,8 @@ class ResultPosition:
 
     While a batch is with the caller, the cursor covers it and all before it.
 
+    ``last_seq`` is the seq of the job at the end of a stream.
+
     Args:
         cursor: Cursor of a stream, or token of a page. Empty: the beginning.
         seen: Results of an earlier read, not to be returned again.
@@ -28,6 +30,7 @@ class ResultPosition:
     ) -> None:
         self.cursor = cursor
         self.is_at_end = False
+        self.last_seq: int | None = None
         self._seen = seen or SeenResults()
         self._skips_seen = skips_seen
 

@@ -98,11 +98,11 @@ class Results(AsyncGenerator[Result[OutputT], None], Generic[OutputT]):
         """Writes a file of JSON lines, and returns the number of lines.
 
         After a crash or a cancellation the same call continues where it stopped: no line is missing or
-        twice. Its state is in ``NAME.headrace`` until then.
+        twice. ``NAME.headrace`` keeps its state until it is complete.
 
         Args:
             path: The file. A name that ends in .gz or .zst compresses it.
-            overwrite: Whether to replace a file that is not the begin of this download.
+            overwrite: Whether to replace a file that is not part of this download.
 
         Raises:
             InvalidArgumentError: The file may not be replaced, or a library is missing.
@@ -120,7 +120,7 @@ class Results(AsyncGenerator[Result[OutputT], None], Generic[OutputT]):
             path: The file. A name that ends in .gz or .zst compresses it.
             escape_formulas: Whether text that a spreadsheet would run as a formula gets an apostrophe in
                 front: text that begins with ``=``, ``+``, ``-``, ``@``, a tab or a line end.
-            overwrite: Whether to replace a file that is not the begin of this download.
+            overwrite: Whether to replace a file that is not part of this download.
 
         Raises:
             InvalidArgumentError: The file may not be replaced, or a library is missing.
@@ -134,7 +134,7 @@ class Results(AsyncGenerator[Result[OutputT], None], Generic[OutputT]):
 
         Args:
             path: The file.
-            overwrite: Whether to replace a file that is not the begin of this download.
+            overwrite: Whether to replace a file that is not part of this download.
 
         Raises:
             InvalidArgumentError: The file may not be replaced, or pyarrow is not installed

@@ -108,6 +108,40 @@ async def test_a_file_of_somebody_else_stays_unless_it_may_be_replaced(cli, ende
     assert len(rows(out.read_text())) == 3
 
 
+@pytest.mark.parametrize("name", ["out.jsonl", "out.csv", "out.parquet"])
+async def test_the_same_command_again_reads_nothing_until_the_job_changes(
+    cli, gateway, ended, job_id, make_result, tmp_path, name
+):
+    out = tmp_path / name
+    command = ("results", job_id, "--output", str(out))
+    first = await cli.run(*command)
+    gateway.requests.clear()
+    again = await cli.run(*command)
+    assert (again.code, again.err) == (first.code, first.err) == (0, f"3 results in {out}\n")
+    assert not gateway.requests_of(gateway_pb2.GetResultsRequest)
+    gateway.recorded[1] = (4, make_result(1))
+    ended.seq += 1
+    done = await cli.run(*command)
+    count = 4 if name == "out.jsonl" else 3
+    assert (done.code, done.err) == (0, f"{count} results in {out}\n")
+
+
+async def test_another_form_of_the_same_results_replaces_the_file(cli, ended, job_id, tmp_path):
+    out = tmp_path / "out.csv"
+    await cli.run("results", job_id, "--output", str(out))
+    await cli.run("results", job_id, "--output", str(out), "--escape-formulas")
+    assert rows(out.read_text())[2]["output.n"] == "'=1"
+
+
+async def test_a_finished_file_that_was_changed_is_not_replaced(cli, ended, job_id, tmp_path):
+    out = tmp_path / "out.jsonl"
+    await cli.run("results", job_id, "--output", str(out))
+    out.write_text("my notes\n")
+    done = await cli.run("results", job_id, "--output", str(out))
+    assert (done.code, out.read_text()) == (2, "my notes\n")
+    assert "holds something else" in done.err
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

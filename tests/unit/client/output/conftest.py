@@ -38,7 +38,7 @@ def ended(gateway, make_job):
 
 @pytest.fixture
 def live(gateway, make_job):
-    """Stores a job that goes on, and returns it."""
+    """Stores a job that has not ended, and returns it."""
     job = make_job(5, "RUNNING")
     gateway.jobs = [job]
     return job

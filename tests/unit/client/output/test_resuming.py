@@ -1,4 +1,4 @@
-"""A download that was interrupted goes on: no line is missing, and none comes twice."""
+"""A download that was interrupted continues: no line is missing, and none comes twice."""
 
 import asyncio
 import errno
@@ -33,7 +33,7 @@ def out(tmp_path):
 
 @pytest.fixture
 def state_of():
-    return lambda path: path.with_name(f"{path.name}.headrace")
+    return lambda path: path.with_name(f".{path.name}.headrace")
 
 
 @pytest.fixture
@@ -163,7 +163,10 @@ async def test_other_formats_continue_too_and_appear_when_they_are_whole(
     client, gateway, ended, job_id, interrupted, tmp_path, write, name
 ):
     await interrupted(write, tmp_path / name)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [f"{name}.headrace", f"{name}.headrace.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        f".{name}.headrace",
+        f".{name}.headrace.jsonl",
+    ]
     assert await getattr(client.results(job_id), write)(tmp_path / name) == 10
     assert tokens(gateway)[0] == "4"
     assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -239,7 +242,7 @@ async def test_a_part_of_other_results_is_replaced_or_refused(
 
 async def test_a_file_of_somebody_else_is_refused_if_asked(client, ended, job_id, record, out):
     out.write_text("mine\n")
-    with pytest.raises(InvalidArgumentError, match=r"exists: .*overwrite"):
+    with pytest.raises(InvalidArgumentError, match=r"holds something else: .*overwrite"):
         await client.results(job_id).to_jsonl(out, overwrite=False)
     assert out.read_text() == "mine\n"
     record({"n": 1})

@@ -73,7 +73,7 @@ async def write_results(query: ResultQuery, output: ResultOutput) -> None:
 
 
 def _state_of(path: Path) -> Path:
-    return path.with_name(f"{path.name}.headrace")
+    return path.with_name(f".{path.name}.headrace")
 
 
 def _stdout() -> BinaryIO:

@@ -2,11 +2,12 @@
 
 import os
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any, BinaryIO
 
-from headrace._data.output.download_state import DownloadState, remove_files
+from headrace._data.output.download_state import DownloadState
 from headrace._data.output.faults import refused
 from headrace._data.output.result_lines import LineHead, line_head
 
@@ -80,7 +81,7 @@ class LineFile:
             or not (former.is_followed or former.job_seq == new.job_seq)
         ):
             return new
-        return former
+        return replace(former, finished=None)
 
     def append(self, lines: Iterable[bytes], cursor: str) -> None:
         """Writes lines at once, and the state if the last one is a second old.
@@ -111,10 +112,6 @@ class LineFile:
     def close(self) -> None:
         """Closes the file. What was written stays, and a later run continues it."""
         self._file.close()
-
-    def forget(self) -> None:
-        """Removes the state: the file is complete."""
-        remove_files(self._state_path)
 
 
 def _lock(file: Any, path: Path) -> None:
