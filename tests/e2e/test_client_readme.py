@@ -1,6 +1,7 @@
 """The programs in the README of the client work unchanged."""
 
 import asyncio
+import os
 import re
 import sys
 from pathlib import Path
@@ -15,7 +16,7 @@ PROGRAMS = re.findall(r"<!-- tested -->\n```python\n(.*?)```", README, re.DOTALL
 MARKS = ("async for result", "range(100)", '"llm.complete"', "job_timeout", "event.forecast")
 
 
-async def run(program: str, target: str) -> str:
+async def run(program: str, target: str, folder: Path) -> str:
     assert "localhost:50051" in program
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -23,6 +24,8 @@ async def run(program: str, target: str) -> str:
         program.replace("localhost:50051", target),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(place) for place in sys.path)},
     )
     async with asyncio.timeout(60):
         printed, _ = await process.communicate()
@@ -30,14 +33,17 @@ async def run(program: str, target: str) -> str:
     return printed.decode()
 
 
-async def test_the_programs_of_the_clients_readme_work_as_they_stand(make_embedded):
+async def test_the_programs_of_the_clients_readme_work_as_they_stand(make_embedded, tmp_path):
     embedded = await asyncio.to_thread(make_embedded)
-    printed = {program: await run(program, embedded.gateway_target) for program in PROGRAMS}
+    printed = {program: await run(program, embedded.gateway_target, tmp_path) for program in PROGRAMS}
     classified, waited, completed, limited, live = (
         text for (text,) in ([printed[p] for p in PROGRAMS if mark in p] for mark in MARKS)
     )
     assert "SUCCEEDED 2 2" in classified
     assert "1 {'label': '" in classified
+    (written,) = (text for program, text in printed.items() if "to_csv" in program)
+    assert written.startswith("2 rows\n['")
+    assert len((tmp_path / "answers.csv").read_text().splitlines()) == 3
     assert re.search(
         r"^\d+ of 1000, \d+ items/s,\n\d+ in flight, 0 waiting for a limit,\nleft: ", live, re.MULTILINE
     )

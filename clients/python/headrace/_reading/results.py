@@ -98,7 +98,7 @@ class Results(AsyncGenerator[Result[OutputT], None], Generic[OutputT]):
         """Writes a file of JSON lines, and returns the number of lines.
 
         After a crash or a cancellation the same call continues where it stopped: no line is missing or
-        twice. ``NAME.headrace`` keeps its state until it is complete.
+        twice. ``.NAME.headrace`` keeps its state until it is complete.
 
         Args:
             path: The file. A name that ends in .gz or .zst compresses it.

@@ -281,3 +281,44 @@ async def test_polars_and_arrow_read_what_was_written(client, record, job_id, tm
         assert (done.code, done.out) == (0, "")
     assert polars.read_parquet(tmp_path / "out.parquet")["state"].to_list() == ["SUCCEEDED", "FAILED"]
     assert pyarrow.ipc.open_file(tmp_path / "out.arrow").read_all()["item_index"].to_pylist() == [0, 1]
+
+
+NUMBERS = ('{"n": 1e999}', '{"n": null}', '{"n": 2}')
+
+
+async def test_values_without_an_exact_type_are_kept_in_every_table(client, record, job_id):
+    record(*NUMBERS)
+    frame = await client.results(job_id).to_pandas()
+    table = await client.results(job_id).to_arrow()
+    polars_frame = await client.results(job_id).to_polars()
+    assert str(frame["output.n"].dtype) == "float64"
+    assert frame["output.n"].isna().tolist() == [False, True, False]
+    assert table["output.n"].to_pylist() == polars_frame["output.n"].to_list() == [math.inf, None, 2.0]
+
+
+async def test_a_column_of_many_kinds_is_text_in_arrow_and_values_in_pandas(client, record, job_id):
+    values = [1, "one", {"k": [1]}, None, True, 2**63]
+    record(*({"m": value} for value in values))
+    frame = await client.results(job_id).to_pandas()
+    assert frame["output.m"].tolist() == values
+    table = await client.results(job_id).to_arrow()
+    texts = ["1", "one", '{"k":[1]}', None, "true", "9223372036854775808"]
+    assert table["output.m"].to_pylist() == texts
+    assert (await client.results(job_id).to_polars())["output.m"].to_list() == texts
+
+
+@pytest.mark.parametrize("count", [1, 7, 8, 9, 1000, 1001, 2500])
+async def test_arrow_keeps_values_and_gaps_over_many_batches(client, gateway, record, job_id, count):
+    gateway.page_size = 1000
+    record(
+        *(
+            {"i": n, "b": n % 3 == 0, "t": "\u00e9" * (n % 5), "l": [0.5] * (n % 4)} if n % 7 else None
+            for n in range(count)
+        )
+    )
+    rows = (await client.results(job_id).to_arrow()).to_pylist()
+    for n, row in enumerate(rows):
+        found = [row.get(f"output.{name}") for name in "ibtl"]
+        expected = [n, n % 3 == 0, "\u00e9" * (n % 5), [0.5] * (n % 4)] if n % 7 else [None] * 4
+        assert found == expected
+    assert len(rows) == count
