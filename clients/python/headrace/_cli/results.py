@@ -78,11 +78,7 @@ def results(
     async def work(client: Client) -> int:
         if not follow and output is None:
             return await show(client)
-        again = f"headrace results {job_id} --follow"
-        words = f"interrupted; the job continues. To follow again: {again}"
-        if output is not None:
-            words = f"interrupted; the same command continues {printable(str(output))}"
-        with interruption_explained(words):
+        with interruption_explained(_after_interruption(job_id, output)):
             return await show(client)
 
     async def show(client: Client) -> int:
@@ -102,6 +98,12 @@ def results(
         return DONE
 
     execute(options, work)
+
+
+def _after_interruption(job_id: str, output: Path | None) -> str:
+    if output is not None:
+        return f"interrupted; the same command continues {printable(str(output))}"
+    return f"interrupted; the job continues. To follow again: headrace results {job_id} --follow"
 
 
 def _print_result(result: Result, json: bool, now: bool) -> None:

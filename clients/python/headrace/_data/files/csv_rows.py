@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import orjson
@@ -76,7 +77,8 @@ class CsvFile:
 
     def release(self) -> None:
         """Leaves the file to its owner, who closes it."""
-        self._text.detach()
+        with suppress(ValueError):  # the garbage collector may have closed the file first
+            self._text.detach()
 
     def _header(self, reader: Iterator[list[str]]) -> list[str]:
         header = next(filter(None, reader), [])
