@@ -155,7 +155,7 @@ check-prose: $(READY)
 
 check-reference: $(READY)
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(BIN)/python -m deploy.reference "$$fresh"; \
-	for page in python.md cli.md; do \
+	for page in python.md cli.md settings.md; do \
 	    diff -q "$$fresh/$$page" "docs/$$page" || \
 	        { echo 'The reference is not that of the docstrings and help texts; run: make reference'; exit 1; }; \
 	done
