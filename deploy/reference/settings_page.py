@@ -33,7 +33,7 @@ Worker and embedded read these as the openai library does.
 
 | variable | meaning |
 |---|---|
-| `OPENAI_API_KEY` | Key of the provider. Without it, jobs that call a model fail: `PROVIDER_NOT_CONFIGURED`. |
+| `OPENAI_API_KEY` | Key of the provider. Without it, jobs with calls fail: `PROVIDER_NOT_CONFIGURED`. |
 | `OPENAI_BASE_URL` | Base URL, such as `http://127.0.0.1:8000/v1`. Alone, it gets a placeholder as the key. |
 
 The client and the command line read `HEADRACE_TARGET` (default `localhost:50051`)."""
