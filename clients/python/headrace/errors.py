@@ -6,7 +6,7 @@ which travels in a ``google.rpc.ErrorInfo``. The message is for people.
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
@@ -47,6 +47,10 @@ class FieldViolation(NamedTuple):
     field: str
     description: str
 
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields by name, as values that every JSON library takes."""
+        return self._asdict()
+
 
 class HeadraceError(Exception):
     """Base class of all errors that Headrace raises or answers.
@@ -81,6 +85,17 @@ class HeadraceError(Exception):
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the attributes by name, as values that every JSON library takes. The code is its name."""
+        return {
+            "code": self.code.name,
+            "reason": str(self.reason),
+            "message": self.message,
+            "violations": [violation.to_dict() for violation in self.violations],
+            "metadata": dict(self.metadata),
+            "answered": self.answered,
+        }
 
     def name_cause(self, cause: str) -> None:
         """Adds a likely cause to the message."""
