@@ -90,9 +90,10 @@ def _summaries(node: ast.ClassDef) -> Iterator[str]:
 
 
 def _errors(classes: dict[str, ast.ClassDef]) -> Iterator[str]:
-    """Yields the base class in full, the value type of violations, and a line for each other class."""
+    """Yields the classes with attributes of their own in full, and a line for each other class."""
     yield from _class_lines(classes["HeadraceError"])
-    yield from _class_lines(classes["FieldViolation"])
+    for name in ("FieldViolation", "JobUnsuccessfulError", "ItemUnsuccessfulError"):
+        yield from _class_lines(classes[name])
     yield "### Error classes"
     rows = ["| class | default reason | meaning |", "|---|---|---|"]
     for name, node in classes.items():

@@ -1,23 +1,27 @@
 """The asynchronous client: submits jobs, watches them, and reads their results."""
 
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, TextIO, Unpack
 
 from headrace._messages.conversion import to_failure_group, to_job, to_kind_info, to_worker_info
 from headrace._messages.enum_names import from_item_state, from_job_states
 from headrace._messages.job_options import option_fields
 from headrace._messages.request_building import build_request
+from headrace._progress.display import JobDisplay, PauseWarnings
+from headrace._progress.following import Show, follow_job, steps_of
 from headrace._reading.job_listing import list_jobs
 from headrace._reading.result_following import follow_results
 from headrace._reading.result_reading import read_results
 from headrace._reading.watching import watch_job
+from headrace._running.mapping import OnFailure, OpenMaps, checked_on_failure, map_items
+from headrace._running.running import both, run_to_results
 from headrace._submitting.estimation import estimate_job
 from headrace._submitting.submission import submit_job, submit_request
 from headrace._transport.connection import GatewayConnection
 from headrace._transport.targets import gateway_target
-from headrace._transport.timeouts import within
+from headrace._transport.timeouts import limit, within
 from headrace.gateway.v1 import gateway_pb2
 from headrace.options import JobOptions
 from headrace.resources import (
@@ -80,6 +84,7 @@ class Client:
             connect_timeout=connect_timeout,
             resume_timeout=resume_timeout,
         )
+        self._maps = OpenMaps()
 
     async def __aenter__(self) -> Self:
         return self
@@ -90,7 +95,11 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Cancels calls under way and closes the connection. A second call does nothing."""
+        """Cancels calls under way and closes the connection. A second call does nothing.
+
+        Jobs of a ``map`` that was not read to its end are cancelled.
+        """
+        await self._maps.cancel_all(self._connection)
         await self._connection.close()
 
     async def submit(
@@ -262,6 +271,145 @@ class Client:
             return within(follow_results(self._connection, streamed), timeout)
         connection = self._connection.limited_to(timeout)
         return read_results(connection, build_request(gateway_pb2.GetResultsRequest, **query))
+
+    async def progress(
+        self, job: Job | str, *, file: TextIO | None = None, timeout: float | None = None
+    ) -> Job:
+        """Shows a job until it has ended, and returns its terminal snapshot.
+
+        A notebook and a terminal show a bar if tqdm is installed (``headrace[progress]``), or else one line
+        that is rewritten. Other streams get a line for each change of state, and each five seconds. A lost
+        connection is shown as ``reconnecting``. Leaving the call ends the display, not the job.
+
+        Args:
+            job: A snapshot of the job, or its UUID.
+            file: Stream to write to. Default: stderr.
+            timeout: Seconds for the whole call. Then DeadlineExceededError; the job continues. Default: no
+                limit.
+
+        Raises:
+            NotFoundError: The job does not exist, or it belongs to another tenant.
+            UnavailableError: No gateway could be reached for ``resume_timeout``.
+        """
+        with JobDisplay(file) as display:
+            return await self._follow(job, display.show, timeout)
+
+    async def _follow(self, job: Job | str, show: Show, timeout: float | None) -> Job:
+        return await limit(follow_job(steps_of(self._connection, job), show), timeout)
+
+    async def run(
+        self,
+        kind: str,
+        items: Iterable[Any] | AsyncIterable[Any],
+        params: Any = None,
+        *,
+        progress: bool = True,
+        request_id: str | None = None,
+        options: JobOptions | None = None,
+        on_open: Callable[[Job], object] | None = None,
+        timeout: float | None = None,
+        **keywords: Unpack[JobOptions],
+    ) -> Sequence[Result]:
+        """Submits a job, shows its progress, and returns the result of each item, in the order of items.
+
+        All results are in memory; see ``map`` for many. A failed item has a result without output. While the
+        job is PAUSED, the call waits. Leaving the call, also by Ctrl-C or by its timeout, leaves the job
+        running: call again with the same request_id and content, or read ``results``.
+
+        Args:
+            kind: Name of a kind of work; see ``kinds``.
+            items: JSON values, as for ``submit``.
+            params: Parameters for all items. Default: none.
+            progress: Whether to show the progress as ``progress`` does. If not, a pause is logged as a
+                warning.
+            request_id: Name of the wanted job, as for ``submit``.
+            options: Job options; see ``JobOptions``.
+            on_open: Called once with the job as soon as it is stored.
+            timeout: Seconds for the whole call. Then DeadlineExceededError; the job continues. Default: no
+                limit.
+            keywords: Job options one by one. They override ``options``.
+
+        Raises:
+            JobUnsuccessfulError: The job did not succeed; ``job`` is its last snapshot.
+            HeadraceError: As for ``submit``, ``watch`` and ``results``.
+        """
+        with JobDisplay() if progress else PauseWarnings() as display:
+            return await self._run(
+                display.show,
+                timeout,
+                kind,
+                items,
+                params,
+                request_id=request_id,
+                options=options,
+                on_open=on_open,
+                **keywords,
+            )
+
+    async def _run(
+        self,
+        show: Show,
+        timeout: float | None,
+        kind: str,
+        items: Iterable[Any] | AsyncIterable[Any],
+        params: Any,
+        *,
+        on_open: Callable[[Job], object] | None,
+        **submission: Any,
+    ) -> Sequence[Result]:
+        def submit(note: Callable[[Job], object]) -> Coroutine[Any, Any, Job]:
+            return self.submit(kind, items, params, on_open=both(note, on_open), **submission)
+
+        return await limit(run_to_results(self._connection, submit, show), timeout)
+
+    def map(
+        self,
+        kind: str,
+        items: Iterable[Any] | AsyncIterable[Any],
+        params: Any = None,
+        *,
+        on_failure: OnFailure = "raise",
+        request_id: str | None = None,
+        options: JobOptions | None = None,
+        on_open: Callable[[Job], object] | None = None,
+        timeout: float | None = None,
+        **keywords: Unpack[JobOptions],
+    ) -> AsyncGenerator[Any, None]:
+        """Submits a job and yields the output of each item, in the order of items, as soon as it is there.
+
+        Memory is bounded: items are uploaded while they are read, and at most a page of 1,000 results is
+        held. The job is submitted by the first request of an output. Leaving the loop before the last output
+        cancels the job: nobody would read what it still spends. Recorded results stay.
+
+        Args:
+            kind: Name of a kind of work; see ``kinds``.
+            items: JSON values, as for ``submit``.
+            params: Parameters for all items. Default: none.
+            on_failure: "raise": a failed item raises ItemUnsuccessfulError, and the job is cancelled.
+                "yield": that error is yielded in the place of the output, and ``max_failed_ratio`` is 1 if it
+                is not given.
+            request_id: Name of the wanted job, as for ``submit``.
+            options: Job options; see ``JobOptions``.
+            on_open: Called once with the job as soon as it is stored.
+            timeout: Seconds from the first request of an output to the last output. Then
+                DeadlineExceededError, and the job is cancelled. Default: no limit.
+            keywords: Job options one by one. They override ``options``.
+
+        Raises:
+            ItemUnsuccessfulError: An item failed; ``result`` has its index and its error.
+            JobUnsuccessfulError: The job did not succeed. The outputs before were yielded.
+            HeadraceError: As for ``submit``, ``watch`` and ``results``.
+        """
+        if checked_on_failure(on_failure) == "yield":
+            options = {"max_failed_ratio": 1.0, **(options or {})}
+
+        def submit(note: Callable[[Job], object]) -> Coroutine[Any, Any, Job]:
+            noted = both(note, on_open)
+            return self.submit(
+                kind, items, params, request_id=request_id, options=options, on_open=noted, **keywords
+            )
+
+        return within(map_items(self._connection, submit, on_failure, self._maps), timeout)
 
     async def cancel(self, job_id: str, *, timeout: float | None = None) -> Job:
         """Cancels a job and returns it: CANCELLING while a worker holds items of it, then CANCELLED.

@@ -3,9 +3,11 @@
 import weakref
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, TextIO, Unpack
 
-from headrace._submitting.caller_items import CallerItems, is_read_by_caller
+from headrace._progress.display import JobDisplay, PauseWarnings
+from headrace._running.mapping import OnFailure
+from headrace._submitting.caller_items import CallerItems, in_caller, is_read_by_caller
 from headrace._submitting.item_reading import items_in
 from headrace._transport.background_loop import BackgroundLoop
 from headrace.client import Client
@@ -169,6 +171,81 @@ class SyncClient:
         """Yields a job's results, each once; see ``Client.results``."""
         results = self._client.results(job_id, follow=follow, item_state=item_state, timeout=timeout)
         return self._loop.iterate(self, results, _BATCH_SIZE)
+
+    def progress(self, job: Job | str, *, file: TextIO | None = None, timeout: float | None = None) -> Job:
+        """Shows a job until it has ended, and returns its terminal snapshot; see ``Client.progress``.
+
+        It is drawn by the calling thread.
+        """
+        caller = CallerItems(())
+        with JobDisplay(file) as display:
+            following = self._client._follow(job, in_caller(caller, display.show), timeout)
+            return self._loop.run(following, caller)
+
+    def run(
+        self,
+        kind: str,
+        items: Iterable[Any] | AsyncIterable[Any],
+        params: Any = None,
+        *,
+        progress: bool = True,
+        request_id: str | None = None,
+        options: JobOptions | None = None,
+        on_open: Callable[[Job], object] | None = None,
+        timeout: float | None = None,
+        **keywords: Unpack[JobOptions],
+    ) -> Sequence[Result]:
+        """Submits a job, shows its progress, and returns the results in order; see ``Client.run``.
+
+        Items are read as by ``submit``, and the progress is drawn by the calling thread.
+        """
+        items = items_in(items)
+        caller = CallerItems(items if is_read_by_caller(items) else ())
+        with JobDisplay() if progress else PauseWarnings() as display:
+            call = self._client._run(
+                in_caller(caller, display.show),
+                timeout,
+                kind,
+                caller if is_read_by_caller(items) else items,
+                params,
+                request_id=request_id,
+                options=options,
+                on_open=on_open,
+                **keywords,
+            )
+            return self._loop.run(call, caller)
+
+    def map(
+        self,
+        kind: str,
+        items: Iterable[Any] | AsyncIterable[Any],
+        params: Any = None,
+        *,
+        on_failure: OnFailure = "raise",
+        request_id: str | None = None,
+        options: JobOptions | None = None,
+        on_open: Callable[[Job], object] | None = None,
+        timeout: float | None = None,
+        **keywords: Unpack[JobOptions],
+    ) -> Generator[Any, None, None]:
+        """Submits a job and yields the output of each item, in the order of items; see ``Client.map``.
+
+        Items are read as by ``submit``, while the calling thread waits for outputs.
+        """
+        items = items_in(items)
+        read_here = CallerItems(items) if is_read_by_caller(items) else None
+        outputs = self._client.map(
+            kind,
+            items if read_here is None else read_here,
+            params,
+            on_failure=on_failure,
+            request_id=request_id,
+            options=options,
+            on_open=on_open,
+            timeout=timeout,
+            **keywords,
+        )
+        return self._loop.iterate(self, outputs, _BATCH_SIZE, read_here)
 
     def cancel(self, job_id: str, *, timeout: float | None = None) -> Job:
         """Cancels a job and returns it; see ``Client.cancel``."""

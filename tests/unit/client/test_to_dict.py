@@ -93,7 +93,7 @@ ERRORS = [
 
 
 def are_plain(value):
-    """Whether a value consists of the very types of JSON, not of their subclasses."""
+    """Returns whether a value consists of the very types of JSON, not of their subclasses."""
     if type(value) is dict:
         return all(type(key) is str and are_plain(member) for key, member in value.items())
     if type(value) is list:

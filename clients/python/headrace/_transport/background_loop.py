@@ -65,7 +65,11 @@ class BackgroundLoop:
             raise
 
     def iterate(
-        self, owner: object, source: AsyncGenerator[T, None], batch_size: int
+        self,
+        owner: object,
+        source: AsyncGenerator[T, None],
+        batch_size: int,
+        items: CallerItems | None = None,
     ) -> Generator[T, None, None]:
         """Yields the values of an async generator, and closes it when the caller leaves the loop.
 
@@ -73,13 +77,14 @@ class BackgroundLoop:
             owner: Owner of this loop, kept alive during the iteration.
             source: Generator to run on the loop.
             batch_size: Maximum ready values to hand over at once. With 1, nothing is read ahead.
+            items: Items to read in the calling thread while it waits, at the request of the generator.
 
         Raises:
             HeadraceError: The errors of ``run`` and of the generator.
         """
         reader = BatchReader(source, batch_size)
         try:
-            while batch := self.run(reader.read()):
+            while batch := self.run(reader.read(), items):
                 yield from batch
         finally:
             # Does not wait: the garbage collector may call this in any thread, including the loop's own.

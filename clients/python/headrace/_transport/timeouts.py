@@ -2,9 +2,9 @@
 
 import asyncio
 import math
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from headrace.errors import DeadlineExceededError, FieldViolation, InvalidArgumentError
 
@@ -56,3 +56,32 @@ async def _within(source: AsyncGenerator[T, None], seconds: float) -> AsyncGener
                     f"the call took longer than its timeout of {seconds:g} s"
                 ) from None
             yield value
+
+
+async def limit(coroutine: Coroutine[Any, Any, T], timeout: float | None) -> T:
+    """Returns the value of a coroutine, which is cancelled once its time is over.
+
+    Args:
+        coroutine: Coroutine to wait for.
+        timeout: Seconds for all of it. None: no limit.
+
+    Raises:
+        DeadlineExceededError: The time is over.
+        InvalidArgumentError: The timeout is not a positive number of seconds.
+    """
+    try:
+        seconds = None if timeout is None else checked_timeout(timeout)
+    except InvalidArgumentError:
+        coroutine.close()
+        raise
+    try:
+        async with asyncio.timeout(seconds) as clock:
+            return await coroutine
+    except TimeoutError:
+        if seconds is None or not clock.expired():
+            raise
+        raise _too_long(seconds) from None
+
+
+def _too_long(seconds: float) -> DeadlineExceededError:
+    return DeadlineExceededError(f"the call took longer than its timeout of {seconds:g} s")
