@@ -35,7 +35,8 @@ class SyncClient:
     that the thread waits for. Leaving the loop over a watch or over results ends its stream at once.
 
     A thread that runs an event loop cannot use it (FailedPreconditionError, reason EVENT_LOOP_RUNNING),
-    because waiting would stop that loop. Use ``Client`` there, in notebooks too.
+    because waiting would stop that loop. Use ``Client`` there. Cells of a Jupyter notebook can use both: a
+    cell waits for its calls anyway, and interrupting the kernel cancels the call and keeps the client usable.
 
     A client that was used does not survive a fork (CLIENT_FORKED). While one is open, no child of the process
     can use another. Make clients after the fork, or close all of them before it.

@@ -83,9 +83,7 @@ def test_failures_costs_and_the_reason_of_a_pause_are_in_the_line(make_event):
     )  # fmt: skip
     with JobDisplay(out) as display:
         display.show(JobEvent(job, "t"))
-    assert out.getvalue() == (
-        "PAUSED (OUTAGE) 3/5  2 failed  $0.0123  PROVIDER_ERROR: it is down [31m\n"
-    )
+    assert out.getvalue() == ("PAUSED (OUTAGE) 3/5  2 failed  $0.0123  PROVIDER_ERROR: it is down [31m\n")
 
 
 def test_a_terminal_without_tqdm_gets_one_line_that_is_rewritten(make_event, without_tqdm):

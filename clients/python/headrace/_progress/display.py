@@ -9,9 +9,9 @@ from time import monotonic
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
-from headrace._progress.notebooks import in_notebook
 from headrace._progress.text import describe_counts, describe_speed, describe_state
 from headrace._progress.views import Lines, RewrittenLine
+from headrace._transport.notebooks import in_notebook
 from headrace.resources import Job, JobEvent
 
 SECONDS_BETWEEN_DRAWINGS = 0.1

@@ -10,7 +10,7 @@ from headrace._reading.result_reading import read_results
 from headrace._transport.connection import GatewayConnection
 from headrace.errors import JobUnsuccessfulError
 from headrace.gateway.v1 import gateway_pb2
-from headrace.resources import Job, JobState, Result
+from headrace.resources import Job, JobEvent, JobState, Result
 
 Submit = Callable[[Callable[[Job], object]], Coroutine[Any, Any, Job]]
 
@@ -30,6 +30,7 @@ async def run_job(connection: GatewayConnection, submit: Submit, show: Show) -> 
     following: list[asyncio.Task[Job]] = []
 
     def begin(job: Job) -> None:
+        show(JobEvent(job=job, resume_token=""))
         following.append(asyncio.create_task(follow_job(steps_of(connection, job), show)))
 
     try:

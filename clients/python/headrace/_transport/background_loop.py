@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from headrace._submitting.batch_reading import BatchReader
 from headrace._submitting.caller_items import CallerItems
 from headrace._transport.forks import forked
+from headrace._transport.notebooks import in_cell
 from headrace.errors import CancelledError, FailedPreconditionError
 from headrace.reasons import ErrorReason
 
@@ -126,6 +127,8 @@ class BackgroundLoop:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
+            return
+        if in_cell():  # a cell that does not await blocks the loop of its kernel anyway
             return
         raise FailedPreconditionError(
             "this thread runs an event loop, which a waiting call would stop: await headrace.Client instead",
