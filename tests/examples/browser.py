@@ -4,20 +4,13 @@ import asyncio
 import itertools
 import json
 import os
-import shutil
 from pathlib import Path
 from typing import Any, Self
 
 import aiohttp
 
-NAMES = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser")
 _START_SECONDS = 60.0
 _POLL_SECONDS = 0.05
-
-
-def find_browser() -> str | None:
-    """Returns the path of a Chromium, or None."""
-    return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Page:

@@ -8,11 +8,11 @@ import sqlite3
 import aiohttp
 import pytest
 
-from deploy.local.packages import ensure_installed
+from deploy.local.packages import chromium_program, ensure_installed
 from deploy.local.paths import REPOSITORY, run_directory
 from deploy.local.ports import spare_port
 from headrace import Client
-from tests.examples.browser import Page, find_browser
+from tests.examples.browser import Page
 
 pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
 
@@ -89,9 +89,8 @@ async def application(example_python, slow_system, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser_program():
-    if find_browser() is None:
-        ensure_installed(["chromium"], run_directory() / "apt.log")
-    program = find_browser()
+    ensure_installed(["chromium"], run_directory() / "apt.log")
+    program = chromium_program()
     assert program is not None
     return program
 
