@@ -159,7 +159,7 @@ async def test_a_batch_that_is_not_valid_is_explained(page):
     await page.wait_for("document.querySelector('#state').textContent === 'refused'")
 
 
-async def test_the_page_goes_on_after_a_restart_of_the_application(page, application):
+async def test_the_page_continues_after_a_restart_of_the_application(page, application):
     await submit(page, [f"Nurse {number}" for number in range(40)])
     await page.wait_for("document.querySelector('#live progress').value >= 2")
     await application.stop()

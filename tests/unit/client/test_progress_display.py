@@ -1,9 +1,14 @@
 """A job is shown as a bar, as a rewritten line, or as lines; a lost connection is shown too."""
 
 import asyncio
+import fcntl
 import io
 import logging
+import os
+import pty
+import struct
 import sys
+import termios
 from datetime import timedelta
 
 import grpc
@@ -117,6 +122,28 @@ def test_a_terminal_with_tqdm_gets_a_bar(make_event):
     assert any(line.startswith("reconnecting") and "0/1000" in line for line in drawn)
     assert drawn[-1].startswith("SUCCEEDED 100%|")
     assert "1000/1000" in drawn[-1]
+
+
+@pytest.mark.parametrize("has_tqdm", [True, False])
+def test_a_terminal_that_does_not_know_its_width_is_drawn_on(make_event, monkeypatch, has_tqdm):
+    if not has_tqdm:
+        monkeypatch.setitem(sys.modules, "headrace._progress.bar", None)
+    monkeypatch.delenv("COLUMNS")
+    master, slave = pty.openpty()
+    fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 0, 0, 0, 0))
+    with open(slave, "w") as terminal, monkeypatch.context() as patch:
+        patch.setattr(sys, "stderr", terminal)
+        with JobDisplay() as display:
+            display.show(make_event(1, total=1000, succeeded=100))
+            display.show(make_event(2, "SUCCEEDED", total=1000, succeeded=1000))
+        terminal.write("end")
+        terminal.flush()
+        drawn = ""
+        while not drawn.endswith("end"):
+            drawn += os.read(master, 10_000).decode(errors="replace")
+    os.close(master)
+    assert "SUCCEEDED" in drawn
+    assert ("100%|" in drawn) == has_tqdm
 
 
 @pytest.mark.parametrize("kind", ["", "dumb", "unknown"])

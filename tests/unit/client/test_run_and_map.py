@@ -286,7 +286,7 @@ async def test_the_waiting_client_runs_and_maps_too(sync_client, gateway, work, 
     assert [result.item_index for result in results] == [0, 1, 2, 3, 4]
     assert numbers(outputs) == [0, 1, 2, 3, 4]
     assert threads == {thread}
-    assert capsys.readouterr().err == "SUCCEEDED 5/5\n"
+    assert capsys.readouterr().err == "PENDING 0/5\nSUCCEEDED 5/5\n"
 
 
 async def test_leaving_the_loop_of_the_waiting_client_cancels_the_job(gateway, work, job_id):

@@ -8,9 +8,12 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from tqdm.auto import tqdm
 
+from headrace._progress.views import columns_of
+from headrace._transport.notebooks import in_notebook
 from headrace.resources import Job
 
 _FORMAT = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt} [{elapsed}{postfix}]"
+_ROWS = 20  # as tqdm assumes where it cannot ask
 
 
 class _Bar(tqdm):  # type: ignore[misc]  # tqdm has no types
@@ -26,17 +29,27 @@ class Bar:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        # On a terminal that does not know its size, tqdm would draw nothing.
+        self._fits_itself = in_notebook()
         self._bar: _Bar | None = None
 
     def draw(self, job: Job | None, state: str, parts: list[str]) -> None:
         """Draws the bar anew."""
+        total, done = (1, 0) if job is None else (max(job.progress.total_count, 1), job.progress.done_count)
         if self._bar is None:
             self._bar = _Bar(
-                total=1, desc=state, file=self._stream, bar_format=_FORMAT, dynamic_ncols=True, delay=0
+                total=total,
+                initial=done,
+                desc=state,
+                file=self._stream,
+                bar_format=_FORMAT,
+                dynamic_ncols=self._fits_itself,
+                ncols=None if self._fits_itself else columns_of(self._stream),
+                nrows=None if self._fits_itself else _ROWS,
             )
-        if job is not None:
-            self._bar.total = max(job.progress.total_count, 1)
-            self._bar.n = job.progress.done_count
+        self._bar.total, self._bar.n = total, done
+        if not self._fits_itself:  # the terminal may have another width by now
+            self._bar.ncols = columns_of(self._stream)
         self._bar.set_description_str(state, refresh=False)
         self._bar.set_postfix_str(", ".join(parts), refresh=False)
         self._bar.refresh()

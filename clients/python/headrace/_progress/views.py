@@ -1,10 +1,13 @@
 """Draws a job as plain text: one line that is rewritten, or a line for each change."""
 
+import os
 import shutil
 from typing import TextIO
 
 from headrace._progress.text import describe_counts
 from headrace.resources import Job
+
+_DEFAULT_COLUMNS = 80
 
 
 class RewrittenLine:
@@ -20,8 +23,7 @@ class RewrittenLine:
 
     def draw(self, job: Job | None, state: str, parts: list[str]) -> None:
         """Replaces the line."""
-        columns = shutil.get_terminal_size().columns - 1  # a full line would wrap, and stay
-        line = line_of(job, state, parts)[:columns]
+        line = line_of(job, state, parts)[: columns_of(self._stream) - 1]  # a full line would wrap, and stay
         self._stream.write("\r" + line.ljust(self._width))
         self._stream.flush()
         self._width = len(line)
@@ -60,6 +62,15 @@ class Lines:
 
     def close(self) -> None:
         """Does nothing: each line has ended."""
+
+
+def columns_of(stream: TextIO) -> int:
+    """Returns the width of a terminal. One that does not know its size counts as 80 columns wide."""
+    try:
+        columns = os.get_terminal_size(stream.fileno()).columns
+    except (AttributeError, OSError, ValueError):  # not a file, or not a terminal
+        columns = shutil.get_terminal_size().columns
+    return columns or _DEFAULT_COLUMNS
 
 
 def line_of(job: Job | None, state: str, parts: list[str]) -> str:
