@@ -48,6 +48,9 @@ class Bar:
                 nrows=None if self._fits_itself else _ROWS,
             )
         self._bar.total, self._bar.n = total, done
+        widget = getattr(self._bar, "container", None)
+        if widget is not None:  # tqdm sets it once, and the total grows during an upload
+            widget.children[1].max = total
         if not self._fits_itself:  # the terminal may have another width by now
             self._bar.ncols = columns_of(self._stream)
         self._bar.set_description_str(state, refresh=False)
