@@ -38,10 +38,10 @@ class Batches:
         )
         return [dict(zip(("job_id", "name", "count", "state"), row, strict=True)) for row in rows]
 
-    def resume_token(self) -> str | None:
-        """Returns the token to continue from. None before the first change."""
+    def resume_token(self) -> str:
+        """Returns the token to continue from. Empty before the first change."""
         row = self._connection.execute("SELECT resume_token FROM place").fetchone()
-        return row[0] if row else None
+        return row[0] if row else ""
 
     def advance(self, resume_token: str, ended: Job | None) -> None:
         """Stores an end, if there is one, and the place after it in one transaction: so none is missed."""
