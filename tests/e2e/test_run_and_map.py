@@ -83,8 +83,8 @@ import resource, sys
 from headrace import SyncClient
 
 def items():
-    for number in range(30_000):
-        yield {"number": number, "text": "x" * 3000}
+    for number in range(20_000):
+        yield {"number": number, "text": "x" * 4000}
 
 with SyncClient(sys.argv[1]) as hr:
     list(hr.map("noop", range(1000)))
@@ -94,7 +94,7 @@ with SyncClient(sys.argv[1]) as hr:
 """
 
 
-async def test_a_map_of_30_000_items_is_held_in_bounded_memory(make_embedded):
+async def test_a_map_of_20_000_items_is_held_in_bounded_memory(make_embedded):
     system = await asyncio.to_thread(make_embedded)
     done = await asyncio.to_thread(
         subprocess.run, [sys.executable, "-c", MAPPED, system.gateway_target],
@@ -102,8 +102,8 @@ async def test_a_map_of_30_000_items_is_held_in_bounded_memory(make_embedded):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     count, grown_kilobytes = map(int, done.stdout.split())
-    assert count == 30_000
-    assert grown_kilobytes < 60_000, "90 MB of items"
+    assert count == 20_000
+    assert grown_kilobytes < 60_000, "80 MB of items"
 
 
 async def test_run_returns_results_of_a_real_system(make_embedded):
