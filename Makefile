@@ -104,6 +104,8 @@ lock: $(READY) ## Update the lock files from the pyproject files, for developmen
 	@$(COMPILE) --no-emit-package headrace --group dev pyproject.toml -o requirements.lock
 	@$(COMPILE) --no-emit-package headrace -c requirements.lock pyproject.toml -o deploy/docker/requirements.lock
 	@cd tests/bench/peers && ../../../$(COMPILE) requirements.in -o requirements.lock
+	@$(COMPILE) -c requirements.lock examples/fastapi/requirements.in -o examples/fastapi/requirements.txt
+	@$(COMPILE) -c requirements.lock examples/notebook-requirements.in -o examples/notebook-requirements.txt
 	@cd tests/real_model && ../../$(COMPILE) --no-deps requirements.in -o requirements.lock
 	@grep -o 'hatchling[^"]*' pyproject.toml | head -n 1 | $(COMPILE) -c requirements.lock - -o deploy/docker/build.lock
 

@@ -1,22 +1,27 @@
 """The asynchronous client: submits jobs, watches them, and reads their results."""
 
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Sequence
 from types import TracebackType
-from typing import Any, Self, Unpack
+from typing import Any, Self, TextIO, Unpack
 
 from headrace._messages.conversion import to_failure_group, to_job, to_kind_info, to_worker_info
 from headrace._messages.enum_names import from_item_state, from_job_states
 from headrace._messages.job_options import option_fields
 from headrace._messages.request_building import build_request
+from headrace._progress.display import JobDisplay, PauseWarnings
+from headrace._progress.following import Show, follow_job, steps_of
 from headrace._reading.job_listing import list_jobs
 from headrace._reading.result_following import follow_results
 from headrace._reading.result_reading import read_results
 from headrace._reading.watching import watch_job
+from headrace._running.mapping import OnFailure, OpenMaps, checked_on_failure, map_items
+from headrace._running.running import both, run_to_results
 from headrace._submitting.estimation import estimate_job
 from headrace._submitting.submission import submit_job, submit_request
 from headrace._transport.connection import GatewayConnection
 from headrace._transport.targets import gateway_target
+from headrace._transport.timeouts import limit, within
 from headrace.gateway.v1 import gateway_pb2
 from headrace.options import JobOptions
 from headrace.resources import (
@@ -36,6 +41,7 @@ class Client:
     """Calls a gateway: ``async with Client() as hr:``. Each event loop that uses it gets its own connection.
 
     Every call is safe to repeat. While the gateway is unavailable, the client repeats it with growing waits.
+    Each call takes a ``timeout`` of its own, in seconds.
     Errors are classes of ``headrace.errors`` with a stable ``reason``.
 
     An item with a recorded success is never computed again. An unfinished item makes its calls again after a
@@ -78,6 +84,7 @@ class Client:
             connect_timeout=connect_timeout,
             resume_timeout=resume_timeout,
         )
+        self._maps = OpenMaps()
 
     async def __aenter__(self) -> Self:
         return self
@@ -88,7 +95,11 @@ class Client:
         await self.close()
 
     async def close(self) -> None:
-        """Cancels calls under way and closes the connection. A second call does nothing."""
+        """Cancels calls under way and closes the connection. A second call does nothing.
+
+        Jobs of a ``map`` that was not read to its end are cancelled.
+        """
+        await self._maps.cancel_all(self._connection)
         await self._connection.close()
 
     async def submit(
@@ -100,6 +111,7 @@ class Client:
         request_id: str | None = None,
         options: JobOptions | None = None,
         on_open: Callable[[Job], object] | None = None,
+        timeout: float | None = None,
         **keywords: Unpack[JobOptions],
     ) -> Job:
         """Stores a job with its items and returns its snapshot. A stored job survives any crash.
@@ -123,6 +135,7 @@ class Client:
             request_id: Name of the wanted job, up to 128 characters. Default: a new UUID.
             options: Job options; see ``JobOptions``.
             on_open: Called once with the job as soon as it is stored, before an upload sends its items.
+            timeout: Seconds for each call, and in an upload for each response. Default: that of the client.
             keywords: Job options one by one. They override ``options``.
 
         Raises:
@@ -140,7 +153,7 @@ class Client:
         """
         job_options = option_fields(options, keywords)
         request = submit_request(kind, params, job_options, request_id or str(uuid.uuid4()))
-        return await submit_job(self._connection, request, items, on_open)
+        return await submit_job(self._connection.limited_to(timeout), request, items, on_open)
 
     async def estimate(
         self,
@@ -149,6 +162,7 @@ class Client:
         params: Any = None,
         *,
         options: JobOptions | None = None,
+        timeout: float | None = None,
         **keywords: Unpack[JobOptions],
     ) -> JobEstimate:
         """Returns the calls, tokens and cost that a job would take, and stores nothing.
@@ -160,6 +174,7 @@ class Client:
             items: JSON values, as for ``submit``. All of them are read.
             params: Parameters for all items. Default: none.
             options: Job options, checked as for ``submit``.
+            timeout: Seconds for each call. Default: that of the client.
             keywords: Job options one by one. They override ``options``.
 
         Raises:
@@ -170,20 +185,25 @@ class Client:
             Exception: Any error of the iteration over ``items``, unchanged.
         """
         request = submit_request(kind, params, option_fields(options, keywords))
-        return await estimate_job(self._connection, request, items)
+        return await estimate_job(self._connection.limited_to(timeout), request, items)
 
-    async def get(self, job_id: str) -> Job:
+    async def get(self, job_id: str, *, timeout: float | None = None) -> Job:
         """Returns the current snapshot of a job.
 
         Raises:
             NotFoundError: The job does not exist, or it belongs to another tenant.
         """
         request = build_request(gateway_pb2.GetJobRequest, job_id=job_id)
-        response = await self._connection.call(self._connection.stub.GetJob, request)
+        response = await self._connection.call(self._connection.stub.GetJob, request, timeout)
         return to_job(response.job)
 
     def list(
-        self, *, states: Iterable[JobState | str] = (), kind: str = "", page_size: int = 0
+        self,
+        *,
+        states: Iterable[JobState | str] = (),
+        kind: str = "",
+        page_size: int = 0,
+        timeout: float | None = None,
     ) -> AsyncGenerator[Job, None]:
         """Yields the tenant's jobs, newest first, page by page.
 
@@ -191,6 +211,7 @@ class Client:
             states: States to include, by name in any case. Default: all.
             kind: Kind to include. Default: all.
             page_size: Jobs per call, up to 1,000. Default: the gateway's choice.
+            timeout: Seconds for each call of a page. Default: that of the client.
 
         Raises:
             InvalidArgumentError: A state is unknown, or the gateway refuses an argument.
@@ -199,9 +220,11 @@ class Client:
         request = build_request(
             gateway_pb2.ListJobsRequest, states=from_job_states(states), kind=kind, page_size=page_size
         )
-        return list_jobs(self._connection, request)
+        return list_jobs(self._connection.limited_to(timeout), request)
 
-    def watch(self, job_id: str, *, resume_token: str = "") -> AsyncGenerator[JobEvent, None]:
+    def watch(
+        self, job_id: str, *, resume_token: str = "", timeout: float | None = None
+    ) -> AsyncGenerator[JobEvent, None]:
         """Yields a job's events: its current snapshot, then each change, last the terminal snapshot.
 
         Snapshots that come faster than they are read are merged. Their seq never decreases. A broken stream
@@ -210,16 +233,23 @@ class Client:
         Args:
             job_id: UUID of the job.
             resume_token: Token of an event of an earlier watch, to continue after that event.
+            timeout: Seconds for the whole watch. Then DeadlineExceededError; the job continues. Default: no
+                limit.
 
         Raises:
             NotFoundError: The job does not exist, or it belongs to another tenant.
             UnavailableError: No gateway could be reached for ``resume_timeout``.
         """
         request = build_request(gateway_pb2.WatchJobRequest, job_id=job_id, resume_token=resume_token)
-        return watch_job(self._connection, request)
+        return within(watch_job(self._connection, request), timeout)
 
     def results(
-        self, job_id: str, *, follow: bool = False, item_state: ItemState | str | None = None
+        self,
+        job_id: str,
+        *,
+        follow: bool = False,
+        item_state: ItemState | str | None = None,
+        timeout: float | None = None,
     ) -> AsyncGenerator[Result, None]:
         """Yields a job's results, each once.
 
@@ -228,6 +258,8 @@ class Client:
             follow: False: results recorded so far, ordered by item_index. True: also later ones, in the order
                 of recording, until the job has ended. The stream is read only as fast as you iterate.
             item_state: State of the results to include. Default: all.
+            timeout: Seconds for each call of a page; with ``follow``, for the whole stream. Default: that of
+                the client; with ``follow``, no limit.
 
         Raises:
             NotFoundError: The job does not exist, or it belongs to another tenant.
@@ -235,10 +267,151 @@ class Client:
         """
         query = {"job_id": job_id, "item_state": from_item_state(item_state)}
         if follow:
-            return follow_results(self._connection, build_request(gateway_pb2.StreamResultsRequest, **query))
-        return read_results(self._connection, build_request(gateway_pb2.GetResultsRequest, **query))
+            streamed = build_request(gateway_pb2.StreamResultsRequest, **query)
+            return within(follow_results(self._connection, streamed), timeout)
+        connection = self._connection.limited_to(timeout)
+        return read_results(connection, build_request(gateway_pb2.GetResultsRequest, **query))
 
-    async def cancel(self, job_id: str) -> Job:
+    async def progress(
+        self, job: Job | str, *, file: TextIO | None = None, timeout: float | None = None
+    ) -> Job:
+        """Shows a job until it has ended, and returns its terminal snapshot.
+
+        A notebook and a terminal show a bar if tqdm is installed (``headrace[progress]``), or else one line
+        that is rewritten. Other streams get a line for each change of state, and each five seconds. A lost
+        connection is shown as ``reconnecting``. Leaving the call ends the display, not the job.
+
+        Args:
+            job: A snapshot of the job, or its UUID.
+            file: Stream to write to. Default: stderr.
+            timeout: Seconds for the whole call. Then DeadlineExceededError; the job continues. Default: no
+                limit.
+
+        Raises:
+            NotFoundError: The job does not exist, or it belongs to another tenant.
+            UnavailableError: No gateway could be reached for ``resume_timeout``.
+        """
+        with JobDisplay(file) as display:
+            return await self._follow(job, display.show, timeout)
+
+    async def _follow(self, job: Job | str, show: Show, timeout: float | None) -> Job:
+        return await limit(follow_job(steps_of(self._connection, job), show), timeout)
+
+    async def run(
+        self,
+        kind: str,
+        items: Iterable[Any] | AsyncIterable[Any],
+        params: Any = None,
+        *,
+        progress: bool = True,
+        request_id: str | None = None,
+        options: JobOptions | None = None,
+        on_open: Callable[[Job], object] | None = None,
+        timeout: float | None = None,
+        **keywords: Unpack[JobOptions],
+    ) -> Sequence[Result]:
+        """Submits a job, shows its progress, and returns the result of each item, in the order of items.
+
+        All results are in memory; see ``map`` for many. A failed item has a result without output. While the
+        job is PAUSED, the call waits. Leaving the call, also by Ctrl-C or by its timeout, leaves the job
+        running: call again with the same request_id and content, or read ``results``.
+
+        Args:
+            kind: Name of a kind of work; see ``kinds``.
+            items: JSON values, as for ``submit``.
+            params: Parameters for all items. Default: none.
+            progress: Whether to show the progress as ``progress`` does. If not, a pause is logged as a
+                warning.
+            request_id: Name of the wanted job, as for ``submit``.
+            options: Job options; see ``JobOptions``.
+            on_open: Called once with the job as soon as it is stored.
+            timeout: Seconds for the whole call. Then DeadlineExceededError; the job continues. Default: no
+                limit.
+            keywords: Job options one by one. They override ``options``.
+
+        Raises:
+            JobUnsuccessfulError: The job did not succeed; ``job`` is its last snapshot.
+            HeadraceError: As for ``submit``, ``watch`` and ``results``.
+        """
+        with JobDisplay() if progress else PauseWarnings() as display:
+            return await self._run(
+                display.show,
+                timeout,
+                kind,
+                items,
+                params,
+                request_id=request_id,
+                options=options,
+                on_open=on_open,
+                **keywords,
+            )
+
+    async def _run(
+        self,
+        show: Show,
+        timeout: float | None,
+        kind: str,
+        items: Iterable[Any] | AsyncIterable[Any],
+        params: Any,
+        *,
+        on_open: Callable[[Job], object] | None,
+        **submission: Any,
+    ) -> Sequence[Result]:
+        def submit(note: Callable[[Job], object]) -> Coroutine[Any, Any, Job]:
+            return self.submit(kind, items, params, on_open=both(note, on_open), **submission)
+
+        return await limit(run_to_results(self._connection, submit, show), timeout)
+
+    def map(
+        self,
+        kind: str,
+        items: Iterable[Any] | AsyncIterable[Any],
+        params: Any = None,
+        *,
+        on_failure: OnFailure = "raise",
+        request_id: str | None = None,
+        options: JobOptions | None = None,
+        on_open: Callable[[Job], object] | None = None,
+        timeout: float | None = None,
+        **keywords: Unpack[JobOptions],
+    ) -> AsyncGenerator[Any, None]:
+        """Submits a job and yields the output of each item, in the order of items, as soon as it is there.
+
+        Memory is bounded: items are uploaded while they are read, and at most a page of 1,000 results is
+        held. The job is submitted by the first request of an output. Leaving the loop before the last output
+        cancels the job: nobody would read what it still spends. Recorded results stay.
+
+        Args:
+            kind: Name of a kind of work; see ``kinds``.
+            items: JSON values, as for ``submit``.
+            params: Parameters for all items. Default: none.
+            on_failure: "raise": a failed item raises ItemUnsuccessfulError, and the job is cancelled.
+                "yield": that error is yielded in the place of the output, and ``max_failed_ratio`` is 1 if it
+                is not given.
+            request_id: Name of the wanted job, as for ``submit``.
+            options: Job options; see ``JobOptions``.
+            on_open: Called once with the job as soon as it is stored.
+            timeout: Seconds from the first request of an output to the last output. Then
+                DeadlineExceededError, and the job is cancelled. Default: no limit.
+            keywords: Job options one by one. They override ``options``.
+
+        Raises:
+            ItemUnsuccessfulError: An item failed; ``result`` has its index and its error.
+            JobUnsuccessfulError: The job did not succeed. The outputs before were yielded.
+            HeadraceError: As for ``submit``, ``watch`` and ``results``.
+        """
+        if checked_on_failure(on_failure) == "yield":
+            options = {"max_failed_ratio": 1.0, **(options or {})}
+
+        def submit(note: Callable[[Job], object]) -> Coroutine[Any, Any, Job]:
+            noted = both(note, on_open)
+            return self.submit(
+                kind, items, params, request_id=request_id, options=options, on_open=noted, **keywords
+            )
+
+        return within(map_items(self._connection, submit, on_failure, self._maps), timeout)
+
+    async def cancel(self, job_id: str, *, timeout: float | None = None) -> Job:
         """Cancels a job and returns it: CANCELLING while a worker holds items of it, then CANCELLED.
 
         A finished job is returned unchanged. Recorded results stay.
@@ -247,10 +420,10 @@ class Client:
             NotFoundError: The job does not exist, or it belongs to another tenant.
         """
         request = build_request(gateway_pb2.CancelJobRequest, job_id=job_id)
-        response = await self._connection.call(self._connection.stub.CancelJob, request)
+        response = await self._connection.call(self._connection.stub.CancelJob, request, timeout)
         return to_job(response.job)
 
-    async def pause(self, job_id: str) -> Job:
+    async def pause(self, job_id: str, *, timeout: float | None = None) -> Job:
         """Pauses a job and returns it: no new calls start, calls in flight finish, an upload continues.
 
         Allowed in every state. A job that has ended or is ending is returned unchanged.
@@ -259,16 +432,19 @@ class Client:
             NotFoundError: The job does not exist, or it belongs to another tenant.
         """
         request = build_request(gateway_pb2.PauseJobRequest, job_id=job_id)
-        response = await self._connection.call(self._connection.stub.PauseJob, request)
+        response = await self._connection.call(self._connection.stub.PauseJob, request, timeout)
         return to_job(response.job)
 
-    async def resume(self, job_id: str, *, budget_micros: int | None = None) -> Job:
+    async def resume(
+        self, job_id: str, *, budget_micros: int | None = None, timeout: float | None = None
+    ) -> Job:
         """Resumes a paused job and returns it. A job that has ended or is ending is returned unchanged.
 
         Args:
             job_id: UUID of the job.
             budget_micros: New total budget in millionths of a US dollar, including the amount already spent.
                 It also applies to a job that is not paused. Default: the budget stays.
+            timeout: Seconds for this call with all its repeats. Default: that of the client.
 
         Raises:
             NotFoundError: The job does not exist, or it belongs to another tenant.
@@ -276,17 +452,17 @@ class Client:
                 the amount already spent (BUDGET_SPENT).
         """
         request = build_request(gateway_pb2.ResumeJobRequest, job_id=job_id, budget_micros=budget_micros)
-        response = await self._connection.call(self._connection.stub.ResumeJob, request)
+        response = await self._connection.call(self._connection.stub.ResumeJob, request, timeout)
         return to_job(response.job)
 
-    async def failures(self, job_id: str) -> Sequence[FailureGroup]:
+    async def failures(self, job_id: str, *, timeout: float | None = None) -> Sequence[FailureGroup]:
         """Returns the failed items of a job by reason, largest group first: the 50 largest groups.
 
         Raises:
             NotFoundError: The job does not exist, or it belongs to another tenant.
         """
         request = build_request(gateway_pb2.GetFailuresRequest, job_id=job_id)
-        response = await self._connection.call(self._connection.stub.GetFailures, request)
+        response = await self._connection.call(self._connection.stub.GetFailures, request, timeout)
         return [to_failure_group(group) for group in response.groups]
 
     async def retry(
@@ -296,6 +472,7 @@ class Client:
         reasons: Iterable[str] = (),
         item_indexes: Iterable[int] = (),
         request_id: str | None = None,
+        timeout: float | None = None,
     ) -> Job:
         """Starts a new round of a finished job, and returns the job, which is live again.
 
@@ -314,6 +491,7 @@ class Client:
             item_indexes: Other items to run, by their index, up to 10,000. Successes are ignored.
             request_id: Name of the wanted round, up to 128 characters. A second call with it starts nothing,
                 even with another selection. Default: a new UUID.
+            timeout: Seconds for this call with all its repeats. Default: that of the client.
 
         Raises:
             NotFoundError: The job does not exist, or it belongs to another tenant.
@@ -325,17 +503,17 @@ class Client:
             reasons=(reasons,) if isinstance(reasons, str) else reasons,
             item_indexes=item_indexes,
         )
-        response = await self._connection.call(self._connection.stub.RetryJob, request)
+        response = await self._connection.call(self._connection.stub.RetryJob, request, timeout)
         return to_job(response.job)
 
-    async def kinds(self) -> Sequence[KindInfo]:
+    async def kinds(self, *, timeout: float | None = None) -> Sequence[KindInfo]:
         """Returns the kinds of work that jobs can name, ordered by name."""
         request = gateway_pb2.ListKindsRequest()
-        response = await self._connection.call(self._connection.stub.ListKinds, request)
+        response = await self._connection.call(self._connection.stub.ListKinds, request, timeout)
         return [to_kind_info(kind) for kind in response.kinds]
 
-    async def workers(self) -> Sequence[WorkerInfo]:
+    async def workers(self, *, timeout: float | None = None) -> Sequence[WorkerInfo]:
         """Returns the workers seen lately, live ones first."""
         request = gateway_pb2.ListWorkersRequest()
-        response = await self._connection.call(self._connection.stub.ListWorkers, request)
+        response = await self._connection.call(self._connection.stub.ListWorkers, request, timeout)
         return [to_worker_info(worker) for worker in response.workers]

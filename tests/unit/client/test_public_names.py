@@ -55,6 +55,8 @@ ERRORS = {
     "HeadraceError",
     "InternalError",
     "InvalidArgumentError",
+    "ItemUnsuccessfulError",
+    "JobUnsuccessfulError",
     "NotFoundError",
     "ResourceExhaustedError",
     "UnavailableError",

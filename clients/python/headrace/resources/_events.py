@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from headrace.resources._jobs import Job, JobState, Progress
+from headrace.resources._plain_dicts import PlainDict
 
 
 @dataclass(frozen=True)
-class JobOutage:
+class JobOutage(PlainDict):
     """Outage of a job's model: the provider is down. Items wait without using up attempts.
 
     Attributes:
@@ -22,7 +23,7 @@ class JobOutage:
 
 
 @dataclass(frozen=True)
-class LiveEvent:
+class LiveEvent(PlainDict):
     """Live numbers of one worker on a job. May be dropped and is never replayed.
 
     Attributes:
@@ -47,7 +48,7 @@ class LiveEvent:
 
 
 @dataclass(frozen=True)
-class JobForecast:
+class JobForecast(PlainDict):
     """Speed of a running job over all workers, and its expected end and cost.
 
     Attributes:
@@ -76,7 +77,7 @@ class JobForecast:
 
 
 @dataclass(frozen=True)
-class JobEvent:
+class JobEvent(PlainDict):
     """One step of a watch.
 
     Attributes:

@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from headrace.options import JobOptions
+from headrace.resources._plain_dicts import PlainDict
 
 
 class JobState(StrEnum):
@@ -74,7 +75,7 @@ class PauseReason(StrEnum):
 
 
 @dataclass(frozen=True)
-class Progress:
+class Progress(PlainDict):
     """Item counts of a job. Once it is terminal, total = succeeded + failed + cancelled."""
 
     total_count: int = 0
@@ -89,7 +90,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Usage:
+class Usage(PlainDict):
     """Usage of the provider. The cost is in millionths of a US dollar, 0 if no price is known.
 
     Attributes:
@@ -105,7 +106,7 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Failure:
+class Failure(PlainDict):
     """Reason why an item or a job failed.
 
     Attributes:
@@ -120,7 +121,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(PlainDict):
     """A snapshot of a job. Of two snapshots of one job, the one with the greater seq is newer.
 
     Attributes:
@@ -164,7 +165,7 @@ class Job:
 
 
 @dataclass(frozen=True)
-class JobEstimate:
+class JobEstimate(PlainDict):
     """Estimated usage of a job before it is submitted. Counts each call once; retries come on top.
 
     Attributes:

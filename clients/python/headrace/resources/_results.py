@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Any
 
 from headrace.resources._jobs import Failure, Usage
+from headrace.resources._plain_dicts import PlainDict
 
 
 class ItemState(StrEnum):
@@ -20,7 +21,7 @@ class ItemState(StrEnum):
 
 
 @dataclass(frozen=True)
-class FailedAttempt:
+class FailedAttempt(PlainDict):
     """A failed attempt of an item.
 
     Attributes:
@@ -33,7 +34,7 @@ class FailedAttempt:
 
 
 @dataclass(frozen=True)
-class FailureGroup:
+class FailureGroup(PlainDict):
     """Failed items of a job that share a reason, in its current round.
 
     Attributes:
@@ -52,7 +53,7 @@ class FailureGroup:
 
 
 @dataclass(frozen=True)
-class Result:
+class Result(PlainDict):
     """The result of one item.
 
     Attributes:
@@ -77,3 +78,12 @@ class Result:
     finish_time: datetime | None
     output_text: str = field(default="", repr=False)
     failed_attempts: tuple[FailedAttempt, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields by name without output_text, as values that every JSON library takes.
+
+        See ``Job.to_dict``.
+        """
+        plain = super().to_dict()
+        del plain["output_text"]
+        return plain
