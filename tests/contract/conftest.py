@@ -34,6 +34,7 @@ TABLES = (
     "workers",
     "retry_requests",
     "purges",
+    "item_keys",
 )
 OPTION_NAMES = frozenset(jobs_pb2.JobOptions.DESCRIPTOR.fields_by_name)
 

@@ -9,8 +9,8 @@ from services.results.database.database import Database
 from services.results.database.failures import ContentRefusedError
 from services.results.database.transaction import Transaction
 from services.results.metrics import ITEMS_APPENDED
-from services.results.rows import chunk_rows
-from services.results.rows.chunk_rows import new_chunk
+from services.results.rows import chunk_rows, key_rows
+from services.results.rows.chunk_rows import Block, new_chunk
 from services.results.rows.messages import job_message
 from services.results.rules.chunks import chunk_size, cut_chunks
 from services.results.rules.facts import JobFacts
@@ -32,6 +32,7 @@ async def append_items(
         AbortedError: The request starts after the stored items (UPLOAD_OFFSET).
         FailedPreconditionError: The upload is closed (UPLOAD_CLOSED) or has another total (UPLOAD_TOTAL), or
             its job began to end before the upload was finished (JOB_ENDED).
+        InvalidArgumentError: Another item has one of the keys (ITEM_KEY_TAKEN). None of the items is stored.
         InternalError: The database refuses these items for good (STORE_REFUSED).
     """
     try:
@@ -51,7 +52,8 @@ async def _append_in(
     addition = judge_batch(job, Batch(request.first_item_index, len(request.items), total))
     response = results_pb2.AppendItemsResponse()
     if addition.new_count or addition.closes:
-        _add(transition, job, request.items[addition.skipped_count :])
+        new = slice(addition.skipped_count, None)
+        await _add(transition, job, request.items[new], request.item_keys[new])
         job.upload_open = not addition.closes
         tx.after_commit(partial(ITEMS_APPENDED.inc, addition.new_count))
         response.effects.CopyFrom(await transition.finish())
@@ -60,7 +62,7 @@ async def _append_in(
     return response
 
 
-def _add(transition: Transition, job: JobFacts, items: Sequence[str]) -> None:
+async def _add(transition: Transition, job: JobFacts, items: Sequence[str], item_keys: Sequence[str]) -> None:
     """Adds items to a job, in chunks sized for its new number of items."""
     if not items:
         return
@@ -71,5 +73,17 @@ def _add(transition: Transition, job: JobFacts, items: Sequence[str]) -> None:
     blocks = []
     for cut in cut_chunks([len(item.encode()) for item in items], job.chunk_size, stored):
         transition.add_chunk(new_chunk(job.job_id, job.chunk_count, cut))
-        blocks.append((job.job_id, cut.first_index, items[cut.first_index - stored : cut.end_index - stored]))
+        part = slice(cut.first_index - stored, cut.end_index - stored)
+        blocks.append(Block(job.job_id, cut.first_index, items[part], item_keys[part]))
     chunk_rows.insert_blocks(transition.tx, blocks)
+    if any(item_keys):
+        await _add_keys(transition, job, item_keys, stored)
+
+
+async def _add_keys(
+    transition: Transition, job: JobFacts, item_keys: Sequence[str], first_index: int
+) -> None:
+    if not job.has_keys:
+        job.has_keys = True
+        key_rows.mark_job(transition.tx, job.job_id)
+    await key_rows.insert_free_keys(transition.tx, job.job_id, item_keys, first_index)

@@ -48,6 +48,8 @@ class ResultsServiceStub:
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     - ABORTED (UPLOAD_OFFSET): the items are beyond the stored ones. Metadata stored_count names where to continue.
+    - INVALID_ARGUMENT (ITEM_KEY_TAKEN): another item has one of the keys. None of the items is stored. Keys of trimmed
+      items are not compared.
     - FAILED_PRECONDITION (UPLOAD_CLOSED): new items for an upload that is closed.
     - FAILED_PRECONDITION (UPLOAD_TOTAL): the total is below the stored count, or differs from the total the upload
       was closed with.
@@ -67,6 +69,11 @@ class ResultsServiceStub:
     """
     ListRecordedResults: _grpc.UnaryUnaryMultiCallable[_results_pb2.ListRecordedResultsRequest, _results_pb2.ListRecordedResultsResponse]
     """Returns a page of a job's results in the order of recording. Safe to repeat.
+    Errors:
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    GetItems: _grpc.UnaryUnaryMultiCallable[_results_pb2.GetItemsRequest, _results_pb2.GetItemsResponse]
+    """Returns a page of a job's items with their results, ordered by item_index. Safe to repeat.
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
@@ -143,6 +150,8 @@ class ResultsServiceAsyncStub(ResultsServiceStub):
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     - ABORTED (UPLOAD_OFFSET): the items are beyond the stored ones. Metadata stored_count names where to continue.
+    - INVALID_ARGUMENT (ITEM_KEY_TAKEN): another item has one of the keys. None of the items is stored. Keys of trimmed
+      items are not compared.
     - FAILED_PRECONDITION (UPLOAD_CLOSED): new items for an upload that is closed.
     - FAILED_PRECONDITION (UPLOAD_TOTAL): the total is below the stored count, or differs from the total the upload
       was closed with.
@@ -162,6 +171,11 @@ class ResultsServiceAsyncStub(ResultsServiceStub):
     """
     ListRecordedResults: _aio.UnaryUnaryMultiCallable[_results_pb2.ListRecordedResultsRequest, _results_pb2.ListRecordedResultsResponse]  # type: ignore[assignment]
     """Returns a page of a job's results in the order of recording. Safe to repeat.
+    Errors:
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    GetItems: _aio.UnaryUnaryMultiCallable[_results_pb2.GetItemsRequest, _results_pb2.GetItemsResponse]  # type: ignore[assignment]
+    """Returns a page of a job's items with their results, ordered by item_index. Safe to repeat.
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
@@ -247,6 +261,8 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         - ABORTED (UPLOAD_OFFSET): the items are beyond the stored ones. Metadata stored_count names where to continue.
+        - INVALID_ARGUMENT (ITEM_KEY_TAKEN): another item has one of the keys. None of the items is stored. Keys of trimmed
+          items are not compared.
         - FAILED_PRECONDITION (UPLOAD_CLOSED): new items for an upload that is closed.
         - FAILED_PRECONDITION (UPLOAD_TOTAL): the total is below the stored count, or differs from the total the upload
           was closed with.
@@ -290,6 +306,17 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_results_pb2.ListRecordedResultsResponse, _abc.Awaitable[_results_pb2.ListRecordedResultsResponse]]:
         """Returns a page of a job's results in the order of recording. Safe to repeat.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+
+    @_abc_1.abstractmethod
+    def GetItems(
+        self,
+        request: _results_pb2.GetItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_results_pb2.GetItemsResponse, _abc.Awaitable[_results_pb2.GetItemsResponse]]:
+        """Returns a page of a job's items with their results, ordered by item_index. Safe to repeat.
         Errors:
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         """

@@ -1,0 +1,27 @@
+"""Adds keys of items."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0011"
+down_revision = "0010"
+
+
+def upgrade() -> None:
+    """Adds columns, and the table that makes keys unique in their job."""
+    op.add_column("jobs", sa.Column("has_keys", sa.Boolean, nullable=False, server_default=sa.false()))
+    # JSON list of the keys of the items, with an empty text for an item without one. NULL if none has a key.
+    op.add_column("item_blocks", sa.Column("item_keys", sa.Text))
+    op.create_table(
+        "item_keys",
+        sa.Column("job_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), primary_key=True),
+        # 16 bytes of the SHA-256 of the key in UTF-8. Hexadecimal on SQLite.
+        sa.Column("key_hash", sa.LargeBinary().with_variant(sa.Text(), "sqlite"), primary_key=True),
+        sa.Column("item_index", sa.BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+def downgrade() -> None:
+    """Refuses: schemas only move forward."""
+    raise NotImplementedError
