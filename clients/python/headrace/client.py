@@ -5,15 +5,18 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, S
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+from headrace._data.item_keys import Key
 from headrace._messages.conversion import to_failure_group, to_job, to_kind_info, to_worker_info
 from headrace._messages.enum_names import from_item_state, from_job_states
 from headrace._messages.job_options import option_fields
 from headrace._messages.request_building import build_request
+from headrace._reading.item_reading import key_texts, read_job_items
 from headrace._reading.job_listing import list_jobs
 from headrace._reading.result_following import follow_results
 from headrace._reading.result_reading import read_results
 from headrace._reading.watching import watch_job
 from headrace._submitting.estimation import estimate_job
+from headrace._submitting.item_reading import keyed_items
 from headrace._submitting.submission import submit_job, submit_request
 from headrace._transport.connection import GatewayConnection
 from headrace._transport.targets import gateway_target
@@ -21,6 +24,7 @@ from headrace.gateway.v1 import gateway_pb2
 from headrace.options import JobOptions
 from headrace.resources import (
     FailureGroup,
+    Item,
     ItemState,
     Job,
     JobEstimate,
@@ -97,6 +101,7 @@ class Client:
         items: Iterable[Any] | AsyncIterable[Any],
         params: Any = None,
         *,
+        key: Key | None = None,
         request_id: str | None = None,
         options: JobOptions | None = None,
         on_open: Callable[[Job], object] | None = None,
@@ -120,6 +125,9 @@ class Client:
                 scalars of numpy are values too. A DataFrame of pandas or polars and an Arrow table become
                 their rows, a ``pathlib.Path`` the items of its file; see ``read_items``.
             params: Parameters for all items, as in the params_schema of the kind, up to 1 MB. Default: none.
+            key: Field that holds the key of each item, such as ``"id"``, or a function that returns it. Keys
+                have up to 256 characters and are unique in the job; numbers become their text. Each result
+                has the key of its item. Default: no keys.
             request_id: Name of the wanted job, up to 128 characters. Default: a new UUID.
             options: Job options; see ``JobOptions``.
             on_open: Called once with the job as soon as it is stored, before an upload sends its items.
@@ -127,8 +135,9 @@ class Client:
 
         Raises:
             InvalidArgumentError: A field is wrong; ``violations`` names it. An item that cannot be written as
-                JSON or exceeds 1 MB (ITEM_TOO_LARGE) is one of these. Items of an upload before it stay
-                stored, and the same request_id continues the upload.
+                JSON or exceeds 1 MB (ITEM_TOO_LARGE) is one of these, and so is a key that is missing, or
+                that another item has (ITEM_KEY_TAKEN). Items of an upload before it stay stored, and the same
+                request_id continues the upload.
             AlreadyExistsError: The request_id was used with other content (REQUEST_ID_REUSED).
             FailedPreconditionError: The upload was closed with other items (UPLOAD_CLOSED, UPLOAD_TOTAL).
             AbortedError: Items that were stored are lost (UPLOAD_OFFSET). Submit again with the same
@@ -140,7 +149,7 @@ class Client:
         """
         job_options = option_fields(options, keywords)
         request = submit_request(kind, params, job_options, request_id or str(uuid.uuid4()))
-        return await submit_job(self._connection, request, items, on_open)
+        return await submit_job(self._connection, request, keyed_items(items, key), on_open)
 
     async def estimate(
         self,
@@ -148,6 +157,7 @@ class Client:
         items: Iterable[Any] | AsyncIterable[Any],
         params: Any = None,
         *,
+        key: Key | None = None,
         options: JobOptions | None = None,
         **keywords: Unpack[JobOptions],
     ) -> JobEstimate:
@@ -159,6 +169,7 @@ class Client:
             kind: Name of a kind of work; see ``kinds``.
             items: JSON values, as for ``submit``. All of them are read.
             params: Parameters for all items. Default: none.
+            key: Key of each item, checked as for ``submit``.
             options: Job options, checked as for ``submit``.
             keywords: Job options one by one. They override ``options``.
 
@@ -170,7 +181,7 @@ class Client:
             Exception: Any error of the iteration over ``items``, unchanged.
         """
         request = submit_request(kind, params, option_fields(options, keywords))
-        return await estimate_job(self._connection, request, items)
+        return await estimate_job(self._connection, request, keyed_items(items, key))
 
     async def get(self, job_id: str) -> Job:
         """Returns the current snapshot of a job.
@@ -219,7 +230,12 @@ class Client:
         return watch_job(self._connection, request)
 
     def results(
-        self, job_id: str, *, follow: bool = False, item_state: ItemState | str | None = None
+        self,
+        job_id: str,
+        *,
+        follow: bool = False,
+        item_state: ItemState | str | None = None,
+        include_inputs: bool = False,
     ) -> AsyncGenerator[Result, None]:
         """Yields a job's results, each once.
 
@@ -228,15 +244,39 @@ class Client:
             follow: False: results recorded so far, ordered by item_index. True: also later ones, in the order
                 of recording, until the job has ended. The stream is read only as fast as you iterate.
             item_state: State of the results to include. Default: all.
+            include_inputs: Whether each result brings the input of its item.
 
         Raises:
             NotFoundError: The job does not exist, or it belongs to another tenant.
             UnavailableError: No gateway could be reached for ``timeout``, or ``resume_timeout`` with follow.
         """
-        query = {"job_id": job_id, "item_state": from_item_state(item_state)}
+        query = {
+            "job_id": job_id,
+            "item_state": from_item_state(item_state),
+            "include_inputs": include_inputs,
+        }
         if follow:
             return follow_results(self._connection, build_request(gateway_pb2.StreamResultsRequest, **query))
         return read_results(self._connection, build_request(gateway_pb2.GetResultsRequest, **query))
+
+    def items(
+        self, job_id: str, *, indexes: Iterable[int] = (), keys: Iterable[Any] = ()
+    ) -> AsyncGenerator[Item, None]:
+        """Yields items of a job with their results, ordered by index: named ones, or all stored so far.
+
+        Items that the job does not have are left out. Names beyond 1,000 take more calls, and items are
+        ordered within each.
+
+        Args:
+            job_id: UUID of the job.
+            indexes: Items to include, by their index.
+            keys: Items to include too, by their key. Default, with no indexes: all items.
+
+        Raises:
+            NotFoundError: The job does not exist, or it belongs to another tenant.
+            UnavailableError: No gateway answered for ``timeout``.
+        """
+        return read_job_items(self._connection, job_id, indexes, keys)
 
     async def cancel(self, job_id: str) -> Job:
         """Cancels a job and returns it: CANCELLING while a worker holds items of it, then CANCELLED.
@@ -295,13 +335,15 @@ class Client:
         *,
         reasons: Iterable[str] = (),
         item_indexes: Iterable[int] = (),
+        keys: Iterable[Any] = (),
         request_id: str | None = None,
     ) -> Job:
         """Starts a new round of a finished job, and returns the job, which is live again.
 
         Every item without a success runs: failed ones, and those that a cancellation or an expiry left
-        without a result. With ``reasons`` or ``item_indexes``, only the selected ones run. The others count
-        as failed in the new round: a failure stays, and an item without a result fails (ITEM_NOT_SELECTED).
+        without a result. With ``reasons``, ``item_indexes`` or ``keys``, only the selected ones run. The
+        others count as failed in the new round: a failure stays, and an item without a result fails
+        (ITEM_NOT_SELECTED).
         Successes stay. The job_timeout starts again. A job that has not ended, or has nothing to run, is
         returned unchanged. Streams that have ended stay ended: watch again.
 
@@ -312,6 +354,7 @@ class Client:
             job_id: UUID of the job.
             reasons: Reasons of the failed items to run, up to 20.
             item_indexes: Other items to run, by their index, up to 10,000. Successes are ignored.
+            keys: Other items to run, by their key, up to 10,000. Unknown keys are ignored.
             request_id: Name of the wanted round, up to 128 characters. A second call with it starts nothing,
                 even with another selection. Default: a new UUID.
 
@@ -324,6 +367,7 @@ class Client:
             request_id=request_id or str(uuid.uuid4()),
             reasons=(reasons,) if isinstance(reasons, str) else reasons,
             item_indexes=item_indexes,
+            item_keys=key_texts(keys),
         )
         response = await self._connection.call(self._connection.stub.RetryJob, request)
         return to_job(response.job)

@@ -5,13 +5,15 @@ from collections.abc import AsyncIterable, Callable, Generator, Iterable, Sequen
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+from headrace._data.item_keys import Key
 from headrace._submitting.caller_items import CallerItems, is_read_by_caller
-from headrace._submitting.item_reading import items_in
+from headrace._submitting.item_reading import items_in, keyed_items
 from headrace._transport.background_loop import BackgroundLoop
 from headrace.client import Client
 from headrace.options import JobOptions
 from headrace.resources import (
     FailureGroup,
+    Item,
     ItemState,
     Job,
     JobEstimate,
@@ -86,6 +88,7 @@ class SyncClient:
         items: Iterable[Any] | AsyncIterable[Any],
         params: Any = None,
         *,
+        key: Key | None = None,
         request_id: str | None = None,
         options: JobOptions | None = None,
         on_open: Callable[[Job], object] | None = None,
@@ -94,10 +97,10 @@ class SyncClient:
         """Stores a job with its items and returns its snapshot; see ``Client.submit``.
 
         A list, a generator, a table or a file is read in the calling thread, an async generator on the
-        client's own loop. ``on_open`` runs in the client's own thread and must not wait for another call of
-        this client.
+        client's own loop. ``key`` runs where the items are read. ``on_open`` runs in the client's own thread
+        and must not wait for another call of this client.
         """
-        items = items_in(items)
+        items = items_in(keyed_items(items, key))
         read_here = CallerItems(items) if is_read_by_caller(items) else None
         call = self._client.submit(
             kind,
@@ -116,11 +119,12 @@ class SyncClient:
         items: Iterable[Any] | AsyncIterable[Any],
         params: Any = None,
         *,
+        key: Key | None = None,
         options: JobOptions | None = None,
         **keywords: Unpack[JobOptions],
     ) -> JobEstimate:
         """Returns the calls, tokens and cost that a job would take; see ``Client.estimate``."""
-        items = items_in(items)
+        items = items_in(keyed_items(items, key))
         read_here = CallerItems(items) if is_read_by_caller(items) else None
         call = self._client.estimate(
             kind, items if read_here is None else read_here, params, options=options, **keywords
@@ -143,11 +147,25 @@ class SyncClient:
         return self._loop.iterate(self, self._client.watch(job_id, resume_token=resume_token), 1)
 
     def results(
-        self, job_id: str, *, follow: bool = False, item_state: ItemState | str | None = None
+        self,
+        job_id: str,
+        *,
+        follow: bool = False,
+        item_state: ItemState | str | None = None,
+        include_inputs: bool = False,
     ) -> Generator[Result, None, None]:
         """Yields a job's results, each once; see ``Client.results``."""
-        results = self._client.results(job_id, follow=follow, item_state=item_state)
+        results = self._client.results(
+            job_id, follow=follow, item_state=item_state, include_inputs=include_inputs
+        )
         return self._loop.iterate(self, results, _BATCH_SIZE)
+
+    def items(
+        self, job_id: str, *, indexes: Iterable[int] = (), keys: Iterable[Any] = ()
+    ) -> Generator[Item, None, None]:
+        """Yields items of a job with their results; see ``Client.items``."""
+        found = self._client.items(job_id, indexes=indexes, keys=keys)
+        return self._loop.iterate(self, found, _BATCH_SIZE)
 
     def cancel(self, job_id: str) -> Job:
         """Cancels a job and returns it; see ``Client.cancel``."""
@@ -171,11 +189,14 @@ class SyncClient:
         *,
         reasons: Iterable[str] = (),
         item_indexes: Iterable[int] = (),
+        keys: Iterable[Any] = (),
         request_id: str | None = None,
     ) -> Job:
         """Starts a new round of the items without a success, or of selected ones; see ``Client.retry``."""
         return self._loop.run(
-            self._client.retry(job_id, reasons=reasons, item_indexes=item_indexes, request_id=request_id)
+            self._client.retry(
+                job_id, reasons=reasons, item_indexes=item_indexes, keys=keys, request_id=request_id
+            )
         )
 
     def kinds(self) -> Sequence[KindInfo]:

@@ -197,7 +197,7 @@ async def test_keys_are_purged_in_parts_in_the_order_of_their_hashes(store, monk
         moved = await rows_step.purge_rows(store.database, {job.job_id: position})
         position = moved[job.job_id]
         counts.append((await store.count_rows("item_keys", job_id=job.job_id))["item_keys"])
-    assert [count for count in dict.fromkeys(counts)] == [8, 5, 2, 0]
+    assert list(dict.fromkeys(counts)) == [8, 5, 2, 0]
     assert set((await store.count_rows(job_id=job.job_id)).values()) == {0}
     assert await keys_of(store, other.job_id, item_keys=["a"]) == {0: "a"}
 
