@@ -64,6 +64,7 @@ RESOURCES = {
     "FailedAttempt",
     "Failure",
     "FailureGroup",
+    "Item",
     "ItemState",
     "Job",
     "JobClass",

@@ -1,12 +1,11 @@
 """The items that one request carries, with their keys."""
 
 from collections.abc import Iterable
-from typing import Any
 
 from headrace._data.item_keys import KeyedItem
 from headrace._messages.json_text import JsonText
 from headrace._submitting.item_reading import EncodedItem
-from headrace.errors import FieldViolation, InvalidArgumentError
+from headrace.errors import InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.reasons import ErrorReason
 
@@ -51,10 +50,8 @@ class GatheredItems:
             request.item_keys.extend(item.key if isinstance(item, KeyedItem) else "" for item in self.items)
 
 
-def _key_taken(key: Any, first: int, second: int) -> InvalidArgumentError:
-    problem = f"{key!r} is the key of items {first} and {second}; keys must be unique in the job"
+def _key_taken(key: str, first: int, second: int) -> InvalidArgumentError:
     return InvalidArgumentError(
-        f"item_keys: {problem}",
+        f"item_keys: {key!r} is the key of items {first} and {second}; keys must be unique in the job",
         reason=ErrorReason.ITEM_KEY_TAKEN,
-        violations=[FieldViolation(f"item_keys[{second}]", problem)],
     )
