@@ -24,9 +24,7 @@ async def rows(count, end=None):
 
 async def ended(hr, job_id):
     async with asyncio.timeout(60):
-        async for event in hr.watch(job_id):
-            pass
-    return event.job
+        return [event.job async for event in hr.watch(job_id)][-1]
 
 
 async def test_keys_are_unique_across_gateways_and_resends_and_go_with_results(two_gateways, open_client):

@@ -16,11 +16,12 @@ _MAX_DOUBLES = 4
 _INSERT = """
 INSERT INTO item_keys (job_id, key_hash, item_index) SELECT job_id, key_hash, item_index
 FROM ROWS(keyed: job_id text, key_hash bytea, item_index bigint)"""
-# Not a unique violation, which would name a single key.
-_INSERT_FREE = """
+_INSERT_ADDED = """
 INSERT INTO item_keys (job_id, key_hash, item_index)
 SELECT CAST(:keyed_job_id AS text), key_hash, item_index
-FROM ROWS(keyed: key_hash bytea, item_index bigint) WHERE true ON CONFLICT DO NOTHING RETURNING item_index"""
+FROM ROWS(keyed: key_hash bytea, item_index bigint)"""
+# A violation of the primary key would name a single key.
+_INSERT_FREE = _INSERT_ADDED + " WHERE true ON CONFLICT DO NOTHING RETURNING item_index"
 _COUNT_INSERTED = "SELECT count(*) AS inserted_count FROM inserted"
 _MARK_JOB = "UPDATE jobs SET has_keys = true WHERE job_id = :keyed_job_id"
 _TAKEN = """
@@ -50,8 +51,28 @@ def mark_job(tx: Transaction, job_id: str) -> None:
     tx.later(_MARK_JOB, {"keyed_job_id": job_id})
 
 
+def insert_added_keys(tx: Transaction, job_id: str, keys: Sequence[str], first_index: int) -> None:
+    """Queues the insertion of the keys of items that are added to a locked job.
+
+    If another item has one of them, the transaction fails and is repeated: then call ``insert_free_keys``.
+
+    Args:
+        tx: The transaction.
+        job_id: The job.
+        keys: Keys of the items. An empty text is no key.
+        first_index: Position of the first of them, which is the number of items stored before.
+
+    Raises:
+        InvalidArgumentError: ITEM_KEY_TAKEN: two of these items have the same key.
+    """
+    check_unique(keys, first_index)
+    tx.later(_INSERT_ADDED, {"keyed_job_id": job_id}, keyed=list(_rows(tx, keys, first_index)))
+
+
 async def insert_free_keys(tx: Transaction, job_id: str, keys: Sequence[str], first_index: int) -> None:
-    """Inserts the keys of items that are added to a locked job, together with the queued writes.
+    """Inserts the keys of items that are added to a locked job, if no other item has one of them.
+
+    It costs more than ``insert_added_keys``: a round trip, and half as much time of PostgreSQL again.
 
     Args:
         tx: The transaction.
@@ -63,7 +84,7 @@ async def insert_free_keys(tx: Transaction, job_id: str, keys: Sequence[str], fi
         InvalidArgumentError: ITEM_KEY_TAKEN: another item has one of the keys. The caller rolls back.
     """
     check_unique(keys, first_index)
-    rows = sorted(_rows(tx, keys, first_index))  # neighbours in the index
+    rows = list(_rows(tx, keys, first_index))
     for start in range(0, len(rows), MAX_KEYS_PER_STATEMENT):
         part = rows[start : start + MAX_KEYS_PER_STATEMENT]
         if await _insert(tx, job_id, part) < len(part):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from itertools import count
 
 from headrace.errors import InternalError
 from headrace.reasons import ErrorReason
@@ -35,8 +36,9 @@ async def append_items(
         InvalidArgumentError: Another item has one of the keys (ITEM_KEY_TAKEN). None of the items is stored.
         InternalError: The database refuses these items for good (STORE_REFUSED).
     """
+    attempts = count()
     try:
-        return await database.write(lambda tx: _append_in(tx, request))
+        return await database.write(lambda tx: _append_in(tx, request, is_repeated=next(attempts) > 0))
     except ContentRefusedError as error:
         raise InternalError(
             f"the database refuses these items: {error}", reason=ErrorReason.STORE_REFUSED
@@ -44,7 +46,7 @@ async def append_items(
 
 
 async def _append_in(
-    tx: Transaction, request: results_pb2.AppendItemsRequest
+    tx: Transaction, request: results_pb2.AppendItemsRequest, *, is_repeated: bool
 ) -> results_pb2.AppendItemsResponse:
     transition = Transition(tx)
     job = await transition.lock_owned(request.job_id, request.tenant)
@@ -53,7 +55,10 @@ async def _append_in(
     response = results_pb2.AppendItemsResponse()
     if addition.new_count or addition.closes:
         new = slice(addition.skipped_count, None)
-        await _add(transition, job, request.items[new], request.item_keys[new])
+        keys = request.item_keys[new]
+        _add(transition, job, request.items[new], keys)
+        if any(keys):
+            await _add_keys(transition, job, keys, is_repeated=is_repeated)
         job.upload_open = not addition.closes
         tx.after_commit(partial(ITEMS_APPENDED.inc, addition.new_count))
         response.effects.CopyFrom(await transition.finish())
@@ -62,7 +67,7 @@ async def _append_in(
     return response
 
 
-async def _add(transition: Transition, job: JobFacts, items: Sequence[str], item_keys: Sequence[str]) -> None:
+def _add(transition: Transition, job: JobFacts, items: Sequence[str], item_keys: Sequence[str]) -> None:
     """Adds items to a job, in chunks sized for its new number of items."""
     if not items:
         return
@@ -76,14 +81,21 @@ async def _add(transition: Transition, job: JobFacts, items: Sequence[str], item
         part = slice(cut.first_index - stored, cut.end_index - stored)
         blocks.append(Block(job.job_id, cut.first_index, items[part], item_keys[part]))
     chunk_rows.insert_blocks(transition.tx, blocks)
-    if any(item_keys):
-        await _add_keys(transition, job, item_keys, stored)
 
 
 async def _add_keys(
-    transition: Transition, job: JobFacts, item_keys: Sequence[str], first_index: int
+    transition: Transition, job: JobFacts, item_keys: Sequence[str], *, is_repeated: bool
 ) -> None:
+    """Inserts the keys of the last items of a job.
+
+    The first attempt expects that they are free. A violation of the primary key names one of them only, and
+    repeats the transaction, which then compares each.
+    """
+    first_index = job.total_count - len(item_keys)
     if not job.has_keys:
         job.has_keys = True
         key_rows.mark_job(transition.tx, job.job_id)
-    await key_rows.insert_free_keys(transition.tx, job.job_id, item_keys, first_index)
+    if is_repeated:
+        await key_rows.insert_free_keys(transition.tx, job.job_id, item_keys, first_index)
+    else:
+        key_rows.insert_added_keys(transition.tx, job.job_id, item_keys, first_index)

@@ -53,8 +53,11 @@ class KeyReader:
             Exception: An error of the function, unchanged.
         """
         if isinstance(self._key, str):
-            place = f"item {number} field {self._key!r}"
-            return key_text(_value_in(item, self._key, number), place)
+            value = item.get(self._key) if type(item) is dict else None
+            if type(value) is str and 0 < len(value) <= MAX_KEY_LENGTH and value.isascii():  # the usual one
+                return value
+            value = _value_in(item, self._key, number)
+            return key_text(value, f"item {number} field {self._key!r}")
         return key_text(self._key(decode(item) if isinstance(item, JsonText) else item), f"item {number}")
 
 

@@ -123,4 +123,6 @@ def encode_item(item: Any, index: int) -> EncodedItem:
 
 def _bytes_in_message(text_bytes: int) -> int:
     """Returns the size of a text in a message: one byte of tag, its length at 7 bits a byte, its bytes."""
+    if text_bytes < 128:
+        return 2 + text_bytes
     return 1 + max(1, -(-text_bytes.bit_length() // 7)) + text_bytes
