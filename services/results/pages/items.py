@@ -16,9 +16,13 @@ from services.results.rows.key_rows import find_items
 from services.results.rows.messages import canonical_id
 from services.stubs.results.v1 import results_pb2
 
+_RESULT = """
+FROM results e WHERE e.job_id = :job_id AND e.item_index = k.item_index AND e.round IN (0, :round)
+ORDER BY e.round LIMIT 1"""
+# Scalar subqueries, not a join: PostgreSQL may plan a join, while the table is empty, to read the whole job.
 _RESULT_KEYS = f"""
-SELECT e.item_index, e.round, {TEXT_BYTES} FROM ROWS(k: item_index bigint) CROSS JOIN results e
-WHERE e.job_id = :job_id AND e.item_index = k.item_index AND (e.round = 0 OR e.round = :round)"""
+SELECT k.item_index, (SELECT e.round {_RESULT}) AS round, (SELECT {TEXT_BYTES} {_RESULT}) AS text_bytes
+FROM ROWS(k: item_index bigint)"""
 
 
 async def get_items(database: Database, request: results_pb2.GetItemsRequest) -> results_pb2.GetItemsResponse:
@@ -67,7 +71,7 @@ async def _result_keys(
         return {}
     plain = {"job_id": job_id, "round": current_round}
     rows = await tx.run(_RESULT_KEYS, plain, k=[(index,) for index in indexes])
-    return {row.item_index: row for row in rows}
+    return {row.item_index: row for row in rows if row.round is not None}
 
 
 def _size(content: ItemContent, result_key: Row[Any] | None) -> int:

@@ -2,8 +2,10 @@
 
 import json
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import Row
 
 from services.results.database.transaction import Transaction
 
@@ -15,16 +17,23 @@ _BLOCKS = """
     SELECT m.first_index FROM item_blocks m WHERE m.job_id = :job_id AND m.first_index <= k.item_index
     ORDER BY m.first_index DESC LIMIT 1) AS first_index
  FROM ROWS(k: item_index bigint)) w"""
+# Scalar subqueries, not joins: PostgreSQL may plan a join, while the table is empty, to read the whole job.
 _KEYS = f"""
-SELECT b.first_index, b.item_keys FROM {_BLOCKS}
-CROSS JOIN item_blocks b WHERE b.job_id = :job_id AND b.first_index = w.first_index"""
+SELECT w.first_index, (
+    SELECT b.item_keys FROM item_blocks b WHERE b.job_id = :job_id AND b.first_index = w.first_index
+) AS item_keys FROM {_BLOCKS}"""
 # A block of inputs starts with the first of its chunks, which stores its size.
 _SIZES = f"""
-SELECT c.first_index, c.input_bytes FROM {_BLOCKS}
-CROSS JOIN chunks c WHERE c.job_id = :job_id AND c.first_index = w.first_index AND c.first_index >= 0"""
+SELECT w.first_index, (
+    SELECT c.input_bytes FROM chunks c
+    WHERE c.job_id = :job_id AND c.first_index = w.first_index AND c.first_index >= 0
+) AS input_bytes FROM {_BLOCKS}"""
 _INPUTS = """
-SELECT b.first_index, b.item_keys, b.inputs FROM ROWS(k: first_index bigint)
-CROSS JOIN item_blocks b WHERE b.job_id = :job_id AND b.first_index = k.first_index"""
+SELECT k.first_index, (
+    SELECT b.item_keys FROM item_blocks b WHERE b.job_id = :job_id AND b.first_index = k.first_index
+) AS item_keys, (
+    SELECT b.inputs FROM item_blocks b WHERE b.job_id = :job_id AND b.first_index = k.first_index
+) AS inputs FROM ROWS(k: first_index bigint)"""
 
 
 class ItemContent(NamedTuple):
@@ -61,13 +70,19 @@ async def read_item_contents(
     wanted = [(item_index,) for item_index in sorted(set(item_indexes))]
     if not inputs:
         rows = await tx.run(_KEYS, {"job_id": job_id}, k=wanted)
-        blocks = {row.first_index: _Block(_texts(row.item_keys), ()) for row in rows}
+        blocks = {row.first_index: _Block(_texts(row.item_keys), ()) for row in _known(rows)}
         return [_content(blocks, sorted(blocks), item_index) for item_index in item_indexes]
-    sizes = {row.first_index: row.input_bytes for row in await tx.run(_SIZES, {"job_id": job_id}, k=wanted)}
+    rows = await tx.run(_SIZES, {"job_id": job_id}, k=wanted)
+    sizes = {row.first_index: row.input_bytes or 0 for row in _known(rows)}
     count, starts = _limit_blocks(item_indexes, sizes)
     rows = await tx.run(_INPUTS, {"job_id": job_id}, k=[(start,) for start in starts])
     blocks = {row.first_index: _Block(_texts(row.item_keys), _texts(row.inputs)) for row in rows}
     return [_content(blocks, starts, item_index) for item_index in item_indexes[:count]]
+
+
+def _known(rows: Sequence[Row[Any]]) -> Iterator[Row[Any]]:
+    """Yields the rows of blocks. An item before the first block of its job has none."""
+    return (row for row in rows if row.first_index is not None)
 
 
 def _limit_blocks(item_indexes: Sequence[int], sizes: Mapping[int, int]) -> tuple[int, list[int]]:

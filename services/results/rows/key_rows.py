@@ -24,13 +24,17 @@ FROM ROWS(keyed: key_hash bytea, item_index bigint)"""
 _INSERT_FREE = _INSERT_ADDED + " WHERE true ON CONFLICT DO NOTHING RETURNING item_index"
 _COUNT_INSERTED = "SELECT count(*) AS inserted_count FROM inserted"
 _MARK_JOB = "UPDATE jobs SET has_keys = true WHERE job_id = :keyed_job_id"
+# Scalar subqueries, not joins: PostgreSQL may plan a join, while the table is empty, to read the whole job.
 _TAKEN = """
-SELECT k.item_index, e.item_index AS taken_index FROM ROWS(k: key_hash bytea, item_index bigint)
-JOIN item_keys e ON e.job_id = :job_id AND e.key_hash = k.key_hash WHERE e.item_index < :first_index
-ORDER BY k.item_index LIMIT :limit"""
+SELECT t.item_index, t.taken_index FROM (
+    SELECT k.item_index, (
+        SELECT e.item_index FROM item_keys e WHERE e.job_id = :job_id AND e.key_hash = k.key_hash
+    ) AS taken_index FROM ROWS(k: key_hash bytea, item_index bigint)) t
+WHERE t.taken_index < :first_index ORDER BY t.item_index LIMIT :limit"""
 _FIND = """
-SELECT k.place, e.item_index FROM ROWS(k: key_hash bytea, place bigint)
-JOIN item_keys e ON e.job_id = :job_id AND e.key_hash = k.key_hash"""
+SELECT k.place, (
+    SELECT e.item_index FROM item_keys e WHERE e.job_id = :job_id AND e.key_hash = k.key_hash
+) AS item_index FROM ROWS(k: key_hash bytea, place bigint)"""
 
 
 def insert_new_keys(tx: Transaction, jobs: Sequence[tuple[str, Sequence[str]]], where: str = "") -> None:
@@ -101,7 +105,8 @@ async def find_items(tx: Transaction, job_id: str, keys: Sequence[str]) -> list[
     found = []
     for start in range(0, len(keys), MAX_KEYS_PER_STATEMENT):
         part = keys[start : start + MAX_KEYS_PER_STATEMENT]
-        rows = await tx.run(_FIND, {"job_id": job_id}, k=list(_rows(tx, part)))
+        found_rows = await tx.run(_FIND, {"job_id": job_id}, k=list(_rows(tx, part)))
+        rows = [row for row in found_rows if row.item_index is not None]
         indexes = [row.item_index for row in rows]
         contents = await read_item_contents(tx, job_id, indexes)
         found += [

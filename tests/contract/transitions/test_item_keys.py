@@ -8,6 +8,7 @@ import pytest
 from headrace.errors import from_rpc_error
 from headrace.jobs.v1 import jobs_pb2
 from services.results.database.failures import ContentRefusedError
+from services.results.database.transaction import Transaction
 from services.results.purging import purge_rows as rows_step
 from services.results.rows import chunk_rows, key_rows
 from services.stubs.results.v1 import results_pb2 as pb
@@ -227,3 +228,47 @@ async def test_keys_that_the_database_refuses_are_an_error_and_nothing_is_stored
     error = await refused(store.append(job.job_id, 0, 1, item_keys=["secret"]))
     assert (error.code, error.reason) == (grpc.StatusCode.INTERNAL, "STORE_REFUSED")
     assert (await store.append(job.job_id)).stored_count == 0
+
+
+@pytest.fixture
+def statements(monkeypatch):
+    """The statements of all transactions, each a round trip."""
+    found = []
+    run = Transaction._run
+
+    async def counted(self, template, *arguments):
+        found.append(template)
+        return await run(self, template, *arguments)
+
+    monkeypatch.setattr(Transaction, "_run", counted)
+    return found
+
+
+async def test_keys_take_no_round_trip_more_and_jobs_without_keys_no_statement(store, statements):
+    async def count(call):
+        statements.clear()
+        await call
+        return len(statements), sum("item_keys (" in template for template in statements)
+
+    upload, keyed = await store.open_upload(), await store.open_upload()
+    await store.append(keyed.job_id, 0, 1, item_keys=["first"])
+    for without, with_keys in (
+        (store.create(3), store.create(3, item_keys=["a", "b", "c"])),
+        (store.append(upload.job_id, 0, 3), store.append(keyed.job_id, 1, 3, item_keys=["a", "b", "c"])),
+    ):
+        statement_count, key_count = await count(without)
+        assert key_count == 0
+        added = 1 if store.sqlite else 0  # SQLite runs each statement of its own
+        assert await count(with_keys) == (statement_count + added, 1)
+
+
+async def test_results_of_jobs_without_keys_take_no_statement_more(store, statements):
+    jobs = [await store.create(3), await store.create(3, item_keys=["a", "b", "c"])]
+    await finish_all(store)
+    for read, expected in ((store.results, 3), (store.recorded, 3)):
+        counts = []
+        for job in jobs:
+            statements.clear()
+            await read(job.job_id)
+            counts.append(len(statements))
+        assert counts == [expected, expected + 1]

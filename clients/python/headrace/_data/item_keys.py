@@ -56,6 +56,8 @@ class KeyReader:
             value = item.get(self._key) if type(item) is dict else None
             if type(value) is str and 0 < len(value) <= MAX_KEY_LENGTH and value.isascii():  # the usual one
                 return value
+            if type(value) is int and -(2**63) <= value < 2**63:
+                return str(value)
             value = _value_in(item, self._key, number)
             return key_text(value, f"item {number} field {self._key!r}")
         return key_text(self._key(decode(item) if isinstance(item, JsonText) else item), f"item {number}")
