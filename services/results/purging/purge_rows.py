@@ -20,7 +20,7 @@ SELECT u.job_id,
     (SELECT c.first_index + c.item_count FROM chunks c WHERE c.job_id = u.job_id AND c.first_index >= 0
      ORDER BY c.first_index DESC LIMIT 1) AS item_end,
     (SELECT max(c.chunk_index) + 1 FROM chunks c WHERE c.job_id = u.job_id) AS chunk_end,
-    (SELECT 1 FROM item_keys i WHERE i.job_id = u.job_id LIMIT 1) IS NOT NULL AS has_keys
+    (SELECT 1 FROM item_keys i WHERE i.job_id = CAST(u.job_id AS uuid) LIMIT 1) IS NOT NULL AS has_keys
 FROM purges u WHERE u.job_id IN (SELECT k.job_id FROM ROWS(k: job_id text))
 ORDER BY u.job_id FOR UPDATE OF u SKIP LOCKED"""
 _RANGES = "ROWS(k: job_id text, first_index bigint, end_index bigint)"
@@ -34,9 +34,10 @@ JOIN chunks c ON c.job_id = b.job_id AND c.first_index >= b.first_index AND c.fi
 AND c.first_index >= 0"""
 # A range of an index, which needs no sort. The last transaction left dead rows before it.
 _LAST_KEY = """
-SELECT i.key_hash FROM item_keys i WHERE i.job_id = :job_id AND i.key_hash > :after
+SELECT i.key_hash FROM item_keys i WHERE i.job_id = CAST(:job_id AS uuid) AND i.key_hash > :after
 ORDER BY i.key_hash LIMIT 1 OFFSET :limit - 1"""
-_DELETE_KEYS = "DELETE FROM item_keys WHERE job_id = :job_id AND key_hash > :after"
+_DELETE_KEYS = "DELETE FROM item_keys WHERE job_id = CAST(:job_id AS uuid) AND key_hash > :after"
+_BEFORE_ALL_KEYS = "0" * 32
 _UP_TO_KEY = " AND key_hash <= :last"
 _DELETE_PURGES = "DELETE FROM purges WHERE job_id IN (SELECT over.job_id FROM ROWS(over: job_id text))"
 
@@ -47,12 +48,12 @@ class Position(NamedTuple):
     Attributes:
         item_index: Index of the next item.
         chunk_index: Index of the next chunk.
-        key_hash: Last deleted hash, in the form of the database. None before the first one.
+        key_hash: Last deleted hash of a key, in the form of the database.
     """
 
     item_index: int = 0
     chunk_index: int = 0
-    key_hash: bytes | str | None = None
+    key_hash: Any = _BEFORE_ALL_KEYS
 
 
 class _Remaining(NamedTuple):
@@ -133,12 +134,11 @@ async def _purge_items(tx: Transaction, jobs: Sequence[_Remaining]) -> dict[str,
 
 async def _purge_keys(tx: Transaction, job: _Remaining) -> dict[str, Position | None]:
     """Deletes keys of one job. After a restart the first ones are gone already."""
-    before = job.position.key_hash
-    plain = {"job_id": job.job_id, "after": ("" if tx.sqlite else b"") if before is None else before}
+    plain = {"job_id": job.job_id, "after": job.position.key_hash}
     found = await tx.run(_LAST_KEY, plain | {"limit": MAX_ROWS_PER_TRANSACTION})
     if not found:
         await tx.run(_DELETE_KEYS, plain)
-        return {job.job_id: job.position._replace(key_hash=None)}
+        return {job.job_id: job.position._replace(key_hash=_BEFORE_ALL_KEYS)}
     last = found[0].key_hash
     await tx.run(_DELETE_KEYS + _UP_TO_KEY, plain | {"last": last})
     return {job.job_id: job.position._replace(key_hash=last)}

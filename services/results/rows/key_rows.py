@@ -2,39 +2,40 @@
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 from services.results.database.transaction import Transaction
 from services.results.rows.item_contents import read_item_contents
 from services.shared.validation.item_keys import DoubleKey, check_unique, key_taken
 
 MAX_KEYS_PER_STATEMENT = 1_000
-_HASH_BYTES = 16
+# 16 bytes in hexadecimal form.
+_HASH_LENGTH = 32
 # One more than an error names, so that it can say that there are more.
 _MAX_DOUBLES = 4
 
 _INSERT = """
-INSERT INTO item_keys (job_id, key_hash, item_index) SELECT job_id, key_hash, item_index
-FROM ROWS(keyed: job_id text, key_hash bytea, item_index bigint)"""
+INSERT INTO item_keys (job_id, key_hash, item_index) SELECT CAST(job_id AS uuid), key_hash, item_index
+FROM ROWS(keyed: job_id text, key_hash uuid, item_index bigint)"""
 _INSERT_ADDED = """
 INSERT INTO item_keys (job_id, key_hash, item_index)
-SELECT CAST(:keyed_job_id AS text), key_hash, item_index
-FROM ROWS(keyed: key_hash bytea, item_index bigint)"""
+SELECT CAST(:keyed_job_id AS uuid), key_hash, item_index
+FROM ROWS(keyed: key_hash uuid, item_index bigint)"""
 # A violation of the primary key would name a single key.
 _INSERT_FREE = _INSERT_ADDED + " WHERE true ON CONFLICT DO NOTHING RETURNING item_index"
 _COUNT_INSERTED = "SELECT count(*) AS inserted_count FROM inserted"
-_MARK_JOB = "UPDATE jobs SET has_keys = true WHERE job_id = :keyed_job_id"
+_MARK_JOB = "UPDATE jobs SET has_keys = true WHERE job_id = :marked_job_id"
 # Scalar subqueries, not joins: PostgreSQL may plan a join, while the table is empty, to read the whole job.
 _TAKEN = """
 SELECT t.item_index, t.taken_index FROM (
     SELECT k.item_index, (
-        SELECT e.item_index FROM item_keys e WHERE e.job_id = :job_id AND e.key_hash = k.key_hash
-    ) AS taken_index FROM ROWS(k: key_hash bytea, item_index bigint)) t
+        SELECT e.item_index FROM item_keys e
+        WHERE e.job_id = CAST(:job_id AS uuid) AND e.key_hash = k.key_hash
+    ) AS taken_index FROM ROWS(k: key_hash uuid, item_index bigint)) t
 WHERE t.taken_index < :first_index ORDER BY t.item_index LIMIT :limit"""
 _FIND = """
 SELECT k.place, (
-    SELECT e.item_index FROM item_keys e WHERE e.job_id = :job_id AND e.key_hash = k.key_hash
-) AS item_index FROM ROWS(k: key_hash bytea, place bigint)"""
+    SELECT e.item_index FROM item_keys e WHERE e.job_id = CAST(:job_id AS uuid) AND e.key_hash = k.key_hash
+) AS item_index FROM ROWS(k: key_hash uuid, place bigint)"""
 
 
 def insert_new_keys(tx: Transaction, jobs: Sequence[tuple[str, Sequence[str]]], where: str = "") -> None:
@@ -45,14 +46,14 @@ def insert_new_keys(tx: Transaction, jobs: Sequence[tuple[str, Sequence[str]]], 
         jobs: Job id and the keys of all items of each job.
         where: Condition on their job_id, or an empty text.
     """
-    rows = [(job_id, *row) for job_id, keys in jobs for row in _rows(tx, keys)]
+    rows = [(job_id, *row) for job_id, keys in jobs for row in _rows(keys)]
     if rows:
         tx.later(_INSERT + where, keyed=rows)
 
 
 def mark_job(tx: Transaction, job_id: str) -> None:
     """Queues the mark of a job whose first keys are being stored."""
-    tx.later(_MARK_JOB, {"keyed_job_id": job_id})
+    tx.later(_MARK_JOB, {"marked_job_id": job_id})
 
 
 def insert_added_keys(tx: Transaction, job_id: str, keys: Sequence[str], first_index: int) -> None:
@@ -70,7 +71,7 @@ def insert_added_keys(tx: Transaction, job_id: str, keys: Sequence[str], first_i
         InvalidArgumentError: ITEM_KEY_TAKEN: two of these items have the same key.
     """
     check_unique(keys, first_index)
-    tx.later(_INSERT_ADDED, {"keyed_job_id": job_id}, keyed=list(_rows(tx, keys, first_index)))
+    tx.later(_INSERT_ADDED, {"keyed_job_id": job_id}, keyed=list(_rows(keys, first_index)))
 
 
 async def insert_free_keys(tx: Transaction, job_id: str, keys: Sequence[str], first_index: int) -> None:
@@ -88,7 +89,7 @@ async def insert_free_keys(tx: Transaction, job_id: str, keys: Sequence[str], fi
         InvalidArgumentError: ITEM_KEY_TAKEN: another item has one of the keys. The caller rolls back.
     """
     check_unique(keys, first_index)
-    rows = list(_rows(tx, keys, first_index))
+    rows = list(_rows(keys, first_index))
     for start in range(0, len(rows), MAX_KEYS_PER_STATEMENT):
         part = rows[start : start + MAX_KEYS_PER_STATEMENT]
         if await _insert(tx, job_id, part) < len(part):
@@ -105,7 +106,7 @@ async def find_items(tx: Transaction, job_id: str, keys: Sequence[str]) -> list[
     found = []
     for start in range(0, len(keys), MAX_KEYS_PER_STATEMENT):
         part = keys[start : start + MAX_KEYS_PER_STATEMENT]
-        found_rows = await tx.run(_FIND, {"job_id": job_id}, k=list(_rows(tx, part)))
+        found_rows = await tx.run(_FIND, {"job_id": job_id}, k=list(_rows(part)))
         rows = [row for row in found_rows if row.item_index is not None]
         indexes = [row.item_index for row in rows]
         contents = await read_item_contents(tx, job_id, indexes)
@@ -117,7 +118,7 @@ async def find_items(tx: Transaction, job_id: str, keys: Sequence[str]) -> list[
     return found
 
 
-async def _insert(tx: Transaction, job_id: str, rows: Sequence[tuple[Any, int]]) -> int:
+async def _insert(tx: Transaction, job_id: str, rows: Sequence[tuple[str, int]]) -> int:
     """Returns the number of inserted rows."""
     plain = {"keyed_job_id": job_id}
     if tx.sqlite:
@@ -127,9 +128,9 @@ async def _insert(tx: Transaction, job_id: str, rows: Sequence[tuple[Any, int]])
     return count
 
 
-def _rows(tx: Transaction, keys: Sequence[str], first_index: int = 0) -> Iterator[tuple[Any, int]]:
-    """Yields hash and position of each key. A parameter of SQLite is JSON, which holds no bytes."""
+def _rows(keys: Sequence[str], first_index: int = 0) -> Iterator[tuple[str, int]]:
+    """Yields hash and position of each key."""
+    sha256 = hashlib.sha256
     for index, key in enumerate(keys, first_index):
         if key:
-            digest = hashlib.sha256(key.encode()).digest()[:_HASH_BYTES]
-            yield (digest.hex() if tx.sqlite else digest), index
+            yield sha256(key.encode()).hexdigest()[:_HASH_LENGTH], index

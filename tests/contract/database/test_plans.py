@@ -11,7 +11,14 @@ from services.results.pages import items as item_pages
 from services.results.purging import purge_rows
 from services.results.rows import item_contents, item_rows, key_rows
 
-PLAIN = {"job_id": "a", "first_index": 1, "limit": 3, "round": 1, "after": b"", "last": b"~"}
+PLAIN = {
+    "job_id": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "first_index": 1,
+    "limit": 3,
+    "round": 1,
+    "after": "0" * 32,
+    "last": "f" * 32,
+}
 
 
 @pytest.fixture(scope="module")

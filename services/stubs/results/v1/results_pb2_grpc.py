@@ -273,8 +273,8 @@ class ResultsServiceServicer:
 
     def RetryJob(self, request, context):
         """Starts a new round of every item without a success, on a terminal job. Changes nothing on a live one.
-        With reasons, item_indexes or item_keys, only the selected items run. The failures of other items are copied into the round,
-        and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected. For a job of
+        With reasons, item_indexes or item_keys, only the selected items run. The failures of other items are copied into the
+        round, and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected. For a job of
         over 10,000 items, sweeps do that in parts. Nothing of the job is leased meanwhile, and its counts are those of
         the round before.
         Safe to repeat with the same request_id: the round starts once, and a later selection is ignored.

@@ -287,8 +287,8 @@ class GatewayServiceServicer:
         """Starts a new round of a finished job, with every item that has no success: failed items, and items left over by a
         cancel or an expiry. Successes stay and are not computed again. An upload that was still open is closed with the
         items it has. A job that is not finished, or has only successes, is returned unchanged.
-        With reasons, item_indexes or item_keys, the round runs only the items that these select. A failed item that is not selected
-        keeps its result and counts as failed from the start. An item left over by a cancel or an expiry that is not
+        With reasons, item_indexes or item_keys, the round runs only the items that these select. A failed item that is not
+        selected keeps its result and counts as failed from the start. An item left over by a cancel or an expiry that is not
         selected fails (ITEM_NOT_SELECTED). Both stop the job only at its end: before it, max_failed_ratio is applied to
         the other items. If nothing is selected, the job is returned unchanged.
         Safe to repeat with the same request_id: the round starts once, and a later selection is ignored. Streams that have

@@ -6,6 +6,8 @@ from alembic import op
 revision = "0011"
 down_revision = "0010"
 
+_UUID = sa.Text().with_variant(sa.Uuid(), "postgresql")
+
 
 def upgrade() -> None:
     """Adds columns, and the table that makes keys unique in their job."""
@@ -14,9 +16,9 @@ def upgrade() -> None:
     op.add_column("item_blocks", sa.Column("item_keys", sa.Text))
     op.create_table(
         "item_keys",
-        sa.Column("job_id", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), primary_key=True),
-        # 16 bytes of the SHA-256 of the key in UTF-8. Hexadecimal on SQLite.
-        sa.Column("key_hash", sa.LargeBinary().with_variant(sa.Text(), "sqlite"), primary_key=True),
+        sa.Column("job_id", _UUID, primary_key=True),
+        # 16 bytes of the SHA-256 of the key in UTF-8. As a uuid, they take the least time of PostgreSQL.
+        sa.Column("key_hash", _UUID, primary_key=True),
         sa.Column("item_index", sa.BigInteger, nullable=False),
         sqlite_with_rowid=False,
     )
