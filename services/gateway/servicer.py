@@ -11,6 +11,7 @@ import uuid_utils
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from services.gateway.creation import JobCreator
 from services.gateway.effects import EffectRunner
+from services.gateway.item_pages import get_items
 from services.gateway.requests.cursors import ResultsQuery
 from services.gateway.requests.fields import NO_NUL, canonical_job_id, page_size_or, tenant_of
 from services.gateway.requests.page_tokens import PagedQuery
@@ -140,6 +141,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
                 page_size=page_size_or(_DEFAULT_RESULTS_PER_PAGE, request.page_size),
                 after_item_index=query.index_position(request.page_token),
                 item_state=request.item_state,
+                include_inputs=request.include_inputs,
             )
         )
         token = query.page_token(page.results[-1].item_index) if page.has_more else ""
@@ -154,10 +156,24 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         after = query.position(request.cursor)
         tenant = tenant_of(context)
         on_found = partial(context.send_initial_metadata, ())
-        responses = stream_results(self._hub, self._store, query, tenant, after, on_found=on_found)
+        responses = stream_results(
+            self._hub,
+            self._store,
+            query,
+            tenant,
+            after,
+            include_inputs=request.include_inputs,
+            on_found=on_found,
+        )
         async with aclosing(responses):
             async for response in responses:
                 yield response
+
+    async def GetItems(
+        self, request: gateway_pb2.GetItemsRequest, context: Context
+    ) -> gateway_pb2.GetItemsResponse:
+        """Returns a page of items with their results; see the proto."""
+        return await get_items(self._store, request, tenant_of(context))
 
     async def CancelJob(
         self, request: gateway_pb2.CancelJobRequest, context: Context
@@ -211,6 +227,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
                 request_id=request.request_id or str(uuid_utils.uuid7()),
                 reasons=request.reasons,
                 item_indexes=request.item_indexes,
+                item_keys=request.item_keys,
             )
         )
         self._effects.carry_out(response.effects)

@@ -63,6 +63,7 @@ class StoreClient:
         Raises:
             NotFoundError: The tenant has no such job.
             AbortedError: UPLOAD_OFFSET, with metadata stored_count.
+            InvalidArgumentError: ITEM_KEY_TAKEN.
             FailedPreconditionError: UPLOAD_CLOSED, UPLOAD_TOTAL or JOB_ENDED.
         """
         return await _call(self._stub.AppendItems, request)
@@ -104,6 +105,14 @@ class StoreClient:
             NotFoundError: The tenant has no such job.
         """
         return await _read(self._stub.ListRecordedResults, request)
+
+    async def get_items(self, request: results_pb2.GetItemsRequest) -> results_pb2.GetItemsResponse:
+        """Returns a page of a job's items by item_index.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        return await _read(self._stub.GetItems, request)
 
     async def cancel_job(self, job_id: str, tenant: str) -> results_pb2.CancelJobResponse:
         """Cancels a job."""

@@ -6,6 +6,7 @@ import grpc
 
 from services.results.database.database import Database
 from services.results.pages.failure_reasons import list_failure_reasons
+from services.results.pages.items import get_items
 from services.results.pages.jobs import get_jobs, list_jobs
 from services.results.pages.recorded_results import list_recorded_results
 from services.results.pages.results import list_results
@@ -58,6 +59,10 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
     ) -> pb.ListRecordedResultsResponse:
         """Returns a page of results, in the order of their recording."""
         return await list_recorded_results(self._database, request)
+
+    async def GetItems(self, request: pb.GetItemsRequest, context: Context) -> pb.GetItemsResponse:
+        """Returns a page of items with their results."""
+        return await get_items(self._database, request)
 
     async def LeaseChunks(self, request: pb.LeaseChunksRequest, context: Context) -> pb.LeaseChunksResponse:
         """Leases chunks to a worker."""

@@ -34,6 +34,7 @@ TABLES = (
     "workers",
     "retry_requests",
     "purges",
+    "item_keys",
 )
 OPTION_NAMES = frozenset(jobs_pb2.JobOptions.DESCRIPTOR.fields_by_name)
 
@@ -268,7 +269,7 @@ class Store:
         found = {}
         async with self._engine.begin() as connection:
             for table in tables or [table for table in TABLES if table != "workers"]:
-                query = f"SELECT count(*) FROM {table} WHERE :job_id IN (job_id, '')"
+                query = f"SELECT count(*) FROM {table} WHERE :job_id IN (CAST(job_id AS text), '')"
                 found[table] = (await connection.execute(text(query), {"job_id": job_id})).scalar_one()
         return found
 

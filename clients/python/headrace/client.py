@@ -5,12 +5,14 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, 
 from types import TracebackType
 from typing import Any, Self, TextIO, Unpack
 
+from headrace._data.item_keys import Key
 from headrace._messages.conversion import to_failure_group, to_job, to_kind_info, to_worker_info
 from headrace._messages.enum_names import from_item_state, from_job_states
 from headrace._messages.job_options import option_fields
 from headrace._messages.request_building import build_request
 from headrace._progress.display import JobDisplay, PauseWarnings
 from headrace._progress.following import Show, follow_job, steps_of
+from headrace._reading.item_reading import key_texts, read_job_items
 from headrace._reading.job_listing import list_jobs
 from headrace._reading.result_following import follow_results
 from headrace._reading.result_reading import read_results
@@ -18,6 +20,7 @@ from headrace._reading.watching import watch_job
 from headrace._running.mapping import OnFailure, OpenMaps, checked_on_failure, map_items
 from headrace._running.running import both, run_to_results
 from headrace._submitting.estimation import estimate_job
+from headrace._submitting.item_reading import keyed_items
 from headrace._submitting.submission import submit_job, submit_request
 from headrace._transport.connection import GatewayConnection
 from headrace._transport.targets import gateway_target
@@ -26,6 +29,7 @@ from headrace.gateway.v1 import gateway_pb2
 from headrace.options import JobOptions
 from headrace.resources import (
     FailureGroup,
+    Item,
     ItemState,
     Job,
     JobEstimate,
@@ -108,6 +112,7 @@ class Client:
         items: Iterable[Any] | AsyncIterable[Any],
         params: Any = None,
         *,
+        key: Key | None = None,
         request_id: str | None = None,
         options: JobOptions | None = None,
         on_open: Callable[[Job], object] | None = None,
@@ -132,6 +137,9 @@ class Client:
                 scalars of numpy are values too. A DataFrame of pandas or polars and an Arrow table become
                 their rows, a ``pathlib.Path`` the items of its file; see ``read_items``.
             params: Parameters for all items, as in the params_schema of the kind, up to 1 MB. Default: none.
+            key: Field that holds the key of each item, such as ``"id"``, or a function that returns it. Keys
+                have up to 256 characters and are unique in the job; numbers become their text. Each result
+                has the key of its item. Default: no keys.
             request_id: Name of the wanted job, up to 128 characters. Default: a new UUID.
             options: Job options; see ``JobOptions``.
             on_open: Called once with the job as soon as it is stored, before an upload sends its items.
@@ -140,8 +148,9 @@ class Client:
 
         Raises:
             InvalidArgumentError: A field is wrong; ``violations`` names it. An item that cannot be written as
-                JSON or exceeds 1 MB (ITEM_TOO_LARGE) is one of these. Items of an upload before it stay
-                stored, and the same request_id continues the upload.
+                JSON or exceeds 1 MB (ITEM_TOO_LARGE) is one of these, and so is a key that is missing, or
+                that another item has (ITEM_KEY_TAKEN). Items of an upload before it stay stored, and the same
+                request_id continues the upload.
             AlreadyExistsError: The request_id was used with other content (REQUEST_ID_REUSED).
             FailedPreconditionError: The upload was closed with other items (UPLOAD_CLOSED, UPLOAD_TOTAL).
             AbortedError: Items that were stored are lost (UPLOAD_OFFSET). Submit again with the same
@@ -153,7 +162,8 @@ class Client:
         """
         job_options = option_fields(options, keywords)
         request = submit_request(kind, params, job_options, request_id or str(uuid.uuid4()))
-        return await submit_job(self._connection.limited_to(timeout), request, items, on_open)
+        connection = self._connection.limited_to(timeout)
+        return await submit_job(connection, request, keyed_items(items, key), on_open)
 
     async def estimate(
         self,
@@ -161,6 +171,7 @@ class Client:
         items: Iterable[Any] | AsyncIterable[Any],
         params: Any = None,
         *,
+        key: Key | None = None,
         options: JobOptions | None = None,
         timeout: float | None = None,
         **keywords: Unpack[JobOptions],
@@ -173,6 +184,7 @@ class Client:
             kind: Name of a kind of work; see ``kinds``.
             items: JSON values, as for ``submit``. All of them are read.
             params: Parameters for all items. Default: none.
+            key: Key of each item, checked as for ``submit``.
             options: Job options, checked as for ``submit``.
             timeout: Seconds for each call. Default: that of the client.
             keywords: Job options one by one. They override ``options``.
@@ -185,7 +197,7 @@ class Client:
             Exception: Any error of the iteration over ``items``, unchanged.
         """
         request = submit_request(kind, params, option_fields(options, keywords))
-        return await estimate_job(self._connection.limited_to(timeout), request, items)
+        return await estimate_job(self._connection.limited_to(timeout), request, keyed_items(items, key))
 
     async def get(self, job_id: str, *, timeout: float | None = None) -> Job:
         """Returns the current snapshot of a job.
@@ -249,6 +261,7 @@ class Client:
         *,
         follow: bool = False,
         item_state: ItemState | str | None = None,
+        include_inputs: bool = False,
         timeout: float | None = None,
     ) -> AsyncGenerator[Result, None]:
         """Yields a job's results, each once.
@@ -258,6 +271,7 @@ class Client:
             follow: False: results recorded so far, ordered by item_index. True: also later ones, in the order
                 of recording, until the job has ended. The stream is read only as fast as you iterate.
             item_state: State of the results to include. Default: all.
+            include_inputs: Whether each result brings the input of its item.
             timeout: Seconds for each call of a page; with ``follow``, for the whole stream. Default: that of
                 the client; with ``follow``, no limit.
 
@@ -265,12 +279,41 @@ class Client:
             NotFoundError: The job does not exist, or it belongs to another tenant.
             UnavailableError: No gateway could be reached for ``timeout``, or ``resume_timeout`` with follow.
         """
-        query = {"job_id": job_id, "item_state": from_item_state(item_state)}
+        query = {
+            "job_id": job_id,
+            "item_state": from_item_state(item_state),
+            "include_inputs": include_inputs,
+        }
         if follow:
             streamed = build_request(gateway_pb2.StreamResultsRequest, **query)
             return within(follow_results(self._connection, streamed), timeout)
         connection = self._connection.limited_to(timeout)
         return read_results(connection, build_request(gateway_pb2.GetResultsRequest, **query))
+
+    def items(
+        self,
+        job_id: str,
+        *,
+        indexes: Iterable[int] = (),
+        keys: Iterable[Any] = (),
+        timeout: float | None = None,
+    ) -> AsyncGenerator[Item, None]:
+        """Yields items of a job with their results, ordered by index: named ones, or all stored so far.
+
+        Items that the job does not have are left out. Names beyond 1,000 take more calls, and items are
+        ordered within each.
+
+        Args:
+            job_id: UUID of the job.
+            indexes: Items to include, by their index.
+            keys: Items to include too, by their key. Default, with no indexes: all items.
+            timeout: Seconds for each call of a page. Default: that of the client.
+
+        Raises:
+            NotFoundError: The job does not exist, or it belongs to another tenant.
+            UnavailableError: No gateway answered for ``timeout``.
+        """
+        return read_job_items(self._connection.limited_to(timeout), job_id, indexes, keys)
 
     async def progress(
         self, job: Job | str, *, file: TextIO | None = None, timeout: float | None = None
@@ -471,14 +514,16 @@ class Client:
         *,
         reasons: Iterable[str] = (),
         item_indexes: Iterable[int] = (),
+        keys: Iterable[Any] = (),
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> Job:
         """Starts a new round of a finished job, and returns the job, which is live again.
 
         Every item without a success runs: failed ones, and those that a cancellation or an expiry left
-        without a result. With ``reasons`` or ``item_indexes``, only the selected ones run. The others count
-        as failed in the new round: a failure stays, and an item without a result fails (ITEM_NOT_SELECTED).
+        without a result. With ``reasons``, ``item_indexes`` or ``keys``, only the selected ones run. The
+        others count as failed in the new round: a failure stays, and an item without a result fails
+        (ITEM_NOT_SELECTED).
         Successes stay. The job_timeout starts again. A job that has not ended, or has nothing to run, is
         returned unchanged. Streams that have ended stay ended: watch again.
 
@@ -489,6 +534,7 @@ class Client:
             job_id: UUID of the job.
             reasons: Reasons of the failed items to run, up to 20.
             item_indexes: Other items to run, by their index, up to 10,000. Successes are ignored.
+            keys: Other items to run, by their key, up to 10,000. Unknown keys are ignored.
             request_id: Name of the wanted round, up to 128 characters. A second call with it starts nothing,
                 even with another selection. Default: a new UUID.
             timeout: Seconds for this call with all its repeats. Default: that of the client.
@@ -502,6 +548,7 @@ class Client:
             request_id=request_id or str(uuid.uuid4()),
             reasons=(reasons,) if isinstance(reasons, str) else reasons,
             item_indexes=item_indexes,
+            item_keys=key_texts(keys),
         )
         response = await self._connection.call(self._connection.stub.RetryJob, request, timeout)
         return to_job(response.job)

@@ -5,15 +5,17 @@ from collections.abc import AsyncIterable, Callable, Generator, Iterable, Sequen
 from types import TracebackType
 from typing import Any, Self, TextIO, Unpack
 
+from headrace._data.item_keys import Key
 from headrace._progress.display import JobDisplay, PauseWarnings
 from headrace._running.mapping import OnFailure
 from headrace._submitting.caller_items import CallerItems, in_caller, is_read_by_caller
-from headrace._submitting.item_reading import items_in
+from headrace._submitting.item_reading import items_in, keyed_items
 from headrace._transport.background_loop import BackgroundLoop
 from headrace.client import Client
 from headrace.options import JobOptions
 from headrace.resources import (
     FailureGroup,
+    Item,
     ItemState,
     Job,
     JobEstimate,
@@ -89,6 +91,7 @@ class SyncClient:
         items: Iterable[Any] | AsyncIterable[Any],
         params: Any = None,
         *,
+        key: Key | None = None,
         request_id: str | None = None,
         options: JobOptions | None = None,
         on_open: Callable[[Job], object] | None = None,
@@ -98,10 +101,10 @@ class SyncClient:
         """Stores a job with its items and returns its snapshot; see ``Client.submit``.
 
         A list, a generator, a table or a file is read in the calling thread, an async generator on the
-        client's own loop. ``on_open`` runs in the client's own thread and must not wait for another call of
-        this client.
+        client's own loop. ``key`` runs where the items are read. ``on_open`` runs in the client's own thread
+        and must not wait for another call of this client.
         """
-        items = items_in(items)
+        items = items_in(keyed_items(items, key))
         read_here = CallerItems(items) if is_read_by_caller(items) else None
         call = self._client.submit(
             kind,
@@ -121,12 +124,13 @@ class SyncClient:
         items: Iterable[Any] | AsyncIterable[Any],
         params: Any = None,
         *,
+        key: Key | None = None,
         options: JobOptions | None = None,
         timeout: float | None = None,
         **keywords: Unpack[JobOptions],
     ) -> JobEstimate:
         """Returns the calls, tokens and cost that a job would take; see ``Client.estimate``."""
-        items = items_in(items)
+        items = items_in(keyed_items(items, key))
         read_here = CallerItems(items) if is_read_by_caller(items) else None
         call = self._client.estimate(
             kind,
@@ -167,11 +171,26 @@ class SyncClient:
         *,
         follow: bool = False,
         item_state: ItemState | str | None = None,
+        include_inputs: bool = False,
         timeout: float | None = None,
     ) -> Generator[Result, None, None]:
         """Yields a job's results, each once; see ``Client.results``."""
-        results = self._client.results(job_id, follow=follow, item_state=item_state, timeout=timeout)
+        results = self._client.results(
+            job_id, follow=follow, item_state=item_state, include_inputs=include_inputs, timeout=timeout
+        )
         return self._loop.iterate(self, results, _BATCH_SIZE)
+
+    def items(
+        self,
+        job_id: str,
+        *,
+        indexes: Iterable[int] = (),
+        keys: Iterable[Any] = (),
+        timeout: float | None = None,
+    ) -> Generator[Item, None, None]:
+        """Yields items of a job with their results; see ``Client.items``."""
+        found = self._client.items(job_id, indexes=indexes, keys=keys, timeout=timeout)
+        return self._loop.iterate(self, found, _BATCH_SIZE)
 
     def progress(self, job: Job | str, *, file: TextIO | None = None, timeout: float | None = None) -> Job:
         """Shows a job until it has ended, and returns its terminal snapshot; see ``Client.progress``.
@@ -270,6 +289,7 @@ class SyncClient:
         *,
         reasons: Iterable[str] = (),
         item_indexes: Iterable[int] = (),
+        keys: Iterable[Any] = (),
         request_id: str | None = None,
         timeout: float | None = None,
     ) -> Job:
@@ -279,6 +299,7 @@ class SyncClient:
                 job_id,
                 reasons=reasons,
                 item_indexes=item_indexes,
+                keys=keys,
                 request_id=request_id,
                 timeout=timeout,
             )

@@ -8,7 +8,7 @@ number.
 
 ``NOW()`` is the clock of the database, in microseconds.
 
-SQLite has one writer, so row locks (``FOR UPDATE`` ...) are dropped for it.
+SQLite has one writer, so row locks (``FOR UPDATE`` ...) are dropped for it. A ``uuid`` is text there.
 """
 
 import functools
@@ -59,7 +59,7 @@ def prepare(template: str, sqlite: bool) -> Statement:
     reads_clock = "NOW()" in sql
     if sqlite:
         sql = _LOCK.sub("", sql).replace("NOW()", ":now")
-        sql = sql.replace("GREATEST(", "max(").replace("LEAST(", "min(")
+        sql = sql.replace("GREATEST(", "max(").replace("LEAST(", "min(").replace(" AS uuid)", " AS text)")
     else:
         sql = sql.replace("NOW()", _POSTGRESQL_NOW)
     names = tuple(dict.fromkeys(_PARAMETER.findall(sql)))

@@ -19,9 +19,10 @@ _OF_JOBS = (
     "trace_id",
     "job_timeout",
     "worker_options",
+    "has_keys",
 )
 _TEXTS = ("error_reason", "error_message", "error_detail", "answered_models")
-_BOOLEANS = ("upload_open", "leasable", "has_deferrals")
+_BOOLEANS = ("upload_open", "leasable", "has_deferrals", "has_keys")
 _NAMES = tuple(field.name for field in fields(JobFacts))
 COLUMNS = ", ".join(f"j.{name}" if name in _OF_JOBS else f"p.{name}" for name in _NAMES)
 

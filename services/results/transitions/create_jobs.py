@@ -17,6 +17,7 @@ from services.results.rules.facts import JobFacts
 from services.results.rules.settling import is_leasable_now, settle
 from services.results.rules.uploads import IDLE_TIMEOUT
 from services.results.transitions.effects import add_tasks
+from services.shared.validation.item_keys import double_keys
 from services.stubs.results.v1 import results_pb2
 
 Outcome = results_pb2.CreateJobOutcome
@@ -39,6 +40,8 @@ class JobCreator:
         try:
             if any(_has_nul(new) for new in news):
                 raise ContentRefusedError("a text contains a NUL")
+            if any(new.item_keys and any(double_keys(new.item_keys)) for new in news):
+                raise ContentRefusedError("two items have the same key")
             return await self._create(news)
         except ContentRefusedError as error:
             if len(news) == 1:
@@ -145,4 +148,5 @@ def _new_job(new: results_pb2.NewJob, now: int) -> JobFacts:
         job_timeout=duration_of(options, "job_timeout"),
         worker_options=encode_worker_options(options),
         budget_micros=options.budget_micros if options.HasField("budget_micros") else None,
+        has_keys=any(new.item_keys),
     )

@@ -102,7 +102,8 @@ async def test_rows_stay_until_the_next_run_so_that_a_page_being_read_is_complet
 async def test_all_rows_of_a_job_are_purged_and_none_of_another(store):
     worker = await store.worker()
     other = await finished_job(store, items=40)
-    job = await store.create(items=40, max_failed_ratio=1.0)
+    keys = [f"key-{index}" for index in range(40)]
+    job = await store.create(items=40, item_keys=keys, max_failed_ratio=1.0)
     first = (await worker.lease()).leases
     await worker.record(store.deferral_of(first[0], [0, 1], delay_ms=60_000), store.release_of(first[1]))
     await worker.fail(*first[2:])

@@ -96,6 +96,7 @@ class AppendScript:
 class FakeUpload:
     job: jobs_pb2.Job
     items: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
     closed: bool = False
 
     def append(self, request: gateway_pb2.AppendItemsRequest) -> None:
@@ -112,7 +113,13 @@ class FakeUpload:
         if self.closed and last > len(self.items):
             raise FailedPreconditionError("it was finished before", reason="UPLOAD_CLOSED")
         if request.items:
-            self.items.extend(request.items[len(self.items) - first :])
+            skipped = len(self.items) - first
+            keys = request.item_keys[skipped:]
+            if taken := set(keys) & set(self.keys):
+                message = f"item_keys: {taken} are taken"
+                raise InvalidArgumentError(message, reason="ITEM_KEY_TAKEN")
+            self.items.extend(request.items[skipped:])
+            self.keys.extend(keys)
         if request.HasField("finish"):
             total = request.finish.total_count
             if total > len(self.items) and not self.closed:
@@ -133,6 +140,7 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
     failures: list[HeadraceError | grpc.StatusCode] = field(default_factory=list)  # of the next unary calls
     jobs: list[jobs_pb2.Job] = field(default_factory=list)
     recorded: list[tuple[int, jobs_pb2.Result]] = field(default_factory=list)  # (seq, result)
+    items: list[jobs_pb2.Item] = field(default_factory=list)
     kinds: list[jobs_pb2.Kind] = field(default_factory=list)
     workers: list[jobs_pb2.Worker] = field(default_factory=list)
     streams: list[StreamScript] = field(default_factory=list)
@@ -323,6 +331,18 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
         ]
         page, token = self._page(sorted(results, key=lambda r: r.item_index), request.page_token)
         return gateway_pb2.GetResultsResponse(results=page, next_page_token=token)
+
+    async def GetItems(self, request, context):
+        await self._begin(request, context)
+        wanted = [
+            item
+            for item in self.items
+            if not (request.item_indexes or request.item_keys)
+            or item.item_index in request.item_indexes
+            or item.item_key in request.item_keys
+        ]
+        page, token = self._page(wanted, request.page_token)
+        return gateway_pb2.GetItemsResponse(items=page, next_page_token=token)
 
     async def GetFailures(self, request, context):
         await self._begin(request, context)

@@ -66,6 +66,7 @@ RESOURCES = {
     "FailedAttempt",
     "Failure",
     "FailureGroup",
+    "Item",
     "ItemState",
     "Job",
     "JobClass",

@@ -180,6 +180,14 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         page = [jobs_pb2.Result(item_index=index) for index in indices[: request.page_size]]
         return results_pb2.ListResultsResponse(results=page, has_more=len(indices) > request.page_size)
 
+    async def GetItems(self, request, context):
+        await self._enter("GetItems", request)
+        stored = self.items[self._job_of(request).job_id]
+        wanted = sorted(request.item_indexes) or range(len(stored))
+        found = [index for index in wanted if request.after_item_index < index < len(stored)]
+        page = [jobs_pb2.Item(item_index=i, input=stored[i]) for i in found[: request.page_size]]
+        return results_pb2.GetItemsResponse(items=page, has_more=len(found) > len(page))
+
     async def CancelJob(self, request, context):
         await self._enter("CancelJob", request)
         job = self._job_of(request)

@@ -16,6 +16,7 @@ VALID = [
     gateway_pb2.GetJobRequest(job_id=JOB),
     gateway_pb2.ListJobsRequest(page_size=10, kind="noop", page_token="x"),
     gateway_pb2.GetResultsRequest(job_id=JOB, page_size=3),
+    gateway_pb2.GetItemsRequest(job_id=JOB, item_indexes=[1], item_keys=["a"]),
     gateway_pb2.ResumeJobRequest(job_id=JOB, budget_micros=5),
     gateway_pb2.RetryJobRequest(job_id=JOB, reasons=["A"], item_indexes=[1]),
     gateway_pb2.AppendItemsRequest(job_id=JOB, first_item_index=3, items=["1"]),

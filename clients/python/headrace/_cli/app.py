@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from headrace._cli.failures import failures
+from headrace._cli.items.job_items import items
 from headrace._cli.jobs import cancel, get, list_jobs, pause, resume, retry, watch
 from headrace._cli.listings import kinds, workers
 from headrace._cli.options import GlobalOptions, JsonOption, TargetOption, TenantOption, TimeoutOption
@@ -52,6 +53,7 @@ app.command()(get)
 app.command("list")(list_jobs)
 app.command()(watch)
 app.command()(results)
+app.command()(items)
 app.command()(failures)
 app.command()(cancel)
 app.command()(pause)

@@ -99,6 +99,10 @@ def retry(
         list[int] | None,
         typer.Option("--item", metavar="INDEX", min=0, help="Also this item, by its index. Repeatable."),
     ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option("--key", metavar="KEY", help="Also the item with this key. Repeatable."),
+    ] = None,
     request_id: Annotated[
         str | None,
         typer.Option(
@@ -108,13 +112,13 @@ def retry(
 ) -> None:
     """Start a new round of a finished job, for every item without a success.
 
-    With --reason or --item, only for these items. The others keep their failures.
+    With --reason, --item or --key, only for these items. The others keep their failures.
     """
     _change_and_print(
         options,
         job_id,
         lambda client: client.retry(
-            job_id, reasons=reason or (), item_indexes=item or (), request_id=request_id
+            job_id, reasons=reason or (), item_indexes=item or (), keys=key or (), request_id=request_id
         ),
     )
 

@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 from google.protobuf.duration_pb2 import Duration
 
-from headrace.resources import JobEvent, Result
+from headrace.resources import Item, JobEvent, Result
 
 
 def write_json(value: Any) -> None:
@@ -43,6 +43,8 @@ def _plain(value: Any) -> Any:
         return {member.name: getattr(value, member.name) for member in fields(value)}
     if isinstance(value, Result):
         return _plain_result(value)
+    if isinstance(value, Item):
+        return _plain_item(value)
     return value
 
 
@@ -56,9 +58,21 @@ def _written(value: object) -> str:
 
 
 def _plain_result(result: Result) -> dict[str, Any]:
-    """Returns the fields of a result with the unchanged JSON text of its output."""
+    """Returns the fields of a result with the unchanged JSON text of its output and input."""
     plain = {member.name: getattr(result, member.name) for member in fields(result)}
-    text = plain.pop("output_text")
-    # A line feed in JSON text is white space between its parts, but it would end the line here.
-    plain["output"] = orjson.Fragment(text.replace("\n", " ").replace("\r", " ")) if text else None
+    plain["output"] = _fragment(plain.pop("output_text"))
+    plain["input"] = _fragment(plain.pop("input_text"))
     return plain
+
+
+def _plain_item(item: Item) -> dict[str, Any]:
+    """Returns the fields of an item with the unchanged JSON text of its input."""
+    plain = {member.name: getattr(item, member.name) for member in fields(item)}
+    plain["input"] = _fragment(plain.pop("input_text"))
+    plain["result"] = _plain_result(item.result) if item.result is not None else None
+    return plain
+
+
+def _fragment(text: str) -> orjson.Fragment | None:
+    # A line feed in JSON text is white space between its parts, but it would end the line here.
+    return orjson.Fragment(text.replace("\n", " ").replace("\r", " ")) if text else None

@@ -24,11 +24,14 @@ def results(
         bool, typer.Option("--follow", help="Also print later results as they come, until the job has ended.")
     ] = False,
     failed: Annotated[bool, typer.Option("--failed", help="Only results of failed items.")] = False,
+    include_inputs: Annotated[
+        bool, typer.Option("--include-inputs", help="Also print the input of each item.")
+    ] = False,
     summary: Annotated[
         bool, typer.Option("--summary", help="Count failed items by reason instead of printing results.")
     ] = False,
 ) -> None:
-    """Print a job's results: index, state, and output or error.
+    """Print a job's results: index, key if the item has one, state, output or error, and input if asked.
 
     Results are ordered by index. With --follow, they come in the order of recording.
     """
@@ -46,7 +49,12 @@ def results(
                 await _wait_for_end(client, job_id)
             await print_failures(client, job_id, options.json)
             return DONE
-        found = client.results(job_id, follow=follow, item_state=ItemState.FAILED if failed else None)
+        found = client.results(
+            job_id,
+            follow=follow,
+            item_state=ItemState.FAILED if failed else None,
+            include_inputs=include_inputs,
+        )
         async with aclosing(found):
             async for result in found:
                 _print_result(result, options.json, now=follow)

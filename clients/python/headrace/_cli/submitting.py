@@ -29,6 +29,14 @@ def submit(
         str | None,
         typer.Option("--params", metavar="JSON", help="Parameters for all items, as a JSON object."),
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--key",
+            metavar="FIELD",
+            help="Field of each item that is its key: text or a number, unique in the job. Results have it.",
+        ),
+    ] = None,
     request_id: Annotated[
         str | None,
         typer.Option(
@@ -51,7 +59,7 @@ def submit(
     wanted_id = request_id or str(uuid.uuid4())
     with errors_printed(call):
         params_text = None if params is None else check_params(params)
-        chosen = items_of_flags(items, **item_flags)
+        chosen = items_of_flags(items, key, **item_flags)
 
     async def work(client: Client) -> int:
         with open_items(chosen, items) as source:

@@ -15,6 +15,7 @@ from headrace.resources import (
     FailedAttempt,
     Failure,
     FailureGroup,
+    Item,
     ItemState,
     Job,
     JobEstimate,
@@ -81,9 +82,23 @@ def to_result(message: jobs_pb2.Result) -> Result:
         usage=_to_usage(message.usage),
         finish_time=_instant(message, "finish_time"),
         output_text=message.output,
+        item_key=message.item_key,
+        input=decode(message.input) if message.input else None,
+        input_text=message.input,
         failed_attempts=tuple(
             FailedAttempt(each.attempt_number, _failure_of(each.error)) for each in message.failed_attempts
         ),
+    )
+
+
+def to_item(message: jobs_pb2.Item) -> Item:
+    """Returns the item in a message, with its input decoded."""
+    return Item(
+        item_index=message.item_index,
+        item_key=message.item_key,
+        input=decode(message.input) if message.input else None,
+        result=to_result(message.result) if message.HasField("result") else None,
+        input_text=message.input,
     )
 
 

@@ -15,13 +15,14 @@ from headrace.resources._jobs import (
     Usage,
 )
 from headrace.resources._kinds import KindInfo
-from headrace.resources._results import FailedAttempt, FailureGroup, ItemState, Result
+from headrace.resources._results import FailedAttempt, FailureGroup, Item, ItemState, Result
 from headrace.resources._workers import WorkerInfo
 
 __all__ = [
     "FailedAttempt",
     "Failure",
     "FailureGroup",
+    "Item",
     "ItemState",
     "Job",
     "JobClass",

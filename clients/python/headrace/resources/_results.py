@@ -67,6 +67,10 @@ class Result(PlainDict):
         output_text: JSON text of the output, exactly as the kind produced it. Empty unless SUCCEEDED.
         failed_attempts: Failed attempts of that round, by rising number; the last ten if there are more. The
             last one of a FAILED item is the one that failed it for good.
+        item_key: Key of the item. Empty if it has none.
+        input: JSON value of the item. None unless inputs were asked for. Also None where the input and the
+            output together exceed 3.5 MB; see ``Client.items``.
+        input_text: JSON text of the item, exactly as it was submitted. Empty where ``input`` is None.
     """
 
     item_index: int
@@ -78,12 +82,44 @@ class Result(PlainDict):
     finish_time: datetime | None
     output_text: str = field(default="", repr=False)
     failed_attempts: tuple[FailedAttempt, ...] = ()
+    item_key: str = ""
+    input: Any = None
+    input_text: str = field(default="", repr=False)
 
     def to_dict(self) -> dict[str, Any]:
-        """Returns the fields by name without output_text, as values that every JSON library takes.
+        """Returns the fields by name, as values that every JSON library takes, without the two texts.
 
         See ``Job.to_dict``.
         """
         plain = super().to_dict()
-        del plain["output_text"]
+        del plain["output_text"], plain["input_text"]
+        return plain
+
+
+@dataclass(frozen=True)
+class Item(PlainDict):
+    """An item of a job, with its result if there is one.
+
+    Attributes:
+        item_index: Its place in the submitted list, from 0.
+        item_key: Its key. Empty if it has none.
+        input: JSON value of the item.
+        result: Its success, or its failure in the present round. None if there is neither, or if the item and
+            its result together exceed 3.5 MB; see ``Client.results``.
+        input_text: JSON text of the item, exactly as it was submitted.
+    """
+
+    item_index: int
+    item_key: str
+    input: Any
+    result: Result | None
+    input_text: str = field(default="", repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields by name without input_text, as values that every JSON library takes.
+
+        See ``Job.to_dict``.
+        """
+        plain = super().to_dict()
+        del plain["input_text"]
         return plain

@@ -50,7 +50,7 @@ class CreateJobsRequest(_message.Message):
     def __init__(self, jobs: _Optional[_Iterable[_Union[NewJob, _Mapping]]] = ...) -> None: ...
 
 class NewJob(_message.Message):
-    __slots__ = ("job_id", "tenant", "request_id", "content_hash", "kind", "params", "items", "upload_open", "trace_id", "options")
+    __slots__ = ("job_id", "tenant", "request_id", "content_hash", "kind", "params", "items", "upload_open", "trace_id", "options", "item_keys")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +61,7 @@ class NewJob(_message.Message):
     UPLOAD_OPEN_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    ITEM_KEYS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     request_id: str
@@ -71,7 +72,8 @@ class NewJob(_message.Message):
     upload_open: bool
     trace_id: str
     options: _jobs_pb2.JobOptions
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., content_hash: _Optional[bytes] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., upload_open: _Optional[bool] = ..., trace_id: _Optional[str] = ..., options: _Optional[_Union[_jobs_pb2.JobOptions, _Mapping]] = ...) -> None: ...
+    item_keys: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., content_hash: _Optional[bytes] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., upload_open: _Optional[bool] = ..., trace_id: _Optional[str] = ..., options: _Optional[_Union[_jobs_pb2.JobOptions, _Mapping]] = ..., item_keys: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class CreateJobsResponse(_message.Message):
     __slots__ = ("outcomes", "effects")
@@ -90,18 +92,20 @@ class CreateJobOutcome(_message.Message):
     def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ...) -> None: ...
 
 class AppendItemsRequest(_message.Message):
-    __slots__ = ("job_id", "tenant", "first_item_index", "items", "finish_total_count")
+    __slots__ = ("job_id", "tenant", "first_item_index", "items", "finish_total_count", "item_keys")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     FIRST_ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     FINISH_TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ITEM_KEYS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     first_item_index: int
     items: _containers.RepeatedScalarFieldContainer[str]
     finish_total_count: int
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., first_item_index: _Optional[int] = ..., items: _Optional[_Iterable[str]] = ..., finish_total_count: _Optional[int] = ...) -> None: ...
+    item_keys: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., first_item_index: _Optional[int] = ..., items: _Optional[_Iterable[str]] = ..., finish_total_count: _Optional[int] = ..., item_keys: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AppendItemsResponse(_message.Message):
     __slots__ = ("stored_count", "job", "effects")
@@ -158,18 +162,20 @@ class ListJobsResponse(_message.Message):
     def __init__(self, jobs: _Optional[_Iterable[_Union[_jobs_pb2.Job, _Mapping]]] = ..., has_more: _Optional[bool] = ...) -> None: ...
 
 class ListResultsRequest(_message.Message):
-    __slots__ = ("job_id", "tenant", "page_size", "after_item_index", "item_state")
+    __slots__ = ("job_id", "tenant", "page_size", "after_item_index", "item_state", "include_inputs")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     AFTER_ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
     ITEM_STATE_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_INPUTS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     page_size: int
     after_item_index: int
     item_state: _jobs_pb2.ItemState
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after_item_index: _Optional[int] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ...) -> None: ...
+    include_inputs: bool
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after_item_index: _Optional[int] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ..., include_inputs: _Optional[bool] = ...) -> None: ...
 
 class ListResultsResponse(_message.Message):
     __slots__ = ("results", "has_more")
@@ -180,18 +186,20 @@ class ListResultsResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[_jobs_pb2.Result, _Mapping]]] = ..., has_more: _Optional[bool] = ...) -> None: ...
 
 class ListRecordedResultsRequest(_message.Message):
-    __slots__ = ("job_id", "tenant", "page_size", "after", "item_state")
+    __slots__ = ("job_id", "tenant", "page_size", "after", "item_state", "include_inputs")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
     ITEM_STATE_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_INPUTS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     page_size: int
     after: RecordPosition
     item_state: _jobs_pb2.ItemState
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after: _Optional[_Union[RecordPosition, _Mapping]] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ...) -> None: ...
+    include_inputs: bool
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after: _Optional[_Union[RecordPosition, _Mapping]] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ..., include_inputs: _Optional[bool] = ...) -> None: ...
 
 class RecordPosition(_message.Message):
     __slots__ = ("seq", "item_index")
@@ -212,6 +220,30 @@ class ListRecordedResultsResponse(_message.Message):
     has_more: bool
     job: _jobs_pb2.Job
     def __init__(self, results: _Optional[_Iterable[_Union[_jobs_pb2.Result, _Mapping]]] = ..., next: _Optional[_Union[RecordPosition, _Mapping]] = ..., has_more: _Optional[bool] = ..., job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ...) -> None: ...
+
+class GetItemsRequest(_message.Message):
+    __slots__ = ("job_id", "tenant", "page_size", "after_item_index", "item_indexes", "item_keys")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
+    ITEM_INDEXES_FIELD_NUMBER: _ClassVar[int]
+    ITEM_KEYS_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    page_size: int
+    after_item_index: int
+    item_indexes: _containers.RepeatedScalarFieldContainer[int]
+    item_keys: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after_item_index: _Optional[int] = ..., item_indexes: _Optional[_Iterable[int]] = ..., item_keys: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetItemsResponse(_message.Message):
+    __slots__ = ("items", "has_more")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    HAS_MORE_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Item]
+    has_more: bool
+    def __init__(self, items: _Optional[_Iterable[_Union[_jobs_pb2.Item, _Mapping]]] = ..., has_more: _Optional[bool] = ...) -> None: ...
 
 class LeaseChunksRequest(_message.Message):
     __slots__ = ("job_class", "capacity", "incarnation", "call_id", "known_job_ids", "excluded_job_ids", "excluded_tenants")
@@ -548,18 +580,20 @@ class ResumeJobResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
 
 class RetryJobRequest(_message.Message):
-    __slots__ = ("job_id", "tenant", "request_id", "reasons", "item_indexes")
+    __slots__ = ("job_id", "tenant", "request_id", "reasons", "item_indexes", "item_keys")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     REASONS_FIELD_NUMBER: _ClassVar[int]
     ITEM_INDEXES_FIELD_NUMBER: _ClassVar[int]
+    ITEM_KEYS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     request_id: str
     reasons: _containers.RepeatedScalarFieldContainer[str]
     item_indexes: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ..., item_indexes: _Optional[_Iterable[int]] = ...) -> None: ...
+    item_keys: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ..., item_indexes: _Optional[_Iterable[int]] = ..., item_keys: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RetryJobResponse(_message.Message):
     __slots__ = ("job", "effects")

@@ -59,6 +59,7 @@ class GatewayServiceStub:
     - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
     - INVALID_ARGUMENT (UNKNOWN_KIND): the message lists the known kinds.
     - INVALID_ARGUMENT (ITEM_TOO_LARGE): the named item is over 1 MB.
+    - INVALID_ARGUMENT (ITEM_KEY_TAKEN): two items have the same key.
     - ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id was used with other content. Use a new one.
     - INTERNAL (STORE_REFUSED): the database refuses the content for good.
     """
@@ -74,6 +75,8 @@ class GatewayServiceStub:
     Errors:
     - INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE): metadata first_item_index is the position in the job of
       items[0] of the wrong request.
+    - INVALID_ARGUMENT (ITEM_KEY_TAKEN): an item of the batch has the key of another item. The batch is not stored, and the
+      upload stays open at the same stored count.
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     - ABORTED (UPLOAD_OFFSET): a batch or finish is beyond the stored items, because a batch was lost or two clients
       upload at once. Continue from metadata stored_count.
@@ -153,8 +156,8 @@ class GatewayServiceStub:
     """Starts a new round of a finished job, with every item that has no success: failed items, and items left over by a
     cancel or an expiry. Successes stay and are not computed again. An upload that was still open is closed with the
     items it has. A job that is not finished, or has only successes, is returned unchanged.
-    With reasons or item_indexes, the round runs only the items that these select. A failed item that is not selected
-    keeps its result and counts as failed from the start. An item left over by a cancel or an expiry that is not
+    With reasons, item_indexes or item_keys, the round runs only the items that these select. A failed item that is not
+    selected keeps its result and counts as failed from the start. An item left over by a cancel or an expiry that is not
     selected fails (ITEM_NOT_SELECTED). Both stop the job only at its end: before it, max_failed_ratio is applied to
     the other items. If nothing is selected, the job is returned unchanged.
     Safe to repeat with the same request_id: the round starts once, and a later selection is ignored. Streams that have
@@ -171,6 +174,52 @@ class GatewayServiceStub:
     Errors:
     - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    GetItems: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetItemsRequest, _gateway_pb2.GetItemsResponse]
+    """Reads items of a job back, with their results: named ones, or all, ordered by item_index. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    WatchJobs: _grpc.UnaryStreamMultiCallable[_gateway_pb2.WatchJobsRequest, _gateway_pb2.WatchJobsResponse]
+    """Streams the jobs of the tenant that change: first the present live ones, then each job that changed state, was paused,
+    resumed, updated, retried, or deleted. Counts of running jobs come as they are known and may be missing. A change is
+    sent at least once, by job_id and seq. The stream never ends on its own.
+    After a break, call again at any gateway with the last resume_token: every change since then is sent.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_RESUME_TOKEN): watch again without a token.
+    - UNAVAILABLE (GATEWAY_STOPPING): resume.
+    """
+    ListJobEvents: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListJobEventsRequest, _gateway_pb2.ListJobEventsResponse]
+    """Lists what happened to a job: its states, pauses, lost workers, retries and updates, oldest first. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    GetUsage: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetUsageRequest, _gateway_pb2.GetUsageResponse]
+    """Sums tokens and cost of the tenant's jobs by day, model, kind or label. Deleted jobs count too. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    """
+    UpdateJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.UpdateJobRequest, _gateway_pb2.UpdateJobResponse]
+    """Changes a job. Safe to repeat. A terminal job takes name, labels and retention only.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - ABORTED (JOB_CHANGED): the job has changed since if_change_seq. Read it and decide again.
+    - FAILED_PRECONDITION (JOB_ENDED): the job is terminal, and the mask names a field that only live jobs take.
+    - FAILED_PRECONDITION (BUDGET_SPENT): the new budget is not above what is spent.
+    """
+    DeleteJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.DeleteJobRequest, _gateway_pb2.DeleteJobResponse]
+    """Deletes a job with its items and results: the tenant no longer has it when the call returns. Its usage still counts.
+    Repeated calls return NOT_FOUND.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - FAILED_PRECONDITION (JOB_NOT_ENDED): the job is not terminal. Cancel it, or set force.
     """
     ListKinds: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListKindsRequest, _gateway_pb2.ListKindsResponse]
     """Lists the kinds of work that jobs can name, ordered by name. Safe to repeat."""
@@ -191,6 +240,7 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
     - INVALID_ARGUMENT (UNKNOWN_KIND): the message lists the known kinds.
     - INVALID_ARGUMENT (ITEM_TOO_LARGE): the named item is over 1 MB.
+    - INVALID_ARGUMENT (ITEM_KEY_TAKEN): two items have the same key.
     - ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id was used with other content. Use a new one.
     - INTERNAL (STORE_REFUSED): the database refuses the content for good.
     """
@@ -206,6 +256,8 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     Errors:
     - INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE): metadata first_item_index is the position in the job of
       items[0] of the wrong request.
+    - INVALID_ARGUMENT (ITEM_KEY_TAKEN): an item of the batch has the key of another item. The batch is not stored, and the
+      upload stays open at the same stored count.
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     - ABORTED (UPLOAD_OFFSET): a batch or finish is beyond the stored items, because a batch was lost or two clients
       upload at once. Continue from metadata stored_count.
@@ -285,8 +337,8 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """Starts a new round of a finished job, with every item that has no success: failed items, and items left over by a
     cancel or an expiry. Successes stay and are not computed again. An upload that was still open is closed with the
     items it has. A job that is not finished, or has only successes, is returned unchanged.
-    With reasons or item_indexes, the round runs only the items that these select. A failed item that is not selected
-    keeps its result and counts as failed from the start. An item left over by a cancel or an expiry that is not
+    With reasons, item_indexes or item_keys, the round runs only the items that these select. A failed item that is not
+    selected keeps its result and counts as failed from the start. An item left over by a cancel or an expiry that is not
     selected fails (ITEM_NOT_SELECTED). Both stop the job only at its end: before it, max_failed_ratio is applied to
     the other items. If nothing is selected, the job is returned unchanged.
     Safe to repeat with the same request_id: the round starts once, and a later selection is ignored. Streams that have
@@ -303,6 +355,52 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     Errors:
     - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    GetItems: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetItemsRequest, _gateway_pb2.GetItemsResponse]  # type: ignore[assignment]
+    """Reads items of a job back, with their results: named ones, or all, ordered by item_index. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    WatchJobs: _aio.UnaryStreamMultiCallable[_gateway_pb2.WatchJobsRequest, _gateway_pb2.WatchJobsResponse]  # type: ignore[assignment]
+    """Streams the jobs of the tenant that change: first the present live ones, then each job that changed state, was paused,
+    resumed, updated, retried, or deleted. Counts of running jobs come as they are known and may be missing. A change is
+    sent at least once, by job_id and seq. The stream never ends on its own.
+    After a break, call again at any gateway with the last resume_token: every change since then is sent.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_RESUME_TOKEN): watch again without a token.
+    - UNAVAILABLE (GATEWAY_STOPPING): resume.
+    """
+    ListJobEvents: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListJobEventsRequest, _gateway_pb2.ListJobEventsResponse]  # type: ignore[assignment]
+    """Lists what happened to a job: its states, pauses, lost workers, retries and updates, oldest first. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    GetUsage: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetUsageRequest, _gateway_pb2.GetUsageResponse]  # type: ignore[assignment]
+    """Sums tokens and cost of the tenant's jobs by day, model, kind or label. Deleted jobs count too. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    """
+    UpdateJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.UpdateJobRequest, _gateway_pb2.UpdateJobResponse]  # type: ignore[assignment]
+    """Changes a job. Safe to repeat. A terminal job takes name, labels and retention only.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - ABORTED (JOB_CHANGED): the job has changed since if_change_seq. Read it and decide again.
+    - FAILED_PRECONDITION (JOB_ENDED): the job is terminal, and the mask names a field that only live jobs take.
+    - FAILED_PRECONDITION (BUDGET_SPENT): the new budget is not above what is spent.
+    """
+    DeleteJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.DeleteJobRequest, _gateway_pb2.DeleteJobResponse]  # type: ignore[assignment]
+    """Deletes a job with its items and results: the tenant no longer has it when the call returns. Its usage still counts.
+    Repeated calls return NOT_FOUND.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - FAILED_PRECONDITION (JOB_NOT_ENDED): the job is not terminal. Cancel it, or set force.
     """
     ListKinds: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListKindsRequest, _gateway_pb2.ListKindsResponse]  # type: ignore[assignment]
     """Lists the kinds of work that jobs can name, ordered by name. Safe to repeat."""
@@ -326,6 +424,7 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
         - INVALID_ARGUMENT (UNKNOWN_KIND): the message lists the known kinds.
         - INVALID_ARGUMENT (ITEM_TOO_LARGE): the named item is over 1 MB.
+        - INVALID_ARGUMENT (ITEM_KEY_TAKEN): two items have the same key.
         - ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id was used with other content. Use a new one.
         - INTERNAL (STORE_REFUSED): the database refuses the content for good.
         """
@@ -347,6 +446,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE): metadata first_item_index is the position in the job of
           items[0] of the wrong request.
+        - INVALID_ARGUMENT (ITEM_KEY_TAKEN): an item of the batch has the key of another item. The batch is not stored, and the
+          upload stays open at the same stored count.
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         - ABORTED (UPLOAD_OFFSET): a batch or finish is beyond the stored items, because a batch was lost or two clients
           upload at once. Continue from metadata stored_count.
@@ -480,8 +581,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         """Starts a new round of a finished job, with every item that has no success: failed items, and items left over by a
         cancel or an expiry. Successes stay and are not computed again. An upload that was still open is closed with the
         items it has. A job that is not finished, or has only successes, is returned unchanged.
-        With reasons or item_indexes, the round runs only the items that these select. A failed item that is not selected
-        keeps its result and counts as failed from the start. An item left over by a cancel or an expiry that is not
+        With reasons, item_indexes or item_keys, the round runs only the items that these select. A failed item that is not
+        selected keeps its result and counts as failed from the start. An item left over by a cancel or an expiry that is not
         selected fails (ITEM_NOT_SELECTED). Both stop the job only at its end: before it, max_failed_ratio is applied to
         the other items. If nothing is selected, the job is returned unchanged.
         Safe to repeat with the same request_id: the round starts once, and a later selection is ignored. Streams that have
@@ -504,6 +605,88 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+
+    @_abc_1.abstractmethod
+    def GetItems(
+        self,
+        request: _gateway_pb2.GetItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.GetItemsResponse, _abc.Awaitable[_gateway_pb2.GetItemsResponse]]:
+        """Reads items of a job back, with their results: named ones, or all, ordered by item_index. Safe to repeat.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchJobs(
+        self,
+        request: _gateway_pb2.WatchJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gateway_pb2.WatchJobsResponse], _abc.AsyncIterator[_gateway_pb2.WatchJobsResponse]]:
+        """Streams the jobs of the tenant that change: first the present live ones, then each job that changed state, was paused,
+        resumed, updated, retried, or deleted. Counts of running jobs come as they are known and may be missing. A change is
+        sent at least once, by job_id and seq. The stream never ends on its own.
+        After a break, call again at any gateway with the last resume_token: every change since then is sent.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - INVALID_ARGUMENT (INVALID_RESUME_TOKEN): watch again without a token.
+        - UNAVAILABLE (GATEWAY_STOPPING): resume.
+        """
+
+    @_abc_1.abstractmethod
+    def ListJobEvents(
+        self,
+        request: _gateway_pb2.ListJobEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ListJobEventsResponse, _abc.Awaitable[_gateway_pb2.ListJobEventsResponse]]:
+        """Lists what happened to a job: its states, pauses, lost workers, retries and updates, oldest first. Safe to repeat.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+
+    @_abc_1.abstractmethod
+    def GetUsage(
+        self,
+        request: _gateway_pb2.GetUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.GetUsageResponse, _abc.Awaitable[_gateway_pb2.GetUsageResponse]]:
+        """Sums tokens and cost of the tenant's jobs by day, model, kind or label. Deleted jobs count too. Safe to repeat.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateJob(
+        self,
+        request: _gateway_pb2.UpdateJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.UpdateJobResponse, _abc.Awaitable[_gateway_pb2.UpdateJobResponse]]:
+        """Changes a job. Safe to repeat. A terminal job takes name, labels and retention only.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        - ABORTED (JOB_CHANGED): the job has changed since if_change_seq. Read it and decide again.
+        - FAILED_PRECONDITION (JOB_ENDED): the job is terminal, and the mask names a field that only live jobs take.
+        - FAILED_PRECONDITION (BUDGET_SPENT): the new budget is not above what is spent.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteJob(
+        self,
+        request: _gateway_pb2.DeleteJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.DeleteJobResponse, _abc.Awaitable[_gateway_pb2.DeleteJobResponse]]:
+        """Deletes a job with its items and results: the tenant no longer has it when the call returns. Its usage still counts.
+        Repeated calls return NOT_FOUND.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        - FAILED_PRECONDITION (JOB_NOT_ENDED): the job is not terminal. Cancel it, or set force.
         """
 
     @_abc_1.abstractmethod
