@@ -116,6 +116,7 @@ def _purge_chunks(tx: Transaction, jobs: Sequence[_Remaining]) -> dict[str, Posi
 def _purge_rest(tx: Transaction, job_ids: Sequence[tuple[str]]) -> None:
     if job_ids:
         tx.later(_delete(tx, "retry_requests"), retry_requests=job_ids)
+        tx.later(_delete(tx, "job_labels"), job_labels=job_ids)
         tx.later(_DELETE_PURGES, over=job_ids)
 
 
