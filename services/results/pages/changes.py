@@ -1,7 +1,7 @@
 """ListChanges: the jobs of a tenant that changed, in the order in which the changes became visible."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from sqlalchemy import Row
 
@@ -16,7 +16,8 @@ from services.results.rows.messages import job_message
 from services.results.rules.facts import JobFacts
 from services.stubs.results.v1 import results_pb2
 
-Request, Response = results_pb2.ListChangesRequest, results_pb2.ListChangesResponse
+Request: TypeAlias = results_pb2.ListChangesRequest
+Response: TypeAlias = results_pb2.ListChangesResponse
 
 _READ_STATE = """
 SELECT s.store_id, s.gone_xid, CHANGE_HORIZON() AS horizon, NEXT_XID() AS next_xid FROM store_state s"""
@@ -95,5 +96,7 @@ def _changed_job(row: Row[Any], jobs: dict[str, JobFacts], tenant: str) -> resul
     if facts is None:
         return None
     return results_pb2.ChangedJob(
-        job=job_message(facts), was_retried=facts.round > 1 or facts.next_round > 1, was_updated=facts.revision > 0
+        job=job_message(facts),
+        was_retried=facts.round > 1 or facts.next_round > 1,
+        was_updated=facts.revision > 0,
     )

@@ -132,9 +132,7 @@ def _states_index(states: Sequence[int]) -> _Index:
     return _Index(text, {name: int(state) for name, state in zip(names, states, strict=True)})
 
 
-async def _look_at(
-    tx: Transaction, index: _Index, bounds: dict[str, Any], limit: int
-) -> tuple[int, str]:
+async def _look_at(tx: Transaction, index: _Index, bounds: dict[str, Any], limit: int) -> tuple[int, str]:
     """Returns the number of jobs in an index, up to a limit, and the oldest of these."""
     values = bounds | index.plain | {"count": limit}
     text = f"SELECT count(*) AS job_count, min(d.job_id) AS first_id FROM ({index.text}) d"
