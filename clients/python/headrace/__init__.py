@@ -39,6 +39,7 @@ from headrace.resources import (
     Progress,
     Result,
     Usage,
+    WatchedJob,
     WorkerInfo,
 )
 from headrace.sync_client import SyncClient
@@ -80,6 +81,7 @@ __all__ = [
     "UnavailableError",
     "UnimplementedError",
     "Usage",
+    "WatchedJob",
     "WorkerInfo",
     "__version__",
     "read_items",

@@ -16,8 +16,8 @@ class JobsPosition(NamedTuple):
 
     Attributes:
         changes: Every change before it has been sent.
-        listed_before: The watch began with the live jobs, and those from this job on have been sent; empty: none.
-            None once all have been.
+        listed_before: The watch began with the live jobs, and those from this job on have been sent; empty:
+            none. None once all have been.
     """
 
     changes: results_pb2.ChangePosition

@@ -24,7 +24,10 @@ _ELEMENTS_PER_SLICE = 500
 _A_UUID = "must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057"
 _ONE_OF = "must be one of {names}"
 _A_RANGE = "must be {range}"
-_A_LABEL_KEY = "the key must have 1 to 63 of A-Z, a-z, 0-9, '-', '_', '.' and '/', and begin and end with a letter or a digit"
+_A_LABEL_KEY = (
+    "the key must have 1 to 63 of A-Z, a-z, 0-9, '-', '_', '.' and '/', "
+    "and begin and end with a letter or a digit"
+)
 # Descriptions by rule id. Other rules use protovalidate's own message.
 _DESCRIPTIONS = {
     "string.min_len": "is required",
@@ -136,7 +139,7 @@ def _collect(
 
 
 def _elements(violation: "Violation") -> Iterator[tuple[str, int | str | None]]:
-    """Yields the field names of the path, each with the index or the key of the wrong element if it has some."""
+    """Yields the field names of the path, each with the index or key of the wrong element, if any."""
     field = violation.proto.field
     for element in field.elements if field else ():
         subscript: Any = element.subscript

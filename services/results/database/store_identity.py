@@ -11,8 +11,8 @@ log = get_logger(__name__)
 _ROWS_PER_STATEMENT = 10_000
 
 _LOCK = "SELECT s.store_id, s.database_identity FROM store_state s FOR UPDATE"
-# A dump that is restored elsewhere gets other transaction numbers: of another cluster, or another database of the
-# same one, whose newest changes the dump does not have.
+# A dump that is restored elsewhere gets other transaction numbers: of another cluster, or another database
+# of the same one, whose newest changes the dump does not have.
 _IDENTITY = """
 SELECT CAST(c.system_identifier AS text) || '/' || CAST(d.oid AS text) AS identity
 FROM pg_control_system() c, pg_database d WHERE d.datname = current_database()"""
@@ -25,10 +25,10 @@ UPDATE store_state SET store_id = :store_id, database_identity = :identity, gone
 
 
 async def identify_store(database: Database) -> None:
-    """Gives a database that was restored from a dump a new store_id, once however many processes start.
+    """Sets a new store_id in a database that was restored from a dump, once however many processes start.
 
-    Positions from before the restore are void then, and the changes that it holds are of no order: WatchJobs
-    begins anew. SQLite counts its changes in the file itself, so a copy of the file keeps the id.
+    Positions from before the restore are void then, and changes from before it are not in the order of this
+    database: WatchJobs begins anew. SQLite counts its changes in the file itself, so a copy of the file keeps the id.
 
     Raises:
         UnavailableError: The database cannot be reached, or another process restores the order right now.

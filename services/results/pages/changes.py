@@ -1,6 +1,5 @@
 """ListChanges: the jobs of a tenant that changed, in the order in which the changes became visible."""
 
-from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 from sqlalchemy import Row

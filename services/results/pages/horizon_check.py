@@ -15,8 +15,8 @@ LATE_SECONDS = 5.0
 class HorizonCheck:
     """Watches the horizon: the number below which every transaction of the PostgreSQL cluster has ended.
 
-    A transaction that has written and stays open keeps it from growing, in whichever database of the cluster it
-    runs. Changes after it are told late, and none is lost.
+    A transaction that has written and stays open keeps it from growing, in whichever database of the cluster
+    it runs. Changes after it are told late, and none is lost.
 
     Args:
         clock: Monotonic clock, in seconds.

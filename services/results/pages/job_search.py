@@ -14,14 +14,15 @@ from services.stubs.results.v1 import results_pb2
 MAX_LOOKED_AT = 10_000
 # Jobs of a label or a state that are counted to find the rarest.
 MAX_COUNTED = 1_001
-# Job ids are made by clocks of gateways, create_time by that of the database: maximum distance, in microseconds.
+# Job ids are made by clocks of gateways, create_time by that of the database: maximum distance, in
+# microseconds.
 CLOCK_DISTANCE = 3_600_000_000
 _BEFORE_ALL_IDS, _AFTER_ALL_IDS = "", "~"
 
 # Reads the ids of some jobs of a tenant from an index, newest first.
 _READ_INDEX = """
-SELECT i.job_id FROM {table} i WHERE i.tenant = :tenant AND i.job_id < :before AND i.job_id >= :from AND {where}
-ORDER BY i.job_id DESC LIMIT :count"""
+SELECT i.job_id FROM {table} i WHERE i.tenant = :tenant AND i.job_id < :before AND i.job_id >= :from AND
+{where} ORDER BY i.job_id DESC LIMIT :count"""
 _NEWEST = _READ_INDEX.format(table="job_progress", where="i.job_class > 0")
 _BY_STATE = _READ_INDEX.format(table="job_progress", where="i.state = :{name} AND i.job_class > 0")
 _BY_LABEL = _READ_INDEX.format(table="job_labels", where="i.key = :index_key AND i.value = :index_value")
@@ -125,7 +126,7 @@ async def _best_index(
 
 
 def _states_index(states: Sequence[int]) -> _Index:
-    """Returns the index of several states, each of which is read in its order."""
+    """Returns the index of several states. Each is read in its own order."""
     names = [f"state_{place}" for place in range(len(states))]
     parts = [f"SELECT * FROM ({_BY_STATE.replace('{name}', name)}) {name}" for name in names]
     text = f"SELECT u.job_id FROM ({' UNION ALL '.join(parts)}) u ORDER BY u.job_id DESC LIMIT :count"

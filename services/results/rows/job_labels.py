@@ -11,7 +11,8 @@ _INSERT = """
 INSERT INTO job_labels (tenant, key, value, job_id) SELECT tenant, key, value, job_id
 FROM ROWS(labelled: tenant text, key text, value text, job_id text)"""
 _REPLACE = """
-UPDATE jobs SET name = :new_name, labels = :new_labels, revision = :new_revision WHERE job_id = :described_id"""
+UPDATE jobs SET name = :new_name, labels = :new_labels, revision = :new_revision WHERE job_id =
+:described_id"""
 _DELETE_OTHERS = """
 DELETE FROM job_labels WHERE job_id = :relabelled_id AND NOT EXISTS (
     SELECT 1 FROM ROWS(kept: key text, value text)
@@ -45,10 +46,10 @@ def insert_labels(tx: Transaction, jobs: Iterable[JobFacts], where: str) -> None
 
 
 def replace_name_and_labels(tx: Transaction, job: JobFacts, name: str, labels: Mapping[str, str]) -> None:
-    """Replaces the name and all labels of a locked job, and queues the writes. Writes nothing if they are equal.
+    """Replaces the name and all labels of a locked job. Queues the writes; none if they are equal.
 
-    Call it once per transaction, and let the job's transition finish: it raises seq and change_seq, and stores the
-    new revision in job_progress.
+    Call it once per transaction, and let the job's transition finish: it raises seq and change_seq, and
+    stores the new revision in job_progress.
     """
     text = encode_labels(labels)
     if (name, text) == (job.name, job.labels):

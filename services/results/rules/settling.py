@@ -108,7 +108,7 @@ def number_change(before: JobFacts, after: JobFacts) -> None:
 
 
 def has_change(before: JobFacts, after: JobFacts) -> bool:
-    """Returns whether a job changed, rather than progressed: its state, pause, round, name, labels or options.
+    """Returns whether a job changed, rather than progressed: state, pause, round, name, labels or options.
 
     In a terminal job every visible difference is a change, such as a late success.
     """

@@ -12,8 +12,8 @@ from services.results.rules.settling import is_leasable_now
 from services.stubs.results.v1 import results_pb2
 
 TASKS_PER_WORKER = 2
-# Characters of the labels in the snapshots of one response, which must stay within 16 MB. The others are left out:
-# a hub reads a watched job again that it hears nothing of for a second.
+# Characters of the labels in the snapshots of one response, which must stay within 16 MB. The others are
+# left out: a hub reads a watched job again that it hears nothing of for a second.
 MAX_LABELS_SIZE = 1024 * 1024
 
 

@@ -7,6 +7,24 @@ from headrace.resources._jobs import Job, JobState, Progress
 
 
 @dataclass(frozen=True)
+class WatchedJob:
+    """A job in a watch of many jobs.
+
+    Attributes:
+        job: Its newest snapshot. If it was deleted, only ``job_id`` is known.
+        resume_token: Token that continues a watch after this job, in this or another process. Store it once
+            the job is dealt with.
+        left: The job no longer fits the filters of the watch. It may come for a job that never did.
+        deleted: The job was deleted.
+    """
+
+    job: Job
+    resume_token: str
+    left: bool = False
+    deleted: bool = False
+
+
+@dataclass(frozen=True)
 class JobOutage:
     """Outage of a job's model: the provider is down. Items wait without using up attempts.
 

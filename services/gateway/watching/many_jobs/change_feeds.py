@@ -19,7 +19,8 @@ log = get_logger(__name__)
 # Seconds between two reads of a tenant's changes.
 READ_SECONDS = 1.0
 PAGE_SIZE = 1_000
-# Watches that read pages of their own at the same time, such as those that resume after a restart of the gateway.
+# Watches that read pages of their own at the same time, such as those that resume after a restart of the
+# gateway.
 MAX_READERS = 8
 
 

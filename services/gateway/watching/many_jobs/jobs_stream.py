@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
-from typing import cast
+from functools import partial
+from typing import TypeVar, cast
 
+from headrace.errors import UnavailableError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from services.gateway.requests.jobs_tokens import JobsPosition, jobs_token
@@ -11,7 +13,12 @@ from services.gateway.store import StoreClient
 from services.gateway.watching.many_jobs.change_feeds import ChangeFeeds
 from services.gateway.watching.many_jobs.job_filter import JobFilter
 from services.gateway.watching.many_jobs.jobs_watcher import JobsWatcher
+from services.shared.logging import get_logger
 from services.stubs.results.v1 import results_pb2
+
+log = get_logger(__name__)
+
+T = TypeVar("T")
 
 Response = gateway_pb2.WatchJobsResponse
 
@@ -19,6 +26,8 @@ Response = gateway_pb2.WatchJobsResponse
 MERGE_SECONDS = 0.1
 # Seconds without a message after which one brings a new token, so that a later stream begins there.
 TOKEN_SECONDS = 10.0
+# Seconds before a call is repeated that the store did not answer.
+RETRY_SECONDS = 0.5
 _JOBS_PER_PAGE = 1_000
 
 
@@ -42,7 +51,7 @@ async def watch_jobs(
         on_found: Called once the store has answered. The first message may take long.
 
     Raises:
-        UnavailableError: STORE_UNAVAILABLE, while it reads pages of its own; GATEWAY_STOPPING, at any time.
+        UnavailableError: STORE_UNAVAILABLE, before the first message; GATEWAY_STOPPING, at any time.
     """
     watcher = JobsWatcher(job_filter, is_complete=position is None)
     with feeds.watch(watcher):
@@ -74,7 +83,7 @@ class _Stream:
         self._sent: JobsPosition | None = None
 
     async def begin(self, position: JobsPosition | None) -> None:
-        """Makes the first call to the store, so that a watch that cannot begin fails before its first message."""
+        """Makes the first call to the store. A watch that cannot begin fails before its first message."""
         if position is None:
             # The end of the changes is read before the jobs: what changes in between is sent twice.
             self._watcher.position = (await self._feeds.read(self._tenant, None)).next
@@ -99,7 +108,7 @@ class _Stream:
 
     async def _list_jobs(self) -> AsyncIterator[Response]:
         while self._listed_before is not None:
-            page = await self._read_live_jobs(self._listed_before)
+            page = await self._patiently(partial(self._read_live_jobs, self._listed_before))
             self._watcher.put_listed(page.jobs)
             self._listed_before = page.next_before_job_id if page.has_more else None
             yield self._message()
@@ -121,7 +130,7 @@ class _Stream:
         )
 
     async def _catch_up(self) -> AsyncIterator[Response]:
-        """Reads pages until the watch is as far as the feed, and joins it. A void position ends it at once."""
+        """Reads pages until the watch is as far as the feed, and joins it. Ends at a void position."""
         has_more = True
         while not self._watcher.is_reset:
             while self._watcher.has_jobs:
@@ -130,7 +139,7 @@ class _Stream:
                 if self._feeds.join(self._tenant, self._watcher):
                     return
                 await asyncio.sleep(MERGE_SECONDS)
-            has_more = await self._read_page()
+            has_more = await self._patiently(self._read_page)
 
     async def _read_page(self) -> bool:
         """Puts the next page into the empty mailbox. Returns whether more follow."""
@@ -151,6 +160,16 @@ class _Stream:
             if self._watcher.has_jobs or (has_moved and not self._watcher.is_behind):
                 yield self._message()
                 await asyncio.sleep(MERGE_SECONDS)
+
+    async def _patiently(self, read: Callable[[], Awaitable[T]]) -> T:
+        """Returns what a call to the store returns, and repeats it while the store is unavailable."""
+        while True:
+            try:
+                return await read()
+            except UnavailableError as error:
+                log.debug("watched_jobs_not_read", reason=error.reason)
+            await asyncio.sleep(RETRY_SECONDS)
+            self._watcher.check()
 
     def _message(self) -> Response:
         """Returns a message with jobs that wait. Its token covers what was sent to the end of the mailbox."""

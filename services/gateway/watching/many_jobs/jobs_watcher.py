@@ -19,10 +19,10 @@ MAX_BYTES = 1024 * 1024
 
 
 class JobsWatcher:
-    """The newest snapshots that one watch has to send, and its position in the changes.
+    """The newest snapshots that one watch must send, and its position in the changes.
 
-    A slow reader gets merged snapshots. Once its mailbox is full, live snapshots are dropped, and a page of changes
-    is refused: the watch then reads the pages itself, as fast as its reader does.
+    A slow reader gets merged snapshots. Once its mailbox is full, live snapshots are dropped, and a page of
+    changes is refused: the watch then reads the pages itself, as fast as its reader does.
 
     Args:
         job_filter: Jobs to send.

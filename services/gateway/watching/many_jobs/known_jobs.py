@@ -14,8 +14,8 @@ MAX_KNOWN = 4_000
 class KnownJobs:
     """Decides what a watch sends of a snapshot: nothing, the snapshot, or that the job left or is deleted.
 
-    It remembers the jobs it sent last. Of a job that it does not know, it sends that it left if the reader may
-    know it: from an earlier stream, or because it was sent long ago.
+    It remembers the jobs it sent last. Of a job that it does not know, it sends that it left if the reader
+    may know it: from an earlier stream, or because it was sent long ago.
 
     Args:
         job_filter: Jobs to send.

@@ -18,7 +18,7 @@ def upgrade() -> None:
     # Canonical JSON; empty if the job has none.
     op.add_column("jobs", sa.Column("labels", sa.Text, nullable=False, server_default=""))
     # Counts the updates of the row of jobs. A transaction that waited for the lock of job_progress reads the
-    # row of jobs as it was before the wait. Another number in job_progress shows it that it has to read again.
+    # row of jobs as it was before the wait. A greater number in job_progress then makes it read again.
     for table in ("jobs", "job_progress"):
         op.add_column(table, sa.Column("revision", sa.BigInteger, nullable=False, server_default="0"))
     # The seq of the last change, and the transaction that made it; 0 if it was made before this migration.
