@@ -36,9 +36,10 @@ class HorizonCheck:
             next_xid: Number of the next transaction.
         """
         now = self._clock()
-        if horizon > self._horizon or horizon >= next_xid:
-            self._held_since = now if horizon < next_xid else None
-            self._is_logged = False
+        if horizon >= next_xid:
+            self._held_since = None
+        elif horizon > self._horizon or self._held_since is None:
+            self._held_since, self._is_logged = now, False
         self._horizon = max(self._horizon, horizon)
         held_seconds = 0.0 if self._held_since is None else now - self._held_since
         CHANGES_HELD_BACK_SECONDS.set(held_seconds if held_seconds > LATE_SECONDS else 0.0)

@@ -14,8 +14,8 @@ WHERE g.gone_time <= (SELECT NOW()) - CAST(:kept_for AS bigint)
 ORDER BY g.gone_time LIMIT :limit FOR UPDATE SKIP LOCKED"""
 _DELETE = """
 DELETE FROM watch_gone WHERE (tenant, change_xid, job_id) IN (
-    SELECT old.tenant, old.change_xid, old.job_id FROM ROWS(old: tenant text, change_xid bigint, job_id
-    text))"""
+    SELECT old.tenant, old.change_xid, old.job_id
+    FROM ROWS(old: tenant text, change_xid bigint, job_id text))"""
 # In the same transaction, so that no position looks valid after a deletion that it has not seen is forgotten.
 _REMEMBER = "UPDATE store_state SET gone_xid = GREATEST(gone_xid, :deleted_xid)"
 
