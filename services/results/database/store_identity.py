@@ -28,7 +28,7 @@ async def identify_store(database: Database) -> None:
     """Sets a new store_id in a database that was restored from a dump, once however many processes start.
 
     Positions from before the restore are void then, and changes from before it are not in the order of this
-    database: WatchJobs begins anew. SQLite counts its changes in the file itself, so a copy of the file keeps the id.
+    database: WatchJobs begins anew. SQLite counts its changes in the file itself, so a copy keeps the id.
 
     Raises:
         UnavailableError: The database cannot be reached, or another process restores the order right now.

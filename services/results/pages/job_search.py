@@ -21,30 +21,53 @@ _BEFORE_ALL_IDS, _AFTER_ALL_IDS = "", "~"
 
 # Reads the ids of some jobs of a tenant from an index, newest first.
 _READ_INDEX = """
-SELECT i.job_id FROM {table} i WHERE i.tenant = :tenant AND i.job_id < :before AND i.job_id >= :from AND
-{where} ORDER BY i.job_id DESC LIMIT :count"""
-_NEWEST = _READ_INDEX.format(table="job_progress", where="i.job_class > 0")
-_BY_STATE = _READ_INDEX.format(table="job_progress", where="i.state = :{name} AND i.job_class > 0")
-_BY_LABEL = _READ_INDEX.format(table="job_labels", where="i.key = :index_key AND i.value = :index_value")
-_BY_NAME = _READ_INDEX.format(table="jobs", where="i.name = :name AND i.name <> ''")
+SELECT i.job_id FROM {table} i WHERE i.tenant = :tenant AND {equal} AND {bounds}
+ORDER BY i.job_id DESC LIMIT :count"""
+_BOUNDS = "i.job_id < :before AND i.job_id >= :from"
+# PostgreSQL would search such a range of ids in the primary key, among the jobs of all tenants: it plans before
+# it knows how few jobs there are. Only the wanted index has these pairs.
+_BOUNDS_OF_PAIRS = (
+    "(i.{column}, i.job_id) < ({value}, :before) AND (i.{column}, i.job_id) >= ({value}, :from)"
+)
 
 _OF_STATES = " AND p.state IN (SELECT s.state FROM ROWS(s: state bigint))"
 _OF_KIND = " AND j.kind = :kind"
 _OF_NAME = " AND j.name = :name"
-_WITH_LABELS = """ AND NOT EXISTS (
-    SELECT 1 FROM ROWS(w: key text, value text) WHERE NOT EXISTS (
-        SELECT 1 FROM job_labels l WHERE l.tenant = p.tenant AND l.key = w.key AND l.value = w.value
-        AND l.job_id = p.job_id))"""
+# A count, as PostgreSQL would read all labels of all jobs for NOT EXISTS.
+_WITH_LABELS = """ AND :label_count = (
+    SELECT count(*) FROM ROWS(w: key text, value text) JOIN job_labels l
+    ON l.tenant = p.tenant AND l.key = w.key AND l.value = w.value AND l.job_id = p.job_id)"""
 _CREATED_AFTER = " AND j.create_time >= :created_after"
 _CREATED_BEFORE = " AND j.create_time < :created_before"
 _FINISHED_AFTER = " AND p.finish_time >= :finished_after"
 
 
 class _Index(NamedTuple):
-    """Statement that reads the ids of every job that is looked for, and of others, from an index."""
+    """Statement that reads the ids of every job that is looked for, and of others, from an index.
+
+    Attributes:
+        text: The statement.
+        plain: Its parameters.
+        label_key: Key of the label that all its jobs have. Empty: none.
+    """
 
     text: str
     plain: dict[str, Any]
+    label_key: str = ""
+
+    @classmethod
+    def of(cls, sqlite: bool, table: str, equal: str, pair: tuple[str, str], **plain: Any) -> "_Index":
+        """Returns an index of a table.
+
+        Args:
+            sqlite: Whether the database is SQLite.
+            table: The table.
+            equal: Condition on the columns between tenant and job_id, or that of a partial index.
+            pair: Column before job_id in the index, and the parameter that it equals.
+            plain: Parameters of the condition.
+        """
+        bounds = _BOUNDS if sqlite else _BOUNDS_OF_PAIRS.format(column=pair[0], value=pair[1])
+        return cls(_READ_INDEX.format(table=table, equal=equal, bounds=bounds), plain)
 
 
 class Found(NamedTuple):
@@ -75,12 +98,18 @@ async def search_jobs(tx: Transaction, request: results_pb2.ListJobsRequest, lim
     if not count:
         return Found([], "", has_more=False)
     is_cut = count == MAX_LOOKED_AT
-    values = bounds | index.plain | _values_of(request) | {"limit": limit + 1, "count": MAX_LOOKED_AT}
+    labels = [pair for pair in request.labels.items() if pair[0] != index.label_key]
+    values = (
+        bounds
+        | index.plain
+        | _values_of(request)
+        | {"label_count": len(labels), "limit": limit + 1, "count": MAX_LOOKED_AT}
+    )
     rows = await tx.run(
-        _statement(index, request),
+        _statement(index, request, bool(labels)),
         values | {"from": first_id},
         s=[(int(state),) for state in request.states],
-        w=list(request.labels.items()),
+        w=labels,
     )
     if len(rows) > limit:
         return Found(rows[:limit], rows[limit - 1].job_id, has_more=True)
@@ -106,13 +135,7 @@ async def _best_index(
     tx: Transaction, request: results_pb2.ListJobsRequest, bounds: dict[str, Any]
 ) -> _Index:
     """Returns the index with the fewest jobs. Of those with many, a name or a label goes first."""
-    indexes = [_Index(_BY_NAME, {"name": request.name})] if request.name else []
-    indexes += [
-        _Index(_BY_LABEL, {"index_key": key, "index_value": value}) for key, value in request.labels.items()
-    ]
-    if request.states:
-        indexes.append(_states_index(request.states))
-    indexes.append(_Index(_NEWEST, {}))
+    indexes = _indexes(tx.sqlite, request)
     if len(indexes) == 1:
         return indexes[0]
     best, fewest = indexes[0], MAX_COUNTED + 1
@@ -125,12 +148,32 @@ async def _best_index(
     return best
 
 
-def _states_index(states: Sequence[int]) -> _Index:
+def _indexes(sqlite: bool, request: results_pb2.ListJobsRequest) -> list[_Index]:
+    """Returns the indexes that hold every job that is looked for; the last one holds all jobs."""
+    found = []
+    if request.name:
+        equal = "i.name = :name AND i.name <> ''"
+        found.append(_Index.of(sqlite, "jobs", equal, ("name", ":name"), name=request.name))
+    for key, value in request.labels.items():
+        equal, pair = "i.key = :index_key AND i.value = :index_value", ("value", ":index_value")
+        index = _Index.of(sqlite, "job_labels", equal, pair, index_key=key, index_value=value)
+        found.append(index._replace(label_key=key))
+    if request.states:
+        found.append(_states_index(sqlite, request.states))
+    return [*found, _Index.of(sqlite, "job_progress", "i.job_class > 0", ("tenant", ":tenant"))]
+
+
+def _states_index(sqlite: bool, states: Sequence[int]) -> _Index:
     """Returns the index of several states. Each is read in its own order."""
-    names = [f"state_{place}" for place in range(len(states))]
-    parts = [f"SELECT * FROM ({_BY_STATE.replace('{name}', name)}) {name}" for name in names]
+    parts, plain = [], {}
+    for place, state in enumerate(states):
+        name = f"state_{place}"
+        equal = f"i.state = :{name} AND i.job_class > 0"
+        part = _Index.of(sqlite, "job_progress", equal, ("state", f":{name}"))
+        parts.append(f"SELECT * FROM ({part.text}) {name}")
+        plain[name] = int(state)
     text = f"SELECT u.job_id FROM ({' UNION ALL '.join(parts)}) u ORDER BY u.job_id DESC LIMIT :count"
-    return _Index(text, {name: int(state) for name, state in zip(names, states, strict=True)})
+    return _Index(text, plain)
 
 
 async def _look_at(tx: Transaction, index: _Index, bounds: dict[str, Any], limit: int) -> tuple[int, str]:
@@ -141,12 +184,12 @@ async def _look_at(tx: Transaction, index: _Index, bounds: dict[str, Any], limit
     return row.job_count, row.first_id or ""
 
 
-def _statement(index: _Index, request: results_pb2.ListJobsRequest) -> str:
+def _statement(index: _Index, request: results_pb2.ListJobsRequest, has_labels: bool) -> str:
     conditions = [
         _OF_STATES if request.states else "",
         _OF_KIND if request.kind else "",
         _OF_NAME if request.name else "",
-        _WITH_LABELS if request.labels else "",
+        _WITH_LABELS if has_labels else "",
         _CREATED_AFTER if request.HasField("created_after") else "",
         _CREATED_BEFORE if request.HasField("created_before") else "",
         _FINISHED_AFTER if request.HasField("finished_after") else "",

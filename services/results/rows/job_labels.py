@@ -14,7 +14,7 @@ _REPLACE = """
 UPDATE jobs SET name = :new_name, labels = :new_labels, revision = :new_revision WHERE job_id =
 :described_id"""
 _DELETE_OTHERS = """
-DELETE FROM job_labels WHERE job_id = :relabelled_id AND NOT EXISTS (
+DELETE FROM job_labels WHERE job_id = :relabelled_id AND key >= '' AND NOT EXISTS (
     SELECT 1 FROM ROWS(kept: key text, value text)
     WHERE kept.key = job_labels.key AND kept.value = job_labels.value)"""
 

@@ -6,6 +6,7 @@ import pytest
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from headrace.jobs.v1 import jobs_pb2
+from services.results.database import sql
 from services.results.pages import job_search
 from services.results.rows.job_labels import replace_name_and_labels
 from services.results.transitions.transition import Transition
@@ -176,3 +177,15 @@ async def test_many_jobs_with_long_labels_are_leased_and_read_in_bounded_message
 async def test_a_label_with_a_nul_is_refused_alone(store):
     outcomes = (await store.create_all(store.new_job(labels={"a": "\0"}), store.new_job())).outcomes
     assert [outcome.error.reason for outcome in outcomes] == ["STORE_REFUSED", ""]
+
+
+@pytest.mark.parametrize("database_name", ["postgresql"], indirect=True)
+async def test_searches_read_the_index_of_their_tenant_only(store):
+    request = pb.ListJobsRequest(tenant="default", name="n", states=[PENDING, CANCELLED], labels={"a": "b"})
+    wanted = ("jobs_name", "job_labels_pkey", "job_progress_states", "job_progress_newest")
+    values = {"tenant": "default", "before": "~", "from": "", "count": 10}
+    for index, name in zip(job_search._indexes(False, request), wanted, strict=True):
+        statement = sql.prepare(index.text, False)
+        plan = await store.explain(statement, values | index.plain)
+        assert f" using {name} " in plan
+        assert "pkey" not in plan.replace("job_labels_pkey", "")

@@ -141,4 +141,4 @@ async def test_names_and_labels_that_no_request_can_hold_are_named(client, gatew
 
 async def test_a_time_without_a_zone_is_refused(client, gateway):
     with pytest.raises(InvalidArgumentError, match=r"created_after: .*time zone"):
-        await anext(client.list(created_after=datetime(2030, 1, 1)))  # noqa: DTZ001
+        await anext(client.list(created_after=datetime(2030, 1, 1)))

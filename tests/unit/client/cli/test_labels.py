@@ -42,7 +42,7 @@ async def test_list_takes_labels_a_name_and_times(cli, gateway, make_job):
     assert (dict(request.labels), request.name) == ({"team": "x"}, "nightly")
     ago = datetime.now(UTC) - request.created_after.ToDatetime(tzinfo=UTC)
     assert timedelta(hours=2) <= ago < timedelta(hours=2, minutes=2)
-    assert request.finished_after.ToDatetime() == datetime(2030, 1, 31, 16)  # noqa: DTZ001
+    assert request.finished_after.ToDatetime() == datetime(2030, 1, 31, 16)
 
 
 @pytest.mark.parametrize("text", ["yesterday", "2030-13-01", "-2h", ""])
