@@ -24,8 +24,8 @@ _READ_INDEX = """
 SELECT i.job_id FROM {table} i WHERE i.tenant = :tenant AND {equal} AND {bounds}
 ORDER BY i.job_id DESC LIMIT :count"""
 _BOUNDS = "i.job_id < :before AND i.job_id >= :from"
-# PostgreSQL would search such a range of ids in the primary key, among the jobs of all tenants: it plans before
-# it knows how few jobs there are. Only the wanted index has these pairs.
+# PostgreSQL would search such a range of ids in the primary key, among the jobs of all tenants: it plans
+# before it knows how few jobs there are. Only the wanted index has these pairs.
 _BOUNDS_OF_PAIRS = (
     "(i.{column}, i.job_id) < ({value}, :before) AND (i.{column}, i.job_id) >= ({value}, :from)"
 )

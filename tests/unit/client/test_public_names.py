@@ -78,6 +78,7 @@ RESOURCES = {
     "Progress",
     "Result",
     "Usage",
+    "WatchedJob",
     "WorkerInfo",
 }
 KINDS = {
