@@ -84,13 +84,21 @@ class StoreClient:
         """Returns the snapshots, of any tenant, that are newer than the known ones, in any order."""
         jobs: list[jobs_pb2.Job] = []
         for start in range(0, len(known), JOBS_PER_READ):
-            request = results_pb2.GetJobsRequest(jobs=known[start : start + JOBS_PER_READ])
-            jobs.extend((await _read(self._stub.GetJobs, request)).jobs)
+            wanted = known[start : start + JOBS_PER_READ]
+            while wanted:
+                response = await _read(self._stub.GetJobs, results_pb2.GetJobsRequest(jobs=wanted))
+                jobs.extend(response.jobs)
+                left_out = set(response.left_out_job_ids)
+                wanted = [job for job in wanted if job.job_id in left_out]
         return jobs
 
     async def list_jobs(self, request: results_pb2.ListJobsRequest) -> results_pb2.ListJobsResponse:
         """Returns a page of a tenant's jobs, newest first."""
         return await _read(self._stub.ListJobs, request)
+
+    async def list_changes(self, request: results_pb2.ListChangesRequest) -> results_pb2.ListChangesResponse:
+        """Returns a page of a tenant's changed jobs, in the order of their changes."""
+        return await _read(self._stub.ListChanges, request)
 
     async def list_results(self, request: results_pb2.ListResultsRequest) -> results_pb2.ListResultsResponse:
         """Returns a page of a job's results by item_index."""

@@ -5,7 +5,9 @@ from typing import Any
 import grpc
 
 from services.results.database.database import Database
+from services.results.pages.changes import list_changes
 from services.results.pages.failure_reasons import list_failure_reasons
+from services.results.pages.horizon_check import HorizonCheck
 from services.results.pages.items import get_items
 from services.results.pages.jobs import get_jobs, list_jobs
 from services.results.pages.recorded_results import list_recorded_results
@@ -33,6 +35,7 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
     def __init__(self, database: Database) -> None:
         self._database = database
         self._creator = JobCreator(database)
+        self._horizon_check = HorizonCheck()
 
     async def CreateJobs(self, request: pb.CreateJobsRequest, context: Context) -> pb.CreateJobsResponse:
         """Stores jobs."""
@@ -49,6 +52,10 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
     async def ListJobs(self, request: pb.ListJobsRequest, context: Context) -> pb.ListJobsResponse:
         """Returns a page of jobs."""
         return await list_jobs(self._database, request)
+
+    async def ListChanges(self, request: pb.ListChangesRequest, context: Context) -> pb.ListChangesResponse:
+        """Returns a page of changed jobs."""
+        return await list_changes(self._database, self._horizon_check, request)
 
     async def ListResults(self, request: pb.ListResultsRequest, context: Context) -> pb.ListResultsResponse:
         """Returns a page of results."""

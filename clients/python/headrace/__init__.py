@@ -42,6 +42,7 @@ from headrace.resources import (
     Progress,
     Result,
     Usage,
+    WatchedJob,
     WorkerInfo,
 )
 from headrace.sync_client import SyncClient
@@ -86,6 +87,7 @@ __all__ = [
     "UnavailableError",
     "UnimplementedError",
     "Usage",
+    "WatchedJob",
     "WorkerInfo",
     "__version__",
     "read_items",

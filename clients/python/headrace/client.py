@@ -1,19 +1,21 @@
 """The asynchronous client: submits jobs, watches them, and reads their results."""
 
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TextIO, Unpack
 
 from headrace._data.item_keys import Key
 from headrace._messages.conversion import to_failure_group, to_job, to_kind_info, to_worker_info
-from headrace._messages.enum_names import from_item_state, from_job_states
+from headrace._messages.enum_names import from_item_state
 from headrace._messages.job_options import option_fields
 from headrace._messages.request_building import build_request
 from headrace._progress.display import JobDisplay, PauseWarnings
 from headrace._progress.following import Show, follow_job, steps_of
 from headrace._reading.item_reading import key_texts, read_job_items
-from headrace._reading.job_listing import list_jobs
+from headrace._reading.job_listing import list_jobs, list_request
+from headrace._reading.jobs_watching import watch_jobs, watch_jobs_request
 from headrace._reading.result_following import follow_results
 from headrace._reading.result_reading import read_results
 from headrace._reading.watching import watch_job
@@ -37,6 +39,7 @@ from headrace.resources import (
     JobState,
     KindInfo,
     Result,
+    WatchedJob,
     WorkerInfo,
 )
 
@@ -114,6 +117,8 @@ class Client:
         *,
         key: Key | None = None,
         request_id: str | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
         options: JobOptions | None = None,
         on_open: Callable[[Job], object] | None = None,
         timeout: float | None = None,
@@ -141,6 +146,9 @@ class Client:
                 have up to 256 characters and are unique in the job; numbers become their text. Each result
                 has the key of its item. Default: no keys.
             request_id: Name of the wanted job, up to 128 characters. Default: a new UUID.
+            name: Name of the job for people, up to 128 characters. Need not be unique. Default: none.
+            labels: Labels by which the job is found, up to 64. Keys have 1 to 63 of A-Z, a-z, 0-9, ``-_./``,
+                and begin and end with a letter or a digit. Values have up to 256 characters. Default: none.
             options: Job options; see ``JobOptions``.
             on_open: Called once with the job as soon as it is stored, before an upload sends its items.
             timeout: Seconds for each call, and in an upload for each response. Default: that of the client.
@@ -161,7 +169,8 @@ class Client:
             Exception: Any error of the iteration over ``items``, unchanged, with the effect of a wrong item.
         """
         job_options = option_fields(options, keywords)
-        request = submit_request(kind, params, job_options, request_id or str(uuid.uuid4()))
+        request_id = request_id or str(uuid.uuid4())
+        request = submit_request(kind, params, job_options, request_id, name=name, labels=labels)
         connection = self._connection.limited_to(timeout)
         return await submit_job(connection, request, keyed_items(items, key), on_open)
 
@@ -214,6 +223,11 @@ class Client:
         *,
         states: Iterable[JobState | str] = (),
         kind: str = "",
+        labels: Mapping[str, str] | None = None,
+        name: str = "",
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        finished_after: datetime | None = None,
         page_size: int = 0,
         timeout: float | None = None,
     ) -> AsyncGenerator[Job, None]:
@@ -222,6 +236,11 @@ class Client:
         Args:
             states: States to include, by name in any case. Default: all.
             kind: Kind to include. Default: all.
+            labels: Labels that a job must have, all of them. Default: any.
+            name: Name to include. Default: any.
+            created_after: Earliest creation, with a time zone. Default: no bound.
+            created_before: Creation before this time, with a time zone. Default: no bound.
+            finished_after: Earliest end, with a time zone. Default: no bound.
             page_size: Jobs per call, up to 1,000. Default: the gateway's choice.
             timeout: Seconds for each call of a page. Default: that of the client.
 
@@ -229,8 +248,15 @@ class Client:
             InvalidArgumentError: A state is unknown, or the gateway refuses an argument.
             UnavailableError: No gateway answered for ``timeout``.
         """
-        request = build_request(
-            gateway_pb2.ListJobsRequest, states=from_job_states(states), kind=kind, page_size=page_size
+        request = list_request(
+            states=states,
+            kind=kind,
+            labels=labels,
+            name=name,
+            created_after=created_after,
+            created_before=created_before,
+            finished_after=finished_after,
+            page_size=page_size,
         )
         return list_jobs(self._connection.limited_to(timeout), request)
 
@@ -254,6 +280,40 @@ class Client:
         """
         request = build_request(gateway_pb2.WatchJobRequest, job_id=job_id, resume_token=resume_token)
         return within(watch_job(self._connection, request), timeout)
+
+    def watch_jobs(
+        self,
+        labels: Mapping[str, str] | None = None,
+        states: Iterable[JobState | str] = (),
+        kind: str = "",
+        *,
+        resume_token: str = "",
+        on_reset: Callable[[], object] | None = None,
+        timeout: float | None = None,
+    ) -> AsyncGenerator[WatchedJob, None]:
+        """Yields the tenant's live jobs, then each job that changes, until you leave the loop.
+
+        Changes of state, pauses, retries, updates and deletions are never missed: each comes at least once,
+        usually within a second. Counts of running jobs come as they are known. A broken stream resumes
+        automatically, at any gateway. A service that stores the last ``resume_token`` hears after a restart
+        of all that ended meanwhile, up to 7 days later. At its very first start it lists the ended jobs.
+
+        Args:
+            labels: Labels that a job must have, all of them. Default: any.
+            states: States to include, by name in any case. Default: all. With terminal states only, the
+                watch begins with no job.
+            kind: Kind to include. Default: all.
+            resume_token: Token of a job of an earlier watch, to continue after it.
+            on_reset: Called when changes may have been missed, because the token was too old or the store was
+                restored: list the jobs that you need. The live jobs come again. Default: logs a warning.
+            timeout: Seconds for the whole watch. Then DeadlineExceededError. Default: no limit.
+
+        Raises:
+            InvalidArgumentError: A state is unknown, or the gateway refuses an argument.
+            UnavailableError: No gateway could be reached for ``resume_timeout``.
+        """
+        request = watch_jobs_request(labels, states, kind, resume_token)
+        return within(watch_jobs(self._connection, request, on_reset), timeout)
 
     def results(
         self,

@@ -1,7 +1,8 @@
 """The client for code without an event loop."""
 
 import weakref
-from collections.abc import AsyncIterable, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TextIO, Unpack
 
@@ -23,6 +24,7 @@ from headrace.resources import (
     JobState,
     KindInfo,
     Result,
+    WatchedJob,
     WorkerInfo,
 )
 
@@ -93,6 +95,8 @@ class SyncClient:
         *,
         key: Key | None = None,
         request_id: str | None = None,
+        name: str | None = None,
+        labels: Mapping[str, str] | None = None,
         options: JobOptions | None = None,
         on_open: Callable[[Job], object] | None = None,
         timeout: float | None = None,
@@ -111,6 +115,8 @@ class SyncClient:
             items if read_here is None else read_here,
             params,
             request_id=request_id,
+            name=name,
+            labels=labels,
             options=options,
             on_open=on_open,
             timeout=timeout,
@@ -151,11 +157,26 @@ class SyncClient:
         *,
         states: Iterable[JobState | str] = (),
         kind: str = "",
+        labels: Mapping[str, str] | None = None,
+        name: str = "",
+        created_after: datetime | None = None,
+        created_before: datetime | None = None,
+        finished_after: datetime | None = None,
         page_size: int = 0,
         timeout: float | None = None,
     ) -> Generator[Job, None, None]:
         """Yields the tenant's jobs, newest first, page by page; see ``Client.list``."""
-        jobs = self._client.list(states=states, kind=kind, page_size=page_size, timeout=timeout)
+        jobs = self._client.list(
+            states=states,
+            kind=kind,
+            labels=labels,
+            name=name,
+            created_after=created_after,
+            created_before=created_before,
+            finished_after=finished_after,
+            page_size=page_size,
+            timeout=timeout,
+        )
         return self._loop.iterate(self, jobs, _BATCH_SIZE)
 
     def watch(
@@ -164,6 +185,25 @@ class SyncClient:
         """Yields a job's events up to its terminal snapshot; see ``Client.watch``."""
         events = self._client.watch(job_id, resume_token=resume_token, timeout=timeout)
         return self._loop.iterate(self, events, 1)
+
+    def watch_jobs(
+        self,
+        labels: Mapping[str, str] | None = None,
+        states: Iterable[JobState | str] = (),
+        kind: str = "",
+        *,
+        resume_token: str = "",
+        on_reset: Callable[[], object] | None = None,
+        timeout: float | None = None,
+    ) -> Generator[WatchedJob, None, None]:
+        """Yields the tenant's live jobs, then each job that changes; see ``Client.watch_jobs``.
+
+        ``on_reset`` runs in the client's own thread and must not wait for another call of this client.
+        """
+        jobs = self._client.watch_jobs(
+            labels, states, kind, resume_token=resume_token, on_reset=on_reset, timeout=timeout
+        )
+        return self._loop.iterate(self, jobs, 1)
 
     def results(
         self,

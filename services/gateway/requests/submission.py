@@ -22,6 +22,8 @@ from services.gateway.requests.item_fields import ItemFields
 from services.gateway.requests.item_keys import check_key_count
 from services.gateway.requests.item_texts import check_items
 from services.gateway.requests.job_prices import JobPrices
+from services.gateway.requests.job_search import is_valid
+from services.gateway.requests.labels import check_name_and_labels, described
 from services.gateway.requests.request_rules import violations_of
 from services.gateway.requests.violations import Violations
 from services.shared.tracing import current_trace_id
@@ -73,6 +75,7 @@ class Submissions:
             violations.add("validate_only", "must not be set together with upload; unset one of them")
         if "\0" in request.request_id:
             violations.add("request_id", NO_NUL)
+        check_name_and_labels(request.name, request.labels, violations)
         _check_times(request.options, violations)
         items_digest = hashlib.sha256()
         fields = await self._fields_of(request, params)
@@ -162,20 +165,12 @@ def _check_times(options: jobs_pb2.JobOptions, violations: Violations) -> None:
             continue
         if isinstance(value, Duration) and not is_normal(value):
             violations.add(path, "must be a valid duration, with nanos from 0 to 999,999,999")
-        if isinstance(value, Timestamp) and not _is_valid(value):
+        if isinstance(value, Timestamp) and not is_valid(value):
             violations.add(path, "must be a valid timestamp, from year 1 to 9999")
     path = "options.schedule_time"
     latest = time.time() + MAX_DAYS_AHEAD * 86_400
     if options.schedule_time.seconds > latest and not violations.names(path):
         violations.add(path, "must be at most a year ahead")
-
-
-def _is_valid(timestamp: Timestamp) -> bool:
-    try:
-        timestamp.ToDatetime()
-    except ValueError:
-        return False
-    return True
 
 
 def _job_of(request: gateway_pb2.SubmitJobRequest, tenant: str) -> results_pb2.NewJob:
@@ -190,6 +185,8 @@ def _job_of(request: gateway_pb2.SubmitJobRequest, tenant: str) -> results_pb2.N
         options=request.options,
         upload_open=request.upload,
         trace_id=current_trace_id(),
+        name=request.name,
+        labels=request.labels,
     )
     job.options.job_class = request.options.job_class or jobs_pb2.JOB_CLASS_DEFAULT
     if not request.options.HasField("max_failed_ratio"):
@@ -201,13 +198,14 @@ def _content_hash(job: results_pb2.NewJob, items_digest: bytes) -> bytes:
     """Returns the hash that tells a repeated submission from another one with the same request_id.
 
     The hash has job_class and max_failed_ratio with their defaults filled in. It leaves out the trace:
-    a repeated call has another one. Without keys it is that of versions that know no keys.
+    a repeated call has another one. Without keys, name and labels, it is that of versions without them.
     """
     options = job.options.SerializeToString(deterministic=True)
     upload = b"upload" if job.upload_open else b""
     digest = hashlib.sha256()
     keys = (key.encode() for key in job.item_keys)
-    for field in (job.kind.encode(), job.params.encode(), options, upload, items_digest, *keys):
+    fields = (job.kind.encode(), job.params.encode(), options, upload, items_digest)
+    for field in (*fields, *keys, *described(job.name, job.labels)):
         digest.update(len(field).to_bytes(8, "big"))
         digest.update(field)
     return digest.digest()

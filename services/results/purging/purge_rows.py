@@ -154,11 +154,14 @@ def _purge_chunks(tx: Transaction, jobs: Sequence[_Remaining]) -> dict[str, Posi
 def _purge_rest(tx: Transaction, job_ids: Sequence[tuple[str]]) -> None:
     if job_ids:
         tx.later(_delete(tx, "retry_requests"), retry_requests=job_ids)
+        tx.later(_delete(tx, "job_labels", where="e.key >= ''"), job_labels=job_ids)
         tx.later(_DELETE_PURGES, over=job_ids)
 
 
-def _delete(tx: Transaction, table: str, column: str = "") -> str:
+def _delete(tx: Transaction, table: str, column: str = "", where: str = "true") -> str:
     """Returns a statement that deletes rows of jobs: all, or those in a range of a column.
+
+    ``where`` is the condition of the index by which it finds them.
 
     It finds them by an index first: PostgreSQL might plan a DELETE with a join as a scan of the table.
     """
@@ -166,6 +169,7 @@ def _delete(tx: Transaction, table: str, column: str = "") -> str:
     found = f"FROM ROWS({table}: job_id text{indexes}) JOIN {table} e ON e.job_id = {table}.job_id"
     if column:
         found += f" AND e.{column} >= {table}.first_index AND e.{column} < {table}.end_index"
+    found += f" AND {where}"
     if tx.sqlite:
         return f"DELETE FROM {table} WHERE rowid IN (SELECT e.rowid {found})"
     return f"DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT e.ctid {found}))"

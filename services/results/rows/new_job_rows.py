@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from services.results.database.transaction import Transaction
-from services.results.rows import chunk_rows, job_rows, key_rows
+from services.results.rows import chunk_rows, job_labels, job_rows, key_rows
 from services.results.rows.chunk_rows import Block
 from services.results.rows.job_rows import COLUMNS, job_of
 from services.results.rules.chunks import Cut
@@ -29,6 +29,8 @@ _COLUMNS = {
     "worker_options": "text",
     "create_time": "bigint",
     "has_keys": "boolean",
+    "name": "text",
+    "labels": "text",
 }
 _NAMES = ", ".join(_COLUMNS)
 _FROM_FACTS = tuple(
@@ -104,6 +106,7 @@ def _insert_contents(tx: Transaction, wanted: Sequence[NewJobRows], where: str) 
     if not wanted:
         return
     job_rows.insert_progress(tx, [each.job for each in wanted], where)
+    job_labels.insert_labels(tx, [each.job for each in wanted], where)
     blocks, chunks = [], []
     for job, new, cuts in wanted:
         for index, cut in enumerate(cuts):

@@ -13,8 +13,10 @@ from services.results.database.clock import Clock
 from services.results.database.database import Database
 from services.results.database.engine import open_engine
 from services.results.database.migrations import migrate
+from services.results.pages.changes import list_changes
+from services.results.pages.horizon_check import HorizonCheck
 from services.results.pages.items import get_items
-from services.results.pages.jobs import get_jobs
+from services.results.pages.jobs import get_jobs, list_jobs
 from services.results.pages.recorded_results import list_recorded_results
 from services.results.pages.results import list_results
 from services.results.pages.workers import list_workers
@@ -22,6 +24,7 @@ from services.results.rows import carried_failures, item_rows, job_rows
 from services.results.rows.item_rows import ItemRange
 from services.results.rows.job_options import encode_worker_options
 from services.results.transitions.append_items import append_items
+from services.results.transitions.pause_job import pause_job
 from services.results.transitions.retry_job import retry_job
 from services.results.transitions.sweep import sweep
 from services.stubs.results.v1 import results_pb2 as pb
@@ -323,3 +326,38 @@ async def test_an_upload_from_before_keys_gets_keys_with_its_next_items(without_
     assert (await append_items(database, pb.AppendItemsRequest(**names, **added))).stored_count == 3
     found = await get_items(database, pb.GetItemsRequest(**names, page_size=10, after_item_index=-1))
     assert [(item.item_key, item.input) for item in found.items] == [("", "1"), ("", "2"), ("c", "3")]
+
+
+async def test_a_job_from_before_labels_has_none_and_its_next_change_is_listed(database_url):
+    job_id = str(uuid_utils.uuid7())
+    await migrate(database_url, "0010")
+    engine = open_engine(database_url)
+    async with engine.begin() as connection:
+        await insert_job(connection, job_id, kind="noop")
+    await engine.dispose()
+    await migrate(database_url)
+    database = Database(database_url)
+    check = HorizonCheck()
+    begin = (await list_changes(database, check, pb.ListChangesRequest(tenant="a"))).next
+    (job,) = (await list_jobs(database, pb.ListJobsRequest(tenant="a", page_size=1))).jobs
+    assert (job.name, dict(job.labels), job.change_seq) == ("", {}, 1)
+    after = pb.ListChangesRequest(tenant="a", page_size=10, after=begin)
+    assert not (await list_changes(database, check, after)).jobs
+    paused = (await pause_job(database, pb.PauseJobRequest(job_id=job_id, tenant="a"))).job
+    assert paused.change_seq == paused.seq == 4
+    (changed,) = (await list_changes(database, check, after)).jobs
+    assert changed.job == paused
+    await database.close()
+
+
+async def test_rows_of_the_former_version_are_valid_on_the_new_schema(database_url):
+    await migrate(database_url)
+    engine = open_engine(database_url)
+    job_id = str(uuid_utils.uuid7())
+    async with engine.begin() as connection:
+        await insert_job(connection, job_id, kind="noop")  # without the new columns
+    await engine.dispose()
+    database = Database(database_url)
+    (job,) = (await list_jobs(database, pb.ListJobsRequest(tenant="a", page_size=1))).jobs
+    assert (job.job_id, job.change_seq) == (job_id, 1)
+    await database.close()

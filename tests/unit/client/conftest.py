@@ -144,6 +144,7 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
     kinds: list[jobs_pb2.Kind] = field(default_factory=list)
     workers: list[jobs_pb2.Worker] = field(default_factory=list)
     streams: list[StreamScript] = field(default_factory=list)
+    job_streams: list[StreamScript] = field(default_factory=list)  # of WatchJobs
     submitted: dict[str, tuple] = field(default_factory=dict)  # request and job, by request_id
     uploads: dict[str, FakeUpload] = field(default_factory=dict)  # by job_id
     append_streams: list[AppendScript] = field(default_factory=list)
@@ -167,6 +168,21 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
             for m in messages
         ]
         self.streams.append(StreamScript(responses, end, hold, gate))
+
+    def script_jobs(self, *messages, token="t", reset=False, end=None, hold=False) -> None:
+        """Scripts the next WatchJobs call: messages, each a list of jobs or watched jobs, and its end."""
+        responses = [
+            gateway_pb2.WatchJobsResponse(
+                jobs=[
+                    each if isinstance(each, gateway_pb2.WatchedJob) else gateway_pb2.WatchedJob(job=each)
+                    for each in jobs
+                ],
+                resume_token=f"{token}{number}",
+                reset=reset and number == 1,
+            )
+            for number, jobs in enumerate(messages, start=1)
+        ]
+        self.job_streams.append(StreamScript(responses, end, hold))
 
     def script_results(self, until: int, job=None, end=None, hold=False) -> None:
         """Scripts the next StreamResults call: the recorded results up to ``until``, and its end."""
@@ -246,6 +262,21 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
                 self.held.set()
                 await asyncio.Event().wait()
         except (asyncio.CancelledError, GeneratorExit):  # the latter if it was cancelled while sending
+            self.watch_cancelled.set()
+            raise
+        if script.end is not None:
+            await fail(context, script.end)
+
+    async def WatchJobs(self, request, context):
+        await self._begin(request, context)
+        script = self.job_streams.pop(0) if self.job_streams else StreamScript([], hold=True)
+        try:
+            for message in script.messages:
+                yield message
+            if script.hold:
+                self.held.set()
+                await asyncio.Event().wait()
+        except (asyncio.CancelledError, GeneratorExit):
             self.watch_cancelled.set()
             raise
         if script.end is not None:
@@ -402,6 +433,7 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
 
 _STREAM_REQUESTS = (
     gateway_pb2.WatchJobRequest,
+    gateway_pb2.WatchJobsRequest,
     gateway_pb2.AppendItemsRequest,
     gateway_pb2.StreamResultsRequest,
 )

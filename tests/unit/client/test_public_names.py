@@ -81,6 +81,7 @@ RESOURCES = {
     "Progress",
     "Result",
     "Usage",
+    "WatchedJob",
     "WorkerInfo",
 }
 KINDS = {

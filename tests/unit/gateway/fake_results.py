@@ -32,6 +32,7 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         self.silent_workers: list[jobs_pb2.Worker] = []
         self.workers_to_notify: list[results_pb2.WorkerToNotify] = []
         self.sweep_effects = results_pb2.Effects()
+        self.changes: list[results_pb2.ChangedJob] = []
         self.recorded_page_size = 0  # the real store ends a page early by its bytes
 
     async def _enter(self, name: str, request) -> None:
@@ -172,6 +173,16 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         jobs = [job for job in jobs if not request.before_job_id or job.job_id < request.before_job_id]
         size = request.page_size
         return results_pb2.ListJobsResponse(jobs=jobs[:size], has_more=len(jobs) > size)
+
+    async def ListChanges(self, request, context):
+        await self._enter("ListChanges", request)
+        end = results_pb2.ChangePosition(store_id="fake", change_xid=len(self.changes))
+        if not request.HasField("after"):
+            return results_pb2.ListChangesResponse(next=end)
+        if request.after.store_id != "fake":
+            return results_pb2.ListChangesResponse(next=end, reset=True)
+        changed = self.changes[request.after.change_xid :]
+        return results_pb2.ListChangesResponse(jobs=changed, next=end)
 
     async def ListResults(self, request, context):
         await self._enter("ListResults", request)

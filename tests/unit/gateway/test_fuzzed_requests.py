@@ -13,6 +13,8 @@ JOB = "0190c4c3-0000-7000-8000-000000000001"
 SERVICE = gateway_pb2.DESCRIPTOR.services_by_name["GatewayService"]
 VALID = [
     gateway_pb2.SubmitJobRequest(kind="noop", items=["1", '{"a":"b"}'], params="{}", request_id="x"),
+    gateway_pb2.SubmitJobRequest(kind="noop", items=["1"], name="n", labels={"a": "b", "c": ""}),
+    gateway_pb2.WatchJobsRequest(kind="noop", states=[1], labels={"a": "b"}, resume_token="x"),
     gateway_pb2.GetJobRequest(job_id=JOB),
     gateway_pb2.ListJobsRequest(page_size=10, kind="noop", page_token="x"),
     gateway_pb2.GetResultsRequest(job_id=JOB, page_size=3),
@@ -44,7 +46,7 @@ async def outcome(channel, method, body: bytes):
             if method.name == "AppendItems":
                 async for _ in channel.stream_stream(path)(iter([body, body]), timeout=1):
                     pass
-            elif method.name in ("WatchJob", "StreamResults"):
+            elif method.name in ("WatchJob", "WatchJobs", "StreamResults"):
                 await channel.unary_stream(path)(body, timeout=1).read()
             else:
                 await channel.unary_unary(path)(body, timeout=1)

@@ -12,6 +12,7 @@ from headrace._cli.listings import kinds, workers
 from headrace._cli.options import GlobalOptions, JsonOption, TargetOption, TenantOption, TimeoutOption
 from headrace._cli.results import results
 from headrace._cli.submitting import submit
+from headrace._cli.watching_jobs import watch_jobs
 
 app = typer.Typer(
     name="headrace",
@@ -52,6 +53,7 @@ app.command()(submit)
 app.command()(get)
 app.command("list")(list_jobs)
 app.command()(watch)
+app.command("watch-jobs")(watch_jobs)
 app.command()(results)
 app.command()(items)
 app.command()(failures)

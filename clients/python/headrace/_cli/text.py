@@ -65,6 +65,10 @@ def job_lines(job: Job) -> Iterator[str]:
     progress, usage = job.progress, job.usage
     yield f"job        {job.job_id}"
     yield f"kind       {job.kind}"
+    if job.name:
+        yield f"name       {printable(job.name)}"
+    for key, value in sorted(job.labels.items()):
+        yield f"label      {printable(f'{key}={value}')}"
     yield f"state      {job.state}"
     if job.pause_reason != "UNSPECIFIED":
         yield f"paused by  {job.pause_reason}"

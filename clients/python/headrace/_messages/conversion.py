@@ -57,6 +57,9 @@ def to_job(message: jobs_pb2.Job) -> Job:
         expire_time=_instant(message, "expire_time"),
         budget_micros=message.budget_micros if message.HasField("budget_micros") else None,
         options=to_options(message.options),
+        name=message.name,
+        labels=dict(message.labels),
+        change_seq=message.change_seq,
     )
 
 

@@ -1,6 +1,6 @@
 """Submits a job: items that fit in one request travel with it, more are uploaded."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -24,7 +24,13 @@ _MAX_SAMPLE_BYTES = 64 * 1024
 
 
 def submit_request(
-    kind: str, params: Any, options: dict[str, Any], request_id: str | None = None
+    kind: str,
+    params: Any,
+    options: dict[str, Any],
+    request_id: str | None = None,
+    *,
+    name: str | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> gateway_pb2.SubmitJobRequest:
     """Returns the request of a job without its items.
 
@@ -32,7 +38,9 @@ def submit_request(
         kind: Name of the kind.
         params: JSON value. None: no params.
         options: Job options as fields of their message.
-        request_id: Name of the job. None for an estimate.
+        request_id: Name of the wanted job. None for an estimate.
+        name: Name of the job for people.
+        labels: Labels of the job.
 
     Raises:
         InvalidArgumentError: The request cannot hold some of the values; ``violations`` names each.
@@ -43,6 +51,8 @@ def submit_request(
         params="" if params is None else encode(params, "params"),
         request_id=request_id,
         options=options,
+        name=name,
+        labels=labels,
     )
 
 

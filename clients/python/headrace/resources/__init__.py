@@ -3,7 +3,7 @@
 Fields are named like those of the protos.
 """
 
-from headrace.resources._events import JobEvent, JobForecast, JobOutage, LiveEvent
+from headrace.resources._events import JobEvent, JobForecast, JobOutage, LiveEvent, WatchedJob
 from headrace.resources._jobs import (
     Failure,
     Job,
@@ -37,5 +37,6 @@ __all__ = [
     "Progress",
     "Result",
     "Usage",
+    "WatchedJob",
     "WorkerInfo",
 ]

@@ -8,6 +8,24 @@ from headrace.resources._plain_dicts import PlainDict
 
 
 @dataclass(frozen=True)
+class WatchedJob(PlainDict):
+    """A job in a watch of many jobs.
+
+    Attributes:
+        job: Its newest snapshot. If it was deleted, only ``job_id`` is known.
+        resume_token: Token that continues a watch after this job, in this or another process. Store it once
+            the job is dealt with.
+        left: The job no longer fits the filters of the watch. It may come for a job that never did.
+        deleted: The job was deleted.
+    """
+
+    job: Job
+    resume_token: str
+    left: bool = False
+    deleted: bool = False
+
+
+@dataclass(frozen=True)
 class JobOutage(PlainDict):
     """Outage of a job's model: the provider is down. Items wait without using up attempts.
 

@@ -1,5 +1,6 @@
 """Jobs: snapshots, states, counts and costs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -143,6 +144,10 @@ class Job(PlainDict):
         expire_time: Time at which it will end as EXPIRED. None: no deadline.
         budget_micros: Most that it may cost, in millionths of a US dollar. None: no limit.
         options: Job options that are set, with their current values.
+        name: Name for people. Empty if it has none.
+        labels: Its labels.
+        change_seq: Number that grows with every change of state, pause, name, labels or options, but not with
+            results.
     """
 
     job_id: str
@@ -162,6 +167,9 @@ class Job(PlainDict):
     expire_time: datetime | None = None
     budget_micros: int | None = None
     options: JobOptions = field(default_factory=JobOptions, hash=False)
+    name: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    change_seq: int = 0
 
 
 @dataclass(frozen=True)

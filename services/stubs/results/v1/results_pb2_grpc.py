@@ -55,6 +55,11 @@ class ResultsServiceStub:
                 request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobsRequest.SerializeToString,
                 response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
+        self.ListChanges = channel.unary_unary(
+                '/headrace_internal.results.v1.ResultsService/ListChanges',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListChangesRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListChangesResponse.FromString,
+                _registered_method=True)
         self.ListResults = channel.unary_unary(
                 '/headrace_internal.results.v1.ResultsService/ListResults',
                 request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListResultsRequest.SerializeToString,
@@ -166,6 +171,14 @@ class ResultsServiceServicer:
 
     def ListJobs(self, request, context):
         """Returns a page of a tenant's jobs, newest first. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListChanges(self, request, context):
+        """Returns a page of the jobs of a tenant that changed after a position, in the order in which the changes became
+        visible. A change is never skipped, even if its transaction commits late. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -323,6 +336,11 @@ def add_ResultsServiceServicer_to_server(servicer, server):
                     servicer.ListJobs,
                     request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobsRequest.FromString,
                     response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobsResponse.SerializeToString,
+            ),
+            'ListChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChanges,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListChangesRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListChangesResponse.SerializeToString,
             ),
             'ListResults': grpc.unary_unary_rpc_method_handler(
                     servicer.ListResults,
@@ -504,6 +522,33 @@ class ResultsService:
             '/headrace_internal.results.v1.ResultsService/ListJobs',
             headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobsRequest.SerializeToString,
             headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace_internal.results.v1.ResultsService/ListChanges',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListChangesRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListChangesResponse.FromString,
             options,
             channel_credentials,
             insecure,

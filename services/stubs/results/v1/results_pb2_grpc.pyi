@@ -62,6 +62,10 @@ class ResultsServiceStub:
     """
     ListJobs: _grpc.UnaryUnaryMultiCallable[_results_pb2.ListJobsRequest, _results_pb2.ListJobsResponse]
     """Returns a page of a tenant's jobs, newest first. Safe to repeat."""
+    ListChanges: _grpc.UnaryUnaryMultiCallable[_results_pb2.ListChangesRequest, _results_pb2.ListChangesResponse]
+    """Returns a page of the jobs of a tenant that changed after a position, in the order in which the changes became
+    visible. A change is never skipped, even if its transaction commits late. Safe to repeat.
+    """
     ListResults: _grpc.UnaryUnaryMultiCallable[_results_pb2.ListResultsRequest, _results_pb2.ListResultsResponse]
     """Returns a page of a job's results, ordered by item_index. Safe to repeat.
     Errors:
@@ -164,6 +168,10 @@ class ResultsServiceAsyncStub(ResultsServiceStub):
     """
     ListJobs: _aio.UnaryUnaryMultiCallable[_results_pb2.ListJobsRequest, _results_pb2.ListJobsResponse]  # type: ignore[assignment]
     """Returns a page of a tenant's jobs, newest first. Safe to repeat."""
+    ListChanges: _aio.UnaryUnaryMultiCallable[_results_pb2.ListChangesRequest, _results_pb2.ListChangesResponse]  # type: ignore[assignment]
+    """Returns a page of the jobs of a tenant that changed after a position, in the order in which the changes became
+    visible. A change is never skipped, even if its transaction commits late. Safe to repeat.
+    """
     ListResults: _aio.UnaryUnaryMultiCallable[_results_pb2.ListResultsRequest, _results_pb2.ListResultsResponse]  # type: ignore[assignment]
     """Returns a page of a job's results, ordered by item_index. Safe to repeat.
     Errors:
@@ -287,6 +295,16 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_results_pb2.ListJobsResponse, _abc.Awaitable[_results_pb2.ListJobsResponse]]:
         """Returns a page of a tenant's jobs, newest first. Safe to repeat."""
+
+    @_abc_1.abstractmethod
+    def ListChanges(
+        self,
+        request: _results_pb2.ListChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_results_pb2.ListChangesResponse, _abc.Awaitable[_results_pb2.ListChangesResponse]]:
+        """Returns a page of the jobs of a tenant that changed after a position, in the order in which the changes became
+        visible. A change is never skipped, even if its transaction commits late. Safe to repeat.
+        """
 
     @_abc_1.abstractmethod
     def ListResults(
