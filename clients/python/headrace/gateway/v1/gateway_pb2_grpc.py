@@ -168,8 +168,6 @@ class GatewayServiceServicer:
         are sent twice are trimmed, not stored again. An upload that gets no new item for an hour ends as EXPIRED
         (UPLOAD_TIMED_OUT).
         Errors:
-        - INVALID_ARGUMENT (ITEM_KEY_TAKEN): an item of the batch has the key of another item. The batch is not stored, and the
-        upload stays open at the same stored count.
         - INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE): metadata first_item_index is the position in the job of
         items[0] of the wrong request.
         - INVALID_ARGUMENT (ITEM_KEY_TAKEN): an item of the batch has the key of another item. The batch is not stored, and the
