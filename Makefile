@@ -104,6 +104,8 @@ lock: $(READY) ## Update the lock files from the pyproject files, for developmen
 	@$(COMPILE) --no-emit-package headrace --group dev pyproject.toml -o requirements.lock
 	@$(COMPILE) --no-emit-package headrace -c requirements.lock pyproject.toml -o deploy/docker/requirements.lock
 	@cd tests/bench/peers && ../../../$(COMPILE) requirements.in -o requirements.lock
+	@$(COMPILE) -c requirements.lock examples/fastapi/requirements.in -o examples/fastapi/requirements.txt
+	@$(COMPILE) -c requirements.lock examples/notebook-requirements.in -o examples/notebook-requirements.txt
 	@cd tests/real_model && ../../$(COMPILE) --no-deps requirements.in -o requirements.lock
 	@grep -o 'hatchling[^"]*' pyproject.toml | head -n 1 | $(COMPILE) -c requirements.lock - -o deploy/docker/build.lock
 
@@ -155,7 +157,7 @@ check-prose: $(READY)
 
 check-reference: $(READY)
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; $(BIN)/python -m deploy.reference "$$fresh"; \
-	for page in python.md cli.md; do \
+	for page in python.md cli.md settings.md; do \
 	    diff -q "$$fresh/$$page" "docs/$$page" || \
 	        { echo 'The reference is not that of the docstrings and help texts; run: make reference'; exit 1; }; \
 	done

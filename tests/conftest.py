@@ -32,7 +32,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _PORTS = range(20_000, 30_000)
-_FOLDERS_WITH_ONE_STACK = ("tests/e2e/one_worker/",)
+_FOLDERS_WITH_ONE_STACK = ("tests/e2e/one_worker/", "tests/examples/")
 
 
 def _spare_ports() -> str:

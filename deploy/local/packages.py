@@ -21,6 +21,12 @@ def prometheus_program() -> str | None:
     return _find("prometheus")
 
 
+def chromium_program() -> str | None:
+    """Returns the path of Chromium or Chrome, which only tests run, or None if neither is installed."""
+    names = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser")
+    return next(filter(None, map(_find, names)), None)
+
+
 def rabbitmq_program() -> str | None:
     """Returns the script that runs RabbitMQ as the current user, or None if it is not installed.
 
@@ -46,6 +52,7 @@ def missing_packages() -> list[str]:
         "redis-server": redis_program(),
         "postgresql": postgres_folder(),
         "prometheus": prometheus_program(),
+        "chromium": chromium_program(),
         "nodejs": _find("node"),
         "npm": _find("npm"),
         "make": _find("make"),

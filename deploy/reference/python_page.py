@@ -28,7 +28,9 @@ def python_page() -> str:
     parts += ["## Items", *_class_lines(_classes("_data/items.py")["Items"])]
     parts += _method_lines(_function("_data/items.py", "read_items"))
     parts += ["## Options", *_class_lines(_classes("options.py")["JobOptions"])]
-    parts += ["## Resources"]
+    parts += ["## Resources", "Every object has this method."]
+    for method in _methods(_classes("resources/_plain_dicts.py")["PlainDict"]):
+        parts += _method_lines(method)
     for path in _RESOURCES:
         parts += [line for node in _classes(path).values() for line in _class_lines(node)]
     parts += ["### JsonText", *_text_of(_classes("_messages/json_text.py")["JsonText"])]
@@ -90,9 +92,10 @@ def _summaries(node: ast.ClassDef) -> Iterator[str]:
 
 
 def _errors(classes: dict[str, ast.ClassDef]) -> Iterator[str]:
-    """Yields the base class in full, the value type of violations, and a line for each other class."""
+    """Yields the classes with attributes of their own in full, and a line for each other class."""
     yield from _class_lines(classes["HeadraceError"])
-    yield from _class_lines(classes["FieldViolation"])
+    for name in ("FieldViolation", "JobUnsuccessfulError", "ItemUnsuccessfulError"):
+        yield from _class_lines(classes[name])
     yield "### Error classes"
     rows = ["| class | default reason | meaning |", "|---|---|---|"]
     for name, node in classes.items():

@@ -27,9 +27,9 @@ class EmbeddedSettings(ServiceSettings):
             that come with Headrace if unset.
         in_flight_limit: Maximum items in flight.
         outage_seconds: Duration of an outage of the provider after which the jobs of its model are paused.
-        limits: Rate limits by model, as JSON or the path of a file; see ``read_limits``.
+        limits: Rate limits by model, as JSON or the path of a file; see ``docs/limits.md``.
         tenant_concurrency: Maximum calls in flight per tenant, as JSON or the path of a file; see
-            ``read_tenant_concurrency``.
+            ``docs/limits.md``.
         gateway_resync_seconds: Time without a snapshot after which a watched job is read again from the
             store, in seconds; 0: never.
         retention_hours: Time for which finished jobs are kept, in hours; 0: for ever.

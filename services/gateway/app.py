@@ -20,6 +20,7 @@ from services.gateway.stopping import gateway_stopping
 from services.gateway.store import StoreClient
 from services.gateway.uploads.uploads import Uploads
 from services.gateway.watching.hub import Hub
+from services.gateway.watching.many_jobs.change_feeds import ChangeFeeds
 from services.gateway.watching.progress_streams import ProgressStreams
 from services.gateway.watching.resync import Resync
 from services.shared.logging import get_logger
@@ -48,6 +49,7 @@ class GatewayApp:
         store = StoreClient(self._channel)
         self._publisher = QueuePublisher(broker)
         self.hub = Hub()
+        self._feeds = ChangeFeeds(self.hub, store)
         self._resync = Resync(self.hub, store, settings.gateway_resync_seconds)
         name = f"{socket.gethostname()}:{os.getpid()}"
         self._streams = ProgressStreams(name, self.hub, self._resync.read_all_soon)
@@ -60,7 +62,13 @@ class GatewayApp:
             installed_kinds() | {NOOP.name: noop_kind(settings.noop_max_seconds)}, prices
         )
         self._servicer = GatewayServicer(
-            store, self.creator, self.uploads, effects, hub=self.hub, submissions=submissions
+            store,
+            self.creator,
+            self.uploads,
+            effects,
+            hub=self.hub,
+            feeds=self._feeds,
+            submissions=submissions,
         )
         self._server = RpcServer(
             settings.listen, PUBLIC_MESSAGE_BYTES, begins_traces=True, stopping=gateway_stopping
@@ -97,6 +105,7 @@ class GatewayApp:
         await self._server.report_not_serving()
         await self._readiness.stop()
         self.hub.close()
+        self._feeds.close()
         self.uploads.close()
         await self._server.drain(self._settings.drain_seconds)
         await self._dispatcher.stop()

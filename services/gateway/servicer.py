@@ -11,8 +11,12 @@ import uuid_utils
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from services.gateway.creation import JobCreator
 from services.gateway.effects import EffectRunner
+from services.gateway.item_pages import get_items
 from services.gateway.requests.cursors import ResultsQuery
 from services.gateway.requests.fields import NO_NUL, canonical_job_id, page_size_or, tenant_of
+from services.gateway.requests.job_search import check_timestamps, job_search
+from services.gateway.requests.jobs_tokens import jobs_position
+from services.gateway.requests.labels import check_name_and_labels
 from services.gateway.requests.page_tokens import PagedQuery
 from services.gateway.requests.request_rules import check_rules, violations_of
 from services.gateway.requests.resume_tokens import resume_seq
@@ -20,13 +24,15 @@ from services.gateway.requests.submission import Submissions
 from services.gateway.store import StoreClient
 from services.gateway.uploads.uploads import Uploads
 from services.gateway.watching.hub import Hub
+from services.gateway.watching.many_jobs.change_feeds import ChangeFeeds
+from services.gateway.watching.many_jobs.job_filter import JobFilter
+from services.gateway.watching.many_jobs.jobs_stream import watch_jobs
 from services.gateway.watching.result_stream import stream_results
 from services.gateway.watching.watch_stream import watch_job
 from services.stubs.results.v1 import results_pb2
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
-_DEFAULT_JOBS_PER_PAGE = 50
 _DEFAULT_RESULTS_PER_PAGE = 100
 
 
@@ -39,6 +45,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         uploads: Runs upload streams.
         effects: Carries out the effects of transitions.
         hub: Snapshots and live numbers of watched jobs.
+        feeds: Changes of the jobs of watched tenants.
         submissions: Checks submitted jobs.
     """
 
@@ -50,6 +57,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         effects: EffectRunner,
         *,
         hub: Hub,
+        feeds: ChangeFeeds,
         submissions: Submissions,
     ) -> None:
         self._store = store
@@ -57,6 +65,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self._uploads = uploads
         self._effects = effects
         self._hub = hub
+        self._feeds = feeds
         self._submissions = submissions
         self._kinds_response = gateway_pb2.ListKindsResponse(kinds=submissions.list_kinds())
 
@@ -96,20 +105,12 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         violations = await violations_of(request)
         if "\0" in request.kind:
             violations.add("kind", NO_NUL)
+        check_name_and_labels(request.name, request.labels, violations)
+        check_timestamps(request, violations)
         violations.raise_if_any()
-        tenant = tenant_of(context)
-        states = sorted(request.states)
-        query = PagedQuery("ListJobs", tenant, states, request.kind)
-        page = await self._store.list_jobs(
-            results_pb2.ListJobsRequest(
-                tenant=tenant,
-                page_size=page_size_or(_DEFAULT_JOBS_PER_PAGE, request.page_size),
-                before_job_id=query.job_position(request.page_token),
-                states=states,
-                kind=request.kind,
-            )
-        )
-        token = query.page_token(page.jobs[-1].job_id) if page.has_more else ""
+        query, search = job_search(request, tenant_of(context))
+        page = await self._store.list_jobs(search)
+        token = query.page_token(page.next_before_job_id or page.jobs[-1].job_id) if page.has_more else ""
         return gateway_pb2.ListJobsResponse(jobs=page.jobs, next_page_token=token)
 
     async def WatchJob(
@@ -122,6 +123,22 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         tenant = tenant_of(context)
         on_found = partial(context.send_initial_metadata, ())
         responses = watch_job(self._hub, self._store, job_id, tenant, after_seq, on_found=on_found)
+        async with aclosing(responses):
+            async for response in responses:
+                yield response
+
+    async def WatchJobs(
+        self, request: gateway_pb2.WatchJobsRequest, context: Context
+    ) -> AsyncIterator[gateway_pb2.WatchJobsResponse]:
+        """Streams the jobs of the tenant that change; see the proto."""
+        violations = await violations_of(request)
+        check_name_and_labels("", request.labels, violations)
+        violations.raise_if_any()
+        position = jobs_position(request.resume_token)
+        job_filter = JobFilter(frozenset(request.states), request.kind, dict(request.labels))
+        on_found = partial(context.send_initial_metadata, ())
+        stores = (self._feeds, self._store)
+        responses = watch_jobs(*stores, tenant_of(context), job_filter, position, on_found=on_found)
         async with aclosing(responses):
             async for response in responses:
                 yield response
@@ -140,6 +157,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
                 page_size=page_size_or(_DEFAULT_RESULTS_PER_PAGE, request.page_size),
                 after_item_index=query.index_position(request.page_token),
                 item_state=request.item_state,
+                include_inputs=request.include_inputs,
             )
         )
         token = query.page_token(page.results[-1].item_index) if page.has_more else ""
@@ -154,10 +172,24 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         after = query.position(request.cursor)
         tenant = tenant_of(context)
         on_found = partial(context.send_initial_metadata, ())
-        responses = stream_results(self._hub, self._store, query, tenant, after, on_found=on_found)
+        responses = stream_results(
+            self._hub,
+            self._store,
+            query,
+            tenant,
+            after,
+            include_inputs=request.include_inputs,
+            on_found=on_found,
+        )
         async with aclosing(responses):
             async for response in responses:
                 yield response
+
+    async def GetItems(
+        self, request: gateway_pb2.GetItemsRequest, context: Context
+    ) -> gateway_pb2.GetItemsResponse:
+        """Returns a page of items with their results; see the proto."""
+        return await get_items(self._store, request, tenant_of(context))
 
     async def CancelJob(
         self, request: gateway_pb2.CancelJobRequest, context: Context
@@ -211,6 +243,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
                 request_id=request.request_id or str(uuid_utils.uuid7()),
                 reasons=request.reasons,
                 item_indexes=request.item_indexes,
+                item_keys=request.item_keys,
             )
         )
         self._effects.carry_out(response.effects)

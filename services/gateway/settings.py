@@ -10,10 +10,10 @@ class GatewaySettings(ServiceSettings):
     """Settings of a gateway, read from the environment.
 
     Attributes:
-        listen: HEADRACE_LISTEN: address of the public API; port 0 takes a free port.
+        listen: HEADRACE_LISTEN: address that its gRPC server listens on; port 0 takes a free port.
         results_target: HEADRACE_RESULTS_TARGET: address of the results service.
-        rabbitmq_url: HEADRACE_RABBITMQ_URL: ``amqp://…``, or ``memory://`` within one process. Required.
-        model: HEADRACE_MODEL: the workers' model for jobs that name none; used for cost estimates only.
+        rabbitmq_url: HEADRACE_RABBITMQ_URL: ``amqp://…``, or ``memory://`` within one process.
+        model: HEADRACE_MODEL: model of jobs that name none. A gateway uses it for estimates of cost.
         prices_file: HEADRACE_PRICES_FILE: prices of models, as JSON. The prices that come with Headrace if
             unset.
         gateway_resync_seconds: HEADRACE_GATEWAY_RESYNC_SECONDS: time without a snapshot after which a

@@ -63,6 +63,7 @@ class StoreClient:
         Raises:
             NotFoundError: The tenant has no such job.
             AbortedError: UPLOAD_OFFSET, with metadata stored_count.
+            InvalidArgumentError: ITEM_KEY_TAKEN.
             FailedPreconditionError: UPLOAD_CLOSED, UPLOAD_TOTAL or JOB_ENDED.
         """
         return await _call(self._stub.AppendItems, request)
@@ -83,13 +84,21 @@ class StoreClient:
         """Returns the snapshots, of any tenant, that are newer than the known ones, in any order."""
         jobs: list[jobs_pb2.Job] = []
         for start in range(0, len(known), JOBS_PER_READ):
-            request = results_pb2.GetJobsRequest(jobs=known[start : start + JOBS_PER_READ])
-            jobs.extend((await _read(self._stub.GetJobs, request)).jobs)
+            wanted = known[start : start + JOBS_PER_READ]
+            while wanted:
+                response = await _read(self._stub.GetJobs, results_pb2.GetJobsRequest(jobs=wanted))
+                jobs.extend(response.jobs)
+                left_out = set(response.left_out_job_ids)
+                wanted = [job for job in wanted if job.job_id in left_out]
         return jobs
 
     async def list_jobs(self, request: results_pb2.ListJobsRequest) -> results_pb2.ListJobsResponse:
         """Returns a page of a tenant's jobs, newest first."""
         return await _read(self._stub.ListJobs, request)
+
+    async def list_changes(self, request: results_pb2.ListChangesRequest) -> results_pb2.ListChangesResponse:
+        """Returns a page of a tenant's changed jobs, in the order of their changes."""
+        return await _read(self._stub.ListChanges, request)
 
     async def list_results(self, request: results_pb2.ListResultsRequest) -> results_pb2.ListResultsResponse:
         """Returns a page of a job's results by item_index."""
@@ -104,6 +113,14 @@ class StoreClient:
             NotFoundError: The tenant has no such job.
         """
         return await _read(self._stub.ListRecordedResults, request)
+
+    async def get_items(self, request: results_pb2.GetItemsRequest) -> results_pb2.GetItemsResponse:
+        """Returns a page of a job's items by item_index.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        return await _read(self._stub.GetItems, request)
 
     async def cancel_job(self, job_id: str, tenant: str) -> results_pb2.CancelJobResponse:
         """Cancels a job."""

@@ -10,6 +10,7 @@ from services.results.database.database import Database
 from services.results.database.failures import ContentRefusedError
 from services.results.database.migrations import check_schema
 from services.results.database.reachability import ReachabilityCheck
+from services.results.database.store_identity import identify_store
 from services.results.pages.backlog import Backlog
 from services.results.purging.purger import Purger
 from services.results.servicer import ResultsServicer
@@ -86,6 +87,7 @@ class ResultsApp:
             await self._check.wait_until_reached()
             try:
                 await check_schema(self._database)
+                await identify_store(self._database)
             except UnavailableError:  # it was reached a moment ago
                 await asyncio.sleep(RETRY_SECONDS)
             else:

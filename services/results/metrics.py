@@ -42,6 +42,10 @@ QUEUE_WAIT_SECONDS = Histogram(
     ["job_class"],
     buckets=WAIT_BUCKETS,
 )
+CHANGES_HELD_BACK_SECONDS = Gauge(
+    "headrace_changes_held_back_seconds",
+    "Time for which an open transaction has held back the changes that WatchJobs sends. 0 up to 5 seconds.",
+)
 TRANSACTION_SECONDS = Histogram(
     "headrace_transaction_seconds",
     "Duration of transactions, including the wait for a connection. Each repeat counts as one more.",

@@ -5,7 +5,10 @@ from typing import Any
 import grpc
 
 from services.results.database.database import Database
+from services.results.pages.changes import list_changes
 from services.results.pages.failure_reasons import list_failure_reasons
+from services.results.pages.horizon_check import HorizonCheck
+from services.results.pages.items import get_items
 from services.results.pages.jobs import get_jobs, list_jobs
 from services.results.pages.recorded_results import list_recorded_results
 from services.results.pages.results import list_results
@@ -32,6 +35,7 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
     def __init__(self, database: Database) -> None:
         self._database = database
         self._creator = JobCreator(database)
+        self._horizon_check = HorizonCheck()
 
     async def CreateJobs(self, request: pb.CreateJobsRequest, context: Context) -> pb.CreateJobsResponse:
         """Stores jobs."""
@@ -49,6 +53,10 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
         """Returns a page of jobs."""
         return await list_jobs(self._database, request)
 
+    async def ListChanges(self, request: pb.ListChangesRequest, context: Context) -> pb.ListChangesResponse:
+        """Returns a page of changed jobs."""
+        return await list_changes(self._database, self._horizon_check, request)
+
     async def ListResults(self, request: pb.ListResultsRequest, context: Context) -> pb.ListResultsResponse:
         """Returns a page of results."""
         return await list_results(self._database, request)
@@ -58,6 +66,10 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
     ) -> pb.ListRecordedResultsResponse:
         """Returns a page of results, in the order of their recording."""
         return await list_recorded_results(self._database, request)
+
+    async def GetItems(self, request: pb.GetItemsRequest, context: Context) -> pb.GetItemsResponse:
+        """Returns a page of items with their results."""
+        return await get_items(self._database, request)
 
     async def LeaseChunks(self, request: pb.LeaseChunksRequest, context: Context) -> pb.LeaseChunksResponse:
         """Leases chunks to a worker."""

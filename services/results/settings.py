@@ -11,7 +11,7 @@ class ResultsSettings(ServiceSettings):
 
     Attributes:
         listen: HEADRACE_LISTEN: host:port of its gRPC server. Port 0 takes a free port.
-        database_url: HEADRACE_DATABASE_URL: postgresql://user:password@host/name or sqlite:///path.
+        database_url: HEADRACE_DATABASE_URL: database: postgresql://user:password@host/name or sqlite:///path.
         retention_hours: HEADRACE_RETENTION_HOURS: retention of finished jobs, in hours. 0 keeps them for
             ever.
     """

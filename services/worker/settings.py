@@ -32,9 +32,9 @@ class WorkerSettings(ServiceSettings):
         in_flight_limit: Maximum items of a tenant in flight, and calls of all tenants. An eighth more items,
             at least 1, may be in flight for tenants with few.
         outage_seconds: Duration of an outage of the provider after which the jobs of its model are paused.
-        limits: Limits by model, as JSON or the path of a file; see ``read_limits``.
+        limits: Limits by model, as JSON or the path of a file; see ``docs/limits.md``.
         tenant_concurrency: Maximum calls of each tenant at once, as JSON or the path of a file; see
-            ``read_tenant_concurrency``.
+            ``docs/limits.md``.
         quarantine_memory_mb: Memory limit of the child process of quarantined items, in MB; 0: no limit.
     """
 

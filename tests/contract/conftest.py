@@ -34,6 +34,8 @@ TABLES = (
     "workers",
     "retry_requests",
     "purges",
+    "item_keys",
+    "job_labels",
 )
 OPTION_NAMES = frozenset(jobs_pb2.JobOptions.DESCRIPTOR.fields_by_name)
 
@@ -198,6 +200,13 @@ class Store:
         found = await self.stub.GetJobs(pb.GetJobsRequest(jobs=[pb.KnownJob(job_id=job_id)]))
         return found.jobs[0]
 
+    async def changes(
+        self, after: pb.ChangePosition | None = None, tenant: str = "default", page_size: int = 1_000
+    ) -> pb.ListChangesResponse:
+        """Returns a page of changed jobs."""
+        request = pb.ListChangesRequest(tenant=tenant, page_size=page_size, after=after)
+        return await self.stub.ListChanges(request)
+
     async def results(self, job_id: str, **fields: Any) -> pb.ListResultsResponse:
         values = {"tenant": "default", "page_size": 1_000, "after_item_index": -1} | fields
         return await self.stub.ListResults(pb.ListResultsRequest(job_id=job_id, **values))
@@ -268,7 +277,7 @@ class Store:
         found = {}
         async with self._engine.begin() as connection:
             for table in tables or [table for table in TABLES if table != "workers"]:
-                query = f"SELECT count(*) FROM {table} WHERE :job_id IN (job_id, '')"
+                query = f"SELECT count(*) FROM {table} WHERE :job_id IN (CAST(job_id AS text), '')"
                 found[table] = (await connection.execute(text(query), {"job_id": job_id})).scalar_one()
         return found
 
@@ -295,6 +304,8 @@ class RunningStore:
                 await connection.execute(text(f"DELETE FROM {table}"))
             await connection.execute(text("UPDATE tenant_shares SET virtual_time = 0, job_clock = 0"))
             await connection.execute(text("UPDATE sweeps SET sweep_time = 0"))
+            await connection.execute(text("DELETE FROM watch_gone"))
+            await connection.execute(text("UPDATE store_state SET gone_xid = 0"))
 
 
 @pytest.fixture(scope="session")

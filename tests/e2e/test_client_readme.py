@@ -13,7 +13,7 @@ pytestmark = pytest.mark.timeout(180)
 README = (Path(__file__).parents[2] / "clients" / "python" / "README.md").read_text()
 PROGRAMS = re.findall(r"<!-- tested -->\n```python\n(.*?)```", README, re.DOTALL)
 # Texts that identify the programs with a known output.
-MARKS = ("async for result", "range(100)", '"llm.complete"', "job_timeout", "event.forecast")
+MARKS = ("async for result", "range(100)", '"llm.complete"', "job_timeout", "event.forecast", "hr.run(")
 
 
 async def run(program: str, target: str, folder: Path) -> str:
@@ -36,7 +36,7 @@ async def run(program: str, target: str, folder: Path) -> str:
 async def test_the_programs_of_the_clients_readme_work_as_they_stand(make_embedded, tmp_path):
     embedded = await asyncio.to_thread(make_embedded)
     printed = {program: await run(program, embedded.gateway_target, tmp_path) for program in PROGRAMS}
-    classified, waited, completed, limited, live = (
+    classified, waited, completed, limited, live, ran = (
         text for (text,) in ([printed[p] for p in PROGRAMS if mark in p] for mark in MARKS)
     )
     assert "SUCCEEDED 2 2" in classified
@@ -51,3 +51,7 @@ async def test_the_programs_of_the_clients_readme_work_as_they_stand(make_embedd
     assert len(re.findall(r"^[01] (?:sentiment|summary|keywords) .* \d+$", completed, re.MULTILINE)) == 6
     assert re.search(r"^20\d\d-.*\+00:00$", limited, re.MULTILINE)
     assert len(re.findall(r"^[01] \{'label': '.*'\} \[\]$", limited, re.MULTILINE)) == 2
+    assert re.findall(r"^(result \d|output) \{'label': '.*'\}$", ran, re.MULTILINE) == [
+        "result 0", "result 1", "output", "output",
+    ]  # fmt: skip
+    assert "SUCCEEDED 50/50" in ran

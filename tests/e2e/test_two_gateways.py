@@ -82,3 +82,19 @@ async def test_a_cancel_at_one_gateway_is_seen_by_a_watcher_at_the_other(two_gat
     assert event.state is JobState.CANCELLED
     assert event.job.seq >= cancelled.seq
     assert await cancelling.get(job.job_id) == event.job
+
+
+async def test_a_watch_of_many_jobs_hears_of_every_end_when_its_gateway_is_killed(hr, fail_over):
+    labels = {"test": "many"}
+    jobs = [await hr.submit("noop", [1], {"sleep_ms": 500}, labels=labels) for _ in range(3)]
+    submitted, ended, is_killed = {job.job_id for job in jobs}, set(), False
+    async with asyncio.timeout(60):
+        async for change in hr.watch_jobs(labels=labels):
+            if not is_killed:
+                is_killed = True
+                await asyncio.to_thread(fail_over)
+                submitted.add((await hr.submit("noop", [1], labels=labels)).job_id)
+            if change.job.state is JobState.SUCCEEDED:
+                ended.add(change.job.job_id)
+            if ended == submitted:
+                break

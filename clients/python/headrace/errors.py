@@ -6,13 +6,16 @@ which travels in a ``google.rpc.ErrorInfo``. The message is for people.
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import grpc
 from google.rpc import error_details_pb2, status_pb2
 from grpc_status import rpc_status
 
 from headrace.reasons import ErrorReason
+
+if TYPE_CHECKING:
+    from headrace.resources import Job, Result
 
 __all__ = [
     "DOMAIN",
@@ -25,6 +28,8 @@ __all__ = [
     "HeadraceError",
     "InternalError",
     "InvalidArgumentError",
+    "ItemUnsuccessfulError",
+    "JobUnsuccessfulError",
     "NotFoundError",
     "OutputMismatchError",
     "ResourceExhaustedError",
@@ -47,6 +52,10 @@ class FieldViolation(NamedTuple):
 
     field: str
     description: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields by name, as values that every JSON library takes."""
+        return self._asdict()
 
 
 class HeadraceError(Exception):
@@ -82,6 +91,17 @@ class HeadraceError(Exception):
 
     def __str__(self) -> str:
         return f"{self.reason}: {self.message}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the attributes by name, as values that every JSON library takes. The code is its name."""
+        return {
+            "code": self.code.name,
+            "reason": str(self.reason),
+            "message": self.message,
+            "violations": [violation.to_dict() for violation in self.violations],
+            "metadata": dict(self.metadata),
+            "answered": self.answered,
+        }
 
     def name_cause(self, cause: str) -> None:
         """Adds a likely cause to the message."""
@@ -133,6 +153,46 @@ class FailedPreconditionError(HeadraceError):
 
     code = grpc.StatusCode.FAILED_PRECONDITION
     default_reason = ErrorReason.FAILED_PRECONDITION
+
+
+class JobUnsuccessfulError(FailedPreconditionError):
+    """A job of ``run`` or ``map`` ended without success. The reason is that of the job's error, or CANCELLED.
+
+    Attributes:
+        job: Terminal snapshot of the job. Its results stay: ``results(error.job.job_id)``.
+    """
+
+    def __init__(self, job: "Job") -> None:
+        failed = job.error
+        cause = f": {failed.reason}: {failed.message}" if failed else ""
+        super().__init__(
+            f"job {job.job_id} ended as {job.state} with {job.progress.succeeded_count:,} of "
+            f"{job.progress.total_count:,} items{cause}",
+            reason=failed.reason if failed else ErrorReason.CANCELLED,
+        )
+        self.job = job
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.job,)
+
+
+class ItemUnsuccessfulError(FailedPreconditionError):
+    """An item of ``map`` failed. The reason and the message are those of its error.
+
+    Attributes:
+        job_id: UUID of the job.
+        result: Result of the item, with its item_index and its error.
+    """
+
+    def __init__(self, job_id: str, result: "Result") -> None:
+        failed = result.error
+        cause = failed.message if failed else "it has no output"
+        super().__init__(f"items[{result.item_index}]: {cause}", reason=failed.reason if failed else None)
+        self.job_id = job_id
+        self.result = result
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.job_id, self.result)
 
 
 class AbortedError(HeadraceError):

@@ -2,13 +2,16 @@
 
 import asyncio
 from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+import orjson
 import protovalidate
 from google.protobuf.message import Message
 
 from headrace.reasons import ErrorReason
 from services.gateway.requests.durations import range_in_words
+from services.gateway.requests.labels import is_map
 from services.gateway.requests.violations import Violations
 from services.shared.validation.bounds import list_bounds, too_long_lists
 
@@ -21,6 +24,10 @@ _ELEMENTS_PER_SLICE = 500
 _A_UUID = "must be a UUID such as 01890a5d-ac96-774b-bcce-b302099a8057"
 _ONE_OF = "must be one of {names}"
 _A_RANGE = "must be {range}"
+_A_LABEL_KEY = (
+    "the key must have 1 to 63 of A-Z, a-z, 0-9, '-', '_', '.' and '/', "
+    "and begin and end with a letter or a digit"
+)
 # Descriptions by rule id. Other rules use protovalidate's own message.
 _DESCRIPTIONS = {
     "string.min_len": "is required",
@@ -45,7 +52,8 @@ async def violations_of(request: Message) -> Violations:
     """Returns the rules of its proto that a request breaks; yields to the loop while it checks long lists.
 
     A list with too many elements is refused as a whole. Once 20 violations are found, no further elements are
-    checked. Fields are named as clients know them: ``job_id``, ``items[3]``, ``options.max_parallelism``.
+    checked. Fields are named as clients know them: ``job_id``, ``items[3]``, ``labels["team"]``,
+    ``options.max_parallelism``.
     """
     violations = Violations()
     too_long = too_long_lists(request)
@@ -69,7 +77,10 @@ def _first_slice(request: Message, long: Collection[str], too_long: Collection[s
     """Returns a request without the rest of its long lists. Of a list that is too long, one element stays."""
     part = type(request)()
     for field, value in request.ListFields():
-        if field.is_repeated:
+        if is_map(field):
+            pairs = islice(value.items(), 1 if field.name in too_long else None)
+            getattr(part, field.name).update(pairs)
+        elif field.is_repeated:
             count = 1 if field.name in too_long else _ELEMENTS_PER_SLICE if field.name in long else len(value)
             getattr(part, field.name).extend(value[:count])
         elif field.message_type:
@@ -120,23 +131,31 @@ def _collect(
         name, index = elements[0]
         if sliced and (name != sliced or index is None):
             continue
-        if index is not None:
+        if isinstance(index, int):
             elements[0] = (name, index + first_index)
-        path = ".".join(field if at is None else f"{field}[{at}]" for field, at in elements)
+        path = ".".join(_path_element(field, at) for field, at in elements)
         reason = _REASONS.get((name, violation.proto.rule_id), ErrorReason.INVALID_FIELD)
         violations.add(path, _description(violation, request), reason)
 
 
-def _elements(violation: "Violation") -> Iterator[tuple[str, int | None]]:
-    """Yields the field names of the path, each with the index of the wrong element if it is a list."""
+def _elements(violation: "Violation") -> Iterator[tuple[str, int | str | None]]:
+    """Yields the field names of the path, each with the index or key of the wrong element, if any."""
     field = violation.proto.field
     for element in field.elements if field else ():
         subscript: Any = element.subscript
-        yield element.field_name, None if subscript is None else int(subscript.value)
+        yield element.field_name, None if subscript is None else subscript.value
+
+
+def _path_element(field: str, at: int | str | None) -> str:
+    if at is None:
+        return field
+    return f"{field}[{at}]" if isinstance(at, int) else f"{field}[{orjson.dumps(at).decode()}]"
 
 
 def _description(violation: "Violation", request: Message) -> str:
     text = _DESCRIPTIONS.get(violation.proto.rule_id, violation.proto.message)
+    if violation.proto.for_key:
+        return _A_LABEL_KEY
     if text == _ONE_OF:
         return text.format(names=_enum_names(violation, request))
     if text == _A_RANGE:

@@ -19,11 +19,15 @@ from headrace.reasons import ErrorReason
 from services.gateway.requests.durations import is_normal
 from services.gateway.requests.fields import NO_NUL
 from services.gateway.requests.item_fields import ItemFields
+from services.gateway.requests.item_keys import check_key_count
 from services.gateway.requests.item_texts import check_items
 from services.gateway.requests.job_prices import JobPrices
+from services.gateway.requests.job_search import is_valid
+from services.gateway.requests.labels import check_name_and_labels, described
 from services.gateway.requests.request_rules import violations_of
 from services.gateway.requests.violations import Violations
 from services.shared.tracing import current_trace_id
+from services.shared.validation.item_keys import check_unique
 from services.stubs.results.v1 import results_pb2
 
 DEFAULT_MAX_FAILED_RATIO = 0.5
@@ -62,7 +66,8 @@ class Submissions:
 
         Raises:
             InvalidArgumentError: Names every wrong field. The reason is UNKNOWN_KIND, ITEM_TOO_LARGE or
-                FIELD_MISSING if one of them applies, else INVALID_FIELD.
+                FIELD_MISSING if one of them applies, else INVALID_FIELD. If no field is wrong, but two items
+                have the same key, it is ITEM_KEY_TAKEN.
         """
         violations = await violations_of(request)
         params = await self._check_kind_and_budget(request, violations)
@@ -70,6 +75,7 @@ class Submissions:
             violations.add("validate_only", "must not be set together with upload; unset one of them")
         if "\0" in request.request_id:
             violations.add("request_id", NO_NUL)
+        check_name_and_labels(request.name, request.labels, violations)
         _check_times(request.options, violations)
         items_digest = hashlib.sha256()
         fields = await self._fields_of(request, params)
@@ -79,11 +85,13 @@ class Submissions:
         if not violations.names("items") and not violations.names("sample_items"):
             # The upload brings these again, and its own check names those that are not JSON.
             await check_items(request.sample_items, Violations(), on_item=on_item)
+        check_key_count(request, violations)
         if fields is not None:
             found = fields.report(violations)
             if warnings is not None:
                 warnings += found
         violations.raise_if_any()
+        check_unique(request.item_keys)
         job = _job_of(request, tenant)
         job.content_hash = _content_hash(job, items_digest.digest())
         return job
@@ -157,20 +165,12 @@ def _check_times(options: jobs_pb2.JobOptions, violations: Violations) -> None:
             continue
         if isinstance(value, Duration) and not is_normal(value):
             violations.add(path, "must be a valid duration, with nanos from 0 to 999,999,999")
-        if isinstance(value, Timestamp) and not _is_valid(value):
+        if isinstance(value, Timestamp) and not is_valid(value):
             violations.add(path, "must be a valid timestamp, from year 1 to 9999")
     path = "options.schedule_time"
     latest = time.time() + MAX_DAYS_AHEAD * 86_400
     if options.schedule_time.seconds > latest and not violations.names(path):
         violations.add(path, "must be at most a year ahead")
-
-
-def _is_valid(timestamp: Timestamp) -> bool:
-    try:
-        timestamp.ToDatetime()
-    except ValueError:
-        return False
-    return True
 
 
 def _job_of(request: gateway_pb2.SubmitJobRequest, tenant: str) -> results_pb2.NewJob:
@@ -181,9 +181,12 @@ def _job_of(request: gateway_pb2.SubmitJobRequest, tenant: str) -> results_pb2.N
         kind=request.kind,
         params=request.params or "{}",
         items=request.items,
+        item_keys=request.item_keys if any(request.item_keys) else (),
         options=request.options,
         upload_open=request.upload,
         trace_id=current_trace_id(),
+        name=request.name,
+        labels=request.labels,
     )
     job.options.job_class = request.options.job_class or jobs_pb2.JOB_CLASS_DEFAULT
     if not request.options.HasField("max_failed_ratio"):
@@ -195,12 +198,14 @@ def _content_hash(job: results_pb2.NewJob, items_digest: bytes) -> bytes:
     """Returns the hash that tells a repeated submission from another one with the same request_id.
 
     The hash has job_class and max_failed_ratio with their defaults filled in. It leaves out the trace:
-    a repeated call has another one.
+    a repeated call has another one. Without keys, name and labels, it is that of versions without them.
     """
     options = job.options.SerializeToString(deterministic=True)
     upload = b"upload" if job.upload_open else b""
     digest = hashlib.sha256()
-    for field in (job.kind.encode(), job.params.encode(), options, upload, items_digest):
+    keys = (key.encode() for key in job.item_keys)
+    fields = (job.kind.encode(), job.params.encode(), options, upload, items_digest)
+    for field in (*fields, *keys, *described(job.name, job.labels)):
         digest.update(len(field).to_bytes(8, "big"))
         digest.update(field)
     return digest.digest()

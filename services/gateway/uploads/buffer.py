@@ -48,6 +48,7 @@ class GatheredCall:
         if not mine.items:
             mine.first_item_index = its.first_item_index
         mine.items.extend(its.items)
+        mine.item_keys.extend(its.item_keys)
         self.size += later.size
         self.reserved_bytes += later.reserved_bytes
         return True
@@ -57,6 +58,7 @@ class GatheredCall:
         return (
             self.request.first_item_index + count == later.request.first_item_index
             and count + len(later.request.items) <= MAX_ITEMS_PER_CALL
+            and bool(self.request.item_keys) == bool(later.request.item_keys)
             and self.size + later.size <= MAX_BYTES_PER_CALL
         )
 
@@ -116,7 +118,7 @@ def store_calls(batch: gateway_pb2.AppendItemsRequest, reserved_bytes: int) -> I
             in memory as a whole.
     """
     end = batch.first_item_index + len(batch.items)
-    for call in _split(batch) if batch.items else [_call(0, ())]:
+    for call in _split(batch) if batch.items else [_call(0, (), ())]:
         if call.request.first_item_index + len(call.request.items) == end or not batch.items:
             call.reserved_bytes = reserved_bytes
             if batch.HasField("finish"):
@@ -126,22 +128,26 @@ def store_calls(batch: gateway_pb2.AppendItemsRequest, reserved_bytes: int) -> I
 
 def _split(batch: gateway_pb2.AppendItemsRequest) -> Iterator[GatheredCall]:
     for start in range(0, len(batch.items), MAX_ITEMS_PER_CALL):
-        items = batch.items[start : start + MAX_ITEMS_PER_CALL]
-        yield from _halve_until_small(batch.first_item_index + start, items)
+        part = slice(start, start + MAX_ITEMS_PER_CALL)
+        yield from _halve_until_small(
+            batch.first_item_index + start, batch.items[part], batch.item_keys[part]
+        )
 
 
-def _halve_until_small(first_item_index: int, items: Sequence[str]) -> Iterator[GatheredCall]:
-    call = _call(first_item_index, items)
+def _halve_until_small(
+    first_item_index: int, items: Sequence[str], keys: Sequence[str]
+) -> Iterator[GatheredCall]:
+    call = _call(first_item_index, items, keys)
     if call.size <= MAX_BYTES_PER_CALL or len(items) == 1:
         yield call
         return
     half = len(items) // 2
-    yield from _halve_until_small(first_item_index, items[:half])
-    yield from _halve_until_small(first_item_index + half, items[half:])
+    yield from _halve_until_small(first_item_index, items[:half], keys[:half])
+    yield from _halve_until_small(first_item_index + half, items[half:], keys[half:])
 
 
-def _call(first_item_index: int, items: Sequence[str]) -> GatheredCall:
-    request = results_pb2.AppendItemsRequest(first_item_index=first_item_index, items=items)
+def _call(first_item_index: int, items: Sequence[str], keys: Sequence[str]) -> GatheredCall:
+    request = results_pb2.AppendItemsRequest(first_item_index=first_item_index, items=items, item_keys=keys)
     return GatheredCall(request, size=request.ByteSize())
 
 

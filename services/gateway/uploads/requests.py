@@ -3,6 +3,7 @@
 from headrace.errors import InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
 from services.gateway.requests.fields import canonical_job_id, invalid_field
+from services.gateway.requests.item_keys import check_key_count
 from services.gateway.requests.item_texts import check_items
 from services.gateway.requests.request_rules import violations_of
 from services.gateway.requests.violations import Violations
@@ -48,6 +49,7 @@ async def check_batch(request: gateway_pb2.AppendItemsRequest, finished: bool) -
         raise invalid_field("finish", "was already sent; send no request after it")
     violations = await violations_of(request)
     _check_job_id_and_count(request, violations)
+    check_key_count(request, violations)
     if not violations.names("items"):
         await check_items(request.items, violations)
     try:

@@ -1,7 +1,7 @@
 """The hub of watched jobs: receives each snapshot once and hands it to every watcher."""
 
 import asyncio
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from headrace.errors import HeadraceError
@@ -93,6 +93,7 @@ class Hub:
         self._watchers: dict[str, set[Watcher]] = {}
         self._loop = asyncio.get_running_loop()
         self._closed = False
+        self._listeners: dict[str, Callable[[jobs_pb2.Job], None]] = {}
         self.recent = RecentJobs(self._loop.time)
 
     @property
@@ -118,10 +119,22 @@ class Hub:
             if not watchers:
                 del self._topics[job_id], self._watchers[job_id]
 
+    @contextmanager
+    def listen(self, tenant: str, put_job: Callable[[jobs_pb2.Job], None]) -> Iterator[None]:
+        """Hands every snapshot of a tenant's jobs to a listener. A tenant has one: the last."""
+        self._listeners[tenant] = put_job
+        try:
+            yield
+        finally:
+            if self._listeners.get(tenant) == put_job:
+                del self._listeners[tenant]
+
     def put_jobs(self, jobs: Iterable[jobs_pb2.Job]) -> None:
         """Adds snapshots; ignores those that are not newer than the newest known one."""
         for job in jobs:
             self.recent.update(job)
+            if self._listeners and (put_job := self._listeners.get(job.tenant)):
+                put_job(job)
             topic = self._topics.get(job.job_id)
             if topic is None:
                 continue

@@ -19,6 +19,7 @@ async def stream_results(
     tenant: str,
     after: results_pb2.RecordPosition | None,
     *,
+    include_inputs: bool,
     on_found: Callable[[], Awaitable[None]],
 ) -> AsyncGenerator[gateway_pb2.StreamResultsResponse, None]:
     """Yields results in the order of recording; the last message has the terminal snapshot.
@@ -31,6 +32,7 @@ async def stream_results(
         query: Job id in canonical form, and the item state to filter by.
         tenant: Owner of the job.
         after: Position of the last result that the reader has; None: it has none.
+        include_inputs: Whether each result brings the input of its item.
         on_found: Called once the job is known to exist. Its first result may take long.
 
     Raises:
@@ -40,7 +42,7 @@ async def stream_results(
     """
     # Watch first and read second: results recorded in between wake the watcher.
     with hub.watch(query.job_id, 0) as watcher:
-        page = await _read(store, query, tenant, after)
+        page = await _read(store, query, tenant, after, include_inputs)
         if after is not None and after.seq > page.job.seq:
             raise invalid_cursor()  # from before a restore of the store: new results would be skipped
         await on_found()
@@ -55,11 +57,15 @@ async def stream_results(
             if not page.has_more:
                 hub.put_jobs([page.job])
                 await _wait_for_newer(watcher, page.job.seq)
-            page = await _read(store, query, tenant, after)
+            page = await _read(store, query, tenant, after, include_inputs)
 
 
 async def _read(
-    store: StoreClient, query: ResultsQuery, tenant: str, after: results_pb2.RecordPosition | None
+    store: StoreClient,
+    query: ResultsQuery,
+    tenant: str,
+    after: results_pb2.RecordPosition | None,
+    include_inputs: bool,
 ) -> results_pb2.ListRecordedResultsResponse:
     return await store.list_recorded_results(
         results_pb2.ListRecordedResultsRequest(
@@ -68,6 +74,7 @@ async def _read(
             page_size=RESULTS_PER_PAGE,
             after=after,
             item_state=query.item_state,
+            include_inputs=include_inputs,
         )
     )
 

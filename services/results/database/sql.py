@@ -8,7 +8,10 @@ number.
 
 ``NOW()`` is the clock of the database, in microseconds.
 
-SQLite has one writer, so row locks (``FOR UPDATE`` ...) are dropped for it.
+``CHANGE_XID()`` is the number of the running transaction, ``CHANGE_HORIZON()`` the number below which all
+transactions have ended, and ``NEXT_XID()`` the number of the next one. SQLite counts changes instead.
+
+SQLite has one writer, so row locks (``FOR UPDATE`` ...) are dropped for it. A ``uuid`` is text there.
 """
 
 import functools
@@ -26,6 +29,21 @@ _LOCK = re.compile(r"\bFOR UPDATE( OF \w+)?( SKIP LOCKED)?")
 _POSTGRESQL_NOW = (
     "(CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS bigint) + CAST(:clock_offset AS bigint))"
 )
+# (PostgreSQL, SQLite). SQLite has one writer, so its changes are counted in the order of their commits.
+_CHANGE_MARKS = {
+    "CHANGE_XID()": (
+        "CAST(CAST(pg_current_xact_id() AS text) AS bigint)",
+        "(SELECT s.change_count + 1 FROM store_state s)",
+    ),
+    "CHANGE_HORIZON()": (
+        "CAST(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS text) AS bigint)",
+        "(SELECT s.change_count + 1 FROM store_state s)",
+    ),
+    "NEXT_XID()": (
+        "CAST(CAST(pg_snapshot_xmax(pg_current_snapshot()) AS text) AS bigint)",
+        "(SELECT s.change_count + 1 FROM store_state s)",
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -57,9 +75,11 @@ def prepare(template: str, sqlite: bool) -> Statement:
 
     sql = _ROWS.sub(table, template)
     reads_clock = "NOW()" in sql
+    for mark, forms in _CHANGE_MARKS.items():
+        sql = sql.replace(mark, forms[sqlite])
     if sqlite:
         sql = _LOCK.sub("", sql).replace("NOW()", ":now")
-        sql = sql.replace("GREATEST(", "max(").replace("LEAST(", "min(")
+        sql = sql.replace("GREATEST(", "max(").replace("LEAST(", "min(").replace(" AS uuid)", " AS text)")
     else:
         sql = sql.replace("NOW()", _POSTGRESQL_NOW)
     names = tuple(dict.fromkeys(_PARAMETER.findall(sql)))

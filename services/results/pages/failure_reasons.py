@@ -3,7 +3,7 @@
 from headrace.jobs.v1 import jobs_pb2
 from services.results.database.database import Database
 from services.results.database.transaction import Transaction
-from services.results.pages.results import read_round
+from services.results.pages.results import read_owned
 from services.results.rows.messages import canonical_id
 from services.stubs.results.v1 import results_pb2
 
@@ -36,7 +36,7 @@ async def _list_in(
 ) -> results_pb2.ListFailureReasonsResponse:
     plain = {
         "job_id": canonical_id(request.job_id),
-        "round": await read_round(tx, request.job_id, request.tenant),
+        "round": (await read_owned(tx, request.job_id, request.tenant)).round,
         "state": jobs_pb2.ITEM_STATE_FAILED,
         "limit": MAX_GROUPS,
     }

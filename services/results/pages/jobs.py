@@ -1,40 +1,68 @@
 """ListJobs and GetJobs: pages of jobs, and snapshots of known ones."""
 
 from services.results.database.database import Database
+from services.results.database.transaction import Transaction
+from services.results.pages.job_search import Found, search_jobs
 from services.results.pages.page_limits import count_fitting, page_size
 from services.results.rows import job_rows
 from services.results.rows.job_rows import COLUMNS, job_of
 from services.results.rows.messages import canonical_id, job_message
 from services.stubs.results.v1 import results_pb2
 
+# Bytes of the snapshots in one response of GetJobs.
+MAX_RESPONSE_BYTES = 8 * 1024 * 1024
+
 _JOBS = f"""
 SELECT {COLUMNS} FROM job_progress p JOIN jobs j ON j.job_id = p.job_id
-WHERE p.tenant = :tenant AND p.job_id < :before AND p.job_class > 0"""
-_OF_STATES = " AND p.state IN (SELECT s.state FROM ROWS(s: state bigint))"
-_OF_KIND = " AND j.kind = :kind"
-_NEWEST_FIRST = " ORDER BY p.job_id DESC LIMIT :limit"
+WHERE p.tenant = :tenant AND p.job_id < :before AND p.job_class > 0
+ORDER BY p.job_id DESC LIMIT :limit"""
 _AFTER_ALL_IDS = "~"
+_FILTERS = (
+    "states",
+    "kind",
+    "labels",
+    "name",
+    "created_after",
+    "created_before",
+    "finished_after",
+)
 
 
 async def list_jobs(database: Database, request: results_pb2.ListJobsRequest) -> results_pb2.ListJobsResponse:
-    """Returns a page of a tenant's jobs, newest first, within page_size and 1 MB; at least one job."""
+    """Returns a page of a tenant's jobs, newest first, within page_size and 1 MB.
+
+    It may be empty although more follow: a page with filters looks at up to 10,000 jobs.
+    """
     size = page_size(request.page_size)
-    template = _JOBS + (_OF_STATES if request.states else "") + (_OF_KIND if request.kind else "")
-    plain = {
-        "tenant": request.tenant,
-        "before": canonical_id(request.before_job_id) or _AFTER_ALL_IDS,
-        "limit": size + 1,
-        "kind": request.kind,
-    }
-    rows = {"s": [(int(state),) for state in request.states]}
-    found = await database.read(lambda tx: tx.run(template + _NEWEST_FIRST, plain, **rows))
-    jobs = [job_message(job_of(row)) for row in found]
-    page = jobs[: count_fitting([job.ByteSize() for job in jobs[:size]])]
-    return results_pb2.ListJobsResponse(jobs=page, has_more=len(jobs) > len(page))
+    is_filtered = any(field.name in _FILTERS for field, _ in request.ListFields())
+    find = search_jobs if is_filtered else _newest_jobs
+    found = await database.read(lambda tx: find(tx, request, size))
+    jobs = [job_message(job_of(row)) for row in found.rows]
+    page = jobs[: count_fitting([job.ByteSize() for job in jobs])]
+    if len(page) < len(jobs):
+        return results_pb2.ListJobsResponse(jobs=page, has_more=True, next_before_job_id=page[-1].job_id)
+    end_job_id = found.end_job_id if found.has_more else ""
+    return results_pb2.ListJobsResponse(jobs=page, has_more=found.has_more, next_before_job_id=end_job_id)
+
+
+async def _newest_jobs(tx: Transaction, request: results_pb2.ListJobsRequest, limit: int) -> Found:
+    before = canonical_id(request.before_job_id) or _AFTER_ALL_IDS
+    rows = await tx.run(_JOBS, {"tenant": request.tenant, "before": before, "limit": limit + 1})
+    if len(rows) > limit:
+        return Found(rows[:limit], rows[limit - 1].job_id, has_more=True)
+    return Found(rows, "", has_more=False)
 
 
 async def get_jobs(database: Database, request: results_pb2.GetJobsRequest) -> results_pb2.GetJobsResponse:
-    """Returns the snapshots that are newer than the caller knows."""
+    """Returns the snapshots that are newer than the caller knows, up to 8 MB, and names the others."""
     known = [(canonical_id(job.job_id), job.known_seq) for job in request.jobs]
     found = await database.read(lambda tx: job_rows.read_newer(tx, known, request.tenant))
-    return results_pb2.GetJobsResponse(jobs=[job_message(job) for job in found])
+    response, total = results_pb2.GetJobsResponse(), 0
+    for job in found:
+        message = job_message(job)
+        total += message.ByteSize() if job.labels or job.error_message else 0
+        if total > MAX_RESPONSE_BYTES and response.jobs:
+            response.left_out_job_ids.append(job.job_id)
+        else:
+            response.jobs.append(message)
+    return response

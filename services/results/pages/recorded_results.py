@@ -7,8 +7,9 @@ from sqlalchemy import Row
 
 from services.results.database.database import Database
 from services.results.database.transaction import Transaction
+from services.results.pages.page_contents import fit_page, read_page_contents
 from services.results.pages.page_limits import page_size
-from services.results.pages.results import OF_ITEM_STATE, TEXT_BYTES, fit_page, read_results
+from services.results.pages.results import OF_ITEM_STATE, TEXT_BYTES, read_results
 from services.results.rows import job_rows
 from services.results.rows.messages import canonical_id, job_message
 from services.results.rules.facts import JobFacts
@@ -64,11 +65,14 @@ async def _list_in(
     end, more = await _find_end(tx, request, job, after)
     size = page_size(request.page_size)
     keys = await _read_keys(tx, request, job, (after, end), size + 1)
-    page = fit_page(keys[:size])
+    contents = await read_page_contents(
+        tx, job.job_id, keys[:size], has_keys=job.has_keys, inputs=request.include_inputs
+    )
+    page = fit_page(keys[:size], contents)
     if len(page) < len(keys):
         end, more = Place(page[-1].seq, page[-1].item_index), True
     return results_pb2.ListRecordedResultsResponse(
-        results=await read_results(tx, job.job_id, page),
+        results=await read_results(tx, job.job_id, page, contents),
         next=results_pb2.RecordPosition(seq=end.seq, item_index=end.item_index),
         has_more=more,
         job=job_message(job),

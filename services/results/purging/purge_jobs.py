@@ -15,10 +15,14 @@ MAX_JOBS_PER_TRANSACTION = 200
 # The clock is read once, in a SELECT of its own, so that an index ends the search at the last job to purge. A
 # locked job is being retried, or gets a late result: a later purge takes it, or none does.
 _LOCK_FINISHED = """
-SELECT p.job_id FROM job_progress p
+SELECT p.job_id, p.tenant, p.state, j.kind, j.labels FROM job_progress p JOIN jobs j ON j.job_id = p.job_id
 WHERE p.finish_time <= (SELECT NOW()) - CAST(:retention_micros AS bigint) AND p.leased_chunk_count = 0
-ORDER BY p.finish_time LIMIT :limit FOR UPDATE SKIP LOCKED"""
+ORDER BY p.finish_time LIMIT :limit FOR UPDATE OF p SKIP LOCKED"""
 _INSERT_PURGES = "INSERT INTO purges (job_id) SELECT noted.job_id FROM ROWS(noted: job_id text)"
+_INSERT_GONE = """
+INSERT INTO watch_gone (tenant, change_xid, job_id, gone_time, kind, labels, state)
+SELECT tenant, CHANGE_XID(), job_id, NOW(), kind, labels, state
+FROM ROWS(left_jobs: tenant text, job_id text, kind text, labels text, state bigint)"""
 _DELETE_JOBS = "DELETE FROM jobs WHERE job_id IN (SELECT gone.job_id FROM ROWS(gone: job_id text))"
 _DELETE_PROGRESS = (
     "DELETE FROM job_progress WHERE job_id IN (SELECT ended.job_id FROM ROWS(ended: job_id text))"
@@ -48,7 +52,9 @@ async def _purge_in(tx: Transaction, retention_micros: int) -> int:
     )
     if rows:
         job_ids: Sequence[tuple[str]] = [(row.job_id,) for row in rows]
+        gone = [(row.tenant, row.job_id, row.kind, row.labels, row.state) for row in rows]
         tx.later(_INSERT_PURGES, noted=job_ids)
+        tx.later(_INSERT_GONE, left_jobs=gone)
         tx.later(_DELETE_PROGRESS, ended=job_ids)
         tx.later(_DELETE_JOBS, gone=job_ids)
         tx.after_commit(partial(_count_purged, len(job_ids)))

@@ -19,7 +19,8 @@ _LOCK = """
 SELECT u.job_id,
     (SELECT c.first_index + c.item_count FROM chunks c WHERE c.job_id = u.job_id AND c.first_index >= 0
      ORDER BY c.first_index DESC LIMIT 1) AS item_end,
-    (SELECT max(c.chunk_index) + 1 FROM chunks c WHERE c.job_id = u.job_id) AS chunk_end
+    (SELECT max(c.chunk_index) + 1 FROM chunks c WHERE c.job_id = u.job_id) AS chunk_end,
+    (SELECT 1 FROM item_keys i WHERE i.job_id = CAST(u.job_id AS uuid) LIMIT 1) IS NOT NULL AS has_keys
 FROM purges u WHERE u.job_id IN (SELECT k.job_id FROM ROWS(k: job_id text))
 ORDER BY u.job_id FOR UPDATE OF u SKIP LOCKED"""
 _RANGES = "ROWS(k: job_id text, first_index bigint, end_index bigint)"
@@ -31,14 +32,28 @@ UNION ALL
 SELECT b.job_id, c.first_index, c.input_bytes FROM {_RANGES.replace("(k:", "(b:")}
 JOIN chunks c ON c.job_id = b.job_id AND c.first_index >= b.first_index AND c.first_index < b.end_index
 AND c.first_index >= 0"""
+# A range of an index, which needs no sort. The last transaction left dead rows before it.
+_LAST_KEY = """
+SELECT i.key_hash FROM item_keys i WHERE i.job_id = CAST(:job_id AS uuid) AND i.key_hash > :after
+ORDER BY i.key_hash LIMIT 1 OFFSET :limit - 1"""
+_DELETE_KEYS = "DELETE FROM item_keys WHERE job_id = CAST(:job_id AS uuid) AND key_hash > :after"
+_BEFORE_ALL_KEYS = "0" * 32
+_UP_TO_KEY = " AND key_hash <= :last"
 _DELETE_PURGES = "DELETE FROM purges WHERE job_id IN (SELECT over.job_id FROM ROWS(over: job_id text))"
 
 
 class Position(NamedTuple):
-    """Progress of the purge of a job: rows of items and of chunks before these indexes are deleted."""
+    """Progress of the purge of a job: rows of items and of chunks before these indexes are deleted.
+
+    Attributes:
+        item_index: Index of the next item.
+        chunk_index: Index of the next chunk.
+        key_hash: Last deleted hash of a key, in the form of the database.
+    """
 
     item_index: int = 0
     chunk_index: int = 0
+    key_hash: Any = _BEFORE_ALL_KEYS
 
 
 class _Remaining(NamedTuple):
@@ -46,6 +61,7 @@ class _Remaining(NamedTuple):
     position: Position
     item_end: int
     chunk_end: int
+    has_keys: bool
 
 
 class _Range(NamedTuple):
@@ -84,11 +100,21 @@ async def purge_rows(database: Database, positions: Mapping[str, Position]) -> d
 async def _purge_in(tx: Transaction, positions: Mapping[str, Position]) -> dict[str, Position | None]:
     rows = await tx.run(_LOCK, k=[(job_id,) for job_id in sorted(positions)])
     remaining = [
-        _Remaining(row.job_id, positions[row.job_id], row.item_end or 0, row.chunk_end or 0) for row in rows
+        _Remaining(
+            job_id=row.job_id,
+            position=positions[row.job_id],
+            item_end=row.item_end or 0,
+            chunk_end=row.chunk_end or 0,
+            has_keys=row.has_keys,
+        )
+        for row in rows
     ]
     with_items = [job for job in remaining if job.position.item_index < job.item_end]
     if with_items:
         return await _purge_items(tx, with_items)
+    with_keys = [job for job in remaining if job.has_keys]
+    if with_keys:
+        return await _purge_keys(tx, with_keys[0])
     with_chunks = [job for job in remaining if job.position.chunk_index < job.chunk_end]
     if with_chunks:
         return _purge_chunks(tx, with_chunks)
@@ -106,6 +132,18 @@ async def _purge_items(tx: Transaction, jobs: Sequence[_Remaining]) -> dict[str,
     return {part.job_id: before[part.job_id]._replace(item_index=part.end_index) for part in ranges}
 
 
+async def _purge_keys(tx: Transaction, job: _Remaining) -> dict[str, Position | None]:
+    """Deletes keys of one job. After a restart the first ones are gone already."""
+    plain = {"job_id": job.job_id, "after": job.position.key_hash}
+    found = await tx.run(_LAST_KEY, plain | {"limit": MAX_ROWS_PER_TRANSACTION})
+    if not found:
+        await tx.run(_DELETE_KEYS, plain)
+        return {job.job_id: job.position._replace(key_hash=_BEFORE_ALL_KEYS)}
+    last = found[0].key_hash
+    await tx.run(_DELETE_KEYS + _UP_TO_KEY, plain | {"last": last})
+    return {job.job_id: job.position._replace(key_hash=last)}
+
+
 def _purge_chunks(tx: Transaction, jobs: Sequence[_Remaining]) -> dict[str, Position | None]:
     ranges = _limit_rows((job.job_id, job.position.chunk_index, job.chunk_end) for job in jobs)
     tx.later(_delete(tx, "chunks", "chunk_index"), chunks=ranges)
@@ -116,11 +154,14 @@ def _purge_chunks(tx: Transaction, jobs: Sequence[_Remaining]) -> dict[str, Posi
 def _purge_rest(tx: Transaction, job_ids: Sequence[tuple[str]]) -> None:
     if job_ids:
         tx.later(_delete(tx, "retry_requests"), retry_requests=job_ids)
+        tx.later(_delete(tx, "job_labels", where="e.key >= ''"), job_labels=job_ids)
         tx.later(_DELETE_PURGES, over=job_ids)
 
 
-def _delete(tx: Transaction, table: str, column: str = "") -> str:
+def _delete(tx: Transaction, table: str, column: str = "", where: str = "true") -> str:
     """Returns a statement that deletes rows of jobs: all, or those in a range of a column.
+
+    ``where`` is the condition of the index by which it finds them.
 
     It finds them by an index first: PostgreSQL might plan a DELETE with a join as a scan of the table.
     """
@@ -128,6 +169,7 @@ def _delete(tx: Transaction, table: str, column: str = "") -> str:
     found = f"FROM ROWS({table}: job_id text{indexes}) JOIN {table} e ON e.job_id = {table}.job_id"
     if column:
         found += f" AND e.{column} >= {table}.first_index AND e.{column} < {table}.end_index"
+    found += f" AND {where}"
     if tx.sqlite:
         return f"DELETE FROM {table} WHERE rowid IN (SELECT e.rowid {found})"
     return f"DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT e.ctid {found}))"

@@ -6,6 +6,8 @@ from typing import TypeVar
 
 from headrace.errors import ResourceExhaustedError, UnavailableError
 from services.results.database.database import Database
+from services.results.purging.purge_gone import MAX_ROWS_PER_TRANSACTION as MAX_GONE_PER_TRANSACTION
+from services.results.purging.purge_gone import purge_gone
 from services.results.purging.purge_jobs import MAX_JOBS_PER_TRANSACTION, purge_jobs
 from services.results.purging.purge_rows import Position, list_purges, purge_rows
 from services.results.purging.purge_shares import MAX_SHARES_PER_TRANSACTION, purge_shares
@@ -24,6 +26,8 @@ MAX_INTERVAL_SECONDS = 60.0
 MIN_INTERVAL_SECONDS = 1.0
 # Intervals between two searches for tenants without jobs, which read all tenants.
 SHARES_INTERVALS = 60
+# Seconds between two deletions of old notes about purged jobs.
+GONE_INTERVAL_SECONDS = 600.0
 # Maximum jobs whose rows one run deletes, and maximum jobs that share such a transaction.
 JOBS_PER_RUN = 10_000
 JOBS_PER_ROW_TRANSACTION = 100
@@ -49,7 +53,8 @@ class Purger:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Starts to purge, unless jobs are kept for ever."""
+        """Starts to purge; no jobs if they are kept for ever."""
+        self._start(self.purge_gone, GONE_INTERVAL_SECONDS)
         if not self._retention_seconds:
             return
         interval = min(max(self._retention_seconds / 10, MIN_INTERVAL_SECONDS), MAX_INTERVAL_SECONDS)
@@ -77,6 +82,11 @@ class Purger:
         ready = [job_id for job_id in found if job_id in known]
         for start in range(0, len(ready), JOBS_PER_ROW_TRANSACTION):
             await self._purge_rows_of(ready[start : start + JOBS_PER_ROW_TRANSACTION])
+
+    async def purge_gone(self) -> None:
+        """Deletes the notes about jobs that have been gone for a week."""
+        while await self._throttle(purge_gone(self._database)) == MAX_GONE_PER_TRANSACTION:
+            pass
 
     async def purge_shares(self) -> None:
         """Deletes the shares of tenants without jobs."""

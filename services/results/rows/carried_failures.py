@@ -72,11 +72,19 @@ class Selection(NamedTuple):
         }
 
 
-def selection_of(request: results_pb2.RetryJobRequest, seq: int) -> Selection | None:
-    """Returns what a retry selects. None: it runs every item without a success."""
-    if not (request.reasons or request.item_indexes):
+def selection_of(
+    request: results_pb2.RetryJobRequest, keyed_indexes: Sequence[int], seq: int
+) -> Selection | None:
+    """Returns what a retry selects. None: it runs every item without a success.
+
+    Args:
+        request: The request.
+        keyed_indexes: Positions of the items with the keys of the request.
+        seq: Number for items without a result.
+    """
+    if not (request.reasons or request.item_indexes or request.item_keys):
         return None
-    return Selection(list(request.reasons), list(request.item_indexes), seq)
+    return Selection(list(request.reasons), [*request.item_indexes, *keyed_indexes], seq)
 
 
 def encode_selection(selection: Selection | None) -> str:

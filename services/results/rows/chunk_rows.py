@@ -4,7 +4,7 @@ import json
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row
 
@@ -49,15 +49,36 @@ FROM ROWS(changed: {_SPECS})
 WHERE chunks.job_id = changed.job_id AND chunks.chunk_index = changed.chunk_index"""
 _INSERT = f"INSERT INTO chunks ({', '.join(_NAMES)}) SELECT {', '.join(_NAMES)} FROM ROWS(cut: {_SPECS})"
 _INSERT_BLOCKS = """
-INSERT INTO item_blocks (job_id, first_index, item_count, inputs)
-SELECT job_id, first_index, item_count, inputs
-FROM ROWS(blocks: job_id text, first_index bigint, item_count bigint, inputs text)"""
+INSERT INTO item_blocks (job_id, first_index, item_count, inputs, item_keys)
+SELECT job_id, first_index, item_count, inputs, item_keys
+FROM ROWS(blocks: job_id text, first_index bigint, item_count bigint, inputs text, item_keys text)"""
 # Inputs, and params under first_index -1.
 _CONTENTS = """
 SELECT b.job_id, b.first_index, b.inputs AS content FROM ROWS(k: job_id text, first_index bigint)
 JOIN item_blocks b ON b.job_id = k.job_id AND b.first_index = k.first_index
 UNION ALL
 SELECT j.job_id, -1, j.params FROM ROWS(unknown: job_id text) JOIN jobs j ON j.job_id = unknown.job_id"""
+
+
+class Block(NamedTuple):
+    """Inputs of items that follow each other.
+
+    Attributes:
+        job_id: The job.
+        first_index: Position of the first of the items.
+        inputs: JSON text of each item.
+        keys: Key of each item, or an empty text for one without a key. Empty if none has a key.
+    """
+
+    job_id: str
+    first_index: int
+    inputs: Sequence[str]
+    keys: Sequence[str] = ()
+
+    @property
+    def keys_text(self) -> str | None:
+        """Stored form of the keys."""
+        return _texts(self.keys) if any(self.keys) else None
 
 
 @dataclass
@@ -71,6 +92,10 @@ class Contents:
 
     inputs: dict[tuple[str, int], list[str]]
     params: dict[str, str]
+
+
+def _texts(texts: Sequence[str]) -> str:
+    return json.dumps(texts, ensure_ascii=False)
 
 
 def _chunk_of(row: Row[Any]) -> ChunkFacts:
@@ -172,18 +197,18 @@ def insert_chunks(tx: Transaction, chunks: Iterable[ChunkFacts], where: str = ""
         tx.later(_INSERT + where, cut=rows)
 
 
-def insert_blocks(tx: Transaction, blocks: Sequence[tuple[str, int, Sequence[str]]], where: str = "") -> None:
+def insert_blocks(tx: Transaction, blocks: Sequence[Block], where: str = "") -> None:
     """Queues the insertion of inputs.
 
     Args:
         tx: The transaction.
-        blocks: (job id, index of the first item, JSON text of each item) per block.
+        blocks: The blocks.
         where: Condition on their job_id, or an empty text.
     """
     if blocks:
         rows = [
-            (job_id, first, len(items), json.dumps(items, ensure_ascii=False))
-            for job_id, first, items in blocks
+            (block.job_id, block.first_index, len(block.inputs), _texts(block.inputs), block.keys_text)
+            for block in blocks
         ]
         tx.later(_INSERT_BLOCKS + where, blocks=rows)
 

@@ -19,9 +19,12 @@ _OF_JOBS = (
     "trace_id",
     "job_timeout",
     "worker_options",
+    "has_keys",
+    "name",
+    "labels",
 )
 _TEXTS = ("error_reason", "error_message", "error_detail", "answered_models")
-_BOOLEANS = ("upload_open", "leasable", "has_deferrals")
+_BOOLEANS = ("upload_open", "leasable", "has_deferrals", "has_keys")
 _NAMES = tuple(field.name for field in fields(JobFacts))
 COLUMNS = ", ".join(f"j.{name}" if name in _OF_JOBS else f"p.{name}" for name in _NAMES)
 
@@ -34,8 +37,11 @@ _CHANGING = {
 _PROGRESS = {"job_id": "text", "tenant": "text", "job_class": "bigint"} | _CHANGING
 _values = attrgetter("job_id", *_CHANGING)
 
+# Another revision than that of job_progress: the row of jobs was read as it was before a wait for the lock.
+_LOCKED_COLUMNS = f"{COLUMNS}, j.revision AS read_revision, NOW() AS now"
+
 _LOCK = f"""
-SELECT {COLUMNS}, NOW() AS now FROM job_progress p JOIN jobs j ON j.job_id = p.job_id
+SELECT {_LOCKED_COLUMNS} FROM job_progress p JOIN jobs j ON j.job_id = p.job_id
 WHERE p.job_id IN (SELECT k.job_id FROM ROWS(k: job_id text))
 ORDER BY p.job_id FOR UPDATE OF p"""
 _LOCK_FREE = _LOCK + " SKIP LOCKED"
@@ -43,7 +49,7 @@ _LOCK_FREE = _LOCK + " SKIP LOCKED"
 # not due. A job that another transaction woke in between is locked too, which does no harm. The third part
 # repeats the condition of its index; otherwise the index would not be used.
 _LOCK_DUE = f"""
-SELECT {COLUMNS}, NOW() AS now FROM job_progress p JOIN jobs j ON j.job_id = p.job_id
+SELECT {_LOCKED_COLUMNS} FROM job_progress p JOIN jobs j ON j.job_id = p.job_id
 WHERE p.job_id IN (
     SELECT d.job_id FROM (SELECT w.job_id FROM job_progress w WHERE w.wake_time <= (SELECT NOW())
                           ORDER BY w.wake_time LIMIT :limit) d
@@ -57,16 +63,23 @@ WHERE p.job_id IN (
 ORDER BY p.job_id FOR UPDATE OF p SKIP LOCKED"""
 
 _LOCK_PREPARING = f"""
-SELECT {COLUMNS}, NOW() AS now FROM job_progress p JOIN jobs j ON j.job_id = p.job_id
+SELECT {_LOCKED_COLUMNS} FROM job_progress p JOIN jobs j ON j.job_id = p.job_id
 WHERE p.next_round > 0 ORDER BY p.job_id LIMIT 1 FOR UPDATE OF p SKIP LOCKED"""
 
+_READ_AGAIN = f"""
+SELECT j.job_id, {", ".join(f"j.{name}" for name in _OF_JOBS)} FROM ROWS(k: job_id text)
+JOIN jobs j ON j.job_id = k.job_id"""
+
+# A save without a change leaves change_xid, so that the new version of the row needs no entries in indexes.
 _SAVE = f"""
-UPDATE job_progress SET {", ".join(f"{name} = moved.{name}" for name in _CHANGING)}
+UPDATE job_progress SET {", ".join(f"{name} = moved.{name}" for name in _CHANGING)},
+    change_xid = CASE WHEN moved.change_seq = job_progress.change_seq THEN job_progress.change_xid
+                 ELSE CHANGE_XID() END
 FROM ROWS(moved: job_id text, {", ".join(f"{name} {type_}" for name, type_ in _CHANGING.items())})
 WHERE job_progress.job_id = moved.job_id"""
 
 _INSERT = f"""
-INSERT INTO job_progress ({", ".join(_PROGRESS)}) SELECT {", ".join(_PROGRESS)}
+INSERT INTO job_progress ({", ".join(_PROGRESS)}, change_xid) SELECT {", ".join(_PROGRESS)}, CHANGE_XID()
 FROM ROWS(begun: {", ".join(f"{name} {type_}" for name, type_ in _PROGRESS.items())})"""
 
 _FIRST_DUE_TIMES = """
@@ -107,7 +120,7 @@ async def lock_jobs(
     if not wanted:
         return {}
     rows = await tx.run(_LOCK_FREE if only_free else _LOCK, k=[(job_id,) for job_id in wanted])
-    return {row.job_id: job_of(row) for row in rows}
+    return await _locked(tx, rows)
 
 
 async def lock_due_jobs(tx: Transaction, limit: int) -> dict[str, JobFacts]:
@@ -119,12 +132,22 @@ async def lock_due_jobs(tx: Transaction, limit: int) -> dict[str, JobFacts]:
         tx: The transaction.
         limit: Maximum jobs of each of the three groups.
     """
-    return {row.job_id: job_of(row) for row in await tx.run(_LOCK_DUE, {"limit": limit})}
+    return await _locked(tx, await tx.run(_LOCK_DUE, {"limit": limit}))
 
 
 async def lock_preparing_job(tx: Transaction) -> dict[str, JobFacts]:
     """Locks and returns a job with a retry to prepare, if there is one; skips locked jobs."""
-    return {row.job_id: job_of(row) for row in await tx.run(_LOCK_PREPARING)}
+    return await _locked(tx, await tx.run(_LOCK_PREPARING))
+
+
+async def _locked(tx: Transaction, rows: Sequence[Row[Any]]) -> dict[str, JobFacts]:
+    """Returns locked jobs by id. Reads those again that were updated while the lock was awaited."""
+    jobs = {row.job_id: job_of(row) for row in rows}
+    updated = [(row.job_id,) for row in rows if row.revision != row.read_revision]
+    for row in await tx.run(_READ_AGAIN, k=updated) if updated else ():
+        for name in _OF_JOBS:
+            setattr(jobs[row.job_id], name, getattr(row, name))
+    return jobs
 
 
 def save_jobs(tx: Transaction, jobs: Iterable[JobFacts]) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy import Row
 from headrace.jobs.v1 import jobs_pb2
 from services.results.rows.failed_attempts import decode_attempts
 from services.results.rows.item_rows import Usage
+from services.results.rows.job_labels import decode_labels
 from services.results.rows.job_options import decode_worker_options
 from services.results.rules.facts import ChunkFacts, JobFacts
 from services.shared.answered_models import merge_models
@@ -79,6 +80,9 @@ def job_message(job: JobFacts) -> jobs_pb2.Job:
         expire_time=timestamp(job.expire_time),
         budget_micros=job.budget_micros,
         options=options_message(job),
+        name=job.name,
+        labels=decode_labels(job.labels) if job.labels else None,
+        change_seq=job.change_seq,
     )
 
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from services.results.database.transaction import Transaction
-from services.results.rows import chunk_rows, job_rows
+from services.results.rows import chunk_rows, job_labels, job_rows, key_rows
+from services.results.rows.chunk_rows import Block
 from services.results.rows.job_rows import COLUMNS, job_of
 from services.results.rules.chunks import Cut
 from services.results.rules.facts import JobFacts
@@ -27,6 +28,9 @@ _COLUMNS = {
     "job_timeout": "bigint",
     "worker_options": "text",
     "create_time": "bigint",
+    "has_keys": "boolean",
+    "name": "text",
+    "labels": "text",
 }
 _NAMES = ", ".join(_COLUMNS)
 _FROM_FACTS = tuple(
@@ -102,13 +106,18 @@ def _insert_contents(tx: Transaction, wanted: Sequence[NewJobRows], where: str) 
     if not wanted:
         return
     job_rows.insert_progress(tx, [each.job for each in wanted], where)
+    job_labels.insert_labels(tx, [each.job for each in wanted], where)
     blocks, chunks = [], []
     for job, new, cuts in wanted:
         for index, cut in enumerate(cuts):
-            blocks.append((job.job_id, cut.first_index, new.items[cut.first_index : cut.end_index]))
+            items = slice(cut.first_index, cut.end_index)
+            blocks.append(Block(job.job_id, cut.first_index, new.items[items], new.item_keys[items]))
             chunks.append(chunk_rows.new_chunk(job.job_id, index, cut))
     chunk_rows.insert_blocks(tx, blocks, where)
     chunk_rows.insert_chunks(tx, chunks, where)
+    keyed = [(job.job_id, new.item_keys) for job, new, _ in wanted if job.has_keys]
+    if keyed:
+        key_rows.insert_new_keys(tx, keyed, where)
 
 
 def _jobs_row(job: JobFacts, new: results_pb2.NewJob) -> tuple[Any, ...]:

@@ -15,6 +15,10 @@ class JobFacts:
         answered_models: Names, one on each line.
         next_round: Round that a retry prepares: nothing is leased, and the counts are those of the round
             before. 0 if none.
+        has_keys: Whether at least one of its items has a key.
+        labels: Canonical JSON. Empty if the job has none.
+        revision: Number of updates of its row of jobs.
+        change_seq: The seq of its last change: see ``has_change``.
     """
 
     job_id: str
@@ -65,6 +69,11 @@ class JobFacts:
     carried_count: int = 0
     answered_models: str = ""
     next_round: int = 0
+    has_keys: bool = False
+    name: str = ""
+    labels: str = ""
+    revision: int = 0
+    change_seq: int = 1
 
     def set_error(self, reason: str, message: str, detail: str = "") -> None:
         """Replaces the error."""

@@ -8,6 +8,15 @@ from services.results.rules.facts import JobFacts
 from services.results.rules.state import LEASABLE_STATES, compute_state, forget_pause_error, has_failed
 from services.results.rules.uploads import expire_if_idle
 
+# Facts that only UpdateJob changes.
+_DESCRIPTION_FACTS = (
+    "name",
+    "labels",
+    "job_class",
+    "max_parallelism",
+    "job_timeout",
+    "worker_options",
+)
 # Facts that a snapshot shows. A change of one of them raises seq.
 _SNAPSHOT_FACTS = (
     "state",
@@ -28,7 +37,10 @@ _SNAPSHOT_FACTS = (
     "finish_time",
     "expire_time",
     "budget_micros",
+    *_DESCRIPTION_FACTS,
 )
+# Facts whose change must reach everyone who watches the jobs of a tenant. Others are progress.
+_CHANGE_FACTS = ("state", "pause_reason", "expire_time", "budget_micros", "round", *_DESCRIPTION_FACTS)
 
 
 def settle(job: JobFacts, now: int, first_due: int, latest_reason: str = "") -> None:
@@ -84,6 +96,25 @@ def _end_if_over(job: JobFacts, now: int, latest_reason: str) -> None:
 def is_leasable_now(job: JobFacts) -> bool:
     """Returns whether a settled job has a chunk that can be leased without a wait."""
     return job.leasable and job.wake_time is None
+
+
+def number_change(before: JobFacts, after: JobFacts) -> None:
+    """Raises seq after a visible change, and sets change_seq after one that must not be missed."""
+    is_change = has_change(before, after)
+    if is_change or has_visible_change(before, after):
+        after.seq = max(after.seq, before.seq + 1)
+    if is_change:
+        after.change_seq = after.seq
+
+
+def has_change(before: JobFacts, after: JobFacts) -> bool:
+    """Returns whether a job changed, rather than progressed: state, pause, round, name, labels or options.
+
+    In a terminal job every visible difference is a change, such as a late success.
+    """
+    if any(getattr(before, name) != getattr(after, name) for name in _CHANGE_FACTS):
+        return True
+    return after.finish_time is not None and has_visible_change(before, after)
 
 
 def has_visible_change(before: JobFacts, after: JobFacts) -> bool:

@@ -8,6 +8,7 @@ from headrace.reasons import ErrorReason
 from services.results.database.database import Database
 from services.results.database.failures import ContentRefusedError
 from services.results.database.transaction import Transaction
+from services.results.rows.job_labels import encode_labels
 from services.results.rows.job_options import encode_worker_options
 from services.results.rows.messages import duration_of, job_message, microseconds
 from services.results.rows.new_job_rows import NewJobRows, RequestName, insert_jobs, read_stored_jobs
@@ -17,6 +18,7 @@ from services.results.rules.facts import JobFacts
 from services.results.rules.settling import is_leasable_now, settle
 from services.results.rules.uploads import IDLE_TIMEOUT
 from services.results.transitions.effects import add_tasks
+from services.shared.validation.item_keys import double_keys
 from services.stubs.results.v1 import results_pb2
 
 Outcome = results_pb2.CreateJobOutcome
@@ -39,6 +41,8 @@ class JobCreator:
         try:
             if any(_has_nul(new) for new in news):
                 raise ContentRefusedError("a text contains a NUL")
+            if any(new.item_keys and any(double_keys(new.item_keys)) for new in news):
+                raise ContentRefusedError("two items have the same key")
             return await self._create(news)
         except ContentRefusedError as error:
             if len(news) == 1:
@@ -114,7 +118,8 @@ def _name(new: results_pb2.NewJob) -> RequestName:
 
 def _has_nul(new: results_pb2.NewJob) -> bool:
     # PostgreSQL cannot store a NUL in a text. Items are stored within JSON, which escapes it.
-    return any("\0" in text for text in (new.tenant, new.request_id, new.kind, new.params, new.trace_id))
+    texts = (new.tenant, new.request_id, new.kind, new.params, new.trace_id, new.name)
+    return any("\0" in text for text in (*texts, *new.labels.keys(), *new.labels.values()))
 
 
 def _new_rows(new: results_pb2.NewJob, now: int) -> NewJobRows:
@@ -145,4 +150,7 @@ def _new_job(new: results_pb2.NewJob, now: int) -> JobFacts:
         job_timeout=duration_of(options, "job_timeout"),
         worker_options=encode_worker_options(options),
         budget_micros=options.budget_micros if options.HasField("budget_micros") else None,
+        has_keys=any(new.item_keys),
+        name=new.name,
+        labels=encode_labels(new.labels),
     )

@@ -12,6 +12,9 @@ from services.results.rules.settling import is_leasable_now
 from services.stubs.results.v1 import results_pb2
 
 TASKS_PER_WORKER = 2
+# Characters of the labels in the snapshots of one response, which must stay within 16 MB. The others are
+# left out: a hub reads a watched job again that it hears nothing of for a second.
+MAX_LABELS_SIZE = 1024 * 1024
 
 
 async def build_effects(
@@ -34,10 +37,12 @@ async def build_effects(
     """
     effects = results_pb2.Effects()
     to_notify = set(notify_job_ids)
-    leasable = []
+    leasable: list[JobFacts] = []
+    labels_size = 0
     for job_id, job in jobs.items():
         before = jobs_before[job_id]
-        if job.seq != before.seq:
+        labels_size += len(job.labels)
+        if job.seq != before.seq and labels_size <= MAX_LABELS_SIZE:
             effects.changed_jobs.append(job_message(job))
         if job.leased_chunk_count and _begins_to_stop(before, job):
             to_notify.add(job_id)

@@ -15,6 +15,7 @@ from services.results.rows.carried_failures import (
     selection_of,
 )
 from services.results.rows.job_rows import lock_preparing_job
+from services.results.rows.key_rows import find_items
 from services.results.rows.messages import job_message
 from services.results.rules.deadlines import begin_deadline
 from services.results.rules.facts import JobFacts
@@ -69,7 +70,7 @@ async def _retry_in(tx: Transaction, request: results_pb2.RetryJobRequest) -> re
     transition = Transition(tx)
     job = await transition.lock_owned(request.job_id, request.tenant)
     is_large = job.total_count > carried_failures.MAX_CARRIED_ITEMS
-    selection = selection_of(request, job.seq + (SEQ_GAP if is_large else 1))
+    selection = await _select(tx, job, request, job.seq + (SEQ_GAP if is_large else 1))
     is_wanted = job.finish_time is not None and (job.upload_open or job.succeeded_count < job.total_count)
     if is_wanted and selection is not None:
         is_wanted = await is_any_selected(tx, job, selection)
@@ -86,6 +87,13 @@ async def _retry_in(tx: Transaction, request: results_pb2.RetryJobRequest) -> re
     tx.after_commit(partial(job_retried, job))
     effects = await transition.finish()
     return results_pb2.RetryJobResponse(job=job_message(job), effects=effects)
+
+
+async def _select(
+    tx: Transaction, job: JobFacts, request: results_pb2.RetryJobRequest, seq: int
+) -> Selection | None:
+    item_keys = request.item_keys if job.has_keys else ()
+    return selection_of(request, await find_items(tx, job.job_id, item_keys), seq)
 
 
 async def _claim_round(

@@ -15,7 +15,7 @@ from services.results.rows.job_usage import count_results
 from services.results.rows.messages import canonical_id
 from services.results.rules.budgets import is_paused_for_budget
 from services.results.rules.facts import ChunkFacts, JobFacts
-from services.results.rules.settling import has_visible_change, settle
+from services.results.rules.settling import number_change, settle
 from services.results.transitions.effects import build_effects
 from services.results.transitions.job_events import job_ended, job_paused
 from services.shared.job_errors import job_not_found
@@ -197,8 +197,7 @@ class Transition:
     def _settle(self, job: JobFacts, first_due: int) -> None:
         before = self._jobs_before[job.job_id]
         settle(job, self.now, first_due, self._latest_reason.get(job.job_id, ""))
-        if has_visible_change(before, job):
-            job.seq = max(job.seq, before.seq + 1)
+        number_change(before, job)
         if is_paused_for_budget(job) and not is_paused_for_budget(before):
             self.tx.after_commit(partial(job_paused, job))
         if job.finish_time not in (None, before.finish_time):

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, RetryableError
@@ -155,22 +155,41 @@ class CallAdmission:
                 the latter case an item at work makes no further call.
         """
         self._check_size(request)
-        key, caller = self._cooldown_key(request.model), Caller(tenant, job_id)
-        self._outages.check(key)
+        caller = Caller(tenant, job_id)
+        self._outages.check(self._cooldown_key(request.model))
+        tenant_slots, model_slots = self._tenants.of(tenant), self._model_slots.of(request.model)
+        if tenant_slots is None and model_slots is None and self._limiter(request.model) is None:
+            async with self._slot(request.model, rank, caller) as waited:
+                return await self._make(request, usage, None, caller, item_index, waited=waited)
         async with (
-            self._pool_slot(self._tenants.of(tenant), rank, job_id) as waited_for_tenant,
-            self._pool_slot(self._model_slots.of(request.model), rank, job_id) as waited_for_model,
-            self._admitted(request, rank, caller) as (reservation, waited),
+            self._pool_slot(tenant_slots, rank, job_id) as waited_for_tenant,
+            self._pool_slot(model_slots, rank, job_id) as waited_for_model,
+            self._admitted(request, rank, caller) as (reservation, waited_here),
         ):
-            try:
-                self._check(request.model, waited or waited_for_tenant or waited_for_model)
-                watched = await self._outages.begin(key, (job_id, item_index), caller)
-            except (RetryableError, asyncio.CancelledError):
-                if reservation is not None:
-                    reservation.give_back()
-                raise
-            with watched:
-                return await self._calls.make(request, usage, reservation, caller)
+            waited = waited_here or waited_for_tenant or waited_for_model
+            return await self._make(request, usage, reservation, caller, item_index, waited=waited)
+
+    async def _make(
+        self,
+        request: CompletionRequest,
+        usage: jobs_pb2.Usage,
+        reservation: Reservation | None,
+        caller: Caller,
+        item_index: int,
+        *,
+        waited: bool,
+    ) -> Completion:
+        """Makes a call that holds its slots, if it may still begin."""
+        try:
+            self._check(request.model, waited)
+            key = self._cooldown_key(request.model)
+            watched = await self._outages.begin(key, (caller.job_id, item_index), caller)
+        except (RetryableError, asyncio.CancelledError):
+            if reservation is not None:
+                reservation.give_back()
+            raise
+        with watched:
+            return await self._calls.make(request, usage, reservation, caller)
 
     def _check_size(self, request: CompletionRequest) -> None:
         """Refuses a prompt that no minute has tokens for. Calls of others would pay for it later."""
@@ -231,17 +250,19 @@ class CallAdmission:
                     raise
             yield reservation, True
 
-    @asynccontextmanager
-    async def _slot(self, model: str, rank: int, caller: Caller) -> AsyncIterator[bool]:
-        """Holds a slot of this worker, and yields whether the call waited for it.
+    def _slot(self, model: str, rank: int, caller: Caller) -> AbstractAsyncContextManager[bool]:
+        """Holds a slot of this worker for a block, and yields whether the call waited for it.
 
         An item whose first unfinished call waits behind its model's limit keeps no other item from starting.
         """
+        if rank <= 0 and self._slots.is_full(model):
+            return self._slot_behind_model(model, rank, caller)
+        return self._slots.take(model, rank, caller.tenant)
+
+    @asynccontextmanager
+    async def _slot_behind_model(self, model: str, rank: int, caller: Caller) -> AsyncIterator[bool]:
         async with AsyncExitStack() as slot:
-            if rank <= 0 and self._slots.is_full(model):
-                with self._counted_as_limited(caller.job_id), self._counted_behind_model():
-                    waited = await slot.enter_async_context(self._slots.take(model, rank, caller.tenant))
-            else:
+            with self._counted_as_limited(caller.job_id), self._counted_behind_model():
                 waited = await slot.enter_async_context(self._slots.take(model, rank, caller.tenant))
             yield waited
 

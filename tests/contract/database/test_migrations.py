@@ -13,13 +13,18 @@ from services.results.database.clock import Clock
 from services.results.database.database import Database
 from services.results.database.engine import open_engine
 from services.results.database.migrations import migrate
-from services.results.pages.jobs import get_jobs
+from services.results.pages.changes import list_changes
+from services.results.pages.horizon_check import HorizonCheck
+from services.results.pages.items import get_items
+from services.results.pages.jobs import get_jobs, list_jobs
 from services.results.pages.recorded_results import list_recorded_results
 from services.results.pages.results import list_results
 from services.results.pages.workers import list_workers
 from services.results.rows import carried_failures, item_rows, job_rows
 from services.results.rows.item_rows import ItemRange
 from services.results.rows.job_options import encode_worker_options
+from services.results.transitions.append_items import append_items
+from services.results.transitions.pause_job import pause_job
 from services.results.transitions.retry_job import retry_job
 from services.results.transitions.sweep import sweep
 from services.stubs.results.v1 import results_pb2 as pb
@@ -274,3 +279,85 @@ async def test_a_job_from_before_prepared_retries_is_retried(retried, monkeypatc
     await sweep(database)
     (job,) = await database.read(lambda tx: job_rows.read_newer(tx, [(job_id, 0)], "a"))
     assert (job.round, job.next_round, job.failed_count, job.open_chunk_count) == (3, 0, 2, 1)
+
+
+@pytest.fixture
+async def without_keys(database_url):
+    """A database of revision 0010 with an upload of two items, one of them done, on the newest schema.
+
+    Returns the database and the id of the job.
+    """
+    await migrate(database_url, "0010")
+    engine = open_engine(database_url)
+    job_id = str(uuid_utils.uuid7())
+    async with engine.begin() as connection:
+        progress = {"total_count": 2, "chunk_count": 1, "upload_open": True, "upload_expire_time": 2**60}
+        await insert_job(connection, job_id, kind="noop", progress=progress, max_failed_ratio=1.0)
+        await insert(
+            connection, "item_blocks", job_id=job_id, first_index=0, item_count=2, inputs='["1", "2"]'
+        )
+        await insert(connection, "chunks", job_id=job_id, item_count=2, unfinished_count=1, input_bytes=2)
+        succeeded = {"state": jobs_pb2.ITEM_STATE_SUCCEEDED, "output": "7", "seq": 3}
+        await insert(connection, "results", job_id=job_id, item_index=0, **succeeded)
+    await engine.dispose()
+    await migrate(database_url)
+    database = Database(database_url)
+    yield database, job_id
+    await database.close()
+
+
+async def test_items_from_before_keys_have_none_and_are_read_back(without_keys):
+    database, job_id = without_keys
+    names = {"job_id": job_id, "tenant": "a"}
+    found = await get_items(database, pb.GetItemsRequest(**names, page_size=10, after_item_index=-1))
+    assert [(item.item_key, item.input, item.result.output) for item in found.items] == [
+        ("", "1", "7"),
+        ("", "2", ""),
+    ]
+    request = pb.ListResultsRequest(**names, page_size=10, after_item_index=-1, include_inputs=True)
+    (result,) = (await list_results(database, request)).results
+    assert (result.item_key, result.input) == ("", "1")
+
+
+async def test_an_upload_from_before_keys_gets_keys_with_its_next_items(without_keys):
+    database, job_id = without_keys
+    names = {"job_id": job_id, "tenant": "a"}
+    added = {"first_item_index": 2, "items": ["3"], "item_keys": ["c"]}
+    assert (await append_items(database, pb.AppendItemsRequest(**names, **added))).stored_count == 3
+    found = await get_items(database, pb.GetItemsRequest(**names, page_size=10, after_item_index=-1))
+    assert [(item.item_key, item.input) for item in found.items] == [("", "1"), ("", "2"), ("c", "3")]
+
+
+async def test_a_job_from_before_labels_has_none_and_its_next_change_is_listed(database_url):
+    job_id = str(uuid_utils.uuid7())
+    await migrate(database_url, "0010")
+    engine = open_engine(database_url)
+    async with engine.begin() as connection:
+        await insert_job(connection, job_id, kind="noop")
+    await engine.dispose()
+    await migrate(database_url)
+    database = Database(database_url)
+    check = HorizonCheck()
+    begin = (await list_changes(database, check, pb.ListChangesRequest(tenant="a"))).next
+    (job,) = (await list_jobs(database, pb.ListJobsRequest(tenant="a", page_size=1))).jobs
+    assert (job.name, dict(job.labels), job.change_seq) == ("", {}, 1)
+    after = pb.ListChangesRequest(tenant="a", page_size=10, after=begin)
+    assert not (await list_changes(database, check, after)).jobs
+    paused = (await pause_job(database, pb.PauseJobRequest(job_id=job_id, tenant="a"))).job
+    assert paused.change_seq == paused.seq == 4
+    (changed,) = (await list_changes(database, check, after)).jobs
+    assert changed.job == paused
+    await database.close()
+
+
+async def test_rows_of_the_former_version_are_valid_on_the_new_schema(database_url):
+    await migrate(database_url)
+    engine = open_engine(database_url)
+    job_id = str(uuid_utils.uuid7())
+    async with engine.begin() as connection:
+        await insert_job(connection, job_id, kind="noop")  # without the new columns
+    await engine.dispose()
+    database = Database(database_url)
+    (job,) = (await list_jobs(database, pb.ListJobsRequest(tenant="a", page_size=1))).jobs
+    assert (job.job_id, job.change_seq) == (job_id, 1)
+    await database.close()

@@ -7,7 +7,18 @@ from services.results.database import sql
 from services.results.database.clock import Clock
 from services.results.database.engine import open_engine
 from services.results.database.migrations import migrate
-from services.results.rows import item_rows
+from services.results.pages import items as item_pages
+from services.results.purging import purge_rows
+from services.results.rows import item_contents, item_rows, key_rows
+
+PLAIN = {
+    "job_id": "01890a5d-ac96-774b-bcce-b302099a8057",
+    "first_index": 1,
+    "limit": 3,
+    "round": 1,
+    "after": "0" * 32,
+    "last": "f" * 32,
+}
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +34,7 @@ async def explain(make_database):
         statement = sql.prepare(template, sqlite=False)
         # A generic plan assumes ten rows per table of rows.
         rows = {alias: [[None] * len(names)] * 10 for alias, names in statement.columns.items()}
-        parameters = sql.parameters(statement, False, Clock(), {}, rows)
+        parameters = sql.parameters(statement, False, Clock(), PLAIN, rows)
         async with engine.connect() as connection:
             driver = (await connection.get_raw_connection()).driver_connection
             lines = await driver.fetch(
@@ -42,3 +53,25 @@ async def test_inserting_a_result_reads_only_results_of_its_item_although_the_ta
     assert scans
     assert len(scans) == len(keys), "\n".join(lines)
     assert all("item_index" in key for key in keys)
+
+
+@pytest.mark.parametrize(
+    ("template", "columns"),
+    [
+        (key_rows._TAKEN, {"key_hash"}),
+        (key_rows._FIND, {"key_hash"}),
+        (item_contents._KEYS, {"first_index"}),
+        (item_contents._SIZES, {"first_index"}),
+        (item_contents._INPUTS, {"first_index"}),
+        (item_pages._RESULT_KEYS, {"item_index"}),
+        (purge_rows._LAST_KEY, {"key_hash"}),
+        (purge_rows._DELETE_KEYS + purge_rows._UP_TO_KEY, {"key_hash"}),
+        (purge_rows._LOCK, {"job_id", "max"}),
+    ],
+)
+async def test_keys_and_contents_of_items_are_found_by_indexes(explain, template, columns):
+    lines = await explain(template)
+    assert not [line for line in lines if "Seq Scan" in line], "\n".join(lines)
+    conditions = [line for line in lines if line.startswith("Index Cond")]
+    assert conditions
+    assert all(any(column in line for column in columns) for line in conditions), "\n".join(lines)

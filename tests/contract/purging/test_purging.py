@@ -102,7 +102,9 @@ async def test_rows_stay_until_the_next_run_so_that_a_page_being_read_is_complet
 async def test_all_rows_of_a_job_are_purged_and_none_of_another(store):
     worker = await store.worker()
     other = await finished_job(store, items=40)
-    job = await store.create(items=40, max_failed_ratio=1.0)
+    keys = [f"key-{index}" for index in range(40)]
+    named = {"name": "n", "labels": {"a": "b", "c": "d"}}
+    job = await store.create(items=40, item_keys=keys, max_failed_ratio=1.0, **named)
     first = (await worker.lease()).leases
     await worker.record(store.deferral_of(first[0], [0, 1], delay_ms=60_000), store.release_of(first[1]))
     await worker.fail(*first[2:])
@@ -248,8 +250,16 @@ async def test_a_retried_job_is_not_purged_until_the_retention_after_its_new_end
     assert set((await store.count_rows()).values()) == {0}
 
 
-async def test_nothing_is_purged_without_a_retention(store):
+async def test_no_job_is_purged_without_a_retention(store, monkeypatch):
+    calls = []
+    for name in ("purge_jobs", "purge_rows", "purge_shares", "purge_gone"):
+
+        async def note(self, name=name):
+            calls.append(name)
+
+        monkeypatch.setattr(Purger, name, note)
     purger = Purger(store.database, 0)
     purger.start()
-    assert not purger._tasks
+    await asyncio.sleep(0)
     await purger.stop()
+    assert calls == ["purge_gone"]

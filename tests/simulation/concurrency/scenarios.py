@@ -106,6 +106,11 @@ def with_fast_noise(noise: float) -> Scenario:
     )
 
 
+def from_cold(make_provider: Callable[[Events], OpenProvider], slot_count: int) -> Scenario:
+    """The 22 s after the first 12 s of a client that knows nothing of a provider with answers of 2 s."""
+    return Scenario(make_provider, possible=slot_count / (2.0 + ROUND_TRIP_SECONDS), seconds=34.0, begin=12.0)
+
+
 def with_cap(slot_count: int, service: Service, *, noise: float = 0.0, clients: int = 1) -> Scenario:
     """A provider that rejects calls beyond its slots; answers take 2 s."""
     return Scenario(
@@ -156,6 +161,10 @@ SCENARIOS = {
     "20 % noise": with_noise(0.2),
     "1 % noise, 100 slots of 200 ms": with_fast_noise(0.01),
     "5 % noise, 100 slots of 200 ms": with_fast_noise(0.05),
+    "5 % noise, from cold": from_cold(lambda events: OpenProvider(events, TWO_SECONDS, 0.05), 300),
+    "cap of 100, 1 % noise, from cold": from_cold(
+        lambda events: CappedProvider(events, TWO_SECONDS, 100, noise=0.01), 100
+    ),
     "cap of 20, constant lengths": with_cap(20, always(2.0)),
     "cap of 20, varied lengths": with_cap(20, TWO_SECONDS),
     "cap of 20, 1 % noise": with_cap(20, TWO_SECONDS, noise=0.01),

@@ -96,6 +96,7 @@ class AppendScript:
 class FakeUpload:
     job: jobs_pb2.Job
     items: list[str] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
     closed: bool = False
 
     def append(self, request: gateway_pb2.AppendItemsRequest) -> None:
@@ -112,7 +113,13 @@ class FakeUpload:
         if self.closed and last > len(self.items):
             raise FailedPreconditionError("it was finished before", reason="UPLOAD_CLOSED")
         if request.items:
-            self.items.extend(request.items[len(self.items) - first :])
+            skipped = len(self.items) - first
+            keys = request.item_keys[skipped:]
+            if taken := set(keys) & set(self.keys):
+                message = f"item_keys: {taken} are taken"
+                raise InvalidArgumentError(message, reason="ITEM_KEY_TAKEN")
+            self.items.extend(request.items[skipped:])
+            self.keys.extend(keys)
         if request.HasField("finish"):
             total = request.finish.total_count
             if total > len(self.items) and not self.closed:
@@ -133,9 +140,11 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
     failures: list[HeadraceError | grpc.StatusCode] = field(default_factory=list)  # of the next unary calls
     jobs: list[jobs_pb2.Job] = field(default_factory=list)
     recorded: list[tuple[int, jobs_pb2.Result]] = field(default_factory=list)  # (seq, result)
+    items: list[jobs_pb2.Item] = field(default_factory=list)
     kinds: list[jobs_pb2.Kind] = field(default_factory=list)
     workers: list[jobs_pb2.Worker] = field(default_factory=list)
     streams: list[StreamScript] = field(default_factory=list)
+    job_streams: list[StreamScript] = field(default_factory=list)  # of WatchJobs
     submitted: dict[str, tuple] = field(default_factory=dict)  # request and job, by request_id
     uploads: dict[str, FakeUpload] = field(default_factory=dict)  # by job_id
     append_streams: list[AppendScript] = field(default_factory=list)
@@ -159,6 +168,21 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
             for m in messages
         ]
         self.streams.append(StreamScript(responses, end, hold, gate))
+
+    def script_jobs(self, *messages, token="t", reset=False, end=None, hold=False) -> None:
+        """Scripts the next WatchJobs call: messages, each a list of jobs or watched jobs, and its end."""
+        responses = [
+            gateway_pb2.WatchJobsResponse(
+                jobs=[
+                    each if isinstance(each, gateway_pb2.WatchedJob) else gateway_pb2.WatchedJob(job=each)
+                    for each in jobs
+                ],
+                resume_token=f"{token}{number}",
+                reset=reset and number == 1,
+            )
+            for number, jobs in enumerate(messages, start=1)
+        ]
+        self.job_streams.append(StreamScript(responses, end, hold))
 
     def script_results(self, until: int, job=None, end=None, hold=False) -> None:
         """Scripts the next StreamResults call: the recorded results up to ``until``, and its end."""
@@ -238,6 +262,21 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
                 self.held.set()
                 await asyncio.Event().wait()
         except (asyncio.CancelledError, GeneratorExit):  # the latter if it was cancelled while sending
+            self.watch_cancelled.set()
+            raise
+        if script.end is not None:
+            await fail(context, script.end)
+
+    async def WatchJobs(self, request, context):
+        await self._begin(request, context)
+        script = self.job_streams.pop(0) if self.job_streams else StreamScript([], hold=True)
+        try:
+            for message in script.messages:
+                yield message
+            if script.hold:
+                self.held.set()
+                await asyncio.Event().wait()
+        except (asyncio.CancelledError, GeneratorExit):
             self.watch_cancelled.set()
             raise
         if script.end is not None:
@@ -324,6 +363,18 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
         page, token = self._page(sorted(results, key=lambda r: r.item_index), request.page_token)
         return gateway_pb2.GetResultsResponse(results=page, next_page_token=token)
 
+    async def GetItems(self, request, context):
+        await self._begin(request, context)
+        wanted = [
+            item
+            for item in self.items
+            if not (request.item_indexes or request.item_keys)
+            or item.item_index in request.item_indexes
+            or item.item_key in request.item_keys
+        ]
+        page, token = self._page(wanted, request.page_token)
+        return gateway_pb2.GetItemsResponse(items=page, next_page_token=token)
+
     async def GetFailures(self, request, context):
         await self._begin(request, context)
         groups: dict[str, jobs_pb2.FailureGroup] = {}
@@ -382,6 +433,7 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
 
 _STREAM_REQUESTS = (
     gateway_pb2.WatchJobRequest,
+    gateway_pb2.WatchJobsRequest,
     gateway_pb2.AppendItemsRequest,
     gateway_pb2.StreamResultsRequest,
 )

@@ -14,7 +14,7 @@ from deploy.local.paths import REPOSITORY
 CLIENT = REPOSITORY / "clients" / "python"
 PROJECT = tomllib.loads((CLIENT / "pyproject.toml").read_text())["project"]
 CLI_ALONE = ("rich", "typer")
-EXTRAS = {"pandas": "pandas", "pyarrow": "arrow", "zstandard": "zstd"}
+EXTRAS = {"pandas": "pandas", "pyarrow": "arrow", "tqdm": "progress", "zstandard": "zstd"}
 FOREIGN = ("polars",)  # used in place of pyarrow where it is installed
 # Runs code as if the extra of the command line were not installed.
 WITHOUT_CLI = f"import sys; sys.modules.update(dict.fromkeys({CLI_ALONE})); "

@@ -65,6 +65,8 @@ ERRORS = {
     "HeadraceError",
     "InternalError",
     "InvalidArgumentError",
+    "ItemUnsuccessfulError",
+    "JobUnsuccessfulError",
     "NotFoundError",
     "OutputMismatchError",
     "ResourceExhaustedError",
@@ -75,6 +77,7 @@ RESOURCES = {
     "FailedAttempt",
     "Failure",
     "FailureGroup",
+    "Item",
     "ItemState",
     "Job",
     "JobClass",
@@ -89,6 +92,7 @@ RESOURCES = {
     "Progress",
     "Result",
     "Usage",
+    "WatchedJob",
     "WorkerInfo",
 }
 KINDS = {

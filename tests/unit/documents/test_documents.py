@@ -13,6 +13,7 @@ DOCUMENTS = [
     "services/README.md",
     "deploy/README.md",
     "examples/README.md",
+    "examples/fastapi/README.md",
     "tests/bench/README.md",
     "clients/protos/README.md",
     "clients/python/README.md",

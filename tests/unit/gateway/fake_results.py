@@ -32,6 +32,7 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         self.silent_workers: list[jobs_pb2.Worker] = []
         self.workers_to_notify: list[results_pb2.WorkerToNotify] = []
         self.sweep_effects = results_pb2.Effects()
+        self.changes: list[results_pb2.ChangedJob] = []
         self.recorded_page_size = 0  # the real store ends a page early by its bytes
 
     async def _enter(self, name: str, request) -> None:
@@ -173,12 +174,30 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         size = request.page_size
         return results_pb2.ListJobsResponse(jobs=jobs[:size], has_more=len(jobs) > size)
 
+    async def ListChanges(self, request, context):
+        await self._enter("ListChanges", request)
+        end = results_pb2.ChangePosition(store_id="fake", change_xid=len(self.changes))
+        if not request.HasField("after"):
+            return results_pb2.ListChangesResponse(next=end)
+        if request.after.store_id != "fake":
+            return results_pb2.ListChangesResponse(next=end, reset=True)
+        changed = self.changes[request.after.change_xid :]
+        return results_pb2.ListChangesResponse(jobs=changed, next=end)
+
     async def ListResults(self, request, context):
         await self._enter("ListResults", request)
         job = self._job_of(request)
         indices = range(request.after_item_index + 1, job.progress.total_count)
         page = [jobs_pb2.Result(item_index=index) for index in indices[: request.page_size]]
         return results_pb2.ListResultsResponse(results=page, has_more=len(indices) > request.page_size)
+
+    async def GetItems(self, request, context):
+        await self._enter("GetItems", request)
+        stored = self.items[self._job_of(request).job_id]
+        wanted = sorted(request.item_indexes) or range(len(stored))
+        found = [index for index in wanted if request.after_item_index < index < len(stored)]
+        page = [jobs_pb2.Item(item_index=i, input=stored[i]) for i in found[: request.page_size]]
+        return results_pb2.GetItemsResponse(items=page, has_more=len(found) > len(page))
 
     async def CancelJob(self, request, context):
         await self._enter("CancelJob", request)

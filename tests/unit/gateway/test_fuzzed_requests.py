@@ -13,9 +13,12 @@ JOB = "0190c4c3-0000-7000-8000-000000000001"
 SERVICE = gateway_pb2.DESCRIPTOR.services_by_name["GatewayService"]
 VALID = [
     gateway_pb2.SubmitJobRequest(kind="noop", items=["1", '{"a":"b"}'], params="{}", request_id="x"),
+    gateway_pb2.SubmitJobRequest(kind="noop", items=["1"], name="n", labels={"a": "b", "c": ""}),
+    gateway_pb2.WatchJobsRequest(kind="noop", states=[1], labels={"a": "b"}, resume_token="x"),
     gateway_pb2.GetJobRequest(job_id=JOB),
     gateway_pb2.ListJobsRequest(page_size=10, kind="noop", page_token="x"),
     gateway_pb2.GetResultsRequest(job_id=JOB, page_size=3),
+    gateway_pb2.GetItemsRequest(job_id=JOB, item_indexes=[1], item_keys=["a"]),
     gateway_pb2.ResumeJobRequest(job_id=JOB, budget_micros=5),
     gateway_pb2.RetryJobRequest(job_id=JOB, reasons=["A"], item_indexes=[1]),
     gateway_pb2.AppendItemsRequest(job_id=JOB, first_item_index=3, items=["1"]),
@@ -43,7 +46,7 @@ async def outcome(channel, method, body: bytes):
             if method.name == "AppendItems":
                 async for _ in channel.stream_stream(path)(iter([body, body]), timeout=1):
                     pass
-            elif method.name in ("WatchJob", "StreamResults"):
+            elif method.name in ("WatchJob", "WatchJobs", "StreamResults"):
                 await channel.unary_stream(path)(body, timeout=1).read()
             else:
                 await channel.unary_unary(path)(body, timeout=1)

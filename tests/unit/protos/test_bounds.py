@@ -98,4 +98,6 @@ def test_a_field_without_a_bound_is_found(image, own_files, rules_of_fields):
         "headrace.gateway.v1.ListJobsRequest.page_token",
         "headrace.gateway.v1.ListJobsRequest.states",
         "headrace.gateway.v1.ListJobsRequest.kind",
+        "headrace.gateway.v1.ListJobsRequest.labels",
+        "headrace.gateway.v1.ListJobsRequest.name",
     ]

@@ -6,11 +6,13 @@ from typing import Annotated
 import typer
 
 from headrace._cli.failures import failures
+from headrace._cli.items.job_items import items
 from headrace._cli.jobs import cancel, get, list_jobs, pause, resume, retry, watch
 from headrace._cli.listings import kinds, workers
 from headrace._cli.options import GlobalOptions, JsonOption, TargetOption, TenantOption, TimeoutOption
 from headrace._cli.results import results
 from headrace._cli.submitting import submit
+from headrace._cli.watching_jobs import watch_jobs
 
 app = typer.Typer(
     name="headrace",
@@ -51,7 +53,9 @@ app.command()(submit)
 app.command()(get)
 app.command("list")(list_jobs)
 app.command()(watch)
+app.command("watch-jobs")(watch_jobs)
 app.command()(results)
+app.command()(items)
 app.command()(failures)
 app.command()(cancel)
 app.command()(pause)

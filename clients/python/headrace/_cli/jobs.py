@@ -9,6 +9,15 @@ import typer
 
 from headrace._cli.execution import DONE, execute
 from headrace._cli.following import follow_job
+from headrace._cli.job_filters import (
+    FinishedSinceFilter,
+    KindFilter,
+    LabelFilter,
+    NameFilter,
+    SinceFilter,
+    StateFilter,
+    read_labels,
+)
 from headrace._cli.job_flags import BudgetOption
 from headrace._cli.json_lines import write_json
 from headrace._cli.options import CallOptions, JobIdArgument, takes_call_options
@@ -28,20 +37,30 @@ def get(options: CallOptions, *, job_id: JobIdArgument) -> None:
 def list_jobs(
     options: CallOptions,
     *,
-    state: Annotated[
-        list[str] | None,
-        typer.Option("--state", metavar="STATE", help="Only jobs in this state. Repeatable."),
-    ] = None,
-    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="Only jobs of this kind.")] = "",
+    state: StateFilter = None,
+    kind: KindFilter = "",
+    label: LabelFilter = None,
+    name: NameFilter = "",
+    since: SinceFilter = None,
+    finished_since: FinishedSinceFilter = None,
     limit: Annotated[
         int, typer.Option("--limit", metavar="COUNT", min=0, help="Maximum number of jobs. 0: all.")
     ] = 0,
 ) -> None:
     """List jobs, newest first."""
+    labels = read_labels(label)
 
     async def work(client: Client) -> int:
         numbers = count(1)
-        jobs = client.list(states=state or (), kind=kind, page_size=min(limit, 1000) or 1000)
+        jobs = client.list(
+            states=state or (),
+            kind=kind,
+            labels=labels,
+            name=name,
+            created_after=since,
+            finished_after=finished_since,
+            page_size=min(limit, 1000) or 1000,
+        )
         async with aclosing(jobs):
             async for job in jobs:
                 number = next(numbers)
@@ -99,6 +118,10 @@ def retry(
         list[int] | None,
         typer.Option("--item", metavar="INDEX", min=0, help="Also this item, by its index. Repeatable."),
     ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option("--key", metavar="KEY", help="Also the item with this key. Repeatable."),
+    ] = None,
     request_id: Annotated[
         str | None,
         typer.Option(
@@ -108,13 +131,13 @@ def retry(
 ) -> None:
     """Start a new round of a finished job, for every item without a success.
 
-    With --reason or --item, only for these items. The others keep their failures.
+    With --reason, --item or --key, only for these items. The others keep their failures.
     """
     _change_and_print(
         options,
         job_id,
         lambda client: client.retry(
-            job_id, reasons=reason or (), item_indexes=item or (), request_id=request_id
+            job_id, reasons=reason or (), item_indexes=item or (), keys=key or (), request_id=request_id
         ),
     )
 

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 from google.protobuf.duration_pb2 import Duration
 
-from headrace._data.output.result_lines import plain_result
-from headrace.resources import JobEvent, Result
+from headrace._data.output.result_lines import json_fragment, plain_result
+from headrace.resources import Item, JobEvent, Result
 
 
 def write_json(value: Any) -> None:
@@ -44,6 +44,8 @@ def _plain(value: Any) -> Any:
         return {member.name: getattr(value, member.name) for member in fields(value)}
     if isinstance(value, Result):
         return plain_result(value)
+    if isinstance(value, Item):
+        return _plain_item(value)
     return value
 
 
@@ -54,3 +56,11 @@ def _written(value: object) -> str:
     duration = Duration()
     duration.FromTimedelta(value)
     return duration.ToJsonString()
+
+
+def _plain_item(item: Item) -> dict[str, Any]:
+    """Returns the fields of an item with the unchanged JSON text of its input."""
+    plain = {member.name: getattr(item, member.name) for member in fields(item)}
+    plain["input"] = json_fragment(plain.pop("input_text"))
+    plain["result"] = plain_result(item.result) if item.result is not None else None
+    return plain

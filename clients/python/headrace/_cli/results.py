@@ -27,6 +27,9 @@ def results(
         bool, typer.Option("--follow", help="Also print later results as they come, until the job has ended.")
     ] = False,
     failed: Annotated[bool, typer.Option("--failed", help="Only results of failed items.")] = False,
+    include_inputs: Annotated[
+        bool, typer.Option("--include-inputs", help="With each result, the input of its item.")
+    ] = False,
     summary: Annotated[
         bool, typer.Option("--summary", help="Count failed items by reason instead of printing results.")
     ] = False,
@@ -47,9 +50,6 @@ def results(
             "Default: by the name of the file, or lines for people on stdout.",
         ),
     ] = None,
-    include_inputs: Annotated[
-        bool, typer.Option("--include-inputs", help="With each result, the input of its item.")
-    ] = False,
     escape_formulas: Annotated[
         bool,
         typer.Option(
@@ -61,7 +61,9 @@ def results(
         bool, typer.Option("--overwrite", help="Replace a file that holds something else.")
     ] = False,
 ) -> None:
-    """Print a job's results: index, state, and output or error. Or write them to a file.
+    """Print a job's results, or write them to a file.
+
+    A line has the index, the key if the item has one, the state, the output or error, and the input if asked.
 
     Results are ordered by index. With --follow, they come in the order of recording.
     """
@@ -87,8 +89,12 @@ def results(
                 await _wait_for_end(client, job_id)
             await print_failures(client, job_id, options.json)
             return DONE
-        state = ItemState.FAILED if failed else None
-        found = client.results(job_id, follow=follow, item_state=state, include_inputs=include_inputs)
+        found = client.results(
+            job_id,
+            follow=follow,
+            item_state=ItemState.FAILED if failed else None,
+            include_inputs=include_inputs,
+        )
         if wanted is not None and not prints_lines:
             await write_results(query_of(found), ResultOutput(output, wanted, escape_formulas, overwrite))
             return DONE

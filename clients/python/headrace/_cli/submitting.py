@@ -9,6 +9,7 @@ from headrace._cli.estimate import print_estimate
 from headrace._cli.execution import DONE, errors_printed, execute
 from headrace._cli.items.item_flags import ItemFlags, ItemsOption, items_of_flags, takes_item_flags
 from headrace._cli.items.items_file import check_params, open_items
+from headrace._cli.job_filters import LabelOption, NameOption, read_labels
 from headrace._cli.job_flags import takes_job_flags
 from headrace._cli.options import CallOptions, takes_call_options
 from headrace._cli.submission import Submission
@@ -29,6 +30,14 @@ def submit(
         str | None,
         typer.Option("--params", metavar="JSON", help="Parameters for all items, as a JSON object."),
     ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(
+            "--key",
+            metavar="FIELD",
+            help="Field of each item that is its key: text or a number, unique in the job. Results have it.",
+        ),
+    ] = None,
     request_id: Annotated[
         str | None,
         typer.Option(
@@ -37,6 +46,8 @@ def submit(
             help="Name of the wanted job. Repeating it makes no second job and continues its upload.",
         ),
     ] = None,
+    name: NameOption = None,
+    label: LabelOption = None,
     validate_only: Annotated[
         bool,
         typer.Option(
@@ -49,9 +60,10 @@ def submit(
 ) -> None:
     """Submit a job and print its id. Many items are uploaded while they are read."""
     wanted_id = request_id or str(uuid.uuid4())
+    labels = read_labels(label)
     with errors_printed(call):
         params_text = None if params is None else check_params(params)
-        chosen = items_of_flags(items, **item_flags)
+        chosen = items_of_flags(items, key, **item_flags)
 
     async def work(client: Client) -> int:
         with open_items(chosen, items) as source:
@@ -61,7 +73,14 @@ def submit(
                 return DONE
             submission = Submission(
                 lambda on_open: client.submit(
-                    kind, source, params_text, request_id=wanted_id, options=options, on_open=on_open
+                    kind,
+                    source,
+                    params_text,
+                    request_id=wanted_id,
+                    name=name,
+                    labels=labels,
+                    options=options,
+                    on_open=on_open,
                 ),
                 wanted_id,
                 call.json,

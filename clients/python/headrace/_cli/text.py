@@ -8,7 +8,7 @@ import typer
 
 from headrace._cli.dollars import dollars
 from headrace._cli.durations import duration
-from headrace.resources import FailureGroup, Job, JobState, KindInfo, PauseReason, Result, WorkerInfo
+from headrace.resources import FailureGroup, Item, Job, JobState, KindInfo, PauseReason, Result, WorkerInfo
 
 JOB_HEADER = f"{'JOB_ID':36}  {'KIND':20}  {'STATE':10}  {'DONE':>15}  {'FAILED':>8}  CREATED"
 WORKER_HEADER = (
@@ -65,6 +65,10 @@ def job_lines(job: Job) -> Iterator[str]:
     progress, usage = job.progress, job.usage
     yield f"job        {job.job_id}"
     yield f"kind       {job.kind}"
+    if job.name:
+        yield f"name       {printable(job.name)}"
+    for key, value in sorted(job.labels.items()):
+        yield f"label      {printable(f'{key}={value}')}"
     yield f"state      {job.state}"
     if job.pause_reason != "UNSPECIFIED":
         yield f"paused by  {job.pause_reason}"
@@ -111,6 +115,7 @@ def summary(job: Job) -> str:
 def result_row(result: Result) -> str:
     """Returns a result as a line: index, state, and its output's JSON or its error, separated by tabs.
 
+    The key of an item comes after its index, if it has one. Its input comes last, if it was read.
     A failed item with several attempts also shows their number and why the earlier ones failed. The detail of
     an error follows on a line of its own.
     """
@@ -120,7 +125,19 @@ def result_row(result: Result) -> str:
             what += f"\n\t\t{printable(result.error.detail)}"
     else:
         what = printable(result.output_text)
-    return f"{result.item_index}\t{result.state}\t{what}"
+    if result.input_text:
+        what += f"\t{printable(result.input_text)}"
+    return f"{_place(result)}\t{result.state}\t{what}"
+
+
+def item_row(item: Item) -> str:
+    """Returns an item as a line: index, key if it has one, state of its result or a dash, and its JSON."""
+    state = item.result.state if item.result is not None else "-"
+    return f"{_place(item)}\t{state}\t{printable(item.input_text)}"
+
+
+def _place(item: Item | Result) -> str:
+    return f"{item.item_index}\t{printable(item.item_key)}" if item.item_key else f"{item.item_index}"
 
 
 def _earlier_attempts(result: Result) -> str:

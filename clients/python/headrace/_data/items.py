@@ -5,6 +5,7 @@ from pathlib import PurePath
 from typing import Any, TypeGuard
 
 from headrace._data.faults import invalid_data
+from headrace._data.item_keys import Key, KeyedItem, KeyReader, keyed_values
 from headrace._data.reading_options import Format, OnNan, ReadingOptions
 from headrace._data.shaping import Shaping
 from headrace._data.tables import series_values, table_rows
@@ -18,14 +19,27 @@ class Items:
     A generator can be read once.
     """
 
-    def __init__(self, source: Any, options: ReadingOptions, shaping: Shaping) -> None:
+    def __init__(
+        self, source: Any, options: ReadingOptions, shaping: Shaping, key_reader: KeyReader | None = None
+    ) -> None:
         self._source = source
         self._options = options
         self._shaping = shaping
+        self._key_reader = key_reader
 
     def __iter__(self) -> Iterator[Any]:
         values = _values(self._source, self._options)
+        if self._key_reader is not None:
+            return self._keyed(values, self._key_reader)
         return values if self._shaping == Shaping() else self._shaping.apply(values)
+
+    def _keyed(self, values: Iterator[Any], reader: KeyReader) -> Iterator[KeyedItem]:
+        for number, value in self._shaping.chosen(values):
+            yield KeyedItem(self._shaping.shaped(value, number), reader.read(value, number))
+
+    def _with_keys(self, reader: KeyReader) -> "Items":
+        """Returns these items with keys, which are read from the items of the source."""
+        return Items(self._source, self._options, self._shaping, reader)
 
     @classmethod
     def _reads_files(cls, items: object) -> bool:
@@ -103,6 +117,23 @@ def items_of(source: Any) -> Any:
         return rows
     values = series_values(source)
     return source if values is None else _with_null(values)
+
+
+def with_keys(items: Iterable[Any] | AsyncIterable[Any], key: Key | None) -> Any:
+    """Returns items that are read with their keys, as ``KeyedItem``; unchanged without a key.
+
+    Args:
+        items: Items of ``items_of``.
+        key: Name of the field that holds the key of an item, or a function that returns it. With
+            ``read_items``, it is read before fields are selected and renamed.
+
+    Raises:
+        InvalidArgumentError: The key is neither.
+    """
+    if key is None:
+        return items
+    reader = KeyReader(key)
+    return items._with_keys(reader) if isinstance(items, Items) else keyed_values(items, reader)
 
 
 def _values(source: Any, options: ReadingOptions) -> Iterator[Any]:

@@ -52,31 +52,39 @@ class Shaping:
         Raises:
             InvalidArgumentError: An item has no such field. The message names the item, from 0.
         """
+        for number, item in self.chosen(items):
+            yield self.shaped(item, number)
+
+    def chosen(self, items: Iterable[Any]) -> Iterator[tuple[int, Any]]:
+        """Yields the chosen items as the source has them, each with its number in the source."""
         numbered: Iterator[tuple[int, Any]] = enumerate(items)
         if self.dedupe_by:
             numbered = self._without_duplicates(numbered)
         if self.sample is not None:
             numbered = iter(_sample(numbered, self.sample))
-        if self.limit is not None:
-            numbered = islice(numbered, self.limit)
-        shape = self._shaped if self.select or self.rename else _unchanged
-        for number, item in numbered:
-            yield shape(item, number)
+        return numbered if self.limit is None else islice(numbered, self.limit)
 
     def _without_duplicates(self, items: Iterator[tuple[int, Any]]) -> Iterator[tuple[int, Any]]:
         seen: set[bytes] = set()
         for number, item in items:
             values = fields_of(item, number)
-            key = [_member(values, name, number) for name in self.dedupe_by]
+            key = [member_of(values, name, number) for name in self.dedupe_by]
             digest = blake2b(_key_text(key, number), digest_size=16).digest()
             if digest not in seen:
                 seen.add(digest)
                 yield number, item
 
-    def _shaped(self, item: Any, number: int) -> dict[str, Any]:
+    def shaped(self, item: Any, number: int) -> Any:
+        """Returns a chosen item with the selected and renamed fields.
+
+        Raises:
+            InvalidArgumentError: It has no such field, or two fields would have one name.
+        """
+        if not (self.select or self.rename):
+            return item
         values = fields_of(item, number)
         for name in self.rename:
-            _member(values, name, number)
+            member_of(values, name, number)
         shaped: dict[str, Any] = {}
         for name in self.select or values:
             new_name = self.rename.get(name, name)
@@ -84,7 +92,7 @@ class Shaping:
                 raise invalid_data(
                     f"item {number} would have two fields {new_name!r}: rename to another name"
                 )
-            shaped[new_name] = _member(values, name, number)
+            shaped[new_name] = member_of(values, name, number)
         return shaped
 
 
@@ -110,7 +118,17 @@ def fields_of(item: Any, number: int) -> dict[str, Any]:
     return item
 
 
-def _member(values: dict[str, Any], name: str, number: int) -> Any:
+def member_of(values: dict[str, Any], name: str, number: int) -> Any:
+    """Returns a field of an item.
+
+    Args:
+        values: Fields of the item.
+        name: Name of the field.
+        number: Number of the item in the source, from 0.
+
+    Raises:
+        InvalidArgumentError: It has no such field.
+    """
     try:
         return values[name]
     except KeyError:
@@ -139,7 +157,3 @@ def _sample(items: Iterable[tuple[int, Any]], size: int) -> list[tuple[int, Any]
 
 def _number_of(numbered: tuple[int, Any]) -> int:
     return numbered[0]
-
-
-def _unchanged(item: Any, number: int) -> Any:
-    return item

@@ -16,6 +16,7 @@ from headrace.resources import (
     FailedAttempt,
     Failure,
     FailureGroup,
+    Item,
     ItemState,
     Job,
     JobEstimate,
@@ -57,6 +58,9 @@ def to_job(message: jobs_pb2.Job) -> Job:
         expire_time=_instant(message, "expire_time"),
         budget_micros=message.budget_micros if message.HasField("budget_micros") else None,
         options=to_options(message.options),
+        name=message.name,
+        labels=dict(message.labels),
+        change_seq=message.change_seq,
     )
 
 
@@ -87,6 +91,17 @@ def to_result(message: jobs_pb2.Result) -> Result[Any]:
         ),
         item_key=message.item_key,
         input=decode(message.input) if message.input else None,
+        input_text=message.input,
+    )
+
+
+def to_item(message: jobs_pb2.Item) -> Item:
+    """Returns the item in a message, with its input decoded."""
+    return Item(
+        item_index=message.item_index,
+        item_key=message.item_key,
+        input=decode(message.input) if message.input else None,
+        result=to_result(message.result) if message.HasField("result") else None,
         input_text=message.input,
     )
 

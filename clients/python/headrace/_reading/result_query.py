@@ -12,6 +12,7 @@ from headrace._reading.result_position import ResultPosition
 from headrace._reading.result_reading import read_results
 from headrace._reading.typed_outputs import OutputType
 from headrace._transport.connection import GatewayConnection
+from headrace._transport.timeouts import within
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from headrace.resources import Job, Result
@@ -28,6 +29,8 @@ class ResultQuery:
         item_state: State of the results, as in the proto. 0: all.
         include_inputs: Whether results bring their inputs.
         output_type: Type that outputs become. None: they stay JSON values.
+        timeout: Seconds for each call; for the whole stream with ``follow``. None: that of the connection for
+            calls, and no limit for a stream.
 
     Raises:
         InvalidArgumentError: A request cannot hold one of the values.
@@ -39,22 +42,24 @@ class ResultQuery:
     item_state: int
     include_inputs: bool
     output_type: OutputType | None = None
+    timeout: float | None = None
 
     def __post_init__(self) -> None:
         self._request()  # refuses a wrong argument at once
+        self.connection.limited_to(self.timeout)
 
     async def job(self) -> Job:
         """Returns the current snapshot of the job."""
         request = build_request(gateway_pb2.GetJobRequest, job_id=self.job_id)
-        response = await self.connection.call(self.connection.stub.GetJob, request)
+        response = await self.connection.call(self.connection.stub.GetJob, request, self.timeout)
         return to_job(response.job)
 
     def batches(self, position: ResultPosition) -> AsyncGenerator[list[jobs_pb2.Result], None]:
         """Yields the results from a position on, as they come from the gateway."""
         request = self._request()
         if isinstance(request, gateway_pb2.StreamResultsRequest):
-            return follow_results(self.connection, request, position)
-        return read_results(self.connection, request, position)
+            return within(follow_results(self.connection, request, position), self.timeout)
+        return read_results(self.connection.limited_to(self.timeout), request, position)
 
     def _request(self) -> gateway_pb2.StreamResultsRequest | gateway_pb2.GetResultsRequest:
         fields: dict[str, Any] = {

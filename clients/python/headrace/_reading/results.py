@@ -165,6 +165,7 @@ def open_results(
     include_inputs: bool,
     output_type: Any,
     on_mismatch: OnMismatch,
+    timeout: float | None,
 ) -> Results[Any]:
     """Returns the results of a job, which are read when they are asked for.
 
@@ -180,6 +181,7 @@ def open_results(
             item_state=item_state,
             include_inputs=include_inputs,
             output_type=wanted,
+            timeout=timeout,
         )
     )
 

@@ -59,6 +59,24 @@ async def watch_job(
     Raises:
         HeadraceError: The gateway refused the watch, or none answered for the connection's resume_timeout.
     """
+    async with aclosing(watch_steps(connection, request)) as steps:
+        async for step in steps:
+            if step is not None:
+                yield step
+
+
+async def watch_steps(
+    connection: GatewayConnection, request: gateway_pb2.WatchJobRequest
+) -> AsyncGenerator[JobEvent | None, None]:
+    """Yields a job's events as ``watch_job`` does, and None whenever the stream broke and is opened again.
+
+    Args:
+        connection: Connection to read from.
+        request: Job and starting point. Its resume_token is advanced here.
+
+    Raises:
+        HeadraceError: The gateway refused the watch, or none answered for the connection's resume_timeout.
+    """
     position = WatchPosition(request.resume_token)
     resumption = Resumption(connection)
     while True:
@@ -70,7 +88,10 @@ async def watch_job(
                         return
             raise UnavailableError("the stream ended before the job did")
         except HeadraceError as error:
-            if not position.may_continue(error) or not await resumption.wait():
+            if not position.may_continue(error):
+                raise
+            yield None
+            if not await resumption.wait():
                 raise
 
 

@@ -3,14 +3,18 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from time import monotonic
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, TypeVar
+
+T = TypeVar("T")
 
 _MAX_AHEAD = 100
 _MAX_AHEAD_SECONDS = 0.01
+# Loop that waits for items, function to call, or None to return.
+_Request = asyncio.AbstractEventLoop | Callable[[], object] | None
 
 
 class CallerItems:
@@ -25,7 +29,7 @@ class CallerItems:
 
     def __init__(self, items: Iterable[Any]) -> None:
         self._iterator = iter(items)
-        self._requests: SimpleQueue[asyncio.AbstractEventLoop | None] = SimpleQueue()
+        self._requests: SimpleQueue[_Request] = SimpleQueue()
         self._lock = threading.Lock()  # guards the fields below
         self._items: deque[Any] = deque()
         self._waiter: asyncio.Future[None] | None = None
@@ -51,17 +55,24 @@ class CallerItems:
             await waiter
 
     def serve(self) -> None:
-        """Reads items in this thread, on request, until ``end`` is called.
+        """Reads items and calls functions in this thread, on request, until ``end`` is called.
 
         Raises:
-            BaseException: An error of the iteration that is not an Exception, such as an interrupt. An
-                Exception is raised to the reader of the items.
+            BaseException: An error of a function, or one of the iteration that is not an Exception, such as
+                an interrupt. An Exception of the iteration is raised to the reader of the items.
         """
-        while (loop := self._requests.get()) is not None:
+        while (request := self._requests.get()) is not None:
+            if not isinstance(request, asyncio.AbstractEventLoop):
+                request()
+                continue
             try:
-                self._read(loop)
+                self._read(request)
             except Exception as error:
-                self._finish(loop, error)
+                self._finish(request, error)
+
+    def call_soon(self, function: Callable[[], object]) -> None:
+        """Makes ``serve`` call a function, without waiting for it. Safe in any thread."""
+        self._requests.put(function)
 
     def end(self, _: object = None) -> None:
         """Makes ``serve`` return."""
@@ -100,6 +111,15 @@ def read_in_thread(items: Iterable[Any]) -> Iterator[CallerItems]:
         yield read
     finally:
         read.end()
+
+
+def in_caller(caller: CallerItems, function: Callable[[T], object]) -> Callable[[T], None]:
+    """Returns a function that makes the thread of ``caller.serve`` call another one, in order."""
+
+    def call(value: T) -> None:
+        caller.call_soon(lambda: function(value))
+
+    return call
 
 
 def is_read_by_caller(items: object) -> TypeGuard[Iterable[Any]]:

@@ -36,15 +36,18 @@ async def estimate_job(
     index = 0
     async with aclosing(read_items(items)) as source:
         async for item in source:
-            text, item_size = encode_item(item, index)
+            encoded = encode_item(item, index)
             index += 1
-            is_full = size + item_size > MAX_REQUEST_BYTES or len(request.items) == MAX_REQUEST_ITEMS
+            is_full = size + encoded.size > MAX_REQUEST_BYTES or len(request.items) == MAX_REQUEST_ITEMS
             if request.items and is_full:
                 parts.append(await _estimate(connection, request))
                 del request.items[:]
+                del request.item_keys[:]
                 size = base_size
-            request.items.append(text)
-            size += item_size
+            request.items.append(encoded.text)
+            if encoded.key:
+                request.item_keys.append(encoded.key)
+            size += encoded.size
     if request.items or not parts:
         parts.append(await _estimate(connection, request))
     return _sum(parts)

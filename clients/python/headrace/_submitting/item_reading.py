@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterable, Iterable, Mapping
 from time import monotonic
-from typing import Any
+from typing import Any, NamedTuple
 
-from headrace._data.items import items_of, reads_files
+from headrace._data.item_keys import Key, KeyedItem
+from headrace._data.items import items_of, reads_files, with_keys
 from headrace._data.limits import MAX_ITEM_BYTES, MAX_ITEM_COUNT
 from headrace._messages.json_text import encode, utf8_size
 from headrace._submitting.caller_items import CallerItems, read_in_thread
@@ -30,6 +31,16 @@ def items_in(source: Any) -> Iterable[Any] | AsyncIterable[Any]:
         raise InvalidArgumentError("items is not a collection of items", violations=[violation])
     collection: Iterable[Any] | AsyncIterable[Any] = items
     return collection
+
+
+def keyed_items(source: Any, key: Key | None) -> Any:
+    """Returns the items of a source, to be read with their keys; the source itself without a key.
+
+    Raises:
+        InvalidArgumentError: The value is not a collection of items, or the key is neither the name of a
+            field nor a function.
+    """
+    return source if key is None else with_keys(items_in(source), key)
 
 
 def is_stream(items: object) -> bool:
@@ -62,11 +73,25 @@ async def read_items(items: Iterable[Any] | AsyncIterable[Any]) -> AsyncGenerato
             begin = monotonic()
 
 
-def encode_item(item: Any, index: int) -> tuple[str, int]:
-    """Returns the JSON text of an item and its size in a message, in bytes.
+class EncodedItem(NamedTuple):
+    """An item as it is sent.
+
+    Attributes:
+        text: JSON text.
+        size: Its size in a message, with its key, in bytes.
+        key: Its key. Empty if it has none.
+    """
+
+    text: str
+    size: int
+    key: str
+
+
+def encode_item(item: Any, index: int) -> EncodedItem:
+    """Returns the JSON text of an item, its size and its key.
 
     Args:
-        item: A JSON value, or a JsonText.
+        item: A JSON value, a JsonText, or a KeyedItem of these.
         index: Its position in the job, from 0.
 
     Raises:
@@ -74,6 +99,9 @@ def encode_item(item: Any, index: int) -> tuple[str, int]:
             maximum number of items. The error names the item.
     """
     field = f"items[{index}]"
+    key = ""
+    if type(item) is KeyedItem:
+        item, key = item
     if index >= MAX_ITEM_COUNT:
         raise InvalidArgumentError(
             f"a job can have at most {MAX_ITEM_COUNT:,} items",
@@ -87,9 +115,14 @@ def encode_item(item: Any, index: int) -> tuple[str, int]:
             reason=ErrorReason.ITEM_TOO_LARGE,
             violations=[FieldViolation(field, f"has {size:,} bytes; the maximum is {MAX_ITEM_BYTES:,}")],
         )
-    return text, _bytes_in_message(size)
+    size_in_message = _bytes_in_message(size)
+    if key:
+        size_in_message += _bytes_in_message(utf8_size(key, "key"))
+    return EncodedItem(text, size_in_message, key)
 
 
-def _bytes_in_message(item_bytes: int) -> int:
-    """Returns the size of an item in a message: one byte of tag, its length at 7 bits a byte, its text."""
-    return 1 + max(1, -(-item_bytes.bit_length() // 7)) + item_bytes
+def _bytes_in_message(text_bytes: int) -> int:
+    """Returns the size of a text in a message: one byte of tag, its length at 7 bits a byte, its bytes."""
+    if text_bytes < 128:
+        return 2 + text_bytes
+    return 1 + max(1, -(-text_bytes.bit_length() // 7)) + text_bytes

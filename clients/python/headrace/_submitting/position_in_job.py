@@ -4,11 +4,11 @@ import re
 
 from headrace.errors import FieldViolation, HeadraceError
 
-_ITEM = re.compile(r"items\[(\d+)\]")
+_ITEM = re.compile(r"(items|item_keys)\[(\d+)\]")
 
 
 def at_position_in_job(error: HeadraceError) -> HeadraceError:
-    """Returns the error of an upload with ``items[i]`` counted from the job's first item.
+    """Returns the error of an upload with ``items[i]`` or ``item_keys[i]`` counted from the first item.
 
     A gateway counts within the batch, and reports its start as the metadata first_item_index. An error
     without it is returned unchanged. The returned error no longer carries that metadata.
@@ -33,4 +33,4 @@ def _moved(text: str, first_item_index: int) -> str:
     item = _ITEM.match(text)
     if item is None:
         return text
-    return f"items[{first_item_index + int(item[1])}]{text[item.end() :]}"
+    return f"{item[1]}[{first_item_index + int(item[2])}]{text[item.end() :]}"

@@ -1,12 +1,13 @@
 """Submits a job: items that fit in one request travel with it, more are uploaded."""
 
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping
 from contextlib import aclosing
 from typing import Any
 
 from headrace._messages.conversion import to_job
 from headrace._messages.json_text import JsonText, encode, utf8_size
 from headrace._messages.request_building import build_request
+from headrace._submitting.item_gathering import GatheredItems
 from headrace._submitting.item_reading import encode_item, is_stream, items_in, read_items
 from headrace._submitting.uploading import upload_items
 from headrace._submitting.warnings_of_gateway import log_warnings
@@ -23,7 +24,13 @@ _MAX_SAMPLE_BYTES = 64 * 1024
 
 
 def submit_request(
-    kind: str, params: Any, options: dict[str, Any], request_id: str | None = None
+    kind: str,
+    params: Any,
+    options: dict[str, Any],
+    request_id: str | None = None,
+    *,
+    name: str | None = None,
+    labels: Mapping[str, str] | None = None,
 ) -> gateway_pb2.SubmitJobRequest:
     """Returns the request of a job without its items.
 
@@ -31,7 +38,9 @@ def submit_request(
         kind: Name of the kind.
         params: JSON value. None: no params.
         options: Job options as fields of their message.
-        request_id: Name of the job. None for an estimate.
+        request_id: Name of the wanted job. None for an estimate.
+        name: Name of the job for people.
+        labels: Labels of the job.
 
     Raises:
         InvalidArgumentError: The request cannot hold some of the values; ``violations`` names each.
@@ -42,6 +51,8 @@ def submit_request(
         params="" if params is None else encode(params, "params"),
         request_id=request_id,
         options=options,
+        name=name,
+        labels=labels,
     )
 
 
@@ -70,31 +81,31 @@ async def submit_job(
     async with aclosing(read_items(items)) as source:
         gathered, is_all = await _gather(request, source, only_first=is_stream(items))
         if is_all:
-            request.items.extend(gathered)
+            gathered.put_into(request)
         else:
             request.upload = True
-            request.sample_items.extend(_sample(gathered))
+            request.sample_items.extend(_sample(list(gathered.texts())))
         response = await connection.call(connection.stub.SubmitJob, request)
         log_warnings(response.warnings)
         job = to_job(response.job)
         if on_open is not None:
             on_open(job)
-        return job if is_all else await upload_items(connection, job.job_id, gathered, source)
+        return job if is_all else await upload_items(connection, job.job_id, gathered.items, source)
 
 
 async def _gather(
     request: gateway_pb2.SubmitJobRequest, source: AsyncGenerator[Any, None], only_first: bool
-) -> tuple[list[JsonText], bool]:
+) -> tuple[GatheredItems, bool]:
     """Returns the first items, and whether these are all of them and fit in the request.
 
     Reads one item more than fit in the request. With ``only_first``, reads a single item.
     """
-    gathered: list[JsonText] = []
+    gathered = GatheredItems()
     size = request.ByteSize()
     async for item in source:
-        text, item_size = encode_item(item, len(gathered))
-        gathered.append(JsonText(text))
-        size += item_size
+        encoded = encode_item(item, len(gathered))
+        gathered.add(encoded)
+        size += encoded.size
         if only_first or size > MAX_REQUEST_BYTES or len(gathered) > MAX_REQUEST_ITEMS:
             return gathered, False
     return gathered, True

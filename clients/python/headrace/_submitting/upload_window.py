@@ -5,6 +5,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from headrace._data.limits import MAX_ITEM_COUNT
+from headrace._submitting.item_reading import EncodedItem
 from headrace.gateway.v1 import gateway_pb2
 
 MAX_WINDOW_BYTES = 4 * 1024 * 1024
@@ -69,14 +70,9 @@ class UploadWindow:
         """Counts the next item, which is stored already."""
         self.read_count += 1
 
-    def add(self, text: str, size: int) -> None:
-        """Adds the next item, which must be sent.
-
-        Args:
-            text: JSON text of the item.
-            size: Size of the item in a message, in bytes.
-        """
-        size += _ITEM_OVERHEAD_BYTES
+    def add(self, item: EncodedItem) -> None:
+        """Adds the next item, which must be sent. Either all items have keys, or none."""
+        size = item.size + _ITEM_OVERHEAD_BYTES
         if self._open.size + size > MAX_BATCH_BYTES:
             self._seal()
         batch = self._open
@@ -84,7 +80,9 @@ class UploadWindow:
             batch.request.first_item_index = self.read_count
             loop = asyncio.get_running_loop()
             self._timer = loop.call_later(LONGEST_GATHER_SECONDS, self._seal)
-        batch.request.items.append(text)
+        batch.request.items.append(item.text)
+        if item.key:
+            batch.request.item_keys.append(item.key)
         batch.size += size
         self._size += size
         self.read_count += 1
@@ -162,4 +160,5 @@ def _trim(batch: _Batch, stored_count: int) -> None:
     stored = stored_count - request.first_item_index
     if stored > 0:
         del request.items[:stored]
+        del request.item_keys[:stored]
         request.first_item_index = stored_count

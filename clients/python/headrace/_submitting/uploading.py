@@ -63,7 +63,7 @@ async def _fill(window: UploadWindow, gathered: Sequence[Any], rest: AsyncGenera
 
 def _put(window: UploadWindow, item: Any) -> None:
     if window.wants_next:
-        window.add(*encode_item(item, window.read_count))
+        window.add(encode_item(item, window.read_count))
     else:
         window.skip()
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from headrace._submitting.batch_reading import BatchReader
 from headrace._submitting.caller_items import CallerItems
 from headrace._transport.forks import forked
+from headrace._transport.notebooks import in_cell
 from headrace.errors import CancelledError, FailedPreconditionError
 from headrace.reasons import ErrorReason
 
@@ -65,7 +66,11 @@ class BackgroundLoop:
             raise
 
     def iterate(
-        self, owner: object, source: AsyncGenerator[T, None], batch_size: int
+        self,
+        owner: object,
+        source: AsyncGenerator[T, None],
+        batch_size: int,
+        items: CallerItems | None = None,
     ) -> Generator[T, None, None]:
         """Yields the values of an async generator, and closes it when the caller leaves the loop.
 
@@ -73,13 +78,14 @@ class BackgroundLoop:
             owner: Owner of this loop, kept alive during the iteration.
             source: Generator to run on the loop.
             batch_size: Maximum ready values to hand over at once. With 1, nothing is read ahead.
+            items: Items to read in the calling thread while it waits, at the request of the generator.
 
         Raises:
             HeadraceError: The errors of ``run`` and of the generator.
         """
         reader = BatchReader(source, batch_size)
         try:
-            while batch := self.run(reader.read()):
+            while batch := self.run(reader.read(), items):
                 yield from batch
         finally:
             # Does not wait: the garbage collector may call this in any thread, including the loop's own.
@@ -121,6 +127,8 @@ class BackgroundLoop:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
+            return
+        if in_cell():  # a cell that does not await blocks the loop of its kernel anyway
             return
         raise FailedPreconditionError(
             "this thread runs an event loop, which a waiting call would stop: await headrace.Client instead",

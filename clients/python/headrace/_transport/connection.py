@@ -1,9 +1,11 @@
 """The connection of a client to gateways: channel, tenant, and repeated calls."""
 
 import asyncio
+import copy
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import grpc
@@ -12,6 +14,7 @@ from headrace._transport import forks
 from headrace._transport.backoff import Backoff
 from headrace._transport.channels import GatewayChannel, open_channel
 from headrace._transport.proxies import find_proxy
+from headrace._transport.timeouts import checked_timeout
 from headrace.errors import (
     CancelledError,
     FieldViolation,
@@ -51,6 +54,17 @@ def _fits_in_metadata(tenant: object) -> bool:
     return isinstance(tenant, str) and tenant.isascii() and tenant.isprintable()
 
 
+@dataclass
+class _Channels:
+    """The open channels of a connection, shared by all its limits."""
+
+    was_reached: bool = False
+    was_used: bool = False
+    is_closed: bool = False
+    process_id: int = field(default_factory=os.getpid)
+    by_loop: dict[asyncio.AbstractEventLoop, GatewayChannel] = field(default_factory=dict)
+
+
 class GatewayConnection:
     """Channels to gateways, one for each event loop that makes calls, opened at its first call.
 
@@ -78,12 +92,22 @@ class GatewayConnection:
         self.timeout = timeout
         self.connect_timeout = min(connect_timeout, timeout)
         self.resume_timeout = resume_timeout
-        self._was_reached = False
-        self._was_used = False
-        self._is_closed = False
-        self._process_id = os.getpid()
+        self._longest_connect = connect_timeout
         self._proxy = find_proxy(target)
-        self._channels: dict[asyncio.AbstractEventLoop, GatewayChannel] = {}
+        self._channels = _Channels()
+
+    def limited_to(self, timeout: float | None) -> "GatewayConnection":
+        """Returns this connection with another timeout for its calls. None: the same connection.
+
+        Raises:
+            InvalidArgumentError: The timeout is not a positive number of seconds.
+        """
+        if timeout is None:
+            return self
+        limited = copy.copy(self)
+        limited.timeout = checked_timeout(timeout)
+        limited.connect_timeout = min(self._longest_connect, timeout)
+        return limited
 
     @property
     def stub(self) -> "GatewayServiceAsyncStub":
@@ -96,30 +120,30 @@ class GatewayConnection:
         """
         if self._is_forked:
             raise forks.forked("the client was used before this process was forked")
-        if self._is_closed:
+        if self._channels.is_closed:
             raise CancelledError("the client was closed", reason=ErrorReason.CLIENT_CLOSED)
-        opened = self._channels.get(asyncio.get_running_loop())
+        opened = self._channels.by_loop.get(asyncio.get_running_loop())
         return (opened or self._open()).stub
 
     @property
     def _is_forked(self) -> bool:
-        return self._was_used and self._process_id != os.getpid()
+        return self._channels.was_used and self._channels.process_id != os.getpid()
 
     def _open(self) -> GatewayChannel:
-        for loop in [loop for loop in self._channels if loop.is_closed()]:
-            forks.note_closed_channel(self._channels.pop(loop).channel)
+        for loop in [loop for loop in self._channels.by_loop if loop.is_closed()]:
+            forks.note_closed_channel(self._channels.by_loop.pop(loop).channel)
         opened = open_channel(self.target, self._proxy)
-        self._process_id, self._was_used = os.getpid(), True
-        self._channels[asyncio.get_running_loop()] = opened
+        self._channels.process_id, self._channels.was_used = os.getpid(), True
+        self._channels.by_loop[asyncio.get_running_loop()] = opened
         return opened
 
     async def close(self) -> None:
         """Cancels calls under way and closes the channels."""
-        self._is_closed = True
+        self._channels.is_closed = True
         if self._is_forked:
             return
-        while self._channels:
-            loop, opened = self._channels.popitem()
+        while self._channels.by_loop:
+            loop, opened = self._channels.by_loop.popitem()
             if loop is asyncio.get_running_loop():
                 await opened.close()
             else:
@@ -127,11 +151,11 @@ class GatewayConnection:
 
     def note_answer(self) -> None:
         """Remembers that a gateway answered, so that later calls wait for ``timeout``."""
-        self._was_reached = True
+        self._channels.was_reached = True
 
     def patience(self, timeout: float) -> float:
         """Returns the seconds to repeat a call for: the timeout, or less before any gateway answered."""
-        return timeout if self._was_reached else min(timeout, self.connect_timeout)
+        return timeout if self._channels.was_reached else min(timeout, self.connect_timeout)
 
     @contextmanager
     def errors_of_calls(self) -> Iterator[None]:
@@ -149,7 +173,7 @@ class GatewayConnection:
             if self._is_forked:  # asyncio finds no current task in a child
                 raise forks.forked("this process was forked during the call") from None
             task = asyncio.current_task()
-            if self._is_closed and task is not None and not task.cancelling():
+            if self._channels.is_closed and task is not None and not task.cancelling():
                 raise CancelledError("the client was closed", reason=ErrorReason.CLIENT_CLOSED) from None
             raise
 
@@ -168,8 +192,9 @@ class GatewayConnection:
 
         Raises:
             HeadraceError: The gateway answered with an error, or none answered in time.
+            InvalidArgumentError: The timeout is not a positive number of seconds.
         """
-        limit = self.timeout if timeout is None else timeout
+        limit = self.timeout if timeout is None else checked_timeout(timeout)
         backoff = Backoff()
         while True:
             try:

@@ -3,7 +3,7 @@
 Fields are named like those of the protos.
 """
 
-from headrace.resources._events import JobEvent, JobForecast, JobOutage, LiveEvent
+from headrace.resources._events import JobEvent, JobForecast, JobOutage, LiveEvent, WatchedJob
 from headrace.resources._jobs import (
     Failure,
     Job,
@@ -15,13 +15,14 @@ from headrace.resources._jobs import (
     Usage,
 )
 from headrace.resources._kinds import KindInfo
-from headrace.resources._results import FailedAttempt, FailureGroup, ItemState, Result
+from headrace.resources._results import FailedAttempt, FailureGroup, Item, ItemState, Result
 from headrace.resources._workers import WorkerInfo
 
 __all__ = [
     "FailedAttempt",
     "Failure",
     "FailureGroup",
+    "Item",
     "ItemState",
     "Job",
     "JobClass",
@@ -36,5 +37,6 @@ __all__ = [
     "Progress",
     "Result",
     "Usage",
+    "WatchedJob",
     "WorkerInfo",
 ]

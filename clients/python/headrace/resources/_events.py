@@ -4,10 +4,29 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from headrace.resources._jobs import Job, JobState, Progress
+from headrace.resources._plain_dicts import PlainDict
 
 
 @dataclass(frozen=True)
-class JobOutage:
+class WatchedJob(PlainDict):
+    """A job in a watch of many jobs.
+
+    Attributes:
+        job: Its newest snapshot. If it was deleted, only ``job_id`` is known.
+        resume_token: Token that continues a watch after this job, in this or another process. Store it once
+            the job is dealt with.
+        left: The job no longer fits the filters of the watch. It may come for a job that never did.
+        deleted: The job was deleted.
+    """
+
+    job: Job
+    resume_token: str
+    left: bool = False
+    deleted: bool = False
+
+
+@dataclass(frozen=True)
+class JobOutage(PlainDict):
     """Outage of a job's model: the provider is down. Items wait without using up attempts.
 
     Attributes:
@@ -22,7 +41,7 @@ class JobOutage:
 
 
 @dataclass(frozen=True)
-class LiveEvent:
+class LiveEvent(PlainDict):
     """Live numbers of one worker on a job. May be dropped and is never replayed.
 
     Attributes:
@@ -47,7 +66,7 @@ class LiveEvent:
 
 
 @dataclass(frozen=True)
-class JobForecast:
+class JobForecast(PlainDict):
     """Speed of a running job over all workers, and its expected end and cost.
 
     Attributes:
@@ -76,7 +95,7 @@ class JobForecast:
 
 
 @dataclass(frozen=True)
-class JobEvent:
+class JobEvent(PlainDict):
     """One step of a watch.
 
     Attributes:

@@ -1,10 +1,12 @@
 """Jobs: snapshots, states, counts and costs."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from headrace.options import JobOptions
+from headrace.resources._plain_dicts import PlainDict
 
 
 class JobState(StrEnum):
@@ -74,7 +76,7 @@ class PauseReason(StrEnum):
 
 
 @dataclass(frozen=True)
-class Progress:
+class Progress(PlainDict):
     """Item counts of a job. Once it is terminal, total = succeeded + failed + cancelled."""
 
     total_count: int = 0
@@ -89,7 +91,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Usage:
+class Usage(PlainDict):
     """Usage of the provider. The cost is in millionths of a US dollar, 0 if no price is known.
 
     Attributes:
@@ -105,7 +107,7 @@ class Usage:
 
 
 @dataclass(frozen=True)
-class Failure:
+class Failure(PlainDict):
     """Reason why an item or a job failed.
 
     Attributes:
@@ -120,7 +122,7 @@ class Failure:
 
 
 @dataclass(frozen=True)
-class Job:
+class Job(PlainDict):
     """A snapshot of a job. Of two snapshots of one job, the one with the greater seq is newer.
 
     Attributes:
@@ -142,6 +144,10 @@ class Job:
         expire_time: Time at which it will end as EXPIRED. None: no deadline.
         budget_micros: Most that it may cost, in millionths of a US dollar. None: no limit.
         options: Job options that are set, with their current values.
+        name: Name for people. Empty if it has none.
+        labels: Its labels.
+        change_seq: Number that grows with every change of state, pause, name, labels or options, but not with
+            results.
     """
 
     job_id: str
@@ -161,10 +167,13 @@ class Job:
     expire_time: datetime | None = None
     budget_micros: int | None = None
     options: JobOptions = field(default_factory=JobOptions, hash=False)
+    name: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict, hash=False)
+    change_seq: int = 0
 
 
 @dataclass(frozen=True)
-class JobEstimate:
+class JobEstimate(PlainDict):
     """Estimated usage of a job before it is submitted. Counts each call once; retries come on top.
 
     Attributes:

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+from headrace.resources._plain_dicts import PlainDict
+
 
 @dataclass(frozen=True)
-class KindInfo:
+class KindInfo(PlainDict):
     """A kind of work that jobs can name.
 
     Attributes:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic
 
 from headrace.resources._jobs import Failure, Usage
+from headrace.resources._plain_dicts import PlainDict
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar
@@ -29,7 +30,7 @@ class ItemState(StrEnum):
 
 
 @dataclass(frozen=True)
-class FailedAttempt:
+class FailedAttempt(PlainDict):
     """A failed attempt of an item.
 
     Attributes:
@@ -42,7 +43,7 @@ class FailedAttempt:
 
 
 @dataclass(frozen=True)
-class FailureGroup:
+class FailureGroup(PlainDict):
     """Failed items of a job that share a reason, in its current round.
 
     Attributes:
@@ -61,7 +62,7 @@ class FailureGroup:
 
 
 @dataclass(frozen=True)
-class Result(Generic[OutputT_co]):
+class Result(PlainDict, Generic[OutputT_co]):
     """The result of one item. For type checkers, ``Result[T]`` has an output of type T.
 
     Attributes:
@@ -76,8 +77,9 @@ class Result(Generic[OutputT_co]):
         failed_attempts: Failed attempts of that round, by rising number; the last ten if there are more. The
             last one of a FAILED item is the one that failed it for good.
         item_key: Key of the item. Empty if it has none.
-        input: JSON value of the item's input. None unless the read includes inputs.
-        input_text: JSON text of the input, as submitted. Empty unless the read includes inputs.
+        input: JSON value of the item. None unless inputs were asked for. Also None where the input and the
+            output together exceed 3.5 MB; see ``Client.items``.
+        input_text: JSON text of the item, exactly as it was submitted. Empty where ``input`` is None.
     """
 
     item_index: int
@@ -92,3 +94,41 @@ class Result(Generic[OutputT_co]):
     item_key: str = ""
     input: Any = None
     input_text: str = field(default="", repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields by name, as values that every JSON library takes, without the two texts.
+
+        See ``Job.to_dict``.
+        """
+        plain = super().to_dict()
+        del plain["output_text"], plain["input_text"]
+        return plain
+
+
+@dataclass(frozen=True)
+class Item(PlainDict):
+    """An item of a job, with its result if there is one.
+
+    Attributes:
+        item_index: Its place in the submitted list, from 0.
+        item_key: Its key. Empty if it has none.
+        input: JSON value of the item.
+        result: Its success, or its failure in the present round. None if there is neither, or if the item and
+            its result together exceed 3.5 MB; see ``Client.results``.
+        input_text: JSON text of the item, exactly as it was submitted.
+    """
+
+    item_index: int
+    item_key: str
+    input: Any
+    result: Result | None
+    input_text: str = field(default="", repr=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns the fields by name without input_text, as values that every JSON library takes.
+
+        See ``Job.to_dict``.
+        """
+        plain = super().to_dict()
+        del plain["input_text"]
+        return plain

@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from headrace.resources._plain_dicts import PlainDict
+
 
 @dataclass(frozen=True)
-class WorkerInfo:
+class WorkerInfo(PlainDict):
     """One start of a worker process, as of its last heartbeat.
 
     Attributes:

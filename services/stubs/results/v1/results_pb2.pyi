@@ -1,6 +1,7 @@
 import datetime
 
 from google.protobuf import duration_pb2 as _duration_pb2
+from google.protobuf import timestamp_pb2 as _timestamp_pb2
 from headrace.jobs.v1 import jobs_pb2 as _jobs_pb2
 from google.protobuf.internal import containers as _containers
 from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
@@ -50,7 +51,14 @@ class CreateJobsRequest(_message.Message):
     def __init__(self, jobs: _Optional[_Iterable[_Union[NewJob, _Mapping]]] = ...) -> None: ...
 
 class NewJob(_message.Message):
-    __slots__ = ("job_id", "tenant", "request_id", "content_hash", "kind", "params", "items", "upload_open", "trace_id", "options")
+    __slots__ = ("job_id", "tenant", "request_id", "content_hash", "kind", "params", "items", "upload_open", "trace_id", "options", "item_keys", "name", "labels")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
@@ -61,6 +69,9 @@ class NewJob(_message.Message):
     UPLOAD_OPEN_FIELD_NUMBER: _ClassVar[int]
     TRACE_ID_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    ITEM_KEYS_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     request_id: str
@@ -71,7 +82,10 @@ class NewJob(_message.Message):
     upload_open: bool
     trace_id: str
     options: _jobs_pb2.JobOptions
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., content_hash: _Optional[bytes] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., upload_open: _Optional[bool] = ..., trace_id: _Optional[str] = ..., options: _Optional[_Union[_jobs_pb2.JobOptions, _Mapping]] = ...) -> None: ...
+    item_keys: _containers.RepeatedScalarFieldContainer[str]
+    name: str
+    labels: _containers.ScalarMap[str, str]
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., content_hash: _Optional[bytes] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., upload_open: _Optional[bool] = ..., trace_id: _Optional[str] = ..., options: _Optional[_Union[_jobs_pb2.JobOptions, _Mapping]] = ..., item_keys: _Optional[_Iterable[str]] = ..., name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
 
 class CreateJobsResponse(_message.Message):
     __slots__ = ("outcomes", "effects")
@@ -90,18 +104,20 @@ class CreateJobOutcome(_message.Message):
     def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ...) -> None: ...
 
 class AppendItemsRequest(_message.Message):
-    __slots__ = ("job_id", "tenant", "first_item_index", "items", "finish_total_count")
+    __slots__ = ("job_id", "tenant", "first_item_index", "items", "finish_total_count", "item_keys")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     FIRST_ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     FINISH_TOTAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ITEM_KEYS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     first_item_index: int
     items: _containers.RepeatedScalarFieldContainer[str]
     finish_total_count: int
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., first_item_index: _Optional[int] = ..., items: _Optional[_Iterable[str]] = ..., finish_total_count: _Optional[int] = ...) -> None: ...
+    item_keys: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., first_item_index: _Optional[int] = ..., items: _Optional[_Iterable[str]] = ..., finish_total_count: _Optional[int] = ..., item_keys: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class AppendItemsResponse(_message.Message):
     __slots__ = ("stored_count", "job", "effects")
@@ -130,46 +146,113 @@ class KnownJob(_message.Message):
     def __init__(self, job_id: _Optional[str] = ..., known_seq: _Optional[int] = ...) -> None: ...
 
 class GetJobsResponse(_message.Message):
-    __slots__ = ("jobs",)
+    __slots__ = ("jobs", "left_out_job_ids")
     JOBS_FIELD_NUMBER: _ClassVar[int]
+    LEFT_OUT_JOB_IDS_FIELD_NUMBER: _ClassVar[int]
     jobs: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Job]
-    def __init__(self, jobs: _Optional[_Iterable[_Union[_jobs_pb2.Job, _Mapping]]] = ...) -> None: ...
+    left_out_job_ids: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, jobs: _Optional[_Iterable[_Union[_jobs_pb2.Job, _Mapping]]] = ..., left_out_job_ids: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class ListJobsRequest(_message.Message):
-    __slots__ = ("tenant", "page_size", "before_job_id", "states", "kind")
+    __slots__ = ("tenant", "page_size", "before_job_id", "states", "kind", "labels", "name", "created_after", "created_before", "finished_after")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     TENANT_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     BEFORE_JOB_ID_FIELD_NUMBER: _ClassVar[int]
     STATES_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    CREATED_AFTER_FIELD_NUMBER: _ClassVar[int]
+    CREATED_BEFORE_FIELD_NUMBER: _ClassVar[int]
+    FINISHED_AFTER_FIELD_NUMBER: _ClassVar[int]
     tenant: str
     page_size: int
     before_job_id: str
     states: _containers.RepeatedScalarFieldContainer[_jobs_pb2.JobState]
     kind: str
-    def __init__(self, tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., before_job_id: _Optional[str] = ..., states: _Optional[_Iterable[_Union[_jobs_pb2.JobState, str]]] = ..., kind: _Optional[str] = ...) -> None: ...
+    labels: _containers.ScalarMap[str, str]
+    name: str
+    created_after: _timestamp_pb2.Timestamp
+    created_before: _timestamp_pb2.Timestamp
+    finished_after: _timestamp_pb2.Timestamp
+    def __init__(self, tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., before_job_id: _Optional[str] = ..., states: _Optional[_Iterable[_Union[_jobs_pb2.JobState, str]]] = ..., kind: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., name: _Optional[str] = ..., created_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., created_before: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finished_after: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
 
 class ListJobsResponse(_message.Message):
-    __slots__ = ("jobs", "has_more")
+    __slots__ = ("jobs", "has_more", "next_before_job_id")
     JOBS_FIELD_NUMBER: _ClassVar[int]
     HAS_MORE_FIELD_NUMBER: _ClassVar[int]
+    NEXT_BEFORE_JOB_ID_FIELD_NUMBER: _ClassVar[int]
     jobs: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Job]
     has_more: bool
-    def __init__(self, jobs: _Optional[_Iterable[_Union[_jobs_pb2.Job, _Mapping]]] = ..., has_more: _Optional[bool] = ...) -> None: ...
+    next_before_job_id: str
+    def __init__(self, jobs: _Optional[_Iterable[_Union[_jobs_pb2.Job, _Mapping]]] = ..., has_more: _Optional[bool] = ..., next_before_job_id: _Optional[str] = ...) -> None: ...
+
+class ListChangesRequest(_message.Message):
+    __slots__ = ("tenant", "page_size", "after")
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    page_size: int
+    after: ChangePosition
+    def __init__(self, tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after: _Optional[_Union[ChangePosition, _Mapping]] = ...) -> None: ...
+
+class ChangePosition(_message.Message):
+    __slots__ = ("store_id", "change_xid", "job_id")
+    STORE_ID_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_XID_FIELD_NUMBER: _ClassVar[int]
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    store_id: str
+    change_xid: int
+    job_id: str
+    def __init__(self, store_id: _Optional[str] = ..., change_xid: _Optional[int] = ..., job_id: _Optional[str] = ...) -> None: ...
+
+class ListChangesResponse(_message.Message):
+    __slots__ = ("jobs", "next", "has_more", "reset")
+    JOBS_FIELD_NUMBER: _ClassVar[int]
+    NEXT_FIELD_NUMBER: _ClassVar[int]
+    HAS_MORE_FIELD_NUMBER: _ClassVar[int]
+    RESET_FIELD_NUMBER: _ClassVar[int]
+    jobs: _containers.RepeatedCompositeFieldContainer[ChangedJob]
+    next: ChangePosition
+    has_more: bool
+    reset: bool
+    def __init__(self, jobs: _Optional[_Iterable[_Union[ChangedJob, _Mapping]]] = ..., next: _Optional[_Union[ChangePosition, _Mapping]] = ..., has_more: _Optional[bool] = ..., reset: _Optional[bool] = ...) -> None: ...
+
+class ChangedJob(_message.Message):
+    __slots__ = ("job", "gone", "was_retried", "was_updated")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    GONE_FIELD_NUMBER: _ClassVar[int]
+    WAS_RETRIED_FIELD_NUMBER: _ClassVar[int]
+    WAS_UPDATED_FIELD_NUMBER: _ClassVar[int]
+    job: _jobs_pb2.Job
+    gone: bool
+    was_retried: bool
+    was_updated: bool
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., gone: _Optional[bool] = ..., was_retried: _Optional[bool] = ..., was_updated: _Optional[bool] = ...) -> None: ...
 
 class ListResultsRequest(_message.Message):
-    __slots__ = ("job_id", "tenant", "page_size", "after_item_index", "item_state")
+    __slots__ = ("job_id", "tenant", "page_size", "after_item_index", "item_state", "include_inputs")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     AFTER_ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
     ITEM_STATE_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_INPUTS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     page_size: int
     after_item_index: int
     item_state: _jobs_pb2.ItemState
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after_item_index: _Optional[int] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ...) -> None: ...
+    include_inputs: bool
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after_item_index: _Optional[int] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ..., include_inputs: _Optional[bool] = ...) -> None: ...
 
 class ListResultsResponse(_message.Message):
     __slots__ = ("results", "has_more")
@@ -180,18 +263,20 @@ class ListResultsResponse(_message.Message):
     def __init__(self, results: _Optional[_Iterable[_Union[_jobs_pb2.Result, _Mapping]]] = ..., has_more: _Optional[bool] = ...) -> None: ...
 
 class ListRecordedResultsRequest(_message.Message):
-    __slots__ = ("job_id", "tenant", "page_size", "after", "item_state")
+    __slots__ = ("job_id", "tenant", "page_size", "after", "item_state", "include_inputs")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
     AFTER_FIELD_NUMBER: _ClassVar[int]
     ITEM_STATE_FIELD_NUMBER: _ClassVar[int]
+    INCLUDE_INPUTS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     page_size: int
     after: RecordPosition
     item_state: _jobs_pb2.ItemState
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after: _Optional[_Union[RecordPosition, _Mapping]] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ...) -> None: ...
+    include_inputs: bool
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after: _Optional[_Union[RecordPosition, _Mapping]] = ..., item_state: _Optional[_Union[_jobs_pb2.ItemState, str]] = ..., include_inputs: _Optional[bool] = ...) -> None: ...
 
 class RecordPosition(_message.Message):
     __slots__ = ("seq", "item_index")
@@ -212,6 +297,30 @@ class ListRecordedResultsResponse(_message.Message):
     has_more: bool
     job: _jobs_pb2.Job
     def __init__(self, results: _Optional[_Iterable[_Union[_jobs_pb2.Result, _Mapping]]] = ..., next: _Optional[_Union[RecordPosition, _Mapping]] = ..., has_more: _Optional[bool] = ..., job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ...) -> None: ...
+
+class GetItemsRequest(_message.Message):
+    __slots__ = ("job_id", "tenant", "page_size", "after_item_index", "item_indexes", "item_keys")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
+    ITEM_INDEXES_FIELD_NUMBER: _ClassVar[int]
+    ITEM_KEYS_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    page_size: int
+    after_item_index: int
+    item_indexes: _containers.RepeatedScalarFieldContainer[int]
+    item_keys: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after_item_index: _Optional[int] = ..., item_indexes: _Optional[_Iterable[int]] = ..., item_keys: _Optional[_Iterable[str]] = ...) -> None: ...
+
+class GetItemsResponse(_message.Message):
+    __slots__ = ("items", "has_more")
+    ITEMS_FIELD_NUMBER: _ClassVar[int]
+    HAS_MORE_FIELD_NUMBER: _ClassVar[int]
+    items: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.Item]
+    has_more: bool
+    def __init__(self, items: _Optional[_Iterable[_Union[_jobs_pb2.Item, _Mapping]]] = ..., has_more: _Optional[bool] = ...) -> None: ...
 
 class LeaseChunksRequest(_message.Message):
     __slots__ = ("job_class", "capacity", "incarnation", "call_id", "known_job_ids", "excluded_job_ids", "excluded_tenants")
@@ -548,18 +657,20 @@ class ResumeJobResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
 
 class RetryJobRequest(_message.Message):
-    __slots__ = ("job_id", "tenant", "request_id", "reasons", "item_indexes")
+    __slots__ = ("job_id", "tenant", "request_id", "reasons", "item_indexes", "item_keys")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     REASONS_FIELD_NUMBER: _ClassVar[int]
     ITEM_INDEXES_FIELD_NUMBER: _ClassVar[int]
+    ITEM_KEYS_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     request_id: str
     reasons: _containers.RepeatedScalarFieldContainer[str]
     item_indexes: _containers.RepeatedScalarFieldContainer[int]
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ..., item_indexes: _Optional[_Iterable[int]] = ...) -> None: ...
+    item_keys: _containers.RepeatedScalarFieldContainer[str]
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ..., item_indexes: _Optional[_Iterable[int]] = ..., item_keys: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class RetryJobResponse(_message.Message):
     __slots__ = ("job", "effects")

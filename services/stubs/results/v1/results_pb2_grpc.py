@@ -55,6 +55,11 @@ class ResultsServiceStub:
                 request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobsRequest.SerializeToString,
                 response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobsResponse.FromString,
                 _registered_method=True)
+        self.ListChanges = channel.unary_unary(
+                '/headrace_internal.results.v1.ResultsService/ListChanges',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListChangesRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListChangesResponse.FromString,
+                _registered_method=True)
         self.ListResults = channel.unary_unary(
                 '/headrace_internal.results.v1.ResultsService/ListResults',
                 request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListResultsRequest.SerializeToString,
@@ -64,6 +69,11 @@ class ResultsServiceStub:
                 '/headrace_internal.results.v1.ResultsService/ListRecordedResults',
                 request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsRequest.SerializeToString,
                 response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsResponse.FromString,
+                _registered_method=True)
+        self.GetItems = channel.unary_unary(
+                '/headrace_internal.results.v1.ResultsService/GetItems',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetItemsRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetItemsResponse.FromString,
                 _registered_method=True)
         self.LeaseChunks = channel.unary_unary(
                 '/headrace_internal.results.v1.ResultsService/LeaseChunks',
@@ -139,6 +149,8 @@ class ResultsServiceServicer:
         Errors:
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         - ABORTED (UPLOAD_OFFSET): the items are beyond the stored ones. Metadata stored_count names where to continue.
+        - INVALID_ARGUMENT (ITEM_KEY_TAKEN): another item has one of the keys. None of the items is stored. Keys of trimmed
+        items are not compared.
         - FAILED_PRECONDITION (UPLOAD_CLOSED): new items for an upload that is closed.
         - FAILED_PRECONDITION (UPLOAD_TOTAL): the total is below the stored count, or differs from the total the upload
         was closed with.
@@ -164,6 +176,14 @@ class ResultsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListChanges(self, request, context):
+        """Returns a page of the jobs of a tenant that changed after a position, in the order in which the changes became
+        visible. A change is never skipped, even if its transaction commits late. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListResults(self, request, context):
         """Returns a page of a job's results, ordered by item_index. Safe to repeat.
         Errors:
@@ -175,6 +195,15 @@ class ResultsServiceServicer:
 
     def ListRecordedResults(self, request, context):
         """Returns a page of a job's results in the order of recording. Safe to repeat.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetItems(self, request, context):
+        """Returns a page of a job's items with their results, ordered by item_index. Safe to repeat.
         Errors:
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         """
@@ -257,8 +286,8 @@ class ResultsServiceServicer:
 
     def RetryJob(self, request, context):
         """Starts a new round of every item without a success, on a terminal job. Changes nothing on a live one.
-        With reasons or item_indexes, only the selected items run. The failures of other items are copied into the round,
-        and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected. For a job of
+        With reasons, item_indexes or item_keys, only the selected items run. The failures of other items are copied into the
+        round, and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected. For a job of
         over 10,000 items, sweeps do that in parts. Nothing of the job is leased meanwhile, and its counts are those of
         the round before.
         Safe to repeat with the same request_id: the round starts once, and a later selection is ignored.
@@ -308,6 +337,11 @@ def add_ResultsServiceServicer_to_server(servicer, server):
                     request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobsRequest.FromString,
                     response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobsResponse.SerializeToString,
             ),
+            'ListChanges': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListChanges,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListChangesRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListChangesResponse.SerializeToString,
+            ),
             'ListResults': grpc.unary_unary_rpc_method_handler(
                     servicer.ListResults,
                     request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListResultsRequest.FromString,
@@ -317,6 +351,11 @@ def add_ResultsServiceServicer_to_server(servicer, server):
                     servicer.ListRecordedResults,
                     request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsRequest.FromString,
                     response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsResponse.SerializeToString,
+            ),
+            'GetItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetItems,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetItemsRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetItemsResponse.SerializeToString,
             ),
             'LeaseChunks': grpc.unary_unary_rpc_method_handler(
                     servicer.LeaseChunks,
@@ -494,6 +533,33 @@ class ResultsService:
             _registered_method=True)
 
     @staticmethod
+    def ListChanges(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace_internal.results.v1.ResultsService/ListChanges',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListChangesRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListChangesResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListResults(request,
             target,
             options=(),
@@ -537,6 +603,33 @@ class ResultsService:
             '/headrace_internal.results.v1.ResultsService/ListRecordedResults',
             headrace__internal_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsRequest.SerializeToString,
             headrace__internal_dot_results_dot_v1_dot_results__pb2.ListRecordedResultsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace_internal.results.v1.ResultsService/GetItems',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.GetItemsRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.GetItemsResponse.FromString,
             options,
             channel_credentials,
             insecure,

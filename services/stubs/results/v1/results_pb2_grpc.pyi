@@ -48,6 +48,8 @@ class ResultsServiceStub:
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     - ABORTED (UPLOAD_OFFSET): the items are beyond the stored ones. Metadata stored_count names where to continue.
+    - INVALID_ARGUMENT (ITEM_KEY_TAKEN): another item has one of the keys. None of the items is stored. Keys of trimmed
+      items are not compared.
     - FAILED_PRECONDITION (UPLOAD_CLOSED): new items for an upload that is closed.
     - FAILED_PRECONDITION (UPLOAD_TOTAL): the total is below the stored count, or differs from the total the upload
       was closed with.
@@ -60,6 +62,10 @@ class ResultsServiceStub:
     """
     ListJobs: _grpc.UnaryUnaryMultiCallable[_results_pb2.ListJobsRequest, _results_pb2.ListJobsResponse]
     """Returns a page of a tenant's jobs, newest first. Safe to repeat."""
+    ListChanges: _grpc.UnaryUnaryMultiCallable[_results_pb2.ListChangesRequest, _results_pb2.ListChangesResponse]
+    """Returns a page of the jobs of a tenant that changed after a position, in the order in which the changes became
+    visible. A change is never skipped, even if its transaction commits late. Safe to repeat.
+    """
     ListResults: _grpc.UnaryUnaryMultiCallable[_results_pb2.ListResultsRequest, _results_pb2.ListResultsResponse]
     """Returns a page of a job's results, ordered by item_index. Safe to repeat.
     Errors:
@@ -67,6 +73,11 @@ class ResultsServiceStub:
     """
     ListRecordedResults: _grpc.UnaryUnaryMultiCallable[_results_pb2.ListRecordedResultsRequest, _results_pb2.ListRecordedResultsResponse]
     """Returns a page of a job's results in the order of recording. Safe to repeat.
+    Errors:
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    GetItems: _grpc.UnaryUnaryMultiCallable[_results_pb2.GetItemsRequest, _results_pb2.GetItemsResponse]
+    """Returns a page of a job's items with their results, ordered by item_index. Safe to repeat.
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
@@ -113,8 +124,8 @@ class ResultsServiceStub:
     """
     RetryJob: _grpc.UnaryUnaryMultiCallable[_results_pb2.RetryJobRequest, _results_pb2.RetryJobResponse]
     """Starts a new round of every item without a success, on a terminal job. Changes nothing on a live one.
-    With reasons or item_indexes, only the selected items run. The failures of other items are copied into the round,
-    and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected. For a job of
+    With reasons, item_indexes or item_keys, only the selected items run. The failures of other items are copied into the
+    round, and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected. For a job of
     over 10,000 items, sweeps do that in parts. Nothing of the job is leased meanwhile, and its counts are those of
     the round before.
     Safe to repeat with the same request_id: the round starts once, and a later selection is ignored.
@@ -143,6 +154,8 @@ class ResultsServiceAsyncStub(ResultsServiceStub):
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     - ABORTED (UPLOAD_OFFSET): the items are beyond the stored ones. Metadata stored_count names where to continue.
+    - INVALID_ARGUMENT (ITEM_KEY_TAKEN): another item has one of the keys. None of the items is stored. Keys of trimmed
+      items are not compared.
     - FAILED_PRECONDITION (UPLOAD_CLOSED): new items for an upload that is closed.
     - FAILED_PRECONDITION (UPLOAD_TOTAL): the total is below the stored count, or differs from the total the upload
       was closed with.
@@ -155,6 +168,10 @@ class ResultsServiceAsyncStub(ResultsServiceStub):
     """
     ListJobs: _aio.UnaryUnaryMultiCallable[_results_pb2.ListJobsRequest, _results_pb2.ListJobsResponse]  # type: ignore[assignment]
     """Returns a page of a tenant's jobs, newest first. Safe to repeat."""
+    ListChanges: _aio.UnaryUnaryMultiCallable[_results_pb2.ListChangesRequest, _results_pb2.ListChangesResponse]  # type: ignore[assignment]
+    """Returns a page of the jobs of a tenant that changed after a position, in the order in which the changes became
+    visible. A change is never skipped, even if its transaction commits late. Safe to repeat.
+    """
     ListResults: _aio.UnaryUnaryMultiCallable[_results_pb2.ListResultsRequest, _results_pb2.ListResultsResponse]  # type: ignore[assignment]
     """Returns a page of a job's results, ordered by item_index. Safe to repeat.
     Errors:
@@ -162,6 +179,11 @@ class ResultsServiceAsyncStub(ResultsServiceStub):
     """
     ListRecordedResults: _aio.UnaryUnaryMultiCallable[_results_pb2.ListRecordedResultsRequest, _results_pb2.ListRecordedResultsResponse]  # type: ignore[assignment]
     """Returns a page of a job's results in the order of recording. Safe to repeat.
+    Errors:
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    GetItems: _aio.UnaryUnaryMultiCallable[_results_pb2.GetItemsRequest, _results_pb2.GetItemsResponse]  # type: ignore[assignment]
+    """Returns a page of a job's items with their results, ordered by item_index. Safe to repeat.
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
@@ -208,8 +230,8 @@ class ResultsServiceAsyncStub(ResultsServiceStub):
     """
     RetryJob: _aio.UnaryUnaryMultiCallable[_results_pb2.RetryJobRequest, _results_pb2.RetryJobResponse]  # type: ignore[assignment]
     """Starts a new round of every item without a success, on a terminal job. Changes nothing on a live one.
-    With reasons or item_indexes, only the selected items run. The failures of other items are copied into the round,
-    and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected. For a job of
+    With reasons, item_indexes or item_keys, only the selected items run. The failures of other items are copied into the
+    round, and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected. For a job of
     over 10,000 items, sweeps do that in parts. Nothing of the job is leased meanwhile, and its counts are those of
     the round before.
     Safe to repeat with the same request_id: the round starts once, and a later selection is ignored.
@@ -247,6 +269,8 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         - ABORTED (UPLOAD_OFFSET): the items are beyond the stored ones. Metadata stored_count names where to continue.
+        - INVALID_ARGUMENT (ITEM_KEY_TAKEN): another item has one of the keys. None of the items is stored. Keys of trimmed
+          items are not compared.
         - FAILED_PRECONDITION (UPLOAD_CLOSED): new items for an upload that is closed.
         - FAILED_PRECONDITION (UPLOAD_TOTAL): the total is below the stored count, or differs from the total the upload
           was closed with.
@@ -273,6 +297,16 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
         """Returns a page of a tenant's jobs, newest first. Safe to repeat."""
 
     @_abc_1.abstractmethod
+    def ListChanges(
+        self,
+        request: _results_pb2.ListChangesRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_results_pb2.ListChangesResponse, _abc.Awaitable[_results_pb2.ListChangesResponse]]:
+        """Returns a page of the jobs of a tenant that changed after a position, in the order in which the changes became
+        visible. A change is never skipped, even if its transaction commits late. Safe to repeat.
+        """
+
+    @_abc_1.abstractmethod
     def ListResults(
         self,
         request: _results_pb2.ListResultsRequest,
@@ -290,6 +324,17 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_results_pb2.ListRecordedResultsResponse, _abc.Awaitable[_results_pb2.ListRecordedResultsResponse]]:
         """Returns a page of a job's results in the order of recording. Safe to repeat.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+
+    @_abc_1.abstractmethod
+    def GetItems(
+        self,
+        request: _results_pb2.GetItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_results_pb2.GetItemsResponse, _abc.Awaitable[_results_pb2.GetItemsResponse]]:
+        """Returns a page of a job's items with their results, ordered by item_index. Safe to repeat.
         Errors:
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         """
@@ -390,8 +435,8 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_results_pb2.RetryJobResponse, _abc.Awaitable[_results_pb2.RetryJobResponse]]:
         """Starts a new round of every item without a success, on a terminal job. Changes nothing on a live one.
-        With reasons or item_indexes, only the selected items run. The failures of other items are copied into the round,
-        and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected. For a job of
+        With reasons, item_indexes or item_keys, only the selected items run. The failures of other items are copied into the
+        round, and other items without a result fail (ITEM_NOT_SELECTED). Changes nothing if no item is selected. For a job of
         over 10,000 items, sweeps do that in parts. Nothing of the job is leased meanwhile, and its counts are those of
         the round before.
         Safe to repeat with the same request_id: the round starts once, and a later selection is ignored.

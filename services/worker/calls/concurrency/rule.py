@@ -24,7 +24,12 @@ _MIN_ANSWERED_COUNT = 8
 # of the throughput. With 0.10, a provider with 20 slots rejects 6 % of all calls.
 _MARGIN = 0.08
 # Rejections that are borne above that share. Two rejections never cut.
-_EXTRA_REJECTIONS = 2
+_EXTRA_REJECTIONS = 2.0
+# Until the first cut, this many standard deviations of a share at the margin are borne too, and a round with
+# fewer rejections is clean. Each of the short rounds of a cold start otherwise cuts by chance: of 100 starts
+# with 5 % of random rejections, 6 stayed below three quarters of the throughput, some at 2 %. A real limit is
+# exceeded by far, as the first rounds grow by large factors.
+_COLD_DEVIATIONS = 1.5
 # Below this part of the margin, the step of growth doubles.
 _CALM = 0.5
 # Lowest part of the limit that a cut for rejections keeps.
@@ -74,6 +79,7 @@ class LimitState:
         latency_count: Their number.
         quiet_until: Time before which nothing is decided, by the clock of this process.
         limit_at_cut: Limit before the last cut.
+        limit_before_growth: Limit of the round before, if that round was clean. 0 for none.
         share_at_cut: Share of rejections that led to it. 0 if it was for latency, or has been confirmed.
         latency_at_cut: Latency that led to it. Infinite if it was for rejections, or has been looked at.
         cut_begun_count: Calls of the round that led to the last decision. 0 if it was not a cut.
@@ -92,6 +98,7 @@ class LimitState:
     latency_count: int = 0
     quiet_until: float = -math.inf
     limit_at_cut: float = math.inf
+    limit_before_growth: float = 0.0
     share_at_cut: float = 0.0
     latency_at_cut: float = math.inf
     cut_begun_count: int = 0
@@ -116,8 +123,8 @@ def with_late_rejections(state: LimitState, calls: Round) -> LimitState:
     share = min(1.0, rejected_count / (state.cut_begun_count + calls.late_begun_count))
     if share <= state.share_at_cut:
         return state
-    limit = min(state.limit, state.limit_at_cut * max(1 - share, _MIN_KEPT))
-    return replace(state, limit=limit, share_at_cut=share)
+    limit = _limit_after_rejections(state, state.limit_at_cut, share)
+    return replace(state, limit=min(state.limit, limit), share_at_cut=share)
 
 
 def decide(state: LimitState, calls: Round, now: float) -> LimitState | None:
@@ -132,9 +139,12 @@ def decide(state: LimitState, calls: Round, now: float) -> LimitState | None:
         return None
     rejected_count, answered_count = calls.rejected_count, calls.answered_count
     excess = rejected_count - (state.noise + _MARGIN) * calls.begun_count
-    if excess > _EXTRA_REJECTIONS and rejected_count + answered_count >= state.limit * _ANSWERED_PART:
+    borne, clean = _EXTRA_REJECTIONS, 0.0
+    if state.step == math.inf:
+        borne, clean = borne + _COLD_DEVIATIONS * math.sqrt(_MARGIN * calls.begun_count), borne
+    if excess > borne and rejected_count + answered_count >= state.limit * _ANSWERED_PART:
         return _after_rejections(state, calls, now)
-    if excess <= 0 and _has_enough_answers(state, calls):
+    if excess <= clean and _has_enough_answers(state, calls):
         return _after_answers(state, calls, now)
     return None
 
@@ -173,7 +183,8 @@ def _after_rejections(state: LimitState, calls: Round, now: float) -> LimitState
             latency_count=state.latency_count + calls.answered_count,
             cut_begun_count=0,
         )
-    cut = _cut(state, max(1 - share, _MIN_KEPT), now + _QUIET_LATENCIES * state.latency)
+    limit = _limit_after_rejections(state, state.limit, share)
+    cut = _cut(state, limit, now + _QUIET_LATENCIES * state.latency)
     return replace(
         cut,
         share_at_cut=share,
@@ -199,11 +210,11 @@ def _after_answers(state: LimitState, calls: Round, now: float) -> LimitState:
         state = _with_usual_latency(state)
         usual = max(_fast_latency(calls), state.usual_latency)
         if latency > TOO_SLOW * usual:
-            cut = _cut(state, max(usual / latency, _MIN_KEPT_IF_SLOW), now + latency)
+            cut = _cut(state, state.limit * max(usual / latency, _MIN_KEPT_IF_SLOW), now + latency)
             return replace(cut, latency_at_cut=latency)
     if calls.in_use_count * 2 >= state.limit and not calls.is_scarce:
         return _grown(state, calls)
-    return state
+    return replace(state, limit_before_growth=state.limit)
 
 
 def _with_usual_latency(state: LimitState) -> LimitState:
@@ -220,14 +231,29 @@ def _grown(state: LimitState, calls: Round) -> LimitState:
     growth = min(_MAX_GROWTH, bearable / state.latency) if state.latency > 0 else _MAX_GROWTH
     limit = max(state.limit, min(state.limit + state.step, state.limit * growth))
     is_calm = calls.rejected_share <= state.noise + _MARGIN * _CALM
-    return replace(state, limit=limit, step=state.step * 2 if is_calm else state.step)
+    return replace(
+        state,
+        limit=limit,
+        step=state.step * 2 if is_calm else state.step,
+        limit_before_growth=state.limit,
+    )
 
 
-def _cut(state: LimitState, kept: float, quiet_until: float) -> LimitState:
+def _limit_after_rejections(state: LimitState, limit: float, share: float) -> float:
+    """Returns a limit without the share of its calls that was rejected.
+
+    If it grew at least twofold, the calls of the clean round before may hold all slots of the provider, and
+    nearly all others are rejected. The limit of that round is kept then.
+    """
+    proven = state.limit_before_growth if 2 * state.limit_before_growth <= limit else 0.0
+    return max(limit * max(1 - share, _MIN_KEPT), proven)
+
+
+def _cut(state: LimitState, limit: float, quiet_until: float) -> LimitState:
     return replace(
         state,
         limit_at_cut=state.limit,
-        limit=state.limit * kept,
+        limit=limit,
         step=1.0,
         latency_sum=0.0,
         latency_count=0,

@@ -7,7 +7,7 @@ from headrace.kinds import RetryableError
 from headrace.reasons import ErrorReason
 
 # Delays before the first probes of an outage; the last one repeats. In seconds, times a jitter of 0.5 to 1.
-PROBE_DELAYS = (1.0, 2.0, 4.0, 5.0)
+PROBE_DELAYS = (1.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 2.0, 4.0, 5.0)
 # Time after which a probe without a response no longer keeps others from probing, in seconds.
 PROBE_SECONDS = 30.0
 # Maximum length of the message of an outage.

@@ -44,6 +44,9 @@ async def test_get_prints_every_field_in_json(cli, gateway, make_job, job_id):
             "expire_time": None,
             "budget_micros": None,
             "options": {},
+            "name": "",
+            "labels": {},
+            "change_seq": 0,
         }
     ]
 

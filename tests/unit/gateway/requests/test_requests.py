@@ -16,7 +16,7 @@ OF_A_TENANT = [method for method in METHODS if method.name not in ("ListKinds", 
 OF_THE_STORE = [method for method in METHODS if method.name != "ListKinds"]
 STORE_CALLS = (
     "CreateJobs", "AppendItems", "GetJobs", "ListJobs", "ListResults", "ListRecordedResults", "CancelJob",
-    "PauseJob", "ResumeJob", "RetryJob", "ListFailureReasons", "ListWorkers",
+    "PauseJob", "ResumeJob", "RetryJob", "ListFailureReasons", "ListWorkers", "GetItems",
 )  # fmt: skip
 NO_IDS = [
     "",
@@ -50,7 +50,8 @@ def good_fields(method) -> dict:
 def test_every_call_is_walked():
     assert {method.name for method in METHODS} == {
         "SubmitJob", "AppendItems", "GetJob", "ListJobs", "WatchJob", "GetResults", "StreamResults",
-        "CancelJob", "PauseJob", "ResumeJob", "RetryJob", "GetFailures", "ListKinds", "ListWorkers",
+        "CancelJob", "PauseJob", "ResumeJob", "RetryJob", "GetFailures", "GetItems", "ListKinds",
+        "ListWorkers",
     }  # fmt: skip
 
 
@@ -196,6 +197,7 @@ async def test_workers_are_listed(gateway, results):
         ("ListJobs", {"kind": "a" * 129}, "kind"),
         ("GetResults", {"job_id": JOB_ID, "page_size": -1}, "page_size"),
         ("GetResults", {"job_id": JOB_ID, "item_state": 9}, "item_state"),
+        ("GetItems", {"job_id": JOB_ID, "page_size": -1}, "page_size"),
         ("StreamResults", {"job_id": JOB_ID, "item_state": 9}, "item_state"),
         ("StreamResults", {"job_id": JOB_ID, "cursor": "x" * 5000}, "cursor"),
         ("WatchJob", {"job_id": JOB_ID, "resume_token": "x" * 5000}, "resume_token"),

@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypedDict, Unpack, get_type_hints
 import typer
 
 from headrace._cli.execution import BadInputError
-from headrace._data.items import Items, read_items
+from headrace._data.items import Items, read_items, with_keys
 from headrace.errors import InvalidArgumentError
 
 ItemsOption = Annotated[
@@ -110,8 +110,13 @@ def takes_item_flags(command: Callable[..., None]) -> Callable[..., None]:
     return with_items
 
 
-def items_of_flags(path: str, **flags: Unpack[ItemFlags]) -> Items:
+def items_of_flags(path: str, key: str | None = None, **flags: Unpack[ItemFlags]) -> Items:
     """Returns the items that the flags describe. The files are read later.
+
+    Args:
+        path: Files to read.
+        key: Field that holds the key of each item. Default: items have no keys.
+        flags: The flags.
 
     Raises:
         BadInputError: A flag is wrong.
@@ -122,7 +127,8 @@ def items_of_flags(path: str, **flags: Unpack[ItemFlags]) -> Items:
     if "delimiter" in options:
         options["delimiter"] = options["delimiter"].replace("\\t", "\t")
     try:
-        return read_items(path, **options)
+        items: Items = with_keys(read_items(path, **options), key)
+        return items
     except InvalidArgumentError as error:
         raise BadInputError(error.message) from None
 

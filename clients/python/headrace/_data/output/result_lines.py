@@ -23,8 +23,8 @@ def plain_result(result: Result[Any]) -> dict[str, Any]:
         "usage": result.usage,
         "finish_time": result.finish_time,
         "failed_attempts": result.failed_attempts,
-        "input": _fragment(result.input_text),
-        "output": None if result.error else _fragment(result.output_text),
+        "input": json_fragment(result.input_text),
+        "output": None if result.error else json_fragment(result.output_text),
     }
 
 
@@ -33,7 +33,8 @@ def result_line(result: Result[Any]) -> bytes:
     return orjson.dumps(plain_result(result), option=_OPTIONS)
 
 
-def _fragment(text: str) -> orjson.Fragment | None:
+def json_fragment(text: str) -> orjson.Fragment | None:
+    """Returns JSON text as orjson writes it: unchanged, in one line. None for an empty text."""
     # A line feed in JSON text is white space between its parts, but it would end the line here.
     return orjson.Fragment(text.replace("\n", " ").replace("\r", " ")) if text else None
 

@@ -168,10 +168,10 @@ class GatewayServiceServicer:
         are sent twice are trimmed, not stored again. An upload that gets no new item for an hour ends as EXPIRED
         (UPLOAD_TIMED_OUT).
         Errors:
-        - INVALID_ARGUMENT (ITEM_KEY_TAKEN): an item of the batch has the key of another item. The batch is not stored, and the
-        upload stays open at the same stored count.
         - INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE): metadata first_item_index is the position in the job of
         items[0] of the wrong request.
+        - INVALID_ARGUMENT (ITEM_KEY_TAKEN): an item of the batch has the key of another item. The batch is not stored, and the
+        upload stays open at the same stored count.
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         - ABORTED (UPLOAD_OFFSET): a batch or finish is beyond the stored items, because a batch was lost or two clients
         upload at once. Continue from metadata stored_count.
@@ -287,8 +287,8 @@ class GatewayServiceServicer:
         """Starts a new round of a finished job, with every item that has no success: failed items, and items left over by a
         cancel or an expiry. Successes stay and are not computed again. An upload that was still open is closed with the
         items it has. A job that is not finished, or has only successes, is returned unchanged.
-        With reasons or item_indexes, the round runs only the items that these select. A failed item that is not selected
-        keeps its result and counts as failed from the start. An item left over by a cancel or an expiry that is not
+        With reasons, item_indexes or item_keys, the round runs only the items that these select. A failed item that is not
+        selected keeps its result and counts as failed from the start. An item left over by a cancel or an expiry that is not
         selected fails (ITEM_NOT_SELECTED). Both stop the job only at its end: before it, max_failed_ratio is applied to
         the other items. If nothing is selected, the job is returned unchanged.
         Safe to repeat with the same request_id: the round starts once, and a later selection is ignored. Streams that have

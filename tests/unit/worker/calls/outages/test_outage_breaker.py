@@ -162,14 +162,14 @@ async def test_no_call_begins_before_a_probe_is_due(weather):
     assert weather.is_open
 
 
-async def test_probes_come_after_one_two_four_and_then_every_five_seconds(weather):
+async def test_probes_come_after_one_second_every_two_for_a_while_and_then_every_five(weather):
     await weather.open()
     waits = []
-    for _ in range(6):
+    for _ in range(12):
         waits.append(weather.breaker.wait_seconds(KEY))
         weather.clock.now += waits[-1]
         assert is_spared(await weather.call(1, DOWN))
-    assert waits == [1.0, 2.0, 4.0, 5.0, 5.0, 5.0]
+    assert waits == [1.0, *[2.0] * 7, 4.0, 5.0, 5.0, 5.0]
 
 
 def test_the_jitter_of_a_probe_is_between_a_half_and_one():
