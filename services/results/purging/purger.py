@@ -37,7 +37,7 @@ class Purger:
 
     Args:
         database: The database.
-        retention_hours: Retention of finished jobs, in hours. 0 keeps them for ever.
+        retention_hours: Retention of finished jobs without one of their own, in hours. 0 keeps them for ever.
         work_share: Fraction of the time in which it may have a transaction running.
     """
 
@@ -49,10 +49,10 @@ class Purger:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Starts to purge, unless jobs are kept for ever."""
-        if not self._retention_seconds:
-            return
-        interval = min(max(self._retention_seconds / 10, MIN_INTERVAL_SECONDS), MAX_INTERVAL_SECONDS)
+        """Starts to purge."""
+        interval = MAX_INTERVAL_SECONDS
+        if self._retention_seconds:
+            interval = min(max(self._retention_seconds / 10, MIN_INTERVAL_SECONDS), interval)
         self._start(self.purge_jobs, interval)
         self._start(self.purge_rows, interval)
         self._start(self.purge_shares, interval * SHARES_INTERVALS)

@@ -8,6 +8,7 @@ from services.results.rows import chunk_rows, job_rows
 from services.results.rows.job_rows import COLUMNS, job_of
 from services.results.rules.chunks import Cut
 from services.results.rules.facts import JobFacts
+from services.results.rules.trials import HELD_DUE_TIME
 from services.stubs.results.v1 import results_pb2
 
 RequestName = tuple[str, str]  # tenant, request_id
@@ -86,7 +87,7 @@ async def insert_jobs(
     Returns:
         The create_time of each inserted job, by id.
     """
-    tx.later(_INSERT_SHARES, shares=shares)
+    insert_shares(tx, shares)
     rows = [_jobs_row(job, new) for job, new, _ in wanted]
     if tx.sqlite:
         created = {row.job_id: row.create_time for row in await tx.run(_INSERT_JOBS, new=rows)}
@@ -98,6 +99,11 @@ async def insert_jobs(
     return {row.job_id: row.create_time for row in found}
 
 
+def insert_shares(tx: Transaction, shares: Sequence[tuple[int, str]]) -> None:
+    """Queues the insertion of rows of tenant_shares (job class, tenant) that do not exist."""
+    tx.later(_INSERT_SHARES, shares=shares)
+
+
 def _insert_contents(tx: Transaction, wanted: Sequence[NewJobRows], where: str) -> None:
     if not wanted:
         return
@@ -106,7 +112,9 @@ def _insert_contents(tx: Transaction, wanted: Sequence[NewJobRows], where: str) 
     for job, new, cuts in wanted:
         for index, cut in enumerate(cuts):
             blocks.append((job.job_id, cut.first_index, new.items[cut.first_index : cut.end_index]))
-            chunks.append(chunk_rows.new_chunk(job.job_id, index, cut))
+            is_held = job.trial_end is not None and cut.first_index >= job.trial_end
+            due_time = HELD_DUE_TIME if is_held else 0
+            chunks.append(chunk_rows.new_chunk(job.job_id, index, cut, due_time))
     chunk_rows.insert_blocks(tx, blocks, where)
     chunk_rows.insert_chunks(tx, chunks, where)
 

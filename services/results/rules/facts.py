@@ -15,6 +15,17 @@ class JobFacts:
         answered_models: Names, one on each line.
         next_round: Round that a retry prepares: nothing is leased, and the counts are those of the round
             before. 0 if none.
+        change_seq: seq of the last change that was more than progress.
+        name: Name for people. None or empty if it has none.
+        labels: Labels as canonical JSON. None or empty if it has none.
+        trial_end: Number of items of the trial. None if it has none, or once it is over.
+        held_chunk_count: Unfinished chunks behind the trial.
+        trial_pause_time: Time at which it was paused for its trial. None if it is not.
+        trial_forecast: Text in the form of ``rows.trial_costs``.
+        deadline_base: Time from which job_timeout counts. None: from create_time or schedule_time.
+        failures_round: Round that was paused for failures; 0 if none was.
+        retention: Time that it is kept after its end. None: the time of the service.
+        delete_wanted: Whether the transition that ends it deletes it too.
     """
 
     job_id: str
@@ -65,6 +76,17 @@ class JobFacts:
     carried_count: int = 0
     answered_models: str = ""
     next_round: int = 0
+    change_seq: int = 1
+    name: str | None = None
+    labels: str | None = None
+    trial_end: int | None = None
+    held_chunk_count: int = 0
+    trial_pause_time: int | None = None
+    trial_forecast: str = ""
+    deadline_base: int | None = None
+    failures_round: int = 0
+    retention: int | None = None
+    delete_wanted: bool = False
 
     def set_error(self, reason: str, message: str, detail: str = "") -> None:
         """Replaces the error."""
@@ -72,8 +94,8 @@ class JobFacts:
 
     @property
     def free_chunk_count(self) -> int:
-        """Chunks that have unfinished items and are not leased."""
-        return self.open_chunk_count - self.leased_chunk_count
+        """Chunks that have unfinished items, are not leased, and do not wait for the end of the trial."""
+        return self.open_chunk_count - self.leased_chunk_count - self.held_chunk_count
 
     @property
     def leasable_chunk_count(self) -> int:

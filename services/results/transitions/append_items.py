@@ -12,8 +12,9 @@ from services.results.metrics import ITEMS_APPENDED
 from services.results.rows import chunk_rows
 from services.results.rows.chunk_rows import new_chunk
 from services.results.rows.messages import job_message
-from services.results.rules.chunks import chunk_size, cut_chunks
+from services.results.rules.chunks import chunk_size
 from services.results.rules.facts import JobFacts
+from services.results.rules.trials import cut_items
 from services.results.rules.uploads import IDLE_TIMEOUT, Batch, judge_batch
 from services.results.transitions.transition import Transition
 from services.stubs.results.v1 import results_pb2
@@ -56,7 +57,7 @@ async def _append_in(
         tx.after_commit(partial(ITEMS_APPENDED.inc, addition.new_count))
         response.effects.CopyFrom(await transition.finish())
     response.stored_count = job.total_count
-    response.job.CopyFrom(job_message(job))
+    response.job.CopyFrom(job_message(job, tx.retention))
     return response
 
 
@@ -69,7 +70,8 @@ def _add(transition: Transition, job: JobFacts, items: Sequence[str]) -> None:
     job.chunk_size = max(job.chunk_size, chunk_size(job.total_count))
     job.upload_expire_time = transition.now + IDLE_TIMEOUT
     blocks = []
-    for cut in cut_chunks([len(item.encode()) for item in items], job.chunk_size, stored):
+    item_bytes = [len(item.encode()) for item in items]
+    for cut in cut_items(item_bytes, job.chunk_size, stored, job.trial_end):
         transition.add_chunk(new_chunk(job.job_id, job.chunk_count, cut))
         blocks.append((job.job_id, cut.first_index, items[cut.first_index - stored : cut.end_index - stored]))
     chunk_rows.insert_blocks(transition.tx, blocks)
