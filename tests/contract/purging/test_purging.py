@@ -8,7 +8,6 @@ from prometheus_client import REGISTRY
 
 from headrace.jobs.v1 import jobs_pb2
 from services.results.purging import purge_rows as rows_step
-from services.results.purging.purger import Purger
 from services.stubs.results.v1 import results_pb2 as pb
 
 SUCCEEDED = jobs_pb2.JOB_STATE_SUCCEEDED
@@ -249,7 +248,8 @@ async def test_a_retried_job_is_not_purged_until_the_retention_after_its_new_end
 
 
 async def test_nothing_is_purged_without_a_retention(store):
-    purger = Purger(store.database, 0)
-    purger.start()
-    assert not purger._tasks
-    await purger.stop()
+    job = await store.create()
+    await store.cancel(job.job_id)
+    store.advance(366 * 86_400)
+    await store.purge(retention_hours=0)
+    assert await store.get(job.job_id)
