@@ -19,7 +19,7 @@ from headrace.errors import (
     UnavailableError,
     UnimplementedError,
 )
-from headrace.options import JobOptions
+from headrace.options import JobChanges, JobOptions
 from headrace.reasons import ErrorReason
 from headrace.resources import (
     FailedAttempt,
@@ -33,6 +33,7 @@ from headrace.resources import (
     JobForecast,
     JobOutage,
     JobState,
+    JobTrial,
     KindInfo,
     LiveEvent,
     PauseReason,
@@ -61,6 +62,7 @@ __all__ = [
     "ItemState",
     "Items",
     "Job",
+    "JobChanges",
     "JobClass",
     "JobEstimate",
     "JobEvent",
@@ -68,6 +70,7 @@ __all__ = [
     "JobOptions",
     "JobOutage",
     "JobState",
+    "JobTrial",
     "JsonText",
     "KindInfo",
     "LiveEvent",

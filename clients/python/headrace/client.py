@@ -5,9 +5,11 @@ from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, S
 from types import TracebackType
 from typing import Any, Self, Unpack
 
+from headrace._changing.updates import update_request
 from headrace._messages.conversion import to_failure_group, to_job, to_kind_info, to_worker_info
 from headrace._messages.enum_names import from_item_state, from_job_states
 from headrace._messages.job_options import option_fields
+from headrace._messages.json_text import JsonText, decode
 from headrace._messages.request_building import build_request
 from headrace._reading.job_listing import list_jobs
 from headrace._reading.result_following import follow_results
@@ -18,7 +20,7 @@ from headrace._submitting.submission import submit_job, submit_request
 from headrace._transport.connection import GatewayConnection
 from headrace._transport.targets import gateway_target
 from headrace.gateway.v1 import gateway_pb2
-from headrace.options import JobOptions
+from headrace.options import JobChanges, JobOptions
 from headrace.resources import (
     FailureGroup,
     ItemState,
@@ -278,6 +280,62 @@ class Client:
         request = build_request(gateway_pb2.ResumeJobRequest, job_id=job_id, budget_micros=budget_micros)
         response = await self._connection.call(self._connection.stub.ResumeJob, request)
         return to_job(response.job)
+
+    async def update(
+        self,
+        job_id: str,
+        *,
+        if_change_seq: int | None = None,
+        resume: bool = False,
+        **changes: Unpack[JobChanges],
+    ) -> Job:
+        """Changes a job and returns it. A terminal job takes name, labels and retention only.
+
+        Args:
+            job_id: UUID of the job.
+            if_change_seq: ``Job.change_seq`` of the snapshot that they are based on. Default: no check.
+            resume: Whether to resume a job that is PAUSED for BUDGET, in the same step.
+            changes: New values, by name. None clears a field.
+
+        Raises:
+            NotFoundError: The job does not exist, or it belongs to another tenant.
+            AbortedError: The job has changed since if_change_seq (JOB_CHANGED).
+            FailedPreconditionError: The job has ended (JOB_ENDED), or the budget is not above what is spent
+                (BUDGET_SPENT).
+            InvalidArgumentError: A value is not allowed; ``violations`` names each.
+        """
+        request = update_request(job_id, changes, if_change_seq, resume=resume)
+        response = await self._connection.call(self._connection.stub.UpdateJob, request)
+        return to_job(response.job)
+
+    async def delete(self, job_id: str, *, force: bool = False) -> None:
+        """Deletes a job with its items and results. Its usage still counts.
+
+        Args:
+            job_id: UUID of the job.
+            force: Whether to delete a job that has not ended, too. It is cancelled first, and the call waits
+                15 s for workers to return its items.
+
+        Raises:
+            NotFoundError: The job does not exist any more, or it belongs to another tenant.
+            FailedPreconditionError: The job has not ended, and force is not set (JOB_NOT_ENDED).
+        """
+        request = build_request(gateway_pb2.DeleteJobRequest, job_id=job_id, force=force)
+        await self._connection.call(self._connection.stub.DeleteJob, request)
+
+    async def params(self, job_id: str, *, as_text: bool = False) -> Any:
+        """Returns the params of a job, as submitted.
+
+        Args:
+            job_id: UUID of the job.
+            as_text: Whether to return their unchanged JSON text, a JsonText, which ``submit`` takes too.
+
+        Raises:
+            NotFoundError: The job does not exist, or it belongs to another tenant.
+        """
+        request = build_request(gateway_pb2.GetJobRequest, job_id=job_id, include_params=True)
+        text = (await self._connection.call(self._connection.stub.GetJob, request)).params
+        return JsonText(text) if as_text else decode(text)
 
     async def failures(self, job_id: str) -> Sequence[FailureGroup]:
         """Returns the failed items of a job by reason, largest group first: the 50 largest groups.

@@ -34,6 +34,7 @@ _DESCRIPTIONS = {
     "int32.gte": "must be {limit:,} or more",
     "int64.gte": "must be {limit:,} or more",
     "repeated.max_items": "must have at most {limit:,} elements",
+    "map.max_pairs": "must have at most {limit:,} elements",
     "repeated.unique": "must name each value once",
 }
 _REASONS = {("items", "string.max_bytes"): ErrorReason.ITEM_TOO_LARGE}
@@ -69,7 +70,10 @@ def _first_slice(request: Message, long: Collection[str], too_long: Collection[s
     """Returns a request without the rest of its long lists. Of a list that is too long, one element stays."""
     part = type(request)()
     for field, value in request.ListFields():
-        if field.is_repeated:
+        if field.message_type and field.message_type.GetOptions().map_entry:
+            if field.name not in too_long:
+                getattr(part, field.name).MergeFrom(value)
+        elif field.is_repeated:
             count = 1 if field.name in too_long else _ELEMENTS_PER_SLICE if field.name in long else len(value)
             getattr(part, field.name).extend(value[:count])
         elif field.message_type:
@@ -132,7 +136,9 @@ def _elements(violation: "Violation") -> Iterator[tuple[str, int | None]]:
     field = violation.proto.field
     for element in field.elements if field else ():
         subscript: Any = element.subscript
-        yield element.field_name, None if subscript is None else int(subscript.value)
+        # A map has keys, which the field's own name stands for.
+        index = None if subscript is None or isinstance(subscript.value, str) else int(subscript.value)
+        yield element.field_name, index
 
 
 def _description(violation: "Violation", request: Message) -> str:

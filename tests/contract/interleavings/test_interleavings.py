@@ -13,7 +13,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from headrace.errors import FailedPreconditionError, HeadraceError
+from headrace.errors import AbortedError, FailedPreconditionError, HeadraceError
 from headrace.jobs.v1 import jobs_pb2
 from services.results.pages.recorded_results import list_recorded_results
 from services.results.transitions.append_items import append_items
@@ -337,8 +337,7 @@ class Interleavings(StoreUnderTest):
             request.job_timeout.seconds = job_timeout
         try:
             response = self.run(update_job(self.database, request))
-        except HeadraceError as error:
-            assert error.reason in ("JOB_CHANGED", "JOB_ENDED", "BUDGET_SPENT")
+        except (AbortedError, FailedPreconditionError):  # JOB_CHANGED; JOB_ENDED or BUDGET_SPENT.
             assert self.get(job_id) == before, "a refused update changed its job"
             return
         self.check_effects(response.effects)

@@ -125,7 +125,7 @@ async def test_the_request_id_of_a_deleted_job_is_free(store):
 
 
 async def test_a_job_is_kept_for_its_own_retention(store):
-    short = await ended_job(store, retention=Duration(seconds=60))
+    await ended_job(store, retention=Duration(seconds=60))
     usual = await ended_job(store)
     long = await ended_job(store, retention=Duration(seconds=5 * HOUR))
     await store.purge(retention_hours=1)

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from headrace._cli.changes import delete, update
 from headrace._cli.failures import failures
 from headrace._cli.jobs import cancel, get, list_jobs, pause, resume, retry, watch
 from headrace._cli.listings import kinds, workers
@@ -57,5 +58,7 @@ app.command()(cancel)
 app.command()(pause)
 app.command()(resume)
 app.command()(retry)
+app.command()(update)
+app.command()(delete)
 app.command()(kinds)
 app.command()(workers)

@@ -11,7 +11,9 @@ from headrace._cli.items.item_flags import ItemFlags, ItemsOption, items_of_flag
 from headrace._cli.items.items_file import check_params, open_items
 from headrace._cli.job_flags import takes_job_flags
 from headrace._cli.options import CallOptions, takes_call_options
+from headrace._cli.prompts import show_first_prompts
 from headrace._cli.submission import Submission
+from headrace._cli.templates import NewJob, check_kind, start_from
 from headrace.client import Client
 from headrace.options import JobOptions
 
@@ -22,7 +24,9 @@ from headrace.options import JobOptions
 def submit(
     call: CallOptions,
     *,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="Kind of work; see: headrace kinds.")],
+    kind: Annotated[
+        str | None, typer.Argument(metavar="KIND", help="Kind of work; see: headrace kinds.")
+    ] = None,
     items: ItemsOption,
     item_flags: ItemFlags,
     params: Annotated[
@@ -37,6 +41,24 @@ def submit(
             help="Name of the wanted job. Repeating it makes no second job and continues its upload.",
         ),
     ] = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            "--like",
+            metavar="JOB_ID",
+            help="Take the kind, params and options that are not given from this job, but no schedule time.",
+        ),
+    ] = None,
+    show: Annotated[
+        int,
+        typer.Option(
+            "--show-prompts",
+            metavar="COUNT",
+            min=0,
+            max=1000,
+            help="Print the prompts of the first items, as workers will send them.",
+        ),
+    ] = 0,
     validate_only: Annotated[
         bool,
         typer.Option(
@@ -51,17 +73,25 @@ def submit(
     wanted_id = request_id or str(uuid.uuid4())
     with errors_printed(call):
         params_text = None if params is None else check_params(params)
+        given = NewJob(check_kind(kind, like), params_text, options)
         chosen = items_of_flags(items, **item_flags)
 
     async def work(client: Client) -> int:
-        with open_items(chosen, items) as source:
+        job = await start_from(client, like, given)
+        with open_items(chosen, items) as read:
+            source = await show_first_prompts(job, read, show, json=call.json) if show else read
             if validate_only:
-                estimate = await client.estimate(kind, source, params_text, options=options)
+                estimate = await client.estimate(job.kind, source, job.params, options=job.options)
                 print_estimate(estimate, call.json)
                 return DONE
             submission = Submission(
                 lambda on_open: client.submit(
-                    kind, source, params_text, request_id=wanted_id, options=options, on_open=on_open
+                    job.kind,
+                    source,
+                    job.params,
+                    request_id=wanted_id,
+                    options=job.options,
+                    on_open=on_open,
                 ),
                 wanted_id,
                 call.json,

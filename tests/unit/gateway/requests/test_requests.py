@@ -16,8 +16,11 @@ OF_A_TENANT = [method for method in METHODS if method.name not in ("ListKinds", 
 OF_THE_STORE = [method for method in METHODS if method.name != "ListKinds"]
 STORE_CALLS = (
     "CreateJobs", "AppendItems", "GetJobs", "ListJobs", "ListResults", "ListRecordedResults", "CancelJob",
-    "PauseJob", "ResumeJob", "RetryJob", "ListFailureReasons", "ListWorkers",
+    "PauseJob", "ResumeJob", "RetryJob", "ListFailureReasons", "ListWorkers", "UpdateJob", "DeleteJob",
+    "GetParams",
 )  # fmt: skip
+# Fields without which a request is refused, or needs a job in another state.
+NEEDED = {"UpdateJob": {"resume": True}, "DeleteJob": {"force": True}}
 NO_IDS = [
     "",
     "7",
@@ -35,6 +38,7 @@ def named(method) -> str:
 
 
 def call(gateway, method, metadata=(), timeout=10, **fields):
+    fields = NEEDED.get(method.name, {}) | fields
     request = symbol_database.Default().GetSymbol(method.input_type.full_name)(**fields)
     argument = iter([request]) if method.client_streaming else request
     started = getattr(gateway.stub, method.name)(argument, metadata=metadata, timeout=timeout)
@@ -51,6 +55,7 @@ def test_every_call_is_walked():
     assert {method.name for method in METHODS} == {
         "SubmitJob", "AppendItems", "GetJob", "ListJobs", "WatchJob", "GetResults", "StreamResults",
         "CancelJob", "PauseJob", "ResumeJob", "RetryJob", "GetFailures", "ListKinds", "ListWorkers",
+        "UpdateJob", "DeleteJob",
     }  # fmt: skip
 
 
