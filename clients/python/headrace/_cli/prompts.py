@@ -55,11 +55,11 @@ async def _show_prompts(job: NewJob, items: Sequence[Any], *, json: bool) -> Non
         say(f"no prompts: the kind {printable(job.kind)} is not installed here")
         return
     try:
-        params = validate_params(kind, job.params or "{}")
+        params = validate_params(kind, str(job.params or "{}"))
     except InvalidArgumentError:
         return  # The gateway names what is wrong.
     for index, item in enumerate(items):
-        await _show(kind, params, orjson.loads(encode(item, f"items[{index}]")), index, json=json)
+        await _show(kind, params, orjson.loads(str(encode(item, f"items[{index}]"))), index, json=json)
 
 
 async def _show(kind: Any, params: Any, item: Any, index: int, *, json: bool) -> None:
