@@ -47,7 +47,7 @@ class TrialForecast(NamedTuple):
 
 
 def cut_items(item_bytes: Sequence[int], size: int, first_index: int, trial_end: int | None) -> list[Cut]:
-    """Cuts items of a job into chunks, none of which is on both sides of the end of the trial.
+    """Cuts items of a job into chunks. Each is on one side of the end of the trial.
 
     The trial is cut as finely as a job of its own.
 
