@@ -115,5 +115,5 @@ def estimate_interval(sums: CostSums, costs: Sequence[int]) -> TrialForecast:
 
 
 def extrapolate(part_sum: int, item_count: int, total_count: int) -> int:
-    """Returns the sum over all items of a job from that over some of them, rounded to the nearest."""
-    return (2 * part_sum * total_count + item_count) // (2 * item_count)
+    """Returns the sum over all items of a job from that over some of them, rounded, and never above 2^62."""
+    return min(2**62, (2 * part_sum * total_count + item_count) // (2 * item_count))
