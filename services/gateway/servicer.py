@@ -10,6 +10,7 @@ import uuid_utils
 
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from services.gateway.creation import JobCreator
+from services.gateway.deletion import delete_job
 from services.gateway.effects import EffectRunner
 from services.gateway.item_pages import get_items
 from services.gateway.requests.cursors import ResultsQuery
@@ -21,6 +22,7 @@ from services.gateway.requests.page_tokens import PagedQuery
 from services.gateway.requests.request_rules import check_rules, violations_of
 from services.gateway.requests.resume_tokens import resume_seq
 from services.gateway.requests.submission import Submissions
+from services.gateway.requests.updates import new_update
 from services.gateway.store import StoreClient
 from services.gateway.uploads.uploads import Uploads
 from services.gateway.watching.hub import Hub
@@ -95,8 +97,11 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     ) -> gateway_pb2.GetJobResponse:
         """Returns a job; see the proto."""
         await check_rules(request)
-        job = await self._store.get_job(canonical_job_id(request.job_id), tenant_of(context))
-        return gateway_pb2.GetJobResponse(job=job)
+        job_id, tenant = canonical_job_id(request.job_id), tenant_of(context)
+        if request.include_params:
+            found = await self._store.get_params(job_id, tenant)
+            return gateway_pb2.GetJobResponse(job=found.job, params=found.params)
+        return gateway_pb2.GetJobResponse(job=await self._store.get_job(job_id, tenant))
 
     async def ListJobs(
         self, request: gateway_pb2.ListJobsRequest, context: Context
@@ -248,6 +253,32 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         )
         self._effects.carry_out(response.effects)
         return gateway_pb2.RetryJobResponse(job=response.job)
+
+    async def UpdateJob(
+        self, request: gateway_pb2.UpdateJobRequest, context: Context
+    ) -> gateway_pb2.UpdateJobResponse:
+        """Changes a job; see the proto."""
+        update = await new_update(request, tenant_of(context))
+        if update.HasField("budget_micros"):
+            found = await self._store.get_params(update.job_id, update.tenant)
+            await self._submissions.check_price(found.job.kind, found.params)
+        response = await self._store.update_job(update)
+        self._effects.carry_out(response.effects)
+        return gateway_pb2.UpdateJobResponse(job=response.job)
+
+    async def DeleteJob(
+        self, request: gateway_pb2.DeleteJobRequest, context: Context
+    ) -> gateway_pb2.DeleteJobResponse:
+        """Deletes a job; see the proto."""
+        await check_rules(request)
+        await delete_job(
+            self._store,
+            self._effects,
+            results_pb2.DeleteJobRequest(
+                job_id=canonical_job_id(request.job_id), tenant=tenant_of(context), force=request.force
+            ),
+        )
+        return gateway_pb2.DeleteJobResponse()
 
     async def GetFailures(
         self, request: gateway_pb2.GetFailuresRequest, context: Context

@@ -137,11 +137,39 @@ class StoreClient:
             NotFoundError: The tenant has no such job.
             FailedPreconditionError: BUDGET_SPENT.
         """
-        return await _call(self._stub.ResumeJob, request)
+        return await _call(self._stub.ResumeJob, request, WHOLE_JOB_SECONDS)
 
     async def retry_job(self, request: results_pb2.RetryJobRequest) -> results_pb2.RetryJobResponse:
         """Starts a new round of a job."""
         return await _call(self._stub.RetryJob, request, WHOLE_JOB_SECONDS)
+
+    async def update_job(self, request: results_pb2.UpdateJobRequest) -> results_pb2.UpdateJobResponse:
+        """Changes a job.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+            AbortedError: JOB_CHANGED.
+            FailedPreconditionError: JOB_ENDED or BUDGET_SPENT.
+        """
+        return await _call(self._stub.UpdateJob, request)
+
+    async def delete_job(self, request: results_pb2.DeleteJobRequest) -> results_pb2.DeleteJobResponse:
+        """Deletes a job, or begins to.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+            FailedPreconditionError: JOB_NOT_ENDED.
+        """
+        return await _call(self._stub.DeleteJob, request, WHOLE_JOB_SECONDS)
+
+    async def get_params(self, job_id: str, tenant: str) -> results_pb2.GetParamsResponse:
+        """Returns the params of a job with its snapshot.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        request = results_pb2.GetParamsRequest(job_id=job_id, tenant=tenant)
+        return await _read(self._stub.GetParams, request)
 
     async def list_failure_reasons(self, job_id: str, tenant: str) -> Sequence[jobs_pb2.FailureGroup]:
         """Returns the failed items of a job by reason, largest group first.

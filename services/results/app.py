@@ -45,7 +45,8 @@ class ResultsApp:
     def __init__(self, settings: ResultsSettings, clock: Clock | None = None) -> None:
         self._settings = settings
         self._server = RpcServer(settings.listen, INTERNAL_MESSAGE_BYTES)
-        self._database = Database(settings.database_url, clock)
+        retention = int(settings.retention_hours * 3_600_000_000) or None
+        self._database = Database(settings.database_url, clock, retention=retention)
         self._purger = Purger(self._database, settings.retention_hours)
         address = address_of(settings.database_url)
         database_need = Need("database", address)

@@ -248,6 +248,17 @@ class Store:
     async def resume(self, job_id: str, tenant: str = "default") -> pb.ResumeJobResponse:
         return await self.stub.ResumeJob(pb.ResumeJobRequest(job_id=job_id, tenant=tenant))
 
+    async def update(self, job_id: str, *fields: str, **values: Any) -> pb.UpdateJobResponse:
+        """Changes the named fields of a job, or those with a value."""
+        names = fields or [name for name in values if name not in ("tenant", "if_change_seq", "resume")]
+        request = pb.UpdateJobRequest(job_id=job_id, fields=names, **({"tenant": "default"} | values))
+        return await self.stub.UpdateJob(request)
+
+    async def delete(self, job_id: str, tenant: str = "default", *, force: bool = False) -> bool:
+        """Deletes a job and returns whether it is gone."""
+        request = pb.DeleteJobRequest(job_id=job_id, tenant=tenant, force=force)
+        return (await self.stub.DeleteJob(request)).gone
+
     async def retry(self, job_id: str, request_id: str = "again", **selection: Any) -> pb.RetryJobResponse:
         names = {"job_id": job_id, "tenant": "default", "request_id": request_id}
         return await self.stub.RetryJob(pb.RetryJobRequest(**names, **selection))

@@ -21,7 +21,7 @@ from headrace.errors import (
     UnavailableError,
     UnimplementedError,
 )
-from headrace.options import JobOptions
+from headrace.options import JobChanges, JobOptions
 from headrace.reasons import ErrorReason
 from headrace.resources import (
     FailedAttempt,
@@ -36,6 +36,7 @@ from headrace.resources import (
     JobForecast,
     JobOutage,
     JobState,
+    JobTrial,
     KindInfo,
     LiveEvent,
     PauseReason,
@@ -67,6 +68,7 @@ __all__ = [
     "ItemUnsuccessfulError",
     "Items",
     "Job",
+    "JobChanges",
     "JobClass",
     "JobEstimate",
     "JobEvent",
@@ -74,6 +76,7 @@ __all__ = [
     "JobOptions",
     "JobOutage",
     "JobState",
+    "JobTrial",
     "JobUnsuccessfulError",
     "JsonText",
     "KindInfo",

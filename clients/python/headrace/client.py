@@ -6,10 +6,12 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Self, TextIO, Unpack
 
+from headrace._changing.updates import update_request
 from headrace._data.item_keys import Key
 from headrace._messages.conversion import to_failure_group, to_job, to_kind_info, to_worker_info
 from headrace._messages.enum_names import from_item_state
 from headrace._messages.job_options import option_fields
+from headrace._messages.json_text import JsonText, decode
 from headrace._messages.request_building import build_request
 from headrace._progress.display import JobDisplay, PauseWarnings
 from headrace._progress.following import Show, follow_job, steps_of
@@ -28,7 +30,7 @@ from headrace._transport.connection import GatewayConnection
 from headrace._transport.targets import gateway_target
 from headrace._transport.timeouts import limit, within
 from headrace.gateway.v1 import gateway_pb2
-from headrace.options import JobOptions
+from headrace.options import JobChanges, JobOptions
 from headrace.resources import (
     FailureGroup,
     Item,
@@ -557,6 +559,66 @@ class Client:
         request = build_request(gateway_pb2.ResumeJobRequest, job_id=job_id, budget_micros=budget_micros)
         response = await self._connection.call(self._connection.stub.ResumeJob, request, timeout)
         return to_job(response.job)
+
+    async def update(
+        self,
+        job_id: str,
+        *,
+        if_change_seq: int | None = None,
+        resume: bool = False,
+        timeout: float | None = None,
+        **changes: Unpack[JobChanges],
+    ) -> Job:
+        """Changes a job and returns it. A terminal job takes name, labels and retention only.
+
+        Args:
+            job_id: UUID of the job.
+            if_change_seq: ``Job.change_seq`` of the snapshot that they are based on. Default: no check.
+            resume: Whether to resume a job that is PAUSED for BUDGET, in the same step.
+            timeout: Seconds for this call with all its repeats. Default: that of the client.
+            changes: New values, by name. None clears a field.
+
+        Raises:
+            NotFoundError: The job does not exist, or it belongs to another tenant.
+            AbortedError: The job has changed since if_change_seq (JOB_CHANGED).
+            FailedPreconditionError: The job has ended (JOB_ENDED), or the budget is not above what is spent
+                (BUDGET_SPENT).
+            InvalidArgumentError: A value is not allowed; ``violations`` names each.
+        """
+        request = update_request(job_id, changes, if_change_seq, resume=resume)
+        response = await self._connection.call(self._connection.stub.UpdateJob, request, timeout)
+        return to_job(response.job)
+
+    async def delete(self, job_id: str, *, force: bool = False, timeout: float | None = None) -> None:
+        """Deletes a job with its items and results. Its usage still counts.
+
+        Args:
+            job_id: UUID of the job.
+            force: Whether to delete a job that has not ended, too. It is cancelled first, and the call waits
+                15 s for workers to return its items.
+            timeout: Seconds for this call with all its repeats. Default: that of the client.
+
+        Raises:
+            NotFoundError: The job does not exist any more, or it belongs to another tenant.
+            FailedPreconditionError: The job has not ended, and force is not set (JOB_NOT_ENDED).
+        """
+        request = build_request(gateway_pb2.DeleteJobRequest, job_id=job_id, force=force)
+        await self._connection.call(self._connection.stub.DeleteJob, request, timeout)
+
+    async def params(self, job_id: str, *, as_text: bool = False, timeout: float | None = None) -> Any:
+        """Returns the params of a job, as submitted.
+
+        Args:
+            job_id: UUID of the job.
+            as_text: Whether to return their unchanged JSON text, a JsonText, which ``submit`` takes too.
+            timeout: Seconds for this call with all its repeats. Default: that of the client.
+
+        Raises:
+            NotFoundError: The job does not exist, or it belongs to another tenant.
+        """
+        request = build_request(gateway_pb2.GetJobRequest, job_id=job_id, include_params=True)
+        text = (await self._connection.call(self._connection.stub.GetJob, request, timeout)).params
+        return JsonText(text) if as_text else decode(text)
 
     async def failures(self, job_id: str, *, timeout: float | None = None) -> Sequence[FailureGroup]:
         """Returns the failed items of a job by reason, largest group first: the 50 largest groups.

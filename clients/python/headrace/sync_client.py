@@ -13,7 +13,7 @@ from headrace._submitting.caller_items import CallerItems, in_caller, is_read_by
 from headrace._submitting.item_reading import items_in, keyed_items
 from headrace._transport.background_loop import BackgroundLoop
 from headrace.client import Client
-from headrace.options import JobOptions
+from headrace.options import JobChanges, JobOptions
 from headrace.resources import (
     FailureGroup,
     Item,
@@ -318,6 +318,29 @@ class SyncClient:
     def resume(self, job_id: str, *, budget_micros: int | None = None, timeout: float | None = None) -> Job:
         """Resumes a paused job and returns it; see ``Client.resume``."""
         return self._loop.run(self._client.resume(job_id, budget_micros=budget_micros, timeout=timeout))
+
+    def update(
+        self,
+        job_id: str,
+        *,
+        if_change_seq: int | None = None,
+        resume: bool = False,
+        timeout: float | None = None,
+        **changes: Unpack[JobChanges],
+    ) -> Job:
+        """Changes a job and returns it; see ``Client.update``."""
+        call = self._client.update(
+            job_id, if_change_seq=if_change_seq, resume=resume, timeout=timeout, **changes
+        )
+        return self._loop.run(call)
+
+    def delete(self, job_id: str, *, force: bool = False, timeout: float | None = None) -> None:
+        """Deletes a job with its items and results; see ``Client.delete``."""
+        self._loop.run(self._client.delete(job_id, force=force, timeout=timeout))
+
+    def params(self, job_id: str, *, as_text: bool = False, timeout: float | None = None) -> Any:
+        """Returns the params of a job, as submitted; see ``Client.params``."""
+        return self._loop.run(self._client.params(job_id, as_text=as_text, timeout=timeout))
 
     def failures(self, job_id: str, *, timeout: float | None = None) -> Sequence[FailureGroup]:
         """Returns the failed items of a job by reason, largest group first; see ``Client.failures``."""

@@ -41,6 +41,7 @@ _DESCRIPTIONS = {
     "int32.gte": "must be {limit:,} or more",
     "int64.gte": "must be {limit:,} or more",
     "repeated.max_items": "must have at most {limit:,} elements",
+    "map.max_pairs": "must have at most {limit:,} elements",
     "repeated.unique": "must name each value once",
 }
 _REASONS = {("items", "string.max_bytes"): ErrorReason.ITEM_TOO_LARGE}

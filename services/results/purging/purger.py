@@ -41,7 +41,7 @@ class Purger:
 
     Args:
         database: The database.
-        retention_hours: Retention of finished jobs, in hours. 0 keeps them for ever.
+        retention_hours: Retention of finished jobs without one of their own, in hours. 0 keeps them for ever.
         work_share: Fraction of the time in which it may have a transaction running.
     """
 
@@ -53,11 +53,11 @@ class Purger:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Starts to purge; no jobs if they are kept for ever."""
+        """Starts to purge."""
         self._start(self.purge_gone, GONE_INTERVAL_SECONDS)
-        if not self._retention_seconds:
-            return
-        interval = min(max(self._retention_seconds / 10, MIN_INTERVAL_SECONDS), MAX_INTERVAL_SECONDS)
+        interval = MAX_INTERVAL_SECONDS
+        if self._retention_seconds:
+            interval = min(max(self._retention_seconds / 10, MIN_INTERVAL_SECONDS), interval)
         self._start(self.purge_jobs, interval)
         self._start(self.purge_rows, interval)
         self._start(self.purge_shares, interval * SHARES_INTERVALS)

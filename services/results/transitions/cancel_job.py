@@ -32,4 +32,4 @@ async def _cancel_in(tx: Transaction, request: results_pb2.CancelJobRequest) -> 
         if job.leased_chunk_count:
             transition.notify_workers(job.job_id)
     effects = await transition.finish()
-    return results_pb2.CancelJobResponse(job=job_message(job), effects=effects)
+    return results_pb2.CancelJobResponse(job=job_message(job, tx.retention), effects=effects)

@@ -1,5 +1,6 @@
 """Log lines and counts of events of jobs, written after the commit."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from headrace.jobs.v1 import jobs_pb2
@@ -40,6 +41,11 @@ def job_cancelled(job: JobFacts) -> None:
     log.info("job_cancelled", **_fields(job))
 
 
+def job_deleted(job: JobFacts) -> None:
+    """Logs that the owner of a job deletes it."""
+    log.info("job_deleted", **_fields(job))
+
+
 def job_paused(job: JobFacts) -> None:
     """Logs that a job is paused, with the reason."""
     log.info("job_paused", reason=PAUSE_REASON_LABELS[job.pause_reason], **_fields(job))
@@ -48,6 +54,11 @@ def job_paused(job: JobFacts) -> None:
 def job_resumed(job: JobFacts) -> None:
     """Logs that a paused job resumed."""
     log.info("job_resumed", **_fields(job))
+
+
+def job_updated(job: JobFacts, names: Sequence[str]) -> None:
+    """Logs that the owner of a job changed these fields of it."""
+    log.info("job_updated", fields=sorted(names), **_fields(job))
 
 
 def job_retried(job: JobFacts) -> None:

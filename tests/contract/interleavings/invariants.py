@@ -24,6 +24,7 @@ from services.results.pages.jobs import get_jobs
 from services.results.pages.results import list_results
 from services.results.rows import carried_failures
 from services.results.rules import refusals
+from services.results.rules.trials import HELD_DUE_TIME
 from services.results.transitions import record_transaction
 from services.results.transitions import sweep as sweeping
 from services.results.transitions.create_jobs import JobCreator
@@ -131,6 +132,7 @@ class StoreUnderTest(RuleBasedStateMachine):
             self._chunks_agree(job, mine, {r["item_index"] for r in present})
             self._never_back(job)
             self._pause_agrees(job, present)
+            self._trial_agrees(job, mine)
             self._money_agrees(job, mine)
 
     def _counters_agree(self, job: Any, all_results: list[Any], present: list[Any]) -> None:
@@ -188,6 +190,20 @@ class StoreUnderTest(RuleBasedStateMachine):
         ]
         assert [reason for _, reason in newest[:FIRST_ITEMS]] == ["PROVIDER_REFUSED_INPUT"] * FIRST_ITEMS
         assert job["error_reason"] or job["finish_time"], "paused without the refusal"
+
+    def _trial_agrees(self, job: Any, chunks: list[Any]) -> None:
+        end = job["trial_end"]
+        held = [c for c in chunks if end is not None and c["first_index"] >= end]
+        assert job["held_chunk_count"] == sum(c["unfinished_count"] > 0 for c in held)
+        assert not any(c["lease_incarnation"] for c in held), "leased behind the end of its trial"
+        assert all((c["due_time"] == HELD_DUE_TIME) == (c in held) for c in chunks if c["unfinished_count"])
+        assert end is None or not any(
+            c["first_index"] < end < c["first_index"] + c["item_count"] for c in chunks
+        )
+        is_over = end is not None and job["total_count"] >= end
+        is_over = is_over and job["open_chunk_count"] == job["held_chunk_count"]
+        if is_over and job["finish_time"] is None and not job["stopping_to"] and not job["next_round"]:
+            assert job["pause_reason"], "a trial that is over did not pause its job"
 
     def _never_back(self, job: Any) -> None:
         seq, state, finish_time = self.latest.get(job["job_id"], (0, 0, None))

@@ -39,12 +39,22 @@ KIND_MODULES = {  # the built-in kinds and their parts, for kinds that build on 
     "headrace.kinds.llm_complete",
     "headrace.kinds.noop",
     "headrace.kinds.params",
+    "headrace.kinds.preview",
     "headrace.kinds.registry",
     "headrace.kinds.request_options",
     "headrace.kinds.request_params",
     "headrace.kinds.template",
 }
-CLIENT = {"Client", "ErrorReason", "Items", "JobOptions", "JsonText", "SyncClient", "read_items"}
+CLIENT = {
+    "Client",
+    "ErrorReason",
+    "Items",
+    "JobChanges",
+    "JobOptions",
+    "JsonText",
+    "SyncClient",
+    "read_items",
+}
 ERRORS = {
     "AbortedError",
     "AlreadyExistsError",
@@ -75,6 +85,7 @@ RESOURCES = {
     "JobForecast",
     "JobOutage",
     "JobState",
+    "JobTrial",
     "KindInfo",
     "LiveEvent",
     "PauseReason",

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from headrace._cli.changes import delete, update
 from headrace._cli.failures import failures
 from headrace._cli.items.job_items import items
 from headrace._cli.jobs import cancel, get, list_jobs, pause, resume, retry, watch
@@ -61,5 +62,7 @@ app.command()(cancel)
 app.command()(pause)
 app.command()(resume)
 app.command()(retry)
+app.command()(update)
+app.command()(delete)
 app.command()(kinds)
 app.command()(workers)

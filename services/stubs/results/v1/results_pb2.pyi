@@ -680,6 +680,83 @@ class RetryJobResponse(_message.Message):
     effects: Effects
     def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
 
+class UpdateJobRequest(_message.Message):
+    __slots__ = ("job_id", "tenant", "fields", "if_change_seq", "name", "labels", "job_class", "max_parallelism", "budget_micros", "job_timeout", "retention", "resume")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    IF_CHANGE_SEQ_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    JOB_CLASS_FIELD_NUMBER: _ClassVar[int]
+    MAX_PARALLELISM_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_MICROS_FIELD_NUMBER: _ClassVar[int]
+    JOB_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    RETENTION_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    fields: _containers.RepeatedScalarFieldContainer[str]
+    if_change_seq: int
+    name: str
+    labels: _containers.ScalarMap[str, str]
+    job_class: _jobs_pb2.JobClass
+    max_parallelism: int
+    budget_micros: int
+    job_timeout: _duration_pb2.Duration
+    retention: _duration_pb2.Duration
+    resume: bool
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., fields: _Optional[_Iterable[str]] = ..., if_change_seq: _Optional[int] = ..., name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., max_parallelism: _Optional[int] = ..., budget_micros: _Optional[int] = ..., job_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., retention: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., resume: _Optional[bool] = ...) -> None: ...
+
+class UpdateJobResponse(_message.Message):
+    __slots__ = ("job", "effects")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    job: _jobs_pb2.Job
+    effects: Effects
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
+
+class DeleteJobRequest(_message.Message):
+    __slots__ = ("job_id", "tenant", "force")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    force: bool
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., force: _Optional[bool] = ...) -> None: ...
+
+class DeleteJobResponse(_message.Message):
+    __slots__ = ("gone", "effects")
+    GONE_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    gone: bool
+    effects: Effects
+    def __init__(self, gone: _Optional[bool] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
+
+class GetParamsRequest(_message.Message):
+    __slots__ = ("job_id", "tenant")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ...) -> None: ...
+
+class GetParamsResponse(_message.Message):
+    __slots__ = ("job", "params")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    PARAMS_FIELD_NUMBER: _ClassVar[int]
+    job: _jobs_pb2.Job
+    params: str
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., params: _Optional[str] = ...) -> None: ...
+
 class ListFailureReasonsRequest(_message.Message):
     __slots__ = ("job_id", "tenant")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
