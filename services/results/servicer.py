@@ -6,9 +6,11 @@ import grpc
 
 from services.results.database.database import Database
 from services.results.pages.failure_reasons import list_failure_reasons
+from services.results.pages.job_events import list_job_events
 from services.results.pages.jobs import get_jobs, list_jobs
 from services.results.pages.recorded_results import list_recorded_results
 from services.results.pages.results import list_results
+from services.results.pages.usage import get_usage
 from services.results.pages.workers import list_workers
 from services.results.transitions.append_items import append_items
 from services.results.transitions.cancel_job import cancel_job
@@ -102,6 +104,16 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
     ) -> pb.ListFailureReasonsResponse:
         """Groups the failed items of a job by reason."""
         return await list_failure_reasons(self._database, request)
+
+    async def ListJobEvents(
+        self, request: pb.ListJobEventsRequest, context: Context
+    ) -> pb.ListJobEventsResponse:
+        """Returns a page of a job's history."""
+        return await list_job_events(self._database, request)
+
+    async def GetUsage(self, request: pb.GetUsageRequest, context: Context) -> pb.GetUsageResponse:
+        """Sums the usage of a tenant's jobs."""
+        return await get_usage(self._database, request)
 
     async def ListWorkers(self, request: pb.ListWorkersRequest, context: Context) -> pb.ListWorkersResponse:
         """Returns the workers seen in the last hour."""

@@ -37,6 +37,15 @@ class ErrorReason(StrEnum):
     Metadata: first_item_index: position in the job of items[0] of the wrong request (AppendItems only).
     """
 
+    ITEM_KEY_TAKEN = "ITEM_KEY_TAKEN"
+    """Two items of the job have the same key. The message names up to three such keys with the positions of
+    both items.
+
+    Remedy: Make the keys unique, or leave doubles out.
+    Code: INVALID_ARGUMENT.
+    Metadata: none.
+    """
+
     INVALID_PAGE_TOKEN = "INVALID_PAGE_TOKEN"
     """The page_token is malformed, or belongs to another query.
 
@@ -116,6 +125,22 @@ class ErrorReason(StrEnum):
     """The job was cancelled, failed or expired before its upload was finished.
 
     Remedy: See GetJob for the cause. RetryJob runs the items that are stored.
+    Code: FAILED_PRECONDITION.
+    Metadata: none.
+    """
+
+    JOB_CHANGED = "JOB_CHANGED"
+    """The job has changed since the change_seq that UpdateJob was given.
+
+    Remedy: Read the job, and decide again.
+    Code: ABORTED.
+    Metadata: change_seq: the present one.
+    """
+
+    JOB_NOT_ENDED = "JOB_NOT_ENDED"
+    """The job is not terminal, and cannot be deleted.
+
+    Remedy: Cancel it and wait for its end, or set force.
     Code: FAILED_PRECONDITION.
     Metadata: none.
     """

@@ -6,6 +6,7 @@ from functools import partial
 from services.results.database.database import Database
 from services.results.database.transaction import Transaction
 from services.results.metrics import JOBS_PURGED
+from services.results.rows.usage_rows import save_usage
 from services.shared.logging import get_logger
 
 log = get_logger(__name__)
@@ -28,7 +29,8 @@ _DELETE_PROGRESS = (
 async def purge_jobs(database: Database, retention_micros: int) -> int:
     """Purges the jobs that finished longest ago, at most MAX_JOBS_PER_TRANSACTION of them.
 
-    Whoever reads or locks a purged job later does not find it, and its request_id is free again.
+    Whoever reads or locks a purged job later does not find it, and its request_id is free again. Its usage
+    still counts, without the results that arrive later.
     ``purge_rows`` deletes its other rows. Any number of callers may run this at once: each job is purged by
     one of them.
 
@@ -48,6 +50,7 @@ async def _purge_in(tx: Transaction, retention_micros: int) -> int:
     )
     if rows:
         job_ids: Sequence[tuple[str]] = [(row.job_id,) for row in rows]
+        save_usage(tx, job_ids)
         tx.later(_INSERT_PURGES, noted=job_ids)
         tx.later(_DELETE_PROGRESS, ended=job_ids)
         tx.later(_DELETE_JOBS, gone=job_ids)

@@ -6,6 +6,7 @@ from typing import TypeVar
 
 from headrace.errors import ResourceExhaustedError, UnavailableError
 from services.results.database.database import Database
+from services.results.purging.fold_usage import MAX_ROWS_PER_TRANSACTION, fold_usage
 from services.results.purging.purge_jobs import MAX_JOBS_PER_TRANSACTION, purge_jobs
 from services.results.purging.purge_rows import Position, list_purges, purge_rows
 from services.results.purging.purge_shares import MAX_SHARES_PER_TRANSACTION, purge_shares
@@ -24,6 +25,8 @@ MAX_INTERVAL_SECONDS = 60.0
 MIN_INTERVAL_SECONDS = 1.0
 # Intervals between two searches for tenants without jobs, which read all tenants.
 SHARES_INTERVALS = 60
+# Seconds between two runs that fold usage.
+FOLD_INTERVAL_SECONDS = 3600.0
 # Maximum jobs whose rows one run deletes, and maximum jobs that share such a transaction.
 JOBS_PER_RUN = 10_000
 JOBS_PER_ROW_TRANSACTION = 100
@@ -49,7 +52,8 @@ class Purger:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Starts to purge, unless jobs are kept for ever."""
+        """Starts to purge, unless jobs are kept for ever, and to fold the usage of purged jobs."""
+        self._start(self.fold_usage, FOLD_INTERVAL_SECONDS)
         if not self._retention_seconds:
             return
         interval = min(max(self._retention_seconds / 10, MIN_INTERVAL_SECONDS), MAX_INTERVAL_SECONDS)
@@ -81,6 +85,11 @@ class Purger:
     async def purge_shares(self) -> None:
         """Deletes the shares of tenants without jobs."""
         while await self._throttle(purge_shares(self._database)) == MAX_SHARES_PER_TRANSACTION:
+            pass
+
+    async def fold_usage(self) -> None:
+        """Sums the usage of jobs that were purged long ago."""
+        while await self._throttle(fold_usage(self._database)) == MAX_ROWS_PER_TRANSACTION:
             pass
 
     async def _purge_rows_of(self, job_ids: list[str]) -> None:

@@ -15,6 +15,7 @@ class JobFacts:
         answered_models: Names, one on each line.
         next_round: Round that a retry prepares: nothing is leased, and the counts are those of the round
             before. 0 if none.
+        event_count: Number of the last event in its history.
     """
 
     job_id: str
@@ -65,6 +66,7 @@ class JobFacts:
     carried_count: int = 0
     answered_models: str = ""
     next_round: int = 0
+    event_count: int = 0
 
     def set_error(self, reason: str, message: str, detail: str = "") -> None:
         """Replaces the error."""

@@ -114,7 +114,9 @@ def _name(new: results_pb2.NewJob) -> RequestName:
 
 def _has_nul(new: results_pb2.NewJob) -> bool:
     # PostgreSQL cannot store a NUL in a text. Items are stored within JSON, which escapes it.
-    return any("\0" in text for text in (new.tenant, new.request_id, new.kind, new.params, new.trace_id))
+    return any(
+        "\0" in text for text in (new.tenant, new.request_id, new.kind, new.params, new.trace_id, new.model)
+    )
 
 
 def _new_rows(new: results_pb2.NewJob, now: int) -> NewJobRows:

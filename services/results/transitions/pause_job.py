@@ -39,6 +39,7 @@ async def resume_job(
 
 async def _pause_in(tx: Transaction, request: results_pb2.PauseJobRequest) -> results_pb2.PauseJobResponse:
     transition = Transition(tx)
+    transition.history.actor = request.actor
     job = await transition.lock_owned(request.job_id, request.tenant)
     if job.finish_time is None and not job.stopping_to:
         if not job.pause_reason:
@@ -52,9 +53,14 @@ async def _pause_in(tx: Transaction, request: results_pb2.PauseJobRequest) -> re
 
 async def _resume_in(tx: Transaction, request: results_pb2.ResumeJobRequest) -> results_pb2.ResumeJobResponse:
     transition = Transition(tx)
+    transition.history.actor = request.actor
     job = await transition.lock_owned(request.job_id, request.tenant)
     if job.finish_time is None and not job.stopping_to:
+        before = job.budget_micros
         _change_budget(job, request)
+        if job.budget_micros != before:
+            message = f"budget_micros {'unlimited' if before is None else before} to {job.budget_micros}"
+            transition.history.add(job, jobs_pb2.JOB_CHANGE_UPDATED, message)
         if job.pause_reason:
             forget_pause_error(job)
             job.pause_reason = jobs_pb2.PAUSE_REASON_UNSPECIFIED

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from headrace.jobs.v1 import jobs_pb2
 from services.results.database.database import Database
 from services.results.database.transaction import Transaction
 from services.results.rows import carried_failures
@@ -83,9 +84,17 @@ async def _retry_in(tx: Transaction, request: results_pb2.RetryJobRequest) -> re
         if selection is not None:
             await carry_unselected(tx, job, selection, next_round, range(job.total_count))
         await _begin_round(tx, job, next_round)
+    message = f"round {next_round}, {_words(selection)}"
+    transition.history.add(job, jobs_pb2.JOB_CHANGE_RETRIED, message, actor=request.actor)
     tx.after_commit(partial(job_retried, job))
     effects = await transition.finish()
     return results_pb2.RetryJobResponse(job=job_message(job), effects=effects)
+
+
+def _words(selection: Selection | None) -> str:
+    if selection is None:
+        return "every item without a success"
+    return f"items selected by {len(selection.reasons)} reasons and {len(selection.item_indexes)} indexes"
 
 
 async def _claim_round(

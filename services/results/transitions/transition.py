@@ -10,6 +10,7 @@ from headrace.jobs.v1 import jobs_pb2
 from services.results.database.transaction import Transaction
 from services.results.metrics import ITEMS_RECORDED
 from services.results.rows import chunk_rows, item_rows, job_rows
+from services.results.rows.history import History
 from services.results.rows.item_rows import ItemRange, NewResult
 from services.results.rows.job_usage import count_results
 from services.results.rows.messages import canonical_id
@@ -29,10 +30,12 @@ class Transition:
     Attributes:
         tx: The transaction.
         jobs: The locked jobs, by id.
+        history: Events for the histories of the jobs.
     """
 
     def __init__(self, tx: Transaction) -> None:
         self.tx = tx
+        self.history = History(tx)
         self.jobs: dict[str, JobFacts] = {}
         self._jobs_before: dict[str, JobFacts] = {}
         self._chunks: dict[tuple[str, int], ChunkFacts] = {}
@@ -184,6 +187,7 @@ class Transition:
         first_due = await job_rows.read_first_due_times(self.tx, deferring) if deferring else {}
         for job in self.jobs.values():
             self._settle(job, first_due.get(job.job_id, 0))
+        await self.history.write(self.jobs, self._jobs_before)
         changed_jobs = [job for job in self.jobs.values() if job != self._jobs_before[job.job_id]]
         job_rows.save_jobs(self.tx, changed_jobs)
         return await build_effects(
@@ -199,6 +203,8 @@ class Transition:
         settle(job, self.now, first_due, self._latest_reason.get(job.job_id, ""))
         if has_visible_change(before, job):
             job.seq = max(job.seq, before.seq + 1)
+        if job.pause_reason != before.pause_reason:
+            self.history.note_pause(before, job)
         if is_paused_for_budget(job) and not is_paused_for_budget(before):
             self.tx.after_commit(partial(job_paused, job))
         if job.finish_time not in (None, before.finish_time):

@@ -95,6 +95,36 @@ class GatewayServiceStub:
                 request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetFailuresRequest.SerializeToString,
                 response_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetFailuresResponse.FromString,
                 _registered_method=True)
+        self.GetItems = channel.unary_unary(
+                '/headrace.gateway.v1.GatewayService/GetItems',
+                request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetItemsRequest.SerializeToString,
+                response_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetItemsResponse.FromString,
+                _registered_method=True)
+        self.WatchJobs = channel.unary_stream(
+                '/headrace.gateway.v1.GatewayService/WatchJobs',
+                request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.WatchJobsRequest.SerializeToString,
+                response_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.WatchJobsResponse.FromString,
+                _registered_method=True)
+        self.ListJobEvents = channel.unary_unary(
+                '/headrace.gateway.v1.GatewayService/ListJobEvents',
+                request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.ListJobEventsRequest.SerializeToString,
+                response_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.ListJobEventsResponse.FromString,
+                _registered_method=True)
+        self.GetUsage = channel.unary_unary(
+                '/headrace.gateway.v1.GatewayService/GetUsage',
+                request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetUsageRequest.SerializeToString,
+                response_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetUsageResponse.FromString,
+                _registered_method=True)
+        self.UpdateJob = channel.unary_unary(
+                '/headrace.gateway.v1.GatewayService/UpdateJob',
+                request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.UpdateJobRequest.SerializeToString,
+                response_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.UpdateJobResponse.FromString,
+                _registered_method=True)
+        self.DeleteJob = channel.unary_unary(
+                '/headrace.gateway.v1.GatewayService/DeleteJob',
+                request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobRequest.SerializeToString,
+                response_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobResponse.FromString,
+                _registered_method=True)
         self.ListKinds = channel.unary_unary(
                 '/headrace.gateway.v1.GatewayService/ListKinds',
                 request_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.ListKindsRequest.SerializeToString,
@@ -120,6 +150,7 @@ class GatewayServiceServicer:
         - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
         - INVALID_ARGUMENT (UNKNOWN_KIND): the message lists the known kinds.
         - INVALID_ARGUMENT (ITEM_TOO_LARGE): the named item is over 1 MB.
+        - INVALID_ARGUMENT (ITEM_KEY_TAKEN): two items have the same key.
         - ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id was used with other content. Use a new one.
         - INTERNAL (STORE_REFUSED): the database refuses the content for good.
         """
@@ -137,6 +168,8 @@ class GatewayServiceServicer:
         are sent twice are trimmed, not stored again. An upload that gets no new item for an hour ends as EXPIRED
         (UPLOAD_TIMED_OUT).
         Errors:
+        - INVALID_ARGUMENT (ITEM_KEY_TAKEN): an item of the batch has the key of another item. The batch is not stored, and the
+        upload stays open at the same stored count.
         - INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE): metadata first_item_index is the position in the job of
         items[0] of the wrong request.
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
@@ -281,6 +314,76 @@ class GatewayServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def GetItems(self, request, context):
+        """Reads items of a job back, with their results: named ones, or all, ordered by item_index. Safe to repeat.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def WatchJobs(self, request, context):
+        """Streams the jobs of the tenant that change: first the present live ones, then each job that changed state, was paused,
+        resumed, updated, retried, or deleted. Counts of running jobs come as they are known and may be missing. A change is
+        sent at least once, by job_id and seq. The stream never ends on its own.
+        After a break, call again at any gateway with the last resume_token: every change since then is sent.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - INVALID_ARGUMENT (INVALID_RESUME_TOKEN): watch again without a token.
+        - UNAVAILABLE (GATEWAY_STOPPING): resume.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListJobEvents(self, request, context):
+        """Lists what happened to a job: its states, pauses, lost workers, retries and updates, oldest first. Safe to repeat.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUsage(self, request, context):
+        """Sums tokens and cost of the tenant's jobs by day, model, kind or label. Deleted jobs count too. Safe to repeat.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def UpdateJob(self, request, context):
+        """Changes a job. Safe to repeat. A terminal job takes name, labels and retention only.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        - ABORTED (JOB_CHANGED): the job has changed since if_change_seq. Read it and decide again.
+        - FAILED_PRECONDITION (JOB_ENDED): the job is terminal, and the mask names a field that only live jobs take.
+        - FAILED_PRECONDITION (BUDGET_SPENT): the new budget is not above what is spent.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteJob(self, request, context):
+        """Deletes a job with its items and results: the tenant no longer has it when the call returns. Its usage still counts.
+        Repeated calls return NOT_FOUND.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        - FAILED_PRECONDITION (JOB_NOT_ENDED): the job is not terminal. Cancel it, or set force.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListKinds(self, request, context):
         """Lists the kinds of work that jobs can name, ordered by name. Safe to repeat.
         """
@@ -357,6 +460,36 @@ def add_GatewayServiceServicer_to_server(servicer, server):
                     servicer.GetFailures,
                     request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetFailuresRequest.FromString,
                     response_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetFailuresResponse.SerializeToString,
+            ),
+            'GetItems': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetItems,
+                    request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetItemsRequest.FromString,
+                    response_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetItemsResponse.SerializeToString,
+            ),
+            'WatchJobs': grpc.unary_stream_rpc_method_handler(
+                    servicer.WatchJobs,
+                    request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.WatchJobsRequest.FromString,
+                    response_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.WatchJobsResponse.SerializeToString,
+            ),
+            'ListJobEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListJobEvents,
+                    request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.ListJobEventsRequest.FromString,
+                    response_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.ListJobEventsResponse.SerializeToString,
+            ),
+            'GetUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUsage,
+                    request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetUsageRequest.FromString,
+                    response_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetUsageResponse.SerializeToString,
+            ),
+            'UpdateJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateJob,
+                    request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.UpdateJobRequest.FromString,
+                    response_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.UpdateJobResponse.SerializeToString,
+            ),
+            'DeleteJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteJob,
+                    request_deserializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobRequest.FromString,
+                    response_serializer=headrace_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobResponse.SerializeToString,
             ),
             'ListKinds': grpc.unary_unary_rpc_method_handler(
                     servicer.ListKinds,
@@ -694,6 +827,168 @@ class GatewayService:
             '/headrace.gateway.v1.GatewayService/GetFailures',
             headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetFailuresRequest.SerializeToString,
             headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetFailuresResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetItems(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.gateway.v1.GatewayService/GetItems',
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetItemsRequest.SerializeToString,
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetItemsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WatchJobs(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/headrace.gateway.v1.GatewayService/WatchJobs',
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.WatchJobsRequest.SerializeToString,
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.WatchJobsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListJobEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.gateway.v1.GatewayService/ListJobEvents',
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.ListJobEventsRequest.SerializeToString,
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.ListJobEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.gateway.v1.GatewayService/GetUsage',
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetUsageRequest.SerializeToString,
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.GetUsageResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UpdateJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.gateway.v1.GatewayService/UpdateJob',
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.UpdateJobRequest.SerializeToString,
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.UpdateJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace.gateway.v1.GatewayService/DeleteJob',
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobRequest.SerializeToString,
+            headrace_dot_gateway_dot_v1_dot_gateway__pb2.DeleteJobResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -59,6 +59,7 @@ class GatewayServiceStub:
     - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
     - INVALID_ARGUMENT (UNKNOWN_KIND): the message lists the known kinds.
     - INVALID_ARGUMENT (ITEM_TOO_LARGE): the named item is over 1 MB.
+    - INVALID_ARGUMENT (ITEM_KEY_TAKEN): two items have the same key.
     - ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id was used with other content. Use a new one.
     - INTERNAL (STORE_REFUSED): the database refuses the content for good.
     """
@@ -72,6 +73,8 @@ class GatewayServiceStub:
     are sent twice are trimmed, not stored again. An upload that gets no new item for an hour ends as EXPIRED
     (UPLOAD_TIMED_OUT).
     Errors:
+    - INVALID_ARGUMENT (ITEM_KEY_TAKEN): an item of the batch has the key of another item. The batch is not stored, and the
+      upload stays open at the same stored count.
     - INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE): metadata first_item_index is the position in the job of
       items[0] of the wrong request.
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
@@ -172,6 +175,52 @@ class GatewayServiceStub:
     - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
+    GetItems: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetItemsRequest, _gateway_pb2.GetItemsResponse]
+    """Reads items of a job back, with their results: named ones, or all, ordered by item_index. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    WatchJobs: _grpc.UnaryStreamMultiCallable[_gateway_pb2.WatchJobsRequest, _gateway_pb2.WatchJobsResponse]
+    """Streams the jobs of the tenant that change: first the present live ones, then each job that changed state, was paused,
+    resumed, updated, retried, or deleted. Counts of running jobs come as they are known and may be missing. A change is
+    sent at least once, by job_id and seq. The stream never ends on its own.
+    After a break, call again at any gateway with the last resume_token: every change since then is sent.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_RESUME_TOKEN): watch again without a token.
+    - UNAVAILABLE (GATEWAY_STOPPING): resume.
+    """
+    ListJobEvents: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListJobEventsRequest, _gateway_pb2.ListJobEventsResponse]
+    """Lists what happened to a job: its states, pauses, lost workers, retries and updates, oldest first. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    GetUsage: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.GetUsageRequest, _gateway_pb2.GetUsageResponse]
+    """Sums tokens and cost of the tenant's jobs by day, model, kind or label. Deleted jobs count too. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    """
+    UpdateJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.UpdateJobRequest, _gateway_pb2.UpdateJobResponse]
+    """Changes a job. Safe to repeat. A terminal job takes name, labels and retention only.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - ABORTED (JOB_CHANGED): the job has changed since if_change_seq. Read it and decide again.
+    - FAILED_PRECONDITION (JOB_ENDED): the job is terminal, and the mask names a field that only live jobs take.
+    - FAILED_PRECONDITION (BUDGET_SPENT): the new budget is not above what is spent.
+    """
+    DeleteJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.DeleteJobRequest, _gateway_pb2.DeleteJobResponse]
+    """Deletes a job with its items and results: the tenant no longer has it when the call returns. Its usage still counts.
+    Repeated calls return NOT_FOUND.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - FAILED_PRECONDITION (JOB_NOT_ENDED): the job is not terminal. Cancel it, or set force.
+    """
     ListKinds: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListKindsRequest, _gateway_pb2.ListKindsResponse]
     """Lists the kinds of work that jobs can name, ordered by name. Safe to repeat."""
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListWorkersRequest, _gateway_pb2.ListWorkersResponse]
@@ -191,6 +240,7 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
     - INVALID_ARGUMENT (UNKNOWN_KIND): the message lists the known kinds.
     - INVALID_ARGUMENT (ITEM_TOO_LARGE): the named item is over 1 MB.
+    - INVALID_ARGUMENT (ITEM_KEY_TAKEN): two items have the same key.
     - ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id was used with other content. Use a new one.
     - INTERNAL (STORE_REFUSED): the database refuses the content for good.
     """
@@ -204,6 +254,8 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     are sent twice are trimmed, not stored again. An upload that gets no new item for an hour ends as EXPIRED
     (UPLOAD_TIMED_OUT).
     Errors:
+    - INVALID_ARGUMENT (ITEM_KEY_TAKEN): an item of the batch has the key of another item. The batch is not stored, and the
+      upload stays open at the same stored count.
     - INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE): metadata first_item_index is the position in the job of
       items[0] of the wrong request.
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
@@ -304,6 +356,52 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
+    GetItems: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetItemsRequest, _gateway_pb2.GetItemsResponse]  # type: ignore[assignment]
+    """Reads items of a job back, with their results: named ones, or all, ordered by item_index. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    WatchJobs: _aio.UnaryStreamMultiCallable[_gateway_pb2.WatchJobsRequest, _gateway_pb2.WatchJobsResponse]  # type: ignore[assignment]
+    """Streams the jobs of the tenant that change: first the present live ones, then each job that changed state, was paused,
+    resumed, updated, retried, or deleted. Counts of running jobs come as they are known and may be missing. A change is
+    sent at least once, by job_id and seq. The stream never ends on its own.
+    After a break, call again at any gateway with the last resume_token: every change since then is sent.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_RESUME_TOKEN): watch again without a token.
+    - UNAVAILABLE (GATEWAY_STOPPING): resume.
+    """
+    ListJobEvents: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListJobEventsRequest, _gateway_pb2.ListJobEventsResponse]  # type: ignore[assignment]
+    """Lists what happened to a job: its states, pauses, lost workers, retries and updates, oldest first. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    GetUsage: _aio.UnaryUnaryMultiCallable[_gateway_pb2.GetUsageRequest, _gateway_pb2.GetUsageResponse]  # type: ignore[assignment]
+    """Sums tokens and cost of the tenant's jobs by day, model, kind or label. Deleted jobs count too. Safe to repeat.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    """
+    UpdateJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.UpdateJobRequest, _gateway_pb2.UpdateJobResponse]  # type: ignore[assignment]
+    """Changes a job. Safe to repeat. A terminal job takes name, labels and retention only.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - ABORTED (JOB_CHANGED): the job has changed since if_change_seq. Read it and decide again.
+    - FAILED_PRECONDITION (JOB_ENDED): the job is terminal, and the mask names a field that only live jobs take.
+    - FAILED_PRECONDITION (BUDGET_SPENT): the new budget is not above what is spent.
+    """
+    DeleteJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.DeleteJobRequest, _gateway_pb2.DeleteJobResponse]  # type: ignore[assignment]
+    """Deletes a job with its items and results: the tenant no longer has it when the call returns. Its usage still counts.
+    Repeated calls return NOT_FOUND.
+    Errors:
+    - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - FAILED_PRECONDITION (JOB_NOT_ENDED): the job is not terminal. Cancel it, or set force.
+    """
     ListKinds: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListKindsRequest, _gateway_pb2.ListKindsResponse]  # type: ignore[assignment]
     """Lists the kinds of work that jobs can name, ordered by name. Safe to repeat."""
     ListWorkers: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListWorkersRequest, _gateway_pb2.ListWorkersResponse]  # type: ignore[assignment]
@@ -326,6 +424,7 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
         - INVALID_ARGUMENT (UNKNOWN_KIND): the message lists the known kinds.
         - INVALID_ARGUMENT (ITEM_TOO_LARGE): the named item is over 1 MB.
+        - INVALID_ARGUMENT (ITEM_KEY_TAKEN): two items have the same key.
         - ALREADY_EXISTS (REQUEST_ID_REUSED): the request_id was used with other content. Use a new one.
         - INTERNAL (STORE_REFUSED): the database refuses the content for good.
         """
@@ -345,6 +444,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         are sent twice are trimmed, not stored again. An upload that gets no new item for an hour ends as EXPIRED
         (UPLOAD_TIMED_OUT).
         Errors:
+        - INVALID_ARGUMENT (ITEM_KEY_TAKEN): an item of the batch has the key of another item. The batch is not stored, and the
+          upload stays open at the same stored count.
         - INVALID_ARGUMENT (INVALID_FIELD, ITEM_TOO_LARGE): metadata first_item_index is the position in the job of
           items[0] of the wrong request.
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
@@ -504,6 +605,88 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+
+    @_abc_1.abstractmethod
+    def GetItems(
+        self,
+        request: _gateway_pb2.GetItemsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.GetItemsResponse, _abc.Awaitable[_gateway_pb2.GetItemsResponse]]:
+        """Reads items of a job back, with their results: named ones, or all, ordered by item_index. Safe to repeat.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+
+    @_abc_1.abstractmethod
+    def WatchJobs(
+        self,
+        request: _gateway_pb2.WatchJobsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_gateway_pb2.WatchJobsResponse], _abc.AsyncIterator[_gateway_pb2.WatchJobsResponse]]:
+        """Streams the jobs of the tenant that change: first the present live ones, then each job that changed state, was paused,
+        resumed, updated, retried, or deleted. Counts of running jobs come as they are known and may be missing. A change is
+        sent at least once, by job_id and seq. The stream never ends on its own.
+        After a break, call again at any gateway with the last resume_token: every change since then is sent.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - INVALID_ARGUMENT (INVALID_RESUME_TOKEN): watch again without a token.
+        - UNAVAILABLE (GATEWAY_STOPPING): resume.
+        """
+
+    @_abc_1.abstractmethod
+    def ListJobEvents(
+        self,
+        request: _gateway_pb2.ListJobEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.ListJobEventsResponse, _abc.Awaitable[_gateway_pb2.ListJobEventsResponse]]:
+        """Lists what happened to a job: its states, pauses, lost workers, retries and updates, oldest first. Safe to repeat.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - INVALID_ARGUMENT (INVALID_PAGE_TOKEN): start again without a token.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+
+    @_abc_1.abstractmethod
+    def GetUsage(
+        self,
+        request: _gateway_pb2.GetUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.GetUsageResponse, _abc.Awaitable[_gateway_pb2.GetUsageResponse]]:
+        """Sums tokens and cost of the tenant's jobs by day, model, kind or label. Deleted jobs count too. Safe to repeat.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        """
+
+    @_abc_1.abstractmethod
+    def UpdateJob(
+        self,
+        request: _gateway_pb2.UpdateJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.UpdateJobResponse, _abc.Awaitable[_gateway_pb2.UpdateJobResponse]]:
+        """Changes a job. Safe to repeat. A terminal job takes name, labels and retention only.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        - ABORTED (JOB_CHANGED): the job has changed since if_change_seq. Read it and decide again.
+        - FAILED_PRECONDITION (JOB_ENDED): the job is terminal, and the mask names a field that only live jobs take.
+        - FAILED_PRECONDITION (BUDGET_SPENT): the new budget is not above what is spent.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteJob(
+        self,
+        request: _gateway_pb2.DeleteJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_gateway_pb2.DeleteJobResponse, _abc.Awaitable[_gateway_pb2.DeleteJobResponse]]:
+        """Deletes a job with its items and results: the tenant no longer has it when the call returns. Its usage still counts.
+        Repeated calls return NOT_FOUND.
+        Errors:
+        - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        - FAILED_PRECONDITION (JOB_NOT_ENDED): the job is not terminal. Cancel it, or set force.
         """
 
     @_abc_1.abstractmethod

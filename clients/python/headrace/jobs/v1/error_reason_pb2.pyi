@@ -10,6 +10,7 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_INVALID_FIELD: _ClassVar[ErrorReason]
     ERROR_REASON_UNKNOWN_KIND: _ClassVar[ErrorReason]
     ERROR_REASON_ITEM_TOO_LARGE: _ClassVar[ErrorReason]
+    ERROR_REASON_ITEM_KEY_TAKEN: _ClassVar[ErrorReason]
     ERROR_REASON_INVALID_PAGE_TOKEN: _ClassVar[ErrorReason]
     ERROR_REASON_INVALID_RESUME_TOKEN: _ClassVar[ErrorReason]
     ERROR_REASON_INVALID_CURSOR: _ClassVar[ErrorReason]
@@ -20,6 +21,8 @@ class ErrorReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     ERROR_REASON_UPLOAD_CLOSED: _ClassVar[ErrorReason]
     ERROR_REASON_UPLOAD_TOTAL: _ClassVar[ErrorReason]
     ERROR_REASON_JOB_ENDED: _ClassVar[ErrorReason]
+    ERROR_REASON_JOB_CHANGED: _ClassVar[ErrorReason]
+    ERROR_REASON_JOB_NOT_ENDED: _ClassVar[ErrorReason]
     ERROR_REASON_UPLOAD_TIMED_OUT: _ClassVar[ErrorReason]
     ERROR_REASON_STORE_UNAVAILABLE: _ClassVar[ErrorReason]
     ERROR_REASON_STORE_REFUSED: _ClassVar[ErrorReason]
@@ -76,6 +79,7 @@ ERROR_REASON_UNSPECIFIED: ErrorReason
 ERROR_REASON_INVALID_FIELD: ErrorReason
 ERROR_REASON_UNKNOWN_KIND: ErrorReason
 ERROR_REASON_ITEM_TOO_LARGE: ErrorReason
+ERROR_REASON_ITEM_KEY_TAKEN: ErrorReason
 ERROR_REASON_INVALID_PAGE_TOKEN: ErrorReason
 ERROR_REASON_INVALID_RESUME_TOKEN: ErrorReason
 ERROR_REASON_INVALID_CURSOR: ErrorReason
@@ -86,6 +90,8 @@ ERROR_REASON_UPLOAD_OFFSET: ErrorReason
 ERROR_REASON_UPLOAD_CLOSED: ErrorReason
 ERROR_REASON_UPLOAD_TOTAL: ErrorReason
 ERROR_REASON_JOB_ENDED: ErrorReason
+ERROR_REASON_JOB_CHANGED: ErrorReason
+ERROR_REASON_JOB_NOT_ENDED: ErrorReason
 ERROR_REASON_UPLOAD_TIMED_OUT: ErrorReason
 ERROR_REASON_STORE_UNAVAILABLE: ErrorReason
 ERROR_REASON_STORE_REFUSED: ErrorReason

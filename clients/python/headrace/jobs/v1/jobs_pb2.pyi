@@ -40,12 +40,30 @@ class PauseReason(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     PAUSE_REASON_BUDGET: _ClassVar[PauseReason]
     PAUSE_REASON_OUTAGE: _ClassVar[PauseReason]
     PAUSE_REASON_REFUSALS: _ClassVar[PauseReason]
+    PAUSE_REASON_FAILURES: _ClassVar[PauseReason]
+    PAUSE_REASON_TRIAL: _ClassVar[PauseReason]
 
 class ItemState(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
     __slots__ = ()
     ITEM_STATE_UNSPECIFIED: _ClassVar[ItemState]
     ITEM_STATE_SUCCEEDED: _ClassVar[ItemState]
     ITEM_STATE_FAILED: _ClassVar[ItemState]
+
+class JobChange(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    JOB_CHANGE_UNSPECIFIED: _ClassVar[JobChange]
+    JOB_CHANGE_CREATED: _ClassVar[JobChange]
+    JOB_CHANGE_STARTED: _ClassVar[JobChange]
+    JOB_CHANGE_ENDED: _ClassVar[JobChange]
+    JOB_CHANGE_PAUSED: _ClassVar[JobChange]
+    JOB_CHANGE_RESUMED: _ClassVar[JobChange]
+    JOB_CHANGE_OUTAGE: _ClassVar[JobChange]
+    JOB_CHANGE_WORKER_LOST: _ClassVar[JobChange]
+    JOB_CHANGE_QUARANTINED: _ClassVar[JobChange]
+    JOB_CHANGE_RETRIED: _ClassVar[JobChange]
+    JOB_CHANGE_UPDATED: _ClassVar[JobChange]
+    JOB_CHANGE_CANCELLED: _ClassVar[JobChange]
+    JOB_CHANGE_BUDGET_HELD: _ClassVar[JobChange]
 JOB_STATE_UNSPECIFIED: JobState
 JOB_STATE_PENDING: JobState
 JOB_STATE_RUNNING: JobState
@@ -67,9 +85,24 @@ PAUSE_REASON_USER: PauseReason
 PAUSE_REASON_BUDGET: PauseReason
 PAUSE_REASON_OUTAGE: PauseReason
 PAUSE_REASON_REFUSALS: PauseReason
+PAUSE_REASON_FAILURES: PauseReason
+PAUSE_REASON_TRIAL: PauseReason
 ITEM_STATE_UNSPECIFIED: ItemState
 ITEM_STATE_SUCCEEDED: ItemState
 ITEM_STATE_FAILED: ItemState
+JOB_CHANGE_UNSPECIFIED: JobChange
+JOB_CHANGE_CREATED: JobChange
+JOB_CHANGE_STARTED: JobChange
+JOB_CHANGE_ENDED: JobChange
+JOB_CHANGE_PAUSED: JobChange
+JOB_CHANGE_RESUMED: JobChange
+JOB_CHANGE_OUTAGE: JobChange
+JOB_CHANGE_WORKER_LOST: JobChange
+JOB_CHANGE_QUARANTINED: JobChange
+JOB_CHANGE_RETRIED: JobChange
+JOB_CHANGE_UPDATED: JobChange
+JOB_CHANGE_CANCELLED: JobChange
+JOB_CHANGE_BUDGET_HELD: JobChange
 
 class Progress(_message.Message):
     __slots__ = ("total_count", "succeeded_count", "failed_count", "cancelled_count")
@@ -110,7 +143,7 @@ class Error(_message.Message):
     def __init__(self, reason: _Optional[str] = ..., message: _Optional[str] = ..., detail: _Optional[str] = ...) -> None: ...
 
 class JobOptions(_message.Message):
-    __slots__ = ("job_class", "max_failed_ratio", "max_parallelism", "schedule_time", "job_timeout", "item_timeout", "call_timeout", "cache_responses", "budget_micros")
+    __slots__ = ("job_class", "max_failed_ratio", "max_parallelism", "schedule_time", "job_timeout", "item_timeout", "call_timeout", "cache_responses", "budget_micros", "trial_count", "retention")
     JOB_CLASS_FIELD_NUMBER: _ClassVar[int]
     MAX_FAILED_RATIO_FIELD_NUMBER: _ClassVar[int]
     MAX_PARALLELISM_FIELD_NUMBER: _ClassVar[int]
@@ -120,6 +153,8 @@ class JobOptions(_message.Message):
     CALL_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
     CACHE_RESPONSES_FIELD_NUMBER: _ClassVar[int]
     BUDGET_MICROS_FIELD_NUMBER: _ClassVar[int]
+    TRIAL_COUNT_FIELD_NUMBER: _ClassVar[int]
+    RETENTION_FIELD_NUMBER: _ClassVar[int]
     job_class: JobClass
     max_failed_ratio: float
     max_parallelism: int
@@ -129,10 +164,19 @@ class JobOptions(_message.Message):
     call_timeout: _duration_pb2.Duration
     cache_responses: bool
     budget_micros: int
-    def __init__(self, job_class: _Optional[_Union[JobClass, str]] = ..., max_failed_ratio: _Optional[float] = ..., max_parallelism: _Optional[int] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., job_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., item_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., call_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cache_responses: _Optional[bool] = ..., budget_micros: _Optional[int] = ...) -> None: ...
+    trial_count: int
+    retention: _duration_pb2.Duration
+    def __init__(self, job_class: _Optional[_Union[JobClass, str]] = ..., max_failed_ratio: _Optional[float] = ..., max_parallelism: _Optional[int] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., job_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., item_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., call_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., cache_responses: _Optional[bool] = ..., budget_micros: _Optional[int] = ..., trial_count: _Optional[int] = ..., retention: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ...) -> None: ...
 
 class Job(_message.Message):
-    __slots__ = ("job_id", "kind", "state", "job_class", "create_time", "schedule_time", "start_time", "finish_time", "progress", "usage", "error", "pause_reason", "seq", "tenant", "expire_time", "budget_micros", "options")
+    __slots__ = ("job_id", "kind", "state", "job_class", "create_time", "schedule_time", "start_time", "finish_time", "progress", "usage", "error", "pause_reason", "seq", "tenant", "expire_time", "budget_micros", "options", "name", "labels", "change_seq", "trial", "purge_time")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
@@ -150,6 +194,11 @@ class Job(_message.Message):
     EXPIRE_TIME_FIELD_NUMBER: _ClassVar[int]
     BUDGET_MICROS_FIELD_NUMBER: _ClassVar[int]
     OPTIONS_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_SEQ_FIELD_NUMBER: _ClassVar[int]
+    TRIAL_FIELD_NUMBER: _ClassVar[int]
+    PURGE_TIME_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     kind: str
     state: JobState
@@ -167,10 +216,77 @@ class Job(_message.Message):
     expire_time: _timestamp_pb2.Timestamp
     budget_micros: int
     options: JobOptions
-    def __init__(self, job_id: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., job_class: _Optional[_Union[JobClass, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., pause_reason: _Optional[_Union[PauseReason, str]] = ..., seq: _Optional[int] = ..., tenant: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., budget_micros: _Optional[int] = ..., options: _Optional[_Union[JobOptions, _Mapping]] = ...) -> None: ...
+    name: str
+    labels: _containers.ScalarMap[str, str]
+    change_seq: int
+    trial: JobTrial
+    purge_time: _timestamp_pb2.Timestamp
+    def __init__(self, job_id: _Optional[str] = ..., kind: _Optional[str] = ..., state: _Optional[_Union[JobState, str]] = ..., job_class: _Optional[_Union[JobClass, str]] = ..., create_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., schedule_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., start_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., progress: _Optional[_Union[Progress, _Mapping]] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., pause_reason: _Optional[_Union[PauseReason, str]] = ..., seq: _Optional[int] = ..., tenant: _Optional[str] = ..., expire_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., budget_micros: _Optional[int] = ..., options: _Optional[_Union[JobOptions, _Mapping]] = ..., name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., change_seq: _Optional[int] = ..., trial: _Optional[_Union[JobTrial, _Mapping]] = ..., purge_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class JobTrial(_message.Message):
+    __slots__ = ("item_count", "estimated_cost_micros", "low_cost_micros", "high_cost_micros")
+    ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
+    ESTIMATED_COST_MICROS_FIELD_NUMBER: _ClassVar[int]
+    LOW_COST_MICROS_FIELD_NUMBER: _ClassVar[int]
+    HIGH_COST_MICROS_FIELD_NUMBER: _ClassVar[int]
+    item_count: int
+    estimated_cost_micros: int
+    low_cost_micros: int
+    high_cost_micros: int
+    def __init__(self, item_count: _Optional[int] = ..., estimated_cost_micros: _Optional[int] = ..., low_cost_micros: _Optional[int] = ..., high_cost_micros: _Optional[int] = ...) -> None: ...
+
+class Item(_message.Message):
+    __slots__ = ("item_index", "item_key", "input", "result")
+    ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
+    ITEM_KEY_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    RESULT_FIELD_NUMBER: _ClassVar[int]
+    item_index: int
+    item_key: str
+    input: str
+    result: Result
+    def __init__(self, item_index: _Optional[int] = ..., item_key: _Optional[str] = ..., input: _Optional[str] = ..., result: _Optional[_Union[Result, _Mapping]] = ...) -> None: ...
+
+class JobHistoryEvent(_message.Message):
+    __slots__ = ("number", "event_time", "change", "actor", "message", "count", "last_event_time")
+    NUMBER_FIELD_NUMBER: _ClassVar[int]
+    EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
+    CHANGE_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    MESSAGE_FIELD_NUMBER: _ClassVar[int]
+    COUNT_FIELD_NUMBER: _ClassVar[int]
+    LAST_EVENT_TIME_FIELD_NUMBER: _ClassVar[int]
+    number: int
+    event_time: _timestamp_pb2.Timestamp
+    change: JobChange
+    actor: str
+    message: str
+    count: int
+    last_event_time: _timestamp_pb2.Timestamp
+    def __init__(self, number: _Optional[int] = ..., event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., change: _Optional[_Union[JobChange, str]] = ..., actor: _Optional[str] = ..., message: _Optional[str] = ..., count: _Optional[int] = ..., last_event_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ...) -> None: ...
+
+class UsageGroup(_message.Message):
+    __slots__ = ("day", "model", "kind", "label_value", "job_count", "succeeded_count", "failed_count", "usage")
+    DAY_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    LABEL_VALUE_FIELD_NUMBER: _ClassVar[int]
+    JOB_COUNT_FIELD_NUMBER: _ClassVar[int]
+    SUCCEEDED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FAILED_COUNT_FIELD_NUMBER: _ClassVar[int]
+    USAGE_FIELD_NUMBER: _ClassVar[int]
+    day: str
+    model: str
+    kind: str
+    label_value: str
+    job_count: int
+    succeeded_count: int
+    failed_count: int
+    usage: Usage
+    def __init__(self, day: _Optional[str] = ..., model: _Optional[str] = ..., kind: _Optional[str] = ..., label_value: _Optional[str] = ..., job_count: _Optional[int] = ..., succeeded_count: _Optional[int] = ..., failed_count: _Optional[int] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ...) -> None: ...
 
 class Result(_message.Message):
-    __slots__ = ("item_index", "state", "output", "error", "attempt_count", "usage", "finish_time", "failed_attempts")
+    __slots__ = ("item_index", "state", "output", "error", "attempt_count", "usage", "finish_time", "failed_attempts", "item_key", "input")
     ITEM_INDEX_FIELD_NUMBER: _ClassVar[int]
     STATE_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_FIELD_NUMBER: _ClassVar[int]
@@ -179,6 +295,8 @@ class Result(_message.Message):
     USAGE_FIELD_NUMBER: _ClassVar[int]
     FINISH_TIME_FIELD_NUMBER: _ClassVar[int]
     FAILED_ATTEMPTS_FIELD_NUMBER: _ClassVar[int]
+    ITEM_KEY_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
     item_index: int
     state: ItemState
     output: str
@@ -187,7 +305,9 @@ class Result(_message.Message):
     usage: Usage
     finish_time: _timestamp_pb2.Timestamp
     failed_attempts: _containers.RepeatedCompositeFieldContainer[FailedAttempt]
-    def __init__(self, item_index: _Optional[int] = ..., state: _Optional[_Union[ItemState, str]] = ..., output: _Optional[str] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., attempt_count: _Optional[int] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., failed_attempts: _Optional[_Iterable[_Union[FailedAttempt, _Mapping]]] = ...) -> None: ...
+    item_key: str
+    input: str
+    def __init__(self, item_index: _Optional[int] = ..., state: _Optional[_Union[ItemState, str]] = ..., output: _Optional[str] = ..., error: _Optional[_Union[Error, _Mapping]] = ..., attempt_count: _Optional[int] = ..., usage: _Optional[_Union[Usage, _Mapping]] = ..., finish_time: _Optional[_Union[datetime.datetime, _timestamp_pb2.Timestamp, _Mapping]] = ..., failed_attempts: _Optional[_Iterable[_Union[FailedAttempt, _Mapping]]] = ..., item_key: _Optional[str] = ..., input: _Optional[str] = ...) -> None: ...
 
 class FailedAttempt(_message.Message):
     __slots__ = ("attempt_number", "error")
