@@ -11,12 +11,14 @@ import uuid_utils
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from services.gateway.creation import JobCreator
 from services.gateway.effects import EffectRunner
+from services.gateway.requests.actors import actor_of
 from services.gateway.requests.cursors import ResultsQuery
 from services.gateway.requests.fields import NO_NUL, canonical_job_id, page_size_or, tenant_of
 from services.gateway.requests.page_tokens import PagedQuery
 from services.gateway.requests.request_rules import check_rules, violations_of
 from services.gateway.requests.resume_tokens import resume_seq
 from services.gateway.requests.submission import Submissions
+from services.gateway.requests.usage_query import usage_query
 from services.gateway.store import StoreClient
 from services.gateway.uploads.uploads import Uploads
 from services.gateway.watching.hub import Hub
@@ -28,6 +30,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 _DEFAULT_JOBS_PER_PAGE = 50
 _DEFAULT_RESULTS_PER_PAGE = 100
+_DEFAULT_EVENTS_PER_PAGE = 100
 
 
 class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
@@ -164,7 +167,9 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     ) -> gateway_pb2.CancelJobResponse:
         """Cancels a job; see the proto."""
         await check_rules(request)
-        response = await self._store.cancel_job(canonical_job_id(request.job_id), tenant_of(context))
+        response = await self._store.cancel_job(
+            canonical_job_id(request.job_id), tenant_of(context), actor_of(context)
+        )
         self._effects.carry_out(response.effects)
         return gateway_pb2.CancelJobResponse(job=response.job)
 
@@ -173,7 +178,9 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     ) -> gateway_pb2.PauseJobResponse:
         """Pauses a job; see the proto."""
         await check_rules(request)
-        response = await self._store.pause_job(canonical_job_id(request.job_id), tenant_of(context))
+        response = await self._store.pause_job(
+            canonical_job_id(request.job_id), tenant_of(context), actor_of(context)
+        )
         self._effects.carry_out(response.effects)
         return gateway_pb2.PauseJobResponse(job=response.job)
 
@@ -187,6 +194,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
                 job_id=canonical_job_id(request.job_id),
                 tenant=tenant_of(context),
                 budget_micros=request.budget_micros if request.HasField("budget_micros") else None,
+                actor=actor_of(context),
             )
         )
         self._effects.carry_out(response.effects)
@@ -211,6 +219,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
                 request_id=request.request_id or str(uuid_utils.uuid7()),
                 reasons=request.reasons,
                 item_indexes=request.item_indexes,
+                actor=actor_of(context),
             )
         )
         self._effects.carry_out(response.effects)
@@ -223,6 +232,31 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         await check_rules(request)
         groups = await self._store.list_failure_reasons(canonical_job_id(request.job_id), tenant_of(context))
         return gateway_pb2.GetFailuresResponse(groups=groups)
+
+    async def ListJobEvents(
+        self, request: gateway_pb2.ListJobEventsRequest, context: Context
+    ) -> gateway_pb2.ListJobEventsResponse:
+        """Returns a page of a job's history; see the proto."""
+        await check_rules(request)
+        job_id, tenant = canonical_job_id(request.job_id), tenant_of(context)
+        query = PagedQuery("ListJobEvents", tenant, job_id)
+        page = await self._store.list_job_events(
+            results_pb2.ListJobEventsRequest(
+                job_id=job_id,
+                tenant=tenant,
+                page_size=page_size_or(_DEFAULT_EVENTS_PER_PAGE, request.page_size),
+                after_number=query.index_position(request.page_token),
+            )
+        )
+        token = query.page_token(page.events[-1].number) if page.has_more else ""
+        return gateway_pb2.ListJobEventsResponse(events=page.events, next_page_token=token)
+
+    async def GetUsage(
+        self, request: gateway_pb2.GetUsageRequest, context: Context
+    ) -> gateway_pb2.GetUsageResponse:
+        """Sums the usage of a tenant; see the proto."""
+        found = await self._store.get_usage(await usage_query(request, tenant_of(context)))
+        return gateway_pb2.GetUsageResponse(groups=found.groups, total=found.total)
 
     async def ListKinds(
         self, request: gateway_pb2.ListKindsRequest, context: Context

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterator
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import protovalidate
@@ -25,6 +26,7 @@ _A_RANGE = "must be {range}"
 _DESCRIPTIONS = {
     "string.min_len": "is required",
     "string.max_len": "must be at most {limit:,} characters long",
+    "string.pattern": "must match {limit}",
     "string.max_bytes": "must be at most {limit:,} bytes long",
     "string.uuid": _A_UUID,
     "string.uuid_empty": f"is required; {_A_UUID}",
@@ -71,7 +73,10 @@ def _first_slice(request: Message, long: Collection[str], too_long: Collection[s
     for field, value in request.ListFields():
         if field.is_repeated:
             count = 1 if field.name in too_long else _ELEMENTS_PER_SLICE if field.name in long else len(value)
-            getattr(part, field.name).extend(value[:count])
+            if field.message_type and field.message_type.GetOptions().map_entry:
+                getattr(part, field.name).update(islice(value.items(), count))
+            else:
+                getattr(part, field.name).extend(value[:count])
         elif field.message_type:
             getattr(part, field.name).CopyFrom(value)
         else:
@@ -120,19 +125,20 @@ def _collect(
         name, index = elements[0]
         if sliced and (name != sliced or index is None):
             continue
-        if index is not None:
+        if isinstance(index, int):
             elements[0] = (name, index + first_index)
         path = ".".join(field if at is None else f"{field}[{at}]" for field, at in elements)
         reason = _REASONS.get((name, violation.proto.rule_id), ErrorReason.INVALID_FIELD)
         violations.add(path, _description(violation, request), reason)
 
 
-def _elements(violation: "Violation") -> Iterator[tuple[str, int | None]]:
-    """Yields the field names of the path, each with the index of the wrong element if it is a list."""
+def _elements(violation: "Violation") -> Iterator[tuple[str, int | str | None]]:
+    """Yields the field names of the path, each with the index or the key of its wrong element."""
     field = violation.proto.field
     for element in field.elements if field else ():
         subscript: Any = element.subscript
-        yield element.field_name, None if subscript is None else int(subscript.value)
+        at = None if subscript is None else subscript.value
+        yield element.field_name, at if at is None or isinstance(at, str) else int(at)
 
 
 def _description(violation: "Violation", request: Message) -> str:

@@ -17,6 +17,7 @@ OF_THE_STORE = [method for method in METHODS if method.name != "ListKinds"]
 STORE_CALLS = (
     "CreateJobs", "AppendItems", "GetJobs", "ListJobs", "ListResults", "ListRecordedResults", "CancelJob",
     "PauseJob", "ResumeJob", "RetryJob", "ListFailureReasons", "ListWorkers",
+    "ListJobEvents", "GetUsage",
 )  # fmt: skip
 NO_IDS = [
     "",
@@ -51,6 +52,7 @@ def test_every_call_is_walked():
     assert {method.name for method in METHODS} == {
         "SubmitJob", "AppendItems", "GetJob", "ListJobs", "WatchJob", "GetResults", "StreamResults",
         "CancelJob", "PauseJob", "ResumeJob", "RetryJob", "GetFailures", "ListKinds", "ListWorkers",
+        "ListJobEvents", "GetUsage",
     }  # fmt: skip
 
 
