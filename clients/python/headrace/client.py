@@ -1,14 +1,17 @@
 """The asynchronous client: submits jobs, watches them, and reads their results."""
 
 import uuid
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable, Mapping, Sequence
+from datetime import date
 from types import TracebackType
 from typing import Any, Self, Unpack
 
 from headrace._messages.conversion import to_failure_group, to_job, to_kind_info, to_worker_info
 from headrace._messages.enum_names import from_item_state, from_job_states
+from headrace._messages.history import to_usage_report, usage_request
 from headrace._messages.job_options import option_fields
 from headrace._messages.request_building import build_request
+from headrace._reading.history_reading import read_history
 from headrace._reading.job_listing import list_jobs
 from headrace._reading.result_following import follow_results
 from headrace._reading.result_reading import read_results
@@ -25,9 +28,11 @@ from headrace.resources import (
     Job,
     JobEstimate,
     JobEvent,
+    JobHistoryEvent,
     JobState,
     KindInfo,
     Result,
+    UsageReport,
     WorkerInfo,
 )
 
@@ -327,6 +332,45 @@ class Client:
         )
         response = await self._connection.call(self._connection.stub.RetryJob, request)
         return to_job(response.job)
+
+    def history(self, job_id: str) -> AsyncGenerator[JobHistoryEvent, None]:
+        """Yields what happened to a job, oldest first: states, pauses, lost workers, retries, and who did it.
+
+        Args:
+            job_id: UUID of the job.
+
+        Raises:
+            NotFoundError: The job does not exist, or it belongs to another tenant.
+            UnavailableError: No gateway answered for ``timeout``.
+        """
+        request = build_request(gateway_pb2.ListJobEventsRequest, job_id=job_id)
+        return read_history(self._connection, request)
+
+    async def usage(
+        self,
+        *,
+        by: str | Iterable[str] = (),
+        first_day: date | str | None = None,
+        last_day: date | str | None = None,
+        kind: str = "",
+        model: str = "",
+        labels: Mapping[str, str] | None = None,
+    ) -> UsageReport:
+        """Returns tokens and cost of the tenant's jobs. Deleted jobs count too.
+
+        Args:
+            by: Properties to group by: ``"day"``, ``"model"``, ``"kind"``, ``"label:KEY"``. Default: none.
+            first_day: First day (UTC) on which the jobs were created. Default: 30 days before ``last_day``.
+            last_day: Last day, inclusive, up to 366 days later. Default: today.
+            kind: Kind of the jobs to include. Default: all.
+            model: Model of the jobs to include, as the jobs name it. Default: all.
+            labels: Labels that the jobs must have. Default: any.
+
+        Raises:
+            InvalidArgumentError: An argument is wrong; ``violations`` names it.
+        """
+        request = usage_request(by, first_day, last_day, kind=kind, model=model, labels=labels)
+        return to_usage_report(await self._connection.call(self._connection.stub.GetUsage, request))
 
     async def kinds(self) -> Sequence[KindInfo]:
         """Returns the kinds of work that jobs can name, ordered by name."""

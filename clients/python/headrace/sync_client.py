@@ -1,7 +1,8 @@
 """The client for code without an event loop."""
 
 import weakref
-from collections.abc import AsyncIterable, Callable, Generator, Iterable, Sequence
+from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
+from datetime import date
 from types import TracebackType
 from typing import Any, Self, Unpack
 
@@ -16,9 +17,11 @@ from headrace.resources import (
     Job,
     JobEstimate,
     JobEvent,
+    JobHistoryEvent,
     JobState,
     KindInfo,
     Result,
+    UsageReport,
     WorkerInfo,
 )
 
@@ -177,6 +180,26 @@ class SyncClient:
         return self._loop.run(
             self._client.retry(job_id, reasons=reasons, item_indexes=item_indexes, request_id=request_id)
         )
+
+    def history(self, job_id: str) -> Generator[JobHistoryEvent, None, None]:
+        """Yields what happened to a job, oldest first; see ``Client.history``."""
+        return self._loop.iterate(self, self._client.history(job_id), _BATCH_SIZE)
+
+    def usage(
+        self,
+        *,
+        by: str | Iterable[str] = (),
+        first_day: date | str | None = None,
+        last_day: date | str | None = None,
+        kind: str = "",
+        model: str = "",
+        labels: Mapping[str, str] | None = None,
+    ) -> UsageReport:
+        """Returns tokens and cost of the tenant's jobs; see ``Client.usage``."""
+        call = self._client.usage(
+            by=by, first_day=first_day, last_day=last_day, kind=kind, model=model, labels=labels
+        )
+        return self._loop.run(call)
 
     def kinds(self) -> Sequence[KindInfo]:
         """Returns the kinds of work that jobs can name, ordered by name; see ``Client.kinds``."""

@@ -135,6 +135,8 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
     recorded: list[tuple[int, jobs_pb2.Result]] = field(default_factory=list)  # (seq, result)
     kinds: list[jobs_pb2.Kind] = field(default_factory=list)
     workers: list[jobs_pb2.Worker] = field(default_factory=list)
+    events: list[jobs_pb2.JobHistoryEvent] = field(default_factory=list)
+    usage: gateway_pb2.GetUsageResponse = field(default_factory=gateway_pb2.GetUsageResponse)
     streams: list[StreamScript] = field(default_factory=list)
     submitted: dict[str, tuple] = field(default_factory=dict)  # request and job, by request_id
     uploads: dict[str, FakeUpload] = field(default_factory=dict)  # by job_id
@@ -370,6 +372,16 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
         job = await self._find(request.job_id, context)
         job.state = jobs_pb2.JOB_STATE_PENDING
         return gateway_pb2.RetryJobResponse(job=job)
+
+    async def ListJobEvents(self, request, context):
+        await self._begin(request, context)
+        await self._find(request.job_id, context)
+        page, token = self._page(self.events, request.page_token)
+        return gateway_pb2.ListJobEventsResponse(events=page, next_page_token=token)
+
+    async def GetUsage(self, request, context):
+        await self._begin(request, context)
+        return self.usage
 
     async def ListKinds(self, request, context):
         await self._begin(request, context)

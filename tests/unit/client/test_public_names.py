@@ -66,10 +66,12 @@ RESOURCES = {
     "FailureGroup",
     "ItemState",
     "Job",
+    "JobChange",
     "JobClass",
     "JobEstimate",
     "JobEvent",
     "JobForecast",
+    "JobHistoryEvent",
     "JobOutage",
     "JobState",
     "KindInfo",
@@ -78,6 +80,8 @@ RESOURCES = {
     "Progress",
     "Result",
     "Usage",
+    "UsageGroup",
+    "UsageReport",
     "WorkerInfo",
 }
 KINDS = {

@@ -9,6 +9,8 @@ from headrace._cli.failures import failures
 from headrace._cli.jobs import cancel, get, list_jobs, pause, resume, retry, watch
 from headrace._cli.listings import kinds, workers
 from headrace._cli.options import GlobalOptions, JsonOption, TargetOption, TenantOption, TimeoutOption
+from headrace._cli.reports.history import logs
+from headrace._cli.reports.usage import usage
 from headrace._cli.results import results
 from headrace._cli.submitting import submit
 
@@ -53,9 +55,11 @@ app.command("list")(list_jobs)
 app.command()(watch)
 app.command()(results)
 app.command()(failures)
+app.command()(logs)
 app.command()(cancel)
 app.command()(pause)
 app.command()(resume)
 app.command()(retry)
+app.command()(usage)
 app.command()(kinds)
 app.command()(workers)

@@ -46,7 +46,7 @@ def build_request(message: type[Request], /, **fields: Any) -> Request:
 def _violations(message: type[Message], fields: Mapping[str, Any]) -> Iterator[FieldViolation]:
     for name, value in fields.items():
         field: Any = message.DESCRIPTOR.fields_by_name[name]  # of either implementation of protobuf
-        if isinstance(value, dict) and field.message_type is not None:
+        if isinstance(value, dict) and field.message_type is not None and not _is_map(field):
             yield from _violations(GetMessageClass(field.message_type), value)
         elif not _can_hold(message, name, value):
             yield FieldViolation(name, _expected(field))
@@ -61,12 +61,18 @@ def _can_hold(message: type[Message], name: str, value: Any) -> bool:
 
 
 def _expected(field: Any) -> str:
+    if _is_map(field):
+        return "must be a dict of str to str"
     if field.enum_type is not None:
         start = "must be a list, each" if field.is_repeated else "must be"
         return f"{start} one of {', '.join(_names(field.enum_type))}"
     if field.message_type is Timestamp.DESCRIPTOR:
         return "must be a datetime with a time zone, such as UTC"
     return _EXPECTED[field.type]
+
+
+def _is_map(field: Any) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry
 
 
 def _names(enum: EnumDescriptor) -> Iterator[str]:

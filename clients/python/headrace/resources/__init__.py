@@ -4,6 +4,7 @@ Fields are named like those of the protos.
 """
 
 from headrace.resources._events import JobEvent, JobForecast, JobOutage, LiveEvent
+from headrace.resources._history import JobChange, JobHistoryEvent, UsageGroup, UsageReport
 from headrace.resources._jobs import (
     Failure,
     Job,
@@ -24,10 +25,12 @@ __all__ = [
     "FailureGroup",
     "ItemState",
     "Job",
+    "JobChange",
     "JobClass",
     "JobEstimate",
     "JobEvent",
     "JobForecast",
+    "JobHistoryEvent",
     "JobOutage",
     "JobState",
     "KindInfo",
@@ -36,5 +39,7 @@ __all__ = [
     "Progress",
     "Result",
     "Usage",
+    "UsageGroup",
+    "UsageReport",
     "WorkerInfo",
 ]
