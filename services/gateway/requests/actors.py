@@ -1,4 +1,4 @@
-"""Who asked for a change, as the history of a job shows it."""
+"""The actor of a change: the client that asked, as the history of a job shows it."""
 
 import re
 from typing import Any

@@ -77,7 +77,7 @@ async def read_events(tx: Transaction, job_id: str, last_number: int) -> list[Ev
 
 
 async def has_end(tx: Transaction, job_id: str, change_type: int, end_time: int) -> bool:
-    """Returns whether an event of a type tells of the end of a job at a time."""
+    """Returns whether the end of a job at a time has its event."""
     plain = {"job_id": job_id, "change_type": change_type, "end_time": end_time}
     return bool(await tx.run(_FIND_END, plain))
 
