@@ -52,10 +52,10 @@ class Purger:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Starts to purge, unless jobs are kept for ever, and to fold the usage of purged jobs."""
-        self._start(self.fold_usage, FOLD_INTERVAL_SECONDS)
+        """Starts to purge and to fold the usage of purged jobs, unless jobs are kept for ever."""
         if not self._retention_seconds:
             return
+        self._start(self.fold_usage, FOLD_INTERVAL_SECONDS)
         interval = min(max(self._retention_seconds / 10, MIN_INTERVAL_SECONDS), MAX_INTERVAL_SECONDS)
         self._start(self.purge_jobs, interval)
         self._start(self.purge_rows, interval)

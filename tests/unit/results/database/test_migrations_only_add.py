@@ -37,14 +37,15 @@ def test_a_migration_only_adds(path):
 
 @pytest.mark.parametrize("path", LATER, ids=lambda path: path.stem)
 def test_older_code_can_insert_rows_without_the_new_columns(path):
+    found = calls(path)
     is_table = {
         id(column)
-        for call in calls(path)
+        for call in found
         if name_of(call) == "op.create_table"
         for column in ast.walk(call)
         if isinstance(column, ast.Call)
     }
-    for call in calls(path):
+    for call in found:
         if name_of(call) == "sa.Column" and id(call) not in is_table:
             options = {keyword.arg: keyword.value for keyword in call.keywords}
             nullable = options.get("nullable")
