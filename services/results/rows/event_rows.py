@@ -26,17 +26,18 @@ _READ = f"SELECT {_NAMES} {_OF_JOB} AND e.number <= :last_number ORDER BY e.numb
 _FIND_END = (
     f"SELECT 1 AS found {_OF_JOB} AND e.change_type = :change_type AND e.last_time = :end_time LIMIT 1"
 )
+# Not a join: planned while the table is empty, it would read the events of all jobs.
 _FIND_REPORTS = """
-SELECT e.job_id, e.report_id FROM ROWS(k: job_id text, report_id text)
-JOIN job_events e ON e.job_id = k.job_id AND e.report_id = k.report_id"""
+SELECT k.job_id, k.report_id FROM ROWS(k: job_id text, report_id text)
+WHERE (SELECT 1 FROM job_events e WHERE e.job_id = k.job_id AND e.report_id = k.report_id LIMIT 1) = 1"""
 _UPDATE = f"""
 UPDATE job_events SET last_time = merged.last_time, change_count = merged.change_count,
     actor = merged.actor, message = merged.message, report_id = merged.report_id
 FROM ROWS(merged: {_SPECS})
-WHERE job_events.job_id = merged.job_id AND job_events.number = merged.number"""
+WHERE job_events.job_id = :job_id AND job_events.number = merged.number"""
 _DELETE = """
-DELETE FROM job_events WHERE (job_id, number) IN (
-    SELECT absorbed.job_id, absorbed.number FROM ROWS(absorbed: job_id text, number bigint))"""
+DELETE FROM job_events WHERE job_id = :job_id AND number IN (
+    SELECT absorbed.number FROM ROWS(absorbed: number bigint))"""
 
 
 class Event(NamedTuple):
@@ -93,8 +94,9 @@ async def merge_oldest(tx: Transaction, job_id: str, last_number: int) -> None:
     plan = plan_merges({number: event.change_type for number, event in events.items()})
     if plan:
         merged = [_merge([events[number] for number in numbers]) for numbers in plan]
-        await tx.run(_UPDATE, merged=merged)
-        await tx.run(_DELETE, absorbed=[(job_id, number) for numbers in plan for number in numbers[1:]])
+        await tx.run(_UPDATE, {"job_id": job_id}, merged=merged)
+        absorbed = [(number,) for numbers in plan for number in numbers[1:]]
+        await tx.run(_DELETE, {"job_id": job_id}, absorbed=absorbed)
 
 
 def _merge(events: Sequence[Event]) -> Event:

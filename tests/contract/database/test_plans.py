@@ -7,7 +7,7 @@ from services.results.database import sql
 from services.results.database.clock import Clock
 from services.results.database.engine import open_engine
 from services.results.database.migrations import migrate
-from services.results.rows import item_rows
+from services.results.rows import event_rows, item_rows
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +23,8 @@ async def explain(make_database):
         statement = sql.prepare(template, sqlite=False)
         # A generic plan assumes ten rows per table of rows.
         rows = {alias: [[None] * len(names)] * 10 for alias, names in statement.columns.items()}
-        parameters = sql.parameters(statement, False, Clock(), {}, rows)
+        plain = dict.fromkeys(statement.names, "")
+        parameters = sql.parameters(statement, False, Clock(), plain, rows)
         async with engine.connect() as connection:
             driver = (await connection.get_raw_connection()).driver_connection
             lines = await driver.fetch(
@@ -42,3 +43,13 @@ async def test_inserting_a_result_reads_only_results_of_its_item_although_the_ta
     assert scans
     assert len(scans) == len(keys), "\n".join(lines)
     assert all("item_index" in key for key in keys)
+
+
+@pytest.mark.parametrize("template", [event_rows._FIND_REPORTS, event_rows._UPDATE, event_rows._DELETE])
+async def test_events_are_found_by_their_job_although_the_table_was_empty(explain, template):
+    lines = await explain(template)
+    scans = [line for line in lines if "Index" in line and " using " in line]
+    keys = [line for line in lines if line.startswith("Index Cond")]
+    assert scans
+    assert len(scans) == len(keys), "\n".join(lines)
+    assert all("job_id" in key for key in keys)
