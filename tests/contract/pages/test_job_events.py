@@ -167,6 +167,28 @@ async def test_a_spent_budget_is_told_and_a_higher_one_too(store):
     assert events[1].message == "budget_micros 5 to 500"
 
 
+async def test_a_job_that_waits_for_its_own_budget_says_so_once_a_minute(store):
+    job = await store.create(items=2, budget_micros=100)
+    worker = await store.worker()
+    first, second = (await worker.lease()).leases
+    release = store.release_of(first)
+    release.releases[0].needed_micros = 80
+    await worker.record(release)
+    for _ in range(5):
+        await worker.lease()
+        store.advance(1)
+        await store.sweep()
+    held = [e for e in await store.events(job.job_id) if e.change == jobs_pb2.JOB_CHANGE_BUDGET_HELD]
+    (event,) = held
+    assert event.message == "of budget_micros 100, 0 is spent and 49 reserved by other leases"
+    assert event.actor == "store"
+    store.advance(61)
+    await worker.beat(second)
+    await worker.lease()
+    held = [e for e in await store.events(job.job_id) if e.change == jobs_pb2.JOB_CHANGE_BUDGET_HELD]
+    assert len(held) == 2
+
+
 def outage(job_id, outage_id, *, ended=False):
     error = None if ended else jobs_pb2.Error(reason="PROVIDER_UNREACHABLE", message="no route")
     change = pb.OutageChange(outage_id=outage_id, ended=ended, error=error)
