@@ -122,13 +122,17 @@ class StoreClient:
         """
         return await _read(self._stub.GetItems, request)
 
-    async def cancel_job(self, job_id: str, tenant: str) -> results_pb2.CancelJobResponse:
-        """Cancels a job."""
-        return await _call(self._stub.CancelJob, results_pb2.CancelJobRequest(job_id=job_id, tenant=tenant))
+    async def cancel_job(self, job_id: str, tenant: str, actor: str) -> results_pb2.CancelJobResponse:
+        """Cancels a job for an actor, whom its history names."""
+        return await _call(
+            self._stub.CancelJob, results_pb2.CancelJobRequest(job_id=job_id, tenant=tenant, actor=actor)
+        )
 
-    async def pause_job(self, job_id: str, tenant: str) -> results_pb2.PauseJobResponse:
-        """Pauses a job."""
-        return await _call(self._stub.PauseJob, results_pb2.PauseJobRequest(job_id=job_id, tenant=tenant))
+    async def pause_job(self, job_id: str, tenant: str, actor: str) -> results_pb2.PauseJobResponse:
+        """Pauses a job for an actor, whom its history names."""
+        return await _call(
+            self._stub.PauseJob, results_pb2.PauseJobRequest(job_id=job_id, tenant=tenant, actor=actor)
+        )
 
     async def resume_job(self, request: results_pb2.ResumeJobRequest) -> results_pb2.ResumeJobResponse:
         """Resumes a paused job.
@@ -181,6 +185,20 @@ class StoreClient:
         return (
             await _read(self._stub.ListFailureReasons, request, WHOLE_JOB_SECONDS, WHOLE_JOB_SECONDS)
         ).groups
+
+    async def list_job_events(
+        self, request: results_pb2.ListJobEventsRequest
+    ) -> results_pb2.ListJobEventsResponse:
+        """Returns a page of a job's history, oldest first.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        return await _read(self._stub.ListJobEvents, request)
+
+    async def get_usage(self, request: results_pb2.GetUsageRequest) -> results_pb2.GetUsageResponse:
+        """Returns the usage of a tenant's jobs, by group."""
+        return await _read(self._stub.GetUsage, request, WHOLE_JOB_SECONDS, WHOLE_JOB_SECONDS)
 
     async def list_workers(self) -> results_pb2.ListWorkersResponse:
         """Returns the recent workers, live ones first."""

@@ -9,9 +9,11 @@ from services.results.pages.changes import list_changes
 from services.results.pages.failure_reasons import list_failure_reasons
 from services.results.pages.horizon_check import HorizonCheck
 from services.results.pages.items import get_items
+from services.results.pages.job_events import list_job_events
 from services.results.pages.jobs import get_jobs, get_params, list_jobs
 from services.results.pages.recorded_results import list_recorded_results
 from services.results.pages.results import list_results
+from services.results.pages.usage import get_usage
 from services.results.pages.workers import list_workers
 from services.results.purging.purge_deleted_job import purge_deleted_job
 from services.results.transitions.append_items import append_items
@@ -132,6 +134,16 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
     ) -> pb.ListFailureReasonsResponse:
         """Groups the failed items of a job by reason."""
         return await list_failure_reasons(self._database, request)
+
+    async def ListJobEvents(
+        self, request: pb.ListJobEventsRequest, context: Context
+    ) -> pb.ListJobEventsResponse:
+        """Returns a page of a job's history."""
+        return await list_job_events(self._database, request)
+
+    async def GetUsage(self, request: pb.GetUsageRequest, context: Context) -> pb.GetUsageResponse:
+        """Sums the usage of a tenant's jobs."""
+        return await get_usage(self._database, request)
 
     async def ListWorkers(self, request: pb.ListWorkersRequest, context: Context) -> pb.ListWorkersResponse:
         """Returns the workers seen in the last hour."""

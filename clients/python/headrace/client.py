@@ -2,7 +2,7 @@
 
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self, TextIO, Unpack
 
@@ -10,11 +10,13 @@ from headrace._changing.updates import update_request
 from headrace._data.item_keys import Key
 from headrace._messages.conversion import to_failure_group, to_job, to_kind_info, to_worker_info
 from headrace._messages.enum_names import from_item_state
+from headrace._messages.history import to_usage_report, usage_request
 from headrace._messages.job_options import option_fields
 from headrace._messages.json_text import JsonText, decode
 from headrace._messages.request_building import build_request
 from headrace._progress.display import JobDisplay, PauseWarnings
 from headrace._progress.following import Show, follow_job, steps_of
+from headrace._reading.history_reading import read_history
 from headrace._reading.item_reading import key_texts, read_job_items
 from headrace._reading.job_listing import list_jobs, list_request
 from headrace._reading.jobs_watching import watch_jobs, watch_jobs_request
@@ -38,9 +40,11 @@ from headrace.resources import (
     Job,
     JobEstimate,
     JobEvent,
+    JobHistoryEvent,
     JobState,
     KindInfo,
     Result,
+    UsageReport,
     WatchedJob,
     WorkerInfo,
 )
@@ -674,6 +678,49 @@ class Client:
         )
         response = await self._connection.call(self._connection.stub.RetryJob, request, timeout)
         return to_job(response.job)
+
+    def history(self, job_id: str, *, timeout: float | None = None) -> AsyncGenerator[JobHistoryEvent, None]:
+        """Yields what happened to a job, oldest first: states, pauses, lost workers, retries, and who did it.
+
+        Args:
+            job_id: UUID of the job.
+            timeout: Seconds for each call of a page. Default: that of the client.
+
+        Raises:
+            NotFoundError: The job does not exist, or it belongs to another tenant.
+            UnavailableError: No gateway answered for ``timeout``.
+        """
+        request = build_request(gateway_pb2.ListJobEventsRequest, job_id=job_id)
+        return read_history(self._connection.limited_to(timeout), request)
+
+    async def usage(
+        self,
+        *,
+        by: str | Iterable[str] = (),
+        first_day: date | str | None = None,
+        last_day: date | str | None = None,
+        kind: str = "",
+        model: str = "",
+        labels: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> UsageReport:
+        """Returns tokens and cost of the tenant's jobs. Deleted jobs count too.
+
+        Args:
+            by: Properties to group by: ``"day"``, ``"model"``, ``"kind"``, ``"label:KEY"``. Default: none.
+            first_day: First day (UTC) on which the jobs were created. Default: 30 days before ``last_day``.
+            last_day: Last day, inclusive, up to 366 days later. Default: today.
+            kind: Kind of the jobs to include. Default: all.
+            model: Model of the jobs to include, as the jobs name it. Default: all.
+            labels: Labels that the jobs must have. Default: any.
+            timeout: Seconds for this call with all its repeats. Default: that of the client.
+
+        Raises:
+            InvalidArgumentError: An argument is wrong; ``violations`` names it.
+        """
+        request = usage_request(by, first_day, last_day, kind=kind, model=model, labels=labels)
+        response = await self._connection.call(self._connection.stub.GetUsage, request, timeout)
+        return to_usage_report(response)
 
     async def kinds(self, *, timeout: float | None = None) -> Sequence[KindInfo]:
         """Returns the kinds of work that jobs can name, ordered by name."""

@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self, TextIO, Unpack
 
@@ -21,9 +21,11 @@ from headrace.resources import (
     Job,
     JobEstimate,
     JobEvent,
+    JobHistoryEvent,
     JobState,
     KindInfo,
     Result,
+    UsageReport,
     WatchedJob,
     WorkerInfo,
 )
@@ -367,6 +369,33 @@ class SyncClient:
                 timeout=timeout,
             )
         )
+
+    def history(self, job_id: str, *, timeout: float | None = None) -> Generator[JobHistoryEvent, None, None]:
+        """Yields what happened to a job, oldest first; see ``Client.history``."""
+        return self._loop.iterate(self, self._client.history(job_id, timeout=timeout), _BATCH_SIZE)
+
+    def usage(
+        self,
+        *,
+        by: str | Iterable[str] = (),
+        first_day: date | str | None = None,
+        last_day: date | str | None = None,
+        kind: str = "",
+        model: str = "",
+        labels: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> UsageReport:
+        """Returns tokens and cost of the tenant's jobs; see ``Client.usage``."""
+        call = self._client.usage(
+            by=by,
+            first_day=first_day,
+            last_day=last_day,
+            kind=kind,
+            model=model,
+            labels=labels,
+            timeout=timeout,
+        )
+        return self._loop.run(call)
 
     def kinds(self, *, timeout: float | None = None) -> Sequence[KindInfo]:
         """Returns the kinds of work that jobs can name, ordered by name; see ``Client.kinds``."""

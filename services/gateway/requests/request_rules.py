@@ -32,6 +32,7 @@ _A_LABEL_KEY = (
 _DESCRIPTIONS = {
     "string.min_len": "is required",
     "string.max_len": "must be at most {limit:,} characters long",
+    "string.pattern": "must match {limit}",
     "string.max_bytes": "must be at most {limit:,} bytes long",
     "string.uuid": _A_UUID,
     "string.uuid_empty": f"is required; {_A_UUID}",

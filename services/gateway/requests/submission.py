@@ -33,6 +33,7 @@ from services.stubs.results.v1 import results_pb2
 
 DEFAULT_MAX_FAILED_RATIO = 0.5
 MAX_DAYS_AHEAD = 366
+MAX_MODEL_BYTES = 1024
 _LARGE_PARAMS = 64 * 1024
 
 
@@ -94,6 +95,7 @@ class Submissions:
         violations.raise_if_any()
         check_unique(request.item_keys)
         job = _job_of(request, tenant)
+        job.model = _model_of(params)
         job.content_hash = _content_hash(job, items_digest.digest())
         return job
 
@@ -213,6 +215,14 @@ def _job_of(request: gateway_pb2.SubmitJobRequest, tenant: str) -> results_pb2.N
     if not request.options.HasField("max_failed_ratio"):
         job.options.max_failed_ratio = DEFAULT_MAX_FAILED_RATIO
     return job
+
+
+def _model_of(params: BaseModel | None) -> str:
+    """Returns the model that params name; empty if they name none, or no text that can be stored."""
+    model = getattr(params, "model", None)
+    if not isinstance(model, str) or "\0" in model or len(model.encode()) > MAX_MODEL_BYTES:
+        return ""
+    return model
 
 
 def _content_hash(job: results_pb2.NewJob, items_digest: bytes) -> bytes:

@@ -28,7 +28,7 @@ AND p.finish_time + p.retention <= (SELECT NOW())""",
 async def purge_jobs(database: Database, retention_micros: int) -> int:
     """Purges the jobs whose retention is over, at most MAX_JOBS_PER_TRANSACTION of them.
 
-    Any number of callers may run this at once: each job is purged by one of them.
+    Their usage still counts. Any number of callers may run this at once: each job is purged by one of them.
 
     Args:
         database: The database.

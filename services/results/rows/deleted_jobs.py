@@ -5,6 +5,7 @@ from functools import partial
 
 from services.results.database.transaction import Transaction
 from services.results.metrics import JOBS_PURGED
+from services.results.rows.usage_rows import save_usage
 from services.shared.logging import get_logger
 
 log = get_logger(__name__)
@@ -29,6 +30,7 @@ async def delete_jobs(tx: Transaction, job_ids: Sequence[str]) -> None:
     """
     await tx.flush()  # Writes queued together must not touch the same rows.
     rows = [(job_id,) for job_id in job_ids]
+    save_usage(tx, rows)
     tx.later(_INSERT_GONE, watched=rows)
     tx.later(_INSERT_PURGES, noted=rows)
     tx.later(_DELETE_PROGRESS, ended=rows)

@@ -28,6 +28,7 @@ _COLUMNS = {
     "trace_id": "text",
     "job_timeout": "bigint",
     "worker_options": "text",
+    "model": "text",
     "create_time": "bigint",
     "has_keys": "boolean",
     "name": "text",
@@ -35,7 +36,7 @@ _COLUMNS = {
 }
 _NAMES = ", ".join(_COLUMNS)
 _FROM_FACTS = tuple(
-    name for name in _COLUMNS if name not in ("request_id", "content_hash", "params", "create_time")
+    name for name in _COLUMNS if name not in ("request_id", "content_hash", "params", "model", "create_time")
 )
 
 _READ_STORED = f"""
@@ -133,6 +134,7 @@ def _jobs_row(job: JobFacts, new: results_pb2.NewJob) -> tuple[Any, ...]:
     values["request_id"] = new.request_id
     values["content_hash"] = new.content_hash.hex()
     values["params"] = new.params
+    values["model"] = new.model
     # Without a time here, the statement itself reads the clock.
     values["create_time"] = job.create_time or None
     return tuple(values[name] for name in _COLUMNS)

@@ -27,6 +27,7 @@ class JobFacts:
         failures_round: Round that was paused for failures; 0 if none was.
         retention: Time that it is kept after its end. None: the time of the service.
         delete_wanted: Whether the transition that ends it deletes it too.
+        event_count: Number of the last event in its history.
     """
 
     job_id: str
@@ -90,6 +91,7 @@ class JobFacts:
     failures_round: int = 0
     retention: int | None = None
     delete_wanted: bool = False
+    event_count: int = 0
 
     def set_error(self, reason: str, message: str, detail: str = "") -> None:
         """Replaces the error."""

@@ -121,7 +121,7 @@ def _name(new: results_pb2.NewJob) -> RequestName:
 
 def _has_nul(new: results_pb2.NewJob) -> bool:
     # PostgreSQL cannot store a NUL in a text. Items are stored within JSON, which escapes it.
-    texts = (new.tenant, new.request_id, new.kind, new.params, new.trace_id, new.name)
+    texts = (new.tenant, new.request_id, new.kind, new.params, new.trace_id, new.name, new.model)
     return any("\0" in text for text in (*texts, *new.labels.keys(), *new.labels.values()))
 
 

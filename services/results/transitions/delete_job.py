@@ -28,6 +28,7 @@ async def delete_job(
 
 async def _delete_in(tx: Transaction, request: results_pb2.DeleteJobRequest) -> results_pb2.DeleteJobResponse:
     transition = Transition(tx)
+    transition.history.actor = request.actor
     job = await transition.lock_owned(request.job_id, request.tenant)
     if job.finish_time is None and not request.force:
         raise FailedPreconditionError(
@@ -36,6 +37,7 @@ async def _delete_in(tx: Transaction, request: results_pb2.DeleteJobRequest) -> 
         )
     if job.finish_time is None and not job.stopping_to:
         job.stopping_to = jobs_pb2.JOB_STATE_CANCELLED
+        transition.history.add(job, jobs_pb2.JOB_CHANGE_CANCELLED, "to be deleted")
         tx.after_commit(partial(job_cancelled, job))
     if job.leased_chunk_count:
         transition.notify_workers(job.job_id)

@@ -84,7 +84,7 @@ async def _beat_in(
         return results_pb2.HeartbeatResponse(ended=True, lost_leases=request.leases)
     transition = Transition(tx)
     if worker.fresh:
-        replaced = [row.incarnation for row in await tx.run(_REPLACE, names)]
+        replaced = {row.incarnation: request.address for row in await tx.run(_REPLACE, names)}
         await end_leases(transition, replaced, loss_cause="replaced")
     leased = await tx.run(_LEASED, {"incarnation": request.incarnation})
     if not worker.fresh and time.monotonic() < late_time:

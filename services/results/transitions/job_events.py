@@ -3,18 +3,14 @@
 from collections.abc import Sequence
 from typing import Any
 
-from headrace.jobs.v1 import jobs_pb2
 from services.results.metrics import JOB_SECONDS, JOBS_ENDED
 from services.results.rows.worker_rows import SECOND
 from services.results.rules.facts import JobFacts
+from services.results.rules.history import PAUSE_REASON_LABELS
 from services.shared.logging import get_logger, job_fields
 from services.shared.metrics import CLASS_LABELS, JOB_STATE_LABELS
 
 log = get_logger(__name__)
-
-PAUSE_REASON_LABELS = {
-    number: name.removeprefix("PAUSE_REASON_") for name, number in jobs_pb2.PauseReason.items()
-}
 
 
 def job_ended(job: JobFacts) -> None:

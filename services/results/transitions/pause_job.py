@@ -35,6 +35,7 @@ async def resume_job(
 
 async def _pause_in(tx: Transaction, request: results_pb2.PauseJobRequest) -> results_pb2.PauseJobResponse:
     transition = Transition(tx)
+    transition.history.actor = request.actor
     job = await transition.lock_owned(request.job_id, request.tenant)
     if job.finish_time is None and not job.stopping_to:
         if not job.pause_reason:
@@ -48,12 +49,17 @@ async def _pause_in(tx: Transaction, request: results_pb2.PauseJobRequest) -> re
 
 async def _resume_in(tx: Transaction, request: results_pb2.ResumeJobRequest) -> results_pb2.ResumeJobResponse:
     transition = Transition(tx)
+    transition.history.actor = request.actor
     job = await transition.lock_owned(request.job_id, request.tenant)
     if job.finish_time is None and not job.stopping_to:
+        before = job.budget_micros
         if request.HasField("budget_micros"):
             change_budget(job, request.budget_micros)
         else:
             check_budget(job)
+        if job.budget_micros != before:
+            message = f"budget_micros {'unlimited' if before is None else before} to {job.budget_micros}"
+            transition.history.add(job, jobs_pb2.JOB_CHANGE_UPDATED, message)
         await resume(tx, job)
     effects = await transition.finish()
     return results_pb2.ResumeJobResponse(job=job_message(job, tx.retention), effects=effects)

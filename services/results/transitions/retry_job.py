@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from headrace.jobs.v1 import jobs_pb2
 from services.results.database.database import Database
 from services.results.database.transaction import Transaction
 from services.results.rows import carried_failures
@@ -88,6 +89,8 @@ async def _retry_in(tx: Transaction, request: results_pb2.RetryJobRequest) -> re
         if selection is not None:
             await carry_unselected(tx, job, selection, next_round, range(job.total_count))
         await _begin_round(tx, job, next_round)
+    message = f"round {next_round}, {_words(selection)}"
+    transition.history.add(job, jobs_pb2.JOB_CHANGE_RETRIED, message, actor=request.actor)
     tx.after_commit(partial(job_retried, job))
     effects = await transition.finish()
     return results_pb2.RetryJobResponse(job=job_message(job, tx.retention), effects=effects)
@@ -98,6 +101,12 @@ async def _select(
 ) -> Selection | None:
     item_keys = request.item_keys if job.has_keys else ()
     return selection_of(request, await find_items(tx, job.job_id, item_keys), seq)
+
+
+def _words(selection: Selection | None) -> str:
+    if selection is None:
+        return "every item without a success"
+    return f"items selected by {len(selection.reasons)} reasons and {len(selection.item_indexes)} indexes"
 
 
 async def _claim_round(

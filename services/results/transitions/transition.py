@@ -11,6 +11,7 @@ from services.results.database.transaction import Transaction
 from services.results.metrics import ITEMS_RECORDED
 from services.results.rows import chunk_rows, item_rows, job_rows
 from services.results.rows.deleted_jobs import delete_jobs
+from services.results.rows.history import History
 from services.results.rows.item_rows import ItemRange, NewResult
 from services.results.rows.job_usage import count_results
 from services.results.rows.messages import canonical_id
@@ -36,10 +37,12 @@ class Transition:
     Attributes:
         tx: The transaction.
         jobs: The locked jobs, by id.
+        history: Events for the histories of the jobs.
     """
 
     def __init__(self, tx: Transaction) -> None:
         self.tx = tx
+        self.history = History(tx)
         self.jobs: dict[str, JobFacts] = {}
         self._jobs_before: dict[str, JobFacts] = {}
         self._chunks: dict[tuple[str, int], ChunkFacts] = {}
@@ -201,6 +204,7 @@ class Transition:
             self._settle(job, first_due.get(job.job_id, 0))
             if is_paused_for_trial(job) and not is_paused_for_trial(self._jobs_before[job.job_id]):
                 job.trial_forecast = await forecast_trial(self.tx, job)
+        await self.history.write(self.jobs, self._jobs_before)
         changed_jobs = [job for job in self.jobs.values() if job != self._jobs_before[job.job_id]]
         job_rows.save_jobs(self.tx, changed_jobs, self._jobs_before)
         if unwanted := [job.job_id for job in self.jobs.values() if _is_to_delete(job)]:
@@ -217,6 +221,8 @@ class Transition:
         before = self._jobs_before[job.job_id]
         settle(job, self.now, first_due, self._latest_reason.get(job.job_id, ""))
         number_change(before, job)
+        if job.pause_reason != before.pause_reason:
+            self.history.note_pause(before, job)
         if job.pause_reason in _COMPUTED_PAUSES and job.pause_reason != before.pause_reason:
             self.tx.after_commit(partial(job_paused, job))
         if job.finish_time not in (None, before.finish_time):

@@ -46,6 +46,7 @@ async def update_job(
 
 async def _update_in(tx: Transaction, request: results_pb2.UpdateJobRequest) -> results_pb2.UpdateJobResponse:
     transition = Transition(tx)
+    transition.history.actor = request.actor
     job = await transition.lock_owned(request.job_id, request.tenant)
     changes = {
         name: value
@@ -58,6 +59,8 @@ async def _update_in(tx: Transaction, request: results_pb2.UpdateJobRequest) -> 
         return results_pb2.UpdateJobResponse(job=job_message(job, tx.retention))
     _check(job, request.if_change_seq, changes)
     await _apply(transition, job, changes)
+    if changes:
+        transition.history.add(job, jobs_pb2.JOB_CHANGE_UPDATED, ", ".join(changes))
     if is_resumed:
         if "budget_micros" not in changes:
             check_budget(job)

@@ -107,6 +107,11 @@ class Reporting:
         entry = Entry(job_id=job.spec.job_id, apply=lambda record: record.outage_error.CopyFrom(error))
         self._recorder.add(entry, urgent=True)
 
+    def note_outage(self, job: LeasedJob, change: results_pb2.OutageChange) -> None:
+        """Reports the beginning or the end of an outage of a job's model, for its history."""
+        entry = Entry(job_id=job.spec.job_id, apply=lambda record: record.outage_changes.append(change))
+        self._recorder.add(entry, urgent=False)
+
     def release_all_idle(self) -> None:
         """Releases every chunk that has nothing in flight."""
         for job in list(self._leased.jobs.values()):

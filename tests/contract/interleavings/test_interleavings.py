@@ -447,7 +447,7 @@ class Interleavings(StoreUnderTest):
                 self.check_followers(job_id)
         finally:
             self.one_part_a_sweep.stop()
-            for patched in self.few_first_items:
+            for patched in (*self.few_first_items, *self.few_events):
                 patched.stop()
             self.few_items_carried.stop()
             self.few_rows_seen.stop()

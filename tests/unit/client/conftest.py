@@ -143,6 +143,8 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
     items: list[jobs_pb2.Item] = field(default_factory=list)
     kinds: list[jobs_pb2.Kind] = field(default_factory=list)
     workers: list[jobs_pb2.Worker] = field(default_factory=list)
+    events: list[jobs_pb2.JobHistoryEvent] = field(default_factory=list)
+    usage: gateway_pb2.GetUsageResponse = field(default_factory=gateway_pb2.GetUsageResponse)
     streams: list[StreamScript] = field(default_factory=list)
     job_streams: list[StreamScript] = field(default_factory=list)  # of WatchJobs
     submitted: dict[str, tuple] = field(default_factory=dict)  # request and job, by request_id
@@ -442,6 +444,16 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
         job = await self._find(request.job_id, context)
         job.state = jobs_pb2.JOB_STATE_PENDING
         return gateway_pb2.RetryJobResponse(job=job)
+
+    async def ListJobEvents(self, request, context):
+        await self._begin(request, context)
+        await self._find(request.job_id, context)
+        page, token = self._page(self.events, request.page_token)
+        return gateway_pb2.ListJobEventsResponse(events=page, next_page_token=token)
+
+    async def GetUsage(self, request, context):
+        await self._begin(request, context)
+        return self.usage
 
     async def ListKinds(self, request, context):
         await self._begin(request, context)

@@ -29,6 +29,8 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         self.recorded: defaultdict[str, list[tuple[results_pb2.RecordPosition, jobs_pb2.Result]]] = (
             defaultdict(list)
         )
+        self.events: defaultdict[str, list[jobs_pb2.JobHistoryEvent]] = defaultdict(list)
+        self.usage: list[jobs_pb2.UsageGroup] = []
         self.live_workers: list[jobs_pb2.Worker] = []
         self.silent_workers: list[jobs_pb2.Worker] = []
         self.workers_to_notify: list[results_pb2.WorkerToNotify] = []
@@ -273,6 +275,16 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         count = job.progress.failed_count
         groups = [jobs_pb2.FailureGroup(reason="BAD", item_count=count)] if count else []
         return results_pb2.ListFailureReasonsResponse(groups=groups)
+
+    async def ListJobEvents(self, request, context):
+        await self._enter("ListJobEvents", request)
+        events = [e for e in self.events[self._job_of(request).job_id] if e.number > request.after_number]
+        size = request.page_size
+        return results_pb2.ListJobEventsResponse(events=events[:size], has_more=len(events) > size)
+
+    async def GetUsage(self, request, context):
+        await self._enter("GetUsage", request)
+        return results_pb2.GetUsageResponse(groups=self.usage, total=jobs_pb2.UsageGroup(job_count=7))
 
     async def ListWorkers(self, request, context):
         await self._enter("ListWorkers", request)

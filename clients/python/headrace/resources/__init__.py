@@ -4,6 +4,7 @@ Fields are named like those of the protos.
 """
 
 from headrace.resources._events import JobEvent, JobForecast, JobOutage, LiveEvent, WatchedJob
+from headrace.resources._history import JobChange, JobHistoryEvent, UsageGroup, UsageReport
 from headrace.resources._jobs import (
     Failure,
     Job,
@@ -26,10 +27,12 @@ __all__ = [
     "Item",
     "ItemState",
     "Job",
+    "JobChange",
     "JobClass",
     "JobEstimate",
     "JobEvent",
     "JobForecast",
+    "JobHistoryEvent",
     "JobOutage",
     "JobState",
     "JobTrial",
@@ -39,6 +42,8 @@ __all__ = [
     "Progress",
     "Result",
     "Usage",
+    "UsageGroup",
+    "UsageReport",
     "WatchedJob",
     "WorkerInfo",
 ]

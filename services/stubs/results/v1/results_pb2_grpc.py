@@ -140,6 +140,16 @@ class ResultsServiceStub:
                 request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsRequest.SerializeToString,
                 response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsResponse.FromString,
                 _registered_method=True)
+        self.ListJobEvents = channel.unary_unary(
+                '/headrace_internal.results.v1.ResultsService/ListJobEvents',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobEventsRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobEventsResponse.FromString,
+                _registered_method=True)
+        self.GetUsage = channel.unary_unary(
+                '/headrace_internal.results.v1.ResultsService/GetUsage',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetUsageRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetUsageResponse.FromString,
+                _registered_method=True)
         self.ListWorkers = channel.unary_unary(
                 '/headrace_internal.results.v1.ResultsService/ListWorkers',
                 request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListWorkersRequest.SerializeToString,
@@ -356,6 +366,22 @@ class ResultsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ListJobEvents(self, request, context):
+        """Returns a page of a job's history, oldest first. Safe to repeat.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUsage(self, request, context):
+        """Sums the usage of a tenant's jobs, purged ones included. Reads every job of the tenant. Safe to repeat.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListWorkers(self, request, context):
         """Returns the workers seen in the last hour: live ones first, then by start_time. Safe to repeat.
         """
@@ -470,6 +496,16 @@ def add_ResultsServiceServicer_to_server(servicer, server):
                     servicer.ListFailureReasons,
                     request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsRequest.FromString,
                     response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsResponse.SerializeToString,
+            ),
+            'ListJobEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListJobEvents,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobEventsRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobEventsResponse.SerializeToString,
+            ),
+            'GetUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUsage,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetUsageRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetUsageResponse.SerializeToString,
             ),
             'ListWorkers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListWorkers,
@@ -1045,6 +1081,60 @@ class ResultsService:
             '/headrace_internal.results.v1.ResultsService/ListFailureReasons',
             headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsRequest.SerializeToString,
             headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListJobEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace_internal.results.v1.ResultsService/ListJobEvents',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobEventsRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace_internal.results.v1.ResultsService/GetUsage',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.GetUsageRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.GetUsageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -159,6 +159,13 @@ class ResultsServiceStub:
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
+    ListJobEvents: _grpc.UnaryUnaryMultiCallable[_results_pb2.ListJobEventsRequest, _results_pb2.ListJobEventsResponse]
+    """Returns a page of a job's history, oldest first. Safe to repeat.
+    Errors:
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    GetUsage: _grpc.UnaryUnaryMultiCallable[_results_pb2.GetUsageRequest, _results_pb2.GetUsageResponse]
+    """Sums the usage of a tenant's jobs, purged ones included. Reads every job of the tenant. Safe to repeat."""
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_results_pb2.ListWorkersRequest, _results_pb2.ListWorkersResponse]
     """Returns the workers seen in the last hour: live ones first, then by start_time. Safe to repeat."""
 
@@ -287,6 +294,13 @@ class ResultsServiceAsyncStub(ResultsServiceStub):
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
+    ListJobEvents: _aio.UnaryUnaryMultiCallable[_results_pb2.ListJobEventsRequest, _results_pb2.ListJobEventsResponse]  # type: ignore[assignment]
+    """Returns a page of a job's history, oldest first. Safe to repeat.
+    Errors:
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    GetUsage: _aio.UnaryUnaryMultiCallable[_results_pb2.GetUsageRequest, _results_pb2.GetUsageResponse]  # type: ignore[assignment]
+    """Sums the usage of a tenant's jobs, purged ones included. Reads every job of the tenant. Safe to repeat."""
     ListWorkers: _aio.UnaryUnaryMultiCallable[_results_pb2.ListWorkersRequest, _results_pb2.ListWorkersResponse]  # type: ignore[assignment]
     """Returns the workers seen in the last hour: live ones first, then by start_time. Safe to repeat."""
 
@@ -538,6 +552,25 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         """
+
+    @_abc_1.abstractmethod
+    def ListJobEvents(
+        self,
+        request: _results_pb2.ListJobEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_results_pb2.ListJobEventsResponse, _abc.Awaitable[_results_pb2.ListJobEventsResponse]]:
+        """Returns a page of a job's history, oldest first. Safe to repeat.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+
+    @_abc_1.abstractmethod
+    def GetUsage(
+        self,
+        request: _results_pb2.GetUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_results_pb2.GetUsageResponse, _abc.Awaitable[_results_pb2.GetUsageResponse]]:
+        """Sums the usage of a tenant's jobs, purged ones included. Reads every job of the tenant. Safe to repeat."""
 
     @_abc_1.abstractmethod
     def ListWorkers(
