@@ -9,7 +9,8 @@ import pytest
 from deploy.local.stand_in import Fault
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, JobFailedError, JobRefusedError, Message, RetryableError
-from services.worker.calls.provider import CompletionRequest, OpenAiProvider, openai_provider
+from services.worker.calls.provider import CompletionRequest, OpenAiProvider
+from services.worker.calls.provider.answers import received_body
 from services.worker.calls.provider.profiles import read_profiles
 
 ASK = CompletionRequest(
@@ -188,7 +189,7 @@ async def test_a_base_url_with_another_path_fails_the_job(stand_in, usage, path)
 async def test_a_body_without_an_end_is_not_read_into_memory(
     provider, stand_in, usage, monkeypatch, limit, text
 ):
-    monkeypatch.setattr(openai_provider, "_MAX_BODY_BYTES", limit)
+    monkeypatch.setattr(received_body, "_MAX_BYTES", limit)
     body = '{"choices": [{"message": {"content": "Sales"}, "finish_reason": "stop"}]}' + " " * 200
     stand_in.behaviour.fail_next = [Fault(body=body)]
     if text is not None:
