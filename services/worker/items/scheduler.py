@@ -283,7 +283,7 @@ class ItemScheduler:
         error = outcome.error or jobs_pb2.Error(reason=ErrorReason.INTERNAL)
         if not job.stopped:
             log.warning("job_failed", reason=error.reason, **fields_of(job.spec))
-        self._reporting.fail_job(job, error)
+        self._reporting.fail_job(item.chunk, error)
         self.stop_job(job.spec.job_id)
         self._reporting.release_if_idle(item.chunk)
 
