@@ -5,7 +5,7 @@ from contextlib import suppress
 
 from services.results.database.database import Database
 from services.shared.logging import get_logger
-from services.shared.readiness import Need
+from services.shared.serving.readiness import Need
 
 log = get_logger(__name__)
 

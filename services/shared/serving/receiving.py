@@ -16,7 +16,7 @@ from prometheus_client import Counter
 
 from headrace.errors import HeadraceError, UnavailableError
 from services.shared.logging import get_logger
-from services.shared.rpc_handlers import Context
+from services.shared.serving.rpc_handlers import Context
 
 log = get_logger(__name__)
 

@@ -8,8 +8,8 @@ import pytest
 from prometheus_client import REGISTRY
 
 from headrace.errors import NotFoundError
-from services.shared.rpc_client import open_channel
-from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.shared.serving.rpc_client import open_channel
+from services.shared.serving.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
 from services.shared.tracing import current_trace_id
 from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 
