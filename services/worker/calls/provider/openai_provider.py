@@ -125,6 +125,9 @@ class OpenAiProvider:
         if wrong_url is not None or not 200 <= status < 300:
             error = content if response is None else response
             raise self._faults.of_response(status, headers, error, request.messages, wrong_url=wrong_url)
+        is_answer = not isinstance(response, dict) or bool(response.get("choices"))
+        if is_answer and not tokens.is_known:  # an error next to an answer does not make it free
+            usage.cost_micros = UNKNOWN_COST_MICROS
         self._check_error(response, headers, request.messages)
         note_model(response, request.model, usage)
         if not tokens.is_known:

@@ -82,7 +82,7 @@ def _message_of(choice: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_failure(message: dict[str, Any], choice: dict[str, Any], reason: str | None) -> None:
-    refusal_reason = read_refusal_reason(choice)
+    refusal_reason = read_refusal_reason(choice, reason)
     refuses = message.get("refusal") or choice.get("refusal") or is_refusal(message.get("content"))
     if refusal_reason or refuses or _is_filtered(choice):
         raise _refused(refusal_reason or reason or "")
@@ -101,7 +101,9 @@ def _is_prompt_filtered(response: dict[str, Any]) -> bool:
 
 def _is_filtered(part: dict[str, Any]) -> bool:
     filters = part.get("content_filter_results")
-    found = filters.values() if isinstance(filters, dict) else ()
+    if not isinstance(filters, dict):
+        return False
+    found = filters.values()
     return any(isinstance(each, dict) and each.get("filtered") is True for each in found)
 
 

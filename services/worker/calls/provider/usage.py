@@ -60,6 +60,9 @@ def _find_counts(response: Any) -> dict[str, Any] | None:
     """Returns the counts of a response, wherever servers put them."""
     if not isinstance(response, dict):
         return None
+    usage = response.get("usage")
+    if isinstance(usage, dict) and "prompt_tokens" in usage:
+        return usage
     choices, groq = response.get("choices"), response.get("x_groq")
     choice = choices[0] if isinstance(choices, list) and choices else None
     for holder in (response, choice, groq):

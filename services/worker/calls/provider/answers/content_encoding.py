@@ -31,6 +31,8 @@ def decompress(body: bytes, content_encoding: str, max_bytes: int) -> bytes:
     Raises:
         BodyTooLargeError: The result would be larger.
     """
+    if not (content_encoding or body.startswith(_GZIP_START)):
+        return body
     is_named = any(name in content_encoding.lower() for name in ("gzip", "deflate"))
     for _ in range(_MAX_LAYERS):
         if not (body.startswith(_GZIP_START) or is_named):

@@ -61,6 +61,8 @@ _MAX_LENGTH = 64
 
 def read_finish_reason(choice: dict[str, Any]) -> str | None:
     """Returns the finish_reason of a choice as the provider spells it. None if it is null or absent."""
+    if choice.get("finish_reason") == "stop":
+        return "stop"
     reason = choice["finish_reason"] if "finish_reason" in choice else choice.get("stop_reason")
     if isinstance(reason, list):
         reason = reason[0] if reason else None
@@ -74,13 +76,18 @@ def read_finish_reason(choice: dict[str, Any]) -> str | None:
     return None if _fold(name) in _NOTHING else name
 
 
-def read_refusal_reason(choice: dict[str, Any]) -> str | None:
+def read_refusal_reason(choice: dict[str, Any], reason: str | None) -> str | None:
     """Returns the finish_reason of a content filter. None if none is named.
 
     A gateway may report ``stop``, and the reason of the server behind it under another name.
+
+    Args:
+        choice: The choice.
+        reason: Its finish_reason.
     """
-    reason = read_finish_reason(choice)
     native = choice.get("native_finish_reason")
+    if native is None and reason == "stop":
+        return None
     names = (reason, native[:_MAX_LENGTH] if isinstance(native, str) else None)
     return next((name for name in names if name and _fold(name) in _REFUSALS), None)
 

@@ -34,8 +34,11 @@ def text_of_message(message: dict[str, Any], choice: dict[str, Any]) -> str | No
         message: Message of the choice.
         choice: The choice. Completions without a chat, and some servers, put the text here.
     """
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
     audio = message.get("audio")
-    places = (message.get("content"), choice.get("text"), message.get("text"), choice.get("content"))
+    places = (content, choice.get("text"), message.get("text"), choice.get("content"))
     texts = (text_of(place) for place in places)
     found = next((text for text in texts if text is not None), None)
     if found is None and isinstance(audio, dict) and isinstance(audio.get("transcript"), str):
@@ -65,6 +68,8 @@ def text_of(content: Any, depth: int = 0) -> str | None:
 
 def is_refusal(content: Any) -> bool:
     """Returns whether a content, or one of its parts, is a refusal."""
+    if isinstance(content, str):
+        return False
     parts = content if isinstance(content, list) else [content]
     return any(
         isinstance(part, dict) and (part.get("type") == "refusal" or part.get("refusal")) for part in parts
