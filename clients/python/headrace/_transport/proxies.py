@@ -8,7 +8,7 @@ import os
 from typing import NamedTuple
 from urllib.parse import urlsplit
 
-from headrace._transport.no_proxy import is_excluded, is_local
+from headrace.no_proxy import is_excluded, is_local
 
 _VARIABLES = ("grpc_proxy", "https_proxy", "http_proxy")
 _EXCLUSIONS = ("no_grpc_proxy", "no_proxy", "NO_PROXY")

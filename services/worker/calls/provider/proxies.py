@@ -10,8 +10,8 @@ from urllib.request import getproxies
 
 from aiohttp import encode_basic_auth
 
-from headrace._transport.no_proxy import is_excluded, is_local
 from headrace.kinds import JobFailedError
+from headrace.no_proxy import is_excluded, is_local
 from headrace.reasons import ErrorReason
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
