@@ -16,8 +16,8 @@ from services.results.purging.purger import Purger
 from services.results.servicer import ResultsServicer
 from services.results.settings import ResultsSettings
 from services.shared.logging import get_logger
-from services.shared.readiness import Need, Readiness, address_of
-from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.shared.serving.readiness import Need, Readiness, address_of
+from services.shared.serving.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
 from services.shared.validation.checked_servicer import CheckedServicer
 from services.stubs.results.v1 import results_pb2, results_pb2_grpc
 

@@ -159,7 +159,7 @@ def _new_attempts(job: JobFacts, deferral: results_pb2.ItemDeferral, now: int) -
 
 def _fail_job(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:
     job = transition.jobs[canonical_id(record.job_id)]
-    if not record.HasField("job_error") or not finder.has_lease_of(job.job_id):
+    if not record.HasField("job_error") or not _is_of_present_round(job, finder, record):
         return
     if not job.stopping_to and job.finish_time is None:
         job.stopping_to = jobs_pb2.JOB_STATE_FAILED
@@ -167,9 +167,17 @@ def _fail_job(transition: Transition, finder: ChunkFinder, record: results_pb2.J
         job.set_error(error.reason or ErrorReason.JOB_FAILED, error.message, error.detail)
 
 
+def _is_of_present_round(job: JobFacts, finder: ChunkFinder, record: results_pb2.JobRecord) -> bool:
+    """Returns whether an error of a job counts.
+
+    A record that is repeated after a lost answer can arrive when the worker has leases of a later round.
+    """
+    return finder.has_lease_of(job.job_id) and record.error_round in (0, job.round)
+
+
 def _pause_job(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:
     job = transition.jobs[canonical_id(record.job_id)]
-    if not record.HasField("outage_error") or not finder.has_lease_of(job.job_id):
+    if not record.HasField("outage_error") or not _is_of_present_round(job, finder, record):
         return
     if not job.stopping_to and job.finish_time is None and not job.pause_reason:
         error = record.outage_error

@@ -26,6 +26,7 @@ MODULES = {
     "headrace.client",
     "headrace.errors",
     "headrace.kinds",
+    "headrace.no_proxy",
     "headrace.options",
     "headrace.resources",
     "headrace.sync_client",

@@ -5,8 +5,8 @@ import asyncio
 import grpc
 import pytest
 
-from services.shared import rpc_client, rpc_server
-from services.shared.rpc_client import open_channel
+from services.shared.serving import rpc_client, rpc_server
+from services.shared.serving.rpc_client import open_channel
 from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 from tests.chaos.proxy import Link
 

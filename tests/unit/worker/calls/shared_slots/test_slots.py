@@ -6,10 +6,10 @@ import pytest
 
 from services.shared.setting_types import read_tenant_concurrency
 from services.worker.calls.breaker import Breaker
+from services.worker.calls.shared_slots.pools import EXPIRY_SECONDS, Granted
+from services.worker.calls.shared_slots.shared_pools import SharedPools
+from services.worker.calls.shared_slots.slots import SharedSlots, SlotHolder, SlotPool
 from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
-from services.worker.calls.tenant_slots.pools import EXPIRY_SECONDS, Granted
-from services.worker.calls.tenant_slots.shared_pools import SharedPools
-from services.worker.calls.tenant_slots.slots import SlotHolder, SlotPool, TenantSlots
 
 
 class GivenPools:
@@ -36,7 +36,7 @@ class Bench:
     def __init__(self) -> None:
         self.pools, self.demand, self.changes, self.now = GivenPools(), 0, 0, 0.0
         self.breaker = Breaker(lambda: 4, lambda: self.now)
-        self.slots = TenantSlots(
+        self.slots = SharedSlots(
             SharedPools(self.pools, self.breaker, lambda: 4),
             SlotPool("k", limit=20),
             SlotHolder("h", limit=10),

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from prometheus_client import Gauge
 
 from services.shared.waiting_queue import WaitingQueue
-from services.worker.calls.tenant_slots.pools import EXPIRY_SECONDS
-from services.worker.calls.tenant_slots.shared_pools import SharedPools
+from services.worker.calls.shared_slots.pools import EXPIRY_SECONDS
+from services.worker.calls.shared_slots.shared_pools import SharedPools
 
 # Time until the pool is asked again, in seconds. The first is for a worker that got all it wanted and wants
 # more. The second is for a worker that got less, or has more than its share. The third is for all others, so
@@ -49,7 +49,7 @@ class SlotHolder:
     limit: int
 
 
-class TenantSlots:
+class SharedSlots:
     """Slots for the calls of one tenant or model. One task asks for them in blocks, so that calls only count.
 
     Args:
@@ -172,7 +172,7 @@ class TenantSlots:
         if min(busy_count, self._holder.limit) > self.count or self.is_idle:
             self._wake.set()
         if self.is_idle:
-            self._task = asyncio.get_running_loop().create_task(self._serve(), name="tenant_slots")
+            self._task = asyncio.get_running_loop().create_task(self._serve(), name="shared_slots")
 
     def _wanted_count(self) -> int:
         """Returns the slots that this worker could use, now or at its peak since it last asked."""

@@ -11,14 +11,14 @@ from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection
 
 from headrace.errors import HeadraceError
-from services.shared.draining import DrainInterceptor, server_stopping
-from services.shared.rpc_metrics import MetricsInterceptor
+from services.shared.serving.draining import DrainInterceptor, server_stopping
 from services.shared.serving.errors import ErrorInterceptor
 from services.shared.serving.guarded_server import GuardedServer
 from services.shared.serving.handlers import ServiceHandlers
 from services.shared.serving.limits import limits_of_clients
 from services.shared.serving.port import Port
 from services.shared.serving.receiving import Receiving
+from services.shared.serving.rpc_metrics import MetricsInterceptor
 from services.shared.tracing import TraceInterceptor
 
 MB = 1024 * 1024

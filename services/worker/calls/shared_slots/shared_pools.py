@@ -6,7 +6,7 @@ from itertools import count
 
 from services.worker.calls.breaker import Breaker
 from services.worker.calls.shared_fallback import SharedFallback
-from services.worker.calls.tenant_slots.pools import EXPIRY_SECONDS, Granted, Pools, SlotRequest
+from services.worker.calls.shared_slots.pools import EXPIRY_SECONDS, Granted, Pools, SlotRequest
 
 
 class SharedPools:

@@ -6,9 +6,9 @@ from functools import partial
 
 from services.shared.setting_types import MEMORY
 from services.worker.calls.breaker import Breaker
-from services.worker.calls.tenant_slots.redis_pools import RedisPools
-from services.worker.calls.tenant_slots.shared_pools import SharedPools
-from services.worker.calls.tenant_slots.slots import SlotHolder, SlotPool, TenantSlots
+from services.worker.calls.shared_slots.redis_pools import RedisPools
+from services.worker.calls.shared_slots.shared_pools import SharedPools
+from services.worker.calls.shared_slots.slots import SharedSlots, SlotHolder, SlotPool
 from services.worker.metrics import TENANT_LIMIT, TENANT_SLOTS, tenant_label
 
 ANY_TENANT = "*"
@@ -31,7 +31,7 @@ class TenantSlotRegistry:
         self._holder = holder
         self._demand: Callable[[str], int] = lambda tenant: 0
         self._changed: Callable[[], None] = lambda: None
-        self._slots: dict[str, TenantSlots] = {}
+        self._slots: dict[str, SharedSlots] = {}
 
     def __bool__(self) -> bool:
         return bool(self._limits)
@@ -50,7 +50,7 @@ class TenantSlotRegistry:
         """
         self._demand, self._changed = demand, changed
 
-    def of(self, tenant: str) -> TenantSlots | None:
+    def of(self, tenant: str) -> SharedSlots | None:
         """Returns the slots of a tenant. None if it has no limit."""
         slots = self._slots.get(tenant)
         limit = self._limits.get(tenant) or self._limits.get(ANY_TENANT)
@@ -59,7 +59,7 @@ class TenantSlotRegistry:
                 self._slots = {name: kept for name, kept in self._slots.items() if not kept.is_idle}
             key = hashlib.sha256(tenant.encode()).hexdigest()[:32]
             TENANT_LIMIT.labels(tenant_label(tenant)).set(limit)
-            slots = self._slots[tenant] = TenantSlots(
+            slots = self._slots[tenant] = SharedSlots(
                 self._pools,
                 SlotPool(key, limit, TENANT_SLOTS.labels(tenant_label(tenant))),
                 self._holder,
@@ -103,6 +103,3 @@ def open_tenant_slots(
     shared = None if redis_url == MEMORY or not limits else RedisPools(redis_url)
     pools = SharedPools(shared, breaker or Breaker(worker_count), worker_count)
     return TenantSlotRegistry(limits, pools, SlotHolder(holder, call_limit))
-
-
-__all__ = ["TenantSlotRegistry", "TenantSlots", "open_tenant_slots"]

@@ -3,9 +3,9 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from urllib.parse import urlsplit
 
+from services.shared.background_task import BackgroundTask
 from services.shared.logging import get_logger
 
 log = get_logger(__name__)
@@ -106,19 +106,16 @@ class Readiness:
         self._clock = clock
         self._start_time = self._check_time = clock()
         self._reminder_time = self._start_time + FIRST_REMINDER_SECONDS
-        self._task: asyncio.Task[None] | None = None
+        self._task = BackgroundTask(self._run, "readiness")
         self.is_ready = False
 
     def start(self) -> None:
         """Starts to check."""
-        self._task = asyncio.create_task(self._run(), name="readiness")
+        self._task.start()
 
     async def stop(self) -> None:
         """Stops checking. The last report stays."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
 
     async def check(self) -> None:
         """Checks the needs once. Reports and logs a change."""

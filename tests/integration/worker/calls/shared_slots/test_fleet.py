@@ -6,10 +6,10 @@ import random
 import pytest
 import redis
 
-from services.worker.calls.tenant_slots.pools import Granted, SlotRequest
-from services.worker.calls.tenant_slots.redis_pools import _ASK
-from services.worker.calls.tenant_slots.shared_pools import SharedPools
-from services.worker.calls.tenant_slots.slots import SlotHolder, SlotPool, TenantSlots
+from services.worker.calls.shared_slots.pools import Granted, SlotRequest
+from services.worker.calls.shared_slots.redis_pools import _ASK
+from services.worker.calls.shared_slots.shared_pools import SharedPools
+from services.worker.calls.shared_slots.slots import SharedSlots, SlotHolder, SlotPool
 
 LIMIT, WORKERS, SECONDS, WARM_SECONDS = 40, 10, 240.0, 10.0
 
@@ -97,7 +97,7 @@ class SimulatedWorker:
         self.runs.set()
         shared = SharedPools(self, Patience(), lambda: WORKERS)
         name = f"worker-{next(fleet.numbers)}"
-        self.slots = TenantSlots(
+        self.slots = SharedSlots(
             shared,
             SlotPool("t", LIMIT),
             SlotHolder(name, size),

@@ -4,7 +4,7 @@ from typing import Any
 
 import grpc
 
-from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, KEEPALIVE_OPTIONS
+from services.shared.serving.rpc_server import INTERNAL_MESSAGE_BYTES, KEEPALIVE_OPTIONS
 from services.shared.tracing import TRACEPARENT, current_traceparent
 
 

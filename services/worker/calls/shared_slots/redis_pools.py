@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from services.worker.calls.redis_client import SCRIPT_TIMEOUT_SECONDS, open_redis
-from services.worker.calls.tenant_slots.pools import (
+from services.worker.calls.shared_slots.pools import (
     CAREFUL_SECONDS,
     EXPIRY_SECONDS,
     TURN_SECONDS,

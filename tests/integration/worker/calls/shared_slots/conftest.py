@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from services.worker.calls.tenant_slots.pools import Pools
-from services.worker.calls.tenant_slots.redis_pools import RedisPools
-from tests.integration.worker.calls.tenant_slots.memory_pools import MemoryPools
+from services.worker.calls.shared_slots.pools import Pools
+from services.worker.calls.shared_slots.redis_pools import RedisPools
+from tests.integration.worker.calls.shared_slots.memory_pools import MemoryPools
 
 
 class Clock:

@@ -5,15 +5,15 @@ from itertools import count
 
 import pytest
 
-from services.worker.calls.tenant_slots.pools import (
+from services.worker.calls.shared_slots.pools import (
     CAREFUL_SECONDS,
     EXPIRY_SECONDS,
     TURN_SECONDS,
     Granted,
     SlotRequest,
 )
-from services.worker.calls.tenant_slots.redis_pools import RedisPools
-from tests.integration.worker.calls.tenant_slots.memory_pools import MemoryPools
+from services.worker.calls.shared_slots.redis_pools import RedisPools
+from tests.integration.worker.calls.shared_slots.memory_pools import MemoryPools
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import grpc
 from prometheus_client import Counter, Gauge, Histogram
 
 from services.shared.metrics import CALL_BUCKETS
-from services.shared.rpc_handlers import Context, Continuation, Stream, Unary, wrap_handler
+from services.shared.serving.rpc_handlers import Context, Continuation, Stream, Unary, wrap_handler
 
 CALLS = Counter("headrace_rpc_calls_total", "Calls that have ended.", ["method", "code"])
 CALL_SECONDS = Histogram(

@@ -9,7 +9,7 @@ import grpc
 
 from headrace.errors import HeadraceError, UnavailableError
 from headrace.reasons import ErrorReason
-from services.shared.rpc_handlers import Context, Continuation, Stream, Unary, wrap_handler
+from services.shared.serving.rpc_handlers import Context, Continuation, Stream, Unary, wrap_handler
 
 # Health and reflection. They are served to the end and not waited for, because a health watch may last
 # forever.

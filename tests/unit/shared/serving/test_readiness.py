@@ -3,7 +3,7 @@ import asyncio
 import pytest
 from structlog.testing import capture_logs
 
-from services.shared.readiness import LOST_SECONDS, REMINDER_SECONDS, Need, Readiness, address_of
+from services.shared.serving.readiness import LOST_SECONDS, REMINDER_SECONDS, Need, Readiness, address_of
 
 
 class Service:

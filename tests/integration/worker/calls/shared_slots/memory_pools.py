@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from services.worker.calls.tenant_slots.pools import (
+from services.worker.calls.shared_slots.pools import (
     CAREFUL_SECONDS,
     EXPIRY_SECONDS,
     TURN_SECONDS,

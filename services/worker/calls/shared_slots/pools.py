@@ -1,4 +1,4 @@
-"""Interface of the pools of slots that all workers share: one pool per tenant."""
+"""Interface of the pools of slots that all workers share: one pool per tenant or model."""
 
 from dataclasses import dataclass
 from typing import Protocol

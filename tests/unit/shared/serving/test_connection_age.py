@@ -9,9 +9,9 @@ from functools import partial
 import grpc
 import pytest
 
-from services.shared import rpc_client, rpc_server
-from services.shared.rpc_client import open_channel
-from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.shared.serving import rpc_client, rpc_server
+from services.shared.serving.rpc_client import open_channel
+from services.shared.serving.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
 from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 
 AGE_SECONDS = 0.4
