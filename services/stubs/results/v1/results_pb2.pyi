@@ -425,7 +425,7 @@ class RecordResultsRequest(_message.Message):
     def __init__(self, incarnation: _Optional[str] = ..., jobs: _Optional[_Iterable[_Union[JobRecord, _Mapping]]] = ...) -> None: ...
 
 class JobRecord(_message.Message):
-    __slots__ = ("job_id", "items", "deferrals", "releases", "job_error", "deaths", "outage_error", "outage_changes")
+    __slots__ = ("job_id", "items", "deferrals", "releases", "job_error", "deaths", "outage_error", "error_round", "outage_changes")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     DEFERRALS_FIELD_NUMBER: _ClassVar[int]
@@ -433,6 +433,7 @@ class JobRecord(_message.Message):
     JOB_ERROR_FIELD_NUMBER: _ClassVar[int]
     DEATHS_FIELD_NUMBER: _ClassVar[int]
     OUTAGE_ERROR_FIELD_NUMBER: _ClassVar[int]
+    ERROR_ROUND_FIELD_NUMBER: _ClassVar[int]
     OUTAGE_CHANGES_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     items: _containers.RepeatedCompositeFieldContainer[ItemRecord]
@@ -441,8 +442,9 @@ class JobRecord(_message.Message):
     job_error: _jobs_pb2.Error
     deaths: _containers.RepeatedCompositeFieldContainer[ChunkDeath]
     outage_error: _jobs_pb2.Error
+    error_round: int
     outage_changes: _containers.RepeatedCompositeFieldContainer[OutageChange]
-    def __init__(self, job_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ItemRecord, _Mapping]]] = ..., deferrals: _Optional[_Iterable[_Union[ItemDeferral, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[ChunkRelease, _Mapping]]] = ..., job_error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., deaths: _Optional[_Iterable[_Union[ChunkDeath, _Mapping]]] = ..., outage_error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., outage_changes: _Optional[_Iterable[_Union[OutageChange, _Mapping]]] = ...) -> None: ...
+    def __init__(self, job_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ItemRecord, _Mapping]]] = ..., deferrals: _Optional[_Iterable[_Union[ItemDeferral, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[ChunkRelease, _Mapping]]] = ..., job_error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., deaths: _Optional[_Iterable[_Union[ChunkDeath, _Mapping]]] = ..., outage_error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., error_round: _Optional[int] = ..., outage_changes: _Optional[_Iterable[_Union[OutageChange, _Mapping]]] = ...) -> None: ...
 
 class OutageChange(_message.Message):
     __slots__ = ("outage_id", "ended", "error")
