@@ -26,9 +26,9 @@ from services.gateway.watching.resync import Resync
 from services.shared.logging import get_logger
 from services.shared.prices import read_prices
 from services.shared.queue.publisher import QueuePublisher
-from services.shared.readiness import Readiness
-from services.shared.rpc_client import open_channel
-from services.shared.rpc_server import PUBLIC_MESSAGE_BYTES, RpcServer
+from services.shared.serving.readiness import Readiness
+from services.shared.serving.rpc_client import open_channel
+from services.shared.serving.rpc_server import PUBLIC_MESSAGE_BYTES, RpcServer
 
 log = get_logger(__name__)
 

@@ -14,7 +14,7 @@ from services.gateway.store import StoreClient, cause_of
 from services.gateway.watching.progress_streams import ProgressStreams
 from services.shared.degradation import Degradation
 from services.shared.logging import get_logger
-from services.shared.readiness import Need
+from services.shared.serving.readiness import Need
 from services.stubs.results.v1 import results_pb2
 
 log = get_logger(__name__)

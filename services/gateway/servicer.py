@@ -10,8 +10,10 @@ import uuid_utils
 
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from services.gateway.creation import JobCreator
+from services.gateway.deletion import delete_job
 from services.gateway.effects import EffectRunner
 from services.gateway.item_pages import get_items
+from services.gateway.requests.actors import actor_of
 from services.gateway.requests.cursors import ResultsQuery
 from services.gateway.requests.fields import NO_NUL, canonical_job_id, page_size_or, tenant_of
 from services.gateway.requests.job_search import check_timestamps, job_search
@@ -21,6 +23,8 @@ from services.gateway.requests.page_tokens import PagedQuery
 from services.gateway.requests.request_rules import check_rules, violations_of
 from services.gateway.requests.resume_tokens import resume_seq
 from services.gateway.requests.submission import Submissions
+from services.gateway.requests.updates import new_update
+from services.gateway.requests.usage_query import usage_query
 from services.gateway.store import StoreClient
 from services.gateway.uploads.uploads import Uploads
 from services.gateway.watching.hub import Hub
@@ -34,6 +38,7 @@ from services.stubs.results.v1 import results_pb2
 Context = grpc.aio.ServicerContext[Any, Any]
 
 _DEFAULT_RESULTS_PER_PAGE = 100
+_DEFAULT_EVENTS_PER_PAGE = 100
 
 
 class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
@@ -95,8 +100,11 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     ) -> gateway_pb2.GetJobResponse:
         """Returns a job; see the proto."""
         await check_rules(request)
-        job = await self._store.get_job(canonical_job_id(request.job_id), tenant_of(context))
-        return gateway_pb2.GetJobResponse(job=job)
+        job_id, tenant = canonical_job_id(request.job_id), tenant_of(context)
+        if request.include_params:
+            found = await self._store.get_params(job_id, tenant)
+            return gateway_pb2.GetJobResponse(job=found.job, params=found.params)
+        return gateway_pb2.GetJobResponse(job=await self._store.get_job(job_id, tenant))
 
     async def ListJobs(
         self, request: gateway_pb2.ListJobsRequest, context: Context
@@ -196,7 +204,9 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     ) -> gateway_pb2.CancelJobResponse:
         """Cancels a job; see the proto."""
         await check_rules(request)
-        response = await self._store.cancel_job(canonical_job_id(request.job_id), tenant_of(context))
+        response = await self._store.cancel_job(
+            canonical_job_id(request.job_id), tenant_of(context), actor_of(context)
+        )
         self._effects.carry_out(response.effects)
         return gateway_pb2.CancelJobResponse(job=response.job)
 
@@ -205,7 +215,9 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
     ) -> gateway_pb2.PauseJobResponse:
         """Pauses a job; see the proto."""
         await check_rules(request)
-        response = await self._store.pause_job(canonical_job_id(request.job_id), tenant_of(context))
+        response = await self._store.pause_job(
+            canonical_job_id(request.job_id), tenant_of(context), actor_of(context)
+        )
         self._effects.carry_out(response.effects)
         return gateway_pb2.PauseJobResponse(job=response.job)
 
@@ -219,6 +231,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
                 job_id=canonical_job_id(request.job_id),
                 tenant=tenant_of(context),
                 budget_micros=request.budget_micros if request.HasField("budget_micros") else None,
+                actor=actor_of(context),
             )
         )
         self._effects.carry_out(response.effects)
@@ -244,10 +257,41 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
                 reasons=request.reasons,
                 item_indexes=request.item_indexes,
                 item_keys=request.item_keys,
+                actor=actor_of(context),
             )
         )
         self._effects.carry_out(response.effects)
         return gateway_pb2.RetryJobResponse(job=response.job)
+
+    async def UpdateJob(
+        self, request: gateway_pb2.UpdateJobRequest, context: Context
+    ) -> gateway_pb2.UpdateJobResponse:
+        """Changes a job; see the proto."""
+        update = await new_update(request, tenant_of(context))
+        update.actor = actor_of(context)
+        if update.HasField("budget_micros"):
+            found = await self._store.get_params(update.job_id, update.tenant)
+            await self._submissions.check_price(found.job.kind, found.params)
+        response = await self._store.update_job(update)
+        self._effects.carry_out(response.effects)
+        return gateway_pb2.UpdateJobResponse(job=response.job)
+
+    async def DeleteJob(
+        self, request: gateway_pb2.DeleteJobRequest, context: Context
+    ) -> gateway_pb2.DeleteJobResponse:
+        """Deletes a job; see the proto."""
+        await check_rules(request)
+        await delete_job(
+            self._store,
+            self._effects,
+            results_pb2.DeleteJobRequest(
+                job_id=canonical_job_id(request.job_id),
+                tenant=tenant_of(context),
+                force=request.force,
+                actor=actor_of(context),
+            ),
+        )
+        return gateway_pb2.DeleteJobResponse()
 
     async def GetFailures(
         self, request: gateway_pb2.GetFailuresRequest, context: Context
@@ -256,6 +300,31 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         await check_rules(request)
         groups = await self._store.list_failure_reasons(canonical_job_id(request.job_id), tenant_of(context))
         return gateway_pb2.GetFailuresResponse(groups=groups)
+
+    async def ListJobEvents(
+        self, request: gateway_pb2.ListJobEventsRequest, context: Context
+    ) -> gateway_pb2.ListJobEventsResponse:
+        """Returns a page of a job's history; see the proto."""
+        await check_rules(request)
+        job_id, tenant = canonical_job_id(request.job_id), tenant_of(context)
+        query = PagedQuery("ListJobEvents", tenant, job_id)
+        page = await self._store.list_job_events(
+            results_pb2.ListJobEventsRequest(
+                job_id=job_id,
+                tenant=tenant,
+                page_size=page_size_or(_DEFAULT_EVENTS_PER_PAGE, request.page_size),
+                after_number=query.index_position(request.page_token),
+            )
+        )
+        token = query.page_token(page.events[-1].number) if page.has_more else ""
+        return gateway_pb2.ListJobEventsResponse(events=page.events, next_page_token=token)
+
+    async def GetUsage(
+        self, request: gateway_pb2.GetUsageRequest, context: Context
+    ) -> gateway_pb2.GetUsageResponse:
+        """Sums the usage of a tenant; see the proto."""
+        found = await self._store.get_usage(await usage_query(request, tenant_of(context)))
+        return gateway_pb2.GetUsageResponse(groups=found.groups, total=found.total)
 
     async def ListKinds(
         self, request: gateway_pb2.ListKindsRequest, context: Context

@@ -122,13 +122,17 @@ class StoreClient:
         """
         return await _read(self._stub.GetItems, request)
 
-    async def cancel_job(self, job_id: str, tenant: str) -> results_pb2.CancelJobResponse:
-        """Cancels a job."""
-        return await _call(self._stub.CancelJob, results_pb2.CancelJobRequest(job_id=job_id, tenant=tenant))
+    async def cancel_job(self, job_id: str, tenant: str, actor: str) -> results_pb2.CancelJobResponse:
+        """Cancels a job for an actor, whom its history names."""
+        return await _call(
+            self._stub.CancelJob, results_pb2.CancelJobRequest(job_id=job_id, tenant=tenant, actor=actor)
+        )
 
-    async def pause_job(self, job_id: str, tenant: str) -> results_pb2.PauseJobResponse:
-        """Pauses a job."""
-        return await _call(self._stub.PauseJob, results_pb2.PauseJobRequest(job_id=job_id, tenant=tenant))
+    async def pause_job(self, job_id: str, tenant: str, actor: str) -> results_pb2.PauseJobResponse:
+        """Pauses a job for an actor, whom its history names."""
+        return await _call(
+            self._stub.PauseJob, results_pb2.PauseJobRequest(job_id=job_id, tenant=tenant, actor=actor)
+        )
 
     async def resume_job(self, request: results_pb2.ResumeJobRequest) -> results_pb2.ResumeJobResponse:
         """Resumes a paused job.
@@ -137,11 +141,39 @@ class StoreClient:
             NotFoundError: The tenant has no such job.
             FailedPreconditionError: BUDGET_SPENT.
         """
-        return await _call(self._stub.ResumeJob, request)
+        return await _call(self._stub.ResumeJob, request, WHOLE_JOB_SECONDS)
 
     async def retry_job(self, request: results_pb2.RetryJobRequest) -> results_pb2.RetryJobResponse:
         """Starts a new round of a job."""
         return await _call(self._stub.RetryJob, request, WHOLE_JOB_SECONDS)
+
+    async def update_job(self, request: results_pb2.UpdateJobRequest) -> results_pb2.UpdateJobResponse:
+        """Changes a job.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+            AbortedError: JOB_CHANGED.
+            FailedPreconditionError: JOB_ENDED or BUDGET_SPENT.
+        """
+        return await _call(self._stub.UpdateJob, request)
+
+    async def delete_job(self, request: results_pb2.DeleteJobRequest) -> results_pb2.DeleteJobResponse:
+        """Deletes a job, or begins to.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+            FailedPreconditionError: JOB_NOT_ENDED.
+        """
+        return await _call(self._stub.DeleteJob, request, WHOLE_JOB_SECONDS)
+
+    async def get_params(self, job_id: str, tenant: str) -> results_pb2.GetParamsResponse:
+        """Returns the params of a job with its snapshot.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        request = results_pb2.GetParamsRequest(job_id=job_id, tenant=tenant)
+        return await _read(self._stub.GetParams, request)
 
     async def list_failure_reasons(self, job_id: str, tenant: str) -> Sequence[jobs_pb2.FailureGroup]:
         """Returns the failed items of a job by reason, largest group first.
@@ -153,6 +185,20 @@ class StoreClient:
         return (
             await _read(self._stub.ListFailureReasons, request, WHOLE_JOB_SECONDS, WHOLE_JOB_SECONDS)
         ).groups
+
+    async def list_job_events(
+        self, request: results_pb2.ListJobEventsRequest
+    ) -> results_pb2.ListJobEventsResponse:
+        """Returns a page of a job's history, oldest first.
+
+        Raises:
+            NotFoundError: The tenant has no such job.
+        """
+        return await _read(self._stub.ListJobEvents, request)
+
+    async def get_usage(self, request: results_pb2.GetUsageRequest) -> results_pb2.GetUsageResponse:
+        """Returns the usage of a tenant's jobs, by group."""
+        return await _read(self._stub.GetUsage, request, WHOLE_JOB_SECONDS, WHOLE_JOB_SECONDS)
 
     async def list_workers(self) -> results_pb2.ListWorkersResponse:
         """Returns the recent workers, live ones first."""

@@ -16,8 +16,8 @@ from services.results.purging.purger import Purger
 from services.results.servicer import ResultsServicer
 from services.results.settings import ResultsSettings
 from services.shared.logging import get_logger
-from services.shared.readiness import Need, Readiness, address_of
-from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.shared.serving.readiness import Need, Readiness, address_of
+from services.shared.serving.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
 from services.shared.validation.checked_servicer import CheckedServicer
 from services.stubs.results.v1 import results_pb2, results_pb2_grpc
 
@@ -45,7 +45,8 @@ class ResultsApp:
     def __init__(self, settings: ResultsSettings, clock: Clock | None = None) -> None:
         self._settings = settings
         self._server = RpcServer(settings.listen, INTERNAL_MESSAGE_BYTES)
-        self._database = Database(settings.database_url, clock)
+        retention = int(settings.retention_hours * 3_600_000_000) or None
+        self._database = Database(settings.database_url, clock, retention=retention)
         self._purger = Purger(self._database, settings.retention_hours)
         address = address_of(settings.database_url)
         database_need = Need("database", address)

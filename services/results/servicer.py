@@ -9,13 +9,17 @@ from services.results.pages.changes import list_changes
 from services.results.pages.failure_reasons import list_failure_reasons
 from services.results.pages.horizon_check import HorizonCheck
 from services.results.pages.items import get_items
-from services.results.pages.jobs import get_jobs, list_jobs
+from services.results.pages.job_events import list_job_events
+from services.results.pages.jobs import get_jobs, get_params, list_jobs
 from services.results.pages.recorded_results import list_recorded_results
 from services.results.pages.results import list_results
+from services.results.pages.usage import get_usage
 from services.results.pages.workers import list_workers
+from services.results.purging.purge_deleted_job import purge_deleted_job
 from services.results.transitions.append_items import append_items
 from services.results.transitions.cancel_job import cancel_job
 from services.results.transitions.create_jobs import JobCreator
+from services.results.transitions.delete_job import delete_job
 from services.results.transitions.end_worker import end_worker
 from services.results.transitions.heartbeat import heartbeat
 from services.results.transitions.lease_chunks import lease_chunks
@@ -23,6 +27,7 @@ from services.results.transitions.pause_job import pause_job, resume_job
 from services.results.transitions.record_results import record_results
 from services.results.transitions.retry_job import retry_job
 from services.results.transitions.sweep import sweep
+from services.results.transitions.update_job import update_job
 from services.stubs.results.v1 import results_pb2 as pb
 from services.stubs.results.v1 import results_pb2_grpc
 
@@ -109,11 +114,36 @@ class ResultsServicer(results_pb2_grpc.ResultsServiceServicer):
         """Starts a new round of a job."""
         return await retry_job(self._database, request)
 
+    async def UpdateJob(self, request: pb.UpdateJobRequest, context: Context) -> pb.UpdateJobResponse:
+        """Changes a job."""
+        return await update_job(self._database, request)
+
+    async def DeleteJob(self, request: pb.DeleteJobRequest, context: Context) -> pb.DeleteJobResponse:
+        """Deletes a job."""
+        response = await delete_job(self._database, request)
+        if response.gone:
+            await purge_deleted_job(self._database, request.job_id)
+        return response
+
+    async def GetParams(self, request: pb.GetParamsRequest, context: Context) -> pb.GetParamsResponse:
+        """Returns the params of a job."""
+        return await get_params(self._database, request)
+
     async def ListFailureReasons(
         self, request: pb.ListFailureReasonsRequest, context: Context
     ) -> pb.ListFailureReasonsResponse:
         """Groups the failed items of a job by reason."""
         return await list_failure_reasons(self._database, request)
+
+    async def ListJobEvents(
+        self, request: pb.ListJobEventsRequest, context: Context
+    ) -> pb.ListJobEventsResponse:
+        """Returns a page of a job's history."""
+        return await list_job_events(self._database, request)
+
+    async def GetUsage(self, request: pb.GetUsageRequest, context: Context) -> pb.GetUsageResponse:
+        """Sums the usage of a tenant's jobs."""
+        return await get_usage(self._database, request)
 
     async def ListWorkers(self, request: pb.ListWorkersRequest, context: Context) -> pb.ListWorkersResponse:
         """Returns the workers seen in the last hour."""

@@ -12,8 +12,8 @@ class ResultsSettings(ServiceSettings):
     Attributes:
         listen: HEADRACE_LISTEN: host:port of its gRPC server. Port 0 takes a free port.
         database_url: HEADRACE_DATABASE_URL: database: postgresql://user:password@host/name or sqlite:///path.
-        retention_hours: HEADRACE_RETENTION_HOURS: retention of finished jobs, in hours. 0 keeps them for
-            ever.
+        retention_hours: HEADRACE_RETENTION_HOURS: retention of finished jobs without one of their own, in
+            hours. 0 keeps them for ever.
     """
 
     listen: HostPort = "127.0.0.1:50052"

@@ -13,7 +13,7 @@ from typing import Any
 import grpc
 import structlog
 
-from services.shared.rpc_handlers import Context, Continuation, Stream, Unary, wrap_handler
+from services.shared.serving.rpc_handlers import Context, Continuation, Stream, Unary, wrap_handler
 
 TRACEPARENT = "traceparent"
 

@@ -15,9 +15,9 @@ from services.shared.prices import read_prices
 from services.shared.queue.brokers import EmbeddedBroker, TaskBroker
 from services.shared.queue.contract import QUEUE_BY_CLASS
 from services.shared.queue.publisher import QueuePublisher
-from services.shared.readiness import Readiness
-from services.shared.rpc_client import open_channel
-from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.shared.serving.readiness import Readiness
+from services.shared.serving.rpc_client import open_channel
+from services.shared.serving.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
 from services.shared.validation.checked_servicer import CheckedServicer
 from services.stubs.results.v1 import results_pb2, results_pb2_grpc
 from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc

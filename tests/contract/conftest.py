@@ -33,6 +33,7 @@ TABLES = (
     "results",
     "workers",
     "retry_requests",
+    "job_events",
     "purges",
     "item_keys",
     "job_labels",
@@ -239,18 +240,42 @@ class Store:
     async def sweep(self) -> pb.SweepResponse:
         return await self.stub.Sweep(pb.SweepRequest())
 
-    async def cancel(self, job_id: str, tenant: str = "default") -> pb.CancelJobResponse:
-        return await self.stub.CancelJob(pb.CancelJobRequest(job_id=job_id, tenant=tenant))
+    async def cancel(self, job_id: str, tenant: str = "default", actor: str = "") -> pb.CancelJobResponse:
+        return await self.stub.CancelJob(pb.CancelJobRequest(job_id=job_id, tenant=tenant, actor=actor))
 
-    async def pause(self, job_id: str, tenant: str = "default") -> pb.PauseJobResponse:
-        return await self.stub.PauseJob(pb.PauseJobRequest(job_id=job_id, tenant=tenant))
+    async def pause(self, job_id: str, tenant: str = "default", actor: str = "") -> pb.PauseJobResponse:
+        return await self.stub.PauseJob(pb.PauseJobRequest(job_id=job_id, tenant=tenant, actor=actor))
 
-    async def resume(self, job_id: str, tenant: str = "default") -> pb.ResumeJobResponse:
-        return await self.stub.ResumeJob(pb.ResumeJobRequest(job_id=job_id, tenant=tenant))
+    async def resume(self, job_id: str, tenant: str = "default", **fields: Any) -> pb.ResumeJobResponse:
+        return await self.stub.ResumeJob(pb.ResumeJobRequest(job_id=job_id, tenant=tenant, **fields))
+
+    async def update(self, job_id: str, *fields: str, **values: Any) -> pb.UpdateJobResponse:
+        """Changes the named fields of a job, or those with a value."""
+        names = fields or [name for name in values if name not in ("tenant", "if_change_seq", "resume")]
+        request = pb.UpdateJobRequest(job_id=job_id, fields=names, **({"tenant": "default"} | values))
+        return await self.stub.UpdateJob(request)
+
+    async def delete(self, job_id: str, tenant: str = "default", *, force: bool = False) -> bool:
+        """Deletes a job and returns whether it is gone."""
+        request = pb.DeleteJobRequest(job_id=job_id, tenant=tenant, force=force)
+        return (await self.stub.DeleteJob(request)).gone
 
     async def retry(self, job_id: str, request_id: str = "again", **selection: Any) -> pb.RetryJobResponse:
         names = {"job_id": job_id, "tenant": "default", "request_id": request_id}
         return await self.stub.RetryJob(pb.RetryJobRequest(**names, **selection))
+
+    async def events(self, job_id: str, **fields: Any) -> list[jobs_pb2.JobHistoryEvent]:
+        """Returns the first page of a job's history, or the page after a number."""
+        return list((await self.events_page(job_id, **fields)).events)
+
+    async def events_page(self, job_id: str, **fields: Any) -> pb.ListJobEventsResponse:
+        values = {"tenant": "default", "page_size": 1_000, "after_number": -1} | fields
+        return await self.stub.ListJobEvents(pb.ListJobEventsRequest(job_id=job_id, **values))
+
+    async def usage(self, tenant: str = "default", **fields: Any) -> pb.GetUsageResponse:
+        """Returns the usage of all days."""
+        values = {"tenant": tenant, "first_day": 0, "last_day": 1_000_000} | fields
+        return await self.stub.GetUsage(pb.GetUsageRequest(**values))
 
     async def failures(self, job_id: str, tenant: str = "default") -> list[jobs_pb2.FailureGroup]:
         request = pb.ListFailureReasonsRequest(job_id=job_id, tenant=tenant)
@@ -300,7 +325,7 @@ class RunningStore:
     async def empty(self) -> None:
         self.clock.offset = 0
         async with self.engine.begin() as connection:
-            for table in TABLES:
+            for table in (*TABLES, "usage_history"):
                 await connection.execute(text(f"DELETE FROM {table}"))
             await connection.execute(text("UPDATE tenant_shares SET virtual_time = 0, job_clock = 0"))
             await connection.execute(text("UPDATE sweeps SET sweep_time = 0"))

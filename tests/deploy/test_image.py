@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from deploy.local.paths import REPOSITORY
-from services.shared.rpc_server import PUBLIC_MESSAGE_BYTES, RpcServer
+from services.shared.serving.rpc_server import PUBLIC_MESSAGE_BYTES, RpcServer
 
 DOCKER = REPOSITORY / "deploy/docker"
 

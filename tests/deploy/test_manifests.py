@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 from deploy.local.paths import REPOSITORY
-from services.shared.rpc_server import LIVENESS
+from services.shared.serving.rpc_server import LIVENESS
 
 # The oldest release with stable gRPC probes, and the newest with an available schema.
 RELEASES = ["1.27", "1.37"]

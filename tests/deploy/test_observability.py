@@ -18,8 +18,8 @@ MODULES = (
     "services.shared.metrics",
     "services.shared.queue.publisher",
     "services.shared.queue.unreadable",
-    "services.shared.rpc_metrics",
-    "services.shared.rpc_server",
+    "services.shared.serving.rpc_metrics",
+    "services.shared.serving.rpc_server",
     "services.worker.metrics",
 )
 OBSERVABILITY = REPOSITORY / "deploy/observability"

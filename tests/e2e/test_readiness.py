@@ -10,7 +10,7 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from deploy.local.ports import spare_port
 from deploy.local.services import gateway_service, migrate_database, results_service, worker_service
-from services.shared.rpc_server import LIVENESS
+from services.shared.serving.rpc_server import LIVENESS
 from tests.chaos.proxy import Link
 
 pytestmark = pytest.mark.timeout(180)

@@ -2,17 +2,21 @@
 
 import uuid
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Coroutine, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self, TextIO, TypeVar, Unpack, overload
 
+from headrace._changing.updates import update_request
 from headrace._data.item_keys import Key
 from headrace._messages.conversion import to_failure_group, to_job, to_kind_info, to_worker_info
 from headrace._messages.enum_names import from_item_state
+from headrace._messages.history import to_usage_report, usage_request
 from headrace._messages.job_options import option_fields
+from headrace._messages.json_text import JsonText, decode
 from headrace._messages.request_building import build_request
 from headrace._progress.display import JobDisplay, PauseWarnings
 from headrace._progress.following import Show, follow_job, steps_of
+from headrace._reading.history_reading import read_history
 from headrace._reading.item_reading import key_texts, read_job_items
 from headrace._reading.job_listing import list_jobs, list_request
 from headrace._reading.jobs_watching import watch_jobs, watch_jobs_request
@@ -28,7 +32,7 @@ from headrace._transport.connection import GatewayConnection
 from headrace._transport.targets import gateway_target
 from headrace._transport.timeouts import limit, within
 from headrace.gateway.v1 import gateway_pb2
-from headrace.options import JobOptions
+from headrace.options import JobChanges, JobOptions
 from headrace.resources import (
     FailureGroup,
     Item,
@@ -36,9 +40,11 @@ from headrace.resources import (
     Job,
     JobEstimate,
     JobEvent,
+    JobHistoryEvent,
     JobState,
     KindInfo,
     Result,
+    UsageReport,
     WatchedJob,
     WorkerInfo,
 )
@@ -595,6 +601,66 @@ class Client:
         response = await self._connection.call(self._connection.stub.ResumeJob, request, timeout)
         return to_job(response.job)
 
+    async def update(
+        self,
+        job_id: str,
+        *,
+        if_change_seq: int | None = None,
+        resume: bool = False,
+        timeout: float | None = None,
+        **changes: Unpack[JobChanges],
+    ) -> Job:
+        """Changes a job and returns it. A terminal job takes name, labels and retention only.
+
+        Args:
+            job_id: UUID of the job.
+            if_change_seq: ``Job.change_seq`` of the snapshot that they are based on. Default: no check.
+            resume: Whether to resume a job that is PAUSED for BUDGET, in the same step.
+            timeout: Seconds for this call with all its repeats. Default: that of the client.
+            changes: New values, by name. None clears a field.
+
+        Raises:
+            NotFoundError: The job does not exist, or it belongs to another tenant.
+            AbortedError: The job has changed since if_change_seq (JOB_CHANGED).
+            FailedPreconditionError: The job has ended (JOB_ENDED), or the budget is not above what is spent
+                (BUDGET_SPENT).
+            InvalidArgumentError: A value is not allowed; ``violations`` names each.
+        """
+        request = update_request(job_id, changes, if_change_seq, resume=resume)
+        response = await self._connection.call(self._connection.stub.UpdateJob, request, timeout)
+        return to_job(response.job)
+
+    async def delete(self, job_id: str, *, force: bool = False, timeout: float | None = None) -> None:
+        """Deletes a job with its items and results. Its usage still counts.
+
+        Args:
+            job_id: UUID of the job.
+            force: Whether to delete a job that has not ended, too. It is cancelled first, and the call waits
+                15 s for workers to return its items.
+            timeout: Seconds for this call with all its repeats. Default: that of the client.
+
+        Raises:
+            NotFoundError: The job does not exist any more, or it belongs to another tenant.
+            FailedPreconditionError: The job has not ended, and force is not set (JOB_NOT_ENDED).
+        """
+        request = build_request(gateway_pb2.DeleteJobRequest, job_id=job_id, force=force)
+        await self._connection.call(self._connection.stub.DeleteJob, request, timeout)
+
+    async def params(self, job_id: str, *, as_text: bool = False, timeout: float | None = None) -> Any:
+        """Returns the params of a job, as submitted.
+
+        Args:
+            job_id: UUID of the job.
+            as_text: Whether to return their unchanged JSON text, a JsonText, which ``submit`` takes too.
+            timeout: Seconds for this call with all its repeats. Default: that of the client.
+
+        Raises:
+            NotFoundError: The job does not exist, or it belongs to another tenant.
+        """
+        request = build_request(gateway_pb2.GetJobRequest, job_id=job_id, include_params=True)
+        text = (await self._connection.call(self._connection.stub.GetJob, request, timeout)).params
+        return JsonText(text) if as_text else decode(text)
+
     async def failures(self, job_id: str, *, timeout: float | None = None) -> Sequence[FailureGroup]:
         """Returns the failed items of a job by reason, largest group first: the 50 largest groups.
 
@@ -649,6 +715,49 @@ class Client:
         )
         response = await self._connection.call(self._connection.stub.RetryJob, request, timeout)
         return to_job(response.job)
+
+    def history(self, job_id: str, *, timeout: float | None = None) -> AsyncGenerator[JobHistoryEvent, None]:
+        """Yields what happened to a job, oldest first: states, pauses, lost workers, retries, and who did it.
+
+        Args:
+            job_id: UUID of the job.
+            timeout: Seconds for each call of a page. Default: that of the client.
+
+        Raises:
+            NotFoundError: The job does not exist, or it belongs to another tenant.
+            UnavailableError: No gateway answered for ``timeout``.
+        """
+        request = build_request(gateway_pb2.ListJobEventsRequest, job_id=job_id)
+        return read_history(self._connection.limited_to(timeout), request)
+
+    async def usage(
+        self,
+        *,
+        by: str | Iterable[str] = (),
+        first_day: date | str | None = None,
+        last_day: date | str | None = None,
+        kind: str = "",
+        model: str = "",
+        labels: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> UsageReport:
+        """Returns tokens and cost of the tenant's jobs. Deleted jobs count too.
+
+        Args:
+            by: Properties to group by: ``"day"``, ``"model"``, ``"kind"``, ``"label:KEY"``. Default: none.
+            first_day: First day (UTC) on which the jobs were created. Default: 30 days before ``last_day``.
+            last_day: Last day, inclusive, up to 366 days later. Default: today.
+            kind: Kind of the jobs to include. Default: all.
+            model: Model of the jobs to include, as the jobs name it. Default: all.
+            labels: Labels that the jobs must have. Default: any.
+            timeout: Seconds for this call with all its repeats. Default: that of the client.
+
+        Raises:
+            InvalidArgumentError: An argument is wrong; ``violations`` names it.
+        """
+        request = usage_request(by, first_day, last_day, kind=kind, model=model, labels=labels)
+        response = await self._connection.call(self._connection.stub.GetUsage, request, timeout)
+        return to_usage_report(response)
 
     async def kinds(self, *, timeout: float | None = None) -> Sequence[KindInfo]:
         """Returns the kinds of work that jobs can name, ordered by name."""

@@ -1,5 +1,6 @@
 """Options of a job. This file alone names them in Python."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict
 
@@ -30,6 +31,10 @@ class JobOptions(TypedDict, total=False):
         budget_micros: Most that the job may cost, in millionths of a US dollar, 1 or more. Spending stops
             within the price of one of its calls, and the job is PAUSED for BUDGET until it is resumed with a
             higher one. Default: no limit.
+        trial_count: Items to run as a trial, the first ones of the job: 1 or more. Then the job is PAUSED for
+            TRIAL, with the expected cost of all items in ``Job.trial``. Default: no trial.
+        retention: Time for which the job is kept after its end, a timedelta or seconds, 1 minute to 366 days.
+            Then it is deleted with its items and results. Default: the time that the server is set to.
     """
 
     job_class: "JobClass | str | None"
@@ -41,3 +46,28 @@ class JobOptions(TypedDict, total=False):
     call_timeout: timedelta | float | None
     cache_responses: bool | None
     budget_micros: int | None
+    trial_count: int | None
+    retention: timedelta | float | None
+
+
+class JobChanges(TypedDict, total=False):
+    """Changes of ``update``. None clears a field, and one that is not given stays as it is.
+
+    Attributes:
+        name: Name for people, up to 128 characters.
+        labels: Labels, which replace all labels of the job.
+        job_class: Class to queue the job in. Cleared: DEFAULT.
+        max_parallelism: Maximum chunks of the job leased at the same time. Cleared: no limit.
+        budget_micros: Most that the job may cost, including the amount already spent. Cleared: no limit.
+        job_timeout: Time for the whole job, from its submission, its schedule_time or its last retry.
+            Cleared: no deadline.
+        retention: Time for which the job is kept after its end. Cleared: the time that the server is set to.
+    """
+
+    name: str | None
+    labels: Mapping[str, str] | None
+    job_class: "JobClass | str | None"
+    max_parallelism: int | None
+    budget_micros: int | None
+    job_timeout: timedelta | float | None
+    retention: timedelta | float | None

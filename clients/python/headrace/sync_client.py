@@ -2,7 +2,7 @@
 
 import weakref
 from collections.abc import AsyncIterable, Callable, Generator, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from types import TracebackType
 from typing import Any, Self, TextIO, TypeVar, Unpack, overload
 
@@ -15,7 +15,7 @@ from headrace._submitting.caller_items import CallerItems, in_caller, is_read_by
 from headrace._submitting.item_reading import items_in, keyed_items
 from headrace._transport.background_loop import BackgroundLoop
 from headrace.client import Client
-from headrace.options import JobOptions
+from headrace.options import JobChanges, JobOptions
 from headrace.resources import (
     FailureGroup,
     Item,
@@ -23,9 +23,11 @@ from headrace.resources import (
     Job,
     JobEstimate,
     JobEvent,
+    JobHistoryEvent,
     JobState,
     KindInfo,
     Result,
+    UsageReport,
     WatchedJob,
     WorkerInfo,
 )
@@ -356,6 +358,29 @@ class SyncClient:
         """Resumes a paused job and returns it; see ``Client.resume``."""
         return self._loop.run(self._client.resume(job_id, budget_micros=budget_micros, timeout=timeout))
 
+    def update(
+        self,
+        job_id: str,
+        *,
+        if_change_seq: int | None = None,
+        resume: bool = False,
+        timeout: float | None = None,
+        **changes: Unpack[JobChanges],
+    ) -> Job:
+        """Changes a job and returns it; see ``Client.update``."""
+        call = self._client.update(
+            job_id, if_change_seq=if_change_seq, resume=resume, timeout=timeout, **changes
+        )
+        return self._loop.run(call)
+
+    def delete(self, job_id: str, *, force: bool = False, timeout: float | None = None) -> None:
+        """Deletes a job with its items and results; see ``Client.delete``."""
+        self._loop.run(self._client.delete(job_id, force=force, timeout=timeout))
+
+    def params(self, job_id: str, *, as_text: bool = False, timeout: float | None = None) -> Any:
+        """Returns the params of a job, as submitted; see ``Client.params``."""
+        return self._loop.run(self._client.params(job_id, as_text=as_text, timeout=timeout))
+
     def failures(self, job_id: str, *, timeout: float | None = None) -> Sequence[FailureGroup]:
         """Returns the failed items of a job by reason, largest group first; see ``Client.failures``."""
         return self._loop.run(self._client.failures(job_id, timeout=timeout))
@@ -381,6 +406,33 @@ class SyncClient:
                 timeout=timeout,
             )
         )
+
+    def history(self, job_id: str, *, timeout: float | None = None) -> Generator[JobHistoryEvent, None, None]:
+        """Yields what happened to a job, oldest first; see ``Client.history``."""
+        return self._loop.iterate(self, self._client.history(job_id, timeout=timeout), _BATCH_SIZE)
+
+    def usage(
+        self,
+        *,
+        by: str | Iterable[str] = (),
+        first_day: date | str | None = None,
+        last_day: date | str | None = None,
+        kind: str = "",
+        model: str = "",
+        labels: Mapping[str, str] | None = None,
+        timeout: float | None = None,
+    ) -> UsageReport:
+        """Returns tokens and cost of the tenant's jobs; see ``Client.usage``."""
+        call = self._client.usage(
+            by=by,
+            first_day=first_day,
+            last_day=last_day,
+            kind=kind,
+            model=model,
+            labels=labels,
+            timeout=timeout,
+        )
+        return self._loop.run(call)
 
     def kinds(self, *, timeout: float | None = None) -> Sequence[KindInfo]:
         """Returns the kinds of work that jobs can name, ordered by name; see ``Client.kinds``."""

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from headrace.gateway.v1 import gateway_pb2
 from headrace.kinds import CallEstimate, ItemFailedError, Kind, RetryableError
+from services.gateway.requests.failing_items import FailingItems
 from services.shared.prices import Prices
 
 _SLICE_SECONDS = 0.01
@@ -58,14 +59,17 @@ class JobPrices:
         if kind.estimate is None:
             return estimate
         cost: int | None = 0
+        failing = FailingItems()
         slice_end = time.perf_counter() + _SLICE_SECONDS
         for place, item in enumerate(items):
             if len(item) > _LARGE_ITEM or (place == 0 and are_large):
                 calls = await asyncio.to_thread(_calls_of, kind, params, item)
             else:
                 calls = _calls_of(kind, params, item)
-            estimate.failing_item_count += calls is None
-            for call in calls or ():
+            if isinstance(calls, ItemFailedError):
+                failing.add(place, calls)
+                continue
+            for call in calls:
                 estimate.call_count += 1
                 estimate.input_tokens += call.input_tokens
                 estimate.output_tokens += call.output_tokens
@@ -75,6 +79,8 @@ class JobPrices:
                 slice_end = time.perf_counter() + _SLICE_SECONDS
         if cost is not None:
             estimate.cost_micros = cost
+        estimate.failing_item_count = failing.count
+        estimate.failing_groups.extend(failing.groups())
         return estimate
 
     def _add_cost(self, cost: int | None, call: CallEstimate) -> int | None:
@@ -85,12 +91,12 @@ class JobPrices:
         return cost + price.cost_micros(call.input_tokens, call.output_tokens)
 
 
-def _calls_of(kind: Kind[Any], params: BaseModel, item: str) -> Sequence[CallEstimate] | None:
-    """Returns the calls of an item; None if it will fail before any."""
+def _calls_of(kind: Kind[Any], params: BaseModel, item: str) -> Sequence[CallEstimate] | ItemFailedError:
+    """Returns the calls of an item, or its error if it will fail before any."""
     assert kind.estimate is not None
     try:
         return kind.estimate(params, orjson.loads(item))
-    except ItemFailedError:
-        return None
+    except ItemFailedError as error:
+        return error
     except RetryableError:
         return ()

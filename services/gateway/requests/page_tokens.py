@@ -42,7 +42,7 @@ class PagedQuery:
         raise _invalid_page_token()
 
     def index_position(self, page_token: str) -> int:
-        """Returns the item_index in a token; -1 for an empty token.
+        """Returns the item_index, or another number from 0, in a token; -1 for an empty token.
 
         Raises:
             InvalidArgumentError: INVALID_PAGE_TOKEN: not a token of this query.

@@ -32,6 +32,7 @@ _A_LABEL_KEY = (
 _DESCRIPTIONS = {
     "string.min_len": "is required",
     "string.max_len": "must be at most {limit:,} characters long",
+    "string.pattern": "must match {limit}",
     "string.max_bytes": "must be at most {limit:,} bytes long",
     "string.uuid": _A_UUID,
     "string.uuid_empty": f"is required; {_A_UUID}",
@@ -41,6 +42,7 @@ _DESCRIPTIONS = {
     "int32.gte": "must be {limit:,} or more",
     "int64.gte": "must be {limit:,} or more",
     "repeated.max_items": "must have at most {limit:,} elements",
+    "map.max_pairs": "must have at most {limit:,} elements",
     "repeated.unique": "must name each value once",
 }
 _REASONS = {("items", "string.max_bytes"): ErrorReason.ITEM_TOO_LARGE}

@@ -8,6 +8,7 @@ from typing import Any
 
 import uuid_utils
 from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from pydantic import BaseModel
 
@@ -17,7 +18,7 @@ from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Kind, params_schema, validate_params
 from headrace.reasons import ErrorReason
 from services.gateway.requests.durations import is_normal
-from services.gateway.requests.fields import NO_NUL
+from services.gateway.requests.fields import NO_NUL, invalid_field
 from services.gateway.requests.item_fields import ItemFields
 from services.gateway.requests.item_keys import check_key_count
 from services.gateway.requests.item_texts import check_items
@@ -32,6 +33,7 @@ from services.stubs.results.v1 import results_pb2
 
 DEFAULT_MAX_FAILED_RATIO = 0.5
 MAX_DAYS_AHEAD = 366
+MAX_MODEL_BYTES = 1024
 _LARGE_PARAMS = 64 * 1024
 
 
@@ -93,6 +95,7 @@ class Submissions:
         violations.raise_if_any()
         check_unique(request.item_keys)
         job = _job_of(request, tenant)
+        job.model = _model_of(params)
         job.content_hash = _content_hash(job, items_digest.digest())
         return job
 
@@ -112,6 +115,19 @@ class Submissions:
         are_large = len(job.params) >= _LARGE_PARAMS
         return await self._prices.estimate(kind, params, job.items, are_large=are_large)
 
+    async def check_price(self, kind_name: str, params: str) -> None:
+        """Checks that a stored job may get a budget.
+
+        Raises:
+            InvalidArgumentError: INVALID_FIELD: the price of its model is not known.
+        """
+        kind = self._kinds.get(kind_name)
+        if kind is None:  # Another gateway knows it.
+            return
+        model = self._prices.model_without_price(await _read_params(kind, params))
+        if model is not None:
+            raise invalid_field("budget_micros", _unpriced(model, "leave the budget unset"))
+
     async def _check_kind_and_budget(
         self, request: gateway_pb2.SubmitJobRequest, violations: Violations
     ) -> BaseModel | None:
@@ -121,8 +137,7 @@ class Submissions:
             return params
         model = self._prices.model_without_price(params)
         if model is not None and not violations.names("options.budget_micros"):
-            remedy = "add its price to HEADRACE_PRICES_FILE or submit without a budget"
-            violations.add("options.budget_micros", f"needs the price of {model}, which is unknown; {remedy}")
+            violations.add("options.budget_micros", _unpriced(model, "submit without a budget"))
         return params
 
     async def _check_kind_and_params(
@@ -146,6 +161,10 @@ class Submissions:
         return None
 
 
+def _unpriced(model: str, remedy: str) -> str:
+    return f"needs the price of {model}, which is unknown; add its price to HEADRACE_PRICES_FILE or {remedy}"
+
+
 async def _read_params(kind: Kind[Any], text: str) -> BaseModel:
     """Returns the params of a job. Large ones are validated in a thread: 1 MB can take 200 ms.
 
@@ -157,16 +176,20 @@ async def _read_params(kind: Kind[Any], text: str) -> BaseModel:
     return await asyncio.to_thread(validate_params, kind, text)
 
 
-def _check_times(options: jobs_pb2.JobOptions, violations: Violations) -> None:
-    """Checks every duration and timestamp among the options, whichever options there are."""
-    for field, value in options.ListFields():
-        path = f"options.{field.name}"
+def check_times(message: Message, violations: Violations, prefix: str = "") -> None:
+    """Checks every duration and timestamp among the fields of a message, whichever there are."""
+    for field, value in message.ListFields():
+        path = prefix + field.name
         if violations.names(path):
             continue
         if isinstance(value, Duration) and not is_normal(value):
             violations.add(path, "must be a valid duration, with nanos from 0 to 999,999,999")
         if isinstance(value, Timestamp) and not is_valid(value):
             violations.add(path, "must be a valid timestamp, from year 1 to 9999")
+
+
+def _check_times(options: jobs_pb2.JobOptions, violations: Violations) -> None:
+    check_times(options, violations, "options.")
     path = "options.schedule_time"
     latest = time.time() + MAX_DAYS_AHEAD * 86_400
     if options.schedule_time.seconds > latest and not violations.names(path):
@@ -192,6 +215,14 @@ def _job_of(request: gateway_pb2.SubmitJobRequest, tenant: str) -> results_pb2.N
     if not request.options.HasField("max_failed_ratio"):
         job.options.max_failed_ratio = DEFAULT_MAX_FAILED_RATIO
     return job
+
+
+def _model_of(params: BaseModel | None) -> str:
+    """Returns the model that params name; empty if they name none, or no text that can be stored."""
+    model = getattr(params, "model", None)
+    if not isinstance(model, str) or "\0" in model or len(model.encode()) > MAX_MODEL_BYTES:
+        return ""
+    return model
 
 
 def _content_hash(job: results_pb2.NewJob, items_digest: bytes) -> bytes:

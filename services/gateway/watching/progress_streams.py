@@ -10,7 +10,7 @@ import grpc
 from headrace.jobs.v1 import jobs_pb2
 from services.gateway.watching.hub import Hub
 from services.shared.logging import get_logger
-from services.shared.rpc_client import open_channel
+from services.shared.serving.rpc_client import open_channel
 from services.stubs.results.v1 import results_pb2
 from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
 

@@ -27,10 +27,13 @@ class Database:
     Args:
         url: SQLAlchemy URL with ``postgresql`` or ``sqlite``; the async driver is added if missing.
         clock: Clock of the transactions. Default: the database's own.
+        retention: Time for which ended jobs are kept, in microseconds, unless they have one of their own.
+            Default: for ever.
     """
 
-    def __init__(self, url: str, clock: Clock | None = None) -> None:
+    def __init__(self, url: str, clock: Clock | None = None, *, retention: int | None = None) -> None:
         self.clock = clock or Clock()
+        self.retention = retention
         self.sqlite = url.startswith("sqlite")
         self.engine = open_engine(url)
         self._sessions = Sessions(self.engine, self.sqlite)
@@ -167,7 +170,7 @@ class Database:
     ) -> T:
         with timing(_WRITE_SECONDS):
             async with sessions.write(one_statement=one_statement) as session:
-                transaction = Transaction(session, self.sqlite, self.clock)
+                transaction = Transaction(session, self.sqlite, self.clock, self.retention)
                 result = await work(transaction)
                 await transaction.flush()
         self._ended_count += 1
@@ -177,7 +180,7 @@ class Database:
     async def _read(self, work: Callable[[Transaction], Awaitable[T]]) -> T:
         with timing(_READ_SECONDS):
             async with self._sessions.read() as session:
-                result = await work(Transaction(session, self.sqlite, self.clock))
+                result = await work(Transaction(session, self.sqlite, self.clock, self.retention))
         self._ended_count += 1
         return result
 

@@ -1,11 +1,11 @@
 """Checks every two seconds that the database answers."""
 
 import asyncio
-from contextlib import suppress
 
 from services.results.database.database import Database
+from services.shared.background_task import BackgroundTask
 from services.shared.logging import get_logger
-from services.shared.readiness import Need
+from services.shared.serving.readiness import Need
 
 log = get_logger(__name__)
 
@@ -26,11 +26,11 @@ class ReachabilityCheck:
         self._database = database
         self._need = need
         self._reached = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._task = BackgroundTask(self._run, "reachability")
 
     def start(self) -> None:
         """Starts to check."""
-        self._task = asyncio.create_task(self._run(), name="reachability")
+        self._task.start()
 
     async def wait_until_reached(self) -> None:
         """Waits for the first answer."""
@@ -38,10 +38,7 @@ class ReachabilityCheck:
 
     async def stop(self) -> None:
         """Stops checking."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
 
     async def _run(self) -> None:
         while True:

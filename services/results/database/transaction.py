@@ -22,14 +22,17 @@ class Transaction:
         now: Time of the transaction, in microseconds. Set by its first statement that reads the clock and
             returns a row; 0 before. A transaction has one time.
         sqlite: Whether the database is SQLite.
+        retention: Time for which ended jobs are kept, in microseconds, unless they have one of their own.
+            None: for ever.
     """
 
-    def __init__(self, session: Session, sqlite: bool, clock: Clock) -> None:
+    def __init__(self, session: Session, sqlite: bool, clock: Clock, retention: int | None = None) -> None:
         self._session = session
         self._clock = clock
         self._queue: list[_QueuedWrite] = []
         self._callbacks: list[Callable[[], None]] = []
         self.sqlite = sqlite
+        self.retention = retention
         self.now = 0
 
     async def run(

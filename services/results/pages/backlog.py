@@ -1,7 +1,6 @@
 """The background task that reads the backlog of all jobs for the metrics."""
 
 import asyncio
-from contextlib import suppress
 
 from headrace.errors import UnavailableError
 from headrace.jobs.v1 import jobs_pb2
@@ -9,6 +8,7 @@ from services.results.database.database import Database
 from services.results.database.transaction import Transaction
 from services.results.metrics import ITEMS_WAITING, JOBS
 from services.results.rows.backlog_rows import count_items_waiting, count_live_jobs
+from services.shared.background_task import BackgroundTask
 from services.shared.logging import fault_fields, get_logger
 from services.shared.metrics import CLASS_LABELS, JOB_STATE_LABELS
 from services.shared.tracing import detached_context
@@ -42,19 +42,15 @@ class Backlog:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._task: asyncio.Task[None] | None = None
+        self._task = BackgroundTask(self._repeat, "backlog")
 
     def start(self) -> None:
         """Starts to read."""
-        loop = asyncio.get_running_loop()
-        self._task = loop.create_task(self._repeat(), context=detached_context())
+        self._task.start(detached_context())
 
     async def stop(self) -> None:
         """Stops."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await self._task.stop()
 
     async def update(self) -> None:
         """Reads the numbers once. If that fails, it removes them and raises.

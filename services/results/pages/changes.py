@@ -76,7 +76,7 @@ async def _read_page(tx: Transaction, request: Request, end: results_pb2.ChangeP
     present = [(row.job_id, 0) for row in rows[:size] if not row.state]
     jobs = {job.job_id: job for job in await job_rows.read_newer(tx, present, request.tenant)}
     # A job that was purged in between is missing. It comes once more, as gone.
-    changed = [(row, _changed_job(row, jobs, request.tenant)) for row in rows[:size]]
+    changed = [(row, _changed_job(tx, row, jobs, request.tenant)) for row in rows[:size]]
     fitting_count = count_fitting([job.ByteSize() if job else 0 for _, job in changed])
     response = Response(jobs=[job for _, job in changed[:fitting_count] if job], next=end)
     if fitting_count < len(rows):
@@ -86,7 +86,9 @@ async def _read_page(tx: Transaction, request: Request, end: results_pb2.ChangeP
     return response
 
 
-def _changed_job(row: Row[Any], jobs: dict[str, JobFacts], tenant: str) -> results_pb2.ChangedJob | None:
+def _changed_job(
+    tx: Transaction, row: Row[Any], jobs: dict[str, JobFacts], tenant: str
+) -> results_pb2.ChangedJob | None:
     if row.state:
         job = jobs_pb2.Job(job_id=row.job_id, tenant=tenant, kind=row.kind, state=row.state)
         job.labels.update(decode_labels(row.labels))
@@ -95,7 +97,7 @@ def _changed_job(row: Row[Any], jobs: dict[str, JobFacts], tenant: str) -> resul
     if facts is None:
         return None
     return results_pb2.ChangedJob(
-        job=job_message(facts),
+        job=job_message(facts, tx.retention),
         was_retried=facts.round > 1 or facts.next_round > 1,
         was_updated=facts.revision > 0,
     )

@@ -7,6 +7,7 @@ from services.results.pages.page_limits import count_fitting, page_size
 from services.results.rows import job_rows
 from services.results.rows.job_rows import COLUMNS, job_of
 from services.results.rows.messages import canonical_id, job_message
+from services.shared.job_errors import job_not_found
 from services.stubs.results.v1 import results_pb2
 
 # Bytes of the snapshots in one response of GetJobs.
@@ -26,6 +27,9 @@ _FILTERS = (
     "created_before",
     "finished_after",
 )
+_WITH_PARAMS = f"""
+SELECT {COLUMNS}, j.params FROM job_progress p JOIN jobs j ON j.job_id = p.job_id
+WHERE p.job_id = :job_id AND p.tenant = :tenant"""
 
 
 async def list_jobs(database: Database, request: results_pb2.ListJobsRequest) -> results_pb2.ListJobsResponse:
@@ -37,7 +41,7 @@ async def list_jobs(database: Database, request: results_pb2.ListJobsRequest) ->
     is_filtered = any(field.name in _FILTERS for field, _ in request.ListFields())
     find = search_jobs if is_filtered else _newest_jobs
     found = await database.read(lambda tx: find(tx, request, size))
-    jobs = [job_message(job_of(row)) for row in found.rows]
+    jobs = [job_message(job_of(row), database.retention) for row in found.rows]
     page = jobs[: count_fitting([job.ByteSize() for job in jobs])]
     if len(page) < len(jobs):
         return results_pb2.ListJobsResponse(jobs=page, has_more=True, next_before_job_id=page[-1].job_id)
@@ -59,10 +63,26 @@ async def get_jobs(database: Database, request: results_pb2.GetJobsRequest) -> r
     found = await database.read(lambda tx: job_rows.read_newer(tx, known, request.tenant))
     response, total = results_pb2.GetJobsResponse(), 0
     for job in found:
-        message = job_message(job)
+        message = job_message(job, database.retention)
         total += message.ByteSize() if job.labels or job.error_message else 0
         if total > MAX_RESPONSE_BYTES and response.jobs:
             response.left_out_job_ids.append(job.job_id)
         else:
             response.jobs.append(message)
     return response
+
+
+async def get_params(
+    database: Database, request: results_pb2.GetParamsRequest
+) -> results_pb2.GetParamsResponse:
+    """Returns the params of a job with its snapshot.
+
+    Raises:
+        NotFoundError: The tenant has no such job.
+    """
+    plain = {"tenant": request.tenant, "job_id": canonical_id(request.job_id)}
+    found = await database.read(lambda tx: tx.run(_WITH_PARAMS, plain))
+    if not found:
+        raise job_not_found(request.job_id)
+    job = job_message(job_of(found[0]), database.retention)
+    return results_pb2.GetParamsResponse(job=job, params=found[0].params)

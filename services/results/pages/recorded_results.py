@@ -75,7 +75,7 @@ async def _list_in(
         results=await read_results(tx, job.job_id, page, contents),
         next=results_pb2.RecordPosition(seq=end.seq, item_index=end.item_index),
         has_more=more,
-        job=job_message(job),
+        job=job_message(job, tx.retention),
     )
 
 

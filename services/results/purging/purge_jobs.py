@@ -1,44 +1,38 @@
-"""First step of a purge: finished jobs disappear for all readers and writers at once."""
-
-from collections.abc import Sequence
-from functools import partial
+"""Purges finished jobs whose retention is over."""
 
 from services.results.database.database import Database
 from services.results.database.transaction import Transaction
-from services.results.metrics import JOBS_PURGED
-from services.shared.logging import get_logger
-
-log = get_logger(__name__)
+from services.results.rows.deleted_jobs import delete_jobs
 
 MAX_JOBS_PER_TRANSACTION = 200
 
 # The clock is read once, in a SELECT of its own, so that an index ends the search at the last job to purge. A
 # locked job is being retried, or gets a late result: a later purge takes it, or none does.
-_LOCK_FINISHED = """
-SELECT p.job_id, p.tenant, p.state, j.kind, j.labels FROM job_progress p JOIN jobs j ON j.job_id = p.job_id
-WHERE p.finish_time <= (SELECT NOW()) - CAST(:retention_micros AS bigint) AND p.leased_chunk_count = 0
-ORDER BY p.finish_time LIMIT :limit FOR UPDATE OF p SKIP LOCKED"""
-_INSERT_PURGES = "INSERT INTO purges (job_id) SELECT noted.job_id FROM ROWS(noted: job_id text)"
-_INSERT_GONE = """
-INSERT INTO watch_gone (tenant, change_xid, job_id, gone_time, kind, labels, state)
-SELECT tenant, CHANGE_XID(), job_id, NOW(), kind, labels, state
-FROM ROWS(left_jobs: tenant text, job_id text, kind text, labels text, state bigint)"""
-_DELETE_JOBS = "DELETE FROM jobs WHERE job_id IN (SELECT gone.job_id FROM ROWS(gone: job_id text))"
-_DELETE_PROGRESS = (
-    "DELETE FROM job_progress WHERE job_id IN (SELECT ended.job_id FROM ROWS(ended: job_id text))"
+_LOCK = """
+SELECT p.job_id FROM job_progress p
+WHERE {due} AND p.finish_time IS NOT NULL AND p.leased_chunk_count = 0
+ORDER BY {order} LIMIT :limit FOR UPDATE SKIP LOCKED"""
+# Each repeats the condition of its index; otherwise the index would not be used.
+_LOCK_FINISHED = _LOCK.format(
+    due="""p.retention IS NULL
+AND p.finish_time <= (SELECT NOW()) - CAST(:retention_micros AS bigint)""",
+    order="p.finish_time",
+)
+_LOCK_DUE = _LOCK.format(
+    due="""p.retention IS NOT NULL
+AND p.finish_time + p.retention <= (SELECT NOW())""",
+    order="p.finish_time + p.retention",
 )
 
 
 async def purge_jobs(database: Database, retention_micros: int) -> int:
-    """Purges the jobs that finished longest ago, at most MAX_JOBS_PER_TRANSACTION of them.
+    """Purges the jobs whose retention is over, at most MAX_JOBS_PER_TRANSACTION of them.
 
-    Whoever reads or locks a purged job later does not find it, and its request_id is free again.
-    ``purge_rows`` deletes its other rows. Any number of callers may run this at once: each job is purged by
-    one of them.
+    Their usage still counts. Any number of callers may run this at once: each job is purged by one of them.
 
     Args:
         database: The database.
-        retention_micros: Retention of finished jobs, in microseconds.
+        retention_micros: Retention of jobs without one of their own, in microseconds. 0 keeps them for ever.
 
     Returns:
         The number of purged jobs.
@@ -47,20 +41,10 @@ async def purge_jobs(database: Database, retention_micros: int) -> int:
 
 
 async def _purge_in(tx: Transaction, retention_micros: int) -> int:
-    rows = await tx.run(
-        _LOCK_FINISHED, {"retention_micros": retention_micros, "limit": MAX_JOBS_PER_TRANSACTION}
-    )
+    rows = list(await tx.run(_LOCK_DUE, {"limit": MAX_JOBS_PER_TRANSACTION}))
+    if retention_micros and len(rows) < MAX_JOBS_PER_TRANSACTION:
+        plain = {"retention_micros": retention_micros, "limit": MAX_JOBS_PER_TRANSACTION - len(rows)}
+        rows += await tx.run(_LOCK_FINISHED, plain)
     if rows:
-        job_ids: Sequence[tuple[str]] = [(row.job_id,) for row in rows]
-        gone = [(row.tenant, row.job_id, row.kind, row.labels, row.state) for row in rows]
-        tx.later(_INSERT_PURGES, noted=job_ids)
-        tx.later(_INSERT_GONE, left_jobs=gone)
-        tx.later(_DELETE_PROGRESS, ended=job_ids)
-        tx.later(_DELETE_JOBS, gone=job_ids)
-        tx.after_commit(partial(_count_purged, len(job_ids)))
+        await delete_jobs(tx, [row.job_id for row in rows])
     return len(rows)
-
-
-def _count_purged(job_count: int) -> None:
-    JOBS_PURGED.inc(job_count)
-    log.info("jobs_purged", job_count=job_count)

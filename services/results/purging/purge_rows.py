@@ -118,7 +118,11 @@ async def _purge_in(tx: Transaction, positions: Mapping[str, Position]) -> dict[
     with_chunks = [job for job in remaining if job.position.chunk_index < job.chunk_end]
     if with_chunks:
         return _purge_chunks(tx, with_chunks)
-    _purge_rest(tx, [(job.job_id,) for job in remaining])
+    job_ids = [(job.job_id,) for job in remaining]
+    events = await tx.run(_delete_events(tx), job_events=job_ids)
+    if len(events) == MAX_ROWS_PER_TRANSACTION:
+        return {job.job_id: job.position for job in remaining}
+    _purge_rest(tx, job_ids)
     return {job.job_id: None for job in remaining}
 
 
@@ -173,6 +177,14 @@ def _delete(tx: Transaction, table: str, column: str = "", where: str = "true") 
     if tx.sqlite:
         return f"DELETE FROM {table} WHERE rowid IN (SELECT e.rowid {found})"
     return f"DELETE FROM {table} WHERE ctid = ANY(ARRAY(SELECT e.ctid {found}))"
+
+
+def _delete_events(tx: Transaction) -> str:
+    """Returns a statement that deletes events of jobs, and returns a row for each."""
+    limited = f" LIMIT {MAX_ROWS_PER_TRANSACTION}"
+    statement = _delete(tx, "job_events")
+    end = "))" if not tx.sqlite else ")"
+    return statement.removesuffix(end) + limited + end + " RETURNING job_id"
 
 
 def _limit_rows(jobs: Iterable[tuple[str, int, int]]) -> list[_Range]:

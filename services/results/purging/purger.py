@@ -6,6 +6,8 @@ from typing import TypeVar
 
 from headrace.errors import ResourceExhaustedError, UnavailableError
 from services.results.database.database import Database
+from services.results.purging.fold_usage import MAX_ROWS_PER_TRANSACTION as MAX_USAGE_PER_TRANSACTION
+from services.results.purging.fold_usage import fold_usage
 from services.results.purging.purge_gone import MAX_ROWS_PER_TRANSACTION as MAX_GONE_PER_TRANSACTION
 from services.results.purging.purge_gone import purge_gone
 from services.results.purging.purge_jobs import MAX_JOBS_PER_TRANSACTION, purge_jobs
@@ -28,6 +30,8 @@ MIN_INTERVAL_SECONDS = 1.0
 SHARES_INTERVALS = 60
 # Seconds between two deletions of old notes about purged jobs.
 GONE_INTERVAL_SECONDS = 600.0
+# Seconds between two runs that fold usage.
+FOLD_INTERVAL_SECONDS = 3600.0
 # Maximum jobs whose rows one run deletes, and maximum jobs that share such a transaction.
 JOBS_PER_RUN = 10_000
 JOBS_PER_ROW_TRANSACTION = 100
@@ -41,7 +45,7 @@ class Purger:
 
     Args:
         database: The database.
-        retention_hours: Retention of finished jobs, in hours. 0 keeps them for ever.
+        retention_hours: Retention of finished jobs without one of their own, in hours. 0 keeps them for ever.
         work_share: Fraction of the time in which it may have a transaction running.
     """
 
@@ -53,11 +57,12 @@ class Purger:
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Starts to purge; no jobs if they are kept for ever."""
+        """Starts to purge, and to fold the usage of purged jobs."""
         self._start(self.purge_gone, GONE_INTERVAL_SECONDS)
-        if not self._retention_seconds:
-            return
-        interval = min(max(self._retention_seconds / 10, MIN_INTERVAL_SECONDS), MAX_INTERVAL_SECONDS)
+        self._start(self.fold_usage, FOLD_INTERVAL_SECONDS)
+        interval = MAX_INTERVAL_SECONDS
+        if self._retention_seconds:
+            interval = min(max(self._retention_seconds / 10, MIN_INTERVAL_SECONDS), interval)
         self._start(self.purge_jobs, interval)
         self._start(self.purge_rows, interval)
         self._start(self.purge_shares, interval * SHARES_INTERVALS)
@@ -91,6 +96,11 @@ class Purger:
     async def purge_shares(self) -> None:
         """Deletes the shares of tenants without jobs."""
         while await self._throttle(purge_shares(self._database)) == MAX_SHARES_PER_TRANSACTION:
+            pass
+
+    async def fold_usage(self) -> None:
+        """Sums the usage of jobs that were purged long ago."""
+        while await self._throttle(fold_usage(self._database)) == MAX_USAGE_PER_TRANSACTION:
             pass
 
     async def _purge_rows_of(self, job_ids: list[str]) -> None:

@@ -10,8 +10,10 @@ _ITEMS_WAITING = """
 SELECT w.job_class, CAST(sum(LEAST(w.unfinished, w.chunk_size * w.chunk_count)) AS bigint) AS item_count
 FROM (
     SELECT p.job_class, p.chunk_size, p.total_count - p.succeeded_count - p.failed_count AS unfinished,
-        CASE WHEN j.max_parallelism = 0 THEN p.open_chunk_count - p.leased_chunk_count
-        ELSE LEAST(p.open_chunk_count, j.max_parallelism) - p.leased_chunk_count END AS chunk_count
+        CASE WHEN COALESCE(p.max_parallelism, j.max_parallelism) = 0
+        THEN p.open_chunk_count - p.held_chunk_count - p.leased_chunk_count
+        ELSE LEAST(p.open_chunk_count - p.held_chunk_count, COALESCE(p.max_parallelism, j.max_parallelism))
+            - p.leased_chunk_count END AS chunk_count
     FROM job_progress p JOIN jobs j ON j.job_id = p.job_id
     WHERE p.leasable AND (p.wake_time IS NULL OR p.wake_time <= (SELECT NOW()))) w
 GROUP BY w.job_class"""

@@ -33,7 +33,8 @@ WITH worker AS (
         SELECT 1 FROM chunks c WHERE c.lease_incarnation = w.incarnation AND c.quarantined) AS is_risky
     FROM workers w WHERE w.incarnation = :incarnation FOR UPDATE)
 SELECT worker.gone, worker.now, worker.is_risky, s.tenant, s.virtual_time AS tenant_time, s.job_clock,
-    p.job_id, p.virtual_time, p.chunk_size, j.max_parallelism, p.open_chunk_count, p.leased_chunk_count,
+    p.job_id, p.virtual_time, p.chunk_size, COALESCE(p.max_parallelism, j.max_parallelism) AS max_parallelism,
+    p.open_chunk_count - p.held_chunk_count AS open_chunk_count, p.leased_chunk_count,
     p.quarantined_chunk_count
 FROM worker LEFT JOIN ({_TENANTS}) s ON true
 LEFT JOIN LATERAL (SELECT * {_FIRST_JOBS}) p ON true

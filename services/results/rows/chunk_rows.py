@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from services.results.database.transaction import Transaction
 from services.results.rules.chunks import Cut
 from services.results.rules.facts import ChunkFacts
+from services.results.rules.trials import HELD_DUE_TIME
 from services.stubs.results.v1 import results_pb2
 
 _NAMES = tuple(field.name for field in fields(ChunkFacts))
@@ -42,6 +43,7 @@ SELECT {COLUMNS} FROM ROWS(k: job_id text) JOIN chunks c ON c.job_id = k.job_id 
     WHERE d.job_id = k.job_id AND d.lease_incarnation IS NULL AND d.unfinished_count > 0
     AND d.due_time <= :due AND (NOT d.quarantined OR :quarantined)
     ORDER BY d.due_time, d.chunk_index LIMIT :limit)"""
+_FREE_HELD = "UPDATE chunks SET due_time = 0 WHERE job_id = :freed_job_id AND due_time = :held_due_time"
 _UNION_LEASED_BY_CALL = " UNION ALL " + _LEASED_BY_CALL
 _SAVE = f"""
 UPDATE chunks SET {", ".join(f"{name} = changed.{name}" for name in _NAMES[2:])}
@@ -164,7 +166,7 @@ async def read_due_chunks(
     return found, any(chunk.lease_incarnation is not None for chunk in chunks)
 
 
-def new_chunk(job_id: str, chunk_index: int, cut: Cut) -> ChunkFacts:
+def new_chunk(job_id: str, chunk_index: int, cut: Cut, due_time: int = 0) -> ChunkFacts:
     """Returns a new free chunk with a block of inputs of its own."""
     return ChunkFacts(
         job_id=job_id,
@@ -174,6 +176,7 @@ def new_chunk(job_id: str, chunk_index: int, cut: Cut) -> ChunkFacts:
         block_first_index=cut.first_index,
         input_bytes=cut.input_bytes,
         unfinished_count=cut.item_count,
+        due_time=due_time,
     )
 
 
@@ -182,6 +185,11 @@ def save_chunks(tx: Transaction, chunks: Iterable[ChunkFacts]) -> None:
     rows = [_values(chunk) for chunk in chunks]
     if rows:
         tx.later(_SAVE, changed=rows)
+
+
+async def free_held_chunks(tx: Transaction, job_id: str) -> None:
+    """Makes the chunks of a job due that waited for the end of its trial."""
+    await tx.run(_FREE_HELD, {"freed_job_id": job_id, "held_due_time": HELD_DUE_TIME})
 
 
 def insert_chunks(tx: Transaction, chunks: Iterable[ChunkFacts], where: str = "") -> None:

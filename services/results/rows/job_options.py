@@ -12,6 +12,7 @@ COLUMN_OPTIONS = (
     "schedule_time",
     "job_timeout",
     "budget_micros",
+    "retention",
 )
 
 

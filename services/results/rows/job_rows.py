@@ -1,6 +1,6 @@
 """Rows of jobs and job_progress: reading, locking, writing."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from operator import attrgetter
 from typing import Any
@@ -13,29 +13,56 @@ from services.results.rules.facts import JobFacts
 _OF_JOBS = (
     "kind",
     "max_failed_ratio",
-    "max_parallelism",
     "create_time",
     "schedule_time",
     "trace_id",
-    "job_timeout",
     "worker_options",
     "has_keys",
     "name",
     "labels",
 )
-_TEXTS = ("error_reason", "error_message", "error_detail", "answered_models")
-_BOOLEANS = ("upload_open", "leasable", "has_deferrals", "has_keys")
+# A transition that waits for the lock of a job has read its row of jobs before. Values that change the work
+# on a job are therefore in job_progress, if they have changed at all.
+_EXPRESSIONS = {
+    "max_parallelism": "COALESCE(p.max_parallelism, j.max_parallelism)",
+    "job_timeout": "NULLIF(COALESCE(p.job_timeout, j.job_timeout), 0)",
+}
+_TEXTS = ("error_reason", "error_message", "error_detail", "answered_models", "trial_forecast")
+_BOOLEANS = ("upload_open", "leasable", "has_deferrals", "has_keys", "delete_wanted")
 _NAMES = tuple(field.name for field in fields(JobFacts))
-COLUMNS = ", ".join(f"j.{name}" if name in _OF_JOBS else f"p.{name}" for name in _NAMES)
+COLUMNS = ", ".join(
+    f"{_EXPRESSIONS.get(name, f'j.{name}' if name in _OF_JOBS else f'p.{name}')} AS {name}" for name in _NAMES
+)
+
+# Columns that few jobs ever change. They are written only with one of them.
+_RARE = (
+    "job_class",
+    "max_parallelism",
+    "job_timeout",
+    "trial_end",
+    "held_chunk_count",
+    "trial_pause_time",
+    "trial_forecast",
+    "deadline_base",
+    "failures_round",
+    "retention",
+    "delete_wanted",
+)
+
+
+def _types(*names: str) -> dict[str, str]:
+    return {
+        name: "boolean" if name in _BOOLEANS else "text" if name in _TEXTS else "bigint" for name in names
+    }
+
 
 # Columns that a transition may change, with their types.
-_CHANGING = {
-    name: "boolean" if name in _BOOLEANS else "text" if name in _TEXTS else "bigint"
-    for name in _NAMES
-    if name not in (*_OF_JOBS, "job_id", "tenant", "job_class")
-}
+_CHANGING = _types(*(name for name in _NAMES if name not in (*_OF_JOBS, *_RARE, "job_id", "tenant")))
 _PROGRESS = {"job_id": "text", "tenant": "text", "job_class": "bigint"} | _CHANGING
+_OPTIONAL = _types(*_RARE[1:])
 _values = attrgetter("job_id", *_CHANGING)
+_rare_values = attrgetter(*_RARE)
+_inserted_values = attrgetter(*_PROGRESS)
 
 # Another revision than that of job_progress: the row of jobs was read as it was before a wait for the lock.
 _LOCKED_COLUMNS = f"{COLUMNS}, j.revision AS read_revision, NOW() AS now"
@@ -70,17 +97,25 @@ _READ_AGAIN = f"""
 SELECT j.job_id, {", ".join(f"j.{name}" for name in _OF_JOBS)} FROM ROWS(k: job_id text)
 JOIN jobs j ON j.job_id = k.job_id"""
 
-# A save without a change leaves change_xid, so that the new version of the row needs no entries in indexes.
-_SAVE = f"""
-UPDATE job_progress SET {", ".join(f"{name} = moved.{name}" for name in _CHANGING)},
+
+def _update(columns: Mapping[str, str]) -> str:
+    # A save without a change leaves change_xid: the new version of the row needs no entries in indexes.
+    return f"""
+UPDATE job_progress SET {", ".join(f"{name} = moved.{name}" for name in columns)},
     change_xid = CASE WHEN moved.change_seq = job_progress.change_seq THEN job_progress.change_xid
                  ELSE CHANGE_XID() END
-FROM ROWS(moved: job_id text, {", ".join(f"{name} {type_}" for name, type_ in _CHANGING.items())})
+FROM ROWS(moved: job_id text, {", ".join(f"{name} {type_}" for name, type_ in columns.items())})
 WHERE job_progress.job_id = moved.job_id"""
 
-_INSERT = f"""
-INSERT INTO job_progress ({", ".join(_PROGRESS)}, change_xid) SELECT {", ".join(_PROGRESS)}, CHANGE_XID()
-FROM ROWS(begun: {", ".join(f"{name} {type_}" for name, type_ in _PROGRESS.items())})"""
+
+def _insertion(columns: Mapping[str, str]) -> str:
+    return f"""
+INSERT INTO job_progress ({", ".join(columns)}, change_xid) SELECT {", ".join(columns)}, CHANGE_XID()
+FROM ROWS(begun: {", ".join(f"{name} {type_}" for name, type_ in columns.items())})"""
+
+
+_SAVE, _SAVE_ALL = _update(_CHANGING), _update(_CHANGING | _types(*_RARE))
+_INSERT, _INSERT_ALL = _insertion(_PROGRESS), _insertion(_PROGRESS | _OPTIONAL)
 
 _FIRST_DUE_TIMES = """
 SELECT k.job_id, (
@@ -150,14 +185,27 @@ async def _locked(tx: Transaction, rows: Sequence[Row[Any]]) -> dict[str, JobFac
     return jobs
 
 
-def save_jobs(tx: Transaction, jobs: Iterable[JobFacts]) -> None:
-    """Queues the update of locked jobs."""
-    rows = [_values(job) for job in jobs]
-    if rows:
-        tx.later(_SAVE, moved=rows)
+def save_jobs(tx: Transaction, jobs: Collection[JobFacts], before: Mapping[str, JobFacts]) -> None:
+    """Queues the update of locked jobs.
+
+    Args:
+        tx: The transaction.
+        jobs: The jobs.
+        before: The same jobs as they were read, by id.
+    """
+    if any(_rare_values(job) != _rare_values(before[job.job_id]) for job in jobs):
+        tx.later(_SAVE_ALL, moved=[(*_values(job), job.job_class, *_optional_values(job)) for job in jobs])
+    elif jobs:
+        tx.later(_SAVE, moved=[_values(job) for job in jobs])
 
 
-def insert_progress(tx: Transaction, jobs: Iterable[JobFacts], where: str) -> None:
+def _optional_values(job: JobFacts) -> tuple[Any, ...]:
+    values = {name: getattr(job, name) for name in _OPTIONAL}
+    values["job_timeout"] = job.job_timeout or 0  # NULL would be that of jobs.
+    return tuple(values.values())
+
+
+def insert_progress(tx: Transaction, jobs: Collection[JobFacts], where: str) -> None:
     """Queues the insertion of new jobs into job_progress.
 
     Args:
@@ -165,8 +213,11 @@ def insert_progress(tx: Transaction, jobs: Iterable[JobFacts], where: str) -> No
         jobs: The jobs.
         where: Condition on their job_id, or an empty text.
     """
-    values = attrgetter(*_PROGRESS)
-    tx.later(_INSERT + where, begun=[values(job) for job in jobs])
+    if any(job.trial_end is not None or job.retention is not None for job in jobs):
+        rows = [(*_inserted_values(job), *_optional_values(job)) for job in jobs]
+        tx.later(_INSERT_ALL + where, begun=rows)
+    else:
+        tx.later(_INSERT + where, begun=[_inserted_values(job) for job in jobs])
 
 
 async def read_first_due_times(tx: Transaction, job_ids: Sequence[str]) -> dict[str, int]:

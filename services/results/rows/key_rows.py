@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 from services.results.database.transaction import Transaction
 from services.results.rows.item_contents import read_item_contents
+from services.results.rules.facts import JobFacts
 from services.shared.validation.item_keys import DoubleKey, check_unique, key_taken
 
 MAX_KEYS_PER_STATEMENT = 1_000
@@ -23,7 +24,7 @@ FROM ROWS(keyed: key_hash uuid, item_index bigint)"""
 # A violation of the primary key would name a single key.
 _INSERT_FREE = _INSERT_ADDED + " WHERE true ON CONFLICT DO NOTHING RETURNING item_index"
 _COUNT_INSERTED = "SELECT count(*) AS inserted_count FROM inserted"
-_MARK_JOB = "UPDATE jobs SET has_keys = true WHERE job_id = :marked_job_id"
+_MARK_JOB = "UPDATE jobs SET has_keys = true, revision = :marked_revision WHERE job_id = :marked_job_id"
 # Scalar subqueries, not joins: PostgreSQL may plan a join, while the table is empty, to read the whole job.
 _TAKEN = """
 SELECT t.item_index, t.taken_index FROM (
@@ -51,9 +52,11 @@ def insert_new_keys(tx: Transaction, jobs: Sequence[tuple[str, Sequence[str]]], 
         tx.later(_INSERT + where, keyed=rows)
 
 
-def mark_job(tx: Transaction, job_id: str) -> None:
-    """Queues the mark of a job whose first keys are being stored."""
-    tx.later(_MARK_JOB, {"marked_job_id": job_id})
+def mark_job(tx: Transaction, job: JobFacts) -> None:
+    """Marks a locked job whose first keys are being stored, and queues the write."""
+    job.has_keys = True
+    job.revision += 1  # so that transitions that wait for its lock read its row of jobs again
+    tx.later(_MARK_JOB, {"marked_job_id": job.job_id, "marked_revision": job.revision})
 
 
 def insert_added_keys(tx: Transaction, job_id: str, keys: Sequence[str], first_index: int) -> None:

@@ -14,6 +14,7 @@ from services.results.rows.failed_attempts import decode_attempts
 from services.results.rows.item_rows import Usage
 from services.results.rows.job_labels import decode_labels
 from services.results.rows.job_options import decode_worker_options
+from services.results.rows.trial_costs import trial_message
 from services.results.rules.facts import ChunkFacts, JobFacts
 from services.shared.answered_models import merge_models
 from services.shared.job_states import TERMINAL_STATES
@@ -60,8 +61,13 @@ def duration_of(message: Message, field: str) -> int | None:
     return min(max(0, length.ToMicroseconds()), MAX_MICROSECONDS)
 
 
-def job_message(job: JobFacts) -> jobs_pb2.Job:
-    """Returns the snapshot of a job."""
+def job_message(job: JobFacts, default_retention: int | None) -> jobs_pb2.Job:
+    """Returns the snapshot of a job.
+
+    Args:
+        job: The job.
+        default_retention: Retention of a job without one of its own, in microseconds. None: for ever.
+    """
     return jobs_pb2.Job(
         job_id=job.job_id,
         kind=job.kind,
@@ -83,7 +89,14 @@ def job_message(job: JobFacts) -> jobs_pb2.Job:
         name=job.name,
         labels=decode_labels(job.labels) if job.labels else None,
         change_seq=job.change_seq,
+        trial=trial_message(job) if job.pause_reason else None,
+        purge_time=timestamp(_purge_time(job, default_retention)) if job.finish_time is not None else None,
     )
+
+
+def _purge_time(job: JobFacts, default_retention: int | None) -> int | None:
+    retention = default_retention if job.retention is None else job.retention
+    return None if retention is None else (job.finish_time or 0) + retention
 
 
 def _error_message(row: Any) -> jobs_pb2.Error:
@@ -114,6 +127,8 @@ def options_message(job: JobFacts) -> jobs_pb2.JobOptions:
         options.job_timeout.FromMicroseconds(job.job_timeout)
     if job.budget_micros is not None:
         options.budget_micros = job.budget_micros
+    if job.retention is not None:
+        options.retention.FromMicroseconds(job.retention)
     return options
 
 

@@ -9,6 +9,7 @@ from services.results.rows.chunk_rows import Block
 from services.results.rows.job_rows import COLUMNS, job_of
 from services.results.rules.chunks import Cut
 from services.results.rules.facts import JobFacts
+from services.results.rules.trials import HELD_DUE_TIME
 from services.stubs.results.v1 import results_pb2
 
 RequestName = tuple[str, str]  # tenant, request_id
@@ -27,6 +28,7 @@ _COLUMNS = {
     "trace_id": "text",
     "job_timeout": "bigint",
     "worker_options": "text",
+    "model": "text",
     "create_time": "bigint",
     "has_keys": "boolean",
     "name": "text",
@@ -34,7 +36,7 @@ _COLUMNS = {
 }
 _NAMES = ", ".join(_COLUMNS)
 _FROM_FACTS = tuple(
-    name for name in _COLUMNS if name not in ("request_id", "content_hash", "params", "create_time")
+    name for name in _COLUMNS if name not in ("request_id", "content_hash", "params", "model", "create_time")
 )
 
 _READ_STORED = f"""
@@ -90,7 +92,7 @@ async def insert_jobs(
     Returns:
         The create_time of each inserted job, by id.
     """
-    tx.later(_INSERT_SHARES, shares=shares)
+    insert_shares(tx, shares)
     rows = [_jobs_row(job, new) for job, new, _ in wanted]
     if tx.sqlite:
         created = {row.job_id: row.create_time for row in await tx.run(_INSERT_JOBS, new=rows)}
@@ -100,6 +102,11 @@ async def insert_jobs(
     _insert_contents(tx, wanted, where=_WHERE_CREATED)
     found = await tx.run_along("SELECT created.job_id, created.create_time FROM created")
     return {row.job_id: row.create_time for row in found}
+
+
+def insert_shares(tx: Transaction, shares: Sequence[tuple[int, str]]) -> None:
+    """Queues the insertion of rows of tenant_shares (job class, tenant) that do not exist."""
+    tx.later(_INSERT_SHARES, shares=shares)
 
 
 def _insert_contents(tx: Transaction, wanted: Sequence[NewJobRows], where: str) -> None:
@@ -112,7 +119,9 @@ def _insert_contents(tx: Transaction, wanted: Sequence[NewJobRows], where: str) 
         for index, cut in enumerate(cuts):
             items = slice(cut.first_index, cut.end_index)
             blocks.append(Block(job.job_id, cut.first_index, new.items[items], new.item_keys[items]))
-            chunks.append(chunk_rows.new_chunk(job.job_id, index, cut))
+            is_held = job.trial_end is not None and cut.first_index >= job.trial_end
+            due_time = HELD_DUE_TIME if is_held else 0
+            chunks.append(chunk_rows.new_chunk(job.job_id, index, cut, due_time))
     chunk_rows.insert_blocks(tx, blocks, where)
     chunk_rows.insert_chunks(tx, chunks, where)
     keyed = [(job.job_id, new.item_keys) for job, new, _ in wanted if job.has_keys]
@@ -125,6 +134,7 @@ def _jobs_row(job: JobFacts, new: results_pb2.NewJob) -> tuple[Any, ...]:
     values["request_id"] = new.request_id
     values["content_hash"] = new.content_hash.hex()
     values["params"] = new.params
+    values["model"] = new.model
     # Without a time here, the statement itself reads the clock.
     values["create_time"] = job.create_time or None
     return tuple(values[name] for name in _COLUMNS)

@@ -19,6 +19,15 @@ class JobFacts:
         labels: Canonical JSON. Empty if the job has none.
         revision: Number of updates of its row of jobs.
         change_seq: The seq of its last change: see ``has_change``.
+        trial_end: Number of items of the trial. None if it has none, or once it is over.
+        held_chunk_count: Unfinished chunks behind the trial.
+        trial_pause_time: Time at which it was paused for its trial. None if it is not.
+        trial_forecast: Text in the form of ``rows.trial_costs``.
+        deadline_base: Time from which job_timeout counts. None: from create_time or schedule_time.
+        failures_round: Round that was paused for failures; 0 if none was.
+        retention: Time that it is kept after its end. None: the time of the service.
+        delete_wanted: Whether the transition that ends it deletes it too.
+        event_count: Number of the last event in its history.
     """
 
     job_id: str
@@ -74,6 +83,15 @@ class JobFacts:
     labels: str = ""
     revision: int = 0
     change_seq: int = 1
+    trial_end: int | None = None
+    held_chunk_count: int = 0
+    trial_pause_time: int | None = None
+    trial_forecast: str = ""
+    deadline_base: int | None = None
+    failures_round: int = 0
+    retention: int | None = None
+    delete_wanted: bool = False
+    event_count: int = 0
 
     def set_error(self, reason: str, message: str, detail: str = "") -> None:
         """Replaces the error."""
@@ -81,8 +99,8 @@ class JobFacts:
 
     @property
     def free_chunk_count(self) -> int:
-        """Chunks that have unfinished items and are not leased."""
-        return self.open_chunk_count - self.leased_chunk_count
+        """Chunks that have unfinished items, are not leased, and do not wait for the end of the trial."""
+        return self.open_chunk_count - self.leased_chunk_count - self.held_chunk_count
 
     @property
     def leasable_chunk_count(self) -> int:

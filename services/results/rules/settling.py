@@ -1,11 +1,12 @@
 """Settling a job: its end, state, leasability and next wake-up time follow from its facts."""
 
 from headrace.jobs.v1 import jobs_pb2
-from headrace.reasons import ErrorReason
 from services.results.rules.budgets import may_lease, pause_if_spent
 from services.results.rules.deadlines import expire_if_late
 from services.results.rules.facts import JobFacts
-from services.results.rules.state import LEASABLE_STATES, compute_state, forget_pause_error, has_failed
+from services.results.rules.failures import judge_failures
+from services.results.rules.state import LEASABLE_STATES, compute_state, forget_pause_error
+from services.results.rules.trials import pause_if_tried
 from services.results.rules.uploads import expire_if_idle
 
 # Facts that only UpdateJob changes.
@@ -15,6 +16,7 @@ _DESCRIPTION_FACTS = (
     "job_class",
     "max_parallelism",
     "job_timeout",
+    "retention",
     "worker_options",
 )
 # Facts that a snapshot shows. A change of one of them raises seq.
@@ -56,6 +58,7 @@ def settle(job: JobFacts, now: int, first_due: int, latest_reason: str = "") -> 
         expire_if_idle(job, now)
         _end_if_over(job, now, latest_reason)
         pause_if_spent(job)
+        pause_if_tried(job, now)
     job.state = compute_state(job, now)
     if job.state != jobs_pb2.JOB_STATE_PAUSED:
         forget_pause_error(job)
@@ -72,20 +75,7 @@ def settle(job: JobFacts, now: int, first_due: int, latest_reason: str = "") -> 
 def _end_if_over(job: JobFacts, now: int, latest_reason: str) -> None:
     is_final = not job.upload_open and not job.next_round
     all_done = is_final and job.succeeded_count + job.failed_count >= job.total_count
-    # Carried failures count at the end of the round only. Otherwise they could end it before it runs an item.
-    carried_count = 0 if all_done else job.carried_count
-    failed_count, total_count = job.failed_count - carried_count, job.total_count - carried_count
-    # The calls in flight when a job is paused for refusals must not fail it before its owner has looked.
-    is_judged = all_done or job.pause_reason != jobs_pb2.PAUSE_REASON_REFUSALS
-    is_judged = is_judged and is_final and not job.stopping_to
-    if is_judged and has_failed(failed_count, total_count, job.max_failed_ratio):
-        job.stopping_to = jobs_pb2.JOB_STATE_FAILED
-        latest = f"; the latest for {latest_reason}" if latest_reason else ""
-        job.set_error(
-            ErrorReason.TOO_MANY_FAILED_ITEMS,
-            f"{failed_count} of {total_count} items failed, "
-            f"and max_failed_ratio is {job.max_failed_ratio:g}{latest}",
-        )
+    judge_failures(job, latest_reason, all_done=all_done)
     if not all_done:
         expire_if_late(job, now)
     if all_done or (job.stopping_to and job.leased_chunk_count == 0):

@@ -10,7 +10,13 @@ LEASABLE_STATES = frozenset(
 )
 
 # Reasons of a pause whose cause is in the job's error.
-PAUSES_WITH_ERROR = frozenset({jobs_pb2.PAUSE_REASON_OUTAGE, jobs_pb2.PAUSE_REASON_REFUSALS})
+PAUSES_WITH_ERROR = frozenset(
+    {
+        jobs_pb2.PAUSE_REASON_OUTAGE,
+        jobs_pb2.PAUSE_REASON_REFUSALS,
+        jobs_pb2.PAUSE_REASON_FAILURES,
+    }
+)
 
 
 def compute_state(job: JobFacts, now: int) -> jobs_pb2.JobState:

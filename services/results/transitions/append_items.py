@@ -13,8 +13,9 @@ from services.results.metrics import ITEMS_APPENDED
 from services.results.rows import chunk_rows, key_rows
 from services.results.rows.chunk_rows import Block, new_chunk
 from services.results.rows.messages import job_message
-from services.results.rules.chunks import chunk_size, cut_chunks
+from services.results.rules.chunks import chunk_size
 from services.results.rules.facts import JobFacts
+from services.results.rules.trials import cut_items
 from services.results.rules.uploads import IDLE_TIMEOUT, Batch, judge_batch
 from services.results.transitions.transition import Transition
 from services.stubs.results.v1 import results_pb2
@@ -63,7 +64,7 @@ async def _append_in(
         tx.after_commit(partial(ITEMS_APPENDED.inc, addition.new_count))
         response.effects.CopyFrom(await transition.finish())
     response.stored_count = job.total_count
-    response.job.CopyFrom(job_message(job))
+    response.job.CopyFrom(job_message(job, tx.retention))
     return response
 
 
@@ -76,7 +77,8 @@ def _add(transition: Transition, job: JobFacts, items: Sequence[str], item_keys:
     job.chunk_size = max(job.chunk_size, chunk_size(job.total_count))
     job.upload_expire_time = transition.now + IDLE_TIMEOUT
     blocks = []
-    for cut in cut_chunks([len(item.encode()) for item in items], job.chunk_size, stored):
+    item_bytes = [len(item.encode()) for item in items]
+    for cut in cut_items(item_bytes, job.chunk_size, stored, job.trial_end):
         transition.add_chunk(new_chunk(job.job_id, job.chunk_count, cut))
         part = slice(cut.first_index - stored, cut.end_index - stored)
         blocks.append(Block(job.job_id, cut.first_index, items[part], item_keys[part]))
@@ -93,8 +95,7 @@ async def _add_keys(
     """
     first_index = job.total_count - len(item_keys)
     if not job.has_keys:
-        job.has_keys = True
-        key_rows.mark_job(transition.tx, job.job_id)
+        key_rows.mark_job(transition.tx, job)
     if is_repeated:
         await key_rows.insert_free_keys(transition.tx, job.job_id, item_keys, first_index)
     else:

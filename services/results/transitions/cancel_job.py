@@ -28,8 +28,9 @@ async def _cancel_in(tx: Transaction, request: results_pb2.CancelJobRequest) -> 
     if job.finish_time is None:
         if not job.stopping_to:
             job.stopping_to = jobs_pb2.JOB_STATE_CANCELLED
+            transition.history.add(job, jobs_pb2.JOB_CHANGE_CANCELLED, actor=request.actor)
             tx.after_commit(partial(job_cancelled, job))
         if job.leased_chunk_count:
             transition.notify_workers(job.job_id)
     effects = await transition.finish()
-    return results_pb2.CancelJobResponse(job=job_message(job), effects=effects)
+    return results_pb2.CancelJobResponse(job=job_message(job, tx.retention), effects=effects)

@@ -3,12 +3,15 @@
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
+from headrace.jobs.v1 import jobs_pb2
 from services.results.rows import chunk_rows
 from services.results.rows.candidate_rows import Candidates
+from services.results.rows.worker_rows import SECOND
 from services.results.rules.budgets import may_lease, within_budget
 from services.results.rules.deadlines import is_late
 from services.results.rules.facts import ChunkFacts, JobFacts
 from services.results.rules.fairness import Candidate, Choice, ChunkSize, LeaseLimits, choose
+from services.results.rules.history import STORE, held_message
 from services.results.rules.state import LEASABLE_STATES
 from services.results.transitions.transition import Transition
 from services.stubs.results.v1 import results_pb2
@@ -16,6 +19,8 @@ from services.stubs.results.v1 import results_pb2
 MAX_LEASED_BYTES = 8 * 1024 * 1024
 # More chunks take longer, and meanwhile a job of another tenant waits for the next call.
 MAX_LEASED_CHUNKS = 100
+# A job that waits for its budget asks every half second. Within a minute, its history shows that once.
+BUDGET_HELD_AGAIN = 60 * SECOND
 
 FreeChunks = Mapping[str, Sequence[ChunkFacts]]
 
@@ -66,7 +71,10 @@ async def read_leasable_chunks(
     for job_id, part in free.items():
         job = jobs[job_id]
         tracked = transition.track_chunks(c for c in part if not c.quarantined or c is first_in_quarantine)
-        by_job[job_id] = within_budget(job, tracked[: job.leasable_chunk_count], tx.now)
+        wanted, waited_until = tracked[: job.leasable_chunk_count], job.not_before
+        by_job[job_id] = within_budget(job, wanted, tx.now)
+        if wanted and not by_job[job_id] and tx.now - waited_until > BUDGET_HELD_AGAIN:
+            transition.history.add(job, jobs_pb2.JOB_CHANGE_BUDGET_HELD, held_message(job), actor=STORE)
     return LeasableChunks(by_job, repeated)
 
 

@@ -31,7 +31,7 @@ class ChunkFinder:
         named = transition.track_chunks(await chunk_rows.read_chunks(transition.tx, names))
         finder._named = {(chunk.job_id, chunk.chunk_index): chunk for chunk in named}
         await finder._find_around(transition, records)
-        if any(record.HasField("job_error") or record.HasField("outage_error") for record in records):
+        if any(_needs_lease(record) for record in records):
             leased = await chunk_rows.read_leased_chunks(transition.tx, incarnation)
             finder._leased_job_ids = {chunk.job_id for chunk in leased}
         return finder
@@ -64,9 +64,13 @@ class ChunkFinder:
     def has_lease_of(self, job_id: str) -> bool:
         """Returns whether the recording worker had a lease of a job.
 
-        Needs a record with a job_error or an outage_error.
+        Needs a record with one of the fields that are honoured only under a lease.
         """
         return job_id in self._leased_job_ids
+
+
+def _needs_lease(record: results_pb2.JobRecord) -> bool:
+    return record.HasField("job_error") or record.HasField("outage_error") or bool(record.outage_changes)
 
 
 def _names(record: results_pb2.JobRecord) -> Iterator[tuple[str, int]]:

@@ -12,10 +12,11 @@ from services.results.rows.job_labels import encode_labels
 from services.results.rows.job_options import encode_worker_options
 from services.results.rows.messages import duration_of, job_message, microseconds
 from services.results.rows.new_job_rows import NewJobRows, RequestName, insert_jobs, read_stored_jobs
-from services.results.rules.chunks import chunk_size, cut_chunks
+from services.results.rules.chunks import chunk_size
 from services.results.rules.deadlines import begin_deadline
 from services.results.rules.facts import JobFacts
 from services.results.rules.settling import is_leasable_now, settle
+from services.results.rules.trials import cut_items
 from services.results.rules.uploads import IDLE_TIMEOUT
 from services.results.transitions.effects import add_tasks
 from services.shared.validation.item_keys import double_keys
@@ -88,17 +89,19 @@ async def create_in(
             job.create_time = created[job.job_id]
             stored[name] = (job, new.content_hash.hex())
             new_jobs.append(job)
-    response = results_pb2.CreateJobsResponse(outcomes=[_outcome(stored, new) for new in news])
+    response = results_pb2.CreateJobsResponse(outcomes=[_outcome(tx, stored, new) for new in news])
     await add_tasks(tx, response.effects, [job for job in new_jobs if is_leasable_now(job)])
     return response
 
 
-def _outcome(stored: dict[RequestName, tuple[JobFacts, str]], new: results_pb2.NewJob) -> Outcome:
+def _outcome(
+    tx: Transaction, stored: dict[RequestName, tuple[JobFacts, str]], new: results_pb2.NewJob
+) -> Outcome:
     if _name(new) not in stored:  # The first one was purged in between.
         raise UnavailableError("the store lost a race; repeat the call", reason=ErrorReason.STORE_UNAVAILABLE)
     job, content_hash = stored[_name(new)]
     if content_hash == new.content_hash.hex():
-        return Outcome(job=job_message(job))
+        return Outcome(job=job_message(job, tx.retention))
     message = f"request_id was used for job {job.job_id} with other content; use a new request_id"
     return _error_outcome(ErrorReason.REQUEST_ID_REUSED, message)
 
@@ -118,14 +121,16 @@ def _name(new: results_pb2.NewJob) -> RequestName:
 
 def _has_nul(new: results_pb2.NewJob) -> bool:
     # PostgreSQL cannot store a NUL in a text. Items are stored within JSON, which escapes it.
-    texts = (new.tenant, new.request_id, new.kind, new.params, new.trace_id, new.name)
+    texts = (new.tenant, new.request_id, new.kind, new.params, new.trace_id, new.name, new.model)
     return any("\0" in text for text in (*texts, *new.labels.keys(), *new.labels.values()))
 
 
 def _new_rows(new: results_pb2.NewJob, now: int) -> NewJobRows:
     job = _new_job(new, now)
-    cuts = cut_chunks([len(item.encode()) for item in new.items], job.chunk_size)
+    cuts = cut_items([len(item.encode()) for item in new.items], job.chunk_size, 0, job.trial_end)
     job.chunk_count = job.open_chunk_count = len(cuts)
+    if job.trial_end is not None:
+        job.held_chunk_count = sum(cut.first_index >= job.trial_end for cut in cuts)
     begin_deadline(job, now)
     settle(job, now, first_due=0)
     return NewJobRows(job, new, cuts)
@@ -153,4 +158,6 @@ def _new_job(new: results_pb2.NewJob, now: int) -> JobFacts:
         has_keys=any(new.item_keys),
         name=new.name,
         labels=encode_labels(new.labels),
+        trial_end=options.trial_count if options.HasField("trial_count") else None,
+        retention=duration_of(options, "retention"),
     )

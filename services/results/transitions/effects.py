@@ -43,7 +43,7 @@ async def build_effects(
         before = jobs_before[job_id]
         labels_size += len(job.labels)
         if job.seq != before.seq and labels_size <= MAX_LABELS_SIZE:
-            effects.changed_jobs.append(job_message(job))
+            effects.changed_jobs.append(job_message(job, tx.retention))
         if job.leased_chunk_count and _begins_to_stop(before, job):
             to_notify.add(job_id)
         if is_leasable_now(job) and (job_id in reopened_job_ids or not is_leasable_now(before)):

@@ -45,7 +45,7 @@ async def _end(tx: Transaction, incarnation: str) -> results_pb2.Effects:
     transition = Transition(tx)
     if worker is not None and not worker.ended:
         await tx.run(_END, {"incarnation": incarnation})
-        await end_leases(transition, [incarnation], loss_cause=None)
+        await end_leases(transition, {incarnation: worker.address}, loss_cause=None)
     return await transition.finish()
 
 
@@ -56,5 +56,5 @@ async def _declare_dead_in(tx: Transaction, incarnation: str, port_closed: bool)
         is_over = is_silent(worker, tx.now) if port_closed else worker.alive_until < tx.now
         if is_over:
             await tx.run(_DECLARE_DEAD, {"incarnation": incarnation})
-            await end_leases(transition, [incarnation], loss_cause="dead")
+            await end_leases(transition, {incarnation: worker.address}, loss_cause="dead")
     return await transition.finish()

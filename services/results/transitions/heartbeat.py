@@ -1,5 +1,6 @@
 """Heartbeat: keeps a worker and its leases alive, and returns news about its jobs and leases."""
 
+import math
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -78,13 +79,13 @@ async def _beat_in(
     tx: Transaction, request: results_pb2.HeartbeatRequest, late_time: float
 ) -> results_pb2.HeartbeatResponse:
     names = {"incarnation": request.incarnation, "address": request.address}
-    reported = {name: getattr(request, name) for name in _REPORTED}
+    reported = {name: _finite(getattr(request, name)) for name in _REPORTED}
     worker = (await tx.run(_SAVE, {**names, **reported, "alive_for": ALIVE_FOR}))[0]
     if worker.ended:
         return results_pb2.HeartbeatResponse(ended=True, lost_leases=request.leases)
     transition = Transition(tx)
     if worker.fresh:
-        replaced = [row.incarnation for row in await tx.run(_REPLACE, names)]
+        replaced = {row.incarnation: request.address for row in await tx.run(_REPLACE, names)}
         await end_leases(transition, replaced, loss_cause="replaced")
     leased = await tx.run(_LEASED, {"incarnation": request.incarnation})
     if not worker.fresh and time.monotonic() < late_time:
@@ -96,6 +97,14 @@ async def _beat_in(
         if row.has_work:
             response.classes_with_work.append(row.job_class)
     return response
+
+
+def _finite(number: float) -> float:
+    """Returns a number that every database stores and clients can add up: 0 for NaN and infinity.
+
+    A worker does not lose its leases because it reports a speed that is not one.
+    """
+    return number if math.isfinite(number) else 0
 
 
 def _add_lease_news(

@@ -1,19 +1,16 @@
 """Log lines and counts of events of jobs, written after the commit."""
 
+from collections.abc import Sequence
 from typing import Any
 
-from headrace.jobs.v1 import jobs_pb2
 from services.results.metrics import JOB_SECONDS, JOBS_ENDED
 from services.results.rows.worker_rows import SECOND
 from services.results.rules.facts import JobFacts
+from services.results.rules.history import PAUSE_REASON_LABELS
 from services.shared.logging import get_logger, job_fields
 from services.shared.metrics import CLASS_LABELS, JOB_STATE_LABELS
 
 log = get_logger(__name__)
-
-PAUSE_REASON_LABELS = {
-    number: name.removeprefix("PAUSE_REASON_") for name, number in jobs_pb2.PauseReason.items()
-}
 
 
 def job_ended(job: JobFacts) -> None:
@@ -40,6 +37,11 @@ def job_cancelled(job: JobFacts) -> None:
     log.info("job_cancelled", **_fields(job))
 
 
+def job_deleted(job: JobFacts) -> None:
+    """Logs that the owner of a job deletes it."""
+    log.info("job_deleted", **_fields(job))
+
+
 def job_paused(job: JobFacts) -> None:
     """Logs that a job is paused, with the reason."""
     log.info("job_paused", reason=PAUSE_REASON_LABELS[job.pause_reason], **_fields(job))
@@ -48,6 +50,11 @@ def job_paused(job: JobFacts) -> None:
 def job_resumed(job: JobFacts) -> None:
     """Logs that a paused job resumed."""
     log.info("job_resumed", **_fields(job))
+
+
+def job_updated(job: JobFacts, names: Sequence[str]) -> None:
+    """Logs that the owner of a job changed these fields of it."""
+    log.info("job_updated", fields=sorted(names), **_fields(job))
 
 
 def job_retried(job: JobFacts) -> None:

@@ -12,17 +12,23 @@ from services.results.rules.losses import Losses, Verdict, count_death, count_lo
 from services.results.transitions.transition import Transition
 
 
-async def count_worker_loss(transition: Transition, chunk: ChunkFacts) -> None:
-    """Counts the loss of a chunk with its whole worker, and acts on the verdict. Its lease has ended."""
+async def count_worker_loss(transition: Transition, chunk: ChunkFacts) -> bool:
+    """Counts the loss of a chunk with its whole worker, and acts on the verdict. Its lease has ended.
+
+    Returns:
+        Whether the chunk was put into quarantine.
+    """
+    was_quarantined = chunk.quarantined
     after, verdict = count_loss(_losses_of(chunk), chunk.unfinished_count)
     _set_losses(chunk, after)
     if verdict is Verdict.AGAIN or transition.jobs[chunk.job_id].stopping_to:
-        return
+        return after.quarantined and not was_quarantined
     unfinished = await _read_unfinished(transition, chunk)
     if verdict is Verdict.HALVE:
         _cut(transition, chunk, unfinished, unfinished)
     else:
         await _fail_item(transition, chunk, unfinished[0])
+    return False
 
 
 async def count_child_death(transition: Transition, chunk: ChunkFacts, suspects: Collection[int]) -> None:

@@ -2,16 +2,12 @@
 
 from functools import partial
 
-from headrace.errors import FailedPreconditionError
 from headrace.jobs.v1 import jobs_pb2
-from headrace.reasons import ErrorReason
 from services.results.database.database import Database
 from services.results.database.transaction import Transaction
 from services.results.rows.messages import job_message
-from services.results.rules.budgets import is_paused_for_budget, is_spent
-from services.results.rules.facts import JobFacts
-from services.results.rules.state import forget_pause_error
-from services.results.transitions.job_events import job_paused, job_resumed
+from services.results.transitions.job_events import job_paused
+from services.results.transitions.resumption import change_budget, check_budget, resume
 from services.results.transitions.transition import Transition
 from services.stubs.results.v1 import results_pb2
 
@@ -39,6 +35,7 @@ async def resume_job(
 
 async def _pause_in(tx: Transaction, request: results_pb2.PauseJobRequest) -> results_pb2.PauseJobResponse:
     transition = Transition(tx)
+    transition.history.actor = request.actor
     job = await transition.lock_owned(request.job_id, request.tenant)
     if job.finish_time is None and not job.stopping_to:
         if not job.pause_reason:
@@ -47,36 +44,22 @@ async def _pause_in(tx: Transaction, request: results_pb2.PauseJobRequest) -> re
         if job.leased_chunk_count:  # Notifies them again: the first call may have reached nobody.
             transition.notify_workers(job.job_id)
     effects = await transition.finish()
-    return results_pb2.PauseJobResponse(job=job_message(job), effects=effects)
+    return results_pb2.PauseJobResponse(job=job_message(job, tx.retention), effects=effects)
 
 
 async def _resume_in(tx: Transaction, request: results_pb2.ResumeJobRequest) -> results_pb2.ResumeJobResponse:
     transition = Transition(tx)
+    transition.history.actor = request.actor
     job = await transition.lock_owned(request.job_id, request.tenant)
     if job.finish_time is None and not job.stopping_to:
-        _change_budget(job, request)
-        if job.pause_reason:
-            forget_pause_error(job)
-            job.pause_reason = jobs_pb2.PAUSE_REASON_UNSPECIFIED
-            tx.after_commit(partial(job_resumed, job))
+        before = job.budget_micros
+        if request.HasField("budget_micros"):
+            change_budget(job, request.budget_micros)
+        else:
+            check_budget(job)
+        if job.budget_micros != before:
+            message = f"budget_micros {'unlimited' if before is None else before} to {job.budget_micros}"
+            transition.history.add(job, jobs_pb2.JOB_CHANGE_UPDATED, message)
+        await resume(tx, job)
     effects = await transition.finish()
-    return results_pb2.ResumeJobResponse(job=job_message(job), effects=effects)
-
-
-def _change_budget(job: JobFacts, request: results_pb2.ResumeJobRequest) -> None:
-    if request.HasField("budget_micros"):
-        if is_spent(job, request.budget_micros):
-            raise _spent_error(job, "the new budget_micros is not above that")
-        job.budget_micros = request.budget_micros
-    elif is_paused_for_budget(job) or (job.pause_reason and is_spent(job, job.budget_micros)):
-        raise _spent_error(
-            job, f"its budget of {job.budget_micros} is too small; resume it with a higher budget_micros"
-        )
-
-
-def _spent_error(job: JobFacts, problem: str) -> FailedPreconditionError:
-    return FailedPreconditionError(
-        f"the job has cost {job.cost_micros} millionths of a US dollar, and {problem}",
-        reason=ErrorReason.BUDGET_SPENT,
-        metadata={"cost_micros": str(job.cost_micros)},
-    )
+    return results_pb2.ResumeJobResponse(job=job_message(job, tx.retention), effects=effects)

@@ -14,6 +14,7 @@ from services.results.rows.job_usage import count_attempts
 from services.results.rows.messages import MAX_COUNT, canonical_id, duration_of, models_of, usage_of
 from services.results.rules.budgets import has_remainder_lease, pause_if_spent
 from services.results.rules.facts import ChunkFacts, JobFacts
+from services.results.rules.history import outage_message, outage_report_id
 from services.results.rules.refusals import (
     FIRST_ITEM_COUNT,
     completes_first_items,
@@ -39,11 +40,13 @@ async def record_in(
     Everything else is accepted only under a current lease of the recording worker.
     """
     transition = Transition(tx)
+    transition.history.actor = f"worker {incarnation}"
     await transition.lock(canonical_id(record.job_id) for record in records)
     known = [record for record in records if canonical_id(record.job_id) in transition.jobs]
     finder = await ChunkFinder.open(transition, incarnation, known)
     await _add_items(transition, finder, known)
     await _save_attempts(transition, finder, known)
+    await _note_outages(transition, finder, known)
     for record in known:
         _fail_job(transition, finder, record)
         _pause_job(transition, finder, record)
@@ -156,7 +159,7 @@ def _new_attempts(job: JobFacts, deferral: results_pb2.ItemDeferral, now: int) -
 
 def _fail_job(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:
     job = transition.jobs[canonical_id(record.job_id)]
-    if not record.HasField("job_error") or not finder.has_lease_of(job.job_id):
+    if not record.HasField("job_error") or not _is_of_present_round(job, finder, record):
         return
     if not job.stopping_to and job.finish_time is None:
         job.stopping_to = jobs_pb2.JOB_STATE_FAILED
@@ -164,14 +167,35 @@ def _fail_job(transition: Transition, finder: ChunkFinder, record: results_pb2.J
         job.set_error(error.reason or ErrorReason.JOB_FAILED, error.message, error.detail)
 
 
+def _is_of_present_round(job: JobFacts, finder: ChunkFinder, record: results_pb2.JobRecord) -> bool:
+    """Returns whether an error of a job counts.
+
+    A record that is repeated after a lost answer can arrive when the worker has leases of a later round.
+    """
+    return finder.has_lease_of(job.job_id) and record.error_round in (0, job.round)
+
+
 def _pause_job(transition: Transition, finder: ChunkFinder, record: results_pb2.JobRecord) -> None:
     job = transition.jobs[canonical_id(record.job_id)]
-    if not record.HasField("outage_error") or not finder.has_lease_of(job.job_id):
+    if not record.HasField("outage_error") or not _is_of_present_round(job, finder, record):
         return
     if not job.stopping_to and job.finish_time is None and not job.pause_reason:
         error = record.outage_error
         job.set_error(error.reason, error.message, error.detail)
         _pause(transition, job, jobs_pb2.PAUSE_REASON_OUTAGE)
+
+
+async def _note_outages(
+    transition: Transition, finder: ChunkFinder, records: Sequence[results_pb2.JobRecord]
+) -> None:
+    reports = {}
+    for record in records:
+        job_id = canonical_id(record.job_id)
+        if record.outage_changes and finder.has_lease_of(job_id):
+            for change in record.outage_changes:
+                reports[job_id, outage_report_id(change)] = outage_message(change)
+    if reports:
+        await transition.history.add_reports(jobs_pb2.JOB_CHANGE_OUTAGE, transition.jobs, reports)
 
 
 async def _pause_refused(transition: Transition, results: Sequence[NewResult]) -> None:

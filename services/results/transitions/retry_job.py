@@ -2,6 +2,7 @@
 
 from functools import partial
 
+from headrace.jobs.v1 import jobs_pb2
 from services.results.database.database import Database
 from services.results.database.transaction import Transaction
 from services.results.rows import carried_failures
@@ -17,8 +18,9 @@ from services.results.rows.carried_failures import (
 from services.results.rows.job_rows import lock_preparing_job
 from services.results.rows.key_rows import find_items
 from services.results.rows.messages import job_message
-from services.results.rules.deadlines import begin_deadline
+from services.results.rules.deadlines import restart_deadline
 from services.results.rules.facts import JobFacts
+from services.results.rules.trials import HELD_DUE_TIME
 from services.results.transitions.job_events import job_retried
 from services.results.transitions.transition import Transition
 from services.stubs.results.v1 import results_pb2
@@ -35,12 +37,15 @@ _SAVE_PREPARED = """
 UPDATE retry_requests SET carry_index = :carry_index WHERE job_id = :job_id AND round = :round"""
 # A quarantined chunk stays quarantined: the item that killed workers may do it again.
 _REOPEN = """
-UPDATE chunks SET due_time = 0, quarantine_loss_count = 0, unfinished_count = item_count - (
+UPDATE chunks SET due_time = CASE WHEN first_index >= :open_end
+    THEN CAST(:held_due_time AS bigint) ELSE 0 END,
+quarantine_loss_count = 0, unfinished_count = item_count - (
     SELECT count(*) FROM results e WHERE e.job_id = chunks.job_id AND e.round IN (0, :round)
     AND e.item_index >= chunks.first_index AND e.item_index < chunks.first_index + chunks.item_count)
 WHERE job_id = :job_id"""
 _COUNT_OPEN = """
 SELECT count(*) AS open_count, count(CASE WHEN c.quarantined THEN 1 END) AS quarantined_count,
+    count(CASE WHEN c.first_index >= :open_end THEN 1 END) AS held_count,
     CAST(COALESCE(sum(c.unfinished_count), 0) AS bigint) AS item_count
 FROM chunks c WHERE c.job_id = :job_id AND c.unfinished_count > 0"""
 
@@ -76,7 +81,7 @@ async def _retry_in(tx: Transaction, request: results_pb2.RetryJobRequest) -> re
         is_wanted = await is_any_selected(tx, job, selection)
     next_round = await _claim_round(tx, job, request, selection) if is_wanted else None
     if next_round is None:
-        return results_pb2.RetryJobResponse(job=job_message(job))
+        return results_pb2.RetryJobResponse(job=job_message(job, tx.retention))
     _revive(job, tx.now)
     if selection is not None and is_large:
         job.next_round = next_round
@@ -84,9 +89,11 @@ async def _retry_in(tx: Transaction, request: results_pb2.RetryJobRequest) -> re
         if selection is not None:
             await carry_unselected(tx, job, selection, next_round, range(job.total_count))
         await _begin_round(tx, job, next_round)
+    message = f"round {next_round}, {_words(selection)}"
+    transition.history.add(job, jobs_pb2.JOB_CHANGE_RETRIED, message, actor=request.actor)
     tx.after_commit(partial(job_retried, job))
     effects = await transition.finish()
-    return results_pb2.RetryJobResponse(job=job_message(job), effects=effects)
+    return results_pb2.RetryJobResponse(job=job_message(job, tx.retention), effects=effects)
 
 
 async def _select(
@@ -94,6 +101,12 @@ async def _select(
 ) -> Selection | None:
     item_keys = request.item_keys if job.has_keys else ()
     return selection_of(request, await find_items(tx, job.job_id, item_keys), seq)
+
+
+def _words(selection: Selection | None) -> str:
+    if selection is None:
+        return "every item without a success"
+    return f"items selected by {len(selection.reasons)} reasons and {len(selection.item_indexes)} indexes"
 
 
 async def _claim_round(
@@ -128,15 +141,17 @@ def _revive(job: JobFacts, now: int) -> None:
     job.set_error("", "")
     job.upload_open = False
     job.finish_time = None
-    begin_deadline(job, now)
+    restart_deadline(job, now)
 
 
 async def _begin_round(tx: Transaction, job: JobFacts, next_round: int) -> None:
     """Reopens the chunks. Attempts of earlier rounds stay: nothing reads them."""
     job.round, job.next_round = next_round, 0
     job.has_deferrals = False
-    await tx.run(_REOPEN, {"job_id": job.job_id, "round": job.round})
-    counts = (await tx.run(_COUNT_OPEN, {"job_id": job.job_id}))[0]
+    names = {"job_id": job.job_id, "open_end": HELD_DUE_TIME if job.trial_end is None else job.trial_end}
+    await tx.run(_REOPEN, names | {"round": job.round, "held_due_time": HELD_DUE_TIME})
+    counts = (await tx.run(_COUNT_OPEN, names))[0]
+    job.held_chunk_count = counts.held_count
     job.open_chunk_count, job.quarantined_chunk_count = counts.open_count, counts.quarantined_count
     # Items with a result before the round has begun, and without a success.
     job.failed_count = job.carried_count = job.total_count - job.succeeded_count - counts.item_count

@@ -10,17 +10,25 @@ from headrace.jobs.v1 import jobs_pb2
 from services.results.database.transaction import Transaction
 from services.results.metrics import ITEMS_RECORDED
 from services.results.rows import chunk_rows, item_rows, job_rows
+from services.results.rows.deleted_jobs import delete_jobs
+from services.results.rows.history import History
 from services.results.rows.item_rows import ItemRange, NewResult
 from services.results.rows.job_usage import count_results
 from services.results.rows.messages import canonical_id
-from services.results.rules.budgets import is_paused_for_budget
+from services.results.rows.trial_costs import forecast_trial
 from services.results.rules.facts import ChunkFacts, JobFacts
 from services.results.rules.settling import number_change, settle
+from services.results.rules.trials import HELD_DUE_TIME, is_held, is_paused_for_trial
 from services.results.transitions.effects import build_effects
 from services.results.transitions.job_events import job_ended, job_paused
 from services.shared.job_errors import job_not_found
 from services.shared.metrics import ITEM_STATE_LABELS
 from services.stubs.results.v1 import results_pb2
+
+# Pauses that settling begins.
+_COMPUTED_PAUSES = frozenset(
+    {jobs_pb2.PAUSE_REASON_BUDGET, jobs_pb2.PAUSE_REASON_TRIAL, jobs_pb2.PAUSE_REASON_FAILURES}
+)
 
 
 class Transition:
@@ -29,10 +37,12 @@ class Transition:
     Attributes:
         tx: The transaction.
         jobs: The locked jobs, by id.
+        history: Events for the histories of the jobs.
     """
 
     def __init__(self, tx: Transaction) -> None:
         self.tx = tx
+        self.history = History(tx)
         self.jobs: dict[str, JobFacts] = {}
         self._jobs_before: dict[str, JobFacts] = {}
         self._chunks: dict[tuple[str, int], ChunkFacts] = {}
@@ -41,6 +51,7 @@ class Transition:
         self._reopened: list[ChunkFacts] = []
         self._latest_reason: dict[str, str] = {}
         self._notify_job_ids: set[str] = set()
+        self._wake_job_ids: set[str] = set()
 
     @property
     def now(self) -> int:
@@ -107,7 +118,9 @@ class Transition:
         """Counts an item of a chunk that got its result. The last one closes the chunk."""
         chunk.unfinished_count -= 1
         if chunk.unfinished_count == 0:
-            self.jobs[chunk.job_id].open_chunk_count -= 1
+            job = self.jobs[chunk.job_id]
+            job.open_chunk_count -= 1
+            job.held_chunk_count -= is_held(job, chunk)
             if chunk.lease_incarnation is not None:
                 self.end_lease(chunk)
 
@@ -117,6 +130,7 @@ class Transition:
         chunk.chunk_index = job.chunk_count
         job.chunk_count += 1
         job.open_chunk_count += 1
+        job.held_chunk_count += is_held(job, chunk)
         self._new_chunks.append(chunk)
         self._reopened.append(chunk)
 
@@ -165,6 +179,10 @@ class Transition:
         """Lists the workers with leases of a job in the effects, to be notified."""
         self._notify_job_ids.add(job_id)
 
+    def wake_workers(self, job_id: str) -> None:
+        """Has tasks of a job published if it is leasable, even if it was before."""
+        self._wake_job_ids.add(job_id)
+
     def range_of(self, chunk: ChunkFacts) -> ItemRange:
         """Returns the items of a chunk, in the current round of its job."""
         return ItemRange(chunk.job_id, self.jobs[chunk.job_id].round, chunk.first_index, chunk.end_index)
@@ -184,13 +202,18 @@ class Transition:
         first_due = await job_rows.read_first_due_times(self.tx, deferring) if deferring else {}
         for job in self.jobs.values():
             self._settle(job, first_due.get(job.job_id, 0))
+            if is_paused_for_trial(job) and not is_paused_for_trial(self._jobs_before[job.job_id]):
+                job.trial_forecast = await forecast_trial(self.tx, job)
+        await self.history.write(self.jobs, self._jobs_before)
         changed_jobs = [job for job in self.jobs.values() if job != self._jobs_before[job.job_id]]
-        job_rows.save_jobs(self.tx, changed_jobs)
+        job_rows.save_jobs(self.tx, changed_jobs, self._jobs_before)
+        if unwanted := [job.job_id for job in self.jobs.values() if _is_to_delete(job)]:
+            await delete_jobs(self.tx, unwanted)
         return await build_effects(
             self.tx,
             self.jobs,
             self._jobs_before,
-            reopened_job_ids={chunk.job_id for chunk in self._reopened},
+            reopened_job_ids={chunk.job_id for chunk in self._reopened} | self._wake_job_ids,
             notify_job_ids=self._notify_job_ids,
         )
 
@@ -198,7 +221,9 @@ class Transition:
         before = self._jobs_before[job.job_id]
         settle(job, self.now, first_due, self._latest_reason.get(job.job_id, ""))
         number_change(before, job)
-        if is_paused_for_budget(job) and not is_paused_for_budget(before):
+        if job.pause_reason != before.pause_reason:
+            self.history.note_pause(before, job)
+        if job.pause_reason in _COMPUTED_PAUSES and job.pause_reason != before.pause_reason:
             self.tx.after_commit(partial(job_paused, job))
         if job.finish_time not in (None, before.finish_time):
             self.tx.after_commit(partial(job_ended, job))
@@ -217,13 +242,17 @@ class Transition:
         attempts = await item_rows.read_attempts(self.tx, ranges)
         finished = await item_rows.read_finished(self.tx, ranges) if attempts else set()
         for chunk in self._reopened:
-            chunk.due_time = 0
+            chunk.due_time = HELD_DUE_TIME if is_held(self.jobs[chunk.job_id], chunk) else 0
         for chunk in chunks:
             names = [(chunk.job_id, index) for index in range(chunk.first_index, chunk.end_index)]
             waiting = [attempts[name].due_time for name in names if name in attempts and name not in finished]
             waiting = [due_time for due_time in waiting if due_time > self.now]
-            if waiting and len(waiting) == chunk.unfinished_count:
+            if waiting and len(waiting) == chunk.unfinished_count and chunk.due_time < HELD_DUE_TIME:
                 chunk.due_time = min(waiting)
+
+
+def _is_to_delete(job: JobFacts) -> bool:
+    return job.delete_wanted and job.finish_time is not None and not job.leased_chunk_count
 
 
 def _count_recorded(counts: Mapping[int, int]) -> None:

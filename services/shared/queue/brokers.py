@@ -18,7 +18,7 @@ from pika.exceptions import AMQPError  # type: ignore[import-untyped]
 from services.shared.queue.contract import QUEUE_BY_CLASS
 from services.shared.queue.encoding import TaskEncoder
 from services.shared.queue.unreadable import ReadableTasks
-from services.shared.readiness import Need, address_of
+from services.shared.serving.readiness import Need, address_of
 
 MEMORY_URL = "memory://"
 _QUEUES = tuple(QUEUE_BY_CLASS.values())

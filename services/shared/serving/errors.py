@@ -8,8 +8,8 @@ from grpc_status import rpc_status
 
 from headrace.errors import HeadraceError, InternalError, InvalidArgumentError, to_status
 from services.shared.logging import fault_fields, get_logger
-from services.shared.rpc_handlers import Context, Continuation, Stream, Unary
 from services.shared.serving.receiving import Receiving
+from services.shared.serving.rpc_handlers import Context, Continuation, Stream, Unary
 
 log = get_logger(__name__)
 

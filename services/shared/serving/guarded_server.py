@@ -13,7 +13,7 @@ from grpc._cython import cygrpc
 from grpc.aio._server import Server
 
 from headrace.errors import UnimplementedError
-from services.shared.rpc_handlers import Context
+from services.shared.serving.rpc_handlers import Context
 
 _SERVICE, _METHOD = "headrace.Unknown", "Unknown"
 # Path under which interceptors and metrics see each call of a method that the server does not have.

@@ -16,7 +16,7 @@ from prometheus_client import Counter
 
 from headrace.errors import HeadraceError, UnavailableError
 from services.shared.logging import get_logger
-from services.shared.rpc_handlers import Context
+from services.shared.serving.rpc_handlers import Context
 
 log = get_logger(__name__)
 
@@ -51,12 +51,18 @@ def used_memory() -> int:
         return 0
 
 
-def memory_limit() -> int:
-    """Returns the bytes above which memory counts as short: 512 MB, or less in a smaller container."""
+def memory_limit(used_before: int = 0) -> int:
+    """Returns the bytes above which memory counts as short: 512 MB, or less in a smaller container.
+
+    Args:
+        used_before: Bytes that the process held before its server began. Requests get 256 MB beyond them, so
+            that a large process that serves too, such as one of tests, does not refuse slow requests.
+    """
+    limit = max(MEMORY_BYTES, used_before + MEMORY_BYTES // 2)
     try:
-        return min(MEMORY_BYTES, int(int(_MEMORY_OF_CONTAINER.read_text()) * _CONTAINER_SHARE))
+        return min(limit, int(int(_MEMORY_OF_CONTAINER.read_text()) * _CONTAINER_SHARE))
     except (OSError, ValueError):  # not a container with a limit
-        return MEMORY_BYTES
+        return limit
 
 
 class Receiving:
@@ -64,7 +70,7 @@ class Receiving:
 
     Args:
         used: Returns the bytes of memory in use.
-        limit: Bytes above which memory counts as short.
+        limit: Bytes above which memory counts as short. None for those of ``memory_limit``.
         arrival_seconds: Time for the request of a unary call to arrive.
     """
 
@@ -75,7 +81,7 @@ class Receiving:
         arrival_seconds: float = ARRIVAL_SECONDS,
     ) -> None:
         self._used = used
-        self._limit = memory_limit() if limit is None else limit
+        self._limit = memory_limit(used()) if limit is None else limit
         self._arrival_seconds = arrival_seconds
         self._unary: dict[asyncio.Task[Any], float] = {}
         self._streams: dict[asyncio.Task[Any], float] = {}

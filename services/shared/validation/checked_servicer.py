@@ -10,7 +10,7 @@ from google.protobuf.message import Message
 
 from headrace.errors import FieldViolation, HeadraceError, InternalError, InvalidArgumentError
 from services.shared.logging import get_logger
-from services.shared.rpc_handlers import Context, Stream, Unary
+from services.shared.serving.rpc_handlers import Context, Stream, Unary
 from services.shared.validation.bounds import length_bounds
 
 log = get_logger(__name__)

@@ -18,9 +18,9 @@ from services.worker.calls.outages import Outage, OutageBreaker
 from services.worker.calls.provider.provider import CompletionRequest, Provider
 from services.worker.calls.provider_calls import ProviderCalls
 from services.worker.calls.rate_limits import ModelLimiter, RateLimits, Reservation, open_rate_limits
+from services.worker.calls.shared_slots.slots import SharedSlots, SlotHolder
 from services.worker.calls.slots import CallSlots
-from services.worker.calls.tenant_slots import TenantSlotRegistry, TenantSlots, open_tenant_slots
-from services.worker.calls.tenant_slots.slots import SlotHolder
+from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
 from services.worker.calls.token_estimates import TokenEstimates
 
 # Time until an item is looked at again if calls of its model wait for a slot, in seconds.
@@ -213,7 +213,7 @@ class CallAdmission:
             raise RetryableError(ErrorReason.RATE_LIMITED, "the provider's rate limit is reached", wait)
 
     @asynccontextmanager
-    async def _pool_slot(self, slots: TenantSlots | None, rank: int, job_id: str) -> AsyncIterator[bool]:
+    async def _pool_slot(self, slots: SharedSlots | None, rank: int, job_id: str) -> AsyncIterator[bool]:
         """Holds a slot of a limited tenant or model, and yields whether the call waited for it."""
         if slots is None:
             yield False

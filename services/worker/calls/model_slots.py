@@ -6,10 +6,9 @@ from collections.abc import Callable, Mapping
 from services.shared.setting_types import MEMORY, ModelLimit
 from services.worker.calls.breaker import Breaker
 from services.worker.calls.rate_limits import ANY_MODEL, provider_account
-from services.worker.calls.tenant_slots import TenantSlots
-from services.worker.calls.tenant_slots.redis_pools import RedisPools
-from services.worker.calls.tenant_slots.shared_pools import SharedPools
-from services.worker.calls.tenant_slots.slots import SlotHolder, SlotPool
+from services.worker.calls.shared_slots.redis_pools import RedisPools
+from services.worker.calls.shared_slots.shared_pools import SharedPools
+from services.worker.calls.shared_slots.slots import SharedSlots, SlotHolder, SlotPool
 
 # Clients name models: beyond this number, idle ones are dropped.
 MAX_MODELS = 1000
@@ -35,7 +34,7 @@ class ModelSlots:
         self._pools = pools
         self._holder = holder
         self._provider = provider
-        self._slots: dict[str, TenantSlots] = {}
+        self._slots: dict[str, SharedSlots] = {}
 
     @property
     def waiting_count(self) -> int:
@@ -47,7 +46,7 @@ class ModelSlots:
         found = self._limits.get(model) or self._limits.get(ANY_MODEL)
         return found.concurrency if found is not None else None
 
-    def of(self, model: str) -> TenantSlots | None:
+    def of(self, model: str) -> SharedSlots | None:
         """Returns the slots of a model. None if it has no limit."""
         slots = self._slots.get(model)
         if slots is None and (limit := self.limit(model)) is not None:
@@ -55,7 +54,7 @@ class ModelSlots:
                 self._slots = {name: kept for name, kept in self._slots.items() if not kept.is_idle}
             text = "\n".join(("model", self._provider, provider_account(), model))
             key = hashlib.sha256(text.encode()).hexdigest()[:32]
-            slots = self._slots[model] = TenantSlots(
+            slots = self._slots[model] = SharedSlots(
                 self._pools,
                 SlotPool(key, limit),
                 self._holder,

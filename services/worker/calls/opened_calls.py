@@ -13,8 +13,8 @@ from services.worker.calls.provider import open_provider
 from services.worker.calls.provider.provider import Provider
 from services.worker.calls.rate_limits import RateLimits, open_rate_limits
 from services.worker.calls.response_cache import ResponseCache, open_response_cache
+from services.worker.calls.shared_slots.slots import SlotHolder
 from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
-from services.worker.calls.tenant_slots.slots import SlotHolder
 from services.worker.settings import WorkerSettings
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import grpc
 
 from services.shared.logging import get_logger
-from services.shared.readiness import Need
+from services.shared.serving.readiness import Need
 from services.stubs.results.v1 import results_pb2
 from services.worker.intake.lease_loop import LeaseLoop
 from services.worker.items.capacity import Capacity

@@ -97,15 +97,21 @@ class Reporting:
         self._report_attempts(item, delay_seconds)
         self._release_if_finished(item.chunk)
 
-    def fail_job(self, job: LeasedJob, error: jobs_pb2.Error) -> None:
-        """Reports an error that fails the whole job."""
-        entry = Entry(job_id=job.spec.job_id, apply=lambda record: record.job_error.CopyFrom(error))
-        self._recorder.add(entry, urgent=True)
+    def fail_job(self, chunk: LeasedChunk, error: jobs_pb2.Error) -> None:
+        """Reports an error of an item of a chunk that fails the whole job."""
+        apply = partial(_add_error, name="job_error", error=error, error_round=chunk.round)
+        self._recorder.add(Entry(job_id=chunk.job.spec.job_id, apply=apply), urgent=True)
 
     def pause_job(self, job: LeasedJob, error: jobs_pb2.Error) -> None:
         """Asks the store to pause a job, with the last fault of its provider."""
-        entry = Entry(job_id=job.spec.job_id, apply=lambda record: record.outage_error.CopyFrom(error))
-        self._recorder.add(entry, urgent=True)
+        error_round = max((chunk.round for chunk in job.chunks.values()), default=0)
+        apply = partial(_add_error, name="outage_error", error=error, error_round=error_round)
+        self._recorder.add(Entry(job_id=job.spec.job_id, apply=apply), urgent=True)
+
+    def note_outage(self, job: LeasedJob, change: results_pb2.OutageChange) -> None:
+        """Reports the beginning or the end of an outage of a job's model, for its history."""
+        entry = Entry(job_id=job.spec.job_id, apply=lambda record: record.outage_changes.append(change))
+        self._recorder.add(entry, urgent=False)
 
     def release_all_idle(self) -> None:
         """Releases every chunk that has nothing in flight."""
@@ -218,6 +224,17 @@ class Reporting:
             job_id=chunk.job.spec.job_id, apply=apply, acknowledged=lambda job_outcome: self.drop_chunk(chunk)
         )
         self._recorder.add(entry, urgent=True)
+
+
+def _add_error(record: results_pb2.JobRecord, *, name: str, error: jobs_pb2.Error, error_round: int) -> None:
+    """Adds a job_error or an outage_error to a record, whose errors are all of the latest round."""
+    if error_round < record.error_round:
+        return
+    if error_round > record.error_round:
+        record.ClearField("job_error")
+        record.ClearField("outage_error")
+    record.error_round = error_round
+    getattr(record, name).CopyFrom(error)
 
 
 def _add_release(job: results_pb2.JobRecord, release: results_pb2.ChunkRelease) -> None:

@@ -13,7 +13,7 @@ from headrace.reasons import ErrorReason
 from services.shared.logging import get_logger
 from services.stubs.results.v1 import results_pb2
 from services.worker.items.attempts.item_outcome import ItemOutcome
-from services.worker.items.capacity import RUN_SECONDS, Capacity
+from services.worker.items.capacity import Capacity
 from services.worker.items.held_up_work import HeldUpWork
 from services.worker.items.in_flight import ItemsInFlight
 from services.worker.items.job_logging import fields_of
@@ -23,6 +23,7 @@ from services.worker.items.outage_pauses import OutagePauses
 from services.worker.items.quarantine import ChildDiedError
 from services.worker.items.quarantine.slots import QuarantineSlots
 from services.worker.items.reporting import Reporting
+from services.worker.items.start_rules import MAX_RECHECK_SECONDS, StartRules
 from services.worker.items.tenant_work import TenantWork
 from services.worker.items.waiting_items import Recheck, WaitingItems
 
@@ -37,8 +38,6 @@ RESUME_COUNT = 2
 CHILD_RESTART_SECONDS = 5.0
 # Items to start in one turn of the loop. Their calls show first whether their model has free slots.
 START_COUNT = 8
-# Longest time until a job that waits for its model is checked again, in seconds.
-MAX_RECHECK_SECONDS = 1.0
 
 
 class ItemScheduler:
@@ -73,11 +72,18 @@ class ItemScheduler:
         self._leased = leased
         self._waiting = waiting
         self._capacity = capacity
-        self._tenant_work = tenant_work
-        self._held_up = held_up
         self._quarantine_slots = QuarantineSlots()
-        self._outage_pauses = OutagePauses(waits, reporting)
         self._recheck = Recheck(self.start_items)
+        self._rules = StartRules(
+            waits,
+            leased=leased,
+            capacity=capacity,
+            tenant_work=tenant_work,
+            held_up=held_up,
+            outage_pauses=OutagePauses(waits, reporting),
+            recheck=self._recheck,
+            release=self._release_idle_chunks,
+        )
         self._draining = False
         tenant_work.serve(self._on_slots_freed)
 
@@ -112,7 +118,7 @@ class ItemScheduler:
                 if self._in_flight.is_full:
                     self._recheck.after(MAX_RECHECK_SECONDS)
                 return
-            item = self._waiting.next(self._may_start_item_of, self._in_flight.may_start_of)
+            item = self._waiting.next(self._rules.may_start_item_of, self._in_flight.may_start_of)
             if item is None:
                 return
             if item.chunk.is_ending or (item.chunk.quarantined and not self._quarantine_slots.take(item)):
@@ -169,31 +175,6 @@ class ItemScheduler:
         self._reporting.release_all_idle()
         await self._in_flight.drain(grace_seconds)
         self._reporting.release_all_idle()
-
-    def _may_start_item_of(self, job_id: str) -> bool:
-        job = self._leased.jobs.get(job_id)
-        if job is None:
-            return True
-        blocked_seconds = self._held_up.blocked_seconds(job)
-        if blocked_seconds > 0:
-            self._recheck.after(blocked_seconds)
-            return False
-        wait = self._waits.wait_seconds(job.spec)
-        self._outage_pauses.check(job)
-        if wait > 0 and self._held_up.add(job):
-            self._capacity.changed()
-        if wait <= 0:
-            return self._tenant_work.may_start(job.spec)  # if not, it notifies when that changes
-        self._recheck.after(min(wait, MAX_RECHECK_SECONDS))
-        if wait > RUN_SECONDS or self._is_surplus(job):
-            delay = max(wait, RUN_SECONDS)
-            asyncio.get_running_loop().call_soon(self._release_idle_chunks, job, delay)
-        return False
-
-    def _is_surplus(self, job: LeasedJob) -> bool:
-        """Returns whether a job is held up, and the others that are would fill this worker without it."""
-        others_count = self._held_up.count() - job.unstarted_count
-        return job in self._held_up and others_count >= self._capacity.total
 
     def _on_slots_freed(self) -> None:
         self._capacity.changed()
@@ -283,7 +264,7 @@ class ItemScheduler:
         error = outcome.error or jobs_pb2.Error(reason=ErrorReason.INTERNAL)
         if not job.stopped:
             log.warning("job_failed", reason=error.reason, **fields_of(job.spec))
-        self._reporting.fail_job(job, error)
+        self._reporting.fail_job(item.chunk, error)
         self.stop_job(job.spec.job_id)
         self._reporting.release_if_idle(item.chunk)
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from headrace.jobs.v1 import jobs_pb2
 from services.stubs.results.v1 import results_pb2
-from services.worker.calls.tenant_slots import TenantSlotRegistry, TenantSlots
+from services.worker.calls.shared_slots.slots import SharedSlots
+from services.worker.calls.tenant_slots import TenantSlotRegistry
 from services.worker.items.held_up_work import COUNT_SECONDS, HeldUpWork
 from services.worker.items.item_slots import ItemSlots
 from services.worker.items.leased_work import LeasedJob, LeasedWork
@@ -133,16 +134,16 @@ class TenantWork:
                     self._backoff_counts[job.spec.job_class] += count
         return self._backoff_counts[job_class]
 
-    def _slots(self, spec: results_pb2.JobSpec) -> TenantSlots | None:
+    def _slots(self, spec: results_pb2.JobSpec) -> SharedSlots | None:
         return self._limits.of(spec.tenant) if self._limits and self._makes_calls(spec) else None
 
-    def _limited_tenants(self) -> dict[str, TenantSlots]:
+    def _limited_tenants(self) -> dict[str, SharedSlots]:
         if not self._limits:
             return {}
         found = ((job.spec.tenant, self._slots(job.spec)) for job in self._leased.jobs.values())
         return {tenant: slots for tenant, slots in found if slots is not None}
 
-    def _parked(self, tenant: str, slots: TenantSlots) -> int:
+    def _parked(self, tenant: str, slots: SharedSlots) -> int:
         return slots.parked_count(self._demand(tenant), self._in_flight[tenant])
 
     def _demand(self, tenant: str, job_class: jobs_pb2.JobClass | None = None) -> int:

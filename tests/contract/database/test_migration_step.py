@@ -15,6 +15,7 @@ from services.results.app import ResultsApp
 from services.results.database import migration_step
 from services.results.database.migration_step import migrate_once_reachable
 from services.results.settings import ResultsSettings
+from tests.waiting import until
 
 NOWHERE = "postgresql://user:planted-password@127.0.0.1:1/headrace"
 
@@ -26,12 +27,6 @@ def attempts(monkeypatch):
     monkeypatch.setattr(migration_step, "MAX_WAIT_SECONDS", 0.05)
     with structlog.testing.capture_logs() as lines:
         yield lambda: [line for line in lines if line["event"] == "database_awaited"]
-
-
-async def until(condition):
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def forward(port, host, target_port):

@@ -9,7 +9,7 @@ from services.results.database.engine import open_engine
 from services.results.database.migrations import migrate
 from services.results.pages import items as item_pages
 from services.results.purging import purge_rows
-from services.results.rows import item_contents, item_rows, key_rows
+from services.results.rows import event_rows, item_contents, item_rows, key_rows
 
 PLAIN = {
     "job_id": "01890a5d-ac96-774b-bcce-b302099a8057",
@@ -34,7 +34,8 @@ async def explain(make_database):
         statement = sql.prepare(template, sqlite=False)
         # A generic plan assumes ten rows per table of rows.
         rows = {alias: [[None] * len(names)] * 10 for alias, names in statement.columns.items()}
-        parameters = sql.parameters(statement, False, Clock(), PLAIN, rows)
+        plain = dict.fromkeys(statement.names, "") | PLAIN
+        parameters = sql.parameters(statement, False, Clock(), plain, rows)
         async with engine.connect() as connection:
             driver = (await connection.get_raw_connection()).driver_connection
             lines = await driver.fetch(
@@ -75,3 +76,13 @@ async def test_keys_and_contents_of_items_are_found_by_indexes(explain, template
     conditions = [line for line in lines if line.startswith("Index Cond")]
     assert conditions
     assert all(any(column in line for column in columns) for line in conditions), "\n".join(lines)
+
+
+@pytest.mark.parametrize("template", [event_rows._FIND_REPORTS, event_rows._UPDATE, event_rows._DELETE])
+async def test_events_are_found_by_their_job_although_the_table_was_empty(explain, template):
+    lines = await explain(template)
+    scans = [line for line in lines if "Index" in line and " using " in line]
+    keys = [line for line in lines if line.startswith("Index Cond")]
+    assert scans
+    assert len(scans) == len(keys), "\n".join(lines)
+    assert all("job_id" in key for key in keys)

@@ -3,7 +3,7 @@
 import asyncio
 import shutil
 import tempfile
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -20,10 +20,13 @@ from services.results.database.clock import Clock
 from services.results.database.database import Database
 from services.results.database.migrations import migrate
 from services.results.pages import recorded_results
+from services.results.pages.job_events import list_job_events
 from services.results.pages.jobs import get_jobs
 from services.results.pages.results import list_results
+from services.results.pages.usage import get_usage
 from services.results.rows import carried_failures
-from services.results.rules import refusals
+from services.results.rules import history, refusals
+from services.results.rules.trials import HELD_DUE_TIME
 from services.results.transitions import record_transaction
 from services.results.transitions import sweep as sweeping
 from services.results.transitions.create_jobs import JobCreator
@@ -40,6 +43,12 @@ ENDED = TERMINAL | {jobs_pb2.JOB_STATE_CANCELLING}  # Or on its way to a termina
 SECOND = 1_000_000
 COST = 7  # Of an item, in millionths of a US dollar.
 FIRST_ITEMS = 3  # Whose refusal pauses a job.
+MAX_EVENTS = 20  # Of a job.
+_PAUSES = (
+    jobs_pb2.JOB_CHANGE_PAUSED,
+    jobs_pb2.JOB_CHANGE_RESUMED,
+    jobs_pb2.JOB_CHANGE_RETRIED,
+)
 _FOLDER = tempfile.TemporaryDirectory(prefix="headrace-interleavings-")
 _TEMPLATE = Path(_FOLDER.name) / "template.db"
 
@@ -64,6 +73,13 @@ class StoreUnderTest(RuleBasedStateMachine):
             patched.start()
         self.one_part_a_sweep = patch.object(sweeping, "PREPARE_SECONDS", 0)
         self.one_part_a_sweep.start()
+        # Few enough that the events of some jobs are merged.
+        self.few_events = [
+            patch.object(history, name, value)
+            for name, value in (("MAX_EVENTS", MAX_EVENTS), ("MERGE_INTERVAL", 4), ("EVENTS_KEPT", 8))
+        ]
+        for patched in self.few_events:
+            patched.start()
         path = Path(_FOLDER.name) / f"{uuid_utils.uuid7()}.db"
         if not _TEMPLATE.exists():
             self.run(migrate(f"sqlite:///{_TEMPLATE}"))
@@ -124,6 +140,8 @@ class StoreUnderTest(RuleBasedStateMachine):
                 .all()
             )
             results = (await connection.execute(text("SELECT * FROM results"))).mappings().all()
+            order = "ORDER BY job_id, number"
+            events = (await connection.execute(text(f"SELECT * FROM job_events {order}"))).mappings().all()
         for job in jobs:
             mine = [c for c in chunks if c["job_id"] == job["job_id"]]
             present = [r for r in results if r["job_id"] == job["job_id"] and r["round"] in (0, job["round"])]
@@ -131,7 +149,11 @@ class StoreUnderTest(RuleBasedStateMachine):
             self._chunks_agree(job, mine, {r["item_index"] for r in present})
             self._never_back(job)
             self._pause_agrees(job, present)
+            self._trial_agrees(job, mine)
             self._money_agrees(job, mine)
+            self._history_agrees(job, [e for e in events if e["job_id"] == job["job_id"]])
+            await self._history_is_whole(job)
+        await self._usage_agrees(jobs)
 
     def _counters_agree(self, job: Any, all_results: list[Any], present: list[Any]) -> None:
         assert len({r["item_index"] for r in present}) == len(present), "two results of an item"
@@ -180,6 +202,41 @@ class StoreUnderTest(RuleBasedStateMachine):
         if job["open_chunk_count"] and not live and spent_up and job["finish_time"] is None:
             assert job["pause_reason"] or job["stopping_to"], "a spent budget did not pause its job"
 
+    def _history_agrees(self, job: Any, events: list[Any]) -> None:
+        assert len(events) <= MAX_EVENTS
+        assert all(1 <= e["number"] <= job["event_count"] for e in events)
+        assert sum(e["change_count"] for e in events) == job["event_count"], "an event was lost"
+        times = [e["event_time"] for e in events]
+        assert times == sorted(times)
+        pauses = [e for e in events if e["change_type"] in _PAUSES]
+        if job["finish_time"] is None and not job["stopping_to"]:
+            last = max(pauses, key=lambda e: (e["last_time"], e["number"]), default=None)
+            is_paused = last is not None and last["change_type"] == jobs_pb2.JOB_CHANGE_PAUSED
+            assert is_paused == bool(job["pause_reason"]), "a pause or a resumption has no event"
+
+    async def _history_is_whole(self, job: Any) -> None:
+        names = {"job_id": job["job_id"], "tenant": job["tenant"]}
+        request = pb.ListJobEventsRequest(**names, page_size=1_000, after_number=-1)
+        listed = (await list_job_events(self.database, request)).events
+        numbers = [event.number for event in listed]
+        assert numbers == sorted(set(numbers))
+        changes = [event.change for event in listed]
+        assert changes.count(jobs_pb2.JOB_CHANGE_CREATED) == 1
+        assert changes.count(jobs_pb2.JOB_CHANGE_STARTED) == (job["start_time"] is not None)
+        if job["finish_time"] is not None:
+            ends = [e for e in listed if e.change == jobs_pb2.JOB_CHANGE_ENDED]
+            assert ends[-1].last_event_time.ToMicroseconds() == job["finish_time"]
+            end_count = sum(event.count for event in ends)
+            assert end_count == 1 + sum(e.count for e in listed if e.change == jobs_pb2.JOB_CHANGE_RETRIED)
+
+    async def _usage_agrees(self, jobs: Sequence[Any]) -> None:
+        request = pb.GetUsageRequest(tenant="t", last_day=1_000_000)
+        total = (await get_usage(self.database, request)).total
+        mine = [job for job in jobs if job["tenant"] == "t"]
+        assert total.job_count == len(mine)
+        assert total.usage.call_count == sum(job["call_count"] for job in mine)
+        assert total.usage.cost_micros == sum(job["cost_micros"] for job in mine)
+
     def _pause_agrees(self, job: Any, present: list[Any]) -> None:
         if job["pause_reason"] != jobs_pb2.PAUSE_REASON_REFUSALS:
             return
@@ -188,6 +245,20 @@ class StoreUnderTest(RuleBasedStateMachine):
         ]
         assert [reason for _, reason in newest[:FIRST_ITEMS]] == ["PROVIDER_REFUSED_INPUT"] * FIRST_ITEMS
         assert job["error_reason"] or job["finish_time"], "paused without the refusal"
+
+    def _trial_agrees(self, job: Any, chunks: list[Any]) -> None:
+        end = job["trial_end"]
+        held = [c for c in chunks if end is not None and c["first_index"] >= end]
+        assert job["held_chunk_count"] == sum(c["unfinished_count"] > 0 for c in held)
+        assert not any(c["lease_incarnation"] for c in held), "leased behind the end of its trial"
+        assert all((c["due_time"] == HELD_DUE_TIME) == (c in held) for c in chunks if c["unfinished_count"])
+        assert end is None or not any(
+            c["first_index"] < end < c["first_index"] + c["item_count"] for c in chunks
+        )
+        is_over = end is not None and job["total_count"] >= end
+        is_over = is_over and job["open_chunk_count"] == job["held_chunk_count"]
+        if is_over and job["finish_time"] is None and not job["stopping_to"] and not job["next_round"]:
+            assert job["pause_reason"], "a trial that is over did not pause its job"
 
     def _never_back(self, job: Any) -> None:
         seq, state, finish_time = self.latest.get(job["job_id"], (0, 0, None))

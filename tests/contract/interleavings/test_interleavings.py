@@ -13,7 +13,7 @@ from hypothesis.stateful import (
     rule,
 )
 
-from headrace.errors import FailedPreconditionError, HeadraceError
+from headrace.errors import AbortedError, FailedPreconditionError, HeadraceError
 from headrace.jobs.v1 import jobs_pb2
 from services.results.pages.recorded_results import list_recorded_results
 from services.results.transitions.append_items import append_items
@@ -25,6 +25,7 @@ from services.results.transitions.pause_job import pause_job, resume_job
 from services.results.transitions.record_results import record_results
 from services.results.transitions.retry_job import retry_job
 from services.results.transitions.sweep import sweep
+from services.results.transitions.update_job import update_job
 from services.stubs.results.v1 import results_pb2 as pb
 from tests.contract.interleavings.followers import ITEM_STATES, Follower
 from tests.contract.interleavings.invariants import COST, ENDED, SECOND, TERMINAL, StoreUnderTest
@@ -37,6 +38,8 @@ OUTCOMES = [
     ("fails", "refused"),
     ("fails whole job", "releases"),
 ]
+# By its owner, for failures, for refusals, and for the end of a trial.
+PAUSES_OF_A_ROUND = 4
 WorkerLease = tuple[str, pb.Lease]  # An incarnation and its lease.
 workers_at = st.integers(0, 1)
 
@@ -62,6 +65,7 @@ class Interleavings(StoreUnderTest):
         upload=st.booleans(),
         job_timeout=st.sampled_from([0, 0, 0, 7, 30]),
         budget=st.sampled_from([None, None, 3, 40, 100, 10_000]),
+        trial=st.sampled_from([None, None, 1, 3, 25]),
     )
     def create(
         self,
@@ -72,6 +76,7 @@ class Interleavings(StoreUnderTest):
         upload: bool,
         job_timeout: int,
         budget: int | None,
+        trial: int | None,
     ) -> str:
         new = pb.NewJob(
             job_id=str(uuid_utils.uuid7()),
@@ -87,6 +92,7 @@ class Interleavings(StoreUnderTest):
                 max_failed_ratio=ratio,
                 max_parallelism=max_parallelism,
                 budget_micros=budget,
+                trial_count=trial,
             ),
         )
         if starts_in:
@@ -310,6 +316,39 @@ class Interleavings(StoreUnderTest):
 
     @rule(
         job_id=jobs,
+        max_parallelism=st.sampled_from([0, 1, 3]),
+        more=st.sampled_from([0, 1, 10_000]),
+        job_timeout=st.sampled_from([0, 7, 40]),
+        is_newest=st.sampled_from([True, True, False]),
+    )
+    def update(self, job_id: str, max_parallelism: int, more: int, job_timeout: int, is_newest: bool) -> None:
+        """Changes limits of a job, by its newest or an older snapshot. Makes each call twice."""
+        before = self.get(job_id)
+        request = pb.UpdateJobRequest(
+            job_id=job_id,
+            tenant="t",
+            fields=["max_parallelism", "job_timeout", *(["budget_micros"] if before.budget_micros else [])],
+            if_change_seq=before.change_seq if is_newest else before.change_seq + 1,
+            max_parallelism=max_parallelism,
+            budget_micros=before.usage.cost_micros + more,
+            resume=True,
+        )
+        if job_timeout:
+            request.job_timeout.seconds = job_timeout
+        try:
+            response = self.run(update_job(self.database, request))
+        except (AbortedError, FailedPreconditionError):  # JOB_CHANGED; JOB_ENDED or BUDGET_SPENT.
+            assert self.get(job_id) == before, "a refused update changed its job"
+            return
+        self.check_effects(response.effects)
+        assert response.job == self.get(job_id)
+        assert (response.job.change_seq > before.change_seq) == (response.job != before)
+        if response.job.state not in ENDED:
+            assert response.job.options.max_parallelism == max_parallelism
+            assert response.job.HasField("expire_time") <= bool(job_timeout)
+
+    @rule(
+        job_id=jobs,
         reasons=st.sampled_from([[], [], ["BAD"], ["ITEM_NOT_SELECTED"]]),
         item_indexes=st.sampled_from([[], [], [0], [1, 3, 19]]),
     )
@@ -392,14 +431,15 @@ class Interleavings(StoreUnderTest):
         try:
             self.wait(60, sweeps=True)
             self.restart(0)
-            for job_id in self.followers:
-                self.resume(job_id, 1_000_000)
-            for _ in range(2_000):
-                leased = self.take(0, 500, lost=False)
-                if not leased:
-                    break
-                for lease in leased:
-                    self.record(lease, 0, (), twice=False)
+            for _ in range(PAUSES_OF_A_ROUND):
+                for job_id in self.followers:
+                    self.resume(job_id, 1_000_000)
+                for _ in range(2_000):
+                    leased = self.take(0, 500, lost=False)
+                    if not leased:
+                        break
+                    for lease in leased:
+                        self.record(lease, 0, (), twice=False)
             self.idle()  # Open uploads expire.
             self.run(self._all_ended())
             for job_id in self.followers:
@@ -407,7 +447,7 @@ class Interleavings(StoreUnderTest):
                 self.check_followers(job_id)
         finally:
             self.one_part_a_sweep.stop()
-            for patched in self.few_first_items:
+            for patched in (*self.few_first_items, *self.few_events):
                 patched.stop()
             self.few_items_carried.stop()
             self.few_rows_seen.stop()

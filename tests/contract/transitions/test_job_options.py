@@ -15,11 +15,13 @@ def all_options(store):
         max_parallelism=3,
         cache_responses=True,
         budget_micros=5_000,
+        trial_count=1,
     )
     options.schedule_time.FromMicroseconds(store.clock.local_now() - 1_000_000)
     options.job_timeout.FromMilliseconds(90_500)
     options.item_timeout.FromMicroseconds(7_250_000)
     options.call_timeout.FromMilliseconds(1)
+    options.retention.FromSeconds(3_600)
     unset = set(options.DESCRIPTOR.fields_by_name) - {field.name for field, _ in options.ListFields()}
     assert not unset, "set the new option here"
     return options
@@ -55,6 +57,7 @@ async def test_a_lease_brings_the_options_without_a_column_unchanged(store):
         "item_timeout",
         "call_timeout",
         "cache_responses",
+        "trial_count",
     }
 
 

@@ -50,6 +50,17 @@ async def test_a_paused_job_that_is_cancelled_or_whose_calls_in_flight_finish_it
     assert (cancelled.state, cancelled.HasField("error")) == (jobs_pb2.JOB_STATE_CANCELLING, False)
 
 
+async def test_an_outage_of_an_earlier_round_does_not_pause_the_new_one(store):
+    job, worker, lease, _ = await pause(store)
+    await worker.fail(lease)
+    await store.retry(job.job_id)
+    (again,) = (await worker.lease()).leases
+    late = pb.JobRecord(job_id=job.job_id, outage_error=ERROR, error_round=lease.round)
+    assert not (await worker.record(late)).outcomes[0].pause
+    late.error_round = again.round
+    assert (await worker.record(late)).outcomes[0].pause
+
+
 async def test_only_a_worker_with_a_lease_pauses_a_job_and_a_pause_by_the_owner_stays(store):
     job = await store.create(items=1)
     worker, other = await store.worker(), await store.worker()

@@ -175,6 +175,28 @@ async def test_a_fatal_error_of_a_worker_without_a_lease_of_the_job_is_ignored(s
     assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_PENDING
 
 
+async def test_a_fatal_error_of_an_earlier_round_leaves_the_new_round_as_it_is(store):
+    job = await store.create(items=1)
+    worker = await store.worker()
+    (lease,) = (await worker.lease()).leases
+    error = jobs_pb2.Error(reason="INVALID_API_KEY")
+    record = pb.JobRecord(job_id=job.job_id, job_error=error, error_round=lease.round)
+    record.releases.add(chunk_index=lease.ref.chunk_index, fence=lease.ref.fence)
+    await worker.record(record)
+    assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_FAILED
+    await store.retry(job.job_id)
+    (again,) = (await worker.lease()).leases
+    response = await worker.record(record)  # repeated, since its answer was lost
+    assert not response.outcomes[0].stop
+    assert (await store.get(job.job_id)).state == jobs_pb2.JOB_STATE_RUNNING
+    assert (
+        (await worker.record(pb.JobRecord(job_id=job.job_id, job_error=error, error_round=again.round)))
+        .outcomes[0]
+        .stop
+    )
+    assert (await store.get(job.job_id)).error == error
+
+
 async def test_an_unknown_job_is_lost_and_its_neighbours_are_recorded(store):
     job = await store.create(items=1)
     worker = await store.worker()

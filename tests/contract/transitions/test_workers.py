@@ -75,6 +75,23 @@ async def test_a_listed_lease_that_does_not_exist_is_reported_lost(store):
     assert list((await worker.beat(lease, old, unknown)).lost_leases) == [old.ref, unknown.ref]
 
 
+@pytest.mark.parametrize("number", [float("nan"), float("inf"), float("-inf")])
+async def test_a_number_that_is_not_finite_counts_as_zero_and_costs_the_worker_nothing(store, number):
+    await store.create()
+    worker = await store.worker()
+    (lease,) = (await worker.lease()).leases
+    names = ("items_per_second", "tokens_per_second", "cooldown_seconds")
+    request = pb.HeartbeatRequest(
+        incarnation=worker.incarnation,
+        address=worker.address,
+        leases=[lease.ref],
+        **dict.fromkeys(names, number),
+    )
+    assert not (await store.stub.Heartbeat(request)).lost_leases
+    (listed,) = (await store.stub.ListWorkers(pb.ListWorkersRequest())).workers
+    assert [getattr(listed, name) for name in names] == [0, 0, 0]
+
+
 async def test_a_lease_that_no_heartbeat_names_is_released_without_loss(store):
     job = await store.create(items=1)
     worker = await store.worker()

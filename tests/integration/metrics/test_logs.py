@@ -16,6 +16,7 @@ from deploy.local.services import service_environment
 from deploy.local.testing.stack import TestStack
 from headrace.errors import HeadraceError
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -70,12 +71,6 @@ async def run_job(target, kind, items, params, traceparent=TRACEPARENT):
 
 def params(template="{title}", model="stand-in"):
     return {"labels": ["a", "b"], "template": template + CONTENT, "model": model}
-
-
-async def until(condition):
-    async with asyncio.timeout(20):
-        while not condition():
-            await asyncio.sleep(0.05)
 
 
 async def test_the_trace_of_a_client_is_on_every_log_line_about_its_job(stack, log_lines):

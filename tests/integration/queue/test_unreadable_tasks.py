@@ -14,6 +14,7 @@ from headrace.jobs.v1 import jobs_pb2
 from services.shared.queue.brokers import open_broker
 from services.shared.queue.contract import advance_job_message
 from services.worker.intake.consumer import QUEUE_PREFETCH, WORKER_THREADS, Consumer
+from tests.waiting import until
 
 CLASS = jobs_pb2.JOB_CLASS_DEFAULT
 QUEUE = "headrace.default"
@@ -148,12 +149,6 @@ def counted():
         labels = {"queue": QUEUE, "cause": cause}
         samples[cause] = REGISTRY.get_sample_value("headrace_tasks_unreadable_total", labels) or 0
     return samples
-
-
-async def until(condition):
-    async with asyncio.timeout(30):
-        while not condition():
-            await asyncio.sleep(0.02)
 
 
 async def test_unreadable_tasks_are_kept_and_counted_and_delay_no_other(queue, consuming, caplog):

@@ -143,6 +143,8 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
     items: list[jobs_pb2.Item] = field(default_factory=list)
     kinds: list[jobs_pb2.Kind] = field(default_factory=list)
     workers: list[jobs_pb2.Worker] = field(default_factory=list)
+    events: list[jobs_pb2.JobHistoryEvent] = field(default_factory=list)
+    usage: gateway_pb2.GetUsageResponse = field(default_factory=gateway_pb2.GetUsageResponse)
     streams: list[StreamScript] = field(default_factory=list)
     job_streams: list[StreamScript] = field(default_factory=list)  # of WatchJobs
     submitted: dict[str, tuple] = field(default_factory=dict)  # request and job, by request_id
@@ -152,6 +154,8 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
     page_size: int = 2
     item_micros: int | None = 7  # estimated cost of an item
     warnings: list[str] = field(default_factory=list)  # of each submitted job
+    params: str = "{}"  # of each job
+    failing: list[jobs_pb2.FailureGroup] = field(default_factory=list)  # of each estimate
     watch_cancelled: asyncio.Event = field(default_factory=asyncio.Event)
     held: asyncio.Event = field(default_factory=asyncio.Event)
     append_ended: asyncio.Event = field(default_factory=asyncio.Event)
@@ -210,6 +214,8 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
             estimate = gateway_pb2.JobEstimate(call_count=count, input_tokens=10 * count, output_tokens=count)
             if self.item_micros is not None:
                 estimate.cost_micros = self.item_micros * count
+            estimate.failing_groups.extend(self.failing)
+            estimate.failing_item_count = sum(group.item_count for group in self.failing)
             return gateway_pb2.SubmitJobResponse(estimate=estimate, warnings=self.warnings)
         if (first := self.submitted.get(request.request_id)) is not None:
             if first[0] != request:
@@ -225,7 +231,24 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
 
     async def GetJob(self, request, context):
         await self._begin(request, context)
-        return gateway_pb2.GetJobResponse(job=await self._find(request.job_id, context))
+        job = await self._find(request.job_id, context)
+        return gateway_pb2.GetJobResponse(job=job, params=self.params if request.include_params else "")
+
+    async def UpdateJob(self, request, context):
+        await self._begin(request, context)
+        job = await self._find(request.job_id, context)
+        for name in request.update_mask.paths:
+            if name == "name":
+                job.name = request.name
+        return gateway_pb2.UpdateJobResponse(job=job)
+
+    async def DeleteJob(self, request, context):
+        await self._begin(request, context)
+        job = await self._find(request.job_id, context)
+        if job.state == jobs_pb2.JOB_STATE_RUNNING and not request.force:
+            await fail(context, FailedPreconditionError("it has not ended", reason="JOB_NOT_ENDED"))
+        self.jobs.remove(job)
+        return gateway_pb2.DeleteJobResponse()
 
     async def _find(self, job_id, context):
         for job in self.jobs:
@@ -421,6 +444,16 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
         job = await self._find(request.job_id, context)
         job.state = jobs_pb2.JOB_STATE_PENDING
         return gateway_pb2.RetryJobResponse(job=job)
+
+    async def ListJobEvents(self, request, context):
+        await self._begin(request, context)
+        await self._find(request.job_id, context)
+        page, token = self._page(self.events, request.page_token)
+        return gateway_pb2.ListJobEventsResponse(events=page, next_page_token=token)
+
+    async def GetUsage(self, request, context):
+        await self._begin(request, context)
+        return self.usage
 
     async def ListKinds(self, request, context):
         await self._begin(request, context)

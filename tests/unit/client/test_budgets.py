@@ -123,6 +123,7 @@ async def test_validate_only_prints_what_a_job_would_take(cli, gateway, rows):
             "output_tokens": 2,
             "cost_micros": None,
             "failing_item_count": 0,
+            "failing_groups": [],
         }
     ]
     assert gateway.jobs == []

@@ -22,6 +22,8 @@ ALL = JobOptions(
     call_timeout=timedelta(seconds=30),
     cache_responses=True,
     budget_micros=5_000_000,
+    trial_count=20,
+    retention=timedelta(days=7),
 )
 SENT = jobs_pb2.JobOptions(
     job_class="JOB_CLASS_BULK",
@@ -33,6 +35,8 @@ SENT = jobs_pb2.JobOptions(
     call_timeout=timedelta(seconds=30),
     cache_responses=True,
     budget_micros=5_000_000,
+    trial_count=20,
+    retention=timedelta(days=7),
 )
 FLAGS = [
     "--class=bulk",
@@ -44,6 +48,8 @@ FLAGS = [
     "--call-timeout=30s",
     "--cache-responses",
     "--budget=5",
+    "--trial=20",
+    "--retention=7d",
 ]
 CALLS = ["submit", "estimate"]
 
@@ -149,4 +155,6 @@ async def test_the_command_line_shows_the_options_of_a_job_as_json(cli, gateway,
         "call_timeout": "30s",
         "cache_responses": True,
         "budget_micros": 5_000_000,
+        "trial_count": 20,
+        "retention": "604800s",
     }

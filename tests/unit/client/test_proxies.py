@@ -101,6 +101,8 @@ def test_a_variable_that_grpc_does_not_read_sets_no_proxy(environment, variable)
         ("dns:///hub.example.com:50051", ".example.com"),
         ("dns:///hub.example.com:50051", "*.example.com"),
         ("hub.example.com", "example.com"),
+        ("example.com:50051", ".example.com"),
+        ("example.com:50051", "*.example.com"),
         ("10.1.2.3:50051", "10.0.0.0/8"),
         ("10.1.2.3:50051", "10.1.2.3"),
         ("[fd00::1]:50051", "fd00::/8"),

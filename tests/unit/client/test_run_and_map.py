@@ -302,6 +302,19 @@ async def test_leaving_the_loop_of_the_waiting_client_cancels_the_job(gateway, w
     assert [request.job_id for request in gateway.requests_of(Cancel)] == [job_id]
 
 
+async def test_closing_waits_for_the_cancellation_of_a_loop_that_was_left(client, gateway, work, job_id):
+    work.record(0, 1)
+    gateway.script(work.event(), hold=True)
+    outputs = client.map("noop", range(5))
+    await anext(outputs)
+    leaving = asyncio.create_task(outputs.aclose())
+    while client._maps._job_ids:  # until the cancellation is under way
+        await asyncio.sleep(0)
+    await client.close()
+    await leaving
+    assert [request.job_id for request in gateway.requests_of(Cancel)] == [job_id]
+
+
 async def test_items_of_the_waiting_client_are_read_only_while_it_waits_for_outputs(gateway, work):
     gateway.script(work.event("UPLOADING"), hold=True)
     read = []

@@ -16,7 +16,7 @@ from headrace.jobs.v1 import jobs_pb2
 from services.gateway.app import GatewayApp
 from services.gateway.settings import GatewaySettings
 from services.shared.queue.brokers import open_broker
-from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.shared.serving.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
 from services.stubs.results.v1 import results_pb2_grpc
 from services.stubs.worker.v1 import worker_pb2_grpc
 from tests.unit.gateway.fake_results import FakeResults

@@ -25,9 +25,12 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         self.refused_kinds: set[str] = set()
         self.items: defaultdict[str, list[str]] = defaultdict(list)
         self.open_uploads: set[str] = set()
+        self.params: dict[str, str] = {}
         self.recorded: defaultdict[str, list[tuple[results_pb2.RecordPosition, jobs_pb2.Result]]] = (
             defaultdict(list)
         )
+        self.events: defaultdict[str, list[jobs_pb2.JobHistoryEvent]] = defaultdict(list)
+        self.usage: list[jobs_pb2.UsageGroup] = []
         self.live_workers: list[jobs_pb2.Worker] = []
         self.silent_workers: list[jobs_pb2.Worker] = []
         self.workers_to_notify: list[results_pb2.WorkerToNotify] = []
@@ -79,6 +82,7 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
                 job_class=new.options.job_class, progress=jobs_pb2.Progress(total_count=len(new.items)),
             )  # fmt: skip
             self.items[new.job_id].extend(new.items)
+            self.params[new.job_id] = new.params
             if new.upload_open:
                 self.open_uploads.add(new.job_id)
             response.effects.tasks_to_publish.add(job_id=new.job_id, job_class=new.options.job_class, count=1)
@@ -239,12 +243,48 @@ class FakeResults(results_pb2_grpc.ResultsServiceServicer):
         self._move(request, response, jobs_pb2.JOB_STATE_PENDING, TERMINAL)
         return response
 
+    async def UpdateJob(self, request, context):
+        await self._enter("UpdateJob", request)
+        job = self._job_of(request)
+        response = results_pb2.UpdateJobResponse()
+        if "name" in request.fields:
+            self.advance(job.job_id, job.state)
+            job.name = request.name
+            response.effects.changed_jobs.append(job)
+        response.job.CopyFrom(job)
+        return response
+
+    async def DeleteJob(self, request, context):
+        await self._enter("DeleteJob", request)
+        job = self._job_of(request)
+        if job.state not in TERMINAL and not request.force:
+            raise FailedPreconditionError("it has not ended", reason="JOB_NOT_ENDED")
+        response = results_pb2.DeleteJobResponse(gone=not self.workers_to_notify)
+        response.effects.workers_to_notify.extend(self.workers_to_notify)
+        if response.gone:
+            del self.jobs[job.job_id]
+        return response
+
+    async def GetParams(self, request, context):
+        await self._enter("GetParams", request)
+        return results_pb2.GetParamsResponse(job=self._job_of(request), params=self.params[request.job_id])
+
     async def ListFailureReasons(self, request, context):
         await self._enter("ListFailureReasons", request)
         job = self._job_of(request)
         count = job.progress.failed_count
         groups = [jobs_pb2.FailureGroup(reason="BAD", item_count=count)] if count else []
         return results_pb2.ListFailureReasonsResponse(groups=groups)
+
+    async def ListJobEvents(self, request, context):
+        await self._enter("ListJobEvents", request)
+        events = [e for e in self.events[self._job_of(request).job_id] if e.number > request.after_number]
+        size = request.page_size
+        return results_pb2.ListJobEventsResponse(events=events[:size], has_more=len(events) > size)
+
+    async def GetUsage(self, request, context):
+        await self._enter("GetUsage", request)
+        return results_pb2.GetUsageResponse(groups=self.usage, total=jobs_pb2.UsageGroup(job_count=7))
 
     async def ListWorkers(self, request, context):
         await self._enter("ListWorkers", request)

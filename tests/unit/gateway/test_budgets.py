@@ -71,6 +71,16 @@ async def test_an_item_that_will_fail_before_any_call_costs_nothing():
     assert (await estimate({"prompt": "{x}"}, {"z": 1}, {"x": 1})).call_count == 1
 
 
+async def test_items_that_will_fail_are_grouped_by_reason_with_the_first_as_example():
+    items = [{"z": 1}, {"x": 1}, {"z": 2}, {"x": "y" * 5_000_000}]
+    found = await estimate({"prompt": "{x}"}, *items)
+    assert found.failing_item_count == 3
+    missing, too_large = found.failing_groups
+    assert (missing.reason, missing.item_count, missing.first_item_index) == ("FIELD_MISSING", 2, 0)
+    assert (too_large.reason, too_large.item_count, too_large.first_item_index) == ("PROMPT_TOO_LARGE", 1, 3)
+    assert "x" in missing.first_message
+
+
 async def test_a_model_without_a_price_leaves_only_the_cost_unset():
     found = await estimate({"prompt": "{x}", "model": "theirs"}, {"x": 1})
     assert not found.HasField("cost_micros")

@@ -7,7 +7,7 @@ from headrace.errors import UnavailableError
 from services.gateway import dispatcher
 from services.gateway.dispatcher import Dispatcher
 from services.gateway.store import StoreClient
-from services.shared.rpc_client import open_channel
+from services.shared.serving.rpc_client import open_channel
 from services.stubs.results.v1 import results_pb2
 
 

@@ -9,8 +9,8 @@ from headrace.errors import from_rpc_error
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 from services.gateway.settings import GatewaySettings
-from services.shared import readiness
-from services.shared.rpc_server import LIVENESS
+from services.shared.serving import readiness
+from services.shared.serving.rpc_server import LIVENESS
 from services.shared.settings import read_settings
 
 SERVING = health_pb2.HealthCheckResponse.SERVING

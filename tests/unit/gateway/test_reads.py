@@ -7,7 +7,7 @@ import pytest
 import services.gateway.store
 from headrace.errors import UnavailableError
 from headrace.gateway.v1 import gateway_pb2
-from services.shared.draining import server_stopping
+from services.shared.serving.draining import server_stopping
 from tests.unit.gateway.fake_results import FakeResults
 
 

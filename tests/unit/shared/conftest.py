@@ -8,10 +8,11 @@ import pytest
 from prometheus_client import REGISTRY
 
 from headrace.errors import NotFoundError
-from services.shared.rpc_client import open_channel
-from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+from services.shared.serving.rpc_client import open_channel
+from services.shared.serving.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
 from services.shared.tracing import current_trace_id
 from services.stubs.worker.v1 import worker_pb2, worker_pb2_grpc
+from tests.waiting import until
 
 
 class Obedient(worker_pb2_grpc.WorkerServiceServicer):
@@ -75,13 +76,7 @@ def sample() -> Callable[..., float]:
     return lambda name, **labels: REGISTRY.get_sample_value(name, labels) or 0.0
 
 
-@pytest.fixture
-def until() -> Callable[[Callable[[], bool]], Awaitable[None]]:
+@pytest.fixture(name="until")
+def until_fixture() -> Callable[[Callable[[], bool]], Awaitable[None]]:
     """Waits until a condition holds; fails when it does not in time."""
-
-    async def wait(condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
-            while not condition():
-                await asyncio.sleep(0.001)
-
-    return wait
+    return until

@@ -35,5 +35,5 @@ def test_grpc_knows_an_option_that_is_set(library: bytes, file: str, name: str) 
 
 def test_those_of_server_and_clients_are_looked_at() -> None:
     files = {file for file, _ in OPTIONS}
-    assert {"services/shared/rpc_server.py", "services/shared/rpc_client.py"} <= files
+    assert {"services/shared/serving/rpc_server.py", "services/shared/serving/rpc_client.py"} <= files
     assert "clients/python/headrace/_transport/channels.py" in files

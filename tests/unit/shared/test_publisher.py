@@ -10,6 +10,7 @@ from headrace.jobs.v1 import jobs_pb2
 from services.shared.queue.contract import QUEUE_BY_CLASS
 from services.shared.queue.publisher import BATCH_COUNT, TASKS_NOT_PUBLISHED, QueuePublisher
 from services.stubs.results.v1 import results_pb2
+from tests.waiting import until
 
 DEFAULT = jobs_pb2.JOB_CLASS_DEFAULT
 
@@ -52,12 +53,6 @@ async def publisher(broker):
 
 def task(job_id, count=1, job_class=DEFAULT):
     return results_pb2.TaskToPublish(job_id=job_id, job_class=job_class, count=count)
-
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def test_wake_ups_are_published_in_order_and_equal_ones_that_wait_are_merged(publisher, broker):

@@ -27,18 +27,12 @@ from services.worker.items.scheduler import ItemScheduler
 from services.worker.items.store_connection import StoreConnection
 from services.worker.items.tenant_work import TenantWork
 from services.worker.items.waiting_items import WaitingItems
+from tests.waiting import until
 
 
 @pytest.fixture(autouse=True)
 def _free_model_labels(monkeypatch):
     monkeypatch.setattr(metrics.model_label, "_values", set())  # the models of other tests use them up
-
-
-async def eventually(condition: Callable[[], bool], seconds: float = 5.0) -> None:
-    """Waits until the condition holds; fails if it does not in time."""
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 def unavailable() -> grpc.aio.AioRpcError:
@@ -209,7 +203,7 @@ class Bench:
         self.scheduler.accept({job_id: spec}, [lease])
 
     async def started(self, count):
-        await eventually(lambda: len(self.runner.started) >= count)
+        await until(lambda: len(self.runner.started) >= count)
 
     def make_lease_client(self, store, **options):
         return LeaseClient(
@@ -246,7 +240,7 @@ async def make_bench():
 
 @pytest.fixture(name="eventually")
 def eventually_fixture():
-    return eventually
+    return until
 
 
 @pytest.fixture(name="unavailable")

@@ -5,11 +5,14 @@ from typing import Annotated
 
 import typer
 
+from headrace._cli.changes import delete, update
 from headrace._cli.failures import failures
 from headrace._cli.items.job_items import items
 from headrace._cli.jobs import cancel, get, list_jobs, pause, resume, retry, watch
 from headrace._cli.listings import kinds, workers
 from headrace._cli.options import GlobalOptions, JsonOption, TargetOption, TenantOption, TimeoutOption
+from headrace._cli.reports.history import logs
+from headrace._cli.reports.usage import usage
 from headrace._cli.results import results
 from headrace._cli.submitting import submit
 from headrace._cli.watching_jobs import watch_jobs
@@ -57,9 +60,13 @@ app.command("watch-jobs")(watch_jobs)
 app.command()(results)
 app.command()(items)
 app.command()(failures)
+app.command()(logs)
 app.command()(cancel)
 app.command()(pause)
 app.command()(resume)
 app.command()(retry)
+app.command()(update)
+app.command()(delete)
+app.command()(usage)
 app.command()(kinds)
 app.command()(workers)

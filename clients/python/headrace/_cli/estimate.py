@@ -2,7 +2,7 @@
 
 from headrace._cli.dollars import dollars
 from headrace._cli.json_lines import write_json
-from headrace._cli.text import echo
+from headrace._cli.text import echo, printable
 from headrace.resources import JobEstimate
 
 
@@ -17,3 +17,8 @@ def print_estimate(estimate: JobEstimate, json: bool) -> None:
     echo(f"cost       {'unknown' if cost is None else f'{dollars(cost)} US dollars'}")
     if estimate.failing_item_count:
         echo(f"failing    {estimate.failing_item_count:,} items, which make no calls")
+    for group in estimate.failing_groups:
+        echo(
+            f"           {group.item_count:,} {printable(group.reason)}, such as item "
+            f"{group.first_item_index}: {printable(group.first_message)}"
+        )

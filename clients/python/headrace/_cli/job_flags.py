@@ -90,6 +90,23 @@ class JobFlags(TypedDict, total=False):
         ),
     ]
     budget_micros: BudgetOption
+    trial_count: Annotated[
+        int | None,
+        typer.Option(
+            "--trial",
+            min=1,
+            metavar="COUNT",
+            help="Run this number of items first, then pause with the expected cost of all.",
+        ),
+    ]
+    retention: Annotated[
+        timedelta | None,
+        typer.Option(
+            parser=read_duration,
+            metavar="TIME",
+            help="Time to keep the job after its end: 15m, 12h, 7d. Default: as the server is set.",
+        ),
+    ]
 
 
 def takes_job_flags(command: Callable[..., None]) -> Callable[..., None]:

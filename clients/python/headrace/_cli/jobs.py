@@ -5,6 +5,7 @@ from contextlib import aclosing
 from itertools import count
 from typing import Annotated
 
+import orjson
 import typer
 
 from headrace._cli.execution import DONE, execute
@@ -28,8 +29,15 @@ from headrace.resources import Job
 
 
 @takes_call_options
-def get(options: CallOptions, *, job_id: JobIdArgument) -> None:
+def get(
+    options: CallOptions,
+    *,
+    job_id: JobIdArgument,
+    params: Annotated[bool, typer.Option("--params", help="Print the params instead, as JSON.")] = False,
+) -> None:
     """Print the current snapshot of a job."""
+    if params:
+        execute(options, lambda client: _print_params(client, job_id))
     _call_and_print(options, lambda client: client.get(job_id))
 
 
@@ -83,13 +91,13 @@ def watch(options: CallOptions, *, job_id: JobIdArgument) -> None:
 @takes_call_options
 def cancel(options: CallOptions, *, job_id: JobIdArgument) -> None:
     """Cancel a job. A finished job is unchanged, and recorded results stay."""
-    _change_and_print(options, job_id, lambda client: client.cancel(job_id))
+    change_and_print(options, job_id, lambda client: client.cancel(job_id))
 
 
 @takes_call_options
 def pause(options: CallOptions, *, job_id: JobIdArgument) -> None:
     """Pause a job: no new calls start, and calls in flight finish."""
-    _change_and_print(options, job_id, lambda client: client.pause(job_id))
+    change_and_print(options, job_id, lambda client: client.pause(job_id))
 
 
 @takes_call_options
@@ -100,7 +108,7 @@ def resume(
     budget: BudgetOption = None,
 ) -> None:
     """Resume a paused job, with a higher budget if the old one is spent."""
-    _change_and_print(options, job_id, lambda client: client.resume(job_id, budget_micros=budget))
+    change_and_print(options, job_id, lambda client: client.resume(job_id, budget_micros=budget))
 
 
 @takes_call_options
@@ -133,13 +141,19 @@ def retry(
 
     With --reason, --item or --key, only for these items. The others keep their failures.
     """
-    _change_and_print(
+    change_and_print(
         options,
         job_id,
         lambda client: client.retry(
             job_id, reasons=reason or (), item_indexes=item or (), keys=key or (), request_id=request_id
         ),
     )
+
+
+async def _print_params(client: Client, job_id: str) -> int:
+    text: str = await client.params(job_id, as_text=True)
+    write_json(orjson.Fragment(text.replace("\n", " ").replace("\r", " ")))
+    return DONE
 
 
 def _call_and_print(options: CallOptions, call: Callable[[Client], Coroutine[None, None, Job]]) -> None:
@@ -150,9 +164,11 @@ def _call_and_print(options: CallOptions, call: Callable[[Client], Coroutine[Non
     execute(options, work)
 
 
-def _change_and_print(
+def change_and_print(
     options: CallOptions, job_id: str, call: Callable[[Client], Coroutine[None, None, Job]]
 ) -> None:
+    """Makes a call that changes a job, and prints the job."""
+
     async def explained(client: Client) -> Job:
         with interruption_explained(f"interrupted; to see whether it took effect: headrace get {job_id}"):
             return await call(client)

@@ -12,7 +12,9 @@ from headrace._cli.items.items_file import check_params, open_items
 from headrace._cli.job_filters import LabelOption, NameOption, read_labels
 from headrace._cli.job_flags import takes_job_flags
 from headrace._cli.options import CallOptions, takes_call_options
+from headrace._cli.prompts import show_first_prompts
 from headrace._cli.submission import Submission
+from headrace._cli.templates import NewJob, check_kind, start_from
 from headrace.client import Client
 from headrace.options import JobOptions
 
@@ -23,7 +25,9 @@ from headrace.options import JobOptions
 def submit(
     call: CallOptions,
     *,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="Kind of work; see: headrace kinds.")],
+    kind: Annotated[
+        str | None, typer.Argument(metavar="KIND", help="Kind of work; see: headrace kinds.")
+    ] = None,
     items: ItemsOption,
     item_flags: ItemFlags,
     params: Annotated[
@@ -48,6 +52,24 @@ def submit(
     ] = None,
     name: NameOption = None,
     label: LabelOption = None,
+    like: Annotated[
+        str | None,
+        typer.Option(
+            "--like",
+            metavar="JOB_ID",
+            help="Take the kind, params and options that are not given from this job, but no schedule time.",
+        ),
+    ] = None,
+    show: Annotated[
+        int,
+        typer.Option(
+            "--show-prompts",
+            metavar="COUNT",
+            min=0,
+            max=1000,
+            help="Print the prompts of the first items, as workers will send them.",
+        ),
+    ] = 0,
     validate_only: Annotated[
         bool,
         typer.Option(
@@ -64,22 +86,25 @@ def submit(
     with errors_printed(call):
         params_text = None if params is None else check_params(params)
         chosen = items_of_flags(items, key, **item_flags)
+        given = NewJob(check_kind(kind, like), params_text, options)
 
     async def work(client: Client) -> int:
-        with open_items(chosen, items) as source:
+        job = await start_from(client, like, given)
+        with open_items(chosen, items) as read:
+            source = await show_first_prompts(job, read, show, json=call.json) if show else read
             if validate_only:
-                estimate = await client.estimate(kind, source, params_text, options=options)
+                estimate = await client.estimate(job.kind, source, job.params, options=job.options)
                 print_estimate(estimate, call.json)
                 return DONE
             submission = Submission(
                 lambda on_open: client.submit(
-                    kind,
+                    job.kind,
                     source,
-                    params_text,
+                    job.params,
                     request_id=wanted_id,
                     name=name,
                     labels=labels,
-                    options=options,
+                    options=job.options,
                     on_open=on_open,
                 ),
                 wanted_id,

@@ -8,7 +8,17 @@ import typer
 
 from headrace._cli.dollars import dollars
 from headrace._cli.durations import duration
-from headrace.resources import FailureGroup, Item, Job, JobState, KindInfo, PauseReason, Result, WorkerInfo
+from headrace.resources import (
+    FailureGroup,
+    Item,
+    Job,
+    JobState,
+    JobTrial,
+    KindInfo,
+    PauseReason,
+    Result,
+    WorkerInfo,
+)
 
 JOB_HEADER = f"{'JOB_ID':36}  {'KIND':20}  {'STATE':10}  {'DONE':>15}  {'FAILED':>8}  CREATED"
 WORKER_HEADER = (
@@ -19,6 +29,7 @@ WORKER_HEADER = (
 REASON_HEADER = f"{'ITEMS':>10}  {'REASON':24}  {'FIRST ITEM':>10}  MESSAGE"
 
 
+_PAUSES_TO_LOOK_AT = frozenset({PauseReason.REFUSALS, PauseReason.FAILURES})
 _LAYOUT = "\n\t"
 
 
@@ -72,8 +83,11 @@ def job_lines(job: Job) -> Iterator[str]:
     yield f"state      {job.state}"
     if job.pause_reason != "UNSPECIFIED":
         yield f"paused by  {job.pause_reason}"
-    if job.pause_reason is PauseReason.REFUSALS and job.state is JobState.PAUSED:
+    if job.pause_reason in _PAUSES_TO_LOOK_AT and job.state is JobState.PAUSED:
         yield f"next       headrace failures {job.job_id}; headrace resume {job.job_id} runs the other items"
+    if job.trial is not None:
+        yield f"trial      {_trial_line(job.trial)}"
+        yield f"next       headrace resume {job.job_id} runs the other items; or headrace cancel {job.job_id}"
     if job.error:
         yield f"error      {job.error.reason}: {printable(job.error.message)}"
         if job.error.detail:
@@ -90,10 +104,18 @@ def job_lines(job: Job) -> Iterator[str]:
         yield f"cost       {dollars(usage.cost_micros)}{of_budget} US dollars"
     yield f"class      {job.job_class}"
     yield f"tenant     {job.tenant}"
-    for name in ("create", "schedule", "start", "expire", "finish"):
+    for name in ("create", "schedule", "start", "expire", "finish", "purge"):
         moment = getattr(job, f"{name}_time")
         if moment:
             yield f"{name:9}  {instant(moment)}"
+
+
+def _trial_line(trial: JobTrial) -> str:
+    tried = f"{trial.item_count:,} items ran"
+    low, mean, high = trial.low_cost_micros, trial.estimated_cost_micros, trial.high_cost_micros
+    if low is None or mean is None or high is None:
+        return f"{tried}; the cost of all is not known"
+    return f"{tried}; all cost about {dollars(mean)} US dollars ({dollars(low)} to {dollars(high)})"
 
 
 def summary(job: Job) -> str:

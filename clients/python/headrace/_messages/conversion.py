@@ -23,6 +23,7 @@ from headrace.resources import (
     JobForecast,
     JobOutage,
     JobState,
+    JobTrial,
     KindInfo,
     LiveEvent,
     PauseReason,
@@ -61,6 +62,22 @@ def to_job(message: jobs_pb2.Job) -> Job:
         name=message.name,
         labels=dict(message.labels),
         change_seq=message.change_seq,
+        trial=_to_trial(message),
+        purge_time=_instant(message, "purge_time"),
+    )
+
+
+def _to_trial(message: jobs_pb2.Job) -> JobTrial | None:
+    if not message.HasField("trial"):
+        return None
+    trial = message.trial
+    if not trial.HasField("estimated_cost_micros"):
+        return JobTrial(trial.item_count)
+    return JobTrial(
+        item_count=trial.item_count,
+        estimated_cost_micros=trial.estimated_cost_micros,
+        low_cost_micros=trial.low_cost_micros,
+        high_cost_micros=trial.high_cost_micros,
     )
 
 
@@ -72,6 +89,7 @@ def to_estimate(message: gateway_pb2.JobEstimate) -> JobEstimate:
         output_tokens=message.output_tokens,
         cost_micros=message.cost_micros if message.HasField("cost_micros") else None,
         failing_item_count=message.failing_item_count,
+        failing_groups=tuple(to_failure_group(group) for group in message.failing_groups),
     )
 
 

@@ -34,6 +34,7 @@ class OpenMaps:
 
     def __init__(self) -> None:
         self._job_ids: set[str] = set()
+        self._calls: set[asyncio.Task[None]] = set()
 
     def add(self, job_id: str) -> None:
         """Adds a job that was stored."""
@@ -48,13 +49,23 @@ class OpenMaps:
         if job_id not in self._job_ids:
             return
         self._job_ids.discard(job_id)
-        request = gateway_pb2.CancelJobRequest(job_id=job_id)
-        with suppress(HeadraceError):
-            await connection.call(connection.stub.CancelJob, request, CANCEL_SECONDS)
+        call = asyncio.create_task(_cancel_job(connection, job_id))
+        self._calls.add(call)
+        call.add_done_callback(self._calls.discard)
+        await call
 
     async def cancel_all(self, connection: GatewayConnection) -> None:
-        """Cancels all jobs, before their client closes."""
-        await asyncio.gather(*(self.cancel(connection, job_id) for job_id in list(self._job_ids)))
+        """Cancels all jobs, before their client closes. Waits for cancellations of this loop under way."""
+        loop = asyncio.get_running_loop()
+        under_way = [call for call in self._calls if call.get_loop() is loop]
+        cancellations = [self.cancel(connection, job_id) for job_id in list(self._job_ids)]
+        await asyncio.gather(*under_way, *cancellations, return_exceptions=True)
+
+
+async def _cancel_job(connection: GatewayConnection, job_id: str) -> None:
+    request = gateway_pb2.CancelJobRequest(job_id=job_id)
+    with suppress(HeadraceError):
+        await connection.call(connection.stub.CancelJob, request, CANCEL_SECONDS)
 
 
 def checked_on_failure(on_failure: OnFailure) -> OnFailure:

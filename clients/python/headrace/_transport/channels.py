@@ -6,6 +6,7 @@ import grpc
 
 from headrace._transport import forks
 from headrace._transport.proxies import Proxy
+from headrace._version import __version__
 from headrace.gateway.v1 import gateway_pb2_grpc
 
 if TYPE_CHECKING:
@@ -65,6 +66,8 @@ def open_channel(target: str, proxy: Proxy | None) -> GatewayChannel:
         ("grpc.min_reconnect_backoff_ms", 5_000),
         ("grpc.max_reconnect_backoff_ms", 1_000),
         ("grpc.service_config", _SERVICE_CONFIG),
+        # The history of a job names the program that asked for a change.
+        ("grpc.primary_user_agent", f"headrace-python/{__version__}"),
         ("grpc.enable_http_proxy", int(proxy is not None)),
     ]
     channel = grpc.aio.insecure_channel(target, options=options)

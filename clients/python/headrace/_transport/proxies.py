@@ -4,11 +4,11 @@ gRPC reads ``grpc_proxy``, ``https_proxy`` and ``http_proxy`` in small letters, 
 through them. It ignores ``NO_PROXY`` in capitals.
 """
 
-import ipaddress
 import os
-import socket
 from typing import NamedTuple
 from urllib.parse import urlsplit
+
+from headrace.no_proxy import is_excluded, is_local
 
 _VARIABLES = ("grpc_proxy", "https_proxy", "http_proxy")
 _EXCLUSIONS = ("no_grpc_proxy", "no_proxy", "NO_PROXY")
@@ -33,7 +33,7 @@ def find_proxy(target: str) -> Proxy | None:
     A connection is direct if every address of the target is on this machine, or is excluded by NO_PROXY or
     no_proxy.
     """
-    if all(_is_local(host) or _is_excluded(host) for host in _hosts(target)):
+    if all(is_local(host) or _is_excluded(host) for host in _hosts(target)):
         return None
     for variable in _VARIABLES:
         if value := os.environ.get(variable):
@@ -59,39 +59,9 @@ def _without_port(address: str) -> str:
     return address if address.count(":") > 1 else address.partition(":")[0]
 
 
-def _is_local(host: str) -> bool:
-    name = host.lower().rstrip(".")
-    if name == "localhost" or name.endswith(".localhost"):
-        return True
-    address = _address(name)
-    return address is not None and (address.is_loopback or address.is_unspecified)
-
-
 def _is_excluded(host: str) -> bool:
-    name = host.lower().rstrip(".")
-    entries = ",".join(os.environ.get(variable, "") for variable in _EXCLUSIONS).lower().split(",")
-    return any(_matches(name, entry.strip()) for entry in entries if entry.strip())
-
-
-def _matches(host: str, entry: str) -> bool:
-    if entry == "*":
-        return True
-    address = _address(host)
-    if address is not None:
-        try:
-            return address in ipaddress.ip_network(_without_port(entry), strict=False)
-        except ValueError:
-            return False
-    domain = _without_port(entry).removeprefix("*").strip(".")
-    return bool(domain) and (host == domain or host.endswith(f".{domain}"))
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        try:
-            return ipaddress.IPv4Address(socket.inet_aton(host))  # short forms, such as 127.1
-        except OSError:
-            return None
-    return getattr(address, "ipv4_mapped", None) or address
+    entries = ",".join(os.environ.get(variable, "") for variable in _EXCLUSIONS).split(",")
+    # A dot in front covers the domain itself too.
+    return is_excluded(
+        host, ",".join(entry.strip().removeprefix("*.").removeprefix(".") for entry in entries)
+    )

@@ -12,7 +12,7 @@ from headrace.kinds._labels.label_index import LabelIndex
 from headrace.kinds._labels.lead_ins import after_lead_in
 from headrace.kinds._labels.line_reader import LineReader
 from headrace.kinds._labels.mentions import LabelMentions
-from headrace.kinds._labels.reasoning import final_answers, strip_reasoning
+from headrace.kinds._labels.reasoning import final_answers, strip_reasoning, strip_thought_fields
 
 _FENCE = "```"
 # More are not a choice. The text of each can be as long as the answer.
@@ -54,7 +54,9 @@ class LabelFinder:
             label = chosen.pop() if len(chosen) == 1 else None
         else:
             label = self._read(text)
-        return None if label is None or self._mentions.has_other(text, label) else label
+        if label is None or self._mentions.has_other(strip_thought_fields(text), label):
+            return None
+        return label
 
     def _structured(self, answer: str) -> str | None:
         """Returns the label of an answer that is exactly ``{"label": ...}``, even if "label" is one too."""

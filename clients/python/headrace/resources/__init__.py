@@ -4,12 +4,14 @@ Fields are named like those of the protos.
 """
 
 from headrace.resources._events import JobEvent, JobForecast, JobOutage, LiveEvent, WatchedJob
+from headrace.resources._history import JobChange, JobHistoryEvent, UsageGroup, UsageReport
 from headrace.resources._jobs import (
     Failure,
     Job,
     JobClass,
     JobEstimate,
     JobState,
+    JobTrial,
     PauseReason,
     Progress,
     Usage,
@@ -25,18 +27,23 @@ __all__ = [
     "Item",
     "ItemState",
     "Job",
+    "JobChange",
     "JobClass",
     "JobEstimate",
     "JobEvent",
     "JobForecast",
+    "JobHistoryEvent",
     "JobOutage",
     "JobState",
+    "JobTrial",
     "KindInfo",
     "LiveEvent",
     "PauseReason",
     "Progress",
     "Result",
     "Usage",
+    "UsageGroup",
+    "UsageReport",
     "WatchedJob",
     "WorkerInfo",
 ]

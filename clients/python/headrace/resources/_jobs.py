@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from headrace.options import JobOptions
 from headrace.resources._plain_dicts import PlainDict
+
+if TYPE_CHECKING:
+    from headrace.resources._results import FailureGroup
 
 
 class JobState(StrEnum):
@@ -73,6 +77,10 @@ class PauseReason(StrEnum):
     REFUSALS = "REFUSALS"
     """The provider refused its first 20 items, all in the same way; see ``error`` and ``Client.failures``.
     Resuming runs the other items."""
+    FAILURES = "FAILURES"
+    """Too many items failed while more may be added, or while its trial ran; see ``Client.failures``."""
+    TRIAL = "TRIAL"
+    """Its trial is over; see ``Job.trial``. Resuming runs the other items."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +130,24 @@ class Failure(PlainDict):
 
 
 @dataclass(frozen=True)
+class JobTrial(PlainDict):
+    """Forecast of a job's cost from its trial, in millionths of a US dollar.
+
+    Attributes:
+        item_count: Items that ran.
+        estimated_cost_micros: Mean cost of these items times all items. None if the price is not known, or
+            the upload is still open.
+        low_cost_micros: Lower end of its 95 % bootstrap interval.
+        high_cost_micros: Upper end of its 95 % bootstrap interval.
+    """
+
+    item_count: int
+    estimated_cost_micros: int | None = None
+    low_cost_micros: int | None = None
+    high_cost_micros: int | None = None
+
+
+@dataclass(frozen=True)
 class Job(PlainDict):
     """A snapshot of a job. Of two snapshots of one job, the one with the greater seq is newer.
 
@@ -136,8 +162,8 @@ class Job(PlainDict):
         finish_time: Time at which it became terminal. None before.
         progress: Item counts.
         usage: Usage of the provider over all rounds, including attempts of items without a result.
-        error: Reason why it FAILED or EXPIRED. If it is PAUSED, the provider's last fault for an OUTAGE, and
-            the refusal for REFUSALS. None otherwise.
+        error: Reason why it FAILED or EXPIRED. If it is PAUSED, the provider's last fault for an OUTAGE, the
+            refusal for REFUSALS, and TOO_MANY_FAILED_ITEMS for FAILURES. None otherwise.
         pause_reason: Reason why it is PAUSED. UNSPECIFIED otherwise.
         seq: Number that grows with every change of state, counts or usage, from 1.
         tenant: Owner of the job.
@@ -147,7 +173,9 @@ class Job(PlainDict):
         name: Name for people. Empty if it has none.
         labels: Its labels.
         change_seq: Number that grows with every change of state, pause, name, labels or options, but not with
-            results.
+            results. ``Client.update`` compares it.
+        trial: Forecast of its cost. Set while it is PAUSED for TRIAL.
+        purge_time: Time at which it is deleted. None: it has not ended, or is kept for ever.
     """
 
     job_id: str
@@ -170,6 +198,8 @@ class Job(PlainDict):
     name: str = ""
     labels: Mapping[str, str] = field(default_factory=dict, hash=False)
     change_seq: int = 0
+    trial: JobTrial | None = None
+    purge_time: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -184,6 +214,7 @@ class JobEstimate(PlainDict):
             cannot estimate its calls.
         failing_item_count: Items that will fail before their first call, such as those that lack a field of
             the template. They count as no calls.
+        failing_groups: The same items by reason, largest group first.
     """
 
     call_count: int
@@ -191,3 +222,4 @@ class JobEstimate(PlainDict):
     output_tokens: int
     cost_micros: int | None
     failing_item_count: int = 0
+    failing_groups: "tuple[FailureGroup, ...]" = ()

@@ -51,7 +51,7 @@ class CreateJobsRequest(_message.Message):
     def __init__(self, jobs: _Optional[_Iterable[_Union[NewJob, _Mapping]]] = ...) -> None: ...
 
 class NewJob(_message.Message):
-    __slots__ = ("job_id", "tenant", "request_id", "content_hash", "kind", "params", "items", "upload_open", "trace_id", "options", "item_keys", "name", "labels")
+    __slots__ = ("job_id", "tenant", "request_id", "content_hash", "kind", "params", "items", "upload_open", "trace_id", "options", "item_keys", "name", "labels", "model")
     class LabelsEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -72,6 +72,7 @@ class NewJob(_message.Message):
     ITEM_KEYS_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
     LABELS_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     request_id: str
@@ -85,7 +86,8 @@ class NewJob(_message.Message):
     item_keys: _containers.RepeatedScalarFieldContainer[str]
     name: str
     labels: _containers.ScalarMap[str, str]
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., content_hash: _Optional[bytes] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., upload_open: _Optional[bool] = ..., trace_id: _Optional[str] = ..., options: _Optional[_Union[_jobs_pb2.JobOptions, _Mapping]] = ..., item_keys: _Optional[_Iterable[str]] = ..., name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+    model: str
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., content_hash: _Optional[bytes] = ..., kind: _Optional[str] = ..., params: _Optional[str] = ..., items: _Optional[_Iterable[str]] = ..., upload_open: _Optional[bool] = ..., trace_id: _Optional[str] = ..., options: _Optional[_Union[_jobs_pb2.JobOptions, _Mapping]] = ..., item_keys: _Optional[_Iterable[str]] = ..., name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., model: _Optional[str] = ...) -> None: ...
 
 class CreateJobsResponse(_message.Message):
     __slots__ = ("outcomes", "effects")
@@ -423,7 +425,7 @@ class RecordResultsRequest(_message.Message):
     def __init__(self, incarnation: _Optional[str] = ..., jobs: _Optional[_Iterable[_Union[JobRecord, _Mapping]]] = ...) -> None: ...
 
 class JobRecord(_message.Message):
-    __slots__ = ("job_id", "items", "deferrals", "releases", "job_error", "deaths", "outage_error")
+    __slots__ = ("job_id", "items", "deferrals", "releases", "job_error", "deaths", "outage_error", "error_round", "outage_changes")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     ITEMS_FIELD_NUMBER: _ClassVar[int]
     DEFERRALS_FIELD_NUMBER: _ClassVar[int]
@@ -431,6 +433,8 @@ class JobRecord(_message.Message):
     JOB_ERROR_FIELD_NUMBER: _ClassVar[int]
     DEATHS_FIELD_NUMBER: _ClassVar[int]
     OUTAGE_ERROR_FIELD_NUMBER: _ClassVar[int]
+    ERROR_ROUND_FIELD_NUMBER: _ClassVar[int]
+    OUTAGE_CHANGES_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     items: _containers.RepeatedCompositeFieldContainer[ItemRecord]
     deferrals: _containers.RepeatedCompositeFieldContainer[ItemDeferral]
@@ -438,7 +442,19 @@ class JobRecord(_message.Message):
     job_error: _jobs_pb2.Error
     deaths: _containers.RepeatedCompositeFieldContainer[ChunkDeath]
     outage_error: _jobs_pb2.Error
-    def __init__(self, job_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ItemRecord, _Mapping]]] = ..., deferrals: _Optional[_Iterable[_Union[ItemDeferral, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[ChunkRelease, _Mapping]]] = ..., job_error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., deaths: _Optional[_Iterable[_Union[ChunkDeath, _Mapping]]] = ..., outage_error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ...) -> None: ...
+    error_round: int
+    outage_changes: _containers.RepeatedCompositeFieldContainer[OutageChange]
+    def __init__(self, job_id: _Optional[str] = ..., items: _Optional[_Iterable[_Union[ItemRecord, _Mapping]]] = ..., deferrals: _Optional[_Iterable[_Union[ItemDeferral, _Mapping]]] = ..., releases: _Optional[_Iterable[_Union[ChunkRelease, _Mapping]]] = ..., job_error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., deaths: _Optional[_Iterable[_Union[ChunkDeath, _Mapping]]] = ..., outage_error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ..., error_round: _Optional[int] = ..., outage_changes: _Optional[_Iterable[_Union[OutageChange, _Mapping]]] = ...) -> None: ...
+
+class OutageChange(_message.Message):
+    __slots__ = ("outage_id", "ended", "error")
+    OUTAGE_ID_FIELD_NUMBER: _ClassVar[int]
+    ENDED_FIELD_NUMBER: _ClassVar[int]
+    ERROR_FIELD_NUMBER: _ClassVar[int]
+    outage_id: str
+    ended: bool
+    error: _jobs_pb2.Error
+    def __init__(self, outage_id: _Optional[str] = ..., ended: _Optional[bool] = ..., error: _Optional[_Union[_jobs_pb2.Error, _Mapping]] = ...) -> None: ...
 
 class ItemRecord(_message.Message):
     __slots__ = ("item_index", "chunk_index", "fence", "round", "output", "error", "attempt_count", "usage", "failed_attempts")
@@ -607,12 +623,14 @@ class SweepResponse(_message.Message):
     def __init__(self, effects: _Optional[_Union[Effects, _Mapping]] = ..., live_workers: _Optional[_Iterable[_Union[_jobs_pb2.Worker, _Mapping]]] = ..., silent_workers: _Optional[_Iterable[_Union[_jobs_pb2.Worker, _Mapping]]] = ...) -> None: ...
 
 class CancelJobRequest(_message.Message):
-    __slots__ = ("job_id", "tenant")
+    __slots__ = ("job_id", "tenant", "actor")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ...) -> None: ...
+    actor: str
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class CancelJobResponse(_message.Message):
     __slots__ = ("job", "effects")
@@ -623,12 +641,14 @@ class CancelJobResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
 
 class PauseJobRequest(_message.Message):
-    __slots__ = ("job_id", "tenant")
+    __slots__ = ("job_id", "tenant", "actor")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ...) -> None: ...
+    actor: str
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class PauseJobResponse(_message.Message):
     __slots__ = ("job", "effects")
@@ -639,14 +659,16 @@ class PauseJobResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
 
 class ResumeJobRequest(_message.Message):
-    __slots__ = ("job_id", "tenant", "budget_micros")
+    __slots__ = ("job_id", "tenant", "budget_micros", "actor")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     BUDGET_MICROS_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     budget_micros: int
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., budget_micros: _Optional[int] = ...) -> None: ...
+    actor: str
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., budget_micros: _Optional[int] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class ResumeJobResponse(_message.Message):
     __slots__ = ("job", "effects")
@@ -657,20 +679,22 @@ class ResumeJobResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
 
 class RetryJobRequest(_message.Message):
-    __slots__ = ("job_id", "tenant", "request_id", "reasons", "item_indexes", "item_keys")
+    __slots__ = ("job_id", "tenant", "request_id", "reasons", "item_indexes", "item_keys", "actor")
     JOB_ID_FIELD_NUMBER: _ClassVar[int]
     TENANT_FIELD_NUMBER: _ClassVar[int]
     REQUEST_ID_FIELD_NUMBER: _ClassVar[int]
     REASONS_FIELD_NUMBER: _ClassVar[int]
     ITEM_INDEXES_FIELD_NUMBER: _ClassVar[int]
     ITEM_KEYS_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
     job_id: str
     tenant: str
     request_id: str
     reasons: _containers.RepeatedScalarFieldContainer[str]
     item_indexes: _containers.RepeatedScalarFieldContainer[int]
     item_keys: _containers.RepeatedScalarFieldContainer[str]
-    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ..., item_indexes: _Optional[_Iterable[int]] = ..., item_keys: _Optional[_Iterable[str]] = ...) -> None: ...
+    actor: str
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., request_id: _Optional[str] = ..., reasons: _Optional[_Iterable[str]] = ..., item_indexes: _Optional[_Iterable[int]] = ..., item_keys: _Optional[_Iterable[str]] = ..., actor: _Optional[str] = ...) -> None: ...
 
 class RetryJobResponse(_message.Message):
     __slots__ = ("job", "effects")
@@ -679,6 +703,87 @@ class RetryJobResponse(_message.Message):
     job: _jobs_pb2.Job
     effects: Effects
     def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
+
+class UpdateJobRequest(_message.Message):
+    __slots__ = ("job_id", "tenant", "fields", "if_change_seq", "name", "labels", "job_class", "max_parallelism", "budget_micros", "job_timeout", "retention", "resume", "actor")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    FIELDS_FIELD_NUMBER: _ClassVar[int]
+    IF_CHANGE_SEQ_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    JOB_CLASS_FIELD_NUMBER: _ClassVar[int]
+    MAX_PARALLELISM_FIELD_NUMBER: _ClassVar[int]
+    BUDGET_MICROS_FIELD_NUMBER: _ClassVar[int]
+    JOB_TIMEOUT_FIELD_NUMBER: _ClassVar[int]
+    RETENTION_FIELD_NUMBER: _ClassVar[int]
+    RESUME_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    fields: _containers.RepeatedScalarFieldContainer[str]
+    if_change_seq: int
+    name: str
+    labels: _containers.ScalarMap[str, str]
+    job_class: _jobs_pb2.JobClass
+    max_parallelism: int
+    budget_micros: int
+    job_timeout: _duration_pb2.Duration
+    retention: _duration_pb2.Duration
+    resume: bool
+    actor: str
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., fields: _Optional[_Iterable[str]] = ..., if_change_seq: _Optional[int] = ..., name: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ..., job_class: _Optional[_Union[_jobs_pb2.JobClass, str]] = ..., max_parallelism: _Optional[int] = ..., budget_micros: _Optional[int] = ..., job_timeout: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., retention: _Optional[_Union[datetime.timedelta, _duration_pb2.Duration, _Mapping]] = ..., resume: _Optional[bool] = ..., actor: _Optional[str] = ...) -> None: ...
+
+class UpdateJobResponse(_message.Message):
+    __slots__ = ("job", "effects")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    job: _jobs_pb2.Job
+    effects: Effects
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
+
+class DeleteJobRequest(_message.Message):
+    __slots__ = ("job_id", "tenant", "force", "actor")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    FORCE_FIELD_NUMBER: _ClassVar[int]
+    ACTOR_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    force: bool
+    actor: str
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., force: _Optional[bool] = ..., actor: _Optional[str] = ...) -> None: ...
+
+class DeleteJobResponse(_message.Message):
+    __slots__ = ("gone", "effects")
+    GONE_FIELD_NUMBER: _ClassVar[int]
+    EFFECTS_FIELD_NUMBER: _ClassVar[int]
+    gone: bool
+    effects: Effects
+    def __init__(self, gone: _Optional[bool] = ..., effects: _Optional[_Union[Effects, _Mapping]] = ...) -> None: ...
+
+class GetParamsRequest(_message.Message):
+    __slots__ = ("job_id", "tenant")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ...) -> None: ...
+
+class GetParamsResponse(_message.Message):
+    __slots__ = ("job", "params")
+    JOB_FIELD_NUMBER: _ClassVar[int]
+    PARAMS_FIELD_NUMBER: _ClassVar[int]
+    job: _jobs_pb2.Job
+    params: str
+    def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., params: _Optional[str] = ...) -> None: ...
 
 class ListFailureReasonsRequest(_message.Message):
     __slots__ = ("job_id", "tenant")
@@ -693,6 +798,65 @@ class ListFailureReasonsResponse(_message.Message):
     GROUPS_FIELD_NUMBER: _ClassVar[int]
     groups: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailureGroup]
     def __init__(self, groups: _Optional[_Iterable[_Union[_jobs_pb2.FailureGroup, _Mapping]]] = ...) -> None: ...
+
+class ListJobEventsRequest(_message.Message):
+    __slots__ = ("job_id", "tenant", "page_size", "after_number")
+    JOB_ID_FIELD_NUMBER: _ClassVar[int]
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    PAGE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    AFTER_NUMBER_FIELD_NUMBER: _ClassVar[int]
+    job_id: str
+    tenant: str
+    page_size: int
+    after_number: int
+    def __init__(self, job_id: _Optional[str] = ..., tenant: _Optional[str] = ..., page_size: _Optional[int] = ..., after_number: _Optional[int] = ...) -> None: ...
+
+class ListJobEventsResponse(_message.Message):
+    __slots__ = ("events", "has_more")
+    EVENTS_FIELD_NUMBER: _ClassVar[int]
+    HAS_MORE_FIELD_NUMBER: _ClassVar[int]
+    events: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.JobHistoryEvent]
+    has_more: bool
+    def __init__(self, events: _Optional[_Iterable[_Union[_jobs_pb2.JobHistoryEvent, _Mapping]]] = ..., has_more: _Optional[bool] = ...) -> None: ...
+
+class GetUsageRequest(_message.Message):
+    __slots__ = ("tenant", "first_day", "last_day", "by_day", "by_model", "by_kind", "by_label", "kind", "model", "labels")
+    class LabelsEntry(_message.Message):
+        __slots__ = ("key", "value")
+        KEY_FIELD_NUMBER: _ClassVar[int]
+        VALUE_FIELD_NUMBER: _ClassVar[int]
+        key: str
+        value: str
+        def __init__(self, key: _Optional[str] = ..., value: _Optional[str] = ...) -> None: ...
+    TENANT_FIELD_NUMBER: _ClassVar[int]
+    FIRST_DAY_FIELD_NUMBER: _ClassVar[int]
+    LAST_DAY_FIELD_NUMBER: _ClassVar[int]
+    BY_DAY_FIELD_NUMBER: _ClassVar[int]
+    BY_MODEL_FIELD_NUMBER: _ClassVar[int]
+    BY_KIND_FIELD_NUMBER: _ClassVar[int]
+    BY_LABEL_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    LABELS_FIELD_NUMBER: _ClassVar[int]
+    tenant: str
+    first_day: int
+    last_day: int
+    by_day: bool
+    by_model: bool
+    by_kind: bool
+    by_label: str
+    kind: str
+    model: str
+    labels: _containers.ScalarMap[str, str]
+    def __init__(self, tenant: _Optional[str] = ..., first_day: _Optional[int] = ..., last_day: _Optional[int] = ..., by_day: _Optional[bool] = ..., by_model: _Optional[bool] = ..., by_kind: _Optional[bool] = ..., by_label: _Optional[str] = ..., kind: _Optional[str] = ..., model: _Optional[str] = ..., labels: _Optional[_Mapping[str, str]] = ...) -> None: ...
+
+class GetUsageResponse(_message.Message):
+    __slots__ = ("groups", "total")
+    GROUPS_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    groups: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.UsageGroup]
+    total: _jobs_pb2.UsageGroup
+    def __init__(self, groups: _Optional[_Iterable[_Union[_jobs_pb2.UsageGroup, _Mapping]]] = ..., total: _Optional[_Union[_jobs_pb2.UsageGroup, _Mapping]] = ...) -> None: ...
 
 class ListWorkersRequest(_message.Message):
     __slots__ = ()

@@ -120,10 +120,35 @@ class ResultsServiceStub:
                 request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.RetryJobRequest.SerializeToString,
                 response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.RetryJobResponse.FromString,
                 _registered_method=True)
+        self.UpdateJob = channel.unary_unary(
+                '/headrace_internal.results.v1.ResultsService/UpdateJob',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.UpdateJobRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.UpdateJobResponse.FromString,
+                _registered_method=True)
+        self.DeleteJob = channel.unary_unary(
+                '/headrace_internal.results.v1.ResultsService/DeleteJob',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.DeleteJobRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.DeleteJobResponse.FromString,
+                _registered_method=True)
+        self.GetParams = channel.unary_unary(
+                '/headrace_internal.results.v1.ResultsService/GetParams',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetParamsRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetParamsResponse.FromString,
+                _registered_method=True)
         self.ListFailureReasons = channel.unary_unary(
                 '/headrace_internal.results.v1.ResultsService/ListFailureReasons',
                 request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsRequest.SerializeToString,
                 response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsResponse.FromString,
+                _registered_method=True)
+        self.ListJobEvents = channel.unary_unary(
+                '/headrace_internal.results.v1.ResultsService/ListJobEvents',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobEventsRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobEventsResponse.FromString,
+                _registered_method=True)
+        self.GetUsage = channel.unary_unary(
+                '/headrace_internal.results.v1.ResultsService/GetUsage',
+                request_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetUsageRequest.SerializeToString,
+                response_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetUsageResponse.FromString,
                 _registered_method=True)
         self.ListWorkers = channel.unary_unary(
                 '/headrace_internal.results.v1.ResultsService/ListWorkers',
@@ -298,10 +323,60 @@ class ResultsServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UpdateJob(self, request, context):
+        """Changes the named fields of a job, and may resume it. Safe to repeat: a call that changes nothing succeeds.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        - ABORTED (JOB_CHANGED): the job has changed since if_change_seq. Metadata change_seq is the present one.
+        - FAILED_PRECONDITION (JOB_ENDED): the job is terminal, and takes name, labels and retention only.
+        - FAILED_PRECONDITION (BUDGET_SPENT): the budget is not above what is spent.
+        - INTERNAL (STORE_REFUSED): the database refuses the texts for good.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DeleteJob(self, request, context):
+        """Deletes a job. A terminal job is gone when the call returns, and so are the rows of its first 100,000 items. With
+        force, a live job is cancelled, and deleted by the transition that ends its last lease: gone says whether it is.
+        Safe to repeat.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        - FAILED_PRECONDITION (JOB_NOT_ENDED): the job is not terminal, and force is not set.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetParams(self, request, context):
+        """Returns the params of a job with its snapshot. Safe to repeat.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ListFailureReasons(self, request, context):
         """Groups the failed items of a job's present round by reason. Reads every result of the job. Safe to repeat.
         Errors:
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListJobEvents(self, request, context):
+        """Returns a page of a job's history, oldest first. Safe to repeat.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetUsage(self, request, context):
+        """Sums the usage of a tenant's jobs, purged ones included. Reads every job of the tenant. Safe to repeat.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -402,10 +477,35 @@ def add_ResultsServiceServicer_to_server(servicer, server):
                     request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.RetryJobRequest.FromString,
                     response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.RetryJobResponse.SerializeToString,
             ),
+            'UpdateJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.UpdateJob,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.UpdateJobRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.UpdateJobResponse.SerializeToString,
+            ),
+            'DeleteJob': grpc.unary_unary_rpc_method_handler(
+                    servicer.DeleteJob,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.DeleteJobRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.DeleteJobResponse.SerializeToString,
+            ),
+            'GetParams': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetParams,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetParamsRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetParamsResponse.SerializeToString,
+            ),
             'ListFailureReasons': grpc.unary_unary_rpc_method_handler(
                     servicer.ListFailureReasons,
                     request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsRequest.FromString,
                     response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsResponse.SerializeToString,
+            ),
+            'ListJobEvents': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListJobEvents,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobEventsRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobEventsResponse.SerializeToString,
+            ),
+            'GetUsage': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetUsage,
+                    request_deserializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetUsageRequest.FromString,
+                    response_serializer=headrace__internal_dot_results_dot_v1_dot_results__pb2.GetUsageResponse.SerializeToString,
             ),
             'ListWorkers': grpc.unary_unary_rpc_method_handler(
                     servicer.ListWorkers,
@@ -884,6 +984,87 @@ class ResultsService:
             _registered_method=True)
 
     @staticmethod
+    def UpdateJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace_internal.results.v1.ResultsService/UpdateJob',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.UpdateJobRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.UpdateJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DeleteJob(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace_internal.results.v1.ResultsService/DeleteJob',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.DeleteJobRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.DeleteJobResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetParams(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace_internal.results.v1.ResultsService/GetParams',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.GetParamsRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.GetParamsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
     def ListFailureReasons(request,
             target,
             options=(),
@@ -900,6 +1081,60 @@ class ResultsService:
             '/headrace_internal.results.v1.ResultsService/ListFailureReasons',
             headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsRequest.SerializeToString,
             headrace__internal_dot_results_dot_v1_dot_results__pb2.ListFailureReasonsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListJobEvents(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace_internal.results.v1.ResultsService/ListJobEvents',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobEventsRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.ListJobEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetUsage(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/headrace_internal.results.v1.ResultsService/GetUsage',
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.GetUsageRequest.SerializeToString,
+            headrace__internal_dot_results_dot_v1_dot_results__pb2.GetUsageResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -132,11 +132,40 @@ class ResultsServiceStub:
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
+    UpdateJob: _grpc.UnaryUnaryMultiCallable[_results_pb2.UpdateJobRequest, _results_pb2.UpdateJobResponse]
+    """Changes the named fields of a job, and may resume it. Safe to repeat: a call that changes nothing succeeds.
+    Errors:
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - ABORTED (JOB_CHANGED): the job has changed since if_change_seq. Metadata change_seq is the present one.
+    - FAILED_PRECONDITION (JOB_ENDED): the job is terminal, and takes name, labels and retention only.
+    - FAILED_PRECONDITION (BUDGET_SPENT): the budget is not above what is spent.
+    - INTERNAL (STORE_REFUSED): the database refuses the texts for good.
+    """
+    DeleteJob: _grpc.UnaryUnaryMultiCallable[_results_pb2.DeleteJobRequest, _results_pb2.DeleteJobResponse]
+    """Deletes a job. A terminal job is gone when the call returns, and so are the rows of its first 100,000 items. With
+    force, a live job is cancelled, and deleted by the transition that ends its last lease: gone says whether it is.
+    Safe to repeat.
+    Errors:
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - FAILED_PRECONDITION (JOB_NOT_ENDED): the job is not terminal, and force is not set.
+    """
+    GetParams: _grpc.UnaryUnaryMultiCallable[_results_pb2.GetParamsRequest, _results_pb2.GetParamsResponse]
+    """Returns the params of a job with its snapshot. Safe to repeat.
+    Errors:
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
     ListFailureReasons: _grpc.UnaryUnaryMultiCallable[_results_pb2.ListFailureReasonsRequest, _results_pb2.ListFailureReasonsResponse]
     """Groups the failed items of a job's present round by reason. Reads every result of the job. Safe to repeat.
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
+    ListJobEvents: _grpc.UnaryUnaryMultiCallable[_results_pb2.ListJobEventsRequest, _results_pb2.ListJobEventsResponse]
+    """Returns a page of a job's history, oldest first. Safe to repeat.
+    Errors:
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    GetUsage: _grpc.UnaryUnaryMultiCallable[_results_pb2.GetUsageRequest, _results_pb2.GetUsageResponse]
+    """Sums the usage of a tenant's jobs, purged ones included. Reads every job of the tenant. Safe to repeat."""
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_results_pb2.ListWorkersRequest, _results_pb2.ListWorkersResponse]
     """Returns the workers seen in the last hour: live ones first, then by start_time. Safe to repeat."""
 
@@ -238,11 +267,40 @@ class ResultsServiceAsyncStub(ResultsServiceStub):
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
+    UpdateJob: _aio.UnaryUnaryMultiCallable[_results_pb2.UpdateJobRequest, _results_pb2.UpdateJobResponse]  # type: ignore[assignment]
+    """Changes the named fields of a job, and may resume it. Safe to repeat: a call that changes nothing succeeds.
+    Errors:
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - ABORTED (JOB_CHANGED): the job has changed since if_change_seq. Metadata change_seq is the present one.
+    - FAILED_PRECONDITION (JOB_ENDED): the job is terminal, and takes name, labels and retention only.
+    - FAILED_PRECONDITION (BUDGET_SPENT): the budget is not above what is spent.
+    - INTERNAL (STORE_REFUSED): the database refuses the texts for good.
+    """
+    DeleteJob: _aio.UnaryUnaryMultiCallable[_results_pb2.DeleteJobRequest, _results_pb2.DeleteJobResponse]  # type: ignore[assignment]
+    """Deletes a job. A terminal job is gone when the call returns, and so are the rows of its first 100,000 items. With
+    force, a live job is cancelled, and deleted by the transition that ends its last lease: gone says whether it is.
+    Safe to repeat.
+    Errors:
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    - FAILED_PRECONDITION (JOB_NOT_ENDED): the job is not terminal, and force is not set.
+    """
+    GetParams: _aio.UnaryUnaryMultiCallable[_results_pb2.GetParamsRequest, _results_pb2.GetParamsResponse]  # type: ignore[assignment]
+    """Returns the params of a job with its snapshot. Safe to repeat.
+    Errors:
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
     ListFailureReasons: _aio.UnaryUnaryMultiCallable[_results_pb2.ListFailureReasonsRequest, _results_pb2.ListFailureReasonsResponse]  # type: ignore[assignment]
     """Groups the failed items of a job's present round by reason. Reads every result of the job. Safe to repeat.
     Errors:
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
     """
+    ListJobEvents: _aio.UnaryUnaryMultiCallable[_results_pb2.ListJobEventsRequest, _results_pb2.ListJobEventsResponse]  # type: ignore[assignment]
+    """Returns a page of a job's history, oldest first. Safe to repeat.
+    Errors:
+    - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+    """
+    GetUsage: _aio.UnaryUnaryMultiCallable[_results_pb2.GetUsageRequest, _results_pb2.GetUsageResponse]  # type: ignore[assignment]
+    """Sums the usage of a tenant's jobs, purged ones included. Reads every job of the tenant. Safe to repeat."""
     ListWorkers: _aio.UnaryUnaryMultiCallable[_results_pb2.ListWorkersRequest, _results_pb2.ListWorkersResponse]  # type: ignore[assignment]
     """Returns the workers seen in the last hour: live ones first, then by start_time. Safe to repeat."""
 
@@ -445,6 +503,46 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
         """
 
     @_abc_1.abstractmethod
+    def UpdateJob(
+        self,
+        request: _results_pb2.UpdateJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_results_pb2.UpdateJobResponse, _abc.Awaitable[_results_pb2.UpdateJobResponse]]:
+        """Changes the named fields of a job, and may resume it. Safe to repeat: a call that changes nothing succeeds.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        - ABORTED (JOB_CHANGED): the job has changed since if_change_seq. Metadata change_seq is the present one.
+        - FAILED_PRECONDITION (JOB_ENDED): the job is terminal, and takes name, labels and retention only.
+        - FAILED_PRECONDITION (BUDGET_SPENT): the budget is not above what is spent.
+        - INTERNAL (STORE_REFUSED): the database refuses the texts for good.
+        """
+
+    @_abc_1.abstractmethod
+    def DeleteJob(
+        self,
+        request: _results_pb2.DeleteJobRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_results_pb2.DeleteJobResponse, _abc.Awaitable[_results_pb2.DeleteJobResponse]]:
+        """Deletes a job. A terminal job is gone when the call returns, and so are the rows of its first 100,000 items. With
+        force, a live job is cancelled, and deleted by the transition that ends its last lease: gone says whether it is.
+        Safe to repeat.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        - FAILED_PRECONDITION (JOB_NOT_ENDED): the job is not terminal, and force is not set.
+        """
+
+    @_abc_1.abstractmethod
+    def GetParams(
+        self,
+        request: _results_pb2.GetParamsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_results_pb2.GetParamsResponse, _abc.Awaitable[_results_pb2.GetParamsResponse]]:
+        """Returns the params of a job with its snapshot. Safe to repeat.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+
+    @_abc_1.abstractmethod
     def ListFailureReasons(
         self,
         request: _results_pb2.ListFailureReasonsRequest,
@@ -454,6 +552,25 @@ class ResultsServiceServicer(metaclass=_abc_1.ABCMeta):
         Errors:
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
         """
+
+    @_abc_1.abstractmethod
+    def ListJobEvents(
+        self,
+        request: _results_pb2.ListJobEventsRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_results_pb2.ListJobEventsResponse, _abc.Awaitable[_results_pb2.ListJobEventsResponse]]:
+        """Returns a page of a job's history, oldest first. Safe to repeat.
+        Errors:
+        - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
+        """
+
+    @_abc_1.abstractmethod
+    def GetUsage(
+        self,
+        request: _results_pb2.GetUsageRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_results_pb2.GetUsageResponse, _abc.Awaitable[_results_pb2.GetUsageResponse]]:
+        """Sums the usage of a tenant's jobs, purged ones included. Reads every job of the tenant. Safe to repeat."""
 
     @_abc_1.abstractmethod
     def ListWorkers(

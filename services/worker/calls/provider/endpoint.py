@@ -2,8 +2,9 @@
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from urllib.parse import SplitResult, unquote, urlsplit, urlunsplit
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit, urlunsplit
 
 from aiohttp import encode_basic_auth
 from yarl import URL
@@ -18,6 +19,7 @@ _NO_KEY = "no-key"
 _VISIBLE = re.compile(r"[!-~]+")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _HEADER_VALUE = re.compile(r"[ -~\t]*")
+_SECRET_NAME = re.compile(r"auth|cookie|credential|key|pass|secret|sig|token", re.IGNORECASE)
 _VERSION = re.compile(r"/v\d|/openai(/|$)", re.IGNORECASE)
 
 
@@ -42,11 +44,28 @@ def host_of(base_url: str | None) -> str:
     return parts.netloc.rpartition("@")[2] if parts else ""
 
 
-def secrets_of(api_key: str | None, base_url: str | None) -> list[str]:
-    """Returns the key and the password of a base URL, which no message may repeat."""
-    parts = _split((base_url or "").strip())
-    password = unquote(parts.password or "") if parts else ""
-    return [secret for secret in ((api_key or "").strip(), password) if secret]
+def secrets_of(api_key: str | None, base_url: str | None, headers: Mapping[str, str]) -> list[str]:
+    """Returns what no message may repeat: the key, and the secrets in a base URL and in headers.
+
+    Args:
+        api_key: API key.
+        base_url: Base URL. Its user, password and query may hold secrets.
+        headers: Headers of every request.
+    """
+    secrets = [(api_key or "").strip()]
+    if parts := _split((base_url or "").strip()):
+        secrets += [unquote(parts.username or ""), unquote(parts.password or "")]
+        secrets += [value for name, value in parse_qsl(parts.query) if _SECRET_NAME.search(name)]
+    for name, value in headers.items():
+        if _SECRET_NAME.search(name):
+            secrets += [value, value.rpartition(" ")[2]]  # without a scheme such as Bearer
+    return [secret for secret in dict.fromkeys(secrets) if secret]
+
+
+def read_custom_headers() -> dict[str, str]:
+    """Returns the headers of OPENAI_CUSTOM_HEADERS that can be read."""
+    lines = (line.partition(":") for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines())
+    return {name.strip(): value.strip() for name, separator, value in lines if separator}
 
 
 def read_endpoint(api_key: str | None, base_url: str | None) -> Endpoint:
@@ -131,10 +150,12 @@ def _check_word(name: str, value: str) -> str:
 def _with_custom_headers(headers: dict[str, str]) -> dict[str, str]:
     for line in os.environ.get("OPENAI_CUSTOM_HEADERS", "").splitlines():
         name, separator, value = (part.strip() for part in line.partition(":"))
-        if not separator:
+        if not (name or separator):
             continue
-        if not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
-            raise _not_configured("the worker's OPENAI_CUSTOM_HEADERS contains a line that is not a header")
+        if not separator or not _HEADER_NAME.fullmatch(name) or not _HEADER_VALUE.fullmatch(value):
+            raise _not_configured(
+                "the worker's OPENAI_CUSTOM_HEADERS contains a line that is not a header; write NAME: VALUE"
+            )
         headers = _replace(headers, name, value)
     return headers
 

@@ -14,6 +14,11 @@ _MODEL_TEXT = re.compile(
     r'(?:[^"\\]|\\.)*',
     re.DOTALL,
 )
+# Names of the message in the errors of web frameworks and other APIs.
+_MESSAGE_NAMES = (
+    *("message", "msg", "error_description", "error_message", "errorMessage", "error_msg", "status_msg"),
+    *("description", "title", "detail", "reason"),
+)
 _REASONS = ("finish_reason", "native_finish_reason", "stop_reason")
 _TITLE = re.compile(r"<(title|h1)[^>]*>(.*?)</\1>", re.IGNORECASE | re.DOTALL)
 
@@ -110,11 +115,18 @@ def _read_object(value: dict[str, Any]) -> ErrorBody:
         return _read_object(detail)
     if isinstance(detail, list):
         detail = "; ".join(str(each.get("msg", "")) for each in detail if isinstance(each, dict))
-    return ErrorBody(message=_cut(str(detail or value.get("message") or "")))
+    for name in ("errors", "error"):
+        found = value.get(name)
+        if isinstance(found, list) and found:
+            return _read_object({"error": found[0]})
+    inner = value.get("base_resp")
+    return ErrorBody(
+        message=_cut(str(detail or _named(value) or (_named(inner) if isinstance(inner, dict) else "")))
+    )
 
 
 def _read_error(error: dict[str, Any]) -> ErrorBody:
-    message = str(error.get("message") or "")
+    message = _named(error)
     metadata = error.get("metadata")
     if isinstance(metadata, dict) and isinstance(
         metadata.get("raw"), str
@@ -128,6 +140,11 @@ def _read_error(error: dict[str, Any]) -> ErrorBody:
         param=_word(error.get("param")),
         has_object=True,
     )
+
+
+def _named(value: dict[str, Any]) -> str:
+    """Returns the first message of an object. Empty if it has none."""
+    return next((str(value[name]) for name in _MESSAGE_NAMES if value.get(name)), "")
 
 
 def _message(value: dict[str, Any], error: str) -> str:

@@ -38,7 +38,7 @@ from headrace.kinds import ItemFailedError, JobRefusedError, Message, RetryableE
 from headrace.reasons import ErrorReason
 from services.worker.calls.provider.error_body import ErrorBody, read_answer_words, read_error_body
 from services.worker.calls.provider.fault_log import FaultLog
-from services.worker.calls.provider.masking import mask_prompt, mask_secrets
+from services.worker.calls.provider.masking import mask
 from services.worker.calls.provider.profiles import Action, Profile
 from services.worker.calls.provider.profiles.rules import JOB_MESSAGES, Rule
 from services.worker.calls.provider.retry_after import read_retry_after
@@ -111,11 +111,11 @@ class Faults:
         """
         words = read_error_body(body)
         rule = self._profile.judge(status, words)
+        words = self._mask(words, messages)
         if wrong_url is not None and (status < 300 or rule.reason in _URL_REASONS):
             error: RetryableError | ItemFailedError = wrong_url
         else:
             error = _make_error(rule, status, words, read_retry_after(headers, body))
-        words = self._mask(words, messages)
         error.detail = _describe(words)
         self._log.note(error.reason, status=status, kind=words.type, code=words.code, detail=error.detail)
         return error
@@ -151,8 +151,7 @@ class Faults:
     def _mask(self, words: ErrorBody, messages: Sequence[Message]) -> ErrorBody:
         prompts = [message.content for message in messages]
         kind, code, message = (
-            mask_prompt(mask_secrets(text, self._secrets), prompts)
-            for text in (words.type, words.code, words.message)
+            mask(text, self._secrets, prompts) for text in (words.type, words.code, words.message)
         )
         return words._replace(type=kind, code=code, message=message)
 

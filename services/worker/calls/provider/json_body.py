@@ -6,11 +6,17 @@ from typing import Any
 
 import orjson
 
+from services.worker.calls.provider.answers.cut_off import read_cut_off
+
 # Fields that tell what a call used. They are found in a body that is cut off too.
 _COUNT = re.compile(r'"(prompt_tokens|completion_tokens|total_tokens|cached_tokens)"\s*:\s*(\d{1,12})\b')
 _TRAILING_COMMA = re.compile(r",(?=\s*[}\]])")
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 _CHARSET = re.compile(r'charset="?([\w-]+)', re.IGNORECASE)
+_VALID_LETTER = re.compile("[\u0080-\ufffc]|[\U00010000-\U0010ffff]")
+# Objects of a text that are looked at. Others may come before the answer, such as words in braces.
+_MAX_OBJECTS = 8
+_ANSWERS = ("choices", "error")
 _EVENT = "data:"
 # A stream of events. Comments and other fields may come before its first data.
 _STREAM = re.compile(r"\s*(?:(?::|event:|id:|retry:)[^\r\n]*\s+)*data:")
@@ -40,7 +46,11 @@ def read_json(body: bytes, content_type: str = "") -> Any:
     if _STREAM.match(text):
         return _join_events(text)
     value = _read_object(text)
-    return _find_usage(text) if value is None else value
+    if value is None:
+        return _find_usage(text)
+    return (
+        value if not isinstance(value, dict) or "usage" in value else {**(_find_usage(text) or {}), **value}
+    )
 
 
 def _decode(body: bytes, content_type: str) -> str:
@@ -50,20 +60,42 @@ def _decode(body: bytes, content_type: str) -> str:
             return body.decode(name).lstrip("\ufeff")
         except (LookupError, ValueError):  # an unknown charset, or another one
             continue
-    return body.decode(json.detect_encoding(body), "replace").lstrip("\ufeff")
+    text = body.decode(json.detect_encoding(body), "replace")
+    if not _VALID_LETTER.search(text):  # no letter beyond ASCII is UTF-8: one byte for each
+        text = body.decode("cp1252", "replace")
+    return text.lstrip("\ufeff")
 
 
 def _read_object(text: str) -> Any:
-    """Returns the first object in a text. None if there is none."""
+    """Returns the first object with an answer or an error, else the first. None if there is none."""
+    first = None
     start = text.find("{")
-    if start < 0:
-        return None
-    for attempt in (text, _TRAILING_COMMA.sub("", text)):
+    for _ in range(_MAX_OBJECTS):
+        if start < 0:
+            break
+        value, end = _read_at(text, start)
+        if isinstance(value, dict) and any(value.get(name) for name in _ANSWERS):
+            return value
+        first = value if first is None else first
+        start = text.find("{", end)
+    return first
+
+
+def _read_at(text: str, start: int) -> tuple[Any, int]:
+    """Returns the object at a place and its end. If it is unreadable, None and the next place."""
+    try:
+        value, end = _LENIENT.raw_decode(text, start)
+        return _without_surrogates(value), end
+    except (ValueError, RecursionError):
+        pass
+    if _TRAILING_COMMA.search(text, start):
         try:
-            return _without_surrogates(_LENIENT.raw_decode(attempt, start)[0])
+            value, _ = _LENIENT.raw_decode(_TRAILING_COMMA.sub("", text[start:]))
+            return _without_surrogates(value), len(text)
         except (ValueError, RecursionError):
-            continue
-    return None
+            pass
+    value = read_cut_off(text[start:])
+    return _without_surrogates(value), start + 1 if value is None else len(text)
 
 
 def _without_surrogates(value: Any) -> Any:

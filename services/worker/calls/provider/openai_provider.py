@@ -6,14 +6,21 @@ from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 import aiohttp
-from aiohttp.http_exceptions import ContentEncodingError
 from multidict import CIMultiDict
 from yarl import URL
 
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import Completion, ItemFailedError, Message, RetryableError
+from services.worker.calls.provider.answers.envelope import open_envelope
+from services.worker.calls.provider.answers.received_body import ReceivedBody
 from services.worker.calls.provider.connection_faults import connection_error, proxy_fault
-from services.worker.calls.provider.endpoint import Endpoint, host_of, read_endpoint, secrets_of
+from services.worker.calls.provider.endpoint import (
+    Endpoint,
+    host_of,
+    read_custom_headers,
+    read_endpoint,
+    secrets_of,
+)
 from services.worker.calls.provider.error_in_body import find_error
 from services.worker.calls.provider.fault_log import FaultLog
 from services.worker.calls.provider.faults import Faults, redirect_fault, timeout_fault, unreadable_fault
@@ -39,8 +46,6 @@ _CONNECT_TIMEOUT_SECONDS = 10.0
 _TELLING_TIMEOUT_SECONDS = 3.0
 _KEEPALIVE_SECONDS = 60.0
 _MAX_REDIRECTS = 20
-# A larger body is not a completion. It would fill the memory of the worker.
-_MAX_BODY_BYTES = 32 * 1024 * 1024
 _MAX_JOBS = 1000  # whose headers are kept
 
 
@@ -75,7 +80,8 @@ class OpenAiProvider:
         self._profile = (profiles or read_profiles()).of(self.name)
         self._encoder = RequestEncoder(self._profile)
         self._forms = RequestForms(self._encoder, self._api_key, self._base_url, self._profile.headers)
-        secrets = secrets_of(self._api_key, self._base_url)
+        headers = {**read_custom_headers(), **self._profile.headers}
+        secrets = secrets_of(self._api_key, self._base_url, headers)
         self._faults = Faults(self._profile, FaultLog(self.name), secrets)
         self._timeout_seconds = timeout_seconds
         self._max_connections = max_connections
@@ -108,16 +114,20 @@ class OpenAiProvider:
         connection = self._open()
         usage.call_count += 1
         extra = connection.headers_of(request, part.shape.headers)
-        status, headers, content = await self._post(connection, body, extra, request.timeout_seconds)
+        received = await self._post(connection, body, extra, request.timeout_seconds)
+        status, headers, content = received.status, received.headers, received.content
         if status == 407 and connection.proxy_url is not None:
             raise self._faults.noted(proxy_fault(self.name, status))
-        response = read_json(content, headers.get("content-type", ""))
+        response = open_envelope(read_json(content, headers.get("content-type", "")))
         tokens = read_tokens(response)
         tokens.add_to(usage)
         wrong_url = find_wrong_url(connection.endpoint, status, response, content)
         if wrong_url is not None or not 200 <= status < 300:
             error = content if response is None else response
             raise self._faults.of_response(status, headers, error, request.messages, wrong_url=wrong_url)
+        is_answer = not isinstance(response, dict) or bool(response.get("choices"))
+        if is_answer and not tokens.is_known:  # an error next to an answer does not make it free
+            usage.cost_micros = UNKNOWN_COST_MICROS
         self._check_error(response, headers, request.messages)
         note_model(response, request.model, usage)
         if not tokens.is_known:
@@ -126,9 +136,12 @@ class OpenAiProvider:
         if remaining is not None:
             self._remaining[request.model] = remaining
         try:
-            return read_completion(response, tokens, null_is_complete=self._profile.null_is_complete)
+            completion = read_completion(response, tokens, null_is_complete=self._profile.null_is_complete)
         except (RetryableError, ItemFailedError) as error:
             raise self._faults.of_answer(error, status, response, content, request.messages) from None
+        if completion.text and not tokens.output_tokens:  # a count of 0 is wrong
+            usage.cost_micros = UNKNOWN_COST_MICROS
+        return completion
 
     def form_of(self, request: CompletionRequest) -> RequestForm:
         """Returns the form that a request will have. See ``Provider``."""
@@ -162,7 +175,22 @@ class OpenAiProvider:
         body: bytes,
         extra_headers: Mapping[str, str] | None,
         timeout_seconds: float | None,
-    ) -> tuple[int, Mapping[str, str], bytes]:
+    ) -> ReceivedBody:
+        received = ReceivedBody()
+        fault = await self._receive(received, connection, body, extra_headers, timeout_seconds)
+        if fault is not None and not received.settle():
+            raise self._faults.noted(fault)
+        return received
+
+    async def _receive(
+        self,
+        received: ReceivedBody,
+        connection: "_Connection",
+        body: bytes,
+        extra_headers: Mapping[str, str] | None,
+        timeout_seconds: float | None,
+    ) -> RetryableError | None:
+        """Makes the call. Returns the error of a connection that failed or broke."""
         seconds = timeout_seconds or self._timeout_seconds
         try:
             async with (
@@ -177,19 +205,20 @@ class OpenAiProvider:
                     timeout=_timeout(seconds),
                 ) as response,
             ):
-                return response.status, response.headers, await _read(response)
+                await received.read(response)
         except aiohttp.ConnectionTimeoutError as error:  # a TimeoutError too, but nothing was sent
-            if seconds < _TELLING_TIMEOUT_SECONDS:
-                raise self._faults.noted(timeout_fault()) from None
-            raise self._faults.noted(connection_error(error, self.name)) from None
+            return (
+                timeout_fault() if seconds < _TELLING_TIMEOUT_SECONDS else connection_error(error, self.name)
+            )
         except TimeoutError:
-            raise self._faults.noted(timeout_fault()) from None
+            return timeout_fault()
         except aiohttp.TooManyRedirects:
-            raise self._faults.noted(redirect_fault()) from None
+            return redirect_fault()
         except (aiohttp.ClientError, OSError) as error:
-            raise self._faults.noted(connection_error(error, self.name)) from None
+            return connection_error(error, self.name)
         except ValueError:
-            raise self._faults.noted(unreadable_fault()) from None
+            return unreadable_fault()
+        return None
 
 
 class _Connection:
@@ -206,6 +235,7 @@ class _Connection:
         self.proxy_headers = proxy.headers if proxy else None
         self.session = aiohttp.ClientSession(
             headers=all_headers,
+            auto_decompress=False,  # a wrong content-encoding would lose the answer
             connector=aiohttp.TCPConnector(
                 limit=max_connections, keepalive_timeout=_KEEPALIVE_SECONDS, ssl=open_ssl_context()
             ),
@@ -234,31 +264,6 @@ class _Connection:
             added.update(model_headers)
             self._added_headers[key] = added
         return self._added_headers[key]
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """Returns the body of a response, or words about a body that cannot be read.
-
-    An error status counts although the body breaks off. Its body is then empty.
-
-    Raises:
-        aiohttp.ClientPayloadError: The body of a success broke off.
-    """
-    parts: list[bytes] = []
-    size = 0
-    try:
-        while part := await response.content.readany():
-            parts.append(part)
-            size += len(part)
-            if size > _MAX_BODY_BYTES:
-                return b"the body is too large"
-    except aiohttp.ClientPayloadError as error:
-        if isinstance(error.__cause__, ContentEncodingError):
-            return b"the body is not encoded as its content-encoding says"
-        if 200 <= response.status < 300:
-            raise
-        return b""
-    return b"".join(parts)
 
 
 @lru_cache(maxsize=64)

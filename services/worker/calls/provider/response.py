@@ -5,52 +5,30 @@ The first row that applies decides.
 ====================================================  ======================================================
 the choice in the response                            outcome
 ====================================================  ======================================================
-a refusal, or a finish_reason of a content filter     item fails, PROVIDER_REFUSED_INPUT
+a refusal, or any sign of a content filter            item fails, PROVIDER_REFUSED_INPUT
 a finish_reason of a broken generation                again, PROVIDER_ERROR
 text, but an explicit finish_reason of null           item fails, PROVIDER_REFUSED_INPUT: it may be cut off.
                                                       Completion, if the profile says so
 text in any form                                      completion
 no text, finish_reason ``length``                     completion with an empty text
-no text, any other finish_reason                      item fails, PROVIDER_REFUSED_INPUT
+no text, any other finish_reason, or a tool call      item fails, PROVIDER_REFUSED_INPUT
 no choice, or neither text nor finish_reason          again, BROKEN_ANSWER
 ====================================================  ======================================================
 """
 
 from typing import Any
 
-import orjson
-
 from headrace.kinds import Completion, ItemFailedError, RetryableError
 from headrace.reasons import ErrorReason
+from services.worker.calls.provider.answers.finish_reason import (
+    is_broken_generation,
+    is_cut_off,
+    is_tool_call,
+    read_finish_reason,
+    read_refusal_reason,
+)
+from services.worker.calls.provider.answers.text import is_refusal, text_of_message
 from services.worker.calls.provider.usage import Tokens, read_service_tier
-
-_REFUSALS = {
-    "blocklist",
-    "blocked",
-    "content_filter",
-    "content_filtered",
-    "guardrail_intervened",
-    "guardrails",
-    "prohibited_content",
-    "recitation",
-    "refusal",
-    "safety",
-    "sensitive",
-    "spii",
-}
-_BROKEN_GENERATIONS = {
-    "abort",
-    "aborted",
-    "cancelled",
-    "error",
-    "insufficient_system_resource",
-    "network_error",
-    "server_error",
-}
-_CUT_OFF = {"length", "max_output_tokens", "max_tokens", "model_length"}
-_TOOL_CALLS = {"tool_calls", "function_call", "tool_use"}
-_HIDDEN_PARTS = {"thinking", "reasoning", "redacted_thinking"}
-_MAX_REASON_LENGTH = 64
 
 
 def read_completion(response: Any, tokens: Tokens, *, null_is_complete: bool = False) -> Completion:
@@ -67,13 +45,11 @@ def read_completion(response: Any, tokens: Tokens, *, null_is_complete: bool = F
     """
     choice = _choice_of(response)
     message = _message_of(choice)
-    reason = _finish_reason(choice)
-    _check_failure(message, reason)
-    text = _text_of(message.get("content"))
-    if text is None:
-        text = _text_of(choice.get("text"))
-    if not text and (text is None or (reason or "").lower() in _TOOL_CALLS):
-        text = _text_of_nothing(reason)
+    reason = read_finish_reason(choice)
+    _check_failure(message, choice, reason)
+    text = text_of_message(message, choice)
+    if text is None or (not text.strip() and _calls_tool(message, reason)):
+        text = _text_of_nothing(reason, _calls_tool(message, reason))
     elif reason is None and "finish_reason" in choice and not null_is_complete:
         raise ItemFailedError(
             ErrorReason.PROVIDER_REFUSED_INPUT,
@@ -91,10 +67,13 @@ def read_completion(response: Any, tokens: Tokens, *, null_is_complete: bool = F
 
 def _choice_of(response: Any) -> dict[str, Any]:
     choices = response.get("choices") if isinstance(response, dict) else None
-    choice = choices[0] if isinstance(choices, list) and choices else choices
-    if not isinstance(choice, dict) or not choice:
-        raise _broken("the provider's response contains no completion")
-    return choice
+    found = choices if isinstance(choices, list) else [choices]
+    choice = next((each for each in found if isinstance(each, dict) and each), None)
+    if choice is not None:
+        return choice
+    if isinstance(response, dict) and _is_prompt_filtered(response):
+        raise _refused("")
+    raise _broken("the provider's response contains no completion")
 
 
 def _message_of(choice: dict[str, Any]) -> dict[str, Any]:
@@ -102,62 +81,50 @@ def _message_of(choice: dict[str, Any]) -> dict[str, Any]:
     return message if isinstance(message, dict) else {"content": message}
 
 
-def _finish_reason(choice: dict[str, Any]) -> str | None:
-    reason = choice.get("finish_reason")
-    if isinstance(reason, dict):
-        reason = reason.get("type")
-    return str(reason)[:_MAX_REASON_LENGTH] if reason else None
-
-
-def _check_failure(message: dict[str, Any], reason: str | None) -> None:
-    name = (reason or "").lower()
-    if name in _REFUSALS or message.get("refusal") or _is_refusal(message.get("content")):
-        raise ItemFailedError(
-            ErrorReason.PROVIDER_REFUSED_INPUT,
-            "the model or the provider's content filter refused to respond"
-            + (f" (finish_reason {reason})" if reason else ""),
-        )
-    if name in _BROKEN_GENERATIONS:
+def _check_failure(message: dict[str, Any], choice: dict[str, Any], reason: str | None) -> None:
+    refusal_reason = read_refusal_reason(choice, reason)
+    refuses = message.get("refusal") or choice.get("refusal") or is_refusal(message.get("content"))
+    if refusal_reason or refuses or _is_filtered(choice):
+        raise _refused(refusal_reason or reason or "")
+    if is_broken_generation(reason):
         raise RetryableError(
             ErrorReason.PROVIDER_ERROR, f"the provider broke off the answer (finish_reason {reason})"
         )
 
 
-def _is_refusal(content: Any) -> bool:
-    parts = content if isinstance(content, list) else [content]
-    return any(isinstance(part, dict) and part.get("type") == "refusal" for part in parts)
+def _is_prompt_filtered(response: dict[str, Any]) -> bool:
+    results = response.get("prompt_filter_results")
+    return isinstance(results, list) and any(
+        isinstance(result, dict) and _is_filtered(result) for result in results
+    )
 
 
-def _text_of(content: Any) -> str | None:
-    """Returns the text of a content, whatever its form. None if it holds none."""
-    if content is None or isinstance(content, str):
-        return content
-    if isinstance(content, list):
-        texts = [text for text in map(_text_of, content) if text is not None]
-        return "".join(texts) if texts else None
-    if isinstance(content, dict):
-        return _text_of_part(content)
-    return orjson.dumps(content).decode()
+def _is_filtered(part: dict[str, Any]) -> bool:
+    filters = part.get("content_filter_results")
+    if not isinstance(filters, dict):
+        return False
+    found = filters.values()
+    return any(isinstance(each, dict) and each.get("filtered") is True for each in found)
 
 
-def _text_of_part(part: dict[str, Any]) -> str | None:
-    if part.get("type") in _HIDDEN_PARTS:
-        return None
-    for name in ("text", "content", "value", "parts"):
-        if name in part:
-            return _text_of(part[name])
-    if not part or "type" in part:  # a part without text, such as an image
-        return None
-    return orjson.dumps(part).decode()  # an answer in JSON that the server has decoded
+def _calls_tool(message: dict[str, Any], reason: str | None) -> bool:
+    return is_tool_call(reason) or bool(message.get("tool_calls") or message.get("function_call"))
 
 
-def _text_of_nothing(reason: str | None) -> str:
-    if (reason or "").lower() in _CUT_OFF:
+def _text_of_nothing(reason: str | None, calls_tool: bool) -> str:
+    if is_cut_off(reason):
         return ""
-    if reason is None:
+    if reason is None and not calls_tool:
         raise _broken("the provider's response contains no text")
-    raise ItemFailedError(
-        ErrorReason.PROVIDER_REFUSED_INPUT, f"the model answered without text (finish_reason {reason})"
+    cause = f"finish_reason {reason}" if reason else "a tool call"
+    raise ItemFailedError(ErrorReason.PROVIDER_REFUSED_INPUT, f"the model answered without text ({cause})")
+
+
+def _refused(reason: str) -> ItemFailedError:
+    return ItemFailedError(
+        ErrorReason.PROVIDER_REFUSED_INPUT,
+        "the model or the provider's content filter refused to respond"
+        + (f" (finish_reason {reason})" if reason else ""),
     )
 
 

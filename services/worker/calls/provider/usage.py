@@ -7,8 +7,9 @@ from headrace.jobs.v1 import jobs_pb2
 from services.shared.answered_models import merge_models
 
 _MAX_TOKENS = 10**12  # anything greater is not a count
-
 _MAX_TIER_LENGTH = 64
+_INPUT = ("prompt_tokens", "input_tokens", "promptTokens", "inputTokens")
+_OUTPUT = ("completion_tokens", "output_tokens", "completionTokens", "outputTokens")
 
 
 class Tokens(NamedTuple):
@@ -39,22 +40,48 @@ def read_tokens(response: Any) -> Tokens:
     Args:
         response: Decoded body, of any form.
     """
-    counts = response.get("usage") if isinstance(response, dict) else None
-    if not isinstance(counts, dict):
+    counts = _find_counts(response)
+    if counts is None:
         return Tokens()
-    input_count = _first_count(counts, "prompt_tokens", "input_tokens")
-    output_count = _first_count(counts, "completion_tokens", "output_tokens")
+    input_count = _first_count(counts, *_INPUT)
+    output_count = _first_count(counts, *_OUTPUT)
     total = _count(counts.get("total_tokens"))
     if output_count is None and input_count is not None and total is not None:
         output_count = max(0, total - input_count)
-    details = counts.get("prompt_tokens_details")
-    cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
     return Tokens(
         input_count or 0,
         output_count or 0,
-        min(cached or 0, input_count or 0),
+        min(_cached_count(counts), input_count or 0),
         is_known=bool(input_count) and output_count is not None,
     )
+
+
+def _find_counts(response: Any) -> dict[str, Any] | None:
+    """Returns the counts of a response, wherever servers put them."""
+    if not isinstance(response, dict):
+        return None
+    usage = response.get("usage")
+    if isinstance(usage, dict) and "prompt_tokens" in usage:
+        return usage
+    choices, groq = response.get("choices"), response.get("x_groq")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    for holder in (response, choice, groq):
+        counts = holder.get("usage") if isinstance(holder, dict) else None
+        if isinstance(counts, list) and len(counts) == 1:
+            counts = counts[0]
+        if isinstance(counts, dict):
+            inner = counts.get("tokens")
+            return inner if isinstance(inner, dict) else counts
+    return None
+
+
+def _cached_count(counts: dict[str, Any]) -> int:
+    for name in ("prompt_tokens_details", "input_tokens_details"):
+        details = counts.get(name)
+        cached = _count(details.get("cached_tokens")) if isinstance(details, dict) else None
+        if cached is not None:
+            return cached
+    return _first_count(counts, "cached_tokens", "prompt_cache_hit_tokens") or 0
 
 
 def note_model(response: Any, asked_model: str, usage: jobs_pb2.Usage) -> None:

@@ -29,7 +29,7 @@ def find_wrong_url(endpoint: Endpoint, status: int, response: Any, content: byte
         content: The body itself.
     """
     if status in (404, 405):
-        is_wrong = _is_about_url(endpoint, status, response)
+        is_wrong = _is_about_url(endpoint, status, content if response is None else response)
     elif 200 <= status < 300:  # a web page, or an error about the URL in a response with status 200
         is_page = response is None and content.lstrip()[:1] == b"<"
         is_wrong = _names_url(response) or (is_page and not endpoint.has_version)

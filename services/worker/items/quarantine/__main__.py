@@ -20,8 +20,8 @@ from services.worker.calls.model_slots import open_model_slots
 from services.worker.calls.outages import OutageBreaker, open_outages
 from services.worker.calls.provider import open_provider
 from services.worker.calls.rate_limits import open_rate_limits
+from services.worker.calls.shared_slots.slots import SlotHolder
 from services.worker.calls.tenant_slots import open_tenant_slots
-from services.worker.calls.tenant_slots.slots import SlotHolder
 from services.worker.items.attempts.item_outcome import ItemOutcome, fault_outcome
 from services.worker.items.attempts.item_runner import ItemRunner
 from services.worker.items.quarantine.frames import read_frame, write_frame

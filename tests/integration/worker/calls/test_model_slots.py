@@ -8,7 +8,7 @@ import pytest
 
 from services.shared.setting_types import ModelLimit
 from services.worker.calls.model_slots import ModelSlots, open_model_slots
-from services.worker.calls.tenant_slots.slots import SlotHolder
+from services.worker.calls.shared_slots.slots import SlotHolder
 
 LIMIT = 10
 LIMITS = {"m": ModelLimit(concurrency=LIMIT), "free": ModelLimit(requests_per_minute=1)}

@@ -11,6 +11,7 @@ from services.gateway.uploads import stream as upload_stream
 from services.gateway.uploads.byte_budget import ByteBudget
 from services.gateway.uploads.stream import UploadStream
 from services.stubs.results.v1 import results_pb2
+from tests.waiting import until
 
 JOB = "0190c4c3-0000-7000-8000-000000000001"
 FIRST = AppendItemsRequest(job_id=JOB)
@@ -51,12 +52,6 @@ async def requests_of(*requests):
     for request in requests:
         yield request
     await asyncio.Event().wait()
-
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.001)
 
 
 async def test_bytes_of_a_wrong_batch_return_though_the_client_reads_nothing(stream, budget):

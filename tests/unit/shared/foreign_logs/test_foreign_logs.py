@@ -111,7 +111,7 @@ def test_messages_of_grpc_are_cut_before_what_they_quote():
 
 def test_a_call_with_metadata_that_is_not_utf8_logs_none_of_it():
     program = """
-        from services.shared.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
+        from services.shared.serving.rpc_server import INTERNAL_MESSAGE_BYTES, RpcServer
         from tests.unit.shared.serving.http2 import RawConnection, message
 
         async def main():

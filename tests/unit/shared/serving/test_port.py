@@ -7,8 +7,8 @@ import grpc
 import pytest
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from services.shared import rpc_server
 from services.shared.serving import port as serving_port
+from services.shared.serving import rpc_server
 from services.shared.serving.port_probe import Greeting, greeting_of
 from services.stubs.worker.v1 import worker_pb2
 from tests.unit.shared.serving.http2 import RawConnection, message

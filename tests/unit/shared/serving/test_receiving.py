@@ -146,3 +146,27 @@ def test_the_limit_of_a_container_lowers_that_of_memory(tmp_path, monkeypatch, c
         file.write_text(content)
     monkeypatch.setattr(receiving_module, "_MEMORY_OF_CONTAINER", file)
     assert memory_limit() == limit
+
+
+@pytest.mark.parametrize(
+    ("used_before_mb", "limit_mb"), [(0, 512), (100, 512), (256, 512), (400, 656), (4000, 4256)]
+)
+def test_a_process_that_was_large_before_its_server_has_memory_for_requests(
+    tmp_path, monkeypatch, used_before_mb, limit_mb
+):
+    monkeypatch.setattr(receiving_module, "_MEMORY_OF_CONTAINER", tmp_path / "none")
+    assert memory_limit(used_before_mb * 2**20) == limit_mb * 2**20
+
+
+async def test_a_slow_request_of_a_large_process_is_waited_for(monkeypatch, tmp_path, memory):
+    monkeypatch.setattr(receiving_module, "_MEMORY_OF_CONTAINER", tmp_path / "none")
+    memory["used"] = 700 * 2**20
+    receiving = Receiving(lambda: memory["used"])
+    reading = await begin(receiving.read(Caller()))
+    receiving.check(monotonic() + 1)
+    await asyncio.sleep(0)
+    assert not reading.done()
+    memory["used"] += 300 * 2**20
+    receiving.check(monotonic() + 1)
+    with pytest.raises(UnavailableError):
+        await reading

@@ -18,8 +18,8 @@ from services.worker.calls.outages import MemoryOutages, OutageBreaker
 from services.worker.calls.provider.faults import connection_fault
 from services.worker.calls.rate_limits import RateLimits
 from services.worker.calls.rate_limits.shared_buckets import SharedBuckets
+from services.worker.calls.shared_slots.slots import SlotHolder
 from services.worker.calls.tenant_slots import TenantSlotRegistry, open_tenant_slots
-from services.worker.calls.tenant_slots.slots import SlotHolder
 from services.worker.items.attempts.attempt_responses import ItemResponses
 from services.worker.items.attempts.item_context import CallingContext
 

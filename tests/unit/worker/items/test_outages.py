@@ -68,6 +68,9 @@ class Outcome:
         self.most_attempts = max(i.attempt_count for i in items)
         self.attempts = {i.item_index: i.attempt_count for i in items}
         self.begins = provider.begins
+        self.changes = [
+            change for r in bench.results.records for job in r.jobs for change in job.outage_changes
+        ]
         self.seconds = seconds
 
 
@@ -191,6 +194,23 @@ def test_a_poison_item_among_healthy_ones_fails_after_its_attempts_and_holds_up_
 def test_a_poison_item_in_an_outage_still_fails_after_its_attempts():
     found = work_on(300, lambda now, prompt: error_503() if "#7#" in prompt or 0.5 < now < 30.0 else None)
     assert (found.failed, found.succeeded_count) == ([7], 299)
+
+
+def test_the_beginning_and_the_end_of_an_outage_are_reported_once_for_the_history():
+    found = work_on(300, lambda now, _: connection_fault() if 1.0 <= now < 61.0 else None)
+    began, ended = found.changes
+    assert (began.ended, began.error.reason) == (False, "PROVIDER_UNREACHABLE")
+    assert (ended.ended, ended.outage_id) == (True, began.outage_id)
+
+
+def test_two_outages_are_reported_as_two():
+    found = work_on(300, lambda now, _: connection_fault() if 1.0 <= now < 9.0 or 11.0 <= now < 20 else None)
+    assert [change.ended for change in found.changes] == [False, True, False, True]
+    assert len({change.outage_id for change in found.changes}) == 2
+
+
+def test_a_provider_that_is_up_makes_no_report():
+    assert work_on(30, lambda now, _: None).changes == []
 
 
 def pause_requests(outage_seconds: float, watch_seconds: float) -> list[jobs_pb2.Error]:

@@ -213,7 +213,8 @@ async def test_a_fatal_error_is_reported_at_once_and_ends_the_work_on_the_job(ma
     bench.runner.end("j", 0, error=jobs_pb2.Error(reason="PROVIDER_KEY_REFUSED"), job_failed=True)
     await eventually(lambda: bench.results.releases() == [("j", 0)])
     jobs = [job for record in bench.results.records for job in record.jobs]
-    assert any(job.job_error.reason == "PROVIDER_KEY_REFUSED" for job in jobs)
+    (failed,) = [job for job in jobs if job.HasField("job_error")]
+    assert (failed.job_error.reason, failed.error_round) == ("PROVIDER_KEY_REFUSED", 1)
     assert bench.runner.cancelled == [("j", 1)]
     assert bench.results.recorded_indexes() == []
 

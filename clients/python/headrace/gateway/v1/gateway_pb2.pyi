@@ -56,18 +56,20 @@ class SubmitJobResponse(_message.Message):
     def __init__(self, job: _Optional[_Union[_jobs_pb2.Job, _Mapping]] = ..., estimate: _Optional[_Union[JobEstimate, _Mapping]] = ..., warnings: _Optional[_Iterable[str]] = ...) -> None: ...
 
 class JobEstimate(_message.Message):
-    __slots__ = ("call_count", "input_tokens", "output_tokens", "cost_micros", "failing_item_count")
+    __slots__ = ("call_count", "input_tokens", "output_tokens", "cost_micros", "failing_item_count", "failing_groups")
     CALL_COUNT_FIELD_NUMBER: _ClassVar[int]
     INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
     COST_MICROS_FIELD_NUMBER: _ClassVar[int]
     FAILING_ITEM_COUNT_FIELD_NUMBER: _ClassVar[int]
+    FAILING_GROUPS_FIELD_NUMBER: _ClassVar[int]
     call_count: int
     input_tokens: int
     output_tokens: int
     cost_micros: int
     failing_item_count: int
-    def __init__(self, call_count: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cost_micros: _Optional[int] = ..., failing_item_count: _Optional[int] = ...) -> None: ...
+    failing_groups: _containers.RepeatedCompositeFieldContainer[_jobs_pb2.FailureGroup]
+    def __init__(self, call_count: _Optional[int] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., cost_micros: _Optional[int] = ..., failing_item_count: _Optional[int] = ..., failing_groups: _Optional[_Iterable[_Union[_jobs_pb2.FailureGroup, _Mapping]]] = ...) -> None: ...
 
 class AppendItemsRequest(_message.Message):
     __slots__ = ("job_id", "first_item_index", "items", "finish", "item_keys")

@@ -360,7 +360,8 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def UpdateJob(self, request, context):
-        """Changes a job. Safe to repeat. A terminal job takes name, labels and retention only.
+        """Changes a job. Safe to repeat: a call that would change nothing succeeds, whatever if_change_seq. A terminal job takes
+        name, labels and retention only. Workers learn of new limits with their next lease.
         Errors:
         - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
@@ -374,6 +375,7 @@ class GatewayServiceServicer:
 
     def DeleteJob(self, request, context):
         """Deletes a job with its items and results: the tenant no longer has it when the call returns. Its usage still counts.
+        With force, a call waits 15 s for workers to return items of the job; if they take longer, it is deleted afterwards.
         Repeated calls return NOT_FOUND.
         Errors:
         - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.

@@ -205,7 +205,8 @@ class GatewayServiceStub:
     - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
     """
     UpdateJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.UpdateJobRequest, _gateway_pb2.UpdateJobResponse]
-    """Changes a job. Safe to repeat. A terminal job takes name, labels and retention only.
+    """Changes a job. Safe to repeat: a call that would change nothing succeeds, whatever if_change_seq. A terminal job takes
+    name, labels and retention only. Workers learn of new limits with their next lease.
     Errors:
     - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
@@ -215,6 +216,7 @@ class GatewayServiceStub:
     """
     DeleteJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.DeleteJobRequest, _gateway_pb2.DeleteJobResponse]
     """Deletes a job with its items and results: the tenant no longer has it when the call returns. Its usage still counts.
+    With force, a call waits 15 s for workers to return items of the job; if they take longer, it is deleted afterwards.
     Repeated calls return NOT_FOUND.
     Errors:
     - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
@@ -386,7 +388,8 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
     """
     UpdateJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.UpdateJobRequest, _gateway_pb2.UpdateJobResponse]  # type: ignore[assignment]
-    """Changes a job. Safe to repeat. A terminal job takes name, labels and retention only.
+    """Changes a job. Safe to repeat: a call that would change nothing succeeds, whatever if_change_seq. A terminal job takes
+    name, labels and retention only. Workers learn of new limits with their next lease.
     Errors:
     - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
@@ -396,6 +399,7 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     """
     DeleteJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.DeleteJobRequest, _gateway_pb2.DeleteJobResponse]  # type: ignore[assignment]
     """Deletes a job with its items and results: the tenant no longer has it when the call returns. Its usage still counts.
+    With force, a call waits 15 s for workers to return items of the job; if they take longer, it is deleted afterwards.
     Repeated calls return NOT_FOUND.
     Errors:
     - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
@@ -666,7 +670,8 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.UpdateJobRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.UpdateJobResponse, _abc.Awaitable[_gateway_pb2.UpdateJobResponse]]:
-        """Changes a job. Safe to repeat. A terminal job takes name, labels and retention only.
+        """Changes a job. Safe to repeat: a call that would change nothing succeeds, whatever if_change_seq. A terminal job takes
+        name, labels and retention only. Workers learn of new limits with their next lease.
         Errors:
         - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
@@ -682,6 +687,7 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.DeleteJobResponse, _abc.Awaitable[_gateway_pb2.DeleteJobResponse]]:
         """Deletes a job with its items and results: the tenant no longer has it when the call returns. Its usage still counts.
+        With force, a call waits 15 s for workers to return items of the job; if they take longer, it is deleted afterwards.
         Repeated calls return NOT_FOUND.
         Errors:
         - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.

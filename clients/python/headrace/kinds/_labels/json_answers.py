@@ -1,11 +1,15 @@
 """Reads the single value of a JSON answer."""
 
 import json
+import re
 from typing import Any
 
 from headrace.kinds._labels.lead_ins import is_field_of_label
 
 _CLOSING = {"{": "}", "[": "]", '"': '"'}
+_ENDS = ("}", "]", '"')
+# Everything but brackets: texts first, since they can hold some.
+_BRACKETS = re.compile(r'"[^"\\]*(?:\\.[^"\\]*)*"|[^{}\[\]]', re.DOTALL)
 _MAX_DEPTH = 8
 
 
@@ -21,7 +25,11 @@ def json_answer(text: str) -> str | None:
     Of an object with several fields it is the one named as a label, or else the only string. None if the text
     is not such JSON.
     """
-    if len(text) < 2 or _CLOSING.get(text[0]) != text[-1]:
+    if len(text) < 2 or text[0] not in _CLOSING:
+        return None
+    if text[0] != '"' and text[-1] in _ENDS:
+        text += _missing_brackets(text)
+    if _CLOSING[text[0]] != text[-1]:
         return None
     try:
         value = json.loads(text, parse_int=_Number, parse_float=_Number, parse_constant=_Number, strict=False)
@@ -35,6 +43,17 @@ def json_answer(text: str) -> str | None:
     if isinstance(value, bool):
         return str(value)
     return value if isinstance(value, str) else None
+
+
+def _missing_brackets(text: str) -> str:
+    """Returns the brackets that a limit or a stop sequence cut off from a JSON text."""
+    missing = []
+    for bracket in _BRACKETS.sub("", text):
+        if bracket in "{[":
+            missing.append(_CLOSING[bracket])
+        elif missing:
+            missing.pop()
+    return "".join(reversed(missing[-_MAX_DEPTH:]))
 
 
 def _value_of(fields: dict[str, Any]) -> Any:

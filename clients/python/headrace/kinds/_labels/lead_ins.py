@@ -16,8 +16,12 @@ NOUNS = (
     "категория|метка|ответ|класс|类别|類別|标签|標籤|答案|分类|分類|カテゴリ|カテゴリー|ラベル|回答|분류|라벨|답변|카테고리"
 )
 _QUOTE = "[\"'\u201c\u201d]?"
+_OPENING = (
+    r"(?:(?:sure(?:\s+thing)?|certainly|absolutely|of\s+course|okay|ok|alright|great)\s?[,.!:]+\s+)?"
+    r"(?:here(?:\s+is|['\u2019]s)\s+)?"
+)
 _LEAD_IN = re.compile(
-    rf"(?:(?:so|thus|therefore|hence),?\s+)?{_QUOTE}(?:(?:{_ADJECTIVES})[\s_]+){{0,5}}(?:{NOUNS}){_QUOTE}"
+    rf"\[(?:{NOUNS})\]\s*[:\uff1a]?\s*|{_OPENING}(?:(?:so|thus|therefore|hence),?\s+)?{_QUOTE}(?:(?:{_ADJECTIVES})[\s_]+){{0,5}}(?:{NOUNS}){_QUOTE}"
     r"(?:\s+(?:for|of)(?:\s+[^\s:]{1,40}){1,5}?)?"
     rf"\s*(?:(?:is|would\s+be|should\s+be)\b\s*[:\uff1a]?|[:\uff1a=]|(?:[{DASHES}=]+>?|\u2192|\u21d2)(?=\s))\s*",
     re.IGNORECASE,

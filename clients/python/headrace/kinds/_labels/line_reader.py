@@ -1,5 +1,6 @@
 """Reads a line that holds a label and its decoration, and nothing else."""
 
+import html
 import re
 import unicodedata
 from collections.abc import Sequence
@@ -19,9 +20,10 @@ _BRACKETS = (
     *(("\u3010", "\u3011"), ("\u300a", "\u300b"), ("\u3008", "\u3009")),
 )
 _BULLET = re.compile(
-    rf"(?:#{{1,6}}|[{DASHES}*+>\u2022\u2023\u25e6\u00b7\u25cf\u25aa\u2192\u21d2]|[{DASHES}=]+>|\d{{1,3}}[.)])\s+"
+    rf"(?:\(?[A-Za-z]\)|\(\d{{1,3}}\)|#{{1,6}}|[{DASHES}*+>\u2022\u2023\u25e6\u00b7\u25cf\u25aa\u2192\u21d2]|[{DASHES}=]+>|\d{{1,3}}[.)])\s+"
 )
 _TAGGED = re.compile(r"<([\w-]{1,40})(?:\s[^<>]{0,200})?>(.*)</\1\s*>", re.DOTALL)
+_OPEN_TAG = re.compile(r"<[\w-]{1,40}>([^<>]*)|([^<>]*)</[\w-]{1,40}>")  # the other one was a stop sequence
 _COMMAND = re.compile(r"\\(?:boxed|fbox|text|textbf|textit|mathrm|mathbf)\s*\{(.*)\}", re.DOTALL)
 _FIELD = re.compile(r"\{\s*[\"']?\w[\w -]{0,60}[\"']?\s*[:=](.*)\}", re.DOTALL)
 _JSON_PREFIX = re.compile(r"json\s*(?=[{\[\"])", re.IGNORECASE)
@@ -40,8 +42,9 @@ class LineReader:
         self._own_marks = frozenset("".join(labels))
         self._emphasis = str.maketrans("", "", "".join({"*", "`"} - self._own_marks))
         self._layers = (
-            json_answer, _inside_quotes, _inside_pair, _inside_brackets, _inside_tag, _inside_command,
-            _after_bullet, after_lead_in, self._without_emphasis, self._without_pictures, _without_end_marks,
+            json_answer, _inside_quotes, _inside_pair, _inside_brackets, _inside_tag, _inside_open_tag,
+            _inside_command, _after_bullet, after_lead_in, self._without_emphasis, self._without_pictures,
+            _without_end_marks, _without_entities,
         )  # fmt: skip
 
     def read(self, line: str) -> str | None:
@@ -121,6 +124,15 @@ def _inside_brackets(line: str) -> str | None:
 def _inside_tag(line: str) -> str | None:
     found = _TAGGED.fullmatch(line)
     return found[2] if found else None
+
+
+def _inside_open_tag(line: str) -> str | None:
+    found = _OPEN_TAG.fullmatch(line)
+    return (found[1] if found[2] is None else found[2]) if found else None
+
+
+def _without_entities(line: str) -> str:
+    return html.unescape(line) if "&" in line else line
 
 
 def _inside_command(line: str) -> str | None:

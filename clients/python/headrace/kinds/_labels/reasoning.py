@@ -11,6 +11,9 @@ _THOUGHT_TAG = re.compile(
     rf"<(?P<close>/?)(?:{_THOUGHTS})(?:\s[^<>]{{0,100}})?>|[\[\u25c1](?P<end>/?)think[\]\u25b7]",
     re.IGNORECASE,
 )
+_THOUGHT_FIELD = re.compile(
+    rf'("(?:{_THOUGHTS}|justification|evidence)"\s*:\s*)"[^"\\]*(?:\\.[^"\\]*)*"', re.IGNORECASE | re.DOTALL
+)
 # Tokens of chat templates that some servers leave in the text.
 _CONTROL = re.compile(r"<\|[^<>|]{0,60}\|>|</?s>|<(?:eos|bos|pad|end_of_turn)>|\[/?INST\]", re.IGNORECASE)
 _MESSAGE = "<|message|>"
@@ -63,6 +66,11 @@ def strip_reasoning(answer: str) -> str:
     if depth == 0:
         kept.append(text[start:])
     return "\n".join(kept).strip()
+
+
+def strip_thought_fields(text: str) -> str:
+    """Returns a text whose fields of JSON named as thoughts, such as ``"reason"``, are empty."""
+    return _THOUGHT_FIELD.sub(r'\1""', text)
 
 
 def final_answers(text: str) -> Iterator[FinalAnswer]:

@@ -1,12 +1,13 @@
 """Cool-downs keep the same promises in memory and on Redis."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 
 import pytest
 from structlog.testing import capture_logs
 
 from services.worker.calls.cooldowns import Cooldowns, MemoryCooldowns, RedisCooldowns, open_cooldowns
+from tests.waiting import until
 
 
 class Clock:
@@ -30,12 +31,6 @@ async def cooldowns(request: pytest.FixtureRequest, clock: Clock) -> AsyncIterat
         opened = RedisCooldowns(request.getfixturevalue("redis_url"), clock)
     yield opened
     await opened.close()
-
-
-async def eventually(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def test_a_model_nobody_held_is_free(cooldowns):
@@ -84,7 +79,7 @@ async def test_other_workers_learn_of_a_cooldown_by_themselves(redis_url):
     first, second = RedisCooldowns(redis_url), RedisCooldowns(redis_url)
     assert second.remaining("p/m") == 0.0
     first.hold("p/m", 60.0)
-    await eventually(lambda: second.remaining("p/m") > 50.0)
+    await until(lambda: second.remaining("p/m") > 50.0)
     assert second.remaining("p/m") <= 60.0
     assert second.remaining("p/other") == 0.0
     await first.close()
@@ -94,11 +89,11 @@ async def test_other_workers_learn_of_a_cooldown_by_themselves(redis_url):
 async def test_a_shorter_cooldown_of_another_worker_does_not_shorten_a_longer_one(redis_url):
     first, second, third = (RedisCooldowns(redis_url) for _ in range(3))
     first.hold("p/m", 60.0)
-    await eventually(lambda: second.remaining("p/m") > 50.0)
+    await until(lambda: second.remaining("p/m") > 50.0)
     second.hold("p/m", 1.0)
     second.hold("p/sign", 60.0)  # written together with the shorter one
-    await eventually(lambda: third.remaining("p/sign") > 0.0)
-    await eventually(lambda: third.remaining("p/m") > 50.0)
+    await until(lambda: third.remaining("p/sign") > 0.0)
+    await until(lambda: third.remaining("p/m") > 50.0)
     for each in (first, second, third):
         await each.close()
 
@@ -107,7 +102,7 @@ async def test_without_redis_a_worker_goes_on_with_what_it_knows_and_says_so_onc
     with capture_logs() as logs:
         alone = RedisCooldowns("redis://127.0.0.1:1/0")
         alone.hold("p/m", 60.0)
-        await eventually(lambda: bool(logs))
+        await until(lambda: bool(logs))
         alone.hold("p/n", 60.0)
         await asyncio.sleep(0.6)  # time for two more vain attempts
         assert alone.remaining("p/m") > 50.0

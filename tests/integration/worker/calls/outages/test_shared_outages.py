@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.worker.calls.outages import MemoryOutages, Outages, RedisOutages, open_outages
+from tests.waiting import until
 
 KEY = "host:80/m"
 FAULT = ("PROVIDER_UNREACHABLE", "gone")
@@ -17,12 +18,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-async def eventually(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    async with asyncio.timeout(seconds):
-        while not condition():
-            await asyncio.sleep(0.01)
 
 
 async def taken(outages: Outages) -> str:
@@ -51,24 +46,24 @@ async def test_all_workers_see_the_beginning_and_the_end_of_an_outage_within_hal
     assert second.find(KEY) is None
     await asyncio.sleep(0.3)
     first.begin(KEY, *FAULT)
-    await eventually(lambda: second.find(KEY) is not None, 0.5)
+    await until(lambda: second.find(KEY) is not None, 0.5)
     assert second.find(KEY).outage_id == first.find(KEY).outage_id
     assert (second.find(KEY).reason, second.find(KEY).message) == FAULT
     await taken(second)
     second.end(KEY)
-    await eventually(lambda: first.find(KEY) is None, 0.5)
+    await until(lambda: first.find(KEY) is None, 0.5)
 
 
 async def test_one_worker_of_the_fleet_probes_at_a_time(make_outages):
     fleet = [make_outages() for _ in range(5)]
     fleet[0].begin(KEY, *FAULT)
-    await eventually(lambda: all(worker.find(KEY) for worker in fleet))
+    await until(lambda: all(worker.find(KEY) for worker in fleet))
     await asyncio.sleep(0.7)
     tokens = await asyncio.gather(*(worker.take_probe(KEY) for worker in fleet))
     assert sum(token is not None for token in tokens) == 1
     prober = next(worker for worker, token in zip(fleet, tokens, strict=True) if token)
     prober.fail_probe(KEY, next(token for token in tokens if token), "PROVIDER_ERROR", "HTTP 503")
-    await eventually(lambda: {worker.find(KEY).probe_count for worker in fleet} == {1})
+    await until(lambda: {worker.find(KEY).probe_count for worker in fleet} == {1})
     assert {worker.find(KEY).reason for worker in fleet} == {"PROVIDER_ERROR"}
     for worker in fleet:
         assert await worker.take_probe(KEY) is None  # the next one is due in a second
@@ -77,7 +72,7 @@ async def test_one_worker_of_the_fleet_probes_at_a_time(make_outages):
 async def test_a_probe_without_an_outcome_makes_room_for_another_worker(make_outages):
     first, second = make_outages(), make_outages()
     first.begin(KEY, *FAULT)
-    await eventually(lambda: second.find(KEY) is not None)
+    await until(lambda: second.find(KEY) is not None)
     token = await taken(first)
     first.drop_probe(KEY, token)
     assert await taken(second)
@@ -86,11 +81,11 @@ async def test_a_probe_without_an_outcome_makes_room_for_another_worker(make_out
 async def test_an_outage_that_redis_has_lost_goes_on(make_outages, redis_url):
     first, second = make_outages(), make_outages()
     first.begin(KEY, *FAULT)
-    await eventually(lambda: second.find(KEY) is not None)
+    await until(lambda: second.find(KEY) is not None)
     await first._redis.flushdb()
     await asyncio.sleep(0.6)
     third = make_outages()
-    await eventually(lambda: third.find(KEY) is not None)
+    await until(lambda: third.find(KEY) is not None)
     assert {worker.find(KEY).outage_id for worker in (first, second, third)} == {first.find(KEY).outage_id}
 
 
@@ -98,7 +93,7 @@ async def test_without_redis_a_worker_opens_probes_and_closes_alone_and_says_so_
     with capture_logs() as logs:
         alone = make_outages("redis://127.0.0.1:1/0")
         alone.begin(KEY, *FAULT)
-        await eventually(lambda: len(logs) == 2)
+        await until(lambda: len(logs) == 2)
         assert alone.find(KEY) is not None
         token = await taken(alone)
         alone.fail_probe(KEY, token, *FAULT)

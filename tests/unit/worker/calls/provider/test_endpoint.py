@@ -88,6 +88,8 @@ def test_white_space_around_a_key_is_ignored(key, header):
         ("sk-secret", URL, {"PROJECT_ID": "a b"}, "OPENAI_PROJECT_ID"),
         ("sk-secret", URL, {"CUSTOM_HEADERS": "a b: c"}, "OPENAI_CUSTOM_HEADERS"),
         ("sk-secret", URL, {"CUSTOM_HEADERS": "a: \u20ac"}, "OPENAI_CUSTOM_HEADERS"),
+        ("sk-secret", URL, {"CUSTOM_HEADERS": "api-key secret"}, "write NAME: VALUE"),
+        ("sk-secret", URL, {"CUSTOM_HEADERS": ": secret"}, "OPENAI_CUSTOM_HEADERS"),
     ],
 )
 async def test_a_setting_that_cannot_be_used_is_named_before_any_call(
@@ -105,7 +107,7 @@ async def test_a_setting_that_cannot_be_used_is_named_before_any_call(
 
 
 def test_custom_headers_replace_others(monkeypatch):
-    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "api-key: k1\nauthorization: Bearer k2\n\nnonsense")
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "api-key: k1\nauthorization: Bearer k2\n\n")
     headers = read_endpoint("k", URL).headers
     assert {name.lower(): value for name, value in headers.items()} == {
         "accept": "application/json",
@@ -129,6 +131,16 @@ def test_the_provider_is_named_by_its_host(base_url, name):
     assert OpenAiProvider(api_key="k", base_url=base_url).name == name
 
 
-def test_the_key_and_the_password_of_a_url_are_secrets():
-    assert secrets_of(" k\n", "https://user:pass%20word@h/v1") == ["k", "pass word"]
-    assert secrets_of(None, None) == secrets_of("", "nowhere") == []
+def test_the_key_and_the_secrets_of_a_url_and_of_headers_are_secrets():
+    assert secrets_of(" k\n", "https://user:pass%20word@h/v1", {}) == ["k", "user", "pass word"]
+    assert secrets_of(None, "https://h/v1?api-version=1&key=a%2Fb&sig=c", {}) == ["a/b", "c"]
+    headers = {"api-key": "one", "Authorization": "Bearer two", "x-team": "search"}
+    assert secrets_of("k", None, headers) == ["k", "one", "Bearer two", "two"]
+    assert secrets_of(None, None, {}) == secrets_of("", "nowhere", {}) == []
+
+
+async def test_a_secret_of_a_custom_header_is_masked_in_the_providers_words(monkeypatch):
+    monkeypatch.setenv("OPENAI_CUSTOM_HEADERS", "api-key: my own words")
+    provider = OpenAiProvider(api_key="k", base_url=URL)
+    error = provider._faults.of_response(401, {}, {"error": "no access for my own words"})
+    assert error.detail == "no access for [secret]"

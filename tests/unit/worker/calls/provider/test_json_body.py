@@ -96,14 +96,19 @@ def test_a_body_without_an_object_is_nothing(body):
         ("application/json; charset=latin-1", "Caf\u00e9"),
         ('application/json; charset="ISO-8859-1"', "Caf\u00e9"),
         ("application/json; charset=cp1252", "Caf\u00e9"),
-        ("application/json; charset=nonsense", "Caf\ufffd"),
-        ("application/json", "Caf\ufffd"),
-        ("", "Caf\ufffd"),
+        ("application/json; charset=nonsense", "Caf\u00e9"),
+        ("application/json", "Caf\u00e9"),
+        ("", "Caf\u00e9"),
     ],
 )
-def test_text_that_is_not_utf_8_is_read_by_its_charset(content_type, text):
+def test_text_without_a_letter_of_utf_8_is_read_by_its_charset_or_as_latin(content_type, text):
     body = ANSWER.replace("Sales", "Caf\u00e9").encode("latin-1")
     assert read_completion(read_json(body, content_type), Tokens()).text == text
+
+
+def test_a_broken_letter_among_those_of_utf_8_is_replaced():
+    body = ANSWER.encode().replace(b"Sales", "Caf\u00e9 ".encode() + b"\xe9")
+    assert read_completion(read_json(body, ""), Tokens()).text == "Caf\u00e9 \ufffd"
 
 
 def test_valid_utf_8_stays_so_whatever_charset_is_declared():

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from services.worker.calls.provider.masking import mask_prompt, mask_secrets
+from services.worker.calls.provider.masking import mask, mask_prompt, mask_secrets
 
 
 @pytest.mark.parametrize(
@@ -19,6 +19,14 @@ from services.worker.calls.provider.masking import mask_prompt, mask_secrets
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2ln",
         "0123456789abcdef0123456789abcdef",
         "my-own-key",
+        "MY-OWN-KEY",
+        "my-own\n-key",
+        "AKIAIOSFODNN7EXAMPLE",
+        "ya29.a0AfH6SMBx",
+        "github_pat_11AAAA",
+        "glpat-abcdefgh",
+        "xoxb-123-456",
+        "pplx-abcdefgh",
     ],
 )
 def test_keys_and_tokens_are_masked(secret):
@@ -36,6 +44,12 @@ def test_keys_and_tokens_are_masked(secret):
         '{"api_key": "hunter2"}',
         "password=hunter2",
         "access token: hunter2",
+        r"header {\"api_key\": \"hunter2\"} is bad",
+        "authorization: Token hunter2",
+        "X-Api-Key: hunter2",
+        "Api-Key hunter2",
+        "?signature=hunter2&x=1",
+        "cookie: hunter2",
     ],
 )
 def test_a_value_that_is_named_a_secret_is_masked(text):
@@ -51,6 +65,8 @@ def test_a_value_that_is_named_a_secret_is_masked(text):
         "The model gpt-4o-2024-08-06 does not exist",
         "Unexpected token < in JSON",
         "risk-free desk-top",
+        "token count: 8192",
+        "the token limit = 4096, got 5000",
         "the key is too short: see /docs",
     ],
 )
@@ -97,3 +113,58 @@ def test_a_huge_prompt_costs_little():
     begin = time.process_time()
     mask_prompt("a" * 2000, ["a" * 1_000_000, "ab" * 500_000])
     assert time.process_time() - begin < 5
+
+
+KEY = "azure-0123456789-key"
+PROMPT = "Title: General Counsel, Berlin"
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        "azure-0123456789-key",
+        "AZURE-0123456789-KEY",
+        "azure-0123456789\n-key",
+        "azure%2D0123456789%2Dkey",
+        "azure\\u002d0123456789-key",
+        "azure&#45;0123456789-key",
+        "YXp1cmUtMDEyMzQ1Njc4OS1rZXk=",
+        "YXp1cmUtMDEyMzQ1Njc4OS1rZXk",
+        "Basic dXNlcjphenVyZS0wMTIzNDU2Nzg5LWtleQ==",
+        "azure-01...",
+        "azure-01********",
+    ],
+)
+def test_a_secret_is_masked_however_it_is_encoded(echo):
+    masked = mask(f"bad value {echo} here", [KEY], [PROMPT])
+    assert masked == "bad value [secret] here"
+
+
+@pytest.mark.parametrize(
+    "echo",
+    [
+        "Title: General Counsel, Berlin",
+        "Title:   General\n\nCounsel,\tBerlin",
+        "Title%3A%20General%20Counsel%2C%20Berlin",
+        "Title&#58; General&nbsp;Counsel&#44; Berlin",
+        r"Title: General\u0020Counsel, Berlin",
+        r"Title:\nGeneral\nCounsel, Berlin",
+        "VGl0bGU6IEdlbmVyYWwgQ291bnNlbCwgQmVybGlu",
+    ],
+)
+def test_the_items_text_is_masked_however_it_is_encoded(echo):
+    masked = mask(f"bad value <{echo}> here", [KEY], [PROMPT])
+    assert not any(word in masked for word in ("Counsel", "Berlin", echo))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "100% of the quota is used",
+        "R&amp;D is not a label",
+        r"a path such as C:\new",
+        "id req_0123456789abcdefghij",
+    ],
+)
+def test_encoded_words_of_the_provider_stay_as_they_are(text):
+    assert mask(text, [KEY], [PROMPT]) == text

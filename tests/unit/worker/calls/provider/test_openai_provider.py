@@ -9,7 +9,8 @@ import pytest
 from deploy.local.stand_in import Fault
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, JobFailedError, JobRefusedError, Message, RetryableError
-from services.worker.calls.provider import CompletionRequest, OpenAiProvider, openai_provider
+from services.worker.calls.provider import CompletionRequest, OpenAiProvider
+from services.worker.calls.provider.answers import received_body
 from services.worker.calls.provider.profiles import read_profiles
 
 ASK = CompletionRequest(
@@ -184,11 +185,26 @@ async def test_a_base_url_with_another_path_fails_the_job(stand_in, usage, path)
     await provider.close()
 
 
+async def test_an_error_status_counts_although_its_body_does_not_end(provider, stand_in, usage):
+    head = "HTTP/1.1 503 Gone\r\nretry-after: 7\r\ncontent-length: 90\r\n\r\n{"
+    stand_in.behaviour.fail_next = [Fault(raw=[head], hang=True)]
+    with pytest.raises(RetryableError) as raised:
+        await provider.complete(dataclasses.replace(ASK, timeout_seconds=1), usage)
+    assert (raised.value.reason, raised.value.retry_after) == ("PROVIDER_ERROR", 7)
+
+
+async def test_a_whole_answer_counts_although_its_body_does_not_end(provider, stand_in, usage):
+    answer = '{"choices": [{"message": {"content": "Sales"}, "finish_reason": "stop"}]}'
+    stand_in.behaviour.fail_next = [Fault(raw=[f"HTTP/1.1 200 OK\r\n\r\n{answer}"], hang=True)]
+    completion = await provider.complete(dataclasses.replace(ASK, timeout_seconds=1), usage)
+    assert completion.text == "Sales"
+
+
 @pytest.mark.parametrize(("limit", "text"), [(400, "Sales"), (100, None)])
 async def test_a_body_without_an_end_is_not_read_into_memory(
     provider, stand_in, usage, monkeypatch, limit, text
 ):
-    monkeypatch.setattr(openai_provider, "_MAX_BODY_BYTES", limit)
+    monkeypatch.setattr(received_body, "_MAX_BYTES", limit)
     body = '{"choices": [{"message": {"content": "Sales"}, "finish_reason": "stop"}]}' + " " * 200
     stand_in.behaviour.fail_next = [Fault(body=body)]
     if text is not None:

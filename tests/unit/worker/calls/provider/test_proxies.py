@@ -88,6 +88,7 @@ def test_the_proxy_is_the_one_that_the_openai_library_uses(monkeypatch, url, env
         "a.localhost",
         "127.0.0.1",
         "127.9.9.9:1",
+        "127.1:1",
         "[::1]:1",
         "localhost.",
         "0.0.0.0:1",

@@ -1,0 +1,1 @@
+"""Slots that the whole fleet shares, of a tenant or of a model."""
