@@ -8,6 +8,7 @@ import typer
 from headrace._cli.failures import failures
 from headrace._cli.jobs import cancel, get, list_jobs, pause, resume, retry, watch
 from headrace._cli.listings import kinds, workers
+from headrace._cli.many.wait import wait
 from headrace._cli.options import GlobalOptions, JsonOption, TargetOption, TenantOption, TimeoutOption
 from headrace._cli.results import results
 from headrace._cli.submitting import submit
@@ -51,6 +52,7 @@ app.command()(submit)
 app.command()(get)
 app.command("list")(list_jobs)
 app.command()(watch)
+app.command()(wait)
 app.command()(results)
 app.command()(failures)
 app.command()(cancel)

@@ -1,27 +1,27 @@
 """Commands on existing jobs."""
 
-from collections.abc import Callable, Coroutine
 from contextlib import aclosing
 from itertools import count
 from typing import Annotated
 
 import typer
 
+from headrace._cli.completing.values import complete_kinds, complete_states
 from headrace._cli.execution import DONE, execute
 from headrace._cli.following import follow_job
 from headrace._cli.job_flags import BudgetOption
-from headrace._cli.json_lines import write_json
-from headrace._cli.options import CallOptions, JobIdArgument, takes_call_options
-from headrace._cli.process.streams import interruption_explained
-from headrace._cli.text import JOB_HEADER, echo, job_lines, job_row
+from headrace._cli.many.several_jobs import print_jobs
+from headrace._cli.options import CallOptions, JobIdArgument, JobIdsArgument, QuietOption, takes_call_options
+from headrace._cli.output.formats import FormatOption, chosen_format
+from headrace._cli.output.printing import Printer
+from headrace._cli.output.views import JOBS
 from headrace.client import Client
-from headrace.resources import Job
 
 
 @takes_call_options
-def get(options: CallOptions, *, job_id: JobIdArgument) -> None:
-    """Print the current snapshot of a job."""
-    _call_and_print(options, lambda client: client.get(job_id))
+def get(options: CallOptions, *, job_ids: JobIdsArgument, format: FormatOption = None) -> None:
+    """Print the current snapshot of jobs: all fields of one, or a table of several."""
+    print_jobs(options, format, job_ids, lambda client, job_id: client.get(job_id))
 
 
 @takes_call_options
@@ -30,65 +30,80 @@ def list_jobs(
     *,
     state: Annotated[
         list[str] | None,
-        typer.Option("--state", metavar="STATE", help="Only jobs in this state. Repeatable."),
+        typer.Option(
+            "--state",
+            metavar="STATE",
+            help="Only jobs in this state. Repeatable.",
+            autocompletion=complete_states,
+        ),
     ] = None,
-    kind: Annotated[str, typer.Option("--kind", metavar="KIND", help="Only jobs of this kind.")] = "",
+    kind: Annotated[
+        str,
+        typer.Option("--kind", metavar="KIND", help="Only jobs of this kind.", autocompletion=complete_kinds),
+    ] = "",
     limit: Annotated[
         int, typer.Option("--limit", metavar="COUNT", min=0, help="Maximum number of jobs. 0: all.")
     ] = 0,
+    format: FormatOption = None,
 ) -> None:
     """List jobs, newest first."""
+    chosen = chosen_format(format, options.json)
 
     async def work(client: Client) -> int:
         numbers = count(1)
         jobs = client.list(states=state or (), kind=kind, page_size=min(limit, 1000) or 1000)
         async with aclosing(jobs):
-            async for job in jobs:
-                number = next(numbers)
-                if number == 1 and not options.json:
-                    echo(JOB_HEADER)
-                write_json(job) if options.json else echo(job_row(job))
-                if number == limit:
-                    break
+            with Printer(JOBS, chosen) as printer:
+                async for job in jobs:
+                    printer.add(job)
+                    if next(numbers) == limit:
+                        break
         return DONE
 
     execute(options, work)
 
 
 @takes_call_options
-def watch(options: CallOptions, *, job_id: JobIdArgument) -> None:
+def watch(options: CallOptions, *, job_id: JobIdArgument, quiet: QuietOption = False) -> None:
     """Show a job's progress until it has ended. Exits 0 if it succeeded and 1 if not. Ctrl-C detaches."""
-    execute(options, lambda client: follow_job(client, job_id, options.json))
+    execute(options, lambda client: follow_job(client, job_id, options.json, quiet=quiet))
 
 
 @takes_call_options
-def cancel(options: CallOptions, *, job_id: JobIdArgument) -> None:
-    """Cancel a job. A finished job is unchanged, and recorded results stay."""
-    _change_and_print(options, job_id, lambda client: client.cancel(job_id))
+def cancel(options: CallOptions, *, job_ids: JobIdsArgument, format: FormatOption = None) -> None:
+    """Cancel jobs. A finished job is unchanged, and recorded results stay."""
+    print_jobs(options, format, job_ids, lambda client, job_id: client.cancel(job_id), changes=True)
 
 
 @takes_call_options
-def pause(options: CallOptions, *, job_id: JobIdArgument) -> None:
-    """Pause a job: no new calls start, and calls in flight finish."""
-    _change_and_print(options, job_id, lambda client: client.pause(job_id))
+def pause(options: CallOptions, *, job_ids: JobIdsArgument, format: FormatOption = None) -> None:
+    """Pause jobs: no new calls start, and calls in flight finish."""
+    print_jobs(options, format, job_ids, lambda client, job_id: client.pause(job_id), changes=True)
 
 
 @takes_call_options
 def resume(
     options: CallOptions,
     *,
-    job_id: JobIdArgument,
+    job_ids: JobIdsArgument,
     budget: BudgetOption = None,
+    format: FormatOption = None,
 ) -> None:
-    """Resume a paused job, with a higher budget if the old one is spent."""
-    _change_and_print(options, job_id, lambda client: client.resume(job_id, budget_micros=budget))
+    """Resume paused jobs, with a higher budget if the old one is spent."""
+    print_jobs(
+        options,
+        format,
+        job_ids,
+        lambda client, job_id: client.resume(job_id, budget_micros=budget),
+        changes=True,
+    )
 
 
 @takes_call_options
 def retry(
     options: CallOptions,
     *,
-    job_id: JobIdArgument,
+    job_ids: JobIdsArgument,
     reason: Annotated[
         list[str] | None,
         typer.Option(
@@ -105,41 +120,18 @@ def retry(
             "--request-id", metavar="ID", help="Name of the wanted round. Repeating it starts no second one."
         ),
     ] = None,
+    format: FormatOption = None,
 ) -> None:
-    """Start a new round of a finished job, for every item without a success.
+    """Start a new round of finished jobs, for every item without a success.
 
     With --reason or --item, only for these items. The others keep their failures.
     """
-    _change_and_print(
+    print_jobs(
         options,
-        job_id,
-        lambda client: client.retry(
+        format,
+        job_ids,
+        lambda client, job_id: client.retry(
             job_id, reasons=reason or (), item_indexes=item or (), request_id=request_id
         ),
+        changes=True,
     )
-
-
-def _call_and_print(options: CallOptions, call: Callable[[Client], Coroutine[None, None, Job]]) -> None:
-    async def work(client: Client) -> int:
-        _print_job(await call(client), options.json)
-        return DONE
-
-    execute(options, work)
-
-
-def _change_and_print(
-    options: CallOptions, job_id: str, call: Callable[[Client], Coroutine[None, None, Job]]
-) -> None:
-    async def explained(client: Client) -> Job:
-        with interruption_explained(f"interrupted; to see whether it took effect: headrace get {job_id}"):
-            return await call(client)
-
-    _call_and_print(options, explained)
-
-
-def _print_job(job: Job, json: bool) -> None:
-    if json:
-        write_json(job)
-        return
-    for line in job_lines(job):
-        echo(line)

@@ -9,6 +9,7 @@ from headrace._cli.execution import DONE, execute
 from headrace._cli.failures import print_failures
 from headrace._cli.json_lines import write_json, write_json_now
 from headrace._cli.options import CallOptions, JobIdArgument, takes_call_options
+from headrace._cli.output.formats import Format
 from headrace._cli.process.streams import interruption_explained
 from headrace._cli.text import echo, result_row
 from headrace.client import Client
@@ -44,7 +45,7 @@ def results(
         if summary:
             if follow:
                 await _wait_for_end(client, job_id)
-            await print_failures(client, job_id, options.json)
+            await print_failures(client, job_id, Format.JSONL if options.json else Format.TABLE)
             return DONE
         found = client.results(job_id, follow=follow, item_state=ItemState.FAILED if failed else None)
         async with aclosing(found):

@@ -5,12 +5,14 @@ from typing import Annotated, Unpack
 
 import typer
 
+from headrace._cli.completing.values import complete_kinds
 from headrace._cli.estimate import print_estimate
 from headrace._cli.execution import DONE, errors_printed, execute
 from headrace._cli.items.item_flags import ItemFlags, ItemsOption, items_of_flags, takes_item_flags
-from headrace._cli.items.items_file import check_params, open_items
+from headrace._cli.items.items_file import open_items
+from headrace._cli.items.params import read_params
 from headrace._cli.job_flags import takes_job_flags
-from headrace._cli.options import CallOptions, takes_call_options
+from headrace._cli.options import CallOptions, QuietOption, takes_call_options
 from headrace._cli.submission import Submission
 from headrace.client import Client
 from headrace.options import JobOptions
@@ -22,12 +24,21 @@ from headrace.options import JobOptions
 def submit(
     call: CallOptions,
     *,
-    kind: Annotated[str, typer.Argument(metavar="KIND", help="Kind of work; see: headrace kinds.")],
+    kind: Annotated[
+        str,
+        typer.Argument(
+            metavar="KIND", help="Kind of work; see: headrace kinds.", autocompletion=complete_kinds
+        ),
+    ],
     items: ItemsOption,
     item_flags: ItemFlags,
     params: Annotated[
         str | None,
-        typer.Option("--params", metavar="JSON", help="Parameters for all items, as a JSON object."),
+        typer.Option(
+            "--params",
+            metavar="JSON",
+            help="Parameters for all items, as a JSON object. @FILE reads them from a file, @- from stdin.",
+        ),
     ] = None,
     request_id: Annotated[
         str | None,
@@ -45,12 +56,13 @@ def submit(
         ),
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show progress until the job has ended.")] = False,
+    quiet: QuietOption = False,
     **options: Unpack[JobOptions],
 ) -> None:
     """Submit a job and print its id. Many items are uploaded while they are read."""
     wanted_id = request_id or str(uuid.uuid4())
     with errors_printed(call):
-        params_text = None if params is None else check_params(params)
+        params_text = None if params is None else read_params(params, items)
         chosen = items_of_flags(items, **item_flags)
 
     async def work(client: Client) -> int:
@@ -65,6 +77,7 @@ def submit(
                 ),
                 wanted_id,
                 call.json,
+                quiet=quiet,
             )
             return await (submission.run_watched(client) if watch else submission.run())
 

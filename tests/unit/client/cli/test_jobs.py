@@ -383,7 +383,7 @@ async def test_kinds_and_workers_are_listed(cli, gateway):
     kinds, workers = await cli.run("kinds", "--json"), await cli.run("workers", "--json")
     assert kinds.objects[0]["params_schema"]["properties"] == {"sleep_ms": {"type": "integer"}}
     assert workers.objects[0]["live"] is True
-    assert (await cli.run("kinds")).out == "noop                  Nothing, slowly.\n"
+    assert (await cli.run("kinds")).out == "KIND  DESCRIPTION\nnoop  Nothing, slowly.\n"
     header, busy, idle = (await cli.run("workers")).out.splitlines()
     numbers = ["127.0.0.1:50061", "yes", "96/100", "196", "210.4", "41000", "12", "0:03"]
     assert (busy.split()[:8], busy.split()[-1]) == (numbers, "w1")
