@@ -131,7 +131,7 @@ WORKERS: View[WorkerInfo] = View(
         Column("COOLING", _cooling, is_right=True),
         Column("HEARTBEAT", lambda worker: instant(worker.heartbeat_time)),
         Column("INCARNATION", lambda worker: printable(worker.incarnation)),
-        Column("LIMITS", lambda worker: "degraded" if worker.limits_degraded else "shared"),
+        Column("LIMITS", lambda worker: "degraded" if worker.limits_degraded else ""),
         Column("STARTED", lambda worker: instant(worker.start_time), is_wide=True),
     ),
 )
