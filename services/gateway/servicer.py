@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import uuid_utils
 
+from headrace import __version__
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from services.gateway.creation import JobCreator
 from services.gateway.effects import EffectRunner
@@ -26,6 +27,7 @@ from services.stubs.results.v1 import results_pb2
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
+_VERSION_METADATA = (("headrace-version", __version__),)
 _DEFAULT_JOBS_PER_PAGE = 50
 _DEFAULT_RESULTS_PER_PAGE = 100
 
@@ -228,6 +230,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self, request: gateway_pb2.ListKindsRequest, context: Context
     ) -> gateway_pb2.ListKindsResponse:
         """Returns the kinds; see the proto."""
+        context.set_trailing_metadata(_VERSION_METADATA)
         return self._kinds_response
 
     async def ListWorkers(

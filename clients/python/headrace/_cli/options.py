@@ -42,7 +42,7 @@ JobIdArgument = Annotated[
 ]
 JobIdsArgument = Annotated[
     list[str],
-    typer.Argument(metavar="JOB_ID...", help="UUIDs of one or more jobs.", autocompletion=complete_job_ids),
+    typer.Argument(metavar="JOB_ID", help="UUIDs of one or more jobs.", autocompletion=complete_job_ids),
 ]
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 

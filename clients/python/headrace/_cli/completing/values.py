@@ -10,11 +10,13 @@ from typing import Any
 
 import typer
 
+from headrace._cli.text import printable
 from headrace.errors import HeadraceError
 from headrace.resources import JobClass, JobState
 
 _PATIENCE_SECONDS = 1.0
 _JOB_COUNT = 50
+_WIDTH = 70
 
 
 def complete_job_ids(context: typer.Context, incomplete: str) -> list[tuple[str, str]]:
@@ -36,7 +38,7 @@ def complete_kinds(context: typer.Context, incomplete: str) -> list[tuple[str, s
     """Returns the kinds with their descriptions: those of the gateway, or else those of Headrace."""
 
     async def read(client: Any) -> list[tuple[str, str]]:
-        return [(kind.name, kind.description) for kind in await client.kinds()]
+        return [(kind.name, _first_sentence(kind.description)) for kind in await client.kinds()]
 
     return [each for each in _ask(context, read) or _own_kinds() if each[0].startswith(incomplete)]
 
@@ -59,7 +61,12 @@ def _words(incomplete: str, words: type[JobState] | type[JobClass]) -> list[str]
 def _own_kinds() -> Sequence[tuple[str, str]]:
     from headrace.kinds import builtin_kinds  # imports pydantic
 
-    return [(kind.name, kind.description) for kind in builtin_kinds().values()]
+    return [(kind.name, _first_sentence(kind.description)) for kind in builtin_kinds().values()]
+
+
+def _first_sentence(description: str) -> str:
+    """Returns the beginning of a description that fits next to a word. Typer would wrap a longer one."""
+    return printable(description).partition(". ")[0].partition(": ")[0].removesuffix(".")[:_WIDTH]
 
 
 def _ask(

@@ -140,8 +140,8 @@ WORKERS: View[WorkerInfo] = View(
 def _params(kind: KindInfo) -> str:
     schema = kind.params_schema if isinstance(kind.params_schema, dict) else {}
     required = schema.get("required") or ()
-    names = [f"{name}*" if name in required else name for name in schema.get("properties") or ()]
-    return printable(", ".join(names)) or "-"
+    others = [name for name in schema.get("properties") or () if name not in required]
+    return printable(", ".join([*(f"{name}*" for name in required), *others])) or "-"
 
 
 KINDS: View[KindInfo] = View(
