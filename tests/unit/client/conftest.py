@@ -135,6 +135,7 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
     recorded: list[tuple[int, jobs_pb2.Result]] = field(default_factory=list)  # (seq, result)
     kinds: list[jobs_pb2.Kind] = field(default_factory=list)
     workers: list[jobs_pb2.Worker] = field(default_factory=list)
+    version: str = ""
     streams: list[StreamScript] = field(default_factory=list)
     submitted: dict[str, tuple] = field(default_factory=dict)  # request and job, by request_id
     uploads: dict[str, FakeUpload] = field(default_factory=dict)  # by job_id
@@ -373,6 +374,8 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
 
     async def ListKinds(self, request, context):
         await self._begin(request, context)
+        if self.version:
+            context.set_trailing_metadata((("headrace-version", self.version),))
         return gateway_pb2.ListKindsResponse(kinds=self.kinds)
 
     async def ListWorkers(self, request, context):

@@ -30,7 +30,9 @@ class CommandsInSections(TyperGroup):
             found = [(name, self.commands[name]) for name in names if name in self.commands]
             if found:
                 with formatter.section(title):
-                    formatter.write_dl([(f"{name:{width}}", each.get_short_help_str(limit)) for name, each in found])
+                    formatter.write_dl(
+                        [(f"{name:{width}}", each.get_short_help_str(limit)) for name, each in found]
+                    )
 
     def format_epilog(self, ctx: Any, formatter: Any) -> None:
         """Writes examples, then the epilog."""
