@@ -41,7 +41,7 @@ class CommandsInSections(TyperGroup):
 
 
 def add_examples(app: typer.Typer) -> None:
-    """Gives each command of an application its examples."""
+    """Adds the examples of each command of an application to its help."""
     for command in app.registered_commands:
         name = command.name or getattr(command.callback, "__name__", "")
         command.cls, command.epilog = CommandWithExamples, EXAMPLES.get(name)
