@@ -95,11 +95,15 @@ def _lines_for_people() -> list[structlog.types.Processor]:
 def _shorten_for_people(
     logger: structlog.types.WrappedLogger, method: str, event: structlog.types.EventDict
 ) -> structlog.types.EventDict:
-    """Drops what one process on one machine does not need, and keeps the time to the second."""
+    """Drops what one process on one machine does not need, and what would control its terminal."""
     for field in ("logger", "trace_id"):
         event.pop(field, None)
     event["timestamp"] = str(event.get("timestamp", ""))[11:19]
-    return event
+    return {name: _printable(value) if isinstance(value, str) else value for name, value in event.items()}
+
+
+def _printable(text: str) -> str:
+    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _name_service(service: str) -> structlog.types.Processor:

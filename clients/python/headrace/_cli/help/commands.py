@@ -43,8 +43,8 @@ class CommandsInSections(TyperGroup):
 def add_examples(app: typer.Typer) -> None:
     """Adds the examples of each command of an application to its help."""
     for command in app.registered_commands:
-        name = command.name or getattr(command.callback, "__name__", "")
-        command.cls, command.epilog = CommandWithExamples, EXAMPLES.get(name)
+        name = command.name or getattr(command.callback, "__name__", None)
+        command.cls, command.epilog = CommandWithExamples, EXAMPLES.get(str(name))
 
 
 def _write_examples(examples: str, formatter: Any) -> None:
