@@ -11,8 +11,9 @@ import pytest
 import yaml
 
 from headrace._cli.output.formats import Format
+from headrace._cli.output.layout import TableLayout
 from headrace._cli.output.printing import Printer, print_all
-from headrace._cli.output.tables import TableLayout
+from headrace._cli.output.tables import draw_table
 from headrace._cli.output.views import FAILURES, JOBS, KINDS, WORKERS
 from headrace._messages.conversion import to_job
 from headrace.jobs.v1 import jobs_pb2
@@ -179,7 +180,7 @@ def test_on_a_narrow_terminal_only_texts_are_wrapped(limit):
     group = FailureGroup("RATE_LIMITED", 12, 3, "a message " * 10, "detail")
     console = Console(width=500, file=io.StringIO(), legacy_windows=False)
     layout = TableLayout(FAILURES.columns)
-    console.print(layout.draw([group], True, limit))
+    console.print(draw_table(layout, [group], True, limit))
     lines = console.file.getvalue().splitlines()
     assert any("RATE_LIMITED" in line for line in lines)
     assert "".join(lines).count("message") == 10

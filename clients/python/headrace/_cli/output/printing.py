@@ -1,5 +1,6 @@
 """Prints objects as they come, in a chosen format."""
 
+import os
 import sys
 from collections.abc import Iterable
 from types import TracebackType
@@ -71,8 +72,11 @@ def print_all(view: View[T], format: Format, values: Iterable[T]) -> None:
 
 class _Rows:
     def __init__(self, view: View[Any], format: Format) -> None:
-        self._columns = [each for each in view.columns if format is Format.WIDE or not each.is_wide]
-        self._layout: Any = None
+        from headrace._cli.output.layout import TableLayout  # imports a part of rich
+
+        columns = [each for each in view.columns if format is Format.WIDE or not each.is_wide]
+        self._layout = TableLayout(columns)
+        self._has_header = False
         self._waiting: list[Any] = []
 
     def add(self, value: Any) -> None:
@@ -83,13 +87,16 @@ class _Rows:
     def end(self) -> None:
         if not self._waiting:
             return
-        from headrace._cli.output.tables import TableLayout, table_text  # imports rich
-
-        is_first = self._layout is None
-        self._layout = self._layout or TableLayout(self._columns)
-        sys.stdout.write(table_text(self._layout, self._waiting, is_first))
+        sys.stdout.write(self._text())
         sys.stdout.flush()
-        self._waiting = []
+        self._waiting, self._has_header = [], True
+
+    def _text(self) -> str:
+        if not sys.stdout.isatty() and not os.environ.get("FORCE_COLOR"):
+            return self._layout.plain_text(self._waiting, not self._has_header)
+        from headrace._cli.output.tables import styled_text  # imports rich
+
+        return styled_text(self._layout, self._waiting, not self._has_header)
 
 
 class _Lines:
@@ -150,11 +157,13 @@ class _Yaml:
     def add(self, value: Any) -> None:
         import yaml
 
+        dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
         plain = orjson.loads(json_bytes(value))
         # On a terminal, escapes replace what it would obey.
         _write_text(
-            yaml.safe_dump(
+            yaml.dump(
                 plain if self._single else [plain],
+                Dumper=dumper,
                 sort_keys=False,
                 allow_unicode=not sys.stdout.isatty(),
                 width=10_000,

@@ -11,7 +11,8 @@ from rich.live import Live
 from rich.text import Text
 
 from headrace._cli.dollars import dollars
-from headrace._cli.output.tables import TableLayout, open_console
+from headrace._cli.output.layout import TableLayout
+from headrace._cli.output.tables import draw_table, open_console
 from headrace._cli.output.views import COST, DONE, FAILED, JOB_ID, KIND, STATE, WORKERS, Column
 from headrace._cli.system.snapshots import JOB_LIMIT, SystemSnapshot
 from headrace._cli.text import instant, printable
@@ -81,11 +82,11 @@ def _parts(
         Text(line, no_wrap=True, overflow="ellipsis") for line in _summary(snapshot, target)
     ]
     if jobs:
-        parts += [Text(), TableLayout(_job_columns(snapshot)).draw(jobs, True, width)]
+        parts += [Text(), draw_table(TableLayout(_job_columns(snapshot)), jobs, True, width)]
         if len(jobs) < len(snapshot.jobs):
             parts.append(Text(f"and {len(snapshot.jobs) - len(jobs):,} more jobs", style="dim"))
     if workers:
-        parts += [Text(), TableLayout(_SHOWN_WORKERS).draw(workers, True, width)]
+        parts += [Text(), draw_table(TableLayout(_SHOWN_WORKERS), workers, True, width)]
         if len(workers) < len(snapshot.live_workers):
             parts.append(Text(f"and {len(snapshot.live_workers) - len(workers):,} more workers", style="dim"))
     return parts
