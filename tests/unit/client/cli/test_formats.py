@@ -1,5 +1,6 @@
 """Output formats of the commands that list and get: ``--format``."""
 
+import asyncio
 import csv
 import io
 import json
@@ -123,6 +124,17 @@ async def test_colours_obey_no_color_and_force_color(cli, filled, variables, is_
     printed = (await cli.run("list")).out
     assert bool(re.search(r"\x1b\[[0-9;]*3[0-7]m", printed)) is is_coloured
     assert "FAILED" in printed
+
+
+@pytest.mark.parametrize("form", ["table", "json", "csv", "name"])
+async def test_a_reader_that_needs_one_line_of_a_long_list_ends_it_quietly(cli, gateway, make_job, form):
+    gateway.page_size = 1000
+    gateway.jobs = [make_job(job_id=f"{number:036}") for number in range(3000)]
+    process = await cli.start("list", "-o", form)
+    await process.stdout.readline()
+    process.stdout._transport.close()
+    assert await asyncio.wait_for(process.wait(), 60) == 0
+    assert await process.stderr.read() == b""
 
 
 class Jobs:

@@ -55,7 +55,7 @@ async def _wait(client: Client, job_ids: Sequence[str], progress: WaitProgress, 
     finally:
         for watch in watches:
             watch.cancel()
-        await asyncio.wait(watches)
+        await asyncio.gather(*watches, return_exceptions=True)
     return failed_code or code
 
 
