@@ -104,3 +104,10 @@ async def test_json_for_a_pipe_is_exact_and_equal_to_that_for_a_terminal(
     assert piped[0]["output"] == {"label": HOSTILE}
     _, shown = await on_terminal("results", job_id, "--json")
     assert [json.loads(line) for line in shown.splitlines()] == piped
+
+
+@pytest.mark.parametrize(
+    ("command", "said"), [("list", "no jobs\n"), ("workers", "no workers\n"), ("list -o name", "")]
+)
+async def test_a_person_is_told_that_a_table_has_no_rows(on_terminal, gateway, command, said):
+    assert await on_terminal(*command.split()) == (0, said)

@@ -12,6 +12,7 @@ from headrace._cli.json_lines import json_bytes, write_bytes, write_json
 from headrace._cli.output.csv_rows import csv_cells, csv_columns, csv_line
 from headrace._cli.output.formats import Format
 from headrace._cli.output.views import View
+from headrace._cli.process.streams import say
 from headrace._cli.text import echo
 
 T = TypeVar("T")
@@ -57,6 +58,8 @@ class Printer(Generic[T]):
     ) -> None:
         if error is None or isinstance(self._form, _Rows):  # an array that broke off is not closed
             self._form.end()
+        if error is None and isinstance(self._form, _Rows):
+            self._form.note_none()
 
     def add(self, value: T) -> None:
         """Prints an object, or keeps it until there are more."""
@@ -76,6 +79,7 @@ class _Rows:
 
         columns = [each for each in view.columns if format is Format.WIDE or not each.is_wide]
         self._layout = TableLayout(columns)
+        self._none = view.none
         self._has_header = False
         self._waiting: list[Any] = []
 
@@ -90,6 +94,11 @@ class _Rows:
         sys.stdout.write(self._text())
         sys.stdout.flush()
         self._waiting, self._has_header = [], True
+
+    def note_none(self) -> None:
+        """Tells a person at a terminal that there are no rows."""
+        if not self._has_header and sys.stderr.isatty():
+            say(self._none)
 
     def _text(self) -> str:
         if not sys.stdout.isatty() and not os.environ.get("FORCE_COLOR"):

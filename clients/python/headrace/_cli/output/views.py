@@ -51,11 +51,13 @@ class View(Generic[T]):
         resource: Class of the objects, a dataclass.
         name: Returns the name for other commands.
         columns: Columns in order.
+        none: Words for a table without rows.
     """
 
     resource: type[T]
     name: Callable[[T], str]
     columns: tuple[Column[T], ...]
+    none: str = "nothing found"
 
 
 def _done(job: Job) -> str:
@@ -104,6 +106,7 @@ JOBS: View[Job] = View(
         Column("COST", _cost, is_right=True, is_wide=True),
         Column("REASON", _why, is_wide=True),
     ),
+    "no jobs",
 )
 
 
@@ -134,6 +137,7 @@ WORKERS: View[WorkerInfo] = View(
         Column("LIMITS", lambda worker: "degraded" if worker.limits_degraded else ""),
         Column("STARTED", lambda worker: instant(worker.start_time), is_wide=True),
     ),
+    "no workers",
 )
 
 
@@ -152,6 +156,7 @@ KINDS: View[KindInfo] = View(
         Column("PARAMS", _params, is_wide=True, is_flexible=True),
         Column("DESCRIPTION", lambda kind: printable(kind.description), is_flexible=True),
     ),
+    "no kinds",
 )
 
 
@@ -169,4 +174,5 @@ FAILURES: View[FailureGroup] = View(
         Column("FIRST ITEM", lambda group: str(group.first_item_index), is_right=True),
         Column("MESSAGE", _message, is_flexible=True),
     ),
+    "no failed items",
 )
