@@ -25,7 +25,7 @@ def complete_job_ids(context: typer.Context, incomplete: str) -> list[tuple[str,
     async def read(client: Any) -> list[tuple[str, str]]:
         found = []
         async for job in client.list(page_size=_JOB_COUNT):
-            found.append((job.job_id, f"{job.kind} {job.state}"))
+            found.append((job.job_id, f"{printable(job.kind)} {job.state}"))
             if len(found) == _JOB_COUNT:
                 break
         return found
@@ -83,7 +83,8 @@ def _ask(
 
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
-        return asyncio.run(ask())
+        found = asyncio.run(ask())
+        return [(word, text) for word, text in found if word.isprintable() and " " not in word]
     except (HeadraceError, OSError, TimeoutError):
         return []
 
