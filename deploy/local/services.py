@@ -211,6 +211,6 @@ def embedded_system(run_dir: Path, port: int, database_url: str, **settings: str
 
 def stand_in_provider(run_dir: Path, port: int, *arguments: str) -> ServiceProcess:
     """Returns the stand-in for an LLM provider: an HTTP server that speaks the OpenAI API without a model."""
-    argv = ["-m", "deploy.local.stand_in", "--port", str(port), *arguments]
+    argv = ["-m", "services.stand_in", "--port", str(port), *arguments]
     url = f"http://127.0.0.1:{port}/healthz"
     return ServiceProcess(run_dir, "stand-in", argv, port=port, settings={}, is_ready=lambda: is_http_ok(url))

@@ -9,8 +9,8 @@ from headrace._cli.app import app
 
 _NOTE = "<!-- Made from the help of the command line by `make reference`; change it in clients/python/. -->"
 _INTRODUCTION = (
-    "`pip install 'headrace[cli]'` installs the command `headrace`. The "
-    "[README of the client](../clients/python/README.md#command-line) shows its use."
+    "`pip install 'headrace[cli]'` installs the command `headrace`. [A tour](command-line.md) shows its use, "
+    "and the [README of the client](../clients/python/README.md#command-line) has its rules."
 )
 _WIDTH = 100
 

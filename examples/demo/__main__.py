@@ -55,7 +55,7 @@ async def start_system(console: Console, children: Children, plan: Plan) -> str:
     env = system_environment(os.environ, plan, f"sqlite:///{children.folder / 'headrace.db'}")
     if plan.provider is None:
         base_url = await children.start(
-            *("deploy.local.stand_in", "--port", "0", "--latency-ms", str(STAND_IN_LATENCY_MS)),
+            *("services.stand_in", "--port", "0", "--latency-ms", str(STAND_IN_LATENCY_MS)),
             env=child_environment(os.environ, ("HEADRACE_",)),
             ready=r" at (http://\S+)",
         )

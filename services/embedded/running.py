@@ -1,6 +1,7 @@
 """Runs the embedded system until a signal."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 
 from headrace.errors import HeadraceError
@@ -12,8 +13,19 @@ from services.shared.process import stop_on_signals
 log = get_logger(__name__)
 
 
-async def run(settings: EmbeddedSettings) -> int:
-    """Runs until a signal, which also cancels a start that is still waiting; returns the exit code."""
+def announce(target: str) -> None:
+    """Prints the address of the gateway. A full or closed output does not end the system."""
+    with suppress(OSError):
+        print(f"Headrace is ready: gateway at {target}", flush=True)
+
+
+async def run(settings: EmbeddedSettings, on_ready: Callable[[str], None] = announce) -> int:
+    """Runs until a signal, which also cancels a start that is still waiting; returns the exit code.
+
+    Args:
+        settings: Settings of the embedded system.
+        on_ready: Called with the address of the gateway once it serves. Default: prints it.
+    """
     stopping = asyncio.create_task(stop_on_signals().wait())
     app = EmbeddedApp(settings)
     starting = asyncio.create_task(app.start())
@@ -22,8 +34,7 @@ async def run(settings: EmbeddedSettings) -> int:
         if starting.done():
             starting.result()
             log.info("embedded_started", target=app.target)
-            with suppress(OSError):  # a full or closed output does not end the system
-                print(f"Headrace is ready: gateway at {app.target}", flush=True)
+            on_ready(app.target)
             await stopping
     except (HeadraceError, RuntimeError) as error:
         log.error("embedded_not_started", listen=settings.listen, error=str(error))

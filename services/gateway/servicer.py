@@ -8,6 +8,7 @@ from typing import Any
 import grpc
 import uuid_utils
 
+from headrace import __version__
 from headrace.gateway.v1 import gateway_pb2, gateway_pb2_grpc
 from services.gateway.creation import JobCreator
 from services.gateway.deletion import delete_job
@@ -37,6 +38,7 @@ from services.stubs.results.v1 import results_pb2
 
 Context = grpc.aio.ServicerContext[Any, Any]
 
+_VERSION_METADATA = (("headrace-version", __version__),)
 _DEFAULT_RESULTS_PER_PAGE = 100
 _DEFAULT_EVENTS_PER_PAGE = 100
 
@@ -330,6 +332,7 @@ class GatewayServicer(gateway_pb2_grpc.GatewayServiceServicer):
         self, request: gateway_pb2.ListKindsRequest, context: Context
     ) -> gateway_pb2.ListKindsResponse:
         """Returns the kinds; see the proto."""
+        context.set_trailing_metadata(_VERSION_METADATA)
         return self._kinds_response
 
     async def ListWorkers(

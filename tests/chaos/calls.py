@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from deploy.local.stand_in.call_log import ANSWERED, BROKEN_OFF, UNDER_WAY
+from services.stand_in.call_log import ANSWERED, BROKEN_OFF, UNDER_WAY
 from tests.chaos.jobs import item_key_of
 
 # A frozen worker that wakes sends what it had begun to send within this time, in seconds.

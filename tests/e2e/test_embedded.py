@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from deploy.local.ports import spare_port
-from deploy.local.stand_in import StandIn
 from headrace import Client, JobState, UnavailableError
+from services.stand_in import StandIn
 
 pytestmark = pytest.mark.timeout(180)
 

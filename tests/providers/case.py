@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from deploy.local.stand_in import Fault
+from services.stand_in import Fault
 
 FILE = Path(__file__).with_name("cases.yaml")
 USAGE = {"prompt_tokens": 9, "completion_tokens": 3, "total_tokens": 12}

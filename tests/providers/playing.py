@@ -3,9 +3,9 @@
 import socket
 from dataclasses import dataclass, field
 
-from deploy.local.stand_in import StandIn
 from headrace.kinds import builtin_kinds
 from services.shared.prices import Price, Prices
+from services.stand_in import StandIn
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns

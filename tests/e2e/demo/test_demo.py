@@ -9,7 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from deploy.local.stand_in import StandIn
+from services.stand_in import StandIn
 
 
 def is_running(pid: int) -> bool:

@@ -28,7 +28,7 @@ PROGRAMS = {
     "gateway": ("python", "services.gateway"),
     "worker": ("python", "services.worker"),
     "results": ("python", "services.results"),
-    "stand-in": ("python", "deploy.local.stand_in"),
+    "stand-in": ("python", "services.stand_in"),
     "rabbitmq": ("beam.smp", "rabbit"),
     "redis": ("redis-server", ""),
     "postgres": ("postgres", "-D"),

@@ -145,6 +145,7 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
     workers: list[jobs_pb2.Worker] = field(default_factory=list)
     events: list[jobs_pb2.JobHistoryEvent] = field(default_factory=list)
     usage: gateway_pb2.GetUsageResponse = field(default_factory=gateway_pb2.GetUsageResponse)
+    version: str = ""
     streams: list[StreamScript] = field(default_factory=list)
     job_streams: list[StreamScript] = field(default_factory=list)  # of WatchJobs
     submitted: dict[str, tuple] = field(default_factory=dict)  # request and job, by request_id
@@ -457,6 +458,8 @@ class FakeGateway(gateway_pb2_grpc.GatewayServiceServicer):
 
     async def ListKinds(self, request, context):
         await self._begin(request, context)
+        if self.version:
+            context.set_trailing_metadata((("headrace-version", self.version),))
         return gateway_pb2.ListKindsResponse(kinds=self.kinds)
 
     async def ListWorkers(self, request, context):

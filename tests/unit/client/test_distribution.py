@@ -13,11 +13,12 @@ from deploy.local.paths import REPOSITORY
 
 CLIENT = REPOSITORY / "clients" / "python"
 PROJECT = tomllib.loads((CLIENT / "pyproject.toml").read_text())["project"]
-CLI_ALONE = ("rich", "typer")
+CLI_ALONE = ("pyyaml", "rich", "typer")
+CLI_MODULES = ("yaml", "rich", "typer")
 EXTRAS = {"pandas": "pandas", "pyarrow": "arrow", "tqdm": "progress", "zstandard": "zstd"}
 FOREIGN = ("polars",)  # used in place of pyarrow where it is installed
 # Runs code as if the extra of the command line were not installed.
-WITHOUT_CLI = f"import sys; sys.modules.update(dict.fromkeys({CLI_ALONE})); "
+WITHOUT_CLI = f"import sys; sys.modules.update(dict.fromkeys({CLI_MODULES})); "
 
 
 def imported_modules():

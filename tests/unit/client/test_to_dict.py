@@ -23,18 +23,23 @@ from headrace import (
     Item,
     ItemState,
     Job,
+    JobChange,
     JobClass,
     JobEstimate,
     JobEvent,
     JobForecast,
+    JobHistoryEvent,
     JobOutage,
     JobState,
+    JobTrial,
     KindInfo,
     LiveEvent,
     PauseReason,
     Progress,
     Result,
     Usage,
+    UsageGroup,
+    UsageReport,
     WatchedJob,
     WorkerInfo,
 )
@@ -76,6 +81,7 @@ RESULT = Result(
     failed_attempts=(FailedAttempt(1, FAILURE),),
 )
 ITEM = Item(3, "k", {"text": "Köchin 🍳"}, RESULT, '{"text": "…"}')
+USAGE_GROUP = UsageGroup("2026-11-30", "m", "noop", "", 1, 10, 0, Usage())
 RESOURCES = [
     FAILURE,
     OUTAGE,
@@ -88,9 +94,13 @@ RESOURCES = [
     FailureGroup("RATE_LIMITED", 3, 0, "later"),
     JobEstimate(1, 2, 3, None),
     JobEvent(JOB, "token", (LIVE,), FORECAST),
+    JobHistoryEvent(1, TIME, JobChange.STARTED),
+    JobTrial(100, 7),
     KindInfo("noop", "waits", {"type": "object", "properties": {}}),
     Progress(10, 5, 1, 0),
     Usage(answered_models=("a",)),
+    USAGE_GROUP,
+    UsageReport((USAGE_GROUP,), USAGE_GROUP),
     WatchedJob(JOB, "token"),
     WorkerInfo("w1", "host:1", TIME, None, True, 1, 2, 3),
 ]

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import aiohttp
 import pytest
 
-from deploy.local.stand_in import StandIn
+from services.stand_in import StandIn
 
 
 class Caller:

@@ -19,7 +19,7 @@ def main() -> None:
 
         sys.exit(run_application(sys.argv[1:]))
     except ModuleNotFoundError as error:
-        if error.name not in ("typer", "rich"):
+        if error.name not in ("typer", "rich", "yaml"):
             raise
         print("The command line needs: pip install 'headrace[cli]'", file=sys.stderr)
         sys.exit(_BAD_USE)

@@ -7,10 +7,12 @@ import typer
 
 from headrace._cli.dollars import read_dollars
 from headrace._cli.durations import read_duration
-from headrace._cli.execution import DONE, BadInputError, errors_printed, execute, exit_code
-from headrace._cli.jobs import change_and_print
-from headrace._cli.options import CallOptions, JobIdArgument, takes_call_options
-from headrace._cli.process.streams import interruption_explained, say
+from headrace._cli.execution import DONE, BadInputError, errors_printed, execute
+from headrace._cli.many.failed_calls import note_failed_call
+from headrace._cli.many.several_jobs import print_jobs
+from headrace._cli.options import CallOptions, JobIdArgument, JobIdsArgument, takes_call_options
+from headrace._cli.output.formats import FormatOption
+from headrace._cli.process.streams import interruption_explained
 from headrace._cli.text import echo, printable
 from headrace.client import Client
 from headrace.errors import HeadraceError
@@ -84,6 +86,7 @@ def update(
     resume: Annotated[
         bool, typer.Option("--resume", help="Also resume the job if it is paused for its budget.")
     ] = False,
+    format: FormatOption = None,
 ) -> None:
     """Change a job. A job that has ended takes a name, labels and a retention only."""
     given: dict[str, Any] = {
@@ -101,10 +104,12 @@ def update(
         changes |= dict.fromkeys(map(_cleared, clear or ()))
         if not changes and not resume:
             raise BadInputError("nothing to change: give a new value, --clear FIELD or --resume")
-    change_and_print(
+    print_jobs(
         options,
-        job_id,
-        lambda client: client.update(job_id, if_change_seq=if_change_seq, resume=resume, **changes),
+        format,
+        (job_id,),
+        lambda client, each: client.update(each, if_change_seq=if_change_seq, resume=resume, **changes),
+        changes=True,
     )
 
 
@@ -112,7 +117,7 @@ def update(
 def delete(
     options: CallOptions,
     *,
-    job_ids: Annotated[list[str], typer.Argument(metavar="JOB_ID...", help="UUIDs of the jobs.")],
+    job_ids: JobIdsArgument,
     force: Annotated[
         bool, typer.Option("--force", help="Also delete jobs that have not ended. They are cancelled first.")
     ] = False,
@@ -128,10 +133,10 @@ def delete(
                 ):
                     await client.delete(job_id, force=force)
             except HeadraceError as error:
-                if len(job_ids) == 1 or not error.answered:
+                if len(job_ids) == 1:
                     raise
-                say(f"error: {printable(job_id)}: {error.reason}: {printable(error.message)}")
-                code = exit_code(error)
+                failed = note_failed_call(job_id, error, options)
+                code = code or failed
             else:
                 if not options.json:
                     echo(f"deleted {printable(job_id)}", err=True)

@@ -76,8 +76,10 @@ def run_application(arguments: Sequence[str]) -> int:
 
 def _exit_code_of_application(arguments: Sequence[str]) -> int:
     from headrace._cli.app import app
+    from headrace._cli.completing.completion import prepare_completion
 
     try:
+        prepare_completion()
         app(list(arguments), prog_name="headrace")
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else DONE

@@ -12,18 +12,18 @@ from headrace.client import Client
 from headrace.resources import Job, JobState
 
 
-async def follow_job(client: Client, job_id: str, json: bool) -> int:
+async def follow_job(client: Client, job_id: str, json: bool, *, quiet: bool = False) -> int:
     """Shows a job until it has ended, and returns the exit code. Ctrl-C leaves the job running."""
     try:
-        return await show_job(client, job_id, json)
+        return await show_job(client, job_id, json, quiet=quiet)
     except asyncio.CancelledError:
         print_detached(job_id, json)
         raise
 
 
-async def show_job(client: Client, job_id: str, json: bool) -> int:
-    """Shows a job until it has ended, and returns the exit code."""
-    job = await (_print_events(client, job_id) if json else _show_progress(client, job_id))
+async def show_job(client: Client, job_id: str, json: bool, *, quiet: bool = False) -> int:
+    """Shows a job until it has ended, and returns the exit code. If quiet, only its end."""
+    job = await (_print_events(client, job_id) if json else _show_progress(client, job_id, quiet))
     return DONE if job is not None and job.state is JobState.SUCCEEDED else JOB_DID_NOT_SUCCEED
 
 
@@ -44,9 +44,9 @@ async def _print_events(client: Client, job_id: str) -> Job | None:
     return job
 
 
-async def _show_progress(client: Client, job_id: str) -> Job | None:
+async def _show_progress(client: Client, job_id: str, quiet: bool) -> Job | None:
     job = None
-    with ProgressDisplay() as display:
+    with ProgressDisplay(quiet=quiet) as display:
         async with aclosing(client.watch(job_id)) as events:
             async for event in events:
                 display.show(event.job, event.forecast)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from headrace._cli.completing.values import complete_kinds, complete_states
 from headrace._cli.durations import read_duration
 
 
@@ -55,9 +56,17 @@ NameOption = Annotated[
 ]
 StateFilter = Annotated[
     list[str] | None,
-    typer.Option("--state", metavar="STATE", help="Only jobs in this state. Repeatable."),
+    typer.Option(
+        "--state",
+        metavar="STATE",
+        help="Only jobs in this state. Repeatable.",
+        autocompletion=complete_states,
+    ),
 ]
-KindFilter = Annotated[str, typer.Option("--kind", metavar="KIND", help="Only jobs of this kind.")]
+KindFilter = Annotated[
+    str,
+    typer.Option("--kind", metavar="KIND", help="Only jobs of this kind.", autocompletion=complete_kinds),
+]
 LabelFilter = Annotated[
     list[str] | None,
     typer.Option(

@@ -7,6 +7,7 @@ from typing import Annotated, Any, TypedDict, get_type_hints
 
 import typer
 
+from headrace._cli.completing.values import complete_classes
 from headrace._cli.dollars import read_dollars
 from headrace._cli.durations import read_duration
 
@@ -30,6 +31,7 @@ class JobFlags(TypedDict, total=False):
             "--class",
             metavar="CLASS",
             help="Class to queue in: interactive, default or bulk. Default: default.",
+            autocompletion=complete_classes,
         ),
     ]
     max_failed_ratio: Annotated[

@@ -1,6 +1,6 @@
 """Commands on existing jobs."""
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Sequence
 from contextlib import aclosing
 from itertools import count
 from typing import Annotated
@@ -21,24 +21,30 @@ from headrace._cli.job_filters import (
 )
 from headrace._cli.job_flags import BudgetOption
 from headrace._cli.json_lines import write_json
-from headrace._cli.options import CallOptions, JobIdArgument, takes_call_options
-from headrace._cli.process.streams import interruption_explained
-from headrace._cli.text import JOB_HEADER, echo, job_lines, job_row
+from headrace._cli.many.several_jobs import print_jobs
+from headrace._cli.options import CallOptions, JobIdArgument, JobIdsArgument, QuietOption, takes_call_options
+from headrace._cli.output.formats import Format, FormatOption, asked_format, chosen_format
+from headrace._cli.output.printing import Printer
+from headrace._cli.output.views import JOBS
 from headrace.client import Client
-from headrace.resources import Job
 
 
 @takes_call_options
 def get(
     options: CallOptions,
     *,
-    job_id: JobIdArgument,
-    params: Annotated[bool, typer.Option("--params", help="Print the params instead, as JSON.")] = False,
+    job_ids: JobIdsArgument,
+    params: Annotated[
+        bool, typer.Option("--params", help="Print the params instead: JSON, one line for each job.")
+    ] = False,
+    format: FormatOption = None,
 ) -> None:
-    """Print the current snapshot of a job."""
+    """Print the current snapshot of jobs: all fields of one, or a table of several."""
     if params:
-        execute(options, lambda client: _print_params(client, job_id))
-    _call_and_print(options, lambda client: client.get(job_id))
+        if asked_format(format, options.json) not in (None, Format.JSON, Format.JSONL):
+            raise typer.BadParameter("--params prints JSON: leave out --format", param_hint="'--params'")
+        execute(options, lambda client: _print_params(client, job_ids))
+    print_jobs(options, format, job_ids, lambda client, job_id: client.get(job_id))
 
 
 @takes_call_options
@@ -54,8 +60,10 @@ def list_jobs(
     limit: Annotated[
         int, typer.Option("--limit", metavar="COUNT", min=0, help="Maximum number of jobs. 0: all.")
     ] = 0,
+    format: FormatOption = None,
 ) -> None:
     """List jobs, newest first."""
+    chosen = chosen_format(format, options.json)
     labels = read_labels(label)
 
     async def work(client: Client) -> int:
@@ -70,52 +78,57 @@ def list_jobs(
             page_size=min(limit, 1000) or 1000,
         )
         async with aclosing(jobs):
-            async for job in jobs:
-                number = next(numbers)
-                if number == 1 and not options.json:
-                    echo(JOB_HEADER)
-                write_json(job) if options.json else echo(job_row(job))
-                if number == limit:
-                    break
+            with Printer(JOBS, chosen) as printer:
+                async for job in jobs:
+                    printer.add(job)
+                    if next(numbers) == limit:
+                        break
         return DONE
 
     execute(options, work)
 
 
 @takes_call_options
-def watch(options: CallOptions, *, job_id: JobIdArgument) -> None:
+def watch(options: CallOptions, *, job_id: JobIdArgument, quiet: QuietOption = False) -> None:
     """Show a job's progress until it has ended. Exits 0 if it succeeded and 1 if not. Ctrl-C detaches."""
-    execute(options, lambda client: follow_job(client, job_id, options.json))
+    execute(options, lambda client: follow_job(client, job_id, options.json, quiet=quiet))
 
 
 @takes_call_options
-def cancel(options: CallOptions, *, job_id: JobIdArgument) -> None:
-    """Cancel a job. A finished job is unchanged, and recorded results stay."""
-    change_and_print(options, job_id, lambda client: client.cancel(job_id))
+def cancel(options: CallOptions, *, job_ids: JobIdsArgument, format: FormatOption = None) -> None:
+    """Cancel jobs. A finished job is unchanged, and recorded results stay."""
+    print_jobs(options, format, job_ids, lambda client, job_id: client.cancel(job_id), changes=True)
 
 
 @takes_call_options
-def pause(options: CallOptions, *, job_id: JobIdArgument) -> None:
-    """Pause a job: no new calls start, and calls in flight finish."""
-    change_and_print(options, job_id, lambda client: client.pause(job_id))
+def pause(options: CallOptions, *, job_ids: JobIdsArgument, format: FormatOption = None) -> None:
+    """Pause jobs: no new calls start, and calls in flight finish."""
+    print_jobs(options, format, job_ids, lambda client, job_id: client.pause(job_id), changes=True)
 
 
 @takes_call_options
 def resume(
     options: CallOptions,
     *,
-    job_id: JobIdArgument,
+    job_ids: JobIdsArgument,
     budget: BudgetOption = None,
+    format: FormatOption = None,
 ) -> None:
-    """Resume a paused job, with a higher budget if the old one is spent."""
-    change_and_print(options, job_id, lambda client: client.resume(job_id, budget_micros=budget))
+    """Resume paused jobs, with a higher budget if the old one is spent."""
+    print_jobs(
+        options,
+        format,
+        job_ids,
+        lambda client, job_id: client.resume(job_id, budget_micros=budget),
+        changes=True,
+    )
 
 
 @takes_call_options
 def retry(
     options: CallOptions,
     *,
-    job_id: JobIdArgument,
+    job_ids: JobIdsArgument,
     reason: Annotated[
         list[str] | None,
         typer.Option(
@@ -136,49 +149,25 @@ def retry(
             "--request-id", metavar="ID", help="Name of the wanted round. Repeating it starts no second one."
         ),
     ] = None,
+    format: FormatOption = None,
 ) -> None:
-    """Start a new round of a finished job, for every item without a success.
+    """Start a new round of finished jobs, for every item without a success.
 
     With --reason, --item or --key, only for these items. The others keep their failures.
     """
-    change_and_print(
+    print_jobs(
         options,
-        job_id,
-        lambda client: client.retry(
+        format,
+        job_ids,
+        lambda client, job_id: client.retry(
             job_id, reasons=reason or (), item_indexes=item or (), keys=key or (), request_id=request_id
         ),
+        changes=True,
     )
 
 
-async def _print_params(client: Client, job_id: str) -> int:
-    text: str = await client.params(job_id, as_text=True)
-    write_json(orjson.Fragment(text.replace("\n", " ").replace("\r", " ")))
+async def _print_params(client: Client, job_ids: Sequence[str]) -> int:
+    for job_id in job_ids:
+        text: str = await client.params(job_id, as_text=True)
+        write_json(orjson.Fragment(text.replace("\n", " ").replace("\r", " ")))
     return DONE
-
-
-def _call_and_print(options: CallOptions, call: Callable[[Client], Coroutine[None, None, Job]]) -> None:
-    async def work(client: Client) -> int:
-        _print_job(await call(client), options.json)
-        return DONE
-
-    execute(options, work)
-
-
-def change_and_print(
-    options: CallOptions, job_id: str, call: Callable[[Client], Coroutine[None, None, Job]]
-) -> None:
-    """Makes a call that changes a job, and prints the job."""
-
-    async def explained(client: Client) -> Job:
-        with interruption_explained(f"interrupted; to see whether it took effect: headrace get {job_id}"):
-            return await call(client)
-
-    _call_and_print(options, explained)
-
-
-def _print_job(job: Job, json: bool) -> None:
-    if json:
-        write_json(job)
-        return
-    for line in job_lines(job):
-        echo(line)

@@ -12,14 +12,23 @@ from headrace._data.output.result_lines import json_fragment, plain_result
 from headrace.resources import Item, JobEvent, Result
 
 
-def write_json(value: Any) -> None:
-    """Writes one object to stdout, as a line.
+def write_json(value: Any, option: int = 0) -> None:
+    """Writes one object to stdout, as a line, unless an option of orjson says otherwise.
 
     On a terminal, control characters in its strings are escaped. Elsewhere the strings are as they came.
     """
-    option = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
-    line = orjson.dumps(_plain(value), default=_written, option=option)
-    sys.stdout.buffer.write(_without_controls(line) if sys.stdout.isatty() else line)
+    write_bytes(json_bytes(value, option))
+
+
+def json_bytes(value: Any, option: int = 0) -> bytes:
+    """Returns one object as JSON that ends with a line feed, written with more options of orjson."""
+    always = orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE
+    return orjson.dumps(_plain(value), default=_written, option=always | option)
+
+
+def write_bytes(text: bytes) -> None:
+    """Writes JSON to stdout. On a terminal, control characters in its strings are escaped."""
+    sys.stdout.buffer.write(_without_controls(text) if sys.stdout.isatty() else text)
 
 
 def write_json_now(value: Any) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from headrace._cli.completing.values import complete_job_ids
 from headrace.client import Client
 
 CONNECT_TIMEOUT_SECONDS = 5.0
@@ -36,7 +37,14 @@ TimeoutOption = Annotated[
         help="Seconds for one call with all its repeats. In an upload: for each response.",
     ),
 ]
-JobIdArgument = Annotated[str, typer.Argument(metavar="JOB_ID", help="UUID of the job.")]
+JobIdArgument = Annotated[
+    str, typer.Argument(metavar="JOB_ID", help="UUID of the job.", autocompletion=complete_job_ids)
+]
+JobIdsArgument = Annotated[
+    list[str],
+    typer.Argument(metavar="JOB_ID", help="UUIDs of one or more jobs.", autocompletion=complete_job_ids),
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")]
 
 
 @dataclass(frozen=True)

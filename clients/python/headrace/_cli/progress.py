@@ -1,4 +1,4 @@
-"""Shows the progress of a running job: a bar on a terminal, lines elsewhere."""
+"""Shows the progress of a running job: one line on a terminal, lines elsewhere."""
 
 import os
 import sys
@@ -22,18 +22,25 @@ class ProgressDisplay:
     Use it as a context manager, and call ``show`` with each event of a watch.
 
     Args:
-        stream: Output stream. Default: stderr. A terminal shows a bar. Other streams, and terminals that
-            cannot move the cursor, get a line for each change: at once for a change of state, and else at
-            most one a second.
+        stream: Output stream. Default: stderr. A terminal shows a bar with numbers on one line. Other
+            streams, and terminals that cannot move the cursor, get a line for each change: at once for a
+            change of state, and else at most one a second.
         clock: Monotonic clock, in seconds.
+        quiet: Whether to show nothing.
     """
 
-    def __init__(self, stream: TextIO | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        stream: TextIO | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        quiet: bool = False,
+    ) -> None:
         stream = stream or sys.stderr
         self._clock = clock
         self._rate = RateMeter()
         self._start: float | None = None
-        self._view: _View = _open_bar(stream) if _moves_cursor(stream) else _Lines(stream)
+        self._view: _View = _open_view(stream, quiet)
 
     def __enter__(self) -> Self:
         self._view.open()
@@ -62,11 +69,16 @@ class ProgressDisplay:
         return speed_and_costs(job, rate, time_left(job, rate) if is_older_release else None)
 
 
-def _moves_cursor(stream: TextIO) -> bool:
+def moves_cursor(stream: TextIO) -> bool:
+    """Returns whether a stream is a terminal on which a line can be drawn again."""
     return stream.isatty() and os.environ.get("TERM", "") not in ("", "dumb", "unknown")
 
 
-def _open_bar(stream: TextIO) -> "_View":
+def _open_view(stream: TextIO, quiet: bool) -> "_View":
+    if quiet:
+        return _Nothing()
+    if not moves_cursor(stream):
+        return _Lines(stream)
     from headrace._cli.terminal.bar import Bar  # imports rich, which takes a third of the start
 
     return Bar(stream)
@@ -76,6 +88,17 @@ class _View(Protocol):
     def open(self) -> None: ...
     def show(self, job: Job, forecast: JobForecast | None, line: str, now: float) -> None: ...
     def close(self) -> None: ...
+
+
+class _Nothing:
+    def open(self) -> None:
+        pass
+
+    def show(self, job: Job, forecast: JobForecast | None, line: str, now: float) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
 
 
 class _Lines:
@@ -96,14 +119,19 @@ class _Lines:
         if text == self._last_line:
             return
         self._shown, self._last_line = (job.state, now), text
-        try:
-            print(text, file=self._stream, flush=True)
-        except BrokenPipeError:
-            raise
-        except OSError:  # a full disk under stderr does not end a watch
-            pass
+        print_progress(text, self._stream)
 
     def close(self) -> None:
+        pass
+
+
+def print_progress(text: str, stream: TextIO) -> None:
+    """Prints a line of progress. A full disk under the stream does not end a watch."""
+    try:
+        print(text, file=stream, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError:
         pass
 
 

@@ -8,14 +8,23 @@ import typer
 
 from headrace._cli.execution import DONE, errors_printed, execute
 from headrace._cli.failures import print_failures
-from headrace._cli.json_lines import write_json, write_json_now
 from headrace._cli.options import CallOptions, JobIdArgument, takes_call_options
+from headrace._cli.output.formats import Format
+from headrace._cli.output.item_views import RESULTS
+from headrace._cli.output.printing import Printer
 from headrace._cli.output.result_files import ResultOutput, chosen_format, write_results
 from headrace._cli.process.streams import interruption_explained
 from headrace._cli.text import echo, printable, result_row
+from headrace._data.output.formats import OutputFormat
 from headrace._reading.results import query_of
 from headrace.client import Client
-from headrace.resources import ItemState, Result
+from headrace.resources import ItemState
+
+_FORMATS = ("jsonl", "csv", "tsv", "parquet", "arrow", "table", "wide", "json", "yaml", "name")
+
+
+def _complete_formats(incomplete: str) -> list[str]:
+    return [name for name in _FORMATS if name.startswith(incomplete.lower())]
 
 
 @takes_call_options
@@ -45,9 +54,12 @@ def results(
         str | None,
         typer.Option(
             "--format",
+            "-o",
             metavar="NAME",
-            help="jsonl, csv, tsv, parquet or arrow; text also with .gz or .zst, such as csv.gz. "
-            "Default: by the name of the file, or lines for people on stdout.",
+            help="Form of the output, in a file or on stdout: jsonl, csv, tsv, parquet or arrow; text also "
+            "with .gz or .zst, such as csv.gz. On stdout also table, wide, json, yaml or name (only the "
+            "indexes). Default: by the name of the file, or a line of text each on stdout.",
+            autocompletion=_complete_formats,
         ),
     ] = None,
     escape_formulas: Annotated[
@@ -70,12 +82,10 @@ def results(
     output = None if str(output) == "-" else output
     with errors_printed(options):
         wanted = chosen_format(output, format, json=options.json)
-    if summary and (output is not None or format is not None):
-        raise typer.BadParameter("--summary counts failed items and writes no results")
-    if escape_formulas and (wanted is None or wanted.name not in ("csv", "tsv")):
+    counted = _summary_format(output, wanted, json=options.json) if summary else Format.TABLE
+    if escape_formulas and not (isinstance(wanted, OutputFormat) and wanted.name in ("csv", "tsv")):
         raise typer.BadParameter("--escape-formulas is for CSV and TSV")
-    prints_lines = output is None and (wanted is None or wanted.is_lines)
-    prints_json = options.json or wanted is not None
+    printed = _printed_format(output, wanted, json=options.json)
 
     async def work(client: Client) -> int:
         if not follow and output is None:
@@ -87,7 +97,7 @@ def results(
         if summary:
             if follow:
                 await _wait_for_end(client, job_id)
-            await print_failures(client, job_id, options.json)
+            await print_failures(client, job_id, counted)
             return DONE
         found = client.results(
             job_id,
@@ -95,12 +105,17 @@ def results(
             item_state=ItemState.FAILED if failed else None,
             include_inputs=include_inputs,
         )
-        if wanted is not None and not prints_lines:
+        if printed is None and isinstance(wanted, OutputFormat):
             await write_results(query_of(found), ResultOutput(output, wanted, escape_formulas, overwrite))
             return DONE
         async with aclosing(found):
-            async for result in found:
-                _print_result(result, prints_json, now=follow)
+            if printed is None:
+                async for result in found:
+                    echo(result_row(result), flush=follow)
+                return DONE
+            with Printer(RESULTS, printed) as printer:
+                async for result in found:
+                    printer.add_now(result) if follow else printer.add(result)
         return DONE
 
     execute(options, work)
@@ -112,11 +127,27 @@ def _after_interruption(job_id: str, output: Path | None) -> str:
     return f"interrupted; the job continues. To follow again: headrace results {job_id} --follow"
 
 
-def _print_result(result: Result, json: bool, now: bool) -> None:
-    if json:
-        write_json_now(result) if now else write_json(result)
-    else:
-        echo(result_row(result), flush=now)
+def _printed_format(
+    output: Path | None, wanted: OutputFormat | Format | None, *, json: bool
+) -> Format | None:
+    """Returns the format in which results are printed one by one. None: as lines of text, or not so."""
+    if isinstance(wanted, Format):
+        return wanted
+    is_lines = json if wanted is None else wanted.is_lines
+    return Format.JSONL if output is None and is_lines else None
+
+
+def _summary_format(output: Path | None, wanted: OutputFormat | Format | None, *, json: bool) -> Format:
+    """Returns the format of counted failures, which every listing has."""
+    if output is not None:
+        raise typer.BadParameter("--summary counts failed items and writes no results")
+    if isinstance(wanted, Format):
+        return wanted
+    if wanted is None:
+        return Format.JSONL if json else Format.TABLE
+    if wanted.compression or wanted.name not in (Format.CSV, Format.JSONL):
+        raise typer.BadParameter(f"--summary counts failed items, in one of {', '.join(Format)}")
+    return Format(wanted.name)
 
 
 async def _wait_for_end(client: Client, job_id: str) -> None:

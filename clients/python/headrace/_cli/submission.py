@@ -24,12 +24,14 @@ class Submission:
         submit: Function that submits the job, and calls its argument as soon as the job is stored.
         request_id: Name of the job, with which the same command can continue.
         json: Whether to print only JSON to stdout.
+        quiet: Whether to show no progress.
     """
 
-    def __init__(self, submit: Submit, request_id: str, json: bool) -> None:
+    def __init__(self, submit: Submit, request_id: str, json: bool, *, quiet: bool = False) -> None:
         self._submit = submit
         self._request_id = request_id
         self._json = json
+        self._quiet = quiet
         self._job: Job | None = None
         self._is_stored = False
         self._opened = asyncio.Event()
@@ -63,7 +65,7 @@ class Submission:
         if self._job is None:
             await storing
         assert self._job is not None
-        showing = asyncio.create_task(show_job(client, self._job.job_id, self._json))
+        showing = asyncio.create_task(show_job(client, self._job.job_id, self._json, quiet=self._quiet))
         tasks.append(showing)
         await asyncio.wait([storing, showing], return_when=asyncio.FIRST_COMPLETED)
         if not showing.done() or showing.result() == DONE:

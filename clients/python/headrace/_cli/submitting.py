@@ -5,13 +5,15 @@ from typing import Annotated, Unpack
 
 import typer
 
+from headrace._cli.completing.values import complete_kinds
 from headrace._cli.estimate import print_estimate
 from headrace._cli.execution import DONE, errors_printed, execute
 from headrace._cli.items.item_flags import ItemFlags, ItemsOption, items_of_flags, takes_item_flags
-from headrace._cli.items.items_file import check_params, open_items
+from headrace._cli.items.items_file import open_items
+from headrace._cli.items.params import read_params
 from headrace._cli.job_filters import LabelOption, NameOption, read_labels
 from headrace._cli.job_flags import takes_job_flags
-from headrace._cli.options import CallOptions, takes_call_options
+from headrace._cli.options import CallOptions, QuietOption, takes_call_options
 from headrace._cli.prompts import show_first_prompts
 from headrace._cli.submission import Submission
 from headrace._cli.templates import NewJob, check_kind, start_from
@@ -26,13 +28,20 @@ def submit(
     call: CallOptions,
     *,
     kind: Annotated[
-        str | None, typer.Argument(metavar="KIND", help="Kind of work; see: headrace kinds.")
+        str | None,
+        typer.Argument(
+            metavar="KIND", help="Kind of work; see: headrace kinds.", autocompletion=complete_kinds
+        ),
     ] = None,
     items: ItemsOption,
     item_flags: ItemFlags,
     params: Annotated[
         str | None,
-        typer.Option("--params", metavar="JSON", help="Parameters for all items, as a JSON object."),
+        typer.Option(
+            "--params",
+            metavar="JSON",
+            help="Parameters for all items, as a JSON object. @FILE reads them from a file, @- from stdin.",
+        ),
     ] = None,
     key: Annotated[
         str | None,
@@ -78,13 +87,14 @@ def submit(
         ),
     ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Show progress until the job has ended.")] = False,
+    quiet: QuietOption = False,
     **options: Unpack[JobOptions],
 ) -> None:
     """Submit a job and print its id. Many items are uploaded while they are read."""
     wanted_id = request_id or str(uuid.uuid4())
     labels = read_labels(label)
     with errors_printed(call):
-        params_text = None if params is None else check_params(params)
+        params_text = None if params is None else read_params(params, items)
         chosen = items_of_flags(items, key, **item_flags)
         given = NewJob(check_kind(kind, like), params_text, options)
 
@@ -109,6 +119,7 @@ def submit(
                 ),
                 wanted_id,
                 call.json,
+                quiet=quiet,
             )
             return await (submission.run_watched(client) if watch else submission.run())
 

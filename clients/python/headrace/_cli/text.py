@@ -7,27 +7,7 @@ from itertools import groupby
 import typer
 
 from headrace._cli.dollars import dollars
-from headrace._cli.durations import duration
-from headrace.resources import (
-    FailureGroup,
-    Item,
-    Job,
-    JobState,
-    JobTrial,
-    KindInfo,
-    PauseReason,
-    Result,
-    WorkerInfo,
-)
-
-JOB_HEADER = f"{'JOB_ID':36}  {'KIND':20}  {'STATE':10}  {'DONE':>15}  {'FAILED':>8}  CREATED"
-WORKER_HEADER = (
-    f"{'ADDRESS':18}  {'LIVE':4}  {'IN FLIGHT':>9}  {'LEASED':>6}  {'ITEMS/S':>7}  {'TOKENS/S':>8}  "
-    f"{'LIMITED':>7}  {'COOLING':>7}  {'HEARTBEAT':20}  INCARNATION"
-)
-
-REASON_HEADER = f"{'ITEMS':>10}  {'REASON':24}  {'FIRST ITEM':>10}  MESSAGE"
-
+from headrace.resources import Item, Job, JobState, JobTrial, PauseReason, Result
 
 _PAUSES_TO_LOOK_AT = frozenset({PauseReason.REFUSALS, PauseReason.FAILURES})
 _LAYOUT = "\n\t"
@@ -58,16 +38,6 @@ def printable(text: str) -> str:
         return text
     return "".join(
         c if c.isprintable() else " " if c.isspace() else "\N{REPLACEMENT CHARACTER}" for c in text
-    )
-
-
-def job_row(job: Job) -> str:
-    """Returns a job as a line under JOB_HEADER."""
-    progress = job.progress
-    done = f"{progress.done_count}/{progress.total_count}"
-    created = instant(job.create_time)
-    return (
-        f"{job.job_id:36}  {job.kind:20}  {job.state:10}  {done:>15}  {progress.failed_count:>8}  {created}"
     )
 
 
@@ -171,33 +141,6 @@ def _earlier_attempts(result: Result) -> str:
     runs = ((reason, len(list(run))) for reason, run in groupby(reasons))
     before = ", ".join(f"{count} times {reason}" if count > 1 else reason for reason, count in runs)
     return f" (attempt {result.attempt_count}{f', after {printable(before)}' if before else ''})"
-
-
-def failure_lines(group: FailureGroup) -> Iterator[str]:
-    """Yields a reason under REASON_HEADER: its number of items and the first of them; then its detail."""
-    yield (
-        f"{group.item_count:>10}  {printable(group.reason):24}  {group.first_item_index:>10}  "
-        f"{printable(group.first_message)}"
-    )
-    if group.first_detail:
-        yield f"{'':50}{printable(group.first_detail)}"
-
-
-def kind_row(kind: KindInfo) -> str:
-    """Returns a kind as a line: name and description."""
-    return f"{kind.name:20}  {printable(kind.description)}"
-
-
-def worker_row(worker: WorkerInfo) -> str:
-    """Returns a worker as a line under WORKER_HEADER."""
-    in_flight = f"{worker.in_flight_count}/{worker.in_flight_limit}"
-    cooling = duration(worker.cooldown_seconds) if worker.cooldown_seconds else "-"
-    return (
-        f"{worker.address:18}  {'yes' if worker.live else 'no':4}  {in_flight:>9}  "
-        f"{worker.leased_item_count:>6}  {worker.items_per_second:>7.1f}  {worker.tokens_per_second:>8.0f}  "
-        f"{worker.limited_count:>7}  {cooling:>7}  {instant(worker.heartbeat_time):20}  {worker.incarnation}"
-        f"{'  limits degraded' if worker.limits_degraded else ''}"
-    )
 
 
 def instant(moment: datetime | None) -> str:

@@ -8,10 +8,11 @@ import typer
 
 from headrace._cli.execution import DONE, execute
 from headrace._cli.job_filters import KindFilter, LabelFilter, StateFilter, read_labels
-from headrace._cli.json_lines import write_json_now
 from headrace._cli.options import CallOptions, takes_call_options
+from headrace._cli.output.event_views import WATCHED_JOBS
+from headrace._cli.output.formats import Format, FormatOption, chosen_format
+from headrace._cli.output.printing import Printer
 from headrace._cli.process.streams import say
-from headrace._cli.text import JOB_HEADER, echo, job_row
 from headrace.client import Client
 from headrace.resources import WatchedJob
 
@@ -31,26 +32,27 @@ def watch_jobs(
             "--resume-token", metavar="TOKEN", help="Continue after a line of an earlier watch with --json."
         ),
     ] = "",
+    format: FormatOption = None,
 ) -> None:
     """Print the live jobs, then a line for each job that changes, until Ctrl-C.
 
-    With --json, counts of running jobs are printed too. A broken connection is resumed.
+    With --json and other formats for programs, counts of running jobs are printed too. A broken connection
+    is resumed.
     """
+    chosen = chosen_format(format, options.json)
+    prints_all = not (chosen.is_table or chosen is Format.NAME)
     labels = read_labels(label)
     changes = _Changes()
 
     async def work(client: Client) -> int:
-        if not options.json:
-            echo(JOB_HEADER)
         watched = client.watch_jobs(
             labels, state or (), kind, resume_token=resume_token, on_reset=_say_that_changes_are_missing
         )
         async with aclosing(watched) as jobs:
-            async for each in jobs:
-                if options.json:
-                    write_json_now(each)
-                elif changes.is_new(each):
-                    echo(_row(each))
+            with Printer(WATCHED_JOBS, chosen) as printer:
+                async for each in jobs:
+                    if prints_all or changes.is_new(each):
+                        printer.add_now(each)
         return DONE
 
     execute(options, work)
@@ -71,12 +73,6 @@ class _Changes:
         if len(self._printed) > _MAX_SHOWN:
             self._printed.popitem(last=False)
         return is_new
-
-
-def _row(each: WatchedJob) -> str:
-    if each.deleted:
-        return f"{each.job.job_id:36}  deleted"
-    return f"{job_row(each.job)}{'  no longer selected' if each.left else ''}"
 
 
 def _say_that_changes_are_missing() -> None:

@@ -118,12 +118,15 @@ class GatewayConnection:
             FailedPreconditionError: The process is a fork of one that used the connection, or was forked
                 while gRPC was running (CLIENT_FORKED).
         """
+        return self.open().stub
+
+    def open(self) -> GatewayChannel:
+        """Returns the channel of the running event loop, with the errors of ``stub``."""
         if self._is_forked:
             raise forks.forked("the client was used before this process was forked")
         if self._channels.is_closed:
             raise CancelledError("the client was closed", reason=ErrorReason.CLIENT_CLOSED)
-        opened = self._channels.by_loop.get(asyncio.get_running_loop())
-        return (opened or self._open()).stub
+        return self._channels.by_loop.get(asyncio.get_running_loop()) or self._open()
 
     @property
     def _is_forked(self) -> bool:

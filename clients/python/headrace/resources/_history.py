@@ -5,6 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from headrace.resources._jobs import Usage
+from headrace.resources._plain_dicts import PlainDict
 
 
 class JobChange(StrEnum):
@@ -39,7 +40,7 @@ class JobChange(StrEnum):
 
 
 @dataclass(frozen=True)
-class JobHistoryEvent:
+class JobHistoryEvent(PlainDict):
     """An event in a job's history.
 
     Attributes:
@@ -64,7 +65,7 @@ class JobHistoryEvent:
 
 
 @dataclass(frozen=True)
-class UsageGroup:
+class UsageGroup(PlainDict):
     """Usage of the jobs that share the properties by which they are grouped.
 
     Attributes:
@@ -89,7 +90,7 @@ class UsageGroup:
 
 
 @dataclass(frozen=True)
-class UsageReport:
+class UsageReport(PlainDict):
     """Usage of a tenant's jobs.
 
     Attributes:

@@ -386,17 +386,17 @@ async def test_kinds_and_workers_are_listed(cli, gateway):
     kinds, workers = await cli.run("kinds", "--json"), await cli.run("workers", "--json")
     assert kinds.objects[0]["params_schema"]["properties"] == {"sleep_ms": {"type": "integer"}}
     assert workers.objects[0]["live"] is True
-    assert (await cli.run("kinds")).out == "noop                  Nothing, slowly.\n"
+    assert (await cli.run("kinds")).out == "KIND  DESCRIPTION\nnoop  Nothing, slowly.\n"
     header, busy, idle = (await cli.run("workers")).out.splitlines()
     numbers = ["127.0.0.1:50061", "yes", "96/100", "196", "210.4", "41000", "12", "0:03"]
     assert (busy.split()[:8], busy.split()[-1]) == (numbers, "w1")
     assert idle.split()[:8] == ["127.0.0.1:50062", "no", "0/0", "0", "0.0", "0", "0", "-"]
     assert header.index("INCARNATION") == busy.index("w1")
-    assert header.index("  HEARTBEAT") == 80  # all numbers of a worker fit on a terminal
+    assert header.index("  HEARTBEAT") <= 80  # all numbers of a worker fit on a terminal
 
 
 @pytest.mark.parametrize(
-    "command", ["get", "watch", "results", "failures", "cancel", "pause", "resume", "retry"]
+    "command", ["get", "watch", "wait", "results", "failures", "cancel", "pause", "resume", "retry"]
 )
 async def test_a_command_without_its_job_id_is_bad_use(cli, command):
     done = await cli.run(command)

@@ -7,7 +7,7 @@ import pytest
 
 from headrace._cli.durations import duration
 from headrace._cli.progress import ProgressDisplay, time_left
-from headrace._cli.progress_text import done_of_all, live_lines, speed_and_costs
+from headrace._cli.progress_text import counts_part, done_of_all, fitting_text, live_parts, speed_and_costs
 from headrace._cli.rate import RateMeter
 from headrace._messages.conversion import to_job
 from headrace.resources import JobForecast, JobOutage, Usage
@@ -74,22 +74,43 @@ def make_forecast(**fields):
     return JobForecast(**{**usual, **fields})
 
 
+def live_line(job, forecast, width=10_000):
+    return fitting_text([counts_part(job), *live_parts(job, forecast)], width)
+
+
 def test_live_numbers_tell_speed_what_waits_the_end_and_the_costs(make_job):
     job = to_job(make_job(total=10_000, succeeded=3_412))
     job = replace(job, usage=Usage(input_tokens=600_000, output_tokens=40_000, cost_micros=421_300))
-    assert live_lines(job, make_forecast(limited_count=12, cooldown_seconds=3.2)).splitlines() == [
-        "210.4 items/s  41,000 tokens/s  96 in flight  12 limited  cooling 0:03",
-        "ETA 0:31  failed 0  tokens 640,000  cost $0.4213 of about $1.2300",
-    ]
+    assert live_line(job, make_forecast(limited_count=12, cooldown_seconds=3.2)) == (
+        "3,412/10,000  210.4 items/s  41,000 tokens/s  96 in flight  12 limited  cooling 0:03  "
+        "ETA 0:31  failed 0  tokens 640,000  cost $0.4213 of about $1.2300"
+    )
+
+
+@pytest.mark.parametrize(
+    ("width", "shown"),
+    [
+        (5, "3,412/10,000  210.4 items/s"),
+        (40, "3,412/10,000  210.4 items/s  ETA 0:31"),
+        (50, "3,412/10,000  210.4 items/s  ETA 0:31  failed 0"),
+        (
+            100,
+            "3,412/10,000  210.4 items/s  12 limited  ETA 0:31  failed 0  cost $0.4213 of about $1.2300",
+        ),
+    ],
+)
+def test_on_a_narrow_terminal_the_more_important_numbers_stay(make_job, width, shown):
+    job = to_job(make_job(total=10_000, succeeded=3_412))
+    job = replace(job, usage=Usage(input_tokens=600_000, output_tokens=40_000, cost_micros=421_300))
+    assert live_line(job, make_forecast(limited_count=12), width) == shown
 
 
 def test_live_numbers_leave_out_what_nobody_knows(make_job):
     job = to_job(make_job(total=10, succeeded=1))
     forecast = make_forecast(estimated_remaining=None, estimated_cost_micros=None)
-    assert live_lines(job, forecast).splitlines() == [
-        "210.4 items/s  41,000 tokens/s  96 in flight",
-        "failed 0  tokens 11",
-    ]
+    assert live_line(job, forecast) == (
+        "1/10  210.4 items/s  41,000 tokens/s  96 in flight  failed 0  tokens 11"
+    )
 
 
 DOWN = JobOutage(
@@ -98,10 +119,10 @@ DOWN = JobOutage(
 DOWN_LINE = "provider down since 2026-11-30T12:31:05Z (PROVIDER_ERROR: HTTP 503: loading \ufffd[2Jmodel)"
 
 
-def test_an_outage_is_one_line_in_place_of_the_speed(make_job):
+def test_an_outage_stands_in_place_of_the_speed(make_job):
     job = to_job(make_job(total=10, succeeded=1))
     forecast = make_forecast(estimated_remaining=None, estimated_cost_micros=None, outage=DOWN)
-    assert live_lines(job, forecast).splitlines() == [DOWN_LINE, "failed 0  tokens 11"]
+    assert live_line(job, forecast) == f"1/10  {DOWN_LINE}  failed 0  tokens 11"
 
 
 def test_an_outage_is_on_the_line_of_a_file(make_job):
@@ -123,7 +144,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_on_80_columns_the_bar_and_the_largest_numbers_keep_their_lines(make_job, monkeypatch):
+def test_on_80_columns_the_largest_numbers_keep_to_one_line(make_job, monkeypatch):
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("TERM", "xterm")
     stream, clock = Terminal(), Clock()
@@ -145,6 +166,16 @@ def test_on_80_columns_the_bar_and_the_largest_numbers_keep_their_lines(make_job
     assert any("1,234,567/10,000,000" in line for line in shown)
     assert any("1,234.5 items/s" in line for line in shown)
     assert any("ETA 99:59:00" in line for line in shown)
+    assert any("failed 0" in line for line in shown)
+    assert len({line.strip() for line in shown}) == 1
+
+
+def test_quiet_progress_shows_nothing(make_job):
+    for stream in (io.StringIO(), Terminal()):
+        with ProgressDisplay(stream, Clock(), quiet=True) as display:
+            display.show(to_job(make_job(1)), make_forecast())
+            display.show(to_job(make_job(2, "SUCCEEDED")))
+        assert stream.getvalue() == ""
 
 
 def test_a_pipe_shows_rate_and_end_from_the_gateway(make_job):

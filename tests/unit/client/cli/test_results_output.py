@@ -1,5 +1,6 @@
 """The results command writes files, and formats for programs to stdout."""
 
+import asyncio
 import csv
 import io
 import json
@@ -8,6 +9,7 @@ import os
 import pyarrow.ipc
 import pyarrow.parquet
 import pytest
+import yaml
 
 from headrace.gateway.v1 import gateway_pb2
 
@@ -149,7 +151,10 @@ async def test_a_finished_file_that_was_changed_is_not_replaced(cli, ended, job_
         (("--output", "out.parquet.gz"), "leave out .gz"),
         (("--format", "xlsx"), "'xlsx' is not known"),
         (("--format", "csv", "--json"), "--json prints JSON lines"),
-        (("--format", "csv", "--summary"), "--summary counts"),
+        (("--format", "parquet", "--summary"), "--summary counts"),
+        (("--output", "out.csv", "--summary"), "--summary counts"),
+        (("--format", "yaml", "--output", "out.yaml"), "redirect stdout"),
+        (("--format", "table", "--json"), "--json prints JSON lines"),
         (("--escape-formulas",), "for CSV and TSV"),
     ],
 )
@@ -162,6 +167,43 @@ async def test_options_that_make_no_sense_are_bad_use(cli, ended, job_id, option
 async def test_a_folder_that_does_not_exist_is_an_unwritable_output(cli, ended, job_id, tmp_path):
     done = await cli.run("results", job_id, "--output", str(tmp_path / "none" / "out.csv"))
     assert (done.code, done.err) == (5, "error: cannot write the output: No such file or directory\n")
+
+
+async def test_results_have_the_formats_of_other_listings_on_stdout(cli, ended, job_id):
+    run = {
+        name: await cli.run("results", job_id, "-o", name)
+        for name in ("table", "wide", "json", "yaml", "name", "jsonl")
+    }
+    assert {(done.code, done.err) for done in run.values()} == {(0, "")}
+    assert json.loads(run["json"].out) == run["jsonl"].objects == yaml.safe_load(run["yaml"].out)
+    assert run["name"].out.split() == ["0", "1", "2"]
+    header, first, second, _ = run["table"].out.splitlines()
+    assert header.split() == ["INDEX", "KEY", "STATE", "OUTPUT"]
+    assert first.split() == ["0", "-", "SUCCEEDED", '{"label":"a"}']
+    assert "TIMEOUT: it went wrong" in second
+    assert "ATTEMPTS" in run["wide"].out
+
+
+async def test_a_summary_has_the_formats_of_failures(cli, ended, job_id):
+    for name in ("csv", "yaml", "name", "jsonl"):
+        counted = await cli.run("failures", job_id, "-o", name)
+        assert (await cli.run("results", job_id, "--summary", "-o", name)).out == counted.out
+
+
+async def test_a_followed_table_comes_as_it_is_recorded(cli, gateway, ended, job_id):
+    gateway.script_results(1, hold=True)
+    process = await cli.start("results", job_id, "--follow", "-o", "table")
+    header = await asyncio.wait_for(process.stdout.readline(), 20)
+    assert header.split() == [b"INDEX", b"KEY", b"STATE", b"OUTPUT"]
+    assert (await asyncio.wait_for(process.stdout.readline(), 20)).split()[0] == b"0"
+    process.kill()
+    await process.communicate()
+
+
+async def test_half_an_emoji_is_replaced_in_yaml(cli, gateway, ended, job_id, make_result):
+    gateway.recorded = [(1, make_result(0, '"\\ud83d"'))]
+    (result,) = yaml.safe_load((await cli.run("results", job_id, "-o", "yaml")).out)
+    assert result["output"] == "\ufffd"
 
 
 async def test_a_device_is_written_without_a_state(cli, ended, job_id):

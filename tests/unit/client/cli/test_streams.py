@@ -35,15 +35,17 @@ async def ended(process, data=b""):
     return process.returncode, (out or b"").decode(errors="replace"), (err or b"").decode()
 
 
-@pytest.mark.parametrize("command", ["get", "results", "watch", "list", "kinds", "--help"])
+@pytest.mark.parametrize(
+    "command", ["get", "results", "watch", "wait", "list", "kinds", "top", "ping", "completion", "--help"]
+)
 async def test_a_full_output_is_one_line_and_exits_5(
     cli, gateway, make_job, make_result, job_id, full, command
 ):
     gateway.jobs, gateway.recorded = [make_job()], [(1, make_result(0))]
     gateway.kinds = [jobs_pb2.Kind(name="noop")]
     gateway.script(make_job(1, "SUCCEEDED"))
-    takes_job = command in ("get", "results", "watch")
-    process = await cli.start(command, *([job_id] if takes_job else []), stdout=full)
+    arguments = {name: [job_id] for name in ("get", "results", "watch", "wait")} | {"completion": ["bash"]}
+    process = await cli.start(command, *arguments.get(command, []), stdout=full)
     assert await ended(process) == (5, "", NO_SPACE)
 
 
@@ -224,7 +226,7 @@ async def test_warnings_of_the_gateway_are_lines_on_stderr(cli, gateway, rows, o
 @pytest.mark.parametrize(
     ("target", "code", "expected"),
     [
-        ("127.0.0.1:1", 3, "nothing listens there; start one with `python -m services.embedded`"),
+        ("127.0.0.1:1", 3, "nothing listens there; start one with `headrace dev`"),
         ("unix:/nowhere/socket", 3, "there is no such socket"),
         ("nowhere.invalid", 3, "its host name is not known"),
         ("https://gateway", 2, "TLS"),

@@ -6,6 +6,7 @@ import os
 import pty
 
 import pytest
+import yaml
 
 from headrace.errors import NotFoundError
 from headrace.jobs.v1 import jobs_pb2
@@ -67,8 +68,11 @@ COMMANDS = [
     ("watch", "JOB"),
     ("results", "JOB"),
     ("cancel", "JOB"),
+    ("wait", "JOB"),
+    ("failures", "JOB"),
     ("kinds",),
     ("workers",),
+    ("top", "--once"),
 ]
 
 
@@ -84,6 +88,28 @@ async def test_no_control_character_reaches_a_terminal(
     assert not [c for c in shown if not c.isprintable() and c not in "\n\t"]
     if json_option:
         assert all(json.loads(line) for line in shown.splitlines())
+
+
+@pytest.mark.parametrize("form", ["table", "wide", "json", "yaml", "csv", "name"])
+@pytest.mark.parametrize("command", ["list", "failures JOB"])
+async def test_no_control_character_reaches_a_terminal_in_any_format(
+    on_terminal, cli, hostile_gateway, job_id, command, form
+):
+    words = [*command.replace("JOB", job_id).split(), "-o", form]
+    code, shown = await on_terminal(*words)
+    assert code == 0, shown
+    assert not [c for c in shown if not c.isprintable() and c not in "\n\t"]
+    piped = (await cli.run(*words)).out
+    if form == "json":
+        assert json.loads(shown) == json.loads(piped)
+    if form == "yaml":
+        assert yaml.safe_load(shown) == yaml.safe_load(piped)
+
+
+async def test_names_with_control_characters_are_not_completed(cli, hostile_gateway):
+    line = {"COMP_WORDS": "headrace submit ", "COMP_CWORD": "2", "_HEADRACE_COMPLETE": "complete_bash"}
+    cli.env |= line
+    assert (await cli.run()).out.strip() in ("", "llm.classify\nllm.complete\nnoop")
 
 
 async def test_no_control_character_of_an_error_reaches_a_terminal(on_terminal, gateway, job_id):
@@ -104,3 +130,10 @@ async def test_json_for_a_pipe_is_exact_and_equal_to_that_for_a_terminal(
     assert piped[0]["output"] == {"label": HOSTILE}
     _, shown = await on_terminal("results", job_id, "--json")
     assert [json.loads(line) for line in shown.splitlines()] == piped
+
+
+@pytest.mark.parametrize(
+    ("command", "said"), [("list", "no jobs\n"), ("workers", "no workers\n"), ("list -o name", "")]
+)
+async def test_a_person_is_told_that_a_table_has_no_rows(on_terminal, gateway, command, said):
+    assert await on_terminal(*command.split()) == (0, said)

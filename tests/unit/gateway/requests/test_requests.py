@@ -6,6 +6,7 @@ import grpc
 import pytest
 from google.protobuf import symbol_database
 
+from headrace import __version__
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
 
@@ -186,6 +187,12 @@ async def test_kinds_are_listed_by_name_with_their_schema_without_the_store(star
     kinds = (await gateway.stub.ListKinds(gateway_pb2.ListKindsRequest())).kinds
     assert [kind.name for kind in kinds] == ["llm.classify", "llm.complete", "noop"]
     assert '"labels"' in kinds[0].params_schema
+
+
+async def test_the_version_of_a_gateway_comes_with_its_kinds(gateway):
+    call = gateway.stub.ListKinds(gateway_pb2.ListKindsRequest())
+    await call
+    assert ("headrace-version", __version__) in tuple(await call.trailing_metadata())
 
 
 async def test_workers_are_listed(gateway, results):

@@ -1,6 +1,7 @@
 """Whatever a service prints is one JSON object on each line, without texts of exceptions and metadata."""
 
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -126,3 +127,24 @@ def test_a_call_with_metadata_that_is_not_utf8_logs_none_of_it():
         asyncio.run(main())
     """
     assert {line["event"] for line in lines_of(program)} == {"Invalid encoding on"}
+
+
+def test_lines_for_people_are_short_and_show_no_text_of_exceptions_and_no_control_characters():
+    program = """
+    log = get_logger("services.part")
+    log.info("job_submitted", job_id="a-1", trace_id="t-1")
+    log.warning("provider_fault", detail="\\x1b[2Jno such model", job={"text": "\\x1b[2J"})
+    try:
+        fail()
+    except ValueError:
+        log.exception("call_failed")
+    """
+    setup = SETUP.replace('configure_logging("test")', 'configure_logging("test", for_people=True)')
+    command = [sys.executable, "-c", setup + textwrap.dedent(program)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60)
+    submitted, fault, failed, *_ = done.stderr.splitlines()
+    assert re.fullmatch(r"\d\d:\d\d:\d\d \[info +\] job_submitted +job_id=a-1", submitted)
+    assert "detail=\N{REPLACEMENT CHARACTER}[2Jno such model" in fault.replace("'", "")
+    assert "call_failed" in failed
+    assert SECRET not in done.stderr.replace('raise ValueError("planted-secret")', "")
+    assert "\x1b" not in done.stderr

@@ -1,16 +1,13 @@
-"""Reads the items of a job for the command line: the files of ``--items``, and the text of ``--params``."""
+"""Reads the items of a job for the command line: the files of ``--items``."""
 
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import orjson
-
 from headrace._cli.execution import BadInputError
 from headrace._cli.process.streams import say
 from headrace._data.items import Items
-from headrace._messages.json_text import JsonText
 from headrace._submitting.caller_items import CallerItems, read_in_thread
 from headrace.errors import InvalidArgumentError
 
@@ -27,21 +24,6 @@ def open_items(items: Items, path: str) -> Iterator[CallerItems]:
         say("reading items from the terminal: a JSON value on each line; end with Ctrl-D")
     with read_in_thread(_usable(items)) as read:
         yield read
-
-
-def check_params(text: str) -> JsonText:
-    """Returns the text of ``--params`` unchanged.
-
-    Raises:
-        BadInputError: It is not the JSON text of an object.
-    """
-    try:
-        value = orjson.loads(text)
-    except orjson.JSONDecodeError as error:
-        raise BadInputError(f"--params is not JSON: {error}") from None
-    if not isinstance(value, dict):
-        raise BadInputError("--params must be a JSON object, such as '{\"sleep_ms\": 10}'")
-    return JsonText(text)
 
 
 def _usable(items: Items) -> Iterator[Any]:

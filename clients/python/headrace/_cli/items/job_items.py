@@ -6,8 +6,10 @@ from typing import Annotated
 import typer
 
 from headrace._cli.execution import DONE, execute
-from headrace._cli.json_lines import write_json
 from headrace._cli.options import CallOptions, JobIdArgument, takes_call_options
+from headrace._cli.output.formats import LinesFormatOption, asked_format
+from headrace._cli.output.item_views import ITEMS
+from headrace._cli.output.printing import Printer
 from headrace._cli.text import echo, item_row
 from headrace.client import Client
 
@@ -25,16 +27,23 @@ def items(
         list[int] | None,
         typer.Option("--index", metavar="INDEX", min=0, help="Only the item with this index. Repeatable."),
     ] = None,
+    format: LinesFormatOption = None,
 ) -> None:
     """Print items of a job as submitted: index, key if it has one, state of its result, and the item.
 
     Items are ordered by index. With --json, each has its result.
     """
+    chosen = asked_format(format, options.json)
 
     async def work(client: Client) -> int:
         async with aclosing(client.items(job_id, indexes=index or (), keys=key or ())) as found:
-            async for item in found:
-                write_json(item) if options.json else echo(item_row(item), flush=False)
+            if chosen is None:
+                async for item in found:
+                    echo(item_row(item), flush=False)
+                return DONE
+            with Printer(ITEMS, chosen) as printer:
+                async for item in found:
+                    printer.add(item)
         return DONE
 
     execute(options, work)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import BinaryIO, cast
 
 from headrace._cli.execution import BadInputError
+from headrace._cli.output.formats import Format
 from headrace._cli.process.streams import say
 from headrace._cli.text import printable
 from headrace._data.output.formats import OutputFormat, format_of_file, parse_format
@@ -14,6 +15,9 @@ from headrace._reading.result_export import export_to_stream
 from headrace._reading.result_query import ResultQuery
 from headrace.errors import HeadraceError, InvalidArgumentError
 
+FILE_FORMATS = "jsonl, csv, tsv, parquet or arrow"
+
+_ONLY_PRINTED = (Format.TABLE, Format.WIDE, Format.JSON, Format.YAML, Format.NAME)
 _LAYOUT = "\n\t"
 
 
@@ -34,26 +38,40 @@ class ResultOutput:
     overwrite: bool
 
 
-def chosen_format(path: Path | None, name: str | None, *, json: bool) -> OutputFormat | None:
+def chosen_format(path: Path | None, name: str | None, *, json: bool) -> OutputFormat | Format | None:
     """Returns the format that the options of a command choose. None: lines for people.
+
+    Formats of files are the same on stdout. Those of other listings are for stdout alone.
 
     Raises:
         BadInputError: The format is not known, or the options contradict each other.
     """
-    try:
-        if name is not None:
-            form = parse_format(name)
-        elif path is not None:
-            form = parse_format("jsonl") if json and not path.suffix else format_of_file(path)
-        else:
-            return None
-    except InvalidArgumentError as error:
-        raise BadInputError(error.message) from None
+    if name is not None and name.lower() in _ONLY_PRINTED:
+        if json:
+            raise BadInputError(f"--json prints JSON lines, and the format is {name}: leave out one")
+        if path is not None:
+            raise BadInputError(f"--output writes {FILE_FORMATS}: for {name}, redirect stdout instead")
+        return Format(name.lower())
+    form = _file_format(path, name, json)
+    if form is None:
+        return None
     if json and form.name != "jsonl":
         raise BadInputError(f"--json prints JSON lines, and the format is {form.name}: leave out one")
     if path is None and form.is_binary and sys.stdout.isatty():
         raise BadInputError(f"{form.name} is not for a terminal: add --output FILE, or pipe it to a program")
     return form
+
+
+def _file_format(path: Path | None, name: str | None, json: bool) -> OutputFormat | None:
+    try:
+        if name is not None:
+            return parse_format(name)
+        if path is None:
+            return None
+        return parse_format("jsonl") if json and not path.suffix else format_of_file(path)
+    except InvalidArgumentError as error:
+        others = "" if name is None or path is not None else f", or {', '.join(_ONLY_PRINTED)}"
+        raise BadInputError(f"{error.message}{others}") from None
 
 
 async def write_results(query: ResultQuery, output: ResultOutput) -> None:

@@ -2,7 +2,7 @@
 
 import re
 
-_START = "start one with `python -m services.embedded`, or name another with --target or HEADRACE_TARGET"
+_START = "start one with `headrace dev`, or name another with --target or HEADRACE_TARGET"
 _CAUSES = (
     ("Connection refused", f"nothing listens there; {_START}"),
     ("No such file or directory", f"there is no such socket; {_START}"),

@@ -1,14 +1,17 @@
 """The command that shows what happened to a job."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import aclosing, suppress
 from typing import Annotated
 
 import typer
 
 from headrace._cli.execution import DONE, execute
-from headrace._cli.json_lines import write_json_now
 from headrace._cli.options import CallOptions, JobIdArgument, takes_call_options
+from headrace._cli.output.event_views import HISTORY
+from headrace._cli.output.formats import LinesFormatOption, asked_format
+from headrace._cli.output.printing import Printer
 from headrace._cli.text import echo, instant, printable
 from headrace.client import Client
 from headrace.resources import JobHistoryEvent
@@ -26,18 +29,27 @@ def logs(
         bool,
         typer.Option("--follow", "-f", help="Continue with what happens until the job has ended."),
     ] = False,
+    format: LinesFormatOption = None,
 ) -> None:
     """Show what happened to a job: its states, pauses, outages, lost workers, retries, and who did it.
 
     A line each, oldest first: the time, the event, its details, and who caused it.
     """
+    chosen = asked_format(format, options.json)
 
     async def work(client: Client) -> int:
-        log = HistoryLog(client, job_id, options.json)
+        if chosen is None:
+            await print_log(client, HistoryLog(client, job_id, lambda event: echo(event_line(event))))
+        else:
+            with Printer(HISTORY, chosen) as printer:
+                print_event = printer.add_now if follow else printer.add
+                await print_log(client, HistoryLog(client, job_id, print_event))
+        return DONE
+
+    async def print_log(client: Client, log: HistoryLog) -> None:
         await log.print_new()
         if follow:
             await _follow(client, job_id, log)
-        return DONE
 
     execute(options, work)
 
@@ -48,13 +60,13 @@ class HistoryLog:
     Args:
         client: The client.
         job_id: UUID of the job.
-        json: Whether to print JSON.
+        print_event: Function that prints an event.
     """
 
-    def __init__(self, client: Client, job_id: str, json: bool) -> None:
+    def __init__(self, client: Client, job_id: str, print_event: Callable[[JobHistoryEvent], object]) -> None:
         self._client = client
         self._job_id = job_id
-        self._json = json
+        self._print_event = print_event
         self._last_number = -1
 
     async def print_new(self) -> None:
@@ -63,7 +75,7 @@ class HistoryLog:
             async for event in events:
                 if event.number > self._last_number:
                     self._last_number = event.number
-                    write_json_now(event) if self._json else echo(event_line(event))
+                    self._print_event(event)
 
 
 def event_line(event: JobHistoryEvent) -> str:

@@ -1,7 +1,7 @@
 """The command that sums tokens and cost."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 
@@ -9,14 +9,15 @@ import typer
 
 from headrace._cli.dollars import dollars
 from headrace._cli.execution import DONE, execute
-from headrace._cli.json_lines import write_json
 from headrace._cli.options import CallOptions, takes_call_options
-from headrace._cli.text import echo, printable
+from headrace._cli.output.formats import FormatOption, chosen_format
+from headrace._cli.output.printing import print_all
+from headrace._cli.output.views import Column, View
+from headrace._cli.text import printable
 from headrace.client import Client
-from headrace.resources import UsageGroup, UsageReport
+from headrace.resources import UsageGroup
 
 _DAYS_AGO = re.compile(r"(\d{1,4})d", re.ASCII)
-_COUNTS = ("JOBS", "SUCCEEDED", "FAILED", "CALLS", "TOKENS IN", "TOKENS OUT", "CACHED", "US DOLLARS")
 
 
 @takes_call_options
@@ -50,11 +51,13 @@ def usage(
         list[str] | None,
         typer.Option("--label", metavar="KEY=VALUE", help="Only jobs with this label. Repeatable."),
     ] = None,
+    format: FormatOption = None,
 ) -> None:
     """Sum jobs, tokens and cost by the day on which the jobs were created, or by other properties.
 
     Deleted jobs count too. A table ends with the total. With --json: one object for each group.
     """
+    chosen = chosen_format(format, options.json)
     groupings = [name.strip() for name in by.split(",") if name.strip()]
     labels = dict(_read_label(text) for text in label or ())
     first_day, last_day = _read_day(since, "--since"), _read_day(until, "--until")
@@ -63,43 +66,62 @@ def usage(
         report = await client.usage(
             by=groupings, first_day=first_day, last_day=last_day, kind=kind, model=model, labels=labels
         )
-        if options.json:
-            for group in report.groups:
-                write_json(group)
-        else:
-            for line in table_lines(report, groupings):
-                echo(line)
+        groups = report.groups
+        if chosen.is_table:
+            groups = (*(report.groups if groupings else ()), report.total)
+        print_all(usage_view(groupings, report.total), chosen, groups)
         return DONE
 
     execute(options, work)
 
 
-def table_lines(report: UsageReport, groupings: Sequence[str]) -> Iterator[str]:
-    """Yields the lines of a table: a header, the groups, and the total."""
-    header = [*(printable(name.removeprefix("label:")).upper() for name in groupings), *_COUNTS]
-    rows = [[*_names(group, groupings), *_counts(group)] for group in report.groups] if groupings else []
-    total = [*(["total"] + [""] * len(groupings))[: len(groupings)], *_counts(report.total)]
-    lines = [header, *rows, total]
-    widths = [max(len(line[place]) for line in lines) for place in range(len(header))]
-    for line in lines:
-        cells = (
-            cell.ljust(width) if place < len(groupings) else cell.rjust(width)
-            for place, (cell, width) in enumerate(zip(line, widths, strict=True))
-        )
-        yield "  ".join(cells)
+def usage_view(groupings: Sequence[str], total: UsageGroup) -> View[UsageGroup]:
+    """Returns the columns of groups: the properties that they share, then their sums.
+
+    Args:
+        groupings: Properties by which they are grouped.
+        total: The group of all, which is named so.
+    """
+
+    def name(place: int) -> Callable[[UsageGroup], str]:
+        def text(group: UsageGroup) -> str:
+            if group is total:
+                return "" if place else "total"
+            return _property(group, groupings[place])
+
+        return text
+
+    names = [
+        Column(printable(grouping.removeprefix("label:")).upper(), name(place))
+        for place, grouping in enumerate(groupings)
+    ]
+    return View(
+        UsageGroup,
+        lambda group: ",".join(_property(group, grouping) for grouping in groupings) or "total",
+        (*names, *_SUMS),
+        "no usage",
+    )
 
 
-def _names(group: UsageGroup, groupings: Sequence[str]) -> Iterator[str]:
+def _property(group: UsageGroup, grouping: str) -> str:
     names = {"day": group.day, "model": group.model, "kind": group.kind}
-    for grouping in groupings:
-        yield printable(names.get(grouping, group.label_value)) or "-"
+    return printable(names.get(grouping, group.label_value)) or "-"
 
 
-def _counts(group: UsageGroup) -> list[str]:
-    usage = group.usage
-    counts = (group.job_count, group.succeeded_count, group.failed_count, usage.call_count)
-    tokens = (usage.input_tokens, usage.output_tokens, usage.cached_tokens)
-    return [*(f"{count:,}" for count in (*counts, *tokens)), dollars(usage.cost_micros)]
+def _sum(title: str, count: Callable[[UsageGroup], int]) -> Column[UsageGroup]:
+    return Column(title, lambda group: f"{count(group):,}", is_right=True)
+
+
+_SUMS: tuple[Column[UsageGroup], ...] = (
+    _sum("JOBS", lambda group: group.job_count),
+    _sum("SUCCEEDED", lambda group: group.succeeded_count),
+    _sum("FAILED", lambda group: group.failed_count),
+    _sum("CALLS", lambda group: group.usage.call_count),
+    _sum("TOKENS IN", lambda group: group.usage.input_tokens),
+    _sum("TOKENS OUT", lambda group: group.usage.output_tokens),
+    _sum("CACHED", lambda group: group.usage.cached_tokens),
+    Column("US DOLLARS", lambda group: dollars(group.usage.cost_micros), is_right=True),
+)
 
 
 def _read_day(text: str, option: str) -> date | None:

@@ -387,7 +387,8 @@ class GatewayServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def ListKinds(self, request, context):
-        """Lists the kinds of work that jobs can name, ordered by name. Safe to repeat.
+        """Lists the kinds of work that jobs can name, ordered by name. Safe to repeat. The trailing metadata `headrace-version`
+        holds the version of the gateway.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -224,7 +224,9 @@ class GatewayServiceStub:
     - FAILED_PRECONDITION (JOB_NOT_ENDED): the job is not terminal. Cancel it, or set force.
     """
     ListKinds: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListKindsRequest, _gateway_pb2.ListKindsResponse]
-    """Lists the kinds of work that jobs can name, ordered by name. Safe to repeat."""
+    """Lists the kinds of work that jobs can name, ordered by name. Safe to repeat. The trailing metadata `headrace-version`
+    holds the version of the gateway.
+    """
     ListWorkers: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.ListWorkersRequest, _gateway_pb2.ListWorkersResponse]
     """Lists the workers seen lately, live ones first. Safe to repeat."""
 
@@ -407,7 +409,9 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     - FAILED_PRECONDITION (JOB_NOT_ENDED): the job is not terminal. Cancel it, or set force.
     """
     ListKinds: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListKindsRequest, _gateway_pb2.ListKindsResponse]  # type: ignore[assignment]
-    """Lists the kinds of work that jobs can name, ordered by name. Safe to repeat."""
+    """Lists the kinds of work that jobs can name, ordered by name. Safe to repeat. The trailing metadata `headrace-version`
+    holds the version of the gateway.
+    """
     ListWorkers: _aio.UnaryUnaryMultiCallable[_gateway_pb2.ListWorkersRequest, _gateway_pb2.ListWorkersResponse]  # type: ignore[assignment]
     """Lists the workers seen lately, live ones first. Safe to repeat."""
 
@@ -701,7 +705,9 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
         request: _gateway_pb2.ListKindsRequest,
         context: _ServicerContext,
     ) -> _typing.Union[_gateway_pb2.ListKindsResponse, _abc.Awaitable[_gateway_pb2.ListKindsResponse]]:
-        """Lists the kinds of work that jobs can name, ordered by name. Safe to repeat."""
+        """Lists the kinds of work that jobs can name, ordered by name. Safe to repeat. The trailing metadata `headrace-version`
+        holds the version of the gateway.
+        """
 
     @_abc_1.abstractmethod
     def ListWorkers(

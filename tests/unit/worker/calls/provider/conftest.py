@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from deploy.local.stand_in import StandIn
 from headrace.jobs.v1 import jobs_pb2
+from services.stand_in import StandIn
 from services.worker.calls.provider import OpenAiProvider
 
 

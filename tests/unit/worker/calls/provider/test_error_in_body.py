@@ -3,8 +3,8 @@
 import orjson
 import pytest
 
-from deploy.local.stand_in import Fault
 from headrace.kinds import Message, RetryableError
+from services.stand_in import Fault
 from services.worker.calls.provider import CompletionRequest
 
 ASK = CompletionRequest("m", [Message("user", "Title: General Counsel")])

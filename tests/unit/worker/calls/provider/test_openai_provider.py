@@ -6,9 +6,9 @@ import socket
 
 import pytest
 
-from deploy.local.stand_in import Fault
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, JobFailedError, JobRefusedError, Message, RetryableError
+from services.stand_in import Fault
 from services.worker.calls.provider import CompletionRequest, OpenAiProvider
 from services.worker.calls.provider.answers import received_body
 from services.worker.calls.provider.profiles import read_profiles

@@ -3,10 +3,10 @@
 import orjson
 import pytest
 
-from deploy.local.stand_in import Fault
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, Message, RetryableError
 from services.shared.prices import Price, Prices
+from services.stand_in import Fault
 from services.worker.calls.allowance import Allowance
 from services.worker.calls.costs import CallCosts, CallMeter
 from services.worker.calls.provider import CompletionRequest

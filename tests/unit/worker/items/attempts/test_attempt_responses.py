@@ -6,8 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 import pytest
 from pydantic import BaseModel
 
-from deploy.local.stand_in import Fault, StandIn
 from headrace.kinds import Completion, Kind, Message, RetryableError, builtin_kinds
+from services.stand_in import Fault, StandIn
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.concurrency import limit as concurrency_limit

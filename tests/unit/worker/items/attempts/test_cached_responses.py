@@ -6,9 +6,9 @@ import json
 import pytest
 from pydantic import BaseModel
 
-from deploy.local.stand_in import Fault, StandIn
 from headrace.jobs.v1 import jobs_pb2
 from headrace.kinds import ItemFailedError, Kind, Message, RetryableError, builtin_kinds
+from services.stand_in import Fault, StandIn
 from services.stubs.results.v1 import results_pb2
 from services.worker.calls.admission import CallAdmission
 from services.worker.calls.cooldowns import MemoryCooldowns

@@ -8,10 +8,10 @@ from typing import Any
 import orjson
 from aiohttp import web
 
-from deploy.local.stand_in.call_counts import CallCounts
-from deploy.local.stand_in.call_log import ANSWERED, BROKEN_OFF, HUNG, CallLog, LoggedCall
-from deploy.local.stand_in.chat import NAME, completion, read_prompt, response_text
-from deploy.local.stand_in.faults import Behaviour, Fault
+from services.stand_in.call_counts import CallCounts
+from services.stand_in.call_log import ANSWERED, BROKEN_OFF, HUNG, CallLog, LoggedCall
+from services.stand_in.chat import NAME, completion, read_prompt, response_text
+from services.stand_in.faults import Behaviour, Fault
 
 _MAX_BODY_BYTES = 16 * 1024 * 1024
 

@@ -3,7 +3,7 @@
 For the demonstration, the local stack and tests, not for real work.
 """
 
-from deploy.local.stand_in.faults import Fault
-from deploy.local.stand_in.server import StandIn
+from services.stand_in.faults import Fault
+from services.stand_in.server import StandIn
 
 __all__ = ["Fault", "StandIn"]

@@ -4,7 +4,7 @@ import time
 from functools import lru_cache
 from typing import Any
 
-from deploy.local.stand_in.keyword_rules import choose_label
+from services.stand_in.keyword_rules import choose_label
 
 NAME = "headrace-stand-in"
 _LABELS_START = "Labels:\n"

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from deploy.local.stand_in.call_log import ANSWERED, BROKEN_BODY, HUNG, RESET
+from services.stand_in.call_log import ANSWERED, BROKEN_BODY, HUNG, RESET
 
 
 @dataclass(frozen=True)

@@ -1,18 +1,18 @@
-"""Runs the stand-in until SIGTERM or SIGINT: ``python -m deploy.local.stand_in --port 8080``."""
+"""Runs the stand-in until SIGTERM or SIGINT: ``python -m services.stand_in --port 8080``."""
 
 import argparse
 import asyncio
 import sys
 
-from deploy.local.stand_in.faults import Fault
-from deploy.local.stand_in.server import StandIn
 from services.shared.process import stop_on_signals
+from services.stand_in.faults import Fault
+from services.stand_in.server import StandIn
 
 
 def main() -> None:
     """Parses the command line, then serves."""
     parser = argparse.ArgumentParser(
-        prog="python -m deploy.local.stand_in",
+        prog="python -m services.stand_in",
         description="A stand-in for an OpenAI server, with keyword rules instead of a language model.",
     )
     parser.add_argument("--port", type=int, required=True, help="port on 127.0.0.1; 0 selects a free one")
