@@ -15,7 +15,9 @@ _INTRODUCTION = (
     "reference of the command line. All names can be imported from `headrace`, those of kinds from "
     "`headrace.kinds`."
 )
-_RESOURCES = [f"resources/_{name}.py" for name in ("jobs", "events", "results", "kinds", "workers")]
+_RESOURCES = [
+    f"resources/_{name}.py" for name in ("jobs", "events", "results", "history", "kinds", "workers")
+]
 
 
 def python_page() -> str:
@@ -28,6 +30,8 @@ def python_page() -> str:
     parts += ["## Items", *_class_lines(_classes("_data/items.py")["Items"])]
     parts += _method_lines(_function("_data/items.py", "read_items"))
     parts += ["## Options", *_class_lines(_classes("options.py")["JobOptions"])]
+    for name in ("SubmitArguments", "JobChanges"):
+        parts += _class_lines(_classes("options.py")[name])
     parts += ["## Resources", "Every object has this method."]
     for method in _methods(_classes("resources/_plain_dicts.py")["PlainDict"]):
         parts += _method_lines(method)

@@ -24,7 +24,7 @@ from headrace.errors import (
     UnavailableError,
     UnimplementedError,
 )
-from headrace.options import JobChanges, JobOptions
+from headrace.options import JobChanges, JobOptions, SubmitArguments
 from headrace.reasons import ErrorReason
 from headrace.resources import (
     FailedAttempt,
@@ -97,6 +97,7 @@ __all__ = [
     "ResourceExhaustedError",
     "Result",
     "Results",
+    "SubmitArguments",
     "SyncClient",
     "SyncResults",
     "UnavailableError",

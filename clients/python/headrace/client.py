@@ -24,7 +24,7 @@ from headrace._reading.results import Results, open_results
 from headrace._reading.typed_outputs import OnMismatch
 from headrace._reading.watching import watch_job
 from headrace._running.mapping import OnFailure, OpenMaps, checked_on_failure, map_items
-from headrace._running.running import both, run_to_results
+from headrace._running.running import Submit, both, run_to_results
 from headrace._submitting.estimation import estimate_job
 from headrace._submitting.item_reading import keyed_items
 from headrace._submitting.submission import submit_job, submit_request
@@ -32,7 +32,7 @@ from headrace._transport.connection import GatewayConnection
 from headrace._transport.targets import gateway_target
 from headrace._transport.timeouts import limit, within
 from headrace.gateway.v1 import gateway_pb2
-from headrace.options import JobChanges, JobOptions
+from headrace.options import JobChanges, JobOptions, SubmitArguments
 from headrace.resources import (
     FailureGroup,
     Item,
@@ -450,11 +450,8 @@ class Client:
         params: Any = None,
         *,
         progress: bool = True,
-        request_id: str | None = None,
-        options: JobOptions | None = None,
-        on_open: Callable[[Job], object] | None = None,
         timeout: float | None = None,
-        **keywords: Unpack[JobOptions],
+        **submission: Unpack[SubmitArguments],
     ) -> Sequence[Result]:
         """Submits a job, shows its progress, and returns the result of each item, in the order of items.
 
@@ -468,29 +465,16 @@ class Client:
             params: Parameters for all items. Default: none.
             progress: Whether to show the progress as ``progress`` does. If not, a pause is logged as a
                 warning.
-            request_id: Name of the wanted job, as for ``submit``.
-            options: Job options; see ``JobOptions``.
-            on_open: Called once with the job as soon as it is stored.
             timeout: Seconds for the whole call. Then DeadlineExceededError; the job continues. Default: no
                 limit.
-            keywords: Job options one by one. They override ``options``.
+            submission: Other arguments of ``submit`` and job options; see ``SubmitArguments``.
 
         Raises:
             JobUnsuccessfulError: The job did not succeed; ``job`` is its last snapshot.
             HeadraceError: As for ``submit``, ``watch`` and ``results``.
         """
         with JobDisplay() if progress else PauseWarnings() as display:
-            return await self._run(
-                display.show,
-                timeout,
-                kind,
-                items,
-                params,
-                request_id=request_id,
-                options=options,
-                on_open=on_open,
-                **keywords,
-            )
+            return await self._run(display.show, timeout, kind, items, params, **submission)
 
     async def _run(
         self,
@@ -499,13 +483,9 @@ class Client:
         kind: str,
         items: Iterable[Any] | AsyncIterable[Any],
         params: Any,
-        *,
-        on_open: Callable[[Job], object] | None,
-        **submission: Any,
+        **submission: Unpack[SubmitArguments],
     ) -> Sequence[Result]:
-        def submit(note: Callable[[Job], object]) -> Coroutine[Any, Any, Job]:
-            return self.submit(kind, items, params, on_open=both(note, on_open), **submission)
-
+        submit = self._submit_noted(kind, items, params, submission)
         return await limit(run_to_results(self._connection, submit, show), timeout)
 
     def map(
@@ -515,11 +495,8 @@ class Client:
         params: Any = None,
         *,
         on_failure: OnFailure = "raise",
-        request_id: str | None = None,
-        options: JobOptions | None = None,
-        on_open: Callable[[Job], object] | None = None,
         timeout: float | None = None,
-        **keywords: Unpack[JobOptions],
+        **submission: Unpack[SubmitArguments],
     ) -> AsyncGenerator[Any, None]:
         """Submits a job and yields the output of each item, in the order of items, as soon as it is there.
 
@@ -534,12 +511,9 @@ class Client:
             on_failure: "raise": a failed item raises ItemUnsuccessfulError, and the job is cancelled.
                 "yield": that error is yielded in the place of the output, and ``max_failed_ratio`` is 1 if it
                 is not given.
-            request_id: Name of the wanted job, as for ``submit``.
-            options: Job options; see ``JobOptions``.
-            on_open: Called once with the job as soon as it is stored.
             timeout: Seconds from the first request of an output to the last output. Then
                 DeadlineExceededError, and the job is cancelled. Default: no limit.
-            keywords: Job options one by one. They override ``options``.
+            submission: Other arguments of ``submit`` and job options; see ``SubmitArguments``.
 
         Raises:
             ItemUnsuccessfulError: An item failed; ``result`` has its index and its error.
@@ -547,15 +521,24 @@ class Client:
             HeadraceError: As for ``submit``, ``watch`` and ``results``.
         """
         if checked_on_failure(on_failure) == "yield":
-            options = {"max_failed_ratio": 1.0, **(options or {})}
+            submission["options"] = {"max_failed_ratio": 1.0, **(submission.get("options") or {})}
+        submit = self._submit_noted(kind, items, params, submission)
+        return within(map_items(self._connection, submit, on_failure, self._maps), timeout)
+
+    def _submit_noted(
+        self,
+        kind: str,
+        items: Iterable[Any] | AsyncIterable[Any],
+        params: Any,
+        submission: SubmitArguments,
+    ) -> Submit:
+        """Returns a function that submits the job, and calls another one too once it is stored."""
 
         def submit(note: Callable[[Job], object]) -> Coroutine[Any, Any, Job]:
-            noted = both(note, on_open)
-            return self.submit(
-                kind, items, params, request_id=request_id, options=options, on_open=noted, **keywords
-            )
+            noted: SubmitArguments = {**submission, "on_open": both(note, submission.get("on_open"))}
+            return self.submit(kind, items, params, **noted)
 
-        return within(map_items(self._connection, submit, on_failure, self._maps), timeout)
+        return submit
 
     async def cancel(self, job_id: str, *, timeout: float | None = None) -> Job:
         """Cancels a job and returns it: CANCELLING while a worker holds items of it, then CANCELLED.

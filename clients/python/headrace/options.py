@@ -1,11 +1,12 @@
-"""Options of a job. This file alone names them in Python."""
+"""Options of a job, and arguments of its submission. This file alone names the options in Python."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
-    from headrace.resources import JobClass
+    from headrace._data.item_keys import Key
+    from headrace.resources import Job, JobClass
 
 
 class JobOptions(TypedDict, total=False):
@@ -48,6 +49,26 @@ class JobOptions(TypedDict, total=False):
     budget_micros: int | None
     trial_count: int | None
     retention: timedelta | float | None
+
+
+class SubmitArguments(JobOptions, total=False):
+    """Arguments that ``run`` and ``map`` pass on to ``submit``, next to the job options, as keywords.
+
+    Attributes:
+        key: Field that holds the key of each item, or a function that returns it. Default: no keys.
+        request_id: Name of the wanted job. Default: a new UUID.
+        name: Name of the job for people. Default: none.
+        labels: Labels by which the job is found. Default: none.
+        options: Job options; see ``JobOptions``. Those that are keywords override them.
+        on_open: Called once with the job as soon as it is stored.
+    """
+
+    key: "Key | None"
+    request_id: str | None
+    name: str | None
+    labels: Mapping[str, str] | None
+    options: JobOptions | None
+    on_open: "Callable[[Job], object] | None"
 
 
 class JobChanges(TypedDict, total=False):

@@ -15,7 +15,7 @@ from headrace._submitting.caller_items import CallerItems, in_caller, is_read_by
 from headrace._submitting.item_reading import items_in, keyed_items
 from headrace._transport.background_loop import BackgroundLoop
 from headrace.client import Client
-from headrace.options import JobChanges, JobOptions
+from headrace.options import JobChanges, JobOptions, SubmitArguments
 from headrace.resources import (
     FailureGroup,
     Item,
@@ -288,17 +288,14 @@ class SyncClient:
         params: Any = None,
         *,
         progress: bool = True,
-        request_id: str | None = None,
-        options: JobOptions | None = None,
-        on_open: Callable[[Job], object] | None = None,
         timeout: float | None = None,
-        **keywords: Unpack[JobOptions],
+        **submission: Unpack[SubmitArguments],
     ) -> Sequence[Result]:
         """Submits a job, shows its progress, and returns the results in order; see ``Client.run``.
 
         Items are read as by ``submit``, and the progress is drawn by the calling thread.
         """
-        items = items_in(items)
+        items = items_in(keyed_items(items, submission.pop("key", None)))
         caller = CallerItems(items if is_read_by_caller(items) else ())
         with JobDisplay() if progress else PauseWarnings() as display:
             call = self._client._run(
@@ -307,10 +304,7 @@ class SyncClient:
                 kind,
                 caller if is_read_by_caller(items) else items,
                 params,
-                request_id=request_id,
-                options=options,
-                on_open=on_open,
-                **keywords,
+                **submission,
             )
             return self._loop.run(call, caller)
 
@@ -321,28 +315,22 @@ class SyncClient:
         params: Any = None,
         *,
         on_failure: OnFailure = "raise",
-        request_id: str | None = None,
-        options: JobOptions | None = None,
-        on_open: Callable[[Job], object] | None = None,
         timeout: float | None = None,
-        **keywords: Unpack[JobOptions],
+        **submission: Unpack[SubmitArguments],
     ) -> Generator[Any, None, None]:
         """Submits a job and yields the output of each item, in the order of items; see ``Client.map``.
 
         Items are read as by ``submit``, while the calling thread waits for outputs.
         """
-        items = items_in(items)
+        items = items_in(keyed_items(items, submission.pop("key", None)))
         read_here = CallerItems(items) if is_read_by_caller(items) else None
         outputs = self._client.map(
             kind,
             items if read_here is None else read_here,
             params,
             on_failure=on_failure,
-            request_id=request_id,
-            options=options,
-            on_open=on_open,
             timeout=timeout,
-            **keywords,
+            **submission,
         )
         return self._loop.iterate(self, outputs, _BATCH_SIZE, read_here)
 

@@ -54,6 +54,7 @@ CLIENT = {
     "JobOptions",
     "JsonText",
     "Results",
+    "SubmitArguments",
     "SyncClient",
     "SyncResults",
     "read_items",

@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import inspect
 import pickle
 import signal
 import sys
 import threading
+from typing import Unpack, get_type_hints
 
 import grpc
 import pytest
@@ -15,8 +17,10 @@ from headrace import (
     DeadlineExceededError,
     InvalidArgumentError,
     ItemUnsuccessfulError,
+    JobOptions,
     JobState,
     JobUnsuccessfulError,
+    SubmitArguments,
     SyncClient,
     UnavailableError,
 )
@@ -84,6 +88,54 @@ async def test_run_tells_the_id_of_the_job_once_it_is_stored(client, all_done, j
     opened = []
     await client.run("noop", range(5), progress=False, on_open=opened.append, request_id="r")
     assert [job.job_id for job in opened] == [job_id]
+
+
+SUBMISSION = {
+    "key": lambda item: f"k{item}",
+    "request_id": "r",
+    "name": "nightly",
+    "labels": {"team": "x"},
+    "options": {"max_parallelism": 2, "budget_micros": 3},
+    "budget_micros": 7,
+}
+
+
+@pytest.mark.parametrize("call", ["submit", "run", "map"])
+async def test_calls_that_submit_send_all_arguments_of_submit(
+    client, sync_client, gateway, work, all_done, call
+):
+    opened = []
+    arguments = {**SUBMISSION, "on_open": opened.append}
+    calls = {
+        "submit": lambda hr: hr.submit("noop", range(5), **arguments),
+        "run": lambda hr: hr.run("noop", range(5), progress=False, **arguments),
+        "map": lambda hr: hr.map("noop", range(5), **arguments),
+    }
+    if call == "map":
+        assert numbers(await collect(calls[call](client))) == [0, 1, 2, 3, 4]
+    else:
+        await calls[call](client)
+    gateway.submitted.clear()
+    gateway.script(work.event("SUCCEEDED"))
+    waiting = calls[call]
+    await asyncio.to_thread(lambda: list(waiting(sync_client)) if call == "map" else waiting(sync_client))
+    requests = gateway.requests_of(gateway_pb2.SubmitJobRequest)
+    assert len(requests) == len(opened) == 2
+    for request in requests:
+        assert list(request.item_keys) == ["k0", "k1", "k2", "k3", "k4"]
+        assert (request.request_id, request.name, dict(request.labels)) == ("r", "nightly", {"team": "x"})
+        assert (request.options.max_parallelism, request.options.budget_micros) == (2, 7)
+        assert not request.options.HasField("max_failed_ratio")
+
+
+def test_run_and_map_name_every_argument_of_submit():
+    for client_class in (Client, SyncClient):
+        arguments = inspect.signature(client_class.submit).parameters
+        named = {name for name, each in arguments.items() if each.kind is inspect.Parameter.KEYWORD_ONLY}
+        passed_on = set(SubmitArguments.__annotations__) - set(JobOptions.__annotations__)
+        assert passed_on == named - {"timeout"}
+        for call in (client_class.run, client_class.map):
+            assert get_type_hints(call)["submission"] == Unpack[SubmitArguments]
 
 
 async def test_run_keeps_the_result_of_a_failed_item(client, gateway, work):
