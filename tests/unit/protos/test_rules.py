@@ -16,7 +16,14 @@ from headrace.jobs.v1 import jobs_pb2
 MEGABYTE = 1024 * 1024
 
 # Durations as comments spell them, by their seconds.
-SPOKEN = {0.001: "1 millisecond", 1: "1 second", 3600: "1 hour", 86_400: "1 day", 31_622_400: "366 days"}
+SPOKEN = {
+    0.001: "1 millisecond",
+    1: "1 second",
+    60: "1 minute",
+    3600: "1 hour",
+    86_400: "1 day",
+    31_622_400: "366 days",
+}
 # Part of the comment of a field with the rule.
 SAID = {
     "string.min_len": lambda _: "Required",
@@ -37,6 +44,13 @@ SAID = {
     "repeated.items.string.max_len": lambda value: f" to {value:,} characters",
     "repeated.items.int64.gte": lambda value: f"from {value}",
 }
+
+
+def just_below(seconds) -> Duration:
+    whole, nanos = divmod(round(seconds * 1e9) - 1, 10**9)
+    return Duration(seconds=whole, nanos=nanos)
+
+
 # A value that breaks the rule.
 WRONG = {
     "string.min_len": lambda value: "x" * (value - 1),
@@ -49,7 +63,7 @@ WRONG = {
     "int32.gte": lambda value: value - 1,
     "int64.gte": lambda value: value - 1,
     "int64.lte": lambda value: value + 1,
-    "duration.gte": lambda value: Duration(nanos=int(value * 1e9) - 1),
+    "duration.gte": lambda value: just_below(value),
     "duration.lte": lambda value: Duration(seconds=int(value), nanos=1),
     "repeated.max_items": lambda value: ["1"] * (value + 1),
     "repeated.unique": lambda _: [1, 1],
