@@ -43,6 +43,8 @@ SAID = {
     "repeated.items.string.min_len": lambda value: f"{value} to ",
     "repeated.items.string.max_len": lambda value: f" to {value:,} characters",
     "repeated.items.int64.gte": lambda value: f"from {value}",
+    "string.pattern": lambda _: "YYYY-MM-DD",
+    "map.max_pairs": lambda value: f"p to {value}",
 }
 
 
@@ -71,6 +73,12 @@ WRONG = {
     "repeated.items.string.min_len": lambda value: ["x" * (value - 1)],
     "repeated.items.string.max_len": lambda value: ["x" * (value + 1)],
     "repeated.items.int64.gte": lambda value: [value - 1],
+    "string.pattern": lambda _: "2026-1-1",
+    "map.max_pairs": lambda value: {f"k{number}": "" for number in range(value + 1)},
+    "map.keys.string.min_len": lambda _: {"": ""},
+    "map.keys.string.max_len": lambda value: {"k" * (value + 1): ""},
+    "map.keys.string.pattern": lambda _: {"-": ""},
+    "map.values.string.max_len": lambda value: {"k": "x" * (value + 1)},
     "repeated.items.enum.defined_only": lambda _: [999],
     "repeated.items.enum.not_in": list,
 }
@@ -79,7 +87,17 @@ ELEMENTS = {FieldDescriptor.TYPE_INT64: 1, FieldDescriptor.TYPE_ENUM: 1, FieldDe
 # Sent back as the server made them: callers do not need their length.
 TOKENS = {"page_token", "resume_token", "cursor"}
 # Not about values: how other rules apply, or what the type already says.
-SILENT = {"ignore", "enum.defined_only", "repeated.items.enum.defined_only", "repeated.items.enum.not_in"}
+# Labels state the form of their keys and values where they are set.
+SILENT = {
+    "ignore",
+    "enum.defined_only",
+    "repeated.items.enum.defined_only",
+    "repeated.items.enum.not_in",
+    "map.keys.string.min_len",
+    "map.keys.string.max_len",
+    "map.keys.string.pattern",
+    "map.values.string.max_len",
+}
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +114,7 @@ def violated():
 
 def rule_ids(rule):
     """Ids that protovalidate gives a rule. A range has an id of its own."""
-    rule_id = rule.path.removeprefix("repeated.items.")
+    rule_id = re.sub(r"^(repeated\.items|map\.keys|map\.values)\.", "", rule.path)
     return {rule_id, re.sub("gte|lte", "gte_lte", rule_id)}
 
 
