@@ -65,7 +65,7 @@ WRONG = {
     "int32.gte": lambda value: value - 1,
     "int64.gte": lambda value: value - 1,
     "int64.lte": lambda value: value + 1,
-    "duration.gte": lambda value: just_below(value),
+    "duration.gte": just_below,
     "duration.lte": lambda value: Duration(seconds=int(value), nanos=1),
     "repeated.max_items": lambda value: ["1"] * (value + 1),
     "repeated.unique": lambda _: [1, 1],
