@@ -97,6 +97,6 @@ def _calls_of(kind: Kind[Any], params: BaseModel, item: str) -> Sequence[CallEst
     try:
         return kind.estimate(params, orjson.loads(item))
     except ItemFailedError as error:
-        return error
+        return ItemFailedError(error.reason, error.message)  # without the traceback, which holds the item
     except RetryableError:
         return ()

@@ -237,7 +237,7 @@ async def test_a_job_that_is_purged_after_its_day_was_folded_is_added(store):
 
 async def test_folding_takes_a_bounded_number_of_rows_at_a_time(store, monkeypatch):
     monkeypatch.setattr("services.results.purging.fold_usage.MAX_ROWS_PER_TRANSACTION", 2)
-    monkeypatch.setattr("services.results.purging.purger.MAX_ROWS_PER_TRANSACTION", 2)
+    monkeypatch.setattr("services.results.purging.purger.MAX_USAGE_PER_TRANSACTION", 2)
     for number in range(5):
         await spend(store, 1, model=f"model {number % 2}")
     store.advance(2 * HOUR)

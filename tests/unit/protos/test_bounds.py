@@ -9,7 +9,7 @@ from google.protobuf.message_factory import GetMessageClass
 
 # Rules that bound the length of a value. A UUID has one form and one length.
 LENGTHS = {
-    FieldDescriptor.TYPE_STRING: ("string", {"max_len", "max_bytes", "len", "len_bytes", "uuid"}),
+    FieldDescriptor.TYPE_STRING: ("string", {"max_len", "max_bytes", "len", "len_bytes", "uuid", "in"}),
     FieldDescriptor.TYPE_BYTES: ("bytes", {"max_len", "len"}),
 }
 

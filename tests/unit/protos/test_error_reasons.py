@@ -16,7 +16,16 @@ from headrace.reasons import ErrorReason
 CODES = {code.name for code in grpc.StatusCode} | {"item", "job"}
 GENERATED = ("clients/python/headrace/jobs", "clients/python/headrace/gateway", "services/stubs")
 # Names in capitals that are not reasons: environment variables, constants of libraries, names in help texts.
-NOT_REASONS = {"GRPC_VERBOSITY", "JOB_ID", "NO_PROXY", "ROUND_CEILING", "SSL_CERT_DIR", "SSL_CERT_FILE"}
+NOT_REASONS = {
+    "BUDGET_HELD",
+    "GRPC_VERBOSITY",
+    "JOB_ID",
+    "NO_CALL",
+    "NO_PROXY",
+    "ROUND_CEILING",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+}
 RAISED = {"RetryableError", "ItemFailedError", "JobFailedError", "JobRefusedError"}
 NAME = re.compile(r"[A-Z][A-Z0-9]*(_[A-Z0-9]+)*")
 

@@ -16,7 +16,14 @@ from headrace.jobs.v1 import jobs_pb2
 MEGABYTE = 1024 * 1024
 
 # Durations as comments spell them, by their seconds.
-SPOKEN = {0.001: "1 millisecond", 1: "1 second", 3600: "1 hour", 86_400: "1 day", 31_622_400: "366 days"}
+SPOKEN = {
+    0.001: "1 millisecond",
+    1: "1 second",
+    60: "1 minute",
+    3600: "1 hour",
+    86_400: "1 day",
+    31_622_400: "366 days",
+}
 # Part of the comment of a field with the rule.
 SAID = {
     "string.min_len": lambda _: "Required",
@@ -36,7 +43,16 @@ SAID = {
     "repeated.items.string.min_len": lambda value: f"{value} to ",
     "repeated.items.string.max_len": lambda value: f" to {value:,} characters",
     "repeated.items.int64.gte": lambda value: f"from {value}",
+    "string.pattern": lambda _: "YYYY-MM-DD",
+    "map.max_pairs": lambda value: f"p to {value}",
 }
+
+
+def just_below(seconds) -> Duration:
+    whole, nanos = divmod(round(seconds * 1e9) - 1, 10**9)
+    return Duration(seconds=whole, nanos=nanos)
+
+
 # A value that breaks the rule.
 WRONG = {
     "string.min_len": lambda value: "x" * (value - 1),
@@ -49,7 +65,7 @@ WRONG = {
     "int32.gte": lambda value: value - 1,
     "int64.gte": lambda value: value - 1,
     "int64.lte": lambda value: value + 1,
-    "duration.gte": lambda value: Duration(nanos=int(value * 1e9) - 1),
+    "duration.gte": just_below,
     "duration.lte": lambda value: Duration(seconds=int(value), nanos=1),
     "repeated.max_items": lambda value: ["1"] * (value + 1),
     "repeated.unique": lambda _: [1, 1],
@@ -57,6 +73,12 @@ WRONG = {
     "repeated.items.string.min_len": lambda value: ["x" * (value - 1)],
     "repeated.items.string.max_len": lambda value: ["x" * (value + 1)],
     "repeated.items.int64.gte": lambda value: [value - 1],
+    "string.pattern": lambda _: "2026-1-1",
+    "map.max_pairs": lambda value: {f"k{number}": "" for number in range(value + 1)},
+    "map.keys.string.min_len": lambda _: {"": ""},
+    "map.keys.string.max_len": lambda value: {"k" * (value + 1): ""},
+    "map.keys.string.pattern": lambda _: {"-": ""},
+    "map.values.string.max_len": lambda value: {"k": "x" * (value + 1)},
     "repeated.items.enum.defined_only": lambda _: [999],
     "repeated.items.enum.not_in": list,
 }
@@ -65,7 +87,17 @@ ELEMENTS = {FieldDescriptor.TYPE_INT64: 1, FieldDescriptor.TYPE_ENUM: 1, FieldDe
 # Sent back as the server made them: callers do not need their length.
 TOKENS = {"page_token", "resume_token", "cursor"}
 # Not about values: how other rules apply, or what the type already says.
-SILENT = {"ignore", "enum.defined_only", "repeated.items.enum.defined_only", "repeated.items.enum.not_in"}
+# Labels state the form of their keys and values where they are set.
+SILENT = {
+    "ignore",
+    "enum.defined_only",
+    "repeated.items.enum.defined_only",
+    "repeated.items.enum.not_in",
+    "map.keys.string.min_len",
+    "map.keys.string.max_len",
+    "map.keys.string.pattern",
+    "map.values.string.max_len",
+}
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +114,7 @@ def violated():
 
 def rule_ids(rule):
     """Ids that protovalidate gives a rule. A range has an id of its own."""
-    rule_id = rule.path.removeprefix("repeated.items.")
+    rule_id = re.sub(r"^(repeated\.items|map\.keys|map\.values)\.", "", rule.path)
     return {rule_id, re.sub("gte|lte", "gte_lte", rule_id)}
 
 

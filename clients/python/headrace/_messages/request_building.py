@@ -61,8 +61,6 @@ def _can_hold(message: type[Message], name: str, value: Any) -> bool:
 
 
 def _expected(field: Any) -> str:
-    if _is_map(field):
-        return "must be a dict of str to str"
     if field.enum_type is not None:
         start = "must be a list, each" if field.is_repeated else "must be"
         return f"{start} one of {', '.join(_names(field.enum_type))}"

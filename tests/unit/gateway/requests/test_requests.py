@@ -18,7 +18,7 @@ OF_THE_STORE = [method for method in METHODS if method.name != "ListKinds"]
 STORE_CALLS = (
     "CreateJobs", "AppendItems", "GetJobs", "ListJobs", "ListResults", "ListRecordedResults", "CancelJob",
     "PauseJob", "ResumeJob", "RetryJob", "ListFailureReasons", "ListWorkers", "GetItems", "UpdateJob",
-    "DeleteJob", "GetParams", "ListJobEvents", "GetUsage",
+    "DeleteJob", "GetParams", "ListJobEvents", "GetUsage", "ListChanges",
 )  # fmt: skip
 # Fields without which a request is refused, or needs a job in another state.
 NEEDED = {"UpdateJob": {"resume": True}, "DeleteJob": {"force": True}}
@@ -56,7 +56,7 @@ def test_every_call_is_walked():
     assert {method.name for method in METHODS} == {
         "SubmitJob", "AppendItems", "GetJob", "ListJobs", "WatchJob", "GetResults", "StreamResults",
         "CancelJob", "PauseJob", "ResumeJob", "RetryJob", "GetFailures", "GetItems", "ListKinds",
-        "ListWorkers", "UpdateJob", "DeleteJob", "ListJobEvents", "GetUsage",
+        "ListWorkers", "UpdateJob", "DeleteJob", "ListJobEvents", "GetUsage", "WatchJobs",
     }  # fmt: skip
 
 

@@ -127,8 +127,8 @@ async def test_a_request_that_is_too_long_does_not_reach_the_servicer():
 
 def test_bounds_are_those_of_the_protos():
     retry = results_pb2.RetryJobRequest.DESCRIPTOR
-    assert list_bounds(retry) == {"reasons": 20, "item_indexes": 10_000}
-    assert length_bounds(retry) == {"tenant": 64, "request_id": 128, "reasons": 20, "item_indexes": 10_000}
+    assert list_bounds(retry) == {"reasons": 20, "item_indexes": 10_000, "item_keys": 10_000}
+    assert length_bounds(retry) == list_bounds(retry) | {"tenant": 64, "request_id": 128, "actor": 1024}
     assert length_bounds(results_pb2.NewJob.DESCRIPTOR)["content_hash"] == 32
     assert too_long_lists(results_pb2.RetryJobRequest(reasons=["a"] * 20, item_indexes=[1] * 10_001)) == {
         "item_indexes": 10_000

@@ -376,7 +376,7 @@ class GatewayServiceServicer:
     def DeleteJob(self, request, context):
         """Deletes a job with its items and results: the tenant no longer has it when the call returns. Its usage still counts.
         With force, a call waits 15 s for workers to return items of the job; if they take longer, it is deleted afterwards.
-        Repeated calls return NOT_FOUND.
+        Safe to repeat: a later call returns NOT_FOUND.
         Errors:
         - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.

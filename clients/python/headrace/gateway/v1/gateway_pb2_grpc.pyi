@@ -217,7 +217,7 @@ class GatewayServiceStub:
     DeleteJob: _grpc.UnaryUnaryMultiCallable[_gateway_pb2.DeleteJobRequest, _gateway_pb2.DeleteJobResponse]
     """Deletes a job with its items and results: the tenant no longer has it when the call returns. Its usage still counts.
     With force, a call waits 15 s for workers to return items of the job; if they take longer, it is deleted afterwards.
-    Repeated calls return NOT_FOUND.
+    Safe to repeat: a later call returns NOT_FOUND.
     Errors:
     - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
@@ -402,7 +402,7 @@ class GatewayServiceAsyncStub(GatewayServiceStub):
     DeleteJob: _aio.UnaryUnaryMultiCallable[_gateway_pb2.DeleteJobRequest, _gateway_pb2.DeleteJobResponse]  # type: ignore[assignment]
     """Deletes a job with its items and results: the tenant no longer has it when the call returns. Its usage still counts.
     With force, a call waits 15 s for workers to return items of the job; if they take longer, it is deleted afterwards.
-    Repeated calls return NOT_FOUND.
+    Safe to repeat: a later call returns NOT_FOUND.
     Errors:
     - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
     - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
@@ -692,7 +692,7 @@ class GatewayServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_gateway_pb2.DeleteJobResponse, _abc.Awaitable[_gateway_pb2.DeleteJobResponse]]:
         """Deletes a job with its items and results: the tenant no longer has it when the call returns. Its usage still counts.
         With force, a call waits 15 s for workers to return items of the job; if they take longer, it is deleted afterwards.
-        Repeated calls return NOT_FOUND.
+        Safe to repeat: a later call returns NOT_FOUND.
         Errors:
         - INVALID_ARGUMENT (INVALID_FIELD): correct the named fields.
         - NOT_FOUND (JOB_NOT_FOUND): the tenant has no such job.
