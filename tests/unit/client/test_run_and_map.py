@@ -410,6 +410,8 @@ async def test_an_interrupt_leaves_the_waiting_client_usable(gateway, work, job_
     )
     async with asyncio.timeout(30):
         await gateway.held.wait()
+        if name == "run":
+            assert await process.stderr.readline()  # the job is shown
         process.send_signal(signal.SIGINT)
         printed, complaints = await process.communicate()
     assert (process.returncode, printed) == (0, b"interrupted\n0\n")

@@ -47,6 +47,8 @@ async def test_get_prints_every_field_in_json(cli, gateway, make_job, job_id):
             "name": "",
             "labels": {},
             "change_seq": 0,
+            "trial": None,
+            "purge_time": None,
         }
     ]
 
