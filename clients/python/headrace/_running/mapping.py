@@ -58,7 +58,7 @@ class OpenMaps:
         """Cancels all jobs, before their client closes. Waits for cancellations of this loop under way."""
         try:
             loop = asyncio.get_running_loop()
-        except RuntimeError:  # asyncio finds no loop in a child forked in a coroutine; its parent has the maps
+        except RuntimeError:  # in a child forked in a coroutine; its parent has the maps
             return
         under_way = [call for call in self._calls if call.get_loop() is loop]
         cancellations = [self.cancel(connection, job_id) for job_id in list(self._job_ids)]
