@@ -23,8 +23,8 @@ _RESOURCES = [
 def python_page() -> str:
     """Returns the page as Markdown."""
     parts = ["# Python client", _NOTE, _INTRODUCTION]
-    parts += ["## Clients", *_class_lines(_classes("client.py")["Client"])]
-    parts += _summaries(_classes("sync_client.py")["SyncClient"])
+    parts += ["## Clients", *_class_lines(_with_calls(_classes("client.py")["Client"]))]
+    parts += _summaries(_with_calls(_classes("sync_client.py")["SyncClient"]))
     parts += ["## Results", *_class_lines(_classes("_reading/results.py")["Results"])]
     parts += _summaries(_classes("_reading/sync_results.py")["SyncResults"])
     parts += ["## Items", *_class_lines(_classes("_data/items.py")["Items"])]
@@ -49,6 +49,22 @@ def python_page() -> str:
 def _classes(path: str) -> dict[str, ast.ClassDef]:
     tree = ast.parse(Path(_CLIENT / path).read_text())
     return {node.name: node for node in tree.body if isinstance(node, ast.ClassDef) and node.name[0] != "_"}
+
+
+def _with_calls(node: ast.ClassDef) -> ast.ClassDef:
+    """Returns a client with the methods of the private classes that it inherits from."""
+    groups = {
+        name: each
+        for path in sorted((_CLIENT / "_client").glob("*.py"))
+        for name, each in _classes(f"_client/{path.name}").items()
+    }
+    inherited = {
+        method.name: method
+        for base in map(_source, node.bases)
+        for method in _methods(_with_calls(groups[base]))
+    }
+    body = [*node.body[:1], *inherited.values(), *node.body[1:]]
+    return ast.ClassDef(name=node.name, bases=[], keywords=[], body=body, decorator_list=[])
 
 
 def _function(path: str, name: str) -> ast.FunctionDef:

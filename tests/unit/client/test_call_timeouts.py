@@ -12,7 +12,7 @@ import pytest
 from headrace import Client, DeadlineExceededError, InvalidArgumentError, UnavailableError
 
 WITHOUT = {"close"}  # ends calls, and waits for none
-CALLS = sorted(name for name in vars(Client) if not name.startswith("_") and name not in WITHOUT)
+CALLS = sorted(name for name in dir(Client) if not name.startswith("_") and name not in WITHOUT)
 UNARY = ("get", "cancel", "pause", "resume", "retry", "failures")
 
 

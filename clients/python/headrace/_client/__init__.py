@@ -1,0 +1,1 @@
+"""The calls of the clients, in groups: ``Client`` and ``SyncClient`` inherit from all of them."""
