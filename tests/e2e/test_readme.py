@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.local.ports import spare_port
 from headrace import Client
 
 pytestmark = pytest.mark.timeout(300)
@@ -142,6 +143,26 @@ async def test_the_embedded_command_of_the_readme_serves(tmp_path):
         async with asyncio.timeout(30):
             await process.communicate()
     assert process.returncode == 0
+
+
+async def test_the_commands_for_the_embedded_system_work_as_they_stand(tmp_path):
+    page = (ROOT / "docs/embedded.md").read_text()
+    (commands,) = re.findall(r"<!-- tested -->\n```bash\n(.*?)```", page, re.DOTALL)
+    address = f"127.0.0.1:{spare_port()}"
+    env = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HEADRACE_LISTEN": address,
+        "HEADRACE_TARGET": address,
+        "HEADRACE_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/headrace.db",
+    }
+    process = await asyncio.create_subprocess_exec(
+        "bash", "-euo", "pipefail", "-c", commands, stdout=asyncio.subprocess.PIPE, env=env, cwd=ROOT
+    )
+    async with asyncio.timeout(60):
+        output, _ = await process.communicate()
+    assert process.returncode == 0
+    assert b"SUCCEEDED" in output
 
 
 def test_every_make_target_of_the_readme_exists():
