@@ -339,7 +339,7 @@ class ErrorReason(StrEnum):
 
     Remedy: Correct the type, or ask for such results as failed ones.
     Code: INVALID_ARGUMENT, item.
-    Metadata: item_index, field.
+    Metadata: item_index: index of the item; field: path of the first wrong field in its output.
     """
 
     FIELD_MISSING = "FIELD_MISSING"

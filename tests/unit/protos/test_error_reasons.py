@@ -18,9 +18,12 @@ GENERATED = ("clients/python/headrace/jobs", "clients/python/headrace/gateway", 
 # Names in capitals that are not reasons: environment variables, constants of libraries, names in help texts.
 NOT_REASONS = {
     "BUDGET_HELD",
+    "FORCE_COLOR",
     "GRPC_VERBOSITY",
     "JOB_ID",
+    "NOT_SERVING",
     "NO_CALL",
+    "NO_COLOR",
     "NO_PROXY",
     "ROUND_CEILING",
     "SSL_CERT_DIR",
