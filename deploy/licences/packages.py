@@ -14,7 +14,19 @@ OWN = ("headrace", "headrace-services")
 # Licences that Headrace may be shipped with. Review a new one before you add it here. If it asks more than to
 # keep its text, explain it in NOTICE.
 ACCEPTED = frozenset(
-    {"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "LGPL-3.0-or-later", "MIT", "MPL-2.0", "PSF-2.0"}
+    {
+        "0BSD",
+        "Apache-2.0",
+        "BSD-2-Clause",
+        "BSD-3-Clause",
+        "CC0-1.0",
+        "ISC",
+        "LGPL-3.0-or-later",
+        "MIT",
+        "MPL-2.0",
+        "PSF-2.0",
+        "Zlib",
+    }
 )
 # Licences that metadata names in words, by their SPDX identifiers.
 _SPDX = {
