@@ -42,8 +42,8 @@ QUEUE_WAIT_SECONDS = Histogram(
     ["job_class"],
     buckets=WAIT_BUCKETS,
 )
-CHANGES_HELD_BACK_SECONDS = Gauge(
-    "headrace_changes_held_back_seconds",
+CHANGE_HORIZON_AGE = Gauge(
+    "headrace_change_horizon_age",
     "Time for which an open transaction has held back the changes that WatchJobs sends. 0 up to 5 seconds.",
 )
 TRANSACTION_SECONDS = Histogram(

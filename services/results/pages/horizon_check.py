@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from time import monotonic
 
-from services.results.metrics import CHANGES_HELD_BACK_SECONDS
+from services.results.metrics import CHANGE_HORIZON_AGE
 from services.shared.logging import get_logger
 
 log = get_logger(__name__)
@@ -42,7 +42,7 @@ class HorizonCheck:
             self._held_since, self._is_logged = now, False
         self._horizon = max(self._horizon, horizon)
         held_seconds = 0.0 if self._held_since is None else now - self._held_since
-        CHANGES_HELD_BACK_SECONDS.set(held_seconds if held_seconds > LATE_SECONDS else 0.0)
+        CHANGE_HORIZON_AGE.set(held_seconds if held_seconds > LATE_SECONDS else 0.0)
         if held_seconds > LATE_SECONDS and not self._is_logged:
             self._is_logged = True
             log.warning(

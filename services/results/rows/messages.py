@@ -34,6 +34,9 @@ def canonical_id(job_id: str) -> str:
         return ""
 
 
+_FIRST_SECOND, _LAST_SECOND = -62_135_596_800, 253_402_300_799
+
+
 def timestamp(microseconds: int | None) -> Timestamp | None:
     """Returns an instant given in microseconds; None for None."""
     if microseconds is None:
@@ -42,8 +45,9 @@ def timestamp(microseconds: int | None) -> Timestamp | None:
 
 
 def microseconds(instant: Timestamp) -> int:
-    """Returns an instant in microseconds."""
-    return instant.seconds * 1_000_000 + instant.nanos // 1000
+    """Returns an instant in microseconds, within the years 1 to 9999 that a timestamp may have."""
+    seconds = min(max(instant.seconds, _FIRST_SECOND), _LAST_SECOND)
+    return seconds * 1_000_000 + instant.nanos // 1000
 
 
 def duration(microseconds: int | None) -> Duration | None:

@@ -3,6 +3,7 @@
 import random
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
@@ -104,6 +105,9 @@ class RequestMaker:
         for field in descriptor.fields:
             if self._random.random() < 0.3 or (field.message_type and depth >= _MAX_DEPTH):
                 continue
+            if _is_map(field):
+                self._fill(getattr(message, field.name), field.message_type, strangeness)
+                continue
             values = [self._value(field, strangeness, depth) for _ in range(self._length(field, strangeness))]
             if field.is_repeated:
                 getattr(message, field.name).extend(values)
@@ -118,6 +122,15 @@ class RequestMaker:
             return 1
         is_long = self._random.random() < strangeness * 0.1 and not field.message_type
         return self._random.choice([30, 1_500]) if is_long else self._random.randint(0, 3)
+
+    def _fill(self, pairs: Any, entry: Descriptor, strangeness: float) -> None:
+        """Adds some pairs to a map of texts. A strange text that no map can hold is left out."""
+        for number in range(self._random.randint(0, 3)):
+            key, value = (
+                self._text(field.name, self._random.random() < strangeness) for field in entry.fields
+            )
+            with suppress(ValueError):
+                pairs[f"{key}{number}"] = value
 
     def _value(self, field: FieldDescriptor, strangeness: float, depth: int) -> Any:
         if field.message_type:
@@ -185,3 +198,7 @@ def _varint(number: int) -> bytes:
         data += bytes([number & 0x7F | 0x80])
         number >>= 7
     return data + bytes([number])
+
+
+def _is_map(field: FieldDescriptor) -> bool:
+    return field.message_type is not None and field.message_type.GetOptions().map_entry

@@ -14,6 +14,7 @@ from headrace.jobs.v1 import jobs_pb2
 from services.results.app import ResultsApp
 from services.results.database.clock import Clock
 from services.results.database.migrations import migrate
+from services.results.purging.purger import Purger
 from services.results.settings import ResultsSettings
 from services.stubs.results.v1 import results_pb2 as pb
 from services.stubs.results.v1 import results_pb2_grpc
@@ -22,12 +23,13 @@ SECOND = 1_000_000
 
 
 @pytest.fixture
-async def store(tmp_path):
+async def store(tmp_path, monkeypatch):
     """The results service on SQLite: its ``stub``, ``clock`` and ``database``."""
     url = f"sqlite:///{tmp_path / 'headrace.db'}"
     await migrate(url)
     clock = Clock()
     # No purger, because its transactions would count too.
+    monkeypatch.setattr(Purger, "start", lambda self: None)
     settings = ResultsSettings(listen="127.0.0.1:0", database_url=url, drain_seconds=1, retention_hours=0)
     app = ResultsApp(settings, clock)
     await app.start()
