@@ -7,7 +7,7 @@ from services.results.pages.horizon_check import HorizonCheck
 
 
 def seconds():
-    return REGISTRY.get_sample_value("headrace_changes_held_back_seconds")
+    return REGISTRY.get_sample_value("headrace_change_horizon_age")
 
 
 def test_a_horizon_that_stands_for_over_5_s_is_logged_once_and_measured():
