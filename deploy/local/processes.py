@@ -96,11 +96,7 @@ class ManagedProcess:
             return None
         if pid in _children and _children[pid].poll() is not None:
             self.exit_code = _children.pop(pid).returncode
-        if start is not None and start_mark(pid) == start:
-            return pid
-        if pid in _children:  # it has ended since the poll
-            self.exit_code = _children.pop(pid).wait()
-        return None
+        return pid if start is not None and start_mark(pid) == start else None
 
     @property
     def note(self) -> str:
