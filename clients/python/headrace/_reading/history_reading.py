@@ -1,8 +1,10 @@
 """Reads the history of a job, page by page."""
 
 from collections.abc import AsyncGenerator
+from contextlib import aclosing
 
 from headrace._messages.history import to_history_event
+from headrace._reading.pages import read_pages
 from headrace._transport.connection import GatewayConnection
 from headrace.gateway.v1 import gateway_pb2
 from headrace.resources import JobHistoryEvent
@@ -20,10 +22,7 @@ async def read_history(
         request: Query. Its page fields are set here.
     """
     request.page_size = PAGE_SIZE
-    while True:
-        page = await connection.call(connection.stub.ListJobEvents, request)
-        for event in page.events:
-            yield to_history_event(event)
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
+    async with aclosing(read_pages(connection, connection.stub.ListJobEvents, request)) as pages:
+        async for page in pages:
+            for event in page.events:
+                yield to_history_event(event)

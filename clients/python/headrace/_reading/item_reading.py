@@ -1,11 +1,13 @@
 """Reads items of a job back, with their results."""
 
 from collections.abc import AsyncGenerator, Iterable, Iterator
+from contextlib import aclosing
 from typing import Any
 
 from headrace._data.item_keys import key_text
 from headrace._messages.conversion import to_item
 from headrace._messages.request_building import build_request
+from headrace._reading.pages import read_pages
 from headrace._transport.connection import GatewayConnection
 from headrace.gateway.v1 import gateway_pb2
 from headrace.resources import Item
@@ -41,11 +43,13 @@ async def read_job_items(
     queries = list(_queries(job_id, list(dict.fromkeys(indexes)), key_texts(keys)))
     read: set[int] = set()
     for request in queries:
-        async for item in _read_pages(connection, request):
-            if item.item_index not in read:
-                yield item
-            if len(queries) > 1:
-                read.add(item.item_index)
+        async with aclosing(read_pages(connection, connection.stub.GetItems, request)) as pages:
+            async for page in pages:
+                for item in map(to_item, page.items):
+                    if item.item_index not in read:
+                        yield item
+                    if len(queries) > 1:
+                        read.add(item.item_index)
 
 
 def _queries(job_id: str, indexes: list[int], keys: list[str]) -> Iterator[gateway_pb2.GetItemsRequest]:
@@ -58,15 +62,3 @@ def _queries(job_id: str, indexes: list[int], keys: list[str]) -> Iterator[gatew
             item_indexes=indexes[part],
             item_keys=keys[part],
         )
-
-
-async def _read_pages(
-    connection: GatewayConnection, request: gateway_pb2.GetItemsRequest
-) -> AsyncGenerator[Item, None]:
-    while True:
-        page = await connection.call(connection.stub.GetItems, request)
-        for item in page.items:
-            yield to_item(item)
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token

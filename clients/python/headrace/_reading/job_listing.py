@@ -1,12 +1,14 @@
 """Lists the jobs of a tenant, page by page."""
 
 from collections.abc import AsyncGenerator, Iterable, Mapping
+from contextlib import aclosing
 from datetime import datetime
 
 from headrace._messages.conversion import to_job
 from headrace._messages.enum_names import from_job_states
 from headrace._messages.request_building import build_request
 from headrace._messages.times import from_instant
+from headrace._reading.pages import read_pages
 from headrace._transport.connection import GatewayConnection
 from headrace.gateway.v1 import gateway_pb2
 from headrace.resources import Job, JobState
@@ -50,10 +52,7 @@ async def list_jobs(
         connection: Connection to read from.
         request: Query. Its page_token is set here.
     """
-    while True:
-        page = await connection.call(connection.stub.ListJobs, request)
-        for job in page.jobs:
-            yield to_job(job)
-        if not page.next_page_token:
-            return
-        request.page_token = page.next_page_token
+    async with aclosing(read_pages(connection, connection.stub.ListJobs, request)) as pages:
+        async for page in pages:
+            for job in page.jobs:
+                yield to_job(job)

@@ -69,22 +69,14 @@ async def _read_stream(
     resumption: Resumption,
     on_reset: Callable[[], object],
 ) -> AsyncGenerator[WatchedJob, None]:
-    resumption.begin_stream()
-    call = connection.stub.WatchJobs(request, metadata=connection.metadata)
-    try:
-        with connection.errors_of_calls():
-            await call.initial_metadata()
-            if not call.done():  # a failed call has (empty) metadata too
-                resumption.open_stream()
-            async for response in call:
-                resumption.note_news()
-                if response.reset:
-                    on_reset()
-                for job in _jobs_of(response, request.resume_token):
-                    yield job
-                request.resume_token = response.resume_token
-    finally:
-        call.cancel()  # leaving the loop does not end the call on the server
+    async with aclosing(resumption.read(connection.stub.WatchJobs, request)) as responses:
+        async for response in responses:
+            resumption.note_news()
+            if response.reset:
+                on_reset()
+            for job in _jobs_of(response, request.resume_token):
+                yield job
+            request.resume_token = response.resume_token
 
 
 def _jobs_of(response: gateway_pb2.WatchJobsResponse, last_token: str) -> Iterator[WatchedJob]:

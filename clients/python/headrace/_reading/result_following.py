@@ -49,20 +49,12 @@ async def _read_stream(
     resumption: Resumption,
 ) -> AsyncGenerator[list[jobs_pb2.Result], None]:
     request.cursor = position.cursor
-    resumption.begin_stream()
-    call = connection.stub.StreamResults(request, metadata=connection.metadata)
-    try:
-        with connection.errors_of_calls():
-            await call.initial_metadata()
-            if not call.done():  # a failed call has (empty) metadata too
-                resumption.open_stream()
-            async for response in call:
-                resumption.note_news()
-                position.is_at_end = response.HasField("job")
-                position.last_seq = response.job.seq if position.is_at_end else None
-                if batch := position.take_new(response.results, response.cursor):
-                    yield batch
-                if position.is_at_end:
-                    return
-    finally:
-        call.cancel()  # leaving the loop does not end the call on the server
+    async with aclosing(resumption.read(connection.stub.StreamResults, request)) as responses:
+        async for response in responses:
+            resumption.note_news()
+            position.is_at_end = response.HasField("job")
+            position.last_seq = response.job.seq if position.is_at_end else None
+            if batch := position.take_new(response.results, response.cursor):
+                yield batch
+            if position.is_at_end:
+                return

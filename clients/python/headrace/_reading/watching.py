@@ -102,18 +102,10 @@ async def _read_stream(
     resumption: Resumption,
 ) -> AsyncGenerator[JobEvent, None]:
     request.resume_token = position.resume_token
-    resumption.begin_stream()
     position.begin_stream()
-    call = connection.stub.WatchJob(request, metadata=connection.metadata)
-    try:
-        with connection.errors_of_calls():
-            await call.initial_metadata()
-            if not call.done():  # a failed call has (empty) metadata too
-                resumption.open_stream()
-            async for response in call:
-                event = position.advance(response)
-                if event is not None:
-                    resumption.note_news()
-                    yield event
-    finally:
-        call.cancel()  # leaving the loop does not end the call on the server
+    async with aclosing(resumption.read(connection.stub.WatchJob, request)) as responses:
+        async for response in responses:
+            event = position.advance(response)
+            if event is not None:
+                resumption.note_news()
+                yield event

@@ -1,6 +1,8 @@
 """Decides whether and when to reopen a broken stream."""
 
+from collections.abc import AsyncGenerator
 from time import monotonic
+from typing import Any
 
 from headrace._transport.backoff import Backoff
 from headrace._transport.connection import GatewayConnection
@@ -37,6 +39,28 @@ class Resumption:
     def note_news(self) -> None:
         """Records that the stream brought news."""
         self._has_news = True
+
+    async def read(self, method: Any, request: Any) -> AsyncGenerator[Any, None]:
+        """Yields the responses of the next stream. Close it: leaving the loop does not end the call.
+
+        Args:
+            method: Method of the stub.
+            request: Its request.
+
+        Raises:
+            HeadraceError: The stream broke, or the gateway refused it.
+        """
+        self.begin_stream()
+        call = method(request, metadata=self._connection.metadata)
+        try:
+            with self._connection.errors_of_calls():
+                await call.initial_metadata()
+                if not call.done():  # a failed call has (empty) metadata too
+                    self.open_stream()
+                async for response in call:
+                    yield response
+        finally:
+            call.cancel()
 
     def was_steady(self) -> bool:
         """Returns whether the last stream worked, so that its break starts a new outage.
