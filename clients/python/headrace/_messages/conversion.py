@@ -51,7 +51,7 @@ def to_job(message: jobs_pb2.Job) -> Job:
             failed_count=message.progress.failed_count,
             cancelled_count=message.progress.cancelled_count,
         ),
-        usage=_to_usage(message.usage),
+        usage=to_usage(message.usage),
         error=_to_failure(message),
         pause_reason=name_of(PauseReason, jobs_pb2.PauseReason, "PAUSE_REASON_", message.pause_reason),
         seq=message.seq,
@@ -101,7 +101,7 @@ def to_result(message: jobs_pb2.Result) -> Result[Any]:
         output=decode(message.output) if message.output else None,
         error=_to_failure(message),
         attempt_count=message.attempt_count,
-        usage=_to_usage(message.usage),
+        usage=to_usage(message.usage),
         finish_time=_instant(message, "finish_time"),
         output_text=message.output,
         failed_attempts=tuple(
@@ -206,7 +206,8 @@ def _instant(message: Message, field: str) -> datetime | None:
     return timestamp.ToDatetime(tzinfo=UTC)
 
 
-def _to_usage(message: jobs_pb2.Usage) -> Usage:
+def to_usage(message: jobs_pb2.Usage) -> Usage:
+    """Returns the consumption in a message."""
     return Usage(
         call_count=message.call_count,
         input_tokens=message.input_tokens,

@@ -5,12 +5,13 @@ from datetime import UTC, date, datetime
 
 from google.protobuf.timestamp_pb2 import Timestamp
 
+from headrace._messages.conversion import to_usage
 from headrace._messages.enum_names import name_of
 from headrace._messages.request_building import build_request
 from headrace.errors import FieldViolation, InvalidArgumentError
 from headrace.gateway.v1 import gateway_pb2
 from headrace.jobs.v1 import jobs_pb2
-from headrace.resources import JobChange, JobHistoryEvent, Usage, UsageGroup, UsageReport
+from headrace.resources import JobChange, JobHistoryEvent, UsageGroup, UsageReport
 
 LABEL_PREFIX = "label:"
 _GROUPINGS = ("day", "model", "kind")
@@ -71,7 +72,6 @@ def to_usage_report(message: gateway_pb2.GetUsageResponse) -> UsageReport:
 
 
 def _to_group(message: jobs_pb2.UsageGroup) -> UsageGroup:
-    usage = message.usage
     return UsageGroup(
         day=message.day,
         model=message.model,
@@ -80,13 +80,7 @@ def _to_group(message: jobs_pb2.UsageGroup) -> UsageGroup:
         job_count=message.job_count,
         succeeded_count=message.succeeded_count,
         failed_count=message.failed_count,
-        usage=Usage(
-            call_count=usage.call_count,
-            input_tokens=usage.input_tokens,
-            output_tokens=usage.output_tokens,
-            cached_tokens=usage.cached_tokens,
-            cost_micros=usage.cost_micros,
-        ),
+        usage=to_usage(message.usage),
     )
 
 
