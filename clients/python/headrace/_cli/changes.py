@@ -8,6 +8,7 @@ import typer
 from headrace._cli.dollars import read_dollars
 from headrace._cli.durations import read_duration
 from headrace._cli.execution import DONE, BadInputError, errors_printed, execute
+from headrace._cli.job_filters import read_labels
 from headrace._cli.many.failed_calls import note_failed_call
 from headrace._cli.many.several_jobs import print_jobs
 from headrace._cli.options import CallOptions, JobIdArgument, JobIdsArgument, takes_call_options
@@ -100,7 +101,7 @@ def update(
     with errors_printed(options):
         changes: Any = {field: value for field, value in given.items() if value is not None}
         if label:
-            changes["labels"] = dict(map(_label, label))
+            changes["labels"] = read_labels(label)
         changes |= dict.fromkeys(map(_cleared, clear or ()))
         if not changes and not resume:
             raise BadInputError("nothing to change: give a new value, --clear FIELD or --resume")
@@ -143,13 +144,6 @@ def delete(
         return code
 
     execute(options, work)
-
-
-def _label(text: str) -> tuple[str, str]:
-    key, mark, value = text.partition("=")
-    if not (key and mark):
-        raise BadInputError(f"--label must be KEY=VALUE, not {text!r}")
-    return key, value
 
 
 def _cleared(name: str) -> str:

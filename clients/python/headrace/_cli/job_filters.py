@@ -34,12 +34,12 @@ def read_labels(pairs: Iterable[str] | None) -> dict[str, str]:
     """Returns labels given as KEY=VALUE.
 
     Raises:
-        typer.BadParameter: A text has no ``=``, or two of them name one key.
+        typer.BadParameter: A text has no key or no ``=``, or two of them name one key.
     """
     labels: dict[str, str] = {}
     for pair in pairs or ():
         key, equals, value = pair.partition("=")
-        if not equals:
+        if not (key and equals):
             raise typer.BadParameter(f"{pair!r} is not KEY=VALUE", param_hint="'--label'")
         if labels.setdefault(key, value) != value:
             raise typer.BadParameter(f"the key {key!r} has two values", param_hint="'--label'")
