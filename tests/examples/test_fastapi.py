@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import os
 import sqlite3
 
 import aiohttp
@@ -17,7 +16,6 @@ from tests.examples.browser import Page
 pytestmark = [pytest.mark.server, pytest.mark.timeout(600)]
 
 APPLICATION = REPOSITORY / "examples/fastapi"
-TESTS = REPOSITORY / "tests/examples"
 SCRIPT = "<img src=x onerror=document.title='broken'>"
 
 
@@ -31,7 +29,6 @@ class Application:
         self._log = folder / "application.log"
         self._python = python
         self._environment = example_environment(HEADRACE_TARGET=target, BATCHES_DATABASE=str(self.database))
-        self._environment["PYTHONPATH"] += f"{os.pathsep}{TESTS}"
         self.process = None
 
     async def start(self):
@@ -49,7 +46,7 @@ class Application:
 
     async def _spawn(self, log):
         return await asyncio.create_subprocess_exec(
-            self._python, "-m", "uvicorn", "before_watch_jobs:app", "--app-dir", str(APPLICATION),
+            self._python, "-m", "uvicorn", "app:app", "--app-dir", str(APPLICATION),
             "--port", str(self.port), "--timeout-graceful-shutdown", "1",
             stdout=log, stderr=log, env=self._environment,
         )  # fmt: skip

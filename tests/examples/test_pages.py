@@ -128,9 +128,7 @@ async def test_the_command_of_the_example_serves_its_page(env, tmp_path):
     assert command in readme
     port = spare_port()
     own = {**env, "BATCHES_DATABASE": str(tmp_path / "batches.db")}
-    own["PYTHONPATH"] += f"{os.pathsep}{Path(__file__).parent}"
-    # Until the client has watch_jobs; see before_watch_jobs.py.
-    arguments = command.replace("app:app", "before_watch_jobs:app").split()
+    arguments = command.split()
     process = await serve(arguments, own, REPOSITORY, port)
     try:
         async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}") as response:
