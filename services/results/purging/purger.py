@@ -76,8 +76,9 @@ class Purger:
     async def purge_jobs(self) -> None:
         """Purges all jobs whose retention is over."""
         retention_micros = int(self._retention_seconds * SECOND)
-        while await self._throttle(purge_jobs(self._database, retention_micros)) == MAX_JOBS_PER_TRANSACTION:
-            pass
+        await self._repeat_while_full(
+            lambda: purge_jobs(self._database, retention_micros), MAX_JOBS_PER_TRANSACTION
+        )
 
     async def purge_rows(self) -> None:
         """Deletes the rows of the purged jobs that the previous run found."""
@@ -90,18 +91,15 @@ class Purger:
 
     async def purge_gone(self) -> None:
         """Deletes the notes about jobs that have been gone for a week."""
-        while await self._throttle(purge_gone(self._database)) == MAX_GONE_PER_TRANSACTION:
-            pass
+        await self._repeat_while_full(lambda: purge_gone(self._database), MAX_GONE_PER_TRANSACTION)
 
     async def purge_shares(self) -> None:
         """Deletes the shares of tenants without jobs."""
-        while await self._throttle(purge_shares(self._database)) == MAX_SHARES_PER_TRANSACTION:
-            pass
+        await self._repeat_while_full(lambda: purge_shares(self._database), MAX_SHARES_PER_TRANSACTION)
 
     async def fold_usage(self) -> None:
         """Sums the usage of jobs that were purged long ago."""
-        while await self._throttle(fold_usage(self._database)) == MAX_USAGE_PER_TRANSACTION:
-            pass
+        await self._repeat_while_full(lambda: fold_usage(self._database), MAX_USAGE_PER_TRANSACTION)
 
     async def _purge_rows_of(self, job_ids: list[str]) -> None:
         remaining = set(job_ids)
@@ -114,6 +112,11 @@ class Purger:
                 job_id: position for job_id, position in moved.items() if position is not None
             }
             remaining -= {job_id for job_id, position in moved.items() if position is None}
+
+    async def _repeat_while_full(self, work: Callable[[], Awaitable[int]], row_count: int) -> None:
+        """Repeats a transaction as long as it finds as many rows as it may take."""
+        while await self._throttle(work()) == row_count:
+            pass
 
     async def _throttle(self, work: Awaitable[T]) -> T:
         """Awaits work, pauses in proportion to its duration, and returns its result."""
