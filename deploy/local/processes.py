@@ -94,9 +94,12 @@ class ManagedProcess:
         pid, start = state.get("pid"), state.get("start")
         if not isinstance(pid, int):
             return None
+        is_same = start is not None and start_mark(pid) == start
+        # After the mark, which a process that has just ended lacks: otherwise its exit code would be missed.
         if pid in _children and _children[pid].poll() is not None:
             self.exit_code = _children.pop(pid).returncode
-        return pid if start is not None and start_mark(pid) == start else None
+            return None
+        return pid if is_same else None
 
     @property
     def note(self) -> str:
