@@ -212,9 +212,10 @@ def _after_answers(state: LimitState, calls: Round, now: float) -> LimitState:
         if latency > TOO_SLOW * usual:
             cut = _cut(state, state.limit * max(usual / latency, _MIN_KEPT_IF_SLOW), now + latency)
             return replace(cut, latency_at_cut=latency)
+    state = replace(state, limit_before_growth=state.limit)
     if calls.in_use_count * 2 >= state.limit and not calls.is_scarce:
         return _grown(state, calls)
-    return replace(state, limit_before_growth=state.limit)
+    return state
 
 
 def _with_usual_latency(state: LimitState) -> LimitState:
@@ -231,12 +232,7 @@ def _grown(state: LimitState, calls: Round) -> LimitState:
     growth = min(_MAX_GROWTH, bearable / state.latency) if state.latency > 0 else _MAX_GROWTH
     limit = max(state.limit, min(state.limit + state.step, state.limit * growth))
     is_calm = calls.rejected_share <= state.noise + _MARGIN * _CALM
-    return replace(
-        state,
-        limit=limit,
-        step=state.step * 2 if is_calm else state.step,
-        limit_before_growth=state.limit,
-    )
+    return replace(state, limit=limit, step=state.step * 2 if is_calm else state.step)
 
 
 def _limit_after_rejections(state: LimitState, limit: float, share: float) -> float:
