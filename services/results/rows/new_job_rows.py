@@ -9,7 +9,7 @@ from services.results.rows.chunk_rows import Block
 from services.results.rows.job_rows import COLUMNS, job_of
 from services.results.rules.chunks import Cut
 from services.results.rules.facts import JobFacts
-from services.results.rules.trials import HELD_DUE_TIME
+from services.results.rules.trials import HELD_DUE_TIME, is_held
 from services.stubs.results.v1 import results_pb2
 
 RequestName = tuple[str, str]  # tenant, request_id
@@ -119,8 +119,7 @@ def _insert_contents(tx: Transaction, wanted: Sequence[NewJobRows], where: str) 
         for index, cut in enumerate(cuts):
             items = slice(cut.first_index, cut.end_index)
             blocks.append(Block(job.job_id, cut.first_index, new.items[items], new.item_keys[items]))
-            is_held = job.trial_end is not None and cut.first_index >= job.trial_end
-            due_time = HELD_DUE_TIME if is_held else 0
+            due_time = HELD_DUE_TIME if is_held(job, cut.first_index) else 0
             chunks.append(chunk_rows.new_chunk(job.job_id, index, cut, due_time))
     chunk_rows.insert_blocks(tx, blocks, where)
     chunk_rows.insert_chunks(tx, chunks, where)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from headrace.jobs.v1 import jobs_pb2
 from services.results.rules.chunks import Cut, chunk_size, cut_chunks
 from services.results.rules.deadlines import stop_deadline
-from services.results.rules.facts import ChunkFacts, JobFacts
+from services.results.rules.facts import JobFacts
 
 # Due time of a chunk that waits for the end of a trial.
 HELD_DUE_TIME = 2**62
@@ -64,9 +64,9 @@ def cut_items(item_bytes: Sequence[int], size: int, first_index: int, trial_end:
     return head + cut_chunks(item_bytes[head_count:], size, first_index + head_count)
 
 
-def is_held(job: JobFacts, chunk: ChunkFacts) -> bool:
-    """Returns whether a chunk waits for the end of its job's trial."""
-    return job.trial_end is not None and chunk.first_index >= job.trial_end
+def is_held(job: JobFacts, first_index: int) -> bool:
+    """Returns whether a chunk with this first item waits for the end of its job's trial."""
+    return job.trial_end is not None and first_index >= job.trial_end
 
 
 def is_on_trial(job: JobFacts) -> bool:

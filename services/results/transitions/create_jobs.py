@@ -16,7 +16,7 @@ from services.results.rules.chunks import chunk_size
 from services.results.rules.deadlines import begin_deadline
 from services.results.rules.facts import JobFacts
 from services.results.rules.settling import is_leasable_now, settle
-from services.results.rules.trials import cut_items
+from services.results.rules.trials import cut_items, is_held
 from services.results.rules.uploads import IDLE_TIMEOUT
 from services.results.transitions.effects import add_tasks
 from services.shared.validation.item_keys import double_keys
@@ -129,8 +129,7 @@ def _new_rows(new: results_pb2.NewJob, now: int) -> NewJobRows:
     job = _new_job(new, now)
     cuts = cut_items([len(item.encode()) for item in new.items], job.chunk_size, 0, job.trial_end)
     job.chunk_count = job.open_chunk_count = len(cuts)
-    if job.trial_end is not None:
-        job.held_chunk_count = sum(cut.first_index >= job.trial_end for cut in cuts)
+    job.held_chunk_count = sum(is_held(job, cut.first_index) for cut in cuts)
     begin_deadline(job, now)
     settle(job, now, first_due=0)
     return NewJobRows(job, new, cuts)

@@ -120,7 +120,7 @@ class Transition:
         if chunk.unfinished_count == 0:
             job = self.jobs[chunk.job_id]
             job.open_chunk_count -= 1
-            job.held_chunk_count -= is_held(job, chunk)
+            job.held_chunk_count -= is_held(job, chunk.first_index)
             if chunk.lease_incarnation is not None:
                 self.end_lease(chunk)
 
@@ -130,7 +130,7 @@ class Transition:
         chunk.chunk_index = job.chunk_count
         job.chunk_count += 1
         job.open_chunk_count += 1
-        job.held_chunk_count += is_held(job, chunk)
+        job.held_chunk_count += is_held(job, chunk.first_index)
         self._new_chunks.append(chunk)
         self._reopened.append(chunk)
 
@@ -242,7 +242,7 @@ class Transition:
         attempts = await item_rows.read_attempts(self.tx, ranges)
         finished = await item_rows.read_finished(self.tx, ranges) if attempts else set()
         for chunk in self._reopened:
-            chunk.due_time = HELD_DUE_TIME if is_held(self.jobs[chunk.job_id], chunk) else 0
+            chunk.due_time = HELD_DUE_TIME if is_held(self.jobs[chunk.job_id], chunk.first_index) else 0
         for chunk in chunks:
             names = [(chunk.job_id, index) for index in range(chunk.first_index, chunk.end_index)]
             waiting = [attempts[name].due_time for name in names if name in attempts and name not in finished]
