@@ -3,11 +3,11 @@
 from functools import partial
 
 from headrace.errors import FailedPreconditionError
-from headrace.jobs.v1 import jobs_pb2
 from headrace.reasons import ErrorReason
 from services.results.database.database import Database
 from services.results.database.transaction import Transaction
-from services.results.transitions.job_events import job_cancelled, job_deleted
+from services.results.transitions.cancel_job import begin_cancel
+from services.results.transitions.job_events import job_deleted
 from services.results.transitions.transition import Transition
 from services.stubs.results.v1 import results_pb2
 
@@ -35,10 +35,7 @@ async def _delete_in(tx: Transaction, request: results_pb2.DeleteJobRequest) -> 
             "the job has not ended; cancel it and wait for its end, or set force",
             reason=ErrorReason.JOB_NOT_ENDED,
         )
-    if job.finish_time is None and not job.stopping_to:
-        job.stopping_to = jobs_pb2.JOB_STATE_CANCELLED
-        transition.history.add(job, jobs_pb2.JOB_CHANGE_CANCELLED, "to be deleted")
-        tx.after_commit(partial(job_cancelled, job))
+    begin_cancel(transition, job, "to be deleted")
     if job.leased_chunk_count:
         transition.notify_workers(job.job_id)
     job.delete_wanted = True
